@@ -1,0 +1,70 @@
+"""People, their sign-ins, and the one-time links that let them in."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, now
+
+
+class Role(StrEnum):
+    """What a person may do; each role may do all that the ones before it may."""
+
+    DESIGNER = "designer"  # makes styles and sets, downloads what is approved in their own
+    REVIEWER = "reviewer"  # decides
+    MANAGER = "manager"  # downloads what is approved in anybody's sets
+    ADMIN = "admin"  # lets people in
+
+    @property
+    def rank(self) -> int:
+        return list(Role).index(self)
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
+    name: Mapped[str] = mapped_column(String(80))
+    password_hash: Mapped[str] = mapped_column(String(255))  # argon2id
+    role: Mapped[Role] = mapped_column(String(16))
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def initials(self) -> str:
+        """Up to two letters for the avatar: "Mori Haruka" -> "MH"."""
+        return "".join(word[0] for word in self.name.split()[:2]).upper() or "?"
+
+    def can(self, role: Role) -> bool:
+        """Whether this person has `role` or one above it."""
+        return self.active and Role(self.role).rank >= role.rank
+
+
+class LoginSession(Base):
+    """One signed-in browser. The cookie holds the token; the table only its SHA-256, so a stolen database opens nothing."""
+
+    __tablename__ = "login_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_agent: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(lazy="joined")
+
+
+class Invitation(Base):
+    """A one-time link: the set-up link of the first administrator, or an administrator's invitation."""
+
+    __tablename__ = "invitations"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[Role] = mapped_column(String(16))
+    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))  # None: set-up
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
