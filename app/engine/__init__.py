@@ -1,0 +1,1 @@
+"""Where a Studio runs, and who decides what it runs next."""

@@ -1,0 +1,152 @@
+"""What is happening now: changes by set, for the pages that watch, and what only lives in memory (steps, previews).
+
+A change says *which* images of a set are different, never how: whoever watches reads the present state. So a slow
+watcher costs nothing (it holds one number, not a queue), many changes become one answer, and what was missed during a
+reconnect is the union of the changes since the last number seen. All methods belong to the event loop's thread.
+"""
+
+import asyncio
+import secrets
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from time import monotonic
+
+from app.engine.events import Preview, Step, Unit
+
+REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
+REMEMBERED_SETS = 256
+
+
+@dataclass
+class RunningUnit:
+    """A unit in the engine, and how fast it goes."""
+
+    unit: Unit
+    set_id: int
+    step: int = 0
+    started: float = field(default_factory=monotonic)
+    first_step: float = 0.0  # when step 1 was done, which took longer: it waited for the reference
+    last_step: float = 0.0
+
+    def done(self, step: int) -> None:
+        self.step = step
+        self.last_step = monotonic()
+        self.first_step = self.first_step or self.last_step
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the measured time of its own steps; None until two of them are done."""
+        if self.step < 2:
+            return None
+        a_step = (self.last_step - self.first_step) / (self.step - 1)
+        return max(0.0, a_step * (self.unit.steps - self.step) - (monotonic() - self.last_step))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed in a set up to `cursor`. `images` is None when too much was missed: look at everything."""
+
+    cursor: str
+    images: frozenset[int] | None
+
+
+class _Topic:
+    """The recent changes of one set."""
+
+    def __init__(self, now: int) -> None:
+        self.changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=REMEMBERED_CHANGES)
+        self.forgotten = now  # changes up to this number are not remembered
+        self.last = now
+        self.changed = asyncio.Event()  # replaced by every change
+
+    def add(self, number: int, images: frozenset[int]) -> None:
+        if len(self.changes) == REMEMBERED_CHANGES:
+            self.forgotten = self.changes[0][0]
+        self.changes.append((number, images))
+        self.last = number
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class Bus:
+    def __init__(self) -> None:
+        self.running: dict[int, RunningUnit] = {}  # by unit
+        self.previews: dict[int, tuple[int, bytes]] = {}  # by image: the step it was taken at, and the latest WebP
+        self.closed = asyncio.Event()
+        self._count = 0
+        self._topics: OrderedDict[int, _Topic] = OrderedDict()
+        self._life = secrets.token_hex(4)  # numbers begin again with the process; a cursor of another life is not ours
+
+    def publish(self, set_id: int, *image_ids: int) -> None:
+        """Tell the watchers of a set that it changed, and which of its images did."""
+        self._count += 1
+        self._topic(set_id).add(self._count, frozenset(image_ids))
+
+    def cursor(self) -> str:
+        """The present moment: a page rendered after this call misses nothing by watching from here."""
+        return f"{self._life}-{self._count}"
+
+    async def changes(self, set_id: int, after: str) -> Changes:
+        """What changed in a set after a cursor; waits until something did, or until the bus is closed."""
+        number = self._number(after)
+        while True:
+            topic = self._topic(set_id)
+            if number is None or number < topic.forgotten:
+                return Changes(self.cursor(), None)
+            if topic.last > number or self.closed.is_set():
+                missed = [images for count, images in topic.changes if count > number]
+                return Changes(self.cursor(), frozenset().union(*missed))
+            await _first(topic.changed, self.closed)
+
+    def close(self) -> None:
+        """Let every watcher go: the server ends."""
+        self.closed.set()
+
+    def begin(self, unit: Unit, set_id: int) -> None:
+        self.running[unit.id] = RunningUnit(unit, set_id)
+        self.publish(set_id, *_image_ids(unit))
+
+    def step(self, event: Step) -> None:
+        running = self.running[event.unit_id]
+        running.done(event.step)
+        self.publish(running.set_id, *_image_ids(running.unit))
+
+    def preview(self, event: Preview) -> None:
+        running = self.running[event.unit_id]
+        self.previews[event.image_id] = (running.step, event.webp)
+        self.publish(running.set_id, event.image_id)
+
+    def end(self, unit_id: int) -> None:
+        """The unit left the engine, in whatever way; what it kept in memory goes too."""
+        running = self.running.pop(unit_id, None)
+        if running is None:
+            return
+        for image_id in _image_ids(running.unit):
+            self.previews.pop(image_id, None)
+        self.publish(running.set_id, *_image_ids(running.unit))
+
+    def _topic(self, set_id: int) -> _Topic:
+        topic = self._topics.pop(set_id, None) or _Topic(self._count)
+        self._topics[set_id] = topic  # now the newest
+        if len(self._topics) > REMEMBERED_SETS:
+            _, oldest = self._topics.popitem(last=False)
+            oldest.changed.set()  # whoever waits on it looks again, and is told to look at everything
+        return topic
+
+    def _number(self, cursor: str) -> int | None:
+        life, _, number = cursor.partition("-")
+        return int(number) if life == self._life and number.isdecimal() else None
+
+
+def _image_ids(unit: Unit) -> tuple[int, ...]:
+    return tuple(image.image_id for image in unit.images)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -1,0 +1,95 @@
+"""What goes to an engine (a `Unit`) and what comes back (events). Plain data: it may cross a process or a network."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of a picture that is used, as shares of its width and height, 0 to 1."""
+
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 1.0
+    height: float = 1.0
+
+
+@dataclass(frozen=True)
+class UnitReference:
+    path: Path  # a cleaned PNG
+    crop: Crop = field(default_factory=Crop)
+    weight: float = 1.0
+    prompt: str = ""  # what the reference shows
+
+
+@dataclass(frozen=True)
+class UnitImage:
+    image_id: int
+    prompt: str  # as the model reads it, the style's text included
+    seed: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A batch of images of one set, with all that is needed to make them."""
+
+    id: int
+    images: tuple[UnitImage, ...]
+    references: tuple[UnitReference, ...]
+    method: Literal["noise", "ddim"]
+    strength: float  # 0 to 2
+    scale: float  # 0 to 2
+    share_group_norm: bool
+    adain_values: bool
+    negative_prompt: str
+    width: int  # px
+    height: int
+    steps: int
+    guidance: float
+    scheduler: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Step `step` of `steps` is done for every image of the unit."""
+
+    unit_id: int
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an image looks like so far, small and blurred."""
+
+    unit_id: int
+    image_id: int
+    webp: bytes
+
+
+@dataclass(frozen=True)
+class ImageReady:
+    """A finished image. `seconds` is its share of the unit's time."""
+
+    unit_id: int
+    image_id: int
+    png: bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The unit's remaining images cannot be made. `message` is one sentence; a `transient` failure is worth another try."""
+
+    unit_id: int
+    message: str
+    transient: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    unit_id: int
+
+
+Event = Step | Preview | ImageReady | Failed | Done

@@ -1,0 +1,193 @@
+"""Shared self-attention: the equation of StyleAligned as two fused attentions, merged.
+
+Source: Hertz, Voynov, Fruchter, Cohen-Or, "Style Aligned Image Generation via Shared Attention", CVPR 2024,
+arXiv 2312.02133, section 4 and equations 2 and 3.
+
+    Q' = AdaIN(Q_target, Q_reference)       K' = AdaIN(K_target, K_reference)
+    out = softmax([Q' K'^T, scale * Q' K_reference^T + shift] / sqrt(d)) [V_target; V_reference]
+
+(`shift` is added to the logits after the division.) Keys and values are never concatenated and logits never stored.
+Each half is one fused attention that also returns the log-sum-exp (lse) of its logits, and
+
+    m = sigmoid(lse_reference + shift - lse_self)       out = out_self + m (out_reference - out_self)
+
+is the concatenated softmax, exactly. `m` is the share of attention that goes to the reference.
+
+Shapes: G guidance branches (1, or 2 with classifier-free guidance), N targets, R references, H heads, L tokens of a
+picture, D channels a head.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from diffusers.models.attention_processor import Attention
+from torch import Tensor
+
+EPSILON = 1e-5  # inside the root of AdaIN's standard deviation, as in the authors' code
+
+
+class Stats(NamedTuple):
+    """Mean and standard deviation of every channel over the tokens, each (..., 1, D)."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor) -> "Stats":
+        """Statistics over the tokens of `x` (..., L, D), in the precision of `x`."""
+        return cls(x.mean(-2, keepdim=True), (x.var(-2, keepdim=True) + EPSILON).sqrt())
+
+
+def adain(x: Tensor, target: Stats, amount: Tensor) -> Tensor:
+    """Give the channels of `x` (..., L, D) the statistics of `target`, blended in by `amount`, 0 to 1 (eq. 3)."""
+    own = Stats.of(x)
+    moved = (x - own.mean) / own.std * target.std + target.mean
+    return x + amount * (moved - x)
+
+
+class Attended(NamedTuple):
+    """The result of attending to some of the tokens: what was read, and how much there was to read."""
+
+    out: Tensor  # (B, H, L, D)
+    lse: Tensor  # (B, H, L), float32: log-sum-exp of the logits
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
+    """Softmax attention that also returns its log-sum-exp.
+
+    `query` (B, H, Lq, D), `key` and `value` (B, H, Lk, D); logits are multiplied by `scale`. These are the kernels
+    behind `scaled_dot_product_attention`, which drops the second result.
+    """
+    aten = torch.ops.aten
+    if query.device.type == "cpu":
+        # The kernel is written for a batch, heads and tokens that are dense in the last axis.
+        out, lse = aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, scale=scale)
+    elif query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16) and query.shape[-1] % 8 == 0:
+        out, lse, *_ = aten._scaled_dot_product_flash_attention(query, key, value, scale=scale)
+    elif query.device.type == "cuda" and query.shape[-1] % 8 == 0:
+        out, lse, *_ = aten._scaled_dot_product_efficient_attention(query, key, value, None, True, scale=scale)
+        lse = lse[..., : query.shape[-2]]  # the kernel pads the queries to a multiple of 32
+    else:
+        return attend_plainly(query, key, value, scale)
+    return Attended(out, lse)
+
+
+def attend_plainly(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
+    """`attend` by the definition, for devices without a kernel that returns the log-sum-exp. Stores the logits."""
+    logits = (query @ key.transpose(-2, -1)).float() * scale
+    return Attended(logits.softmax(-1).to(value.dtype) @ value, logits.logsumexp(-1))
+
+
+def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Attended:
+    """Attention to the tokens of both, `shift` added to the second's logits; -inf leaves the first as it is, exactly.
+
+    `shift` broadcasts to (B, H, L).
+    """
+    second_lse = second.lse + shift
+    share = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)  # m above
+    return Attended(first.out + share * (second.out - first.out), torch.logaddexp(first.lse, second_lse))
+
+
+@dataclass(frozen=True)
+class AttentionMemory:
+    """What one self-attention layer keeps of the references."""
+
+    key: Tensor  # (G, R, H, L, D)
+    value: Tensor  # (G, R, H, L, D)
+    queries: Stats  # of the references' queries, each (G, R, H, 1, D)
+    keys: Stats
+    values: Stats
+
+
+@dataclass(frozen=True)
+class Influence:
+    """How the targets of one step take from the references; the numbers of `Sharing` as tensors."""
+
+    weights: Tensor  # (R,), sum 1
+    strength: Tensor  # (N,), 0 to 2
+    scale: float
+    shift: float
+    adain_values: bool
+
+    @property
+    def blend(self) -> Tensor:
+        """How much of AdaIN each target takes, 0 to 1: (1, N, 1, 1, 1)."""
+        return self.strength.clamp(max=1).view(1, -1, 1, 1, 1)
+
+    @property
+    def shifts(self) -> Tensor:
+        """What is added to each target's logits towards the references: (1, N, 1, 1); -inf where the strength is 0."""
+        return (self.strength.float().log() + self.shift).view(1, -1, 1, 1)
+
+    def mix(self, stats: Stats) -> Stats:
+        """Statistics of the references together, (G, R, H, 1, D) to (G, 1, H, 1, D): a weighted mean."""
+        weights = self.weights.view(1, -1, 1, 1, 1).to(stats.mean.dtype)
+        return Stats((stats.mean * weights).sum(1, keepdim=True), (stats.std * weights).sum(1, keepdim=True))
+
+
+def project(attn: Attention, hidden_states: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of (G * rows, L, C), each as (G, rows, H, L, D)."""
+
+    def heads(x: Tensor) -> Tensor:
+        return x.unflatten(0, (groups, -1)).unflatten(-1, (attn.heads, -1)).transpose(-3, -2)
+
+    return heads(attn.to_q(hidden_states)), heads(attn.to_k(hidden_states)), heads(attn.to_v(hidden_states))
+
+
+def join(attn: Attention, out: Tensor) -> Tensor:
+    """The layer's output (B, L, C) from attended values (B, H, L, D)."""
+    linear, dropout = attn.to_out
+    result: Tensor = dropout(linear(out.transpose(1, 2).flatten(2)))
+    return result
+
+
+class RecordingProcessor:
+    """Plain self-attention over the references that keeps what the targets will want: `memory`."""
+
+    memory: AttentionMemory
+
+    def __init__(self, groups: int) -> None:
+        self.groups = groups
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+        query, key, value = project(attn, hidden_states, self.groups)
+        self.memory = AttentionMemory(key, value, Stats.of(query), Stats.of(key), Stats.of(value))
+        own = attend(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn.scale)
+        return join(attn, own.out)
+
+
+class SharingProcessor:
+    """Self-attention in which every target also attends to the references (section 4.2)."""
+
+    def __init__(self, memory: AttentionMemory, influence: Influence) -> None:
+        self.memory = memory
+        self.influence = influence
+
+    def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
+        memory, by = self.memory, self.influence
+        groups, references = memory.key.shape[:2]
+        query, key, value = project(attn, hidden_states, groups)  # each (G, N, H, L, D)
+        blend = by.blend.to(query.dtype)
+        query = adain(query, by.mix(memory.queries), blend)
+        key = adain(key, by.mix(memory.keys), blend)
+        if by.adain_values:
+            value = adain(value, by.mix(memory.values), blend)
+        own = attend(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn.scale)
+        seen = self._look(query, 0, attn.scale)
+        for reference in range(1, references):
+            seen = merge(seen, self._look(query, reference, attn.scale))
+        shifts = by.shifts.expand(groups, -1, -1, -1).flatten(0, 1)  # (G * N, 1, 1)
+        return join(attn, merge(own, seen, shifts).out)
+
+    def _look(self, query: Tensor, reference: int, scale: float) -> Attended:
+        """All targets' queries at one reference, whose lse carries its weight: a single long query (G, H, N * L, D)."""
+        targets = query.shape[1]
+        folded = query.transpose(1, 2).flatten(2, 3)
+        key, value = self.memory.key[:, reference], self.memory.value[:, reference]
+        out, lse = attend(folded, key, value, scale * self.influence.scale)
+
+        def unfold(x: Tensor) -> Tensor:
+            return x.unflatten(2, (targets, -1)).transpose(1, 2).flatten(0, 1)
+
+        return Attended(unfold(out), unfold(lse) + self.influence.weights[reference].log())

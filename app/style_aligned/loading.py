@@ -1,0 +1,197 @@
+"""Load an SDXL from where the user says it is, or say in one sentence why not.
+
+Weights are read from safetensors only: never a pickle, never remote code.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import diffusers
+import psutil
+import torch
+import transformers
+from safetensors import SafetensorError, safe_open
+
+DEMO = Path(__file__).parents[1] / "demo_model"
+PARTS = ("tokenizer", "tokenizer_2", "scheduler", "text_encoder", "text_encoder_2", "vae", "unet")
+WORKING_MEMORY = 1.25  # what a run needs beside the weights, as a factor on them
+
+# Tensors that tell SDXL's single-file layout from others: in its second text encoder and its text-and-time embedding.
+SDXL_KEYS = {
+    "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias",
+    "model.diffusion_model.label_emb.0.0.weight",
+}
+
+DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
+PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
+Progress = Callable[[str, float], None]
+
+
+class ModelError(Exception):
+    """The model cannot be loaded. The message is one sentence for the person who chose it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and in which number format a model runs."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def choose(cls, device: DeviceChoice = "auto", precision: PrecisionChoice = "auto") -> "Place":
+        """The best device at hand, CUDA, then MPS, then the CPU, and its format: bfloat16, float16, float32.
+
+        Raises ModelError when a device was asked for that is not there.
+        """
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        name = next(n for n in there if there[n]) if device == "auto" else device
+        if not there[name]:
+            raise ModelError(f"The device {name} was asked for, but PyTorch finds none on this machine.")
+        if precision == "auto":
+            precision = {"cuda": "bfloat16", "mps": "float16", "cpu": "float32"}[name]  # type: ignore[assignment]
+        return cls(torch.device(name), getattr(torch, precision))
+
+    def __str__(self) -> str:
+        return f"{self.device.type}, {str(self.dtype).removeprefix('torch.')}"
+
+    @property
+    def free_bytes(self) -> int:
+        """Memory that is free on the device."""
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return psutil.virtual_memory().available
+
+
+def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
+    """The `StableDiffusionXLPipeline` that `model` names: "demo", a folder, a hub id, or a `.safetensors` file.
+
+    `progress(what, share)` is told what is being loaded and the share, 0 to 1, of what is done. Raises ModelError.
+    """
+    path = DEMO if model == "demo" else Path(model).expanduser()
+    if path.suffix in {".ckpt", ".pt", ".bin"}:
+        raise ModelError(f"{model} is not a safetensors file; other formats can carry code and are refused.")
+    if path.is_file():
+        return _load_file(path, place, progress)
+    if not path.is_dir():
+        if model.count("/") != 1 or model.startswith((".", "/", "~")):
+            raise ModelError(f"There is no model at {model}: no such folder or file, and not a hub id like owner/name.")
+        progress(f"Downloading {model}", 0.0)
+        path = _download(model, place)
+    return _load_folder(path, model, place, progress)
+
+
+def _download(hub_id: str, place: Place) -> Path:
+    """The folder of a hub model, downloaded unless it is there already. Half-precision files where they do."""
+    variants = ["fp16", None] if place.dtype is not torch.float32 else [None]
+    reason: Exception | None = None
+    for variant in variants:
+        try:
+            return Path(diffusers.StableDiffusionXLPipeline.download(hub_id, use_safetensors=True, variant=variant))
+        except (OSError, ValueError) as error:  # not there, no network, or no such variant
+            reason = error
+    raise ModelError(f"The model {hub_id} could not be downloaded; check its name and the network.") from reason
+
+
+def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> Any:
+    try:
+        index: dict[str, Any] = diffusers.DiffusionPipeline.load_config(folder)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{model} is not a model in diffusers format: it has no readable model_index.json.") from error
+    if not str(index.get("_class_name")).startswith("StableDiffusionXL") or any(p not in index for p in PARTS):
+        raise ModelError(f"{model} is not an SDXL model but {index.get('_class_name', 'something else')}.")
+    variant = _variant(folder, place)
+    _check_memory(sum(_parameters(f) for part in PARTS for f in _weights(folder / part, variant)), model, place)
+    parts: dict[str, Any] = {}
+    sizes = {part: sum(f.stat().st_size for f in _weights(folder / part, variant)) for part in PARTS}
+    whole = sum(sizes.values())
+    try:
+        for part in PARTS:
+            done = sum(sizes[p] for p in parts)
+            progress(f"Loading {part.replace('_', ' ')}", done / max(whole, 1))
+            parts[part] = _load_part(folder, part, index[part], variant, place)
+    except (OSError, ValueError, SafetensorError) as error:
+        first_line = str(error).split("\n")[0]
+        raise ModelError(f"The {part} of {model} could not be loaded: {first_line}") from error
+    progress("Loaded", 1.0)
+    zeros = index.get("force_zeros_for_empty_prompt", True)
+    return diffusers.StableDiffusionXLPipeline(**parts, force_zeros_for_empty_prompt=zeros, add_watermarker=False)
+
+
+def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, place: Place) -> Any:
+    library, name = kind
+    cls = getattr({"diffusers": diffusers, "transformers": transformers}[library], name)
+    where = folder / part
+    if not where.is_dir():
+        raise OSError(f"the folder {part} is missing.")
+    if not (weights := _weights(where, variant)):
+        if part.startswith(("tokenizer", "scheduler")):
+            return cls.from_pretrained(where)
+        raise OSError("it has no safetensors files.")
+    chosen = variant if any(f".{variant}" in f.name for f in weights) else None
+    options = {"torch_dtype" if library == "diffusers" else "dtype": place.dtype}
+    loaded = cls.from_pretrained(where, use_safetensors=True, variant=chosen, **options)
+    return loaded.to(place.device).eval().requires_grad_(False)
+
+
+def _load_file(path: Path, place: Place, progress: Progress) -> Any:
+    if path.suffix != ".safetensors":
+        raise ModelError(f"{path.name} is not a safetensors file; other formats can carry code and are refused.")
+    try:
+        with safe_open(path, "pt") as file:
+            keys = set(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path.name} is damaged or not a safetensors file.") from error
+    if not keys >= SDXL_KEYS:
+        raise ModelError(f"{path.name} is not an SDXL model: it lacks SDXL's second text encoder.")
+    _check_memory(_parameters(path), path.name, place)
+    progress(f"Loading {path.name}", 0.0)
+    try:
+        pipeline = diffusers.StableDiffusionXLPipeline.from_single_file(
+            str(path), torch_dtype=place.dtype, add_watermarker=False
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path.name} could not be loaded; its tokenizers and settings come from the hub, so check the network."
+        ) from error
+    progress("Loaded", 1.0)
+    return pipeline.to(place.device)
+
+
+def _variant(folder: Path, place: Place) -> str | None:
+    """ "fp16" where the folder has such a UNet and half precision is wanted, or has nothing else."""
+    files = _weights(folder / "unet", None)
+    halves = list((folder / "unet").glob("*.fp16*.safetensors"))
+    return "fp16" if halves and (not files or place.dtype is not torch.float32) else None
+
+
+def _weights(folder: Path, variant: str | None) -> list[Path]:
+    """The safetensors files of one part: those of the variant, or, where there are none, the plain ones."""
+    files = sorted(folder.glob("*.safetensors"))
+    plain = [f for f in files if ".fp16" not in f.name and ".non_ema" not in f.name]
+    return [f for f in files if f".{variant}" in f.name] or plain
+
+
+def _parameters(file: Path) -> int:
+    """How many numbers a safetensors file holds, from its header. Raises ModelError when it cannot be read."""
+    try:
+        with safe_open(file, "pt") as tensors:
+            return sum(prod(tensors.get_slice(key).get_shape()) for key in _keys(tensors))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{file.parent.name}/{file.name} is damaged or not a safetensors file.") from error
+
+
+def _keys(tensors: Any) -> Iterator[str]:
+    yield from tensors.keys()
+
+
+def _check_memory(parameters: int, model: str, place: Place) -> None:
+    needed = parameters * place.dtype.itemsize * WORKING_MEMORY
+    if needed > place.free_bytes:
+        raise ModelError(
+            f"{model} needs about {needed / 2**30:.1f} GiB in {place}, "
+            f"but only {place.free_bytes / 2**30:.1f} GiB are free."
+        )

@@ -1,0 +1,79 @@
+"""Shared group normalisation, from moments.
+
+The authors normalise each target together with the reference by concatenating them in space. A group's statistics over
+the two are a mixture of the two statistics, so nothing needs to be concatenated:
+
+    mean = (1 - a) mean_target + a mean_reference         and likewise for the mean of the squares
+
+with a = 1/2 for pictures of one size at strength 1. Shared layer normalisation does not exist here: it normalises each
+token by itself, so sharing it changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from app.style_aligned.attention import Influence
+
+
+class Moments(NamedTuple):
+    """First two moments of every group of channels, in float32, and over how many numbers."""
+
+    mean: Tensor  # (..., groups)
+    square: Tensor  # (..., groups): mean of the squares
+    count: int
+
+    @classmethod
+    def of(cls, x: Tensor, groups: int) -> "Moments":
+        """Moments of `x` (rows, C, ...) over each group's channels and all of space: (rows, groups)."""
+        flat = x.float().reshape(x.shape[0], groups, -1)
+        return cls(flat.mean(-1), flat.square().mean(-1), flat.shape[-1])
+
+
+@dataclass(frozen=True)
+class RecordingNorm:
+    """A group norm's forward that normalises as ever and hands each batch's moments to `keep`."""
+
+    norm: nn.GroupNorm
+    kept: list[Moments]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.kept.append(Moments.of(x, self.norm.num_groups))
+        return nn.GroupNorm.forward(self.norm, x)
+
+
+@dataclass(frozen=True)
+class SharingNorm:
+    """A group norm's forward that normalises each target together with the references."""
+
+    norm: nn.GroupNorm
+    recorded: Moments  # (G * R, groups)
+    groups: int  # G, guidance branches
+    influence: Influence
+
+    def __call__(self, x: Tensor) -> Tensor:
+        norm = self.norm
+        own = Moments.of(x, norm.num_groups)
+        mean, square = (
+            self._mix(own.mean, self.recorded.mean, own.count),
+            self._mix(own.square, self.recorded.square, own.count),
+        )
+        rstd = (square - mean.square()).clamp(min=0).add(norm.eps).rsqrt()
+        # y = (x - mean) * rstd * weight + bias, as one multiplication and one addition a channel.
+        channels = x.shape[1] // norm.num_groups
+        mean, rstd = mean.repeat_interleave(channels, 1), rstd.repeat_interleave(channels, 1)
+        gain = rstd * norm.weight.float()
+        offset = norm.bias.float() - mean * gain
+        shape = (*gain.shape, *[1] * (x.dim() - 2))
+        return torch.addcmul(offset.view(shape), x.float(), gain.view(shape)).to(x.dtype)
+
+    def _mix(self, own: Tensor, recorded: Tensor, count: int) -> Tensor:
+        """Moments (G * N, groups) of targets and references together, references counting as one picture."""
+        weights = self.influence.weights.float()
+        reference = torch.einsum("grc,r->gc", recorded.unflatten(0, (self.groups, -1)), weights)[:, None]
+        pull = self.influence.strength.float().clamp(max=1) * self.recorded.count
+        amount = (pull / (pull + count)).view(1, -1, 1)
+        targets = own.unflatten(0, (self.groups, -1))
+        return (targets + amount * (reference - targets)).flatten(0, 1)

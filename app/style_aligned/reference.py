@@ -1,0 +1,128 @@
+"""Where the reference's latents come from: `Reference`, and its noisy latents for every step (`Track`).
+
+A UNet of this family sees, whatever the scheduler, x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps; schedulers that keep
+another scale convert to it just before the call. So a reference speaks that scale only and never meets the scheduler:
+any scheduler and any number of steps will do.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+Method = Literal["noise", "ddim"]
+
+INVERSION_GUIDANCE = 2.0  # the authors' setting for real references
+
+
+class NoiseLevels:
+    """abar_t for any t, whole or not, from a scheduler's `alphas_cumprod`."""
+
+    def __init__(self, alphas_cumprod: Tensor) -> None:
+        self._alphas = alphas_cumprod.double().cpu().numpy()
+
+    def __call__(self, t: float) -> float:
+        """abar_t, interpolated between whole steps; of a t below the first, the first's."""
+        return float(np.interp(t, np.arange(len(self._alphas)), self._alphas))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A picture whose look is wanted, ready to be used any number of times. Made by `Studio.reference`."""
+
+    picture: Image.Image  # RGB, of any size: cropped about its centre to the shape of the images
+    prompt: str = ""
+    """What it shows and how, such as "a teapot, watercolor"."""
+    method: Method = "noise"
+    weight: float = 1.0
+    """Above 0: how much it counts beside other references."""
+    seed: int = 0
+    """Of the noise that is laid over it, the same in every step."""
+    _cache: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    def fitted(self, size: tuple[int, int]) -> Image.Image:
+        """The picture at `size` (width, height), covering it, cropped about its centre."""
+        return ImageOps.fit(self.picture, size, Image.Resampling.LANCZOS)
+
+    def latents(self, size: tuple[int, int], encode: Callable[[Image.Image], Tensor]) -> Tensor:
+        """x_0 (1, C, h, w) of the picture at `size`, encoded at the first call and kept."""
+        if size not in self._cache:
+            self._cache[size] = encode(self.fitted(size))
+        return self._cache[size]
+
+    def key(self, *more: object) -> str:
+        """A name for what depends on this picture, prompt and `more`: hexadecimal SHA-256."""
+        digest = hashlib.sha256(repr((self.picture.size, self.prompt, *more)).encode())
+        digest.update(self.picture.tobytes())
+        return digest.hexdigest()
+
+
+class Track(Protocol):
+    """The noisy latents of one reference, for every step of a denoising."""
+
+    def at(self, step: int, t: float) -> Tensor:
+        """x_t (1, C, h, w) for step number `step`, whose timestep is `t`."""
+        ...
+
+
+@dataclass(frozen=True)
+class NoisedTrack:
+    """`noise`: one fixed noise over the picture, as much of it as the step has. No UNet calls."""
+
+    clean: Tensor  # (1, C, h, w)
+    noise: Tensor
+    levels: NoiseLevels
+
+    def at(self, step: int, t: float) -> Tensor:
+        alpha = self.levels(t)
+        return self.clean * alpha**0.5 + self.noise * (1 - alpha) ** 0.5
+
+
+@dataclass(frozen=True)
+class TimedTrack:
+    """`ddim`: the latents that DDIM inversion passed through, by timestep."""
+
+    latents: dict[float, Tensor]
+
+    def at(self, step: int, t: float) -> Tensor:
+        return self.latents[t]
+
+
+@dataclass(frozen=True)
+class SteppedTrack:
+    """`text`: what the UNet saw in each step of another image's denoising, by step."""
+
+    latents: list[Tensor]
+
+    def at(self, step: int, t: float) -> Tensor:
+        return self.latents[step]
+
+
+def ddim_inversion(
+    clean: Tensor, timesteps: list[float], levels: NoiseLevels, predict: Callable[[Tensor, float], Tensor]
+) -> Iterator[dict[float, Tensor]]:
+    """Walk DDIM backwards from x_0 to noise, yielding the growing {t: x_t} after each of `timesteps`.
+
+    `predict(x_t, t)` gives the guided noise. Song et al., "Denoising Diffusion Implicit Models", section 4.3, equation
+    13 read from right to left: the noise at t stands for the noise at the next t, so more steps invert better.
+    """
+    track: dict[float, Tensor] = {}
+    x, alpha = clean, levels(0)
+    for t in sorted(set(timesteps)):
+        noise = predict(x, t)
+        x0 = (x - (1 - alpha) ** 0.5 * noise) / alpha**0.5
+        alpha = levels(t)
+        x = alpha**0.5 * x0 + (1 - alpha) ** 0.5 * noise
+        track[t] = x
+        yield track
+
+
+def latent_noise(seed: int, channels: int, height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Standard normal noise (1, channels, height, width), drawn on the CPU so that a seed means the same everywhere."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return torch.randn(1, channels, height, width, generator=generator).to(device, dtype)

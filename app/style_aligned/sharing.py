@@ -1,0 +1,143 @@
+"""Record, then share: what is asked for (`Sharing`), and the layers of a UNet that do it (`SharedLayers`).
+
+Each denoising step runs the UNet on the references while their keys, values and statistics are kept, then on the
+targets, which attend to them. The references are never rows of the targets' batch, so it works with and without
+classifier-free guidance, with any number of targets, and a target never sees its neighbours.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from app.style_aligned.attention import AttentionMemory, Influence, RecordingProcessor, SharingProcessor
+from app.style_aligned.normalization import Moments, RecordingNorm, SharingNorm
+
+MAX_STRENGTH = 2.0
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How strongly, where and when targets attend to the reference.
+
+    Raises ValueError, with the value that was wrong, when a number is out of its range.
+    """
+
+    strength: float | Sequence[float] = 1.0
+    """0 to 2, for all targets or one for each. 0 is plain SDXL, 1 the paper's text-only sets, 2 its real references."""
+    scale: float = 1.0
+    """0 to 2: multiplies the logits towards the reference. Below 1 a famous picture's content leaks less."""
+    shift: float = 0.0
+    """-10 to 10: added to the scaled logits, on top of log(strength)."""
+    adain_values: bool = False
+    """Whether values, too, take the reference's statistics."""
+    share_group_norm: bool = False
+    """Whether group norms see target and reference together: the paper's setting for real references."""
+    layers: str = ""
+    """A regular expression that a layer's name must contain, such as "up_blocks"; empty: every self-attention."""
+    steps: tuple[float, float] = (0.0, 1.0)
+    """The part of the denoising in which targets attend to the reference, 0 the first step, 1 the last."""
+
+    def __post_init__(self) -> None:
+        for strength in self.strengths(1) if isinstance(self.strength, int | float) else self.strength:
+            _check("strength", strength, 0.0, MAX_STRENGTH)
+        _check("scale", self.scale, 0.0, 2.0)
+        _check("shift", self.shift, -10.0, 10.0)
+        start, end = self.steps
+        if not 0 <= start <= end <= 1:
+            raise ValueError(f"steps must be two rising numbers between 0 and 1; {self.steps} was given")
+
+    def strengths(self, count: int) -> list[float]:
+        """One strength for each of `count` targets. Raises ValueError when another number of them was given."""
+        if isinstance(self.strength, int | float):
+            return [float(self.strength)] * count
+        if len(self.strength) != count:
+            raise ValueError(f"{count} strengths were expected, one an image; {len(self.strength)} were given")
+        return [float(s) for s in self.strength]
+
+    def active(self, step: int, steps: int) -> bool:
+        """Whether targets attend to the reference in step `step`, 0 to `steps` - 1."""
+        start, end = self.steps
+        return start <= step / max(steps - 1, 1) <= end
+
+    def influence(self, strengths: Sequence[float], weights: Sequence[float], device: torch.device) -> Influence:
+        """These settings as tensors, for targets of these strengths and references of these weights (above 0)."""
+        weight = torch.tensor(weights, dtype=torch.float32, device=device)
+        strength = torch.tensor(strengths, dtype=torch.float32, device=device)
+        return Influence(weight / weight.sum(), strength, self.scale, self.shift, self.adain_values)
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be between {low:g} and {high:g}; {value:g} was given")
+
+
+@dataclass
+class Recording:
+    """What the layers kept of the references in one step."""
+
+    groups: int  # guidance branches
+    attention: dict[str, AttentionMemory] = field(default_factory=dict)
+    norms: dict[str, list[Moments]] = field(default_factory=dict)
+
+
+class SharedLayers:
+    """The self-attention and group-norm layers of one UNet: plain, but for the length of a `record` or a `share`.
+
+    Whatever a layer had before is put back at the end, also after an error, so other users of the UNet never notice.
+    """
+
+    def __init__(self, unet: nn.Module, layers: str = "", group_norms: bool = False) -> None:
+        pattern = re.compile(layers)
+        self.attention: dict[str, Any] = {
+            name: module
+            for name, module in unet.named_modules()
+            if name.endswith("attn1") and hasattr(module, "set_processor") and pattern.search(name)
+        }
+        self.norms: dict[str, nn.GroupNorm] = {
+            name: module for name, module in unet.named_modules() if group_norms and isinstance(module, nn.GroupNorm)
+        }
+
+    @contextmanager
+    def record(self, groups: int) -> Iterator[Recording]:
+        """Calls of the UNet within see references in `groups` branches; the recording is whole when this ends."""
+        recording = Recording(groups, norms={name: [] for name in self.norms})
+        processors = {name: RecordingProcessor(groups) for name in self.attention}
+        with ExitStack() as undo:
+            for name, attention in self.attention.items():
+                undo.enter_context(_replaced(attention, "processor", processors[name]))
+            for name, norm in self.norms.items():
+                undo.enter_context(_replaced(norm, "forward", RecordingNorm(norm, recording.norms[name])))
+            yield recording
+        recording.attention = {name: processor.memory for name, processor in processors.items()}
+
+    @contextmanager
+    def share(self, recording: Recording, influence: Influence) -> Iterator[None]:
+        """Calls of the UNet within see targets, in the branches of the recording, that attend to what it holds."""
+        with ExitStack() as undo:
+            for name, attention in self.attention.items():
+                processor = SharingProcessor(recording.attention[name], influence)
+                undo.enter_context(_replaced(attention, "processor", processor))
+            for name, norm in self.norms.items():
+                (moments,) = recording.norms[name]
+                shared = SharingNorm(norm, moments, recording.groups, influence)
+                undo.enter_context(_replaced(norm, "forward", shared))
+            yield
+
+
+@contextmanager
+def _replaced(owner: Any, attribute: str, value: Any) -> Iterator[None]:
+    """`owner.attribute` is `value` for a while. What the instance had is put back, or its class's own shows again."""
+    before = owner.__dict__.get(attribute)
+    owner.__dict__[attribute] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del owner.__dict__[attribute]
+        else:
+            owner.__dict__[attribute] = before
