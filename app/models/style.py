@@ -66,8 +66,8 @@ class StyleVersion(Base):
     method: Mapped[ReferenceMethod] = mapped_column(String(16), default=ReferenceMethod.NOISE)
     strength: Mapped[float] = mapped_column(default=1.0)  # 0 to 2
     scale: Mapped[float] = mapped_column(default=1.0)  # 0 to 2, of the logits towards the reference
-    share_group_norm: Mapped[bool] = mapped_column(default=False)
-    adain_values: Mapped[bool] = mapped_column(default=False)
+    share_group_norm: Mapped[bool] = mapped_column(default=True)
+    adain_values: Mapped[bool] = mapped_column(default=True)
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

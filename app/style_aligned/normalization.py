@@ -23,7 +23,7 @@ class Moments(NamedTuple):
 
     mean: Tensor  # (..., groups)
     square: Tensor  # (..., groups): mean of the squares
-    count: int
+    size: int
 
     @classmethod
     def of(cls, x: Tensor, groups: int) -> "Moments":
@@ -57,8 +57,8 @@ class SharingNorm:
         norm = self.norm
         own = Moments.of(x, norm.num_groups)
         mean, square = (
-            self._mix(own.mean, self.recorded.mean, own.count),
-            self._mix(own.square, self.recorded.square, own.count),
+            self._mix(own.mean, self.recorded.mean, own.size),
+            self._mix(own.square, self.recorded.square, own.size),
         )
         rstd = (square - mean.square()).clamp(min=0).add(norm.eps).rsqrt()
         # y = (x - mean) * rstd * weight + bias, as one multiplication and one addition a channel.
@@ -69,11 +69,11 @@ class SharingNorm:
         shape = (*gain.shape, *[1] * (x.dim() - 2))
         return torch.addcmul(offset.view(shape), x.float(), gain.view(shape)).to(x.dtype)
 
-    def _mix(self, own: Tensor, recorded: Tensor, count: int) -> Tensor:
+    def _mix(self, own: Tensor, recorded: Tensor, size: int) -> Tensor:
         """Moments (G * N, groups) of targets and references together, references counting as one picture."""
         weights = self.influence.weights.float()
         reference = torch.einsum("grc,r->gc", recorded.unflatten(0, (self.groups, -1)), weights)[:, None]
-        pull = self.influence.strength.float().clamp(max=1) * self.recorded.count
-        amount = (pull / (pull + count)).view(1, -1, 1)
+        pull = self.influence.strength.float().clamp(max=1) * self.recorded.size
+        amount = (pull / (pull + size)).view(1, -1, 1)
         targets = own.unflatten(0, (self.groups, -1))
         return (targets + amount * (reference - targets)).flatten(0, 1)

@@ -168,7 +168,7 @@ class Studio:
         negative_prompt: str = "",
         batch_size: int = 4,
         preview_every: int = 4,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Make one image a prompt in the look of `reference`, yielding events as they come.
 
         An image depends on its prompt, its seed and the reference, never on its neighbours. Without a reference the
@@ -290,7 +290,7 @@ class Studio:
         for reference in given:
             clean = reference.latents(job.size, self.encode)
             if reference.method == "noise":
-                noise = latent_noise(reference.seed, *clean.shape[1:], clean.device, clean.dtype)
+                noise = self.noise([reference.seed], job.size)
                 tracks.append(NoisedTrack(clean, noise, self.levels))
             else:
                 tracks.append((yield from self._inverted(reference, clean, job)))

@@ -1,0 +1,106 @@
+"""How alike two pictures are in look: their colours in OKLab and their texture, never what they show.
+
+Both parts compare distributions over the whole picture, so an object may move, turn or be another one. Lower is more
+alike; 0 is the same. Sources: OKLab, Björn Ottosson, "A perceptual color space for image processing", 2020; distances
+between distributions as in sliced optimal transport (Rabin et al. 2011); texture by the energies of a Laplacian pyramid
+(Burt and Adelson 1983; Heeger and Bergen 1995).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Floats = NDArray[np.float64]
+
+SIDE = 128  # px: pictures are compared at this size, so that a larger one is not finer by its size alone
+QUANTILES = 64
+DIRECTIONS = 24  # in which the colours' distribution is looked at, in OKLab
+BANDS = 5  # of the Laplacian pyramid, an octave each
+
+_LMS = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+def oklab(picture: Image.Image) -> Floats:
+    """The picture's pixels (H, W, 3) in OKLab: L 0 to 1, a and b about -0.4 to 0.4."""
+    srgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    lab: Floats = np.cbrt(linear @ _LMS.T) @ _LAB.T
+    return lab
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is compared of a picture."""
+
+    colour: Floats  # (DIRECTIONS, QUANTILES): quantiles of the colours along each direction
+    texture: Floats  # (BANDS * 3,): log energies, fine to coarse, of L, a and b
+
+    @classmethod
+    def of(cls, picture: Image.Image) -> "Look":
+        """The look of a picture of any size."""
+        lab = oklab(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+        levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+        colour = np.quantile(lab.reshape(-1, 3) @ _directions().T, levels, axis=0).T
+        return cls(colour, _texture(lab))
+
+    def distance(self, other: "Look") -> float:
+        """How far apart two looks are: 0 the same, 1 about as far as black on white from white on black."""
+        return self.colour_distance(other) + self.texture_distance(other)
+
+    def colour_distance(self, other: "Look") -> float:
+        """Mean sliced Wasserstein distance of the colours, in OKLab's unit (0.02 is just visible on large areas)."""
+        return float(np.abs(self.colour - other.colour).mean())
+
+    def texture_distance(self, other: "Look") -> float:
+        """Mean difference of the log energies, in units of tenfold energy, a tenth of it counting as 0.1."""
+        return float(np.abs(self.texture - other.texture).mean()) / 10
+
+
+def disagreement(pictures: Sequence[Image.Image]) -> float:
+    """How little a set of pictures agrees in look: the mean distance of all pairs. Raises ValueError below two."""
+    if len(pictures) < 2:
+        raise ValueError(f"at least two pictures are needed; {len(pictures)} was given")
+    looks = [Look.of(picture) for picture in pictures]
+    return float(np.mean([a.distance(b) for a, b in combinations(looks, 2)]))
+
+
+def _directions() -> Floats:
+    """Unit vectors (DIRECTIONS, 3) spread evenly over the half sphere (a Fibonacci lattice)."""
+    i = np.arange(DIRECTIONS) + 0.5
+    height = i / DIRECTIONS
+    angle = np.pi * (1 + 5**0.5) * i
+    ring = np.sqrt(1 - height**2)
+    return np.stack([height, ring * np.cos(angle), ring * np.sin(angle)], axis=1)
+
+
+def _texture(lab: Floats) -> Floats:
+    """Log10 energy of each band of each channel. The constant stands for noise that nobody sees."""
+    energies = []
+    for _ in range(BANDS):
+        coarse = _halve(lab)
+        fine = lab - coarse.repeat(2, 0).repeat(2, 1)
+        energies.append(np.log10((fine**2).mean((0, 1)) + 1e-5))
+        lab = coarse
+    return np.concatenate(energies)
+
+
+def _halve(x: Floats) -> Floats:
+    height, width, channels = x.shape
+    return x.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
