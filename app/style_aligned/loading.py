@@ -71,6 +71,7 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
 
     `progress(what, share)` is told what is being loaded and the share, 0 to 1, of what is done. Raises ModelError.
     """
+    _hush()
     path = DEMO if model == "demo" else Path(model).expanduser()
     if path.suffix in {".ckpt", ".pt", ".bin"}:
         raise ModelError(f"{model} is not a safetensors file; other formats can carry code and are refused.")
@@ -82,6 +83,13 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
         progress(f"Downloading {model}", 0.0)
         path = _download(model, place)
     return _load_folder(path, model, place, progress)
+
+
+def _hush() -> None:
+    """Turn off the libraries' own progress bars and hints; `progress` and ModelError say what matters here."""
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
 
 
 def _download(hub_id: str, place: Place) -> Path:

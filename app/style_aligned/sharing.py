@@ -51,6 +51,14 @@ class Sharing:
         if not 0 <= start <= end <= 1:
             raise ValueError(f"steps must be two rising numbers between 0 and 1; {self.steps} was given")
 
+    @classmethod
+    def for_picture(cls, strength: float | Sequence[float] = 1.0) -> "Sharing":
+        """What suits a picture as reference: group norms shared, as the paper does there, and values' statistics too.
+
+        Without them the first, unshared noise decides how light a picture is. The figures are in the docs.
+        """
+        return cls(strength, share_group_norm=True, adain_values=True)
+
     def strengths(self, count: int) -> list[float]:
         """One strength for each of `count` targets. Raises ValueError when another number of them was given."""
         if isinstance(self.strength, int | float):

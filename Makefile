@@ -1,0 +1,51 @@
+# Two commands: `make run` starts Soroe, `make test` runs every test. A second run of each starts in seconds.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Not installed from the network again unless a lock changed.
+INSTALLED := .venv/.installed
+TESTING := .venv/.testing
+
+.PHONY: run test check format lock bench demo-model clean
+
+run: $(INSTALLED)
+	@exec $(BIN)/soroe serve
+
+test: check
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(TESTING)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/djlint --quiet --lint templates
+
+format: $(TESTING)
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(TESTING)
+	@$(BIN)/python -m benchmarks.set_of_four
+
+# After a change of dependencies in pyproject.toml.
+lock: $(TESTING)
+	@scripts/lock
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+# Debian's Python without python3-venv has no ensurepip; its own pip can fill the environment from outside.
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv 2>/dev/null || { \
+	  rm -rf .venv && $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --quiet --python .venv/bin/python install pip; }
+
+$(INSTALLED): .venv/bin/python requirements.lock pyproject.toml
+	@echo "Installing Soroe into .venv; the first time takes a few minutes."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TESTING): $(INSTALLED) requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@scripts/need-chromium
+	@touch $@

@@ -1,0 +1,350 @@
+"""The `soroe` command: `generate` makes a set without a server, `serve` is the server."""
+
+import asyncio
+import fcntl
+import hashlib
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.settings import Settings
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A matched set of pictures from one reference.",
+)
+out = Console()
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+T = TypeVar("T")
+
+MAX_IMAGES = 1000
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message is one sentence. Ends the command with status 2."""
+
+
+class Method(StrEnum):
+    NOISE = "noise"
+    DDIM = "ddim"
+
+
+class Format(StrEnum):
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
+def main() -> None:
+    """Run the command. Bad input is one sentence on stderr and status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except typer.Exit as stop:
+        status = stop.exit_code
+    except typer.Abort:
+        status = INTERRUPTED
+    except (Refused, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        err.print(f"soroe: {message}", markup=False)
+        status = BAD_INPUT
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@app.command()
+def generate(
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the pictures; made if missing.")],
+    prompt: Annotated[list[str] | None, typer.Option(help="What to show; give it once for each picture.")] = None,
+    prompts_file: Annotated[Path | None, typer.Option(help="A text file with one prompt a line.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="The picture whose look is wanted; without it the first prompt's picture is.")
+    ] = None,
+    reference_prompt: Annotated[str, typer.Option(help='What the reference shows, such as "a pear".')] = "",
+    reference_method: Annotated[
+        Method, typer.Option(help="noise costs nothing; ddim inverts the reference first.")
+    ] = Method.NOISE,
+    style_text: Annotated[str, typer.Option(help='Added to every prompt, such as "watercolor".')] = "",
+    strength: Annotated[float, typer.Option(help="0 plain, 1 the usual, up to 2.")] = 1.0,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Pictures a prompt.")] = 1,
+    model: Annotated[str | None, typer.Option(help="demo, a folder, a hub id or a .safetensors file.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, max=30, help="How closely prompts are followed.")] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What is not wanted.")] = "",
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Of the first picture.")] = None,
+    size: Annotated[str | None, typer.Option(help="WxH in px, such as 1024x768.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="ddim, euler, euler-a, dpm++, unipc, heun, pndm or lcm.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Of the picture files.")] = Format.PNG,
+    overwrite: Annotated[bool, typer.Option(help="Write over a set that is already in the folder.")] = False,
+) -> None:
+    """Make a set: one picture a prompt, all in the look of the reference."""
+    prompts = [p for p in read_prompts(prompt or [], prompts_file) for _ in range(count)]
+    if len(prompts) > MAX_IMAGES:
+        raise Refused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
+    wanted_size = parse_size(size) if size else None
+    picture, digest = read_reference(reference) if reference else (None, None)
+    if not overwrite and (out_folder / "set.json").exists():
+        raise Refused(f"There is already a set in {out_folder}; choose another folder or pass --overwrite.")
+    settings = Settings()
+    first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
+
+    # torch takes seconds to import; what is refused above is refused at once.
+    from app.sets.folder import SetFolder
+    from app.style_aligned import Sharing
+
+    studio = load_studio(model or settings.model, settings)
+    defaults = studio.defaults
+    how = {
+        "seeds": [first_seed + i for i in range(len(prompts))],
+        "steps": steps or defaults.steps,
+        "guidance": defaults.guidance if guidance is None else guidance,
+        "size": wanted_size or defaults.size,
+        "scheduler": scheduler or defaults.scheduler,
+        "negative_prompt": negative_prompt,
+    }
+    folder = SetFolder(out_folder, format)
+    with refusing(out_folder):
+        sharing = Sharing.for_picture(strength) if picture else Sharing(strength)
+        look = studio.reference(picture, reference_prompt, method=reference_method.value) if picture else None
+        texts = [f"{p}, {style_text}" if style_text else p for p in prompts]
+        events = studio.generate(
+            texts, reference=look, sharing=sharing, batch_size=settings.unit_size, preview_every=0, **how
+        )
+        interrupted = save_all(events, folder, prompts, len(prompts) * (steps or defaults.steps))
+        if folder.pictures:
+            folder.save_sheet(picture)
+            folder.save_record(
+                model=studio.name,
+                place=str(studio.place),
+                reference={"file": reference.name, "sha256": digest, "prompt": reference_prompt} if reference else None,
+                reference_method=reference_method.value if reference else "text",
+                sharing=asdict(sharing),
+                style_text=style_text,
+                prompts=prompts,
+                versions=versions(),
+                **how,
+            )
+    done = len(folder.pictures)
+    if interrupted:
+        err.print(
+            f"Stopped. {done} of {len(prompts)} pictures were finished and are kept in {out_folder}.", markup=False
+        )
+        raise typer.Exit(INTERRUPTED)
+    pictures = "1 picture" if done == 1 else f"{done} pictures"
+    out.print(f"{pictures} and sheet.png are in {out_folder}.", markup=False, highlight=False)
+
+
+def save_all(events: Any, folder: Any, prompts: list[str], image_steps: int) -> bool:
+    """Write pictures as they come, with a progress bar of `image_steps`. True when it was interrupted by Ctrl-C."""
+    from app.style_aligned import ImageReady, Inversion, Step
+
+    with progress_bar() as bar:
+        task = bar.add_task("Generating", total=image_steps)
+        try:
+            for event in events:
+                match event:
+                    case Inversion(step=step, steps=total):
+                        bar.update(task, description=f"Inverting the reference, {step} of {total}")
+                    case Step(images=images):
+                        bar.update(task, description="Generating", advance=len(images))
+                    case ImageReady(index=index, picture=picture, prompt=text, seed=seed):
+                        name = folder.save(index, picture, prompts[index], text=text, seed=seed).name
+                        if not out.is_terminal:
+                            out.print(name, markup=False, highlight=False)
+        except KeyboardInterrupt:
+            events.close()
+            return True
+    return False
+
+
+@contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """What the method or the disk refuses, in a sentence."""
+    try:
+        yield
+    except ValueError as error:  # in the method's own words
+        sentence = str(error)
+        raise Refused(sentence[:1].upper() + sentence[1:] + ".") from error
+    except OSError as error:
+        raise Refused(f"The pictures could not be written to {folder}: {error.strerror}.") from error
+
+
+@app.command()
+def serve() -> None:
+    """Start the server; every setting is an environment variable (SOROE_*, see the README)."""
+    settings = read_settings()
+    opened(lambda: settings.data.mkdir(parents=True, exist_ok=True))
+    with only_one_server(settings), listening_socket(settings) as listener:
+        import uvicorn
+
+        from app.accounts.service import create_setup_link
+        from app.database import Database
+        from app.engine.local import LocalEngine
+        from app.logs import configure_logging
+        from app.main import create_app
+
+        configure_logging(settings)
+        engine = load_engine(lambda progress: LocalEngine(settings, progress))
+        application = create_app(settings, engine)
+        database = Database(settings)
+        with database.write() as session:
+            link = create_setup_link(session, settings)
+        database.close()
+        out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
+        if link:
+            out.print(
+                "Set up the first administrator here; the link works once:", f"  {link}", sep="\n", soft_wrap=True
+            )
+        config = uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def read_prompts(given: list[str], file: Path | None) -> list[str]:
+    """All prompts, those of the command line first; blank lines of the file do not count."""
+    lines = list(given)
+    if file:
+        try:
+            lines += file.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"The prompts in {file} cannot be read: {reason(error)}.") from error
+    prompts = [line.strip() for line in lines if line.strip()]
+    if not prompts:
+        raise Refused("At least one --prompt or a --prompts-file is needed.")
+    return prompts
+
+
+def read_reference(file: Path) -> tuple[Any, str]:
+    """The reference, cleaned as an upload would be, and its SHA-256."""
+    import io
+
+    from PIL import Image
+
+    from app.errors import UserError
+    from app.pictures import Limits, clean_upload
+
+    try:
+        data = file.read_bytes()
+        clean = clean_upload(data, Limits.of(Settings()))
+    except OSError as error:
+        raise Refused(f"The reference {file} cannot be read: {reason(error)}.") from error
+    except UserError as error:
+        raise Refused(f"The reference {file} cannot be used: {error}") from error
+    return Image.open(io.BytesIO(clean.png)), hashlib.sha256(data).hexdigest()
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """ "1024x768" as (1024, 768)."""
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise Refused(f"--size is written WxH, such as 1024x768; {text} was given.")
+    return int(width), int(height)
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read, in few words."""
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not text in UTF-8"
+
+
+def opened(make: Callable[[], T]) -> T:
+    """What `make` makes, or Refused when the disk refuses."""
+    try:
+        return make()
+    except OSError as error:
+        raise Refused(f"{error.filename} cannot be used: {error.strerror}.") from error
+
+
+def read_settings() -> Settings:
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"SOROE_{str(first['loc'][0]).upper()} is wrong: {first['msg']}.") from error
+
+
+def progress_bar() -> Progress:
+    """A bar on a terminal; nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+
+
+@contextmanager
+def loading() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar for a model; yields what is told about it."""
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task("Loading the model", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+def load_studio(model: str, settings: Settings) -> Any:
+    from app.style_aligned import ModelError, Studio
+
+    try:
+        with loading() as progress:
+            return Studio.load(model, settings.device, settings.precision, progress=progress)
+    except ModelError as error:
+        raise Refused(str(error)) from error
+
+
+def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """An engine with its model loaded, before the server says that it is ready."""
+    from app.style_aligned import ModelError
+
+    try:
+        with loading() as progress:
+            engine = make(progress)
+            asyncio.run(engine.start())
+            return engine
+    except ModelError as error:
+        raise Refused(str(error)) from error
+
+
+@contextmanager
+def only_one_server(settings: Settings) -> Iterator[None]:
+    """Two servers on one data folder would make pictures twice. The lock ends with the process, however it ends."""
+    with opened(lambda: (settings.data / "server.lock").open("w")) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(f"Another Soroe is already running on the data in {settings.data}.") from error
+        yield
+
+
+@contextmanager
+def listening_socket(settings: Settings) -> Iterator[socket.socket]:
+    """The server's address, taken before the model is loaded, so that a port in use is said at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise Refused(f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}.") from error
+    settings.port = listener.getsockname()[1]
+    with listener:
+        yield listener
+
+
+def versions() -> dict[str, str]:
+    """Of what shapes a picture."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("soroe", "torch", "diffusers", "transformers")}

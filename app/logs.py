@@ -1,0 +1,45 @@
+"""How the log is written: coloured lines on a terminal, one JSON object a line elsewhere."""
+
+import logging
+import sys
+
+import structlog
+
+from app.settings import Settings
+
+
+def configure_logging(settings: Settings) -> None:
+    """For the start of a process. uvicorn's and other libraries' lines go the same way, warnings and errors only."""
+    on_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso" if not on_terminal else "%H:%M:%S", utc=not on_terminal),
+    ]
+    renderer: list[structlog.typing.Processor]
+    if on_terminal:
+        # Tracebacks without the values of variables: those are people's prompts and addresses.
+        plain = structlog.dev.plain_traceback
+        renderer = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    else:
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("app").setLevel(logging.INFO)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True

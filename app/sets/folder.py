@@ -1,0 +1,70 @@
+"""A set as files in a folder: the pictures, a contact sheet, and `set.json` with all that it takes to make it again."""
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from app.text import slug
+
+FORMATS = {"png": {}, "jpeg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
+SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+SHEET_CELL = 256  # px, the least width of a picture on the contact sheet
+SHEET_GAP = 16  # px
+SHEET_GROUND = (238, 238, 238)
+
+
+class SetFolder:
+    """Where one set is written. Every file appears whole or not at all."""
+
+    def __init__(self, path: Path, format: str = "png") -> None:
+        """`format` is png, jpeg or webp. The folder is made with the first file."""
+        self.path, self.format = path, format
+        self.pictures: dict[int, Image.Image] = {}
+        self.records: list[dict[str, Any]] = []
+
+    def save(self, index: int, picture: Image.Image, prompt: str, **record: Any) -> Path:
+        """Write the picture at `index`, 0 the first, as `001-a-fox.png`, and remember it for the sheet and set.json."""
+        stem = f"{index + 1:03}-{slug(prompt)}".rstrip("-")
+        file = self._write(stem + SUFFIXES[self.format], picture, self.format)
+        self.pictures[index] = picture
+        self.records.append({"file": file.name, "prompt": prompt, **record})
+        return file
+
+    def save_sheet(self, reference: Image.Image | None) -> Path:
+        """Write `sheet.png`: the reference first, then the pictures in the order of their prompts."""
+        pictures = [self.pictures[index] for index in sorted(self.pictures)]
+        return self._write("sheet.png", contact_sheet([*([reference] if reference else []), *pictures]), "png")
+
+    def save_record(self, **settings: Any) -> Path:
+        """Write `set.json`."""
+        images = sorted(self.records, key=lambda record: record["file"])
+        record = {"soroe": 1, "made": datetime.now(UTC).isoformat(timespec="seconds"), **settings, "images": images}
+        partial = self.path / "set.json.partial"
+        partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return partial.replace(self.path / "set.json")
+
+    def _write(self, name: str, picture: Image.Image, format: str) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f"{name}.partial"
+        picture.save(partial, format.upper(), **FORMATS[format])
+        return partial.replace(self.path / name)
+
+
+def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
+    """All pictures on one sheet, in cells of the first's shape, in about as many columns as rows."""
+    columns = min(len(pictures), max(4, math.ceil(math.sqrt(len(pictures)))))
+    rows = math.ceil(len(pictures) / columns)
+    width, height = pictures[-1].size
+    enlarge = max(1, math.ceil(SHEET_CELL / width))
+    cell = (width * enlarge, height * enlarge)
+    step_x, step_y = cell[0] + SHEET_GAP, cell[1] + SHEET_GAP
+    sheet = Image.new("RGB", (columns * step_x + SHEET_GAP, rows * step_y + SHEET_GAP), SHEET_GROUND)
+    for place, picture in enumerate(pictures):
+        fitted = ImageOps.fit(picture.convert("RGB"), cell, Image.Resampling.LANCZOS)
+        sheet.paste(fitted, (SHEET_GAP + place % columns * step_x, SHEET_GAP + place // columns * step_y))
+    return sheet

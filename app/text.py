@@ -1,0 +1,45 @@
+"""Text that people typed: made clean before it is kept, and made safe before it names a file."""
+
+import re
+import unicodedata
+
+# Names that Windows will not give to a folder or file.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
+
+
+def clean_line(text: str) -> str:
+    """`text` as one line: composed, trimmed, without control characters, broken surrogates and hidden direction marks.
+
+    Joiners stay (they hold family emoji and Persian words together).
+    """
+    kept = (
+        character
+        for character in unicodedata.normalize("NFC", text.replace("\t", " "))
+        if unicodedata.category(character) not in ("Cc", "Cs", "Cf") or character in "\u200c\u200d"
+    )
+    return "".join(kept).strip()
+
+
+def clean_text(text: str) -> str:
+    """`text` of several lines, each cleaned, the blank ones at its ends dropped."""
+    return "\n".join(clean_line(line) for line in text.splitlines()).strip()
+
+
+def shorten(text: str, length: int) -> str:
+    """`text`, or its beginning and an ellipsis, at most `length` characters; cut between words where there are any."""
+    if len(text) <= length:
+        return text
+    head = text[: length - 1]
+    words = head.rsplit(" ", 1)[0]
+    return (words if len(words) > length // 2 else head).rstrip(" ,.;:、。") + "…"
+
+
+def slug(text: str, length: int = 40) -> str:
+    """A name for a file: letters and digits of any script, the rest as single hyphens; "" when nothing is left.
+
+    "A fox, smiling!" -> "a-fox-smiling";  "雪をかぶった富士山" stays;  "🦊" -> "".  At most `length` characters and
+    120 bytes, so that a number and an ending still fit where a name may have 255 bytes.
+    """
+    words = re.sub(r"[\W_]+", "-", unicodedata.normalize("NFKC", text).lower())
+    name = words[:length].encode()[:120].decode(errors="ignore").strip("-")
+    return f"{name}-" if name in RESERVED else name

@@ -1,0 +1,114 @@
+"""StyleAligned as the paper writes it: slow, plain, and independent of the code under test.
+
+The reference is row 0 of the batch, keys and values are concatenated, the softmax is written out, and shared group norm
+concatenates the pictures in space. Used to check `app.style_aligned`, and as the other side of the benchmark.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+EPS = 1e-5
+
+
+def adain(x: Tensor, reference: Tensor) -> Tensor:
+    def stats(y: Tensor) -> tuple[Tensor, Tensor]:
+        return y.mean(-2, keepdim=True), (y.var(-2, keepdim=True) + EPS).sqrt()
+
+    (mean, std), (reference_mean, reference_std) = stats(x), stats(reference)
+    return reference_std * (x - mean) / std + reference_mean
+
+
+class ConcatenatedAttention:
+    """Attention processor for batches (reference, target, target, ...) in each guidance branch."""
+
+    def __init__(self, branches: int, strength: float, scale: float = 1.0, adain_values: bool = False) -> None:
+        self.branches, self.strength, self.scale, self.adain_values = branches, strength, scale, adain_values
+
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: object, **kwargs: object) -> Tensor:
+        def heads(x: Tensor) -> Tensor:
+            return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+        q, k, v = heads(attn.to_q(hidden_states)), heads(attn.to_k(hidden_states)), heads(attn.to_v(hidden_states))
+        rows = len(q) // self.branches
+        out = torch.empty_like(q)
+        for row in range(len(q)):
+            first = row // rows * rows  # the reference of this row's branch
+            if row == first:
+                out[row] = (q[row] @ k[row].mT / math.sqrt(q.shape[-1])).softmax(-1) @ v[row]
+                continue
+            amount = min(self.strength, 1.0)
+            query = q[row].lerp(adain(q[row], q[first]), amount)
+            key = k[row].lerp(adain(k[row], k[first]), amount)
+            value = v[row].lerp(adain(v[row], v[first]), amount) if self.adain_values else v[row]
+            own = query @ key.mT / math.sqrt(q.shape[-1])
+            shared = self.scale * query @ k[first].mT / math.sqrt(q.shape[-1]) + math.log(self.strength)
+            weights = torch.cat([own, shared], -1).softmax(-1)
+            out[row] = weights @ torch.cat([value, v[first]], -2)
+        return attn.to_out[0](out.transpose(1, 2).flatten(2))
+
+
+def concatenated_group_norm(norm: nn.GroupNorm, branches: int) -> Callable[[Tensor], Tensor]:
+    """Each row normalised together with its branch's reference, side by side in space."""
+
+    def forward(x: Tensor) -> Tensor:
+        rows = len(x) // branches
+        reference = x[::rows].repeat_interleave(rows, 0)
+        return nn.GroupNorm.forward(norm, torch.cat([x, reference], 2))[:, :, : x.shape[2]]
+
+    return forward
+
+
+@contextmanager
+def textbook(unet: nn.Module, branches: int, strength: float, group_norm: bool = False, **more: Any) -> Iterator[None]:
+    """The UNet with every self-attention, and on request every group norm, replaced."""
+    before = dict(unet.attn_processors)
+    processor = ConcatenatedAttention(branches, strength, **more)
+    unet.set_attn_processor({name: processor if "attn1" in name else p for name, p in before.items()})
+    norms = [m for m in unet.modules() if isinstance(m, nn.GroupNorm)] if group_norm else []
+    for norm in norms:
+        norm.forward = concatenated_group_norm(norm, branches)
+    try:
+        yield
+    finally:
+        unet.set_attn_processor(before)
+        for norm in norms:
+            del norm.forward
+
+
+@torch.inference_mode()
+def style_aligned(
+    pipeline: Any,
+    prompts: list[str],
+    noise: Tensor,
+    reference_at: Callable[[int, Tensor], Tensor],
+    scheduler: Any,
+    guidance: float,
+    reference_prompt: str = "",
+    **how: Any,
+) -> Tensor:
+    """Final latents (N, C, h, w) of `prompts`, the reference's noisy latents set into row 0 in each step."""
+    size = noise.shape[-1] * pipeline.vae_scale_factor
+    guided = guidance > 1
+    positive, negative, pooled, negative_pooled = pipeline.encode_prompt(
+        [reference_prompt, *prompts], device=noise.device, do_classifier_free_guidance=guided
+    )
+    tokens = torch.cat([negative, positive]) if guided else positive
+    texts = torch.cat([negative_pooled, pooled]) if guided else pooled
+    branches = 2 if guided else 1
+    time_ids = torch.tensor([[size, size, 0, 0, size, size]], dtype=noise.dtype).repeat(len(tokens), 1)
+    latents = noise * scheduler.init_noise_sigma
+    with textbook(pipeline.unet, branches, **how):
+        for step, t in enumerate(scheduler.timesteps):
+            seen = scheduler.scale_model_input(latents, t)
+            batch = torch.cat([reference_at(step, t), seen]).repeat(branches, 1, 1, 1)
+            added = {"text_embeds": texts, "time_ids": time_ids}
+            output = pipeline.unet(batch, t, encoder_hidden_states=tokens, added_cond_kwargs=added).sample
+            rows = output.unflatten(0, (branches, -1))[:, 1:]
+            output = rows[0] + guidance * (rows[1] - rows[0]) if guided else rows[0]
+            latents = scheduler.step(output, t, latents).prev_sample
+    return latents

@@ -1,0 +1,81 @@
+"""The rooms and the one way in which imports point between them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SERVICES = ("accounts", "audit", "exports", "reviews", "sets", "styles")
+
+# Each room, and what of the app it may import besides itself.
+MAY_IMPORT = {
+    "style_aligned": set(),
+    "quality": set(),
+    "models": set(),
+    "engine": {
+        "style_aligned",
+        "quality",
+        "models",
+        "settings",
+        "database",
+        "files",
+        "errors",
+        "text",
+        "pictures",
+        "sets",
+    },
+    **{
+        room: {
+            "models",
+            "engine",
+            "style_aligned",
+            "quality",
+            "settings",
+            "errors",
+            "files",
+            "text",
+            "pictures",
+            "forms",
+            *SERVICES,
+        }
+        for room in SERVICES
+    },
+}
+
+
+def imports(file: Path) -> set[str]:
+    """The rooms of the app that a module imports, at its top or within."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} if node.module != "app" else {f"app.{a.name}" for a in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("app.")}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_one_way(room: str) -> None:
+    for file in (ROOT / "app" / room).rglob("*.py"):
+        assert imports(file) <= MAY_IMPORT[room] | {room}, file.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("room", SERVICES)
+def test_services_know_no_http(room: str) -> None:
+    for file in (ROOT / "app" / room).rglob("*.py"):
+        assert "fastapi" not in file.read_text(), file.relative_to(ROOT)
+        assert "starlette" not in file.read_text(), file.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "app" / "web").glob("*.py")), ids=lambda f: f.stem)
+def test_routes_hold_no_sql(file: Path) -> None:
+    text = file.read_text()
+    assert "select(" not in text
+    assert ".commit()" not in text or file.stem == "deps"
+
+
+@pytest.mark.parametrize("room", SERVICES)
+def test_services_never_commit(room: str) -> None:
+    for file in (ROOT / "app" / room).rglob("*.py"):
+        assert ".commit()" not in file.read_text(), file.relative_to(ROOT)

@@ -1,0 +1,138 @@
+"""The command line, as a process: what it writes, what it says, and with which status it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+REFERENCE = Path(__file__).parent / "data" / "looks" / "poster-pear.webp"
+SOROE = Path(sys.executable).with_name("soroe")
+
+
+def soroe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SOROE, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+
+
+def generate(out: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return soroe("generate", "--out", out, "--steps", "4", "--seed", "7", *arguments)
+
+
+def test_a_set_with_a_reference(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    done = generate(out, "--reference", REFERENCE, "--prompt", "a fox", "--prompt", "a Teapot!", "--count", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = ["001-a-fox.png", "002-a-fox.png", "003-a-teapot.png", "004-a-teapot.png"]
+    assert sorted(f.name for f in out.iterdir()) == [*names, "set.json", "sheet.png"]
+    record = json.loads((out / "set.json").read_text())
+    assert [i["file"] for i in record["images"]] == names
+    assert [i["seed"] for i in record["images"]] == record["seeds"] == [7, 8, 9, 10]
+    assert record["reference"]["file"] == "poster-pear.webp"
+    assert record["sharing"]["strength"] == 1.0
+    sheet, first = Image.open(out / "sheet.png"), Image.open(REFERENCE).convert("RGB").resize((128, 128))
+    corner = sheet.crop((16, 16, 16 + 256, 16 + 256)).resize((128, 128))
+    assert (
+        max(
+            abs(a - b)
+            for a, b in zip(corner.resize((1, 1)).getpixel((0, 0)), first.resize((1, 1)).getpixel((0, 0)), strict=True)
+        )
+        < 8
+    )
+
+
+def test_the_same_command_makes_the_same_pictures(tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        assert generate(tmp_path / out, "--prompt", "a fox", "--format", "webp").returncode == 0
+    assert (tmp_path / "a/001-a-fox.webp").read_bytes() == (tmp_path / "b/001-a-fox.webp").read_bytes()
+
+
+def test_prompts_from_a_file_without_a_reference(tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a fox\n\n  雪だるま  \n", encoding="utf-8")
+    done = generate(tmp_path / "out", "--prompts-file", prompts, "--style-text", "watercolor", "--format", "jpeg")
+    assert done.returncode == 0, done.stderr
+    assert {f.name for f in (tmp_path / "out").glob("*.jpg")} == {"001-a-fox.jpg", "002-雪だるま.jpg"}
+    record = json.loads((tmp_path / "out/set.json").read_text(encoding="utf-8"))
+    assert record["reference_method"] == "text"
+    assert [i["text"] for i in record["images"]] == ["a fox, watercolor", "雪だるま, watercolor"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "At least one --prompt or a --prompts-file is needed."),
+        (["--prompts-file", "nowhere.txt"], "The prompts in nowhere.txt cannot be read: No such file or directory."),
+        (["--prompt", "x", "--reference", "nowhere.png"], "The reference nowhere.png cannot be read"),
+        (["--prompt", "x", "--reference", __file__], "cannot be used"),
+        (["--prompt", "x", "--size", "big"], "--size is written WxH, such as 1024x768; big was given."),
+        (["--prompt", "x", "--size", "100x100"], "multiples of 16 px; 100 x 100 was given."),
+        (["--prompt", "x", "--strength", "3"], "Strength must be between 0 and 2; 3 was given."),
+        (["--prompt", "x", "--scheduler", "magic"], "The scheduler must be one of ddim"),
+        (["--prompt", "x", "--model", "nowhere"], "There is no model at nowhere"),
+        (["--prompt", "x", "--count", "0"], "Invalid value for '--count'"),
+        (["--prompt", "x", "--frobnicate"], "No such option: --frobnicate"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = soroe("generate", "--out", tmp_path / "out", *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_is_not_written_over_by_accident(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text("{}")
+    assert "There is already a set" in generate(tmp_path, "--prompt", "a fox").stderr
+    assert generate(tmp_path, "--prompt", "a fox", "--overwrite").returncode == 0
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_so(tmp_path: Path) -> None:
+    prompts = [argument for _ in range(40) for argument in ("--prompt", "a fox")]
+    command = [SOROE, "generate", "--out", tmp_path, "--steps", "8", *prompts]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "001-a-fox.png\n"
+        process.send_signal(signal.SIGINT)
+        rest, said = process.stdout.read(), process.stderr.read()
+    kept = len(re.findall(r"\.png", rest)) + 1
+    assert process.returncode == 130
+    assert said == f"Stopped. {kept} of 40 pictures were finished and are kept in {tmp_path}.\n"
+    assert 1 <= kept < 40
+    assert len(json.loads((tmp_path / "set.json").read_text())["images"]) == kept == len(list(tmp_path.glob("0*.png")))
+
+
+def test_a_port_in_use_and_a_second_server_are_sentences(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = os.environ | {"SOROE_DATA": str(tmp_path), "SOROE_PORT": port}
+        done = subprocess.run([SOROE, "serve"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"soroe: The address 127.0.0.1:{port} cannot be used: Address already in use.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SOROE_PORT", "http", "SOROE_PORT is wrong"),
+        ("SOROE_MODEL", "/no/such/model", "There is no model at /no/such/model"),
+        ("SOROE_DATA", "/proc/soroe", "/proc/soroe cannot be used"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence_before_the_server_is_ready(
+    tmp_path: Path, name: str, value: str, sentence: str
+) -> None:
+    environment = os.environ | {"SOROE_DATA": str(tmp_path), "SOROE_PORT": "0", name: value}
+    done = subprocess.run([SOROE, "serve"], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "ready" not in done.stdout

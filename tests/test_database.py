@@ -1,0 +1,126 @@
+"""The database file: made by migrations, safe for many writers, its history never rewritten."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database import HISTORY, Database, make_engine, migrate
+from app.models import Base, Campaign, Decision, Role, StyleVersion, User
+from app.settings import Settings
+from tests.factory import Factory
+
+
+def tables(settings: Settings) -> list[str]:
+    engine = make_engine(settings.database_url)
+    names = inspect(engine).get_table_names()
+    engine.dispose()
+    return names
+
+
+def test_migrated_schema_equals_models(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_constraint_names_equal_models(database: Database) -> None:
+    """SQLite can only alter what has a name, and Alembic compares none of these names."""
+    found = inspect(database.engine)
+    for table in Base.metadata.sorted_tables:
+        keys = {key["name"] for key in found.get_foreign_keys(table.name)}
+        assert keys == {key.name for key in table.foreign_key_constraints}
+        assert found.get_pk_constraint(table.name)["name"] == table.primary_key.name
+
+
+def test_downgrade_leaves_nothing(settings: Settings) -> None:
+    migrate(settings, "base")
+    assert tables(settings) == ["alembic_version"]
+    migrate(settings)
+    assert set(tables(settings)) == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_migrate_again_keeps_rows(settings: Settings, database: Database) -> None:
+    with database.write() as session:
+        session.add(User(email="a@example.com", name="A", role=Role.ADMIN, password_hash="-"))
+    migrate(settings)
+    with database.read() as session:
+        assert session.scalar(select(func.count(User.id))) == 1
+
+
+def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data=tmp_path / "a" / "data")
+    migrate(settings)
+    assert settings.data.stat().st_mode & 0o077 == 0
+
+
+def test_connections_have_what_we_rely_on(session: Session) -> None:
+    pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("foreign_keys", "journal_mode", "synchronous")}
+    assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 1}
+    assert session.scalar(text("PRAGMA busy_timeout")) >= 5000
+
+
+def test_foreign_keys_are_enforced(session: Session) -> None:
+    session.add(Campaign(name="Autumn", created_by_id=404))
+    with pytest.raises(IntegrityError):
+        session.flush()
+
+
+def test_write_keeps_nothing_when_something_is_raised(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as session:  # noqa: PT012
+        session.add(User(email="a@example.com", name="A", role=Role.ADMIN, password_hash="-"))
+        session.flush()
+        raise ZeroDivisionError
+    with database.read() as session:
+        assert session.scalar(select(func.count(User.id))) == 0
+
+
+def test_writers_take_turns(database: Database) -> None:
+    """Each reads, then writes what it read plus one: a lost update or a refused lock would show."""
+    with database.write() as session:
+        session.add(User(email="a@example.com", name="0", role=Role.ADMIN, password_hash="-"))
+
+    def add_one(_: int) -> None:
+        with database.write() as session:
+            user = session.scalars(select(User)).one()
+            user.name = str(int(user.name) + 1)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(80)))
+    with database.read() as session:
+        assert session.scalars(select(User.name)).one() == "80"
+
+
+def test_readers_neither_wait_nor_see_half_of_it(database: Database) -> None:
+    with database.write() as writing:
+        writing.add(User(email="a@example.com", name="A", role=Role.ADMIN, password_hash="-"))
+        writing.flush()
+        with database.read() as reading:
+            assert reading.scalar(select(func.count(User.id))) == 0
+
+
+def test_versions_never_change(session: Session, make: Factory) -> None:
+    version = make.style().versions[0]
+    version.strength = 0.5
+    with pytest.raises(RuntimeError, match="style_versions rows are only ever added"):
+        session.flush()
+
+
+@pytest.mark.parametrize("table", HISTORY)
+def test_history_is_not_updated_in_bulk(session: Session, table: type[Base]) -> None:
+    column = next(iter(inspect(table).primary_key))
+    with pytest.raises(RuntimeError, match="only ever added"):
+        session.execute(update(table).values({column: 1}))
+
+
+def test_history_can_be_added_to(session: Session, make: Factory) -> None:
+    image = make.finished_set().images[0]
+    make.decide(image)
+    make.decide(image)
+    assert session.scalar(select(func.count(Decision.id))) == 2
+    assert session.scalar(select(func.count(StyleVersion.id))) == 1
