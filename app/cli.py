@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import os
 import secrets
 import socket
 import sys
@@ -51,6 +52,8 @@ class Format(StrEnum):
 
 def main() -> None:
     """Run the command. Bad input is one sentence on stderr and status 2."""
+    # Threads that wait for each other by spinning take the processor from the web server and from other programs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = app(standalone_mode=False)
     except typer.Exit as stop:

@@ -1,0 +1,142 @@
+"""Walk through a real server as a new team would, and keep what it looks like: `python scripts/screenshots.py FOLDER`.
+
+Starts Soroe on an empty data folder, sets it up, makes a style and sets with the loaded model, decides, and writes a PNG of
+every page, at 390, 1440 and 1920 px, light and dark. The README's pictures come from here: nothing in them is made up.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "static" / "samples"
+PROMPTS = ["a fox", "a teapot", "a house", "a tulip", "a car", "an owl", "a mushroom", "a sailboat"]
+SIZES = {"390": (390, 844), "1440": (1440, 900), "1920": (1920, 1080)}
+CHROMIUM = os.environ.get("SOROE_CHROMIUM", "/usr/bin/chromium")
+
+
+@contextmanager
+def server(data: Path) -> Iterator[str]:
+    """A server on an empty data folder; yields its set-up link."""
+    environment = os.environ | {"SOROE_DATA": str(data), "SOROE_PORT": "0"}
+    command = [Path(sys.executable).with_name("soroe"), "serve"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stdout or ():
+                if link := re.search(r"http://\S+/setup/\S+", line):
+                    yield link[0]
+                    return
+            raise SystemExit("the server did not print a set-up link")
+        finally:
+            process.terminate()
+
+
+def set_up(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_label("Name").fill("Mori Haruka")
+    page.get_by_label("E-mail").fill("haruka@example.com")
+    page.locator("input[type=password]").first.fill("a matched set of pictures")
+    page.locator("form button[type=submit]").first.click()
+    page.wait_for_url(re.compile(r"/$"))
+
+
+def make_style(page: Page, name: str, look: str, shows: str) -> None:
+    page.goto("/styles/new")
+    page.locator("input[type=file]").set_input_files(SAMPLES / f"look-{look}.webp")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("What the picture shows").fill(shows)
+    expect(page.locator("[name=reference_id]")).to_have_value(re.compile(r"\d"), timeout=20_000)
+    page.get_by_role("button", name="Save style").click()
+    page.wait_for_url(re.compile(r"/styles/SOR-"))
+
+
+def start_set(page: Page, name: str, style: str, prompts: list[str]) -> str:
+    page.goto("/sets/new")
+    page.get_by_text(style, exact=True).first.click()
+    page.locator("#prompts").fill("\n".join(prompts))
+    page.locator("#name").fill(name)
+    page.locator("#campaign").fill("Autumn table")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+    return page.url
+
+
+def shoot(page: Page, folder: Path, name: str, sizes: tuple[str, ...] = ("390", "1440", "1920")) -> None:
+    """The page as it is, at each size, light and dark."""
+    for size in sizes:
+        width, height = SIZES[size]
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+
+
+def walk(page: Page, folder: Path, link: str) -> None:
+    page.goto(link)
+    shoot(page, folder, "setup")
+    set_up(page, link)
+    shoot(page, folder, "home-first")
+    page.goto("/styles/new")
+    page.locator("input[type=file]").set_input_files(SAMPLES / "look-poster.webp")
+    expect(page.locator("[name=reference_id]")).to_have_value(re.compile(r"\d"), timeout=20_000)
+    shoot(page, folder, "style-new")
+    for name, look, shows in (("Harvest poster", "poster", "a bell"), ("Workshop", "blueprint", "a camera")):
+        make_style(page, name, look, shows)
+    page.goto("/sets/new")
+    page.locator("#prompts").fill("\n".join(PROMPTS))
+    shoot(page, folder, "set-new")
+    first = start_set(page, "Autumn table, small posters", "Harvest poster", PROMPTS)
+    page.wait_for_selector("[data-state=generating] img, [data-state=finished] img")
+    page.wait_for_timeout(600)
+    shoot(page, folder, "set-running", ("1440",))
+    expect(page.locator("[data-state=finished]")).to_have_count(8, timeout=300_000)
+    start_set(page, "Workshop icons", "Workshop", PROMPTS[:4])
+    page.goto(first.replace(link.split("/setup")[0], ""))
+    shoot(page, folder, "set-done")
+    page.goto("/review")
+    for key in "aaarac":
+        page.wait_for_selector("[data-review] img, .review img, main img")
+        page.keyboard.press(key)
+        page.wait_for_timeout(500)
+    shoot(page, folder, "review")
+    for name, path in {"home": "/", "sets": "/sets", "styles": "/styles", "pictures": "/pictures", "people": "/people"}.items():
+        page.goto(path)
+        shoot(page, folder, name)
+    page.locator("a[href^='/styles/SOR']").first.click() if page.goto("/styles") else None
+    page.wait_for_url(re.compile(r"/styles/SOR-"))
+    shoot(page, folder, "style")
+    page.get_by_role("button", name=re.compile("Account")).click()
+    page.goto("/login")
+    shoot(page, folder, "login", ("1440",))
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data, server(Path(data)) as link, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(base_url=link.split("/setup")[0], viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(180_000)  # a small machine makes pictures slowly
+        page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: print("page error:", error))
+        try:
+            walk(page, folder, link)
+        except Exception:
+            page.screenshot(path=folder / "failed.png")
+            print("failed at", page.url)
+            raise
+        finally:
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
