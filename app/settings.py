@@ -1,4 +1,4 @@
-"""All settings, read once from the environment (`SOROE_*`) or `.env`. The README's table is checked against this class."""
+"""All settings, read once from the environment (`SOROE_*`) or `.env`. The README's table is checked against them."""
 
 from pathlib import Path
 from typing import Literal

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import HISTORY, Database, make_engine, migrate
+from app.errors import NotFound
 from app.models import Base, Campaign, Decision, Role, StyleVersion, User
 from app.settings import Settings
 from tests.factory import Factory
@@ -54,7 +55,7 @@ def test_migrate_again_keeps_rows(settings: Settings, database: Database) -> Non
 
 
 def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, data=tmp_path / "a" / "data")
+    settings = Settings(data=tmp_path / "a" / "data")
     migrate(settings)
     assert settings.data.stat().st_mode & 0o077 == 0
 
@@ -102,6 +103,12 @@ def test_readers_neither_wait_nor_see_half_of_it(database: Database) -> None:
         writing.flush()
         with database.read() as reading:
             assert reading.scalar(select(func.count(User.id))) == 0
+
+
+def test_number_too_large_for_a_column_404(session: Session) -> None:
+    with pytest.raises(NotFound):
+        session.get(User, 2**63)
+    assert session.get(User, 2**63 - 1) is None
 
 
 def test_versions_never_change(session: Session, make: Factory) -> None:

@@ -74,4 +74,3 @@ def test_sweep(files: Files) -> None:
 
 def test_sweep_of_nothing(tmp_path: Path) -> None:
     Files(tmp_path / "none").sweep()
-

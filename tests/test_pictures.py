@@ -209,6 +209,12 @@ def test_profile_of_another_kind_is_ignored() -> None:
     assert difference(cleaned(encoded(gradient("L"), icc_profile=swapped_profile())), gradient("L")) == 0
 
 
+def test_large_picture_is_made_smaller() -> None:
+    clean = clean_upload(encoded(Image.new("RGB", (6000, 4000), "teal"), "JPEG"))
+    assert (clean.width, clean.height) == (4096, 2731)
+    assert difference(opened(clean.png), Image.new("RGB", (4096, 2731), "teal")) <= 1
+
+
 # Frames
 
 
@@ -347,7 +353,7 @@ def test_too_many_bytes_422() -> None:
 
 
 def test_limits_are_those_of_the_settings() -> None:
-    settings = Settings(_env_file=None)
+    settings = Settings()
     assert Limits.of(settings) == Limits() == Limits(settings.upload_bytes, settings.upload_pixels)
 
 
@@ -439,7 +445,7 @@ def test_random_bytes_raise_only_what_people_can_read(start: bytes, rest: bytes)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), max_size=6),

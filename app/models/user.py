@@ -44,7 +44,7 @@ class User(Base):
 
 
 class LoginSession(Base):
-    """One signed-in browser. The cookie holds the token; the table only its SHA-256, so a stolen database opens nothing."""
+    """One signed-in browser. The cookie holds the token, the table its SHA-256: a stolen database opens nothing."""
 
     __tablename__ = "login_sessions"
 

@@ -1,0 +1,123 @@
+"""The database: one SQLite file in WAL mode, so that pages read while the queue writes.
+
+Reading and writing transactions are told apart from their first statement. A writer takes SQLite's one write lock at
+once (`BEGIN IMMEDIATE`) and waits its turn; were it to begin as a reader and turn writer later, SQLite would refuse it
+whenever somebody else had written in between.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from app.errors import NotFound
+from app.models import AuditEvent, Comment, Decision, StyleReference, StyleVersion
+from app.settings import Settings
+
+BUSY_SECONDS = 15  # how long a writer waits for the one before it
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+# Rows that are only ever added: an edit is the next style version, a change of mind the next decision.
+HISTORY = (StyleVersion, StyleReference, Decision, Comment, AuditEvent)
+
+
+class Database:
+    """Sessions on the database of `settings`; one a process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.engine = make_engine(settings.database_url)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for looking: one unmoving snapshot, no lock, nothing kept."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session for changing: commits at the end, keeps nothing if anything is raised.
+
+        The write lock is taken by the first statement, so slow work on pictures or passwords belongs before it.
+        """
+        with Session(self.engine.execution_options(writes=True), expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
+    """An engine whose connections have all that we rely on; `foreign_keys=False` is for migrations only."""
+    engine = create_engine(
+        url,
+        pool_size=10,
+        max_overflow=50,  # more than FastAPI has threads, so that no request waits for a connection
+        connect_args={"timeout": BUSY_SECONDS},
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # sqlite3 would begin transactions by itself, late and without the lock; `begin` below does it instead.
+        connection.isolation_level = None
+        for pragma in (
+            f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",  # in WAL mode a crash of the process loses nothing that was committed
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    @event.listens_for(engine, "handle_error")
+    def refuse_huge_number(context: ExceptionContext) -> NotFound | None:
+        # An id in an address can be of any length; a column has 64 bits.
+        huge = isinstance(context.original_exception, OverflowError)
+        return NotFound("There is nothing with such a number.") if huge else None
+
+    return engine
+
+
+def migrate(settings: Settings, revision: str = "head") -> None:
+    """Bring the database to `revision`, making it where there is none. All of it happens, or nothing."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite alters a table by making it anew, and dropping the old one would cascade to the rows that point at it.
+    engine = make_engine(settings.database_url, foreign_keys=False)
+    try:
+        with engine.execution_options(writes=True).begin() as connection:
+            config = alembic_config(connection)
+            (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
+                raise RuntimeError(f"the migration left rows that point nowhere: {broken[:5]}")
+    finally:
+        engine.dispose()
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's settings, in code, so that the server needs no file beside it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@event.listens_for(Session, "before_flush")
+def refuse_changed_history(session: Session, *_: object) -> None:
+    for row in session.dirty:
+        if isinstance(row, HISTORY) and session.is_modified(row, include_collections=False):
+            raise RuntimeError(f"{row.__tablename__} rows are only ever added")
+
+
+@event.listens_for(Session, "do_orm_execute")
+def refuse_updated_history(state: ORMExecuteState) -> None:
+    if state.is_update and state.bind_mapper and issubclass(state.bind_mapper.class_, HISTORY):
+        raise RuntimeError(f"{state.bind_mapper.class_.__tablename__} rows are only ever added")

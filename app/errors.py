@@ -1,0 +1,62 @@
+"""Errors that a person can act on. Services raise them; the web turns them into a status and a sentence on the page.
+
+Anything else that is raised is a fault of ours: it is logged, and the person sees only that something went wrong.
+"""
+
+from typing import ClassVar
+
+
+class UserError(Exception):
+    """`str(error)` is one clear sentence for the person: what did not happen, why, and what to do."""
+
+    status: ClassVar[int] = 400  # the HTTP status that fits
+
+
+class NotFound(UserError):
+    """There is no such thing, or it is not this person's to see."""
+
+    status = 404
+
+
+class Forbidden(UserError):
+    """The thing is there, but this person's role or ownership does not allow the act."""
+
+    status = 403
+
+
+class Conflict(UserError):
+    """The thing has changed in the meantime, or is in a state in which the act makes no sense."""
+
+    status = 409
+
+
+class NoRoom(UserError):
+    """The server's disk is full."""
+
+    status = 507
+
+
+class Invalid(UserError):
+    """What was typed or uploaded cannot be used.
+
+    `errors` maps each field to its sentence, in the order of the form, so that a page can show all of them at once.
+    """
+
+    status = 422
+
+    def __init__(self, field: str, sentence: str, /, **more: str) -> None:
+        super().__init__(sentence)
+        self.errors = {field: sentence, **more}
+
+    @classmethod
+    def check(cls, errors: dict[str, str | None]) -> None:
+        """Raise if any field has a sentence."""
+        wrong = {field: sentence for field, sentence in errors.items() if sentence}
+        if wrong:
+            first = next(iter(wrong))
+            raise cls(first, wrong.pop(first), **wrong)
+
+    @property
+    def field(self) -> str:
+        """The first field that is wrong."""
+        return next(iter(self.errors))

@@ -1,0 +1,84 @@
+"""Pictures on disk, named by the SHA-256 of their PNG, so that the same picture is kept once and a name never lies.
+
+references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp
+"""
+
+import errno
+import hashlib
+import os
+from enum import StrEnum
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from app.errors import NoRoom
+from app.pictures import thumbnails
+
+UNFINISHED = ".unfinished"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Kind(StrEnum):
+    REFERENCES = "references"
+    IMAGES = "images"
+
+
+class Files:
+    """The folder of pictures; `root` is made when it is first written to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, kind: Kind, png: bytes) -> str:
+        """Keep a PNG and its thumbnails; the PNG's SHA-256. When it returns, a power cut loses nothing.
+
+        Keeping the same picture again does nothing. Raises NoRoom when the disk is full, with nothing half-written.
+        """
+        sha256 = hashlib.sha256(png).hexdigest()
+        path = self.path(kind, sha256)
+        if not path.exists():
+            # The picture comes last: where it is, its thumbnails are.
+            for side, webp in thumbnails(png).items():
+                _write(self.thumbnail(sha256, side), webp)
+            _write(path, png)
+        return sha256
+
+    def path(self, kind: Kind, sha256: str) -> Path:
+        """Where a PNG is kept."""
+        return self.root / kind / sha256[:2] / f"{sha256}.png"
+
+    def thumbnail(self, sha256: str, side: int) -> Path:
+        """Where the WebP copy with a longer side of at most `side` px is kept; `side` is one of THUMBNAILS."""
+        return self.root / "thumbs" / sha256[:2] / f"{sha256}-{side}.webp"
+
+    def sweep(self) -> None:
+        """Remove what a crash left half-written. For the start of the server, before anybody writes."""
+        for path in self.root.glob(f"*/*/*{UNFINISHED}"):
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write under a temporary name, push to the disk, rename: a file is whole or absent, whatever happens."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoRoom("The server's disk is full, so the picture was not kept. Ask an administrator.") from error
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,65 @@
+"""What most tests start from: a real SQLite file, migrated by Alembic, and pictures on a real disk."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from sqlalchemy.orm import Session
+
+from app.database import Database, migrate
+from app.files import Files
+from app.settings import Settings
+from tests.factory import Factory
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("soroe", deadline=None)
+hypothesis.settings.load_profile("soroe")
+
+# No test depends on what a developer has set for their own server.
+Settings.model_config["env_file"] = None
+for name in [name for name in os.environ if name.startswith("SOROE_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database as Alembic makes it, once a run; tests work on copies."""
+    settings = Settings(data=tmp_path_factory.mktemp("migrated"))
+    migrate(settings)
+    return settings.data / "soroe.sqlite3"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated: Path) -> Settings:
+    """Settings of a server whose database is migrated and empty."""
+    settings = Settings(data=tmp_path / "data")
+    settings.data.mkdir()
+    shutil.copy(migrated, settings.data)
+    return settings
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def files(settings: Settings) -> Files:
+    return Files(settings.data / "files")
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A writing session. Tests that look from elsewhere commit it themselves."""
+    with Session(database.engine.execution_options(writes=True), expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def make(session: Session, files: Files) -> Factory:
+    return Factory(session, files)

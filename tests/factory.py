@@ -1,0 +1,117 @@
+"""Rows for tests, made by the services themselves wherever one can make them."""
+
+import io
+from itertools import count
+from typing import Any
+
+from PIL import Image as Picture
+from sqlalchemy.orm import Session
+
+from app.accounts.service import passwords
+from app.engine.base import ModelFacts
+from app.files import Files, Kind
+from app.models import Image, ImageSet, Reference, Role, State, Style, Unit, User, Verdict
+from app.reviews import service as reviews
+from app.reviews.queries import latest as latest_decision
+from app.sets import service as sets
+from app.styles import service as styles
+
+MODEL = ModelFacts(
+    name="demo",
+    default_size=(256, 256),
+    size_multiple=32,
+    max_side=512,
+    schedulers=("euler", "ddim"),
+    default_steps=20,
+    default_guidance=5.0,
+    device="cpu, float32",
+)
+PASSWORD = "a long enough password"
+PASSWORD_HASH = passwords.hash(PASSWORD)  # once: it is slow by design
+
+
+def png(colour: object = "teal", size: tuple[int, int] = (96, 64), mode: str = "RGB") -> bytes:
+    """A picture of one colour."""
+    return encoded(Picture.new(mode, size, colour))  # type: ignore[arg-type]
+
+
+def encoded(picture: Picture.Image, kind: str = "PNG", **options: object) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, kind, **options)
+    return written.getvalue()
+
+
+class Factory:
+    def __init__(self, session: Session, files: Files) -> None:
+        self.session = session
+        self.files = files
+        self._numbers = count(1)
+
+    def user(self, role: Role = Role.DESIGNER, name: str = "", **values: Any) -> User:
+        number = next(self._numbers)
+        user = User(
+            email=f"{number}@example.com",
+            name=name or f"Person {number}",
+            role=role,
+            password_hash=PASSWORD_HASH,
+            active=True,
+        )
+        for field, value in values.items():
+            setattr(user, field, value)
+        self.session.add(user)
+        self.session.flush()
+        return user
+
+    def reference(self, user: User | None = None, data: bytes | None = None) -> Reference:
+        """An uploaded picture; each call makes another one."""
+        number = next(self._numbers)
+        data = data or png((number % 256, number // 256, 90))
+        reference = styles.upload_reference(self.session, user or self.user(), self.files, data, f"{number}.png")
+        self.session.flush()
+        return reference
+
+    def draft(self, reference: Reference | None = None, **values: Any) -> styles.StyleDraft:
+        part = styles.DraftReference(reference_id=(reference or self.reference()).id)
+        return styles.StyleDraft.parse({"name": "Retro sunburst", "references": (part,), **values})
+
+    def style(self, user: User | None = None, **values: Any) -> Style:
+        style = styles.create(self.session, user or self.user(), self.draft(**values))
+        self.session.flush()
+        return style
+
+    def spec(self, style: Style | None = None, **values: object) -> sets.SetSpec:
+        form = {"style": (style or self.style()).code, "prompts": "a fox\na teapot", **values}
+        return sets.SetSpec.from_form({name: str(value) for name, value in form.items()}, MODEL)
+
+    def image_set(
+        self, user: User | None = None, style: Style | None = None, unit_size: int = 4, **values: Any
+    ) -> ImageSet:
+        """A queued set; `values` are fields of the form."""
+        user = user or self.user()
+        return sets.create(self.session, user, self.spec(style, **values), MODEL, unit_size)
+
+    def finish(self, image_set: ImageSet) -> list[Image]:
+        """Make all of a set's queued pictures, each of its own colour, as a dispatcher would."""
+        for unit in self.session.query(Unit).filter_by(set_id=image_set.id, state=State.QUEUED).order_by(Unit.id):
+            unit.state, unit.tries, unit.started_at = State.GENERATING, 1, image_set.created_at
+            for image in unit.images:
+                image.state = State.GENERATING
+            self.session.flush()
+            for image in unit.images:
+                data = png((image.id % 256, image.id // 256, 200))
+                sha256 = self.files.put(Kind.IMAGES, data)
+                sets.finish_image(self.session, unit.id, image.id, sha256, len(data), 0.5)
+            sets.end_unit(self.session, unit.id)
+        self.session.flush()
+        return list(image_set.images)
+
+    def finished_set(self, user: User | None = None, style: Style | None = None, **values: Any) -> ImageSet:
+        image_set = self.image_set(user, style, **values)
+        self.finish(image_set)
+        return image_set
+
+    def decide(self, image: Image, verdict: Verdict = Verdict.APPROVED, reviewer: User | None = None) -> None:
+        latest = latest_decision(self.session, image.id)
+        reviewer = reviewer or self.user(Role.REVIEWER)
+        reviews.decide(self.session, reviewer, image.id, verdict, latest.id if latest else None)
+        self.session.flush()

@@ -1,0 +1,66 @@
+"""Sentences for what was typed wrongly."""
+
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from app.errors import Invalid, UserError
+from app.forms import Form, Line
+
+
+class Example(Form):
+    name: Line = Field(title="Name", min_length=1, max_length=5)
+    note: Line = ""
+    steps: int = Field(default=1, title="Steps", ge=1, le=100)
+    share_of: float = Field(default=0.5, ge=0, le=1)
+    kind: Literal["a", "b"] = "a"
+
+
+def errors(**values: object) -> dict[str, str]:
+    with pytest.raises(Invalid) as raised:
+        Example.parse({"name": "x", **values})
+    return raised.value.errors
+
+
+def test_parse_cleans_what_is_typed() -> None:
+    found = Example.parse({"name": " a\x00b ", "note": " 木 ", "steps": "7", "share_of": "", "unknown": "x"})
+    assert (found.name, found.note, found.steps, found.share_of) == ("ab", "木", 7, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"name": ""}, "Name is missing."),
+        ({"name": "  "}, "Name is missing."),
+        ({"name": "too long"}, "Name has 8 characters; at most 5 fit."),
+        ({"name": 7}, "Name is a text; '7' was given."),
+        ({"steps": "0"}, "Steps is a whole number from 1 to 100; '0' was given."),
+        ({"steps": "1.5"}, "Steps is a whole number from 1 to 100; '1.5' was given."),
+        ({"share_of": "nan"}, "Share of is a number from 0 to 1; 'nan' was given."),
+        ({"share_of": "much"}, "Share of is a number from 0 to 1; 'much' was given."),
+        ({"kind": "c"}, "Kind is one of 'a' or 'b'; 'c' was given."),
+    ],
+)
+def test_sentences(values: dict[str, object], sentence: str) -> None:
+    assert list(errors(**values).values()) == [sentence]
+
+
+def test_all_wrong_fields_are_told_in_their_order() -> None:
+    found = errors(steps="x", name="", kind="c")
+    assert list(found) == ["name", "steps", "kind"]
+
+
+def test_invalid_keeps_the_first_field_first() -> None:
+    invalid = Invalid("size", "Too large.", count="Too many.")
+    assert (invalid.field, str(invalid), list(invalid.errors)) == ("size", "Too large.", ["size", "count"])
+    Invalid.check({"size": None, "count": ""})
+    with pytest.raises(Invalid, match="Too many"):
+        Invalid.check({"size": None, "count": "Too many."})
+
+
+def test_every_error_has_its_own_status() -> None:
+    kinds: list[type[UserError]] = [UserError, *UserError.__subclasses__()]
+    statuses = [kind.status for kind in kinds]
+    assert len(set(statuses)) == len(statuses)
+    assert all(400 <= status < 600 for status in statuses)
