@@ -1,0 +1,58 @@
+"""Reading people, their sign-ins and the open one-time links."""
+
+import hashlib
+
+from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy.orm import Session
+
+from app.errors import Forbidden, NotFound
+from app.models import Invitation, LoginSession, Role, User, now
+
+
+def token_hash(token: str) -> str:
+    """What the database keeps of a secret token. Tokens are random enough that plain SHA-256 will do."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+def signed_in(user: User) -> ColumnElement[bool]:
+    """A condition for what everybody who is signed in may see: with a closed account it finds nothing."""
+    return literal(user.active)
+
+
+def has_admin(session: Session) -> bool:
+    """Whether anybody can let people in."""
+    return session.scalar(select(User.id).where(User.role == Role.ADMIN, User.active).limit(1)) is not None
+
+
+def person(session: Session, person_id: int) -> User:
+    """Raises NotFound."""
+    found = session.get(User, person_id)
+    if not found:
+        raise NotFound("There is no such person here.")
+    return found
+
+
+def people(session: Session, user: User) -> list[User]:
+    """Everybody, those who may come in first, by name. Administrators only."""
+    if not user.can(Role.ADMIN):
+        raise Forbidden("Only administrators see who is here.")
+    return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
+
+
+def invitation(session: Session, token: str) -> Invitation:
+    """The open one-time link of `token`. Raises NotFound for one that is used, ended, replaced or unknown."""
+    found = session.get(Invitation, token_hash(token))
+    if not found or found.used_at or found.expires_at <= now():
+        raise NotFound("This link was used already or has ended. Ask an administrator for a new one.")
+    return found
+
+
+def sessions(session: Session, user: User) -> list[LoginSession]:
+    """The browsers in which `user` is signed in, the latest first."""
+    return list(
+        session.scalars(
+            select(LoginSession)
+            .where(LoginSession.user_id == user.id, LoginSession.expires_at > now())
+            .order_by(LoginSession.created_at.desc())
+        )
+    )

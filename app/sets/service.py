@@ -1,0 +1,436 @@
+"""Making sets, and moving their pictures from queued to finished. The tables are the queue: see "The queue" below."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator, Field
+from sqlalchemy import ColumnElement, Subquery, func, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.service import may_change as may_change
+from app.audit.service import record
+from app.engine import events as engine
+from app.engine.base import ModelFacts
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Files, Kind
+from app.forms import Form, Line
+from app.models import (
+    Act,
+    Campaign,
+    Image,
+    ImageSet,
+    State,
+    Style,
+    StyleReference,
+    StyleVersion,
+    Unit,
+    User,
+    now,
+)
+from app.sets import queries
+from app.styles.queries import normal_code
+from app.text import clean_line, shorten
+
+MOST_PROMPTS = 500
+MOST_PICTURES = 1000  # a set
+PROMPT_LENGTH = 500  # characters
+MIN_SIDE = 64  # px
+MOST_TRIES = 3  # of a unit
+SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a person can still read out
+NO_CAMPAIGN = "Unsorted"
+NAME_LENGTH = 60  # characters of a prompt that become a set's name
+
+
+def prompt_lines(text: object) -> object:
+    """Prompts from a text, one a line: trimmed, blank lines dropped. Raises ValueError that names the wrong line."""
+    lines = text.splitlines() if isinstance(text, str) else text
+    if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
+        raise ValueError("Write the prompts as text, one a line.")
+    prompts = {number: clean_line(line) for number, line in enumerate(lines, start=1)}
+    prompts = {number: prompt for number, prompt in prompts.items() if prompt}
+    long = [number for number, prompt in prompts.items() if len(prompt) > PROMPT_LENGTH]
+    if long:
+        first, others = long[0], len(long) - 1
+        more = f" So {'is another line' if others == 1 else f'are {others} other lines'}." if others else ""
+        length = len(prompts[first])
+        raise ValueError(f"Line {first} is too long: it has {length} characters of at most {PROMPT_LENGTH}.{more}")
+    if not prompts:
+        raise ValueError("Write at least one prompt, one a line.")
+    if len(prompts) > MOST_PROMPTS:
+        raise ValueError(
+            f"There are {len(prompts)} prompts; a set takes at most {MOST_PROMPTS}. Make two sets of them."
+        )
+    return tuple(prompts.values())
+
+
+class SetSpec(Form):
+    """What a set is asked to be. What the model must agree to is checked by `create`."""
+
+    name: Line = Field(default="", title="Name", max_length=120)
+    campaign: Line = Field(default="", title="Campaign", max_length=120)
+    style_code: Line = Field(title="Style")
+    prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
+    count: int = Field(default=1, title="Variations", ge=1, le=16)
+    width: int = Field(title="Width")  # px
+    height: int = Field(title="Height")
+    steps: int = Field(title="Steps", ge=1, le=100)
+    guidance: float = Field(title="Guidance", ge=0, le=30)
+    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn
+    scheduler: str = Field(title="Scheduler")
+    strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
+    negative_prompt: Line = Field(default="", title="Not wanted", max_length=1000)
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str], model: ModelFacts) -> "SetSpec":
+        """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
+        width, _, height = (form.get("size") or "{}x{}".format(*model.default_size)).lower().partition("x")
+        values: dict[str, object] = {
+            "steps": model.default_steps,
+            "guidance": model.default_guidance,
+            "scheduler": model.schedulers[0],
+            **{name: value for name, value in form.items() if value != "" and name in cls.model_fields},
+            "style_code": form.get("style", ""),
+            "prompts": form.get("prompts", "") or "\n",
+            "width": width.strip() or "?",
+            "height": height.strip() or "?",
+        }
+        try:
+            return cls.parse(values)
+        except Invalid as invalid:
+            Invalid.check(_by_form_field(dict(invalid.errors), form.get("size", "")))
+            raise
+
+
+def _by_form_field(errors: dict[str, str], size: str) -> dict[str, str | None]:
+    if errors.pop("width", None) or errors.pop("height", None):
+        errors["size"] = f"The size is width x height in pixels, such as 1024x768; {size[:40]!r} was given."
+    errors.pop("height", None)
+    if errors.pop("style_code", None):
+        errors["style"] = "Choose the style that the pictures take their look from."
+    return dict(errors)
+
+
+def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_size: int) -> ImageSet:
+    """A new set with its images, queued in units of `unit_size`. Raises Invalid and Forbidden."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    version = _latest_version(session, spec.style_code)
+    Invalid.check(
+        {
+            "style": None if version else f"There is no style {spec.style_code!r} to choose. Perhaps it was archived.",
+            "count": _count_error(spec),
+            "size": _side_error("Width", spec.width, model) or _side_error("Height", spec.height, model),
+            "scheduler": _scheduler_error(spec, model),
+        }
+    )
+    version = cast(StyleVersion, version)
+    image_set = ImageSet(
+        **spec.model_dump(include={"count", "width", "height", "steps", "guidance", "scheduler", "negative_prompt"}),
+        name=spec.name or shorten(spec.prompts[0], NAME_LENGTH),
+        owner_id=user.id,
+        campaign=_campaign(session, user, spec.campaign or NO_CAMPAIGN),
+        style_version=version,
+        model=model.name,
+        prompts=list(spec.prompts),
+        strength=version.strength if spec.strength is None else spec.strength,
+        seed=secrets.randbelow(SEEDS) if spec.seed is None else spec.seed,
+    )
+    image_set.images = _images(image_set)
+    session.add(image_set)
+    record(session, user, Act.SET_CREATE, image_set, pictures=len(image_set.images))
+    _queue(session, image_set, image_set.images, unit_size)
+    return image_set
+
+
+def cancel(session: Session, user: User, set_id: int) -> list[int]:
+    """Make no more of a set; what is finished stays. The ids of the units to stop in the engine, after the commit."""
+    image_set = _changeable(session, user, set_id)
+    waiting = [State.QUEUED, State.GENERATING]
+    stopped = session.execute(
+        update(Image)
+        .where(Image.set_id == set_id, Image.state.in_(waiting))
+        .values(state=State.CANCELLED)
+        .returning(Image.id)
+    ).all()
+    if not stopped:
+        raise Conflict("There is nothing to cancel: no picture of this set is waiting or being made.")
+    running = list(
+        session.scalars(select(Unit.id).where(Unit.set_id == set_id, Unit.state == State.GENERATING).order_by(Unit.id))
+    )
+    session.execute(
+        update(Unit).where(Unit.set_id == set_id, Unit.state.in_(waiting)).values(state=State.CANCELLED, ended_at=now())
+    )
+    image_set.cancelled_at = now()
+    record(session, user, Act.SET_CANCEL, image_set, pictures=len(stopped))
+    return running
+
+
+def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
+    """Queue a set's failed and cancelled images again; how many. Raises Conflict when there are none."""
+    image_set = _changeable(session, user, set_id)
+    wanted = Image.set_id == set_id, Image.state.in_([State.FAILED, State.CANCELLED])
+    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position)))
+    if not images:
+        raise Conflict("There is nothing to make again: no picture of this set failed or was cancelled.")
+    return _retry(session, user, image_set, images, unit_size)
+
+
+def retry_image(session: Session, user: User, image_id: int) -> Image:
+    """Queue one failed or cancelled image again. Raises Conflict when it is neither."""
+    image = queries.image(session, user, image_id)
+    image_set = _changeable(session, user, image.set_id)
+    if image.state not in (State.FAILED, State.CANCELLED):
+        raise Conflict("Only a picture that failed or was cancelled can be made again.")
+    _retry(session, user, image_set, [image], unit_size=1)
+    return image
+
+
+def _retry(session: Session, user: User, image_set: ImageSet, images: list[Image], unit_size: int) -> int:
+    for image in images:
+        image.state, image.error = State.QUEUED, None
+    image_set.cancelled_at = None
+    _queue(session, image_set, images, unit_size)
+    record(session, user, Act.SET_RETRY, image_set, pictures=[image.position for image in images])
+    return len(images)
+
+
+def _changeable(session: Session, user: User, set_id: int) -> ImageSet:
+    image_set = queries.get(session, user, set_id)
+    if not may_change(user, image_set):
+        raise Forbidden(f"Only {image_set.owner.name} or a manager can change this set.")
+    return image_set
+
+
+def _latest_version(session: Session, code: str) -> StyleVersion | None:
+    return session.scalar(
+        select(StyleVersion)
+        .join(Style)
+        .where(Style.code == normal_code(code), Style.archived_at.is_(None))
+        .order_by(StyleVersion.number.desc())
+        .limit(1)
+    )
+
+
+def _count_error(spec: SetSpec) -> str | None:
+    pictures = len(spec.prompts) * spec.count
+    if pictures <= MOST_PICTURES:
+        return None
+    return f"{len(spec.prompts)} prompts × {spec.count} are {pictures} pictures; a set makes at most {MOST_PICTURES}."
+
+
+def _side_error(side: str, pixels: int, model: ModelFacts) -> str | None:
+    multiple = model.size_multiple
+    least = -(-MIN_SIDE // multiple) * multiple
+    most = model.max_side // multiple * multiple
+    if least <= pixels <= most and pixels % multiple == 0:
+        return None
+    nearest = min(max(round(pixels / multiple) * multiple, least), most)
+    return f"{side} is a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
+
+
+def _scheduler_error(spec: SetSpec, model: ModelFacts) -> str | None:
+    if spec.scheduler in model.schedulers:
+        return None
+    return f"The scheduler is one of {', '.join(model.schedulers)}; {spec.scheduler[:40]!r} was given."
+
+
+def _campaign(session: Session, user: User, name: str) -> Campaign:
+    found = session.scalar(select(Campaign).where(Campaign.name == name))
+    return found or Campaign(name=name, created_by_id=user.id)
+
+
+def _images(image_set: ImageSet) -> list[Image]:
+    """All variations of the first prompt, then of the second, ...; each image has the seed after the one before it."""
+    prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
+    return [
+        Image(position=index + 1, prompt=prompt, seed=(image_set.seed + index) % SEEDS)
+        for index, prompt in enumerate(prompts)
+    ]
+
+
+# The queue
+#
+#   queued -> generating -> finished
+#      ^          |-------> failed      (tried three times, or no use in trying)
+#      |----------|-------> cancelled
+#
+# A unit is claimed by one statement, so nobody claims it too. Everything that an engine says of a unit counts only
+# while the unit and its image are generating: what arrives after a cancel, a restart or a second time changes nothing.
+
+
+def _queue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
+    for start in range(0, len(images), unit_size):
+        session.add(
+            Unit(
+                image_set=image_set,
+                owner_id=image_set.owner_id,
+                priority=image_set.priority,
+                images=images[start : start + unit_size],
+            )
+        )
+    session.flush()
+
+
+def claim_next(session: Session) -> Unit | None:
+    """Take the next unit for an engine: it and its images are generating from now on. None when nothing is queued.
+
+    The highest priority first; among those, the owner with the fewest units running, then the one whose last unit
+    started longest ago, so that two people's sets take turns; then the oldest. Needs a writing session.
+    """
+    running = _by_owner(func.count(), Unit.state == State.GENERATING)
+    served = _by_owner(func.max(Unit.started_at), Unit.started_at.is_not(None))
+    following = (
+        select(Unit.id)
+        .outerjoin(running, running.c.owner_id == Unit.owner_id)
+        .outerjoin(served, served.c.owner_id == Unit.owner_id)
+        .where(Unit.state == State.QUEUED)
+        .order_by(
+            Unit.priority.desc(), func.coalesce(running.c.value, 0), served.c.value.asc().nulls_first(), Unit.id.asc()
+        )
+        .limit(1)
+    )
+    unit = session.scalar(
+        update(Unit)
+        .where(Unit.id == following.scalar_subquery(), Unit.state == State.QUEUED)
+        .values(state=State.GENERATING, tries=Unit.tries + 1, started_at=now(), ended_at=None, error=None)
+        .returning(Unit)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if unit:
+        _move_images(session, unit, State.QUEUED, State.GENERATING)
+    return unit
+
+
+def _by_owner(value: ColumnElement[Any], condition: ColumnElement[bool]) -> Subquery:
+    return select(Unit.owner_id, value.label("value")).where(condition).group_by(Unit.owner_id).subquery()
+
+
+def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Unit:
+    """A claimed unit as an engine takes it, without the images that an earlier try has finished.
+
+    Raises Conflict when the set was asked of another model than `model`, the engine's (None: whichever): its pictures
+    would not be what its row says.
+    """
+    image_set = session.scalars(
+        select(ImageSet)
+        .where(ImageSet.id == unit.set_id)
+        .options(
+            joinedload(ImageSet.style_version)
+            .selectinload(StyleVersion.references)
+            .joinedload(StyleReference.reference)
+        )
+    ).one()
+    if model not in (None, image_set.model):
+        raise Conflict(f"This set was asked of {image_set.model}, but the server now runs {model}. Make a new set.")
+    style = image_set.style_version
+    return engine.Unit(
+        id=unit.id,
+        images=tuple(
+            engine.UnitImage(image.id, _joined(image.prompt, style.text), image.seed)
+            for image in unit.images
+            if image.state == State.GENERATING
+        ),
+        references=tuple(_engine_reference(part, style, files) for part in style.references),
+        method=cast(Literal["noise", "ddim"], str(style.method)),
+        strength=image_set.strength,
+        scale=style.scale,
+        share_group_norm=style.share_group_norm,
+        adain_values=style.adain_values,
+        negative_prompt=image_set.negative_prompt,
+        width=image_set.width,
+        height=image_set.height,
+        steps=image_set.steps,
+        guidance=image_set.guidance,
+        scheduler=image_set.scheduler,
+    )
+
+
+def _engine_reference(part: StyleReference, style: StyleVersion, files: Files) -> engine.UnitReference:
+    return engine.UnitReference(
+        path=files.path(Kind.REFERENCES, part.reference.sha256),
+        crop=engine.Crop(part.crop_x, part.crop_y, part.crop_width, part.crop_height),
+        weight=part.weight,
+        prompt=_joined(style.reference_prompt, style.text),
+    )
+
+
+def _joined(prompt: str, text: str) -> str:
+    return ", ".join(part for part in (prompt, text) if part)
+
+
+def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, size: int, seconds: float) -> Image | None:
+    """Note that an image's file of `size` bytes is kept. None when it was cancelled or finished before."""
+    image = session.scalar(
+        update(Image)
+        .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
+        .values(
+            state=State.FINISHED,
+            sha256=sha256,
+            bytes=size,
+            measures={"seconds": round(seconds, 3)},
+            finished_at=now(),
+            error=None,
+        )
+        .returning(Image)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if image:
+        record(session, None, Act.IMAGE_FINISH, image)
+    return image
+
+
+def end_unit(session: Session, unit_id: int) -> Unit:
+    """The engine is done with a unit. Should it have left an image out, the unit failed and is tried again."""
+    unit = session.get_one(Unit, unit_id)
+    if unit.state != State.GENERATING:
+        return unit
+    if _unmade(session, unit):
+        return fail_unit(session, unit_id, "The engine ended without making this picture.", transient=True)
+    unit.state, unit.ended_at = State.FINISHED, now()
+    return unit
+
+
+def fail_unit(session: Session, unit_id: int, message: str, transient: bool = False) -> Unit:
+    """The engine could not make a unit. A transient failure queues it again, unless it was the third; the unit's state
+    says which. Finished images stay finished.
+    """
+    unit = session.get_one(Unit, unit_id)
+    if unit.state != State.GENERATING:
+        return unit
+    if transient and unit.tries < MOST_TRIES:
+        _move_images(session, unit, State.GENERATING, State.QUEUED)
+        unit.state, unit.error = State.QUEUED, message
+    else:
+        _move_images(session, unit, State.GENERATING, State.FAILED, error=message)
+        unit.state, unit.error, unit.ended_at = State.FAILED, message, now()
+    return unit
+
+
+def give_back(session: Session, unit_id: int) -> None:
+    """Queue a unit again that an orderly shutdown interrupted: it was nobody's failure, so the try does not count."""
+    unit = session.get_one(Unit, unit_id)
+    if unit.state == State.GENERATING:
+        unit.tries -= 1
+        fail_unit(session, unit_id, "The server was stopped.", transient=True)
+
+
+def requeue_running(session: Session) -> int:
+    """Queue again what ran when the server was last ended by force; how many units. For its start, before any claim."""
+    running = session.scalars(select(Unit).where(Unit.state == State.GENERATING).order_by(Unit.id)).all()
+    for unit in running:
+        if _unmade(session, unit):
+            fail_unit(session, unit.id, f"The server ended {MOST_TRIES} times while making this.", transient=True)
+        else:
+            end_unit(session, unit.id)
+    return len(running)
+
+
+def _unmade(session: Session, unit: Unit) -> bool:
+    return session.scalar(select(Image.id).where(Image.unit_id == unit.id, Image.state == State.GENERATING)) is not None
+
+
+def _move_images(session: Session, unit: Unit, before: State, after: State, error: str | None = None) -> None:
+    session.execute(
+        update(Image).where(Image.unit_id == unit.id, Image.state == before).values(state=after, error=error)
+    )

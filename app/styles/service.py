@@ -1,0 +1,205 @@
+"""Making styles: a picture is uploaded, then a style version says which part of it is used, and how strongly."""
+
+import secrets
+from collections.abc import Mapping
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts.service import may_change as may_change
+from app.audit.service import record
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Files, Kind
+from app.forms import Form, Line
+from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
+from app.pictures import MIN_SIDE, Limits, clean_upload
+from app.text import clean_line
+
+# Without 0 O, 1 I L, U V look-alikes and vowels' accidents: a code is read aloud and typed from paper.
+CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_TRIES = 20
+MOST_REFERENCES = 8
+
+
+class Crop(Form):
+    """The part of a picture that is used, as shares of its width and height, 0 to 1."""
+
+    x: float = Field(default=0.0, ge=0, le=1)
+    y: float = Field(default=0.0, ge=0, le=1)
+    width: float = Field(default=1.0, ge=0, le=1)
+    height: float = Field(default=1.0, ge=0, le=1)
+
+
+class DraftReference(Form):
+    reference_id: int
+    weight: float = Field(default=1.0, ge=0, le=10)
+    crop: Crop = Crop()
+
+
+class StyleDraft(Form):
+    """What a style version is made of."""
+
+    name: Line = Field(title="Name", min_length=1, max_length=120)
+    text: Line = Field(default="", title="Style text", max_length=500)
+    reference_prompt: Line = Field(default="", title="What the picture shows", max_length=500)
+    method: ReferenceMethod = Field(default=ReferenceMethod.NOISE, title="Method")
+    strength: float = Field(default=1.0, title="Strength", ge=0, le=2)
+    scale: float = Field(default=1.0, title="Scale", ge=0, le=2)
+    share_group_norm: bool = Field(default=False, title="Shared group norm")
+    adain_values: bool = Field(default=False, title="Values too")
+    references: tuple[DraftReference, ...] = Field(default=(), title="Picture", max_length=MOST_REFERENCES)
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str]) -> "StyleDraft":
+        """A draft with one picture, from the fields of the page. Raises Invalid."""
+        errors: dict[str, str | None] = {}
+        references: tuple[DraftReference, ...] = ()
+        try:
+            crop = Crop.parse({side: form.get(f"crop_{side}", "") for side in Crop.model_fields})
+            references = (DraftReference.parse({"reference_id": form.get("reference_id", ""), "crop": crop}),)
+        except Invalid:
+            errors["picture"] = "Upload the picture whose look is wanted, then choose the part of it to use."
+        try:
+            draft = cls.parse({**form, "references": references})
+        except Invalid as invalid:
+            errors = {**invalid.errors, **errors}
+        Invalid.check(errors)
+        return draft
+
+
+def upload_reference(
+    session: Session, user: User, files: Files, data: bytes, name: str, limits: Limits | None = None
+) -> Reference:
+    """Clean an uploaded picture and keep it; the same picture uploaded again is the same reference.
+
+    The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
+    Raises Invalid("picture", ...) and NoRoom.
+    """
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    picture = clean_upload(data, limits)
+    sha256 = files.put(Kind.REFERENCES, picture.png)
+    if known := session.scalar(select(Reference).where(Reference.sha256 == sha256)):
+        known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
+        return known
+    reference = Reference(
+        sha256=sha256,
+        width=picture.width,
+        height=picture.height,
+        bytes=len(picture.png),
+        original_name=clean_line(name)[:255] or "picture",
+        rights=picture.rights,
+        uploaded_by_id=user.id,
+    )
+    session.add(reference)
+    record(session, user, Act.REFERENCE_UPLOAD, reference, name=reference.original_name)
+    return reference
+
+
+def create(session: Session, user: User, draft: StyleDraft) -> Style:
+    """A new style with its first version and a code of its own. Raises Invalid and Forbidden."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    _check_draft(session, draft)
+    style = _with_new_code(session, Style(name=draft.name, owner_id=user.id))
+    record(session, user, Act.STYLE_CREATE, style, code=style.code, name=style.name)
+    _append_version(session, user, style, draft, 1)
+    return style
+
+
+def add_version(session: Session, user: User, style: Style, draft: StyleDraft) -> StyleVersion:
+    """The next version of a style; the latest one, if the draft says nothing new but perhaps the style's name."""
+    _need_change(user, style)
+    _check_draft(session, draft)
+    style.name = draft.name
+    latest = style.versions[0]
+    if _content(latest) == _content(_version(draft)):
+        return latest
+    return _append_version(session, user, style, draft, latest.number + 1)
+
+
+def archive(session: Session, user: User, style: Style) -> None:
+    """Take a style out of what new sets can choose; its sets and versions stay."""
+    _need_change(user, style)
+    if style.archived_at:
+        raise Conflict(f"{style.name} is archived already.")
+    style.archived_at = now()
+    record(session, user, Act.STYLE_ARCHIVE, style, archived=True)
+
+
+def unarchive(session: Session, user: User, style: Style) -> None:
+    """Let new sets choose a style again."""
+    _need_change(user, style)
+    if not style.archived_at:
+        raise Conflict(f"{style.name} is not archived.")
+    style.archived_at = None
+    record(session, user, Act.STYLE_ARCHIVE, style, archived=False)
+
+
+def _need_change(user: User, style: Style) -> None:
+    if not may_change(user, style):
+        raise Forbidden("Only its owner or a manager can change this style. Make a style of your own from its picture.")
+
+
+def _check_draft(session: Session, draft: StyleDraft) -> None:
+    ids = [wanted.reference_id for wanted in draft.references]
+    known = {row.id: row for row in session.scalars(select(Reference).where(Reference.id.in_(ids)))}
+    if not ids or set(ids) - set(known):
+        raise Invalid("picture", "Upload the picture whose look is wanted.")
+    for wanted in draft.references:
+        crop, picture = wanted.crop, known[wanted.reference_id]
+        if crop.x + crop.width > 1 + 1e-6 or crop.y + crop.height > 1 + 1e-6:
+            raise Invalid("picture", "The part to use reaches over the edge of the picture.")
+        width, height = round(crop.width * picture.width), round(crop.height * picture.height)
+        if min(width, height) < MIN_SIDE:
+            size = f"The part to use is {width} × {height} px; each side needs at least {MIN_SIDE} px."
+            raise Invalid("picture", f"{size} Choose a larger part.")
+
+
+def _with_new_code(session: Session, style: Style) -> Style:
+    for _ in range(CODE_TRIES):
+        style.code = "SOR-" + "".join(secrets.choice(CODE_LETTERS) for _ in range(4))
+        try:
+            with session.begin_nested():
+                session.add(style)
+            return style
+        except IntegrityError:
+            continue  # the code is taken
+    raise RuntimeError(f"no free style code was found in {CODE_TRIES} tries")
+
+
+def _append_version(session: Session, user: User, style: Style, draft: StyleDraft, number: int) -> StyleVersion:
+    version = _version(draft)
+    version.number, version.created_by_id = number, user.id
+    style.versions.insert(0, version)  # the latest first, as they are read
+    record(session, user, Act.STYLE_VERSION, version, code=style.code, number=number)
+    return version
+
+
+def _version(draft: StyleDraft) -> StyleVersion:
+    values = draft.model_dump(exclude={"name", "references"})
+    references = [
+        StyleReference(
+            position=position,
+            reference_id=wanted.reference_id,
+            weight=wanted.weight,
+            crop_x=wanted.crop.x,
+            crop_y=wanted.crop.y,
+            crop_width=wanted.crop.width,
+            crop_height=wanted.crop.height,
+        )
+        for position, wanted in enumerate(draft.references, start=1)
+    ]
+    return StyleVersion(**values, references=references)
+
+
+def _content(version: StyleVersion) -> tuple[object, ...]:
+    """All that decides how a version looks, for telling whether two are the same."""
+    looks = ("text", "reference_prompt", "method", "strength", "scale", "share_group_norm", "adain_values")
+    parts = ("reference_id", "weight", "crop_x", "crop_y", "crop_width", "crop_height")
+    return (
+        *(getattr(version, name) for name in looks),
+        *(getattr(reference, name) for reference in version.references for name in parts),
+    )

@@ -1,0 +1,210 @@
+"""Reading what is to be reviewed, and what needs a person."""
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.exports import service as exports
+from app.files import Files
+from app.models import ImageSet, Role, User, Verdict
+from app.reviews import queries, service
+from app.reviews.queries import Need, Scope
+from app.sets import service as sets
+from app.sets.queries import NOT_REVIEWED
+from tests.factory import Factory
+from tests.statements import counted
+
+
+@pytest.fixture
+def image_set(make: Factory) -> ImageSet:
+    """a is approved, b waits, c is rejected, d was withdrawn, e waits."""
+    made = make.finished_set(prompts="a\nb\nc\nd\ne")
+    a, _, c, d, _ = made.images
+    make.decide(a)
+    make.decide(c, Verdict.REJECTED)
+    make.decide(d)
+    make.decide(d, Verdict.WITHDRAWN)
+    return made
+
+
+def ids(image_set: ImageSet) -> list[int]:
+    return [image.id for image in image_set.images]
+
+
+def scopes(image_set: ImageSet) -> list[Scope]:
+    code = image_set.style_version.style.code
+    return [Scope(image_set.id), Scope(style_code=code), Scope(campaign_id=image_set.campaign_id)]
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_scope(session: Session, make: Factory, image_set: ImageSet, which: int) -> None:
+    make.finished_set(campaign="Another")
+    make.image_set(style=image_set.style_version.style, campaign=image_set.campaign.name)  # queued: not to review
+    user, scope = make.user(Role.REVIEWER), scopes(image_set)[which]
+    assert [row.prompt for row in queries.strip(session, user, scope)] == ["a", "b", "c", "d", "e"]
+    assert queries.pending_count(session, user, scope) == 3
+    assert queries.pending_count(session, user) == 5
+    assert queries.first_open(session, user, scope) == ids(image_set)[1]
+    assert queries.tally(session, user, scope) == {
+        "approved": 1,
+        "changes_requested": 0,
+        "rejected": 1,
+        "withdrawn": 1,
+        NOT_REVIEWED: 2,
+    }
+
+
+def test_neighbours(session: Session, make: Factory, image_set: ImageSet) -> None:
+    user, scope = make.user(Role.REVIEWER), Scope(image_set.id)
+    a, b, c, d, e = ids(image_set)
+    first = queries.neighbours(session, user, scope, a)
+    assert (first.place, first.total, first.previous_id, first.next_id, first.next_open_id) == (1, 5, None, b, b)
+    third = queries.neighbours(session, user, scope, c)
+    assert (third.place, third.previous_id, third.next_id, third.next_open_id) == (3, b, d, d)
+    last = queries.neighbours(session, user, scope, e)
+    assert (last.place, last.previous_id, last.next_id, last.next_open_id) == (5, d, None, b)  # from the start again
+
+
+def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
+    image_set, user = make.finished_set(prompts="a\nb"), make.user(Role.REVIEWER)
+    a, b = image_set.images
+    make.decide(a)
+    assert queries.neighbours(session, user, Scope(image_set.id), b.id).next_open_id is None
+    make.decide(b)
+    assert queries.first_open(session, user, Scope(image_set.id)) is None
+
+
+def test_strip_around_a_picture(session: Session, make: Factory) -> None:
+    image_set, user = make.finished_set(prompts="a fox\n" * 12), make.user(Role.REVIEWER)
+    around = image_set.images[6]
+    rows = queries.strip(session, user, Scope(image_set.id), around=around.id, limit=6)
+    assert [row.position for row in rows] == [4, 5, 6, 7, 8, 9]
+
+
+def test_latest_names_who(session: Session, make: Factory, image_set: ImageSet) -> None:
+    reviewer = make.user(Role.REVIEWER, name="Ito Kenji")
+    image = image_set.images[1]
+    assert queries.latest(session, image.id) is None
+    make.decide(image, reviewer=reviewer)
+    latest = queries.latest(session, image.id)
+    assert latest
+    assert (latest.user.name, latest.verdict) == ("Ito Kenji", "approved")
+
+
+def test_history_in_one_statement_each(
+    session: Session, make: Factory, image_set: ImageSet, database: Database
+) -> None:
+    user, image = make.user(), image_set.images[3]
+    for _ in range(3):
+        service.comment(session, make.user(), image.id, "hello")
+    session.commit()
+    with database.read() as reading, counted(database) as seen:
+        assert all(row.user.name for row in queries.decisions(reading, user, image.id))
+        assert all(row.user.name for row in queries.comments(reading, user, image.id))
+    assert len(seen) == 2
+
+
+def test_closed_account_sees_nothing(session: Session, make: Factory, image_set: ImageSet) -> None:
+    closed = make.user(Role.ADMIN, active=False)
+    assert queries.pending_count(session, closed) == 0
+    assert queries.strip(session, closed, Scope()) == []
+    assert queries.decisions(session, closed, image_set.images[0].id) == []
+    assert queries.comments(session, closed, image_set.images[0].id) == []
+    assert queries.needs(session, closed) == []
+
+
+# What needs a person
+
+
+def kinds(session: Session, user: User) -> list[tuple[str, int]]:
+    session.flush()
+    return [(need.kind, need.set_id) for need in queries.needs(session, user)]
+
+
+def only(session: Session, user: User) -> Need:
+    session.flush()
+    (need,) = queries.needs(session, user)
+    return need
+
+
+def test_need_to_review_is_the_reviewers(session: Session, make: Factory, image_set: ImageSet) -> None:
+    assert kinds(session, make.user(Role.REVIEWER)) == [("review", image_set.id)]
+    assert kinds(session, image_set.owner) == []
+    need = only(session, make.user(Role.REVIEWER))
+    _, b, _, d, e = ids(image_set)
+    assert (need.count, need.who, need.set_name, need.bytes) == (3, image_set.owner.name, "a", None)
+    assert set(need.image_ids) == {b, d, e}
+    assert need.at == max(image.finished_at for image in image_set.images if image.finished_at)
+
+
+def test_need_to_change_is_the_owners(session: Session, make: Factory) -> None:
+    owner = make.user()
+    image_set = make.finished_set(owner)
+    ito, image = make.user(Role.REVIEWER, name="Ito Kenji"), image_set.images[1]
+    make.decide(image, Verdict.CHANGES_REQUESTED, ito)
+    need = only(session, owner)
+    assert (need.kind, need.count, need.who, need.comment, need.image_ids) == (
+        "changes",
+        1,
+        "Ito Kenji",
+        None,
+        [image.id],
+    )
+    service.comment(session, ito, image.id, "魚の目をもう少し大きく")
+    service.comment(session, owner, image.id, "I will")
+    assert only(session, owner).comment == "魚の目をもう少し大きく"
+    make.decide(image)
+    assert ("changes", image_set.id) not in kinds(session, owner)
+
+
+def test_need_to_retry_is_the_owners(session: Session, make: Factory) -> None:
+    owner = make.user()
+    image_set = make.image_set(owner)
+    unit = sets.claim_next(session)
+    assert unit
+    sets.fail_unit(session, unit.id, "The GPU ran out of memory.")
+    need = only(session, owner)
+    assert (need.kind, need.set_id, need.count, need.image_ids) == ("failed", image_set.id, 2, [])
+    assert kinds(session, make.user(Role.ADMIN)) == []
+    sets.retry_set(session, owner, image_set.id, 4)
+    assert kinds(session, owner) == []
+
+
+def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factory, files: Files) -> None:
+    owner, manager = make.user(), make.user(Role.MANAGER)
+    image_set = make.finished_set(owner)
+    a, b = image_set.images
+    make.decide(a)
+    assert kinds(session, owner) == []  # b is not decided yet
+    make.decide(b, Verdict.REJECTED)
+    for user in (owner, manager):
+        need = only(session, user)
+        assert (need.kind, need.set_id, need.count, need.bytes, need.image_ids) == (
+            "ready",
+            image_set.id,
+            1,
+            a.bytes,
+            [a.id],
+        )
+    assert kinds(session, make.user(Role.REVIEWER)) == []
+    exports.approved(session, manager, files, set_id=image_set.id)
+    assert kinds(session, owner) == []
+    make.decide(b)
+    assert kinds(session, owner) == [("ready", image_set.id)]
+
+
+def test_needs_take_as_many_statements_for_many_as_for_few(session: Session, make: Factory, database: Database) -> None:
+    admin = make.user(Role.ADMIN)
+
+    def more(number: int) -> int:
+        for _ in range(number):
+            done, changed, _ = (make.finished_set(admin) for _ in range(3))
+            for image in done.images:
+                make.decide(image)
+            make.decide(changed.images[0], Verdict.CHANGES_REQUESTED)
+        session.commit()
+        with database.read() as reading, counted(database) as seen:
+            assert {need.kind for need in queries.needs(reading, admin)} == {"review", "changes", "ready"}
+        return len(seen)
+
+    assert more(1) == more(3)

@@ -1,0 +1,382 @@
+"""Reading sets, the queue and the gallery."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import NotFound
+from app.models import Image, ImageSet, State, User, Verdict
+from app.sets import queries, service
+from app.sets.queries import NOT_REVIEWED, Counts, PictureFilter
+from app.styles import service as styles
+from tests.factory import Factory
+from tests.statements import counted, plan
+
+# One set, one picture
+
+
+def test_get_brings_all_that_a_page_shows(session: Session, make: Factory, database: Database) -> None:
+    user = make.user()
+    image_set = make.image_set()
+    session.commit()
+    with database.read() as reading:
+        found = queries.get(reading, user, image_set.id)
+        with counted(database) as seen:
+            assert found.owner.name
+            assert found.campaign.name
+            assert found.style_version.style.code
+            assert found.style_version.references[0].reference.sha256
+        assert seen == []
+
+
+def test_image_brings_all_that_a_page_shows(session: Session, make: Factory, database: Database) -> None:
+    user = make.user()
+    image = make.finished_set().images[0]
+    session.commit()
+    with database.read() as reading:
+        found = queries.image(reading, user, image.id)
+        with counted(database) as seen:
+            assert found.image_set.owner.name
+            assert found.image_set.campaign.name
+            assert found.image_set.style_version.style.name
+        assert seen == []
+
+
+def test_images_in_order_with_units(session: Session, make: Factory, database: Database) -> None:
+    user = make.user()
+    image_set = make.image_set(prompts="a\nb\nc", unit_size=2)
+    session.commit()
+    with database.read() as reading, counted(database) as seen:
+        images = queries.images(reading, user, image_set.id)
+        assert [(image.prompt, image.unit and image.unit.tries) for image in images] == [("a", 0), ("b", 0), ("c", 0)]
+    assert len(seen) == 1
+
+
+READS: list[Callable[[Session, User], object]] = [
+    lambda session, user: queries.get(session, user, 404),
+    lambda session, user: queries.image(session, user, 404),
+    lambda session, user: queries.progress(session, user, 404),
+    lambda session, user: queries.campaign(session, user, 404),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_unknown_404(session: Session, make: Factory, read: Callable[[Session, User], object]) -> None:
+    with pytest.raises(NotFound):
+        read(session, make.user())
+
+
+def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
+    image_set, closed = make.finished_set(), make.user(active=False)
+    for read in (queries.get, queries.progress):
+        with pytest.raises(NotFound):
+            read(session, closed, image_set.id)
+    with pytest.raises(NotFound):
+        queries.image(session, closed, image_set.images[0].id)
+    with pytest.raises(NotFound):
+        queries.campaign(session, closed, image_set.campaign_id)
+    assert queries.images(session, closed, image_set.id) == []
+    for every in (queries.cards, queries.queue, queries.campaigns):
+        assert every(session, closed) == []
+    assert queries.pictures(session, closed, PictureFilter()) == []
+    assert queries.pictures_count(session, closed) == queries.count(session, closed) == 0
+    assert queries.picture_options(session, closed, PictureFilter()).decisions == {}
+
+
+# Sets
+
+
+@pytest.mark.parametrize(
+    ("counts", "state"),
+    [
+        (Counts(total=2, queued=2), State.QUEUED),
+        (Counts(total=2, queued=1, generating=1), State.GENERATING),
+        (Counts(total=2, queued=1, finished=1), State.GENERATING),
+        (Counts(total=2, finished=2), State.FINISHED),
+        (Counts(total=2, finished=1, failed=1), State.FAILED),
+        (Counts(total=2, failed=1, cancelled=1), State.FAILED),
+        (Counts(total=2, finished=1, cancelled=1), State.CANCELLED),
+    ],
+)
+def test_state_of_a_set(counts: Counts, state: State) -> None:
+    assert counts.state == state
+    assert counts.done == (state not in (State.QUEUED, State.GENERATING))
+
+
+def test_card(session: Session, make: Factory) -> None:
+    user = make.user(name="Mori Haruka")
+    image_set = make.finished_set(user, prompts="a\nb\nc\nd\ne", name="Autumn", campaign="Spring")
+    images = image_set.images
+    for image, verdict in zip(images[1:], Verdict, strict=False):
+        make.decide(image, Verdict.APPROVED)
+        if verdict != Verdict.APPROVED:
+            make.decide(image, verdict)
+    (card,) = queries.cards(session, user)
+    assert (card.name, card.campaign, card.owner, card.state) == ("Autumn", "Spring", "Mori Haruka", State.FINISHED)
+    assert (card.total, card.finished, card.failed) == (5, 5, 0)
+    assert (card.approved, card.changes, card.rejected, card.to_review) == (1, 1, 1, 2)  # the withdrawn one waits again
+    assert card.image_ids == [images[1].id, images[0].id, images[2].id, images[3].id, images[4].id]
+
+
+def test_card_shows_at_most_six(session: Session, make: Factory) -> None:
+    image_set = make.finished_set(prompts="a\n" * 9)
+    (card,) = queries.cards(session, make.user())
+    assert card.image_ids == [image.id for image in image_set.images[:6]]
+
+
+def test_cards_page_by_page(session: Session, make: Factory) -> None:
+    style, user = make.style(), make.user()
+    made = [make.image_set(style=style).id for _ in range(5)]
+    first = queries.cards(session, user, limit=2)
+    make.image_set(style=style)  # a newcomer shifts nothing
+    second = queries.cards(session, user, after=first[-1].id, limit=2)
+    third = queries.cards(session, user, after=second[-1].id, limit=2)
+    assert [card.id for card in first + second + third] == made[::-1]
+
+
+def test_cards_filtered(session: Session, make: Factory) -> None:
+    user, style = make.user(), make.style()
+    owned, styled = make.image_set(user), make.image_set(style=style)
+    spring = make.image_set(campaign="Spring")
+    for filters, wanted in (
+        ({"owner_id": user.id}, owned),
+        ({"style_code": style.code}, styled),
+        ({"campaign_id": spring.campaign_id}, spring),
+    ):
+        assert [card.id for card in queries.cards(session, user, **filters)] == [wanted.id]
+        assert queries.count(session, user, **filters) == 1
+    assert queries.count(session, user) == 3
+
+
+def test_sets_of_a_style_are_those_of_all_its_versions(session: Session, make: Factory) -> None:
+    user = make.user()
+    style = make.style(user)
+    make.image_set(style=style)
+    styles.add_version(session, user, style, make.draft(strength=2))
+    session.flush()
+    make.image_set(style=style)
+    assert queries.count(session, user, style_code=style.code) == 2
+
+
+def test_campaigns(session: Session, make: Factory) -> None:
+    make.decide(make.finished_set(campaign="Spring").images[0])
+    make.image_set(campaign="Autumn")
+    make.finished_set(campaign="Spring")
+    rows = queries.campaigns(session, make.user())
+    assert [(row.name, row.approved, row.total) for row in rows] == [("Spring", 1, 4), ("Autumn", 0, 0)]
+
+
+# The queue
+
+
+def test_progress_and_line(session: Session, make: Factory) -> None:
+    user = make.user()
+    running, waiting, last = (make.image_set(user, prompts="a\nb", unit_size=1) for _ in range(3))
+    unit = service.claim_next(session)
+    assert unit
+    session.flush()
+    first = queries.progress(session, user, running.id)
+    assert (first.state, first.line, first.generating, first.queued) == (State.GENERATING, None, 1, 1)
+    assert queries.progress(session, user, waiting.id).line == 1
+    assert queries.progress(session, user, last.id).line == 2
+    service.cancel(session, user, waiting.id)
+    session.flush()
+    stopped = queries.progress(session, user, waiting.id)
+    assert (stopped.state, stopped.line, stopped.done) == (State.CANCELLED, None, True)
+    assert queries.progress(session, user, last.id).line == 1
+
+
+def test_queue(session: Session, make: Factory) -> None:
+    user = make.user(name="Mori")
+    finished = make.finished_set(user)
+    first = make.image_set(user, prompts="a\nb", unit_size=1)
+    second = make.image_set(user, name="Second")
+    unit = service.claim_next(session)
+    assert unit
+    service.finish_image(session, unit.id, unit.images[0].id, "0" * 64, 1, 1.0)
+    session.flush()
+    rows = queries.queue(session, make.user())
+    assert [row.set_id for row in rows] == [first.id, second.id]
+    assert finished.id not in [row.set_id for row in rows]
+    assert (rows[0].state, rows[0].finished, rows[0].total) == (State.GENERATING, 1, 2)
+    assert rows[0].image_id == unit.images[0].id
+    assert (rows[1].name, rows[1].owner, rows[1].state, rows[1].image_id) == ("Second", "Mori", State.QUEUED, None)
+    assert rows[1].reference_id == second.style_version.references[0].reference_id
+
+
+def test_priority_goes_first_in_line(session: Session, make: Factory) -> None:
+    slow, urgent = make.image_set(), make.image_set()
+    for image in urgent.images:
+        assert image.unit
+        image.unit.priority = 1
+    session.flush()
+    assert queries.line(session, urgent.id) == 0
+    assert queries.line(session, slow.id) == 1
+    assert queries.line(session, 404) is None
+
+
+def test_mean_unit_seconds(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    assert queries.mean_unit_seconds(session, image_set.id) is None
+    unit = service.claim_next(session)
+    assert unit
+    for image in unit.images:
+        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    service.end_unit(session, unit.id)
+    session.flush()
+    seconds = queries.mean_unit_seconds(session, image_set.id)
+    assert seconds is not None
+    assert 0 <= seconds < 60
+
+
+# The gallery
+
+
+@pytest.fixture
+def gallery(make: Factory) -> dict[str, Image]:
+    """Five finished pictures by name, and one queued that never shows."""
+    poster, ink = make.style(name="Poster"), make.style(name="Ink")
+    mori, ito = make.user(name="Mori"), make.user(name="Ito")
+    fox, owl, pear = make.finished_set(
+        mori, poster, prompts="A Fox\nan owl\n100% pear", campaign="Spring", seed=70
+    ).images
+    grapes, cat = make.finished_set(ito, ink, prompts="露のついたぶどう\na cat", campaign="Autumn", seed=90).images
+    make.image_set(mori, poster, prompts="a queued fox", campaign="Spring")
+    make.decide(fox)
+    make.decide(owl, Verdict.REJECTED)
+    make.decide(cat)
+    make.decide(cat, Verdict.WITHDRAWN)
+    return {"fox": fox, "owl": owl, "pear": pear, "grapes": grapes, "cat": cat}
+
+
+def shown(session: Session, gallery: dict[str, Image], wanted: PictureFilter) -> list[str]:
+    names = {image.id: name for name, image in gallery.items()}
+    user = session.scalars(select(User)).first()
+    assert user
+    cells = queries.pictures(session, user, wanted)
+    assert queries.pictures_count(session, user, wanted) == len(cells)
+    return [names[cell.id] for cell in cells]
+
+
+def test_gallery_shows_the_newest_first(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
+    assert shown(session, gallery, PictureFilter()) == ["cat", "grapes", "pear", "owl", "fox"]
+    cell = queries.pictures(session, make.user(), PictureFilter())[-1]
+    assert (cell.prompt, cell.width, cell.height, cell.decision) == ("A Fox", 256, 256, Verdict.APPROVED)
+    assert (cell.style_name, cell.owner, cell.set_id) == ("Poster", "Mori", gallery["fox"].set_id)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        (PictureFilter(decision=["approved"]), ["fox"]),
+        (PictureFilter(decision=["approved", "rejected"]), ["owl", "fox"]),
+        (PictureFilter(decision=[NOT_REVIEWED]), ["grapes", "pear"]),
+        (PictureFilter(decision=["withdrawn", NOT_REVIEWED]), ["cat", "grapes", "pear"]),
+        (PictureFilter(decision=["nonsense"]), []),
+        (PictureFilter(q="fox"), ["fox"]),
+        (PictureFilter(q="ぶどう"), ["grapes"]),
+        (PictureFilter(q="a  CAT"), ["cat"]),
+        (PictureFilter(q="100%"), ["pear"]),
+        (PictureFilter(q="%"), ["pear"]),
+        (PictureFilter(q="_"), []),
+        (PictureFilter(q="71"), ["owl"]),
+        (PictureFilter(q="9" * 30), []),
+        (PictureFilter(style=["SOR-NONE"]), []),
+    ],
+)
+def test_gallery_filtered(session: Session, gallery: dict[str, Image], wanted: PictureFilter, names: list[str]) -> None:
+    assert shown(session, gallery, wanted) == names
+
+
+def test_gallery_filtered_by_style_campaign_owner_set(session: Session, gallery: dict[str, Image]) -> None:
+    image_set = gallery["fox"].image_set
+    code = image_set.style_version.style.code
+    mine = ["pear", "owl", "fox"]
+    assert shown(session, gallery, PictureFilter(style=[code])) == mine
+    assert shown(session, gallery, PictureFilter(campaign=[image_set.campaign_id])) == mine
+    assert shown(session, gallery, PictureFilter(owner=[image_set.owner_id])) == mine
+    assert shown(session, gallery, PictureFilter(set=image_set.id)) == mine
+    assert shown(session, gallery, PictureFilter(set=image_set.id, decision=["rejected"], style=[code])) == ["owl"]
+
+
+def test_gallery_page_by_page(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
+    user = make.user()
+    first = queries.pictures(session, user, PictureFilter(), limit=2)
+    make.finished_set(user)  # newcomers shift nothing
+    second = queries.pictures(session, user, PictureFilter(), after=first[-1].id, limit=2)
+    third = queries.pictures(session, user, PictureFilter(), after=second[-1].id, limit=2)
+    seen = [cell.id for cell in first + second + third]
+    assert seen == sorted((image.id for image in gallery.values()), reverse=True)
+
+
+def test_options_count_under_the_other_filters(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
+    user = make.user()
+    options = queries.picture_options(session, user, PictureFilter())
+    assert options.decisions == {"approved": 1, "rejected": 1, "withdrawn": 1, NOT_REVIEWED: 2}
+    assert [(option.name, option.count) for option in options.styles] == [("Poster", 3), ("Ink", 2)]
+    assert [(option.name, option.count) for option in options.campaigns] == [("Spring", 3), ("Autumn", 2)]
+    assert [(option.name, option.count) for option in options.owners] == [("Mori", 3), ("Ito", 2)]
+    poster = gallery["fox"].image_set.style_version
+    assert options.styles[0].reference_id == poster.references[0].reference_id
+
+    narrowed = queries.picture_options(session, user, PictureFilter(style=[poster.style.code], decision=["approved"]))
+    assert narrowed.decisions == {"approved": 1, "rejected": 1, NOT_REVIEWED: 1}
+    assert [(option.name, option.count) for option in narrowed.styles] == [("Poster", 1)]
+    assert [(option.name, option.count) for option in narrowed.owners] == [("Mori", 1)]
+
+
+# What it costs
+
+
+def statements(database: Database, user: User, set_id: int) -> list[int]:
+    """How many statements each page takes."""
+    pages: list[Callable[[Session], object]] = [
+        lambda session: queries.pictures(session, user, PictureFilter()),
+        lambda session: queries.picture_options(session, user, PictureFilter()),
+        lambda session: queries.cards(session, user),
+        lambda session: queries.queue(session, user),
+        lambda session: queries.campaigns(session, user),
+        lambda session: queries.progress(session, user, set_id),
+    ]
+    numbers = []
+    for page in pages:
+        with database.read() as session, counted(database) as seen:
+            page(session)
+        numbers.append(len(seen))
+    return numbers
+
+
+def test_pages_take_as_many_statements_for_many_as_for_few(session: Session, make: Factory, database: Database) -> None:
+    user = make.user()
+
+    def more(number: int) -> ImageSet:
+        for _ in range(number):
+            make.finished_set(campaign=f"Campaign {make.user().id}")
+            waiting = make.image_set()
+        session.commit()
+        return waiting
+
+    few = statements(database, user, more(1).id)
+    assert few[0] == 1
+    many = statements(database, user, more(6).id)
+    assert many[:-1] == few[:-1]
+
+
+@pytest.mark.parametrize("wanted", [PictureFilter(), PictureFilter(decision=["approved"]), PictureFilter(q="fox")])
+def test_gallery_walks_an_index_and_sorts_nothing(session: Session, make: Factory, wanted: PictureFilter) -> None:
+    statement = queries._pictures(make.user(), wanted).order_by(Image.id.desc()).limit(60)
+    steps = plan(session, statement)
+    assert "USING INDEX" in steps[0]
+    assert "images" in steps[0]
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps)
+
+
+def test_counts_use_indexes(session: Session, make: Factory) -> None:
+    waiting = select(func.count()).where(Image.state == State.FINISHED, queries.TO_REVIEW)
+    for statement in (waiting, queries._pictures(make.user(), PictureFilter()).with_only_columns(func.count())):
+        steps = plan(session, statement)
+        assert steps
+        assert not any(step.startswith("SCAN") for step in steps)

@@ -1,0 +1,377 @@
+"""The queue: fair, nothing twice, nothing lost."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import Conflict
+from app.files import Files, Kind
+from app.models import Act, AuditEvent, Image, ImageSet, State, Unit
+from app.sets import service
+from app.settings import Settings
+from tests.factory import Factory
+from tests.statements import counted
+
+
+@contextmanager
+def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
+    """An empty database of its own, for each example of a property."""
+    with TemporaryDirectory() as folder:
+        copy(migrated, folder)
+        database = Database(Settings(data=Path(folder)))
+        with database.write() as session:
+            yield session, Factory(session, Files(Path(folder) / "files"))
+        database.close()
+
+
+def claim(session: Session) -> Unit:
+    unit = service.claim_next(session)
+    assert unit
+    return unit
+
+
+def finish(session: Session, unit: Unit) -> None:
+    for image in unit.images:
+        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    service.end_unit(session, unit.id)
+
+
+def outcomes(session: Session, image_set: ImageSet) -> set[tuple[str, str | None]]:
+    rows = session.execute(select(Image.state, Image.error).where(Image.set_id == image_set.id))
+    return {(state, error) for state, error in rows}
+
+
+# Who is next
+
+
+def test_claim_takes_the_unit_and_its_images(session: Session, make: Factory) -> None:
+    image_set = make.image_set(prompts="a\nb\nc", unit_size=2)
+    unit = claim(session)
+    assert (unit.state, unit.tries, unit.set_id) == (State.GENERATING, 1, image_set.id)
+    assert unit.started_at
+    assert [image.state for image in image_set.images] == [State.GENERATING, State.GENERATING, State.QUEUED]
+
+
+def test_claim_of_an_empty_queue(session: Session, make: Factory) -> None:
+    assert service.claim_next(session) is None
+    make.finished_set()
+    assert service.claim_next(session) is None
+
+
+def test_claim_takes_the_oldest_of_one_owner(session: Session, make: Factory) -> None:
+    user = make.user()
+    first, second = make.image_set(user, unit_size=1), make.image_set(user, unit_size=1)
+    assert [claim(session).set_id for _ in range(4)] == [first.id, first.id, second.id, second.id]
+
+
+def test_claim_prefers_priority(session: Session, make: Factory) -> None:
+    make.image_set(unit_size=1)
+    urgent = make.image_set(unit_size=1)
+    for unit in session.scalars(select(Unit).where(Unit.set_id == urgent.id)):
+        unit.priority = 1
+    assert [claim(session).set_id for _ in range(2)] == [urgent.id, urgent.id]
+
+
+@hypothesis_settings(max_examples=10)
+@given(first=st.integers(1, 6), second=st.integers(1, 6))
+def test_two_owners_take_turns_on_one_slot(migrated: Path, first: int, second: int) -> None:
+    """However much either asks, and whoever asked first."""
+    with fresh(migrated) as (session, make):
+        style = make.style()
+        one = make.image_set(make.user(), style, prompts="a\n" * first, unit_size=1)
+        other = make.image_set(make.user(), style, prompts="b\n" * second, unit_size=1)
+        served = []
+        while unit := service.claim_next(session):
+            served.append(unit.owner_id)
+            finish(session, unit)
+        shared = min(first, second)
+        assert served[: 2 * shared] == [one.owner_id, other.owner_id] * shared
+        assert len(served) == first + second
+
+
+@hypothesis_settings(max_examples=10)
+@given(wanted=st.lists(st.integers(1, 5), min_size=1, max_size=4), slots=st.integers(1, 4))
+def test_slots_are_shared_evenly(migrated: Path, wanted: list[int], slots: int) -> None:
+    """Nobody who waits has two units fewer in the slots than somebody else; every unit is claimed once."""
+    with fresh(migrated) as (session, make):
+        style = make.style()
+        for number in wanted:
+            make.image_set(make.user(), style, prompts="a\n" * number, unit_size=1)
+        running: list[Unit] = []
+        claimed: list[int] = []
+        while True:
+            while len(running) < slots and (unit := service.claim_next(session)):
+                running.append(unit)
+                claimed.append(unit.id)
+            waiting = set(session.scalars(select(Unit.owner_id).where(Unit.state == State.QUEUED)))
+            counts = [sum(unit.owner_id == owner for unit in running) for owner in waiting]
+            most = max((sum(other.owner_id == unit.owner_id for other in running) for unit in running), default=0)
+            assert all(most - count <= 1 for count in counts) or len(running) < slots
+            if not running:
+                break
+            finish(session, running.pop(0))
+        assert sorted(claimed) == sorted(session.scalars(select(Unit.id)))
+        assert len(claimed) == sum(wanted)
+
+
+def test_no_unit_is_claimed_twice(session: Session, make: Factory, database: Database) -> None:
+    for _ in range(2):
+        make.image_set(prompts="a fox\n" * 30, unit_size=1)
+    session.commit()
+
+    def claim_all(_: int) -> list[int]:
+        claimed: list[int] = []
+        while True:
+            with database.write() as own:
+                unit = service.claim_next(own)
+                if unit is None:
+                    return claimed
+                claimed.append(unit.id)
+
+    with ThreadPoolExecutor(6) as pool:
+        claimed = [unit_id for ids in pool.map(claim_all, range(6)) for unit_id in ids]
+    assert len(claimed) == len(set(claimed)) == 60
+
+
+def test_claim_takes_few_statements(session: Session, make: Factory, database: Database) -> None:
+    for _ in range(5):
+        make.image_set(prompts="a fox\n" * 20, unit_size=4)
+    session.commit()
+    with counted(database) as seen:
+        claim(session)
+    assert len(seen) == 2
+
+
+# What the engine gets
+
+
+def test_engine_unit(session: Session, make: Factory, files: Files) -> None:
+    style = make.style(text="vintage poster", reference_prompt="a train", method="ddim", scale=0.8, adain_values=True)
+    make.image_set(style=style, prompts="a fox\nan owl", seed=5, size="384x256", strength="1.2", negative_prompt="text")
+    row = claim(session)
+    unit = service.engine_unit(session, row, files)
+    assert [(image.prompt, image.seed) for image in unit.images] == [
+        ("a fox, vintage poster", 5),
+        ("an owl, vintage poster", 6),
+    ]
+    assert [image.image_id for image in unit.images] == [image.id for image in row.images]
+    reference = style.versions[0].references[0].reference
+    assert unit.references[0].path == files.path(Kind.REFERENCES, reference.sha256)
+    assert unit.references[0].path.is_file()
+    assert (unit.references[0].prompt, unit.references[0].crop.width) == ("a train, vintage poster", 1.0)
+    assert (unit.method, unit.strength, unit.scale, unit.adain_values) == ("ddim", 1.2, 0.8, True)
+    assert (unit.width, unit.height, unit.steps, unit.scheduler) == (384, 256, 20, "euler")
+    assert unit.negative_prompt == "text"
+
+
+def test_engine_unit_without_style_text(session: Session, make: Factory, files: Files) -> None:
+    make.image_set(prompts="a fox")
+    unit = service.engine_unit(session, claim(session), files)
+    assert (unit.images[0].prompt, unit.references[0].prompt) == ("a fox", "")
+
+
+def test_engine_unit_of_another_model_409(session: Session, make: Factory, files: Files) -> None:
+    make.image_set()
+    unit = claim(session)
+    assert service.engine_unit(session, unit, files, model="demo").id == unit.id
+    with pytest.raises(Conflict, match="asked of demo, but the server now runs sdxl"):
+        service.engine_unit(session, unit, files, model="sdxl")
+
+
+def test_engine_unit_leaves_out_what_is_finished(session: Session, make: Factory, files: Files) -> None:
+    image_set = make.image_set(prompts="a\nb\nc")
+    unit = claim(session)
+    service.finish_image(session, unit.id, image_set.images[1].id, "0" * 64, 1, 1.0)
+    service.fail_unit(session, unit.id, "The worker was lost.", transient=True)
+    again = claim(session)
+    assert again.id == unit.id
+    assert [image.prompt for image in service.engine_unit(session, again, files).images] == ["a", "c"]
+
+
+# What becomes of it
+
+
+def test_finish_image(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    unit = claim(session)
+    image = service.finish_image(session, unit.id, image_set.images[0].id, "ab" * 32, 1234, 1.5)
+    assert image is image_set.images[0]
+    assert (image.state, image.sha256, image.bytes, image.measures) == (
+        State.FINISHED,
+        "ab" * 32,
+        1234,
+        {"seconds": 1.5},
+    )
+    assert image.finished_at
+    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.IMAGE_FINISH)).one()
+    assert (event.user_id, event.subject_id) == (None, image.id)
+
+
+def test_image_is_finished_once(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    unit = claim(session)
+    image = image_set.images[0]
+    assert service.finish_image(session, unit.id, image.id, "a" * 64, 1, 1.0)
+    assert service.finish_image(session, unit.id, image.id, "b" * 64, 1, 1.0) is None
+    assert service.finish_image(session, unit.id + 1, image_set.images[1].id, "b" * 64, 1, 1.0) is None
+    assert image.sha256 == "a" * 64
+
+
+def test_end_unit(session: Session, make: Factory) -> None:
+    make.image_set()
+    unit = claim(session)
+    finish(session, unit)
+    assert unit.state == State.FINISHED
+    assert unit.ended_at
+
+
+def test_end_of_a_unit_that_left_images_out_is_a_failure(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    unit = claim(session)
+    service.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
+    assert service.end_unit(session, unit.id).state == State.QUEUED
+    assert [image.state for image in image_set.images] == [State.FINISHED, State.QUEUED]
+
+
+def test_transient_failure_is_tried_three_times(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    for tries in (1, 2, 3):
+        unit = claim(session)
+        assert unit.tries == tries
+        service.fail_unit(session, unit.id, "The worker was lost.", transient=True)
+    assert unit.state == State.FAILED
+    assert outcomes(session, image_set) == {(State.FAILED, "The worker was lost.")}
+    assert service.claim_next(session) is None
+
+
+def test_lasting_failure_is_not_tried_again(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    unit = service.fail_unit(session, claim(session).id, "The picture is too large for the GPU.")
+    assert (unit.state, unit.error) == (State.FAILED, "The picture is too large for the GPU.")
+    assert {image.state for image in image_set.images} == {State.FAILED}
+
+
+def test_orderly_shutdown_costs_no_try(session: Session, make: Factory) -> None:
+    make.image_set()
+    for _ in range(5):
+        unit = claim(session)
+        assert unit.tries == 1
+        service.give_back(session, unit.id)
+        assert unit.state == State.QUEUED
+
+
+# A restart
+
+
+def test_requeue_running(session: Session, make: Factory) -> None:
+    image_set = make.image_set(prompts="a\nb\nc\nd", unit_size=2)
+    unit = claim(session)
+    service.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
+    assert service.requeue_running(session) == 1
+    assert [image.state for image in image_set.images] == [State.FINISHED] + [State.QUEUED] * 3
+    assert claim(session).id == unit.id
+
+
+def test_requeue_running_of_a_unit_that_only_missed_its_end(session: Session, make: Factory) -> None:
+    make.image_set()
+    unit = claim(session)
+    for image in unit.images:
+        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    service.requeue_running(session)
+    assert unit.state == State.FINISHED
+    assert service.claim_next(session) is None
+
+
+def test_unit_that_ends_the_server_three_times_fails(session: Session, make: Factory) -> None:
+    image_set = make.image_set()
+    for _ in range(3):
+        claim(session)
+        service.requeue_running(session)
+    assert service.claim_next(session) is None
+    assert outcomes(session, image_set) == {(State.FAILED, "The server ended 3 times while making this.")}
+
+
+ACTS = st.lists(
+    st.sampled_from(["claim", "image", "end", "fail", "lose", "stop", "restart", "cancel", "retry"]), max_size=25
+)
+
+
+@hypothesis_settings(max_examples=20)
+@given(ACTS)
+def test_whatever_happens_nothing_is_twice_and_nothing_lost(migrated: Path, acts: list[str]) -> None:
+    """Any events and interruptions, then a calm run: every image ends finished, failed or cancelled."""
+    with fresh(migrated) as (session, make):
+        user = make.user()
+        image_set = make.image_set(user, prompts="a\nb\nc\nd\ne", unit_size=2)
+        finished: list[int] = []
+        for act in acts:
+            happen(session, image_set, act, finished)
+            check(session, image_set)
+        service.requeue_running(session)
+        while unit := service.claim_next(session):
+            for image in unit.images:
+                if service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0):
+                    finished.append(image.id)
+            service.end_unit(session, unit.id)
+        check(session, image_set)
+        ended = {State.FINISHED, State.FAILED, State.CANCELLED}
+        assert {image.state for image in image_set.images} <= ended
+        assert set(session.scalars(select(Unit.state))) <= ended
+        assert len(finished) == len(set(finished))
+        assert {image.id for image in image_set.images if image.state == State.FINISHED} == set(finished)
+
+
+def happen(session: Session, image_set: ImageSet, act: str, finished: list[int]) -> None:
+    running = session.scalars(select(Unit).where(Unit.state == State.GENERATING)).first()
+    images = set(session.scalars(select(Image.state).where(Image.set_id == image_set.id)))
+    if act == "claim":
+        service.claim_next(session)
+    elif act == "restart":
+        service.requeue_running(session)
+    elif act == "cancel" and images & {State.QUEUED, State.GENERATING}:
+        service.cancel(session, image_set.owner, image_set.id)
+    elif act == "retry" and images & {State.FAILED, State.CANCELLED}:
+        service.retry_set(session, image_set.owner, image_set.id, 2)
+    elif running and act == "image":
+        image = next((image for image in running.images if image.state == State.GENERATING), running.images[0])
+        if service.finish_image(session, running.id, image.id, "0" * 64, 1, 1.0):
+            finished.append(image.id)
+    elif running and act in ("fail", "lose"):
+        service.fail_unit(session, running.id, "It failed.", transient=act == "lose")
+    elif running and act == "stop":
+        service.give_back(session, running.id)
+    elif running and act == "end":
+        service.end_unit(session, running.id)
+
+
+def check(session: Session, image_set: ImageSet) -> None:
+    """An image that waits or is being made has a unit that does so too, and no unit is tried too often."""
+    session.flush()
+    session.expire_all()
+    for image in image_set.images:
+        if image.state in (State.QUEUED, State.GENERATING):
+            assert image.unit
+            assert image.unit.state == image.state
+    assert all(0 <= unit.tries <= 3 for unit in session.scalars(select(Unit)))
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED])
+def test_ended_units_are_left_alone(session: Session, make: Factory, state: State) -> None:
+    make.image_set()
+    unit = claim(session)
+    unit.state = state
+    service.give_back(session, unit.id)
+    service.fail_unit(session, unit.id, "late", transient=True)
+    service.end_unit(session, unit.id)
+    assert (unit.state, unit.tries, unit.error) == (state, 1, None)
