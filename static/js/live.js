@@ -1,0 +1,27 @@
+// The page of a set while it is made. htmx swaps what the events bring; here: what is read aloud (at most every ten
+// seconds), and the line that says when the connection was lost.
+
+const EVERY = 10000;
+const live = document.getElementById("live");
+let spoken = "";
+
+function speak() {
+  const words = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
+  const speaker = document.querySelector("[data-speaker]");
+  if (!speaker || words === spoken) return;
+  spoken = speaker.textContent = words;
+}
+
+function lost(hidden) {
+  const line = document.querySelector("[data-lost]");
+  if (line) line.hidden = hidden;
+}
+
+if (live) spoken = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
+setInterval(speak, EVERY);
+document.addEventListener("htmx:sse:error", () => lost(false));
+document.addEventListener("htmx:sse:after:connection", () => lost(true));
+document.addEventListener("htmx:sse:close", () => {
+  lost(true);
+  speak();
+});

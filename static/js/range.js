@@ -1,0 +1,7 @@
+// The number beside a slider: an <output for="…"> shows what the slider says.
+
+addEventListener("input", (event) => {
+  if (event.target.type !== "range") return;
+  const output = document.querySelector(`output[for="${event.target.id}"]`);
+  if (output) output.textContent = Number(event.target.value);
+});

@@ -1,0 +1,24 @@
+// What holds for every request of htmx: an error becomes a toast with the server's own sentence and leaves the page as it is
+// (a 422 is a form with its errors, and is shown); a page in a hidden tab asks for nothing by itself.
+
+const say = (words) => document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
+
+document.addEventListener("htmx:after:request", (event) => {
+  const { response, text } = event.detail.ctx;
+  if (response.status < 400 || response.status === 422) return;
+  event.preventDefault();
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const sentence = page.querySelector("[data-error-sentence]")?.textContent;
+  say(sentence ?? `The server answered ${response.status}. Nothing was changed.`);
+});
+
+document.addEventListener("htmx:error", (event) => {
+  const { error } = event.detail;
+  const unreachable = error?.name === "TypeError" || error === "timeout";
+  if (unreachable) say("The server could not be reached. Try again in a moment.");
+  else console.error(error);
+});
+
+document.addEventListener("htmx:before:request", (event) => {
+  if (document.hidden && event.detail.ctx.sourceEvent?.type === "every") event.preventDefault();
+});

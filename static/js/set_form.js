@@ -1,0 +1,117 @@
+// The form of a new set: numbers the lines, counts what will be made, follows the chosen style, and sends by Ctrl Enter.
+// The server checks all of it again; without this script the form only says less.
+
+const form = document.getElementById("set-form");
+const thin = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+const plural = (number, word) => `${thin(number)} ${word}${number === 1 ? "" : "s"}`;
+
+if (form) {
+  const { prompts, count, steps, guidance, strength, seed, scheduler } = form.elements;
+  const most = (what) => Number(form.dataset[`max${what}`]);
+  const numbers = form.querySelector(".prompts__nums");
+  const note = form.querySelector("[data-prompt-note]");
+  let ownStrength = false; // someone moved the slider: it no longer follows the style
+
+  const lines = () => prompts.value.split("\n");
+  const kept = () => lines().map((line) => line.trim()).filter(Boolean);
+
+  function remark(all, wanted) {
+    const long = all.findIndex((line) => line.length > most("Letters") * 0.8);
+    if (wanted.length > most("Prompts")) return `At most ${thin(most("Prompts"))} prompts`;
+    if (long >= 0) return `Line ${long + 1} is long: ${all[long].length} of ${most("Letters")} letters`;
+    const repeats = wanted.length - new Set(wanted).size;
+    return repeats ? plural(repeats, "repeat") : "";
+  }
+
+  function tell() {
+    const all = lines();
+    const wanted = kept();
+    const each = Math.max(1, Number.parseInt(count.value, 10) || 1);
+    const total = wanted.length * each;
+    prompts.rows = Math.max(8, all.length);
+    const shown = Math.max(8, all.length);
+    while (numbers.children.length > shown) numbers.lastElementChild.remove();
+    while (numbers.children.length < shown) {
+      numbers.append(Object.assign(document.createElement("li"), { textContent: numbers.children.length + 1 }));
+    }
+    form.querySelector("[data-prompt-count]").replaceChildren(
+      Object.assign(document.createElement("strong"), { className: "num", textContent: thin(wanted.length) }),
+      wanted.length === 1 ? " prompt" : " prompts",
+    );
+    note.textContent = remark(all, wanted);
+    form.querySelector("[data-total-words]").textContent = `${plural(wanted.length, "prompt")} × ${each}`;
+    form.querySelectorAll("[data-total]").forEach((place) => (place.textContent = thin(total)));
+    form.querySelector("[data-too-many]").hidden = total <= most("Pictures");
+    form.querySelector("[data-generate]").textContent = total ? `Generate ${plural(total, "picture")}` : "Generate";
+    form.querySelectorAll("[name=quality]").forEach((choice) => (choice.checked = choice.value === steps.value));
+    form.querySelector("[data-advanced]").textContent = [
+      `Strength ${Number(strength.value)}`,
+      `${steps.value} steps`,
+      `guidance ${guidance.value}`,
+      scheduler.value,
+      seed.value ? `seed ${seed.value}` : "new seed",
+    ].join(", ");
+  }
+
+  function followStyle() {
+    const chosen = form.querySelector("[name=style]:checked");
+    if (!chosen) return;
+    const card = chosen.closest(".pickcard");
+    const summary = form.querySelector("[data-chosen]");
+    summary.querySelector(".quad").replaceWith(card.querySelector(".quad").cloneNode(true));
+    const name = card.querySelector("strong");
+    summary.querySelector("[data-chosen-name]").textContent = name.textContent;
+    summary.querySelector("[data-chosen-name]").lang = name.lang;
+    summary.querySelector("[data-chosen-code]").textContent = chosen.value;
+    summary.querySelector("[data-chosen-more]").textContent = chosen.dataset.more;
+    if (!ownStrength) {
+      strength.value = chosen.dataset.strength;
+      form.querySelector("output[for=strength]").textContent = Number(strength.value);
+    }
+  }
+
+  function putLines(all) {
+    prompts.value = all.join("\n");
+    tell();
+  }
+
+  form.addEventListener("input", (event) => {
+    if (event.target === strength) ownStrength = true;
+    if (event.target.name === "quality") steps.value = event.target.value;
+    tell();
+  });
+
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "style") followStyle();
+    if (event.target === count) {
+      const number = Number.parseInt(count.value, 10) || 1;
+      count.value = Math.min(Math.max(number, Number(count.dataset.min)), Number(count.dataset.max));
+    }
+    tell();
+  });
+
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[type=button]");
+    if (!button) return;
+    if (button.dataset.step) {
+      const number = (Number.parseInt(count.value, 10) || 1) + Number(button.dataset.step);
+      count.value = Math.min(Math.max(number, Number(count.dataset.min)), Number(count.dataset.max));
+      tell();
+    } else if (button.dataset.addPrompt) {
+      putLines([...lines().filter((line) => line.trim()), button.dataset.addPrompt]);
+    } else if ("unique" in button.dataset) {
+      putLines([...new Set(kept())]);
+    } else if ("roll" in button.dataset) {
+      seed.value = crypto.getRandomValues(new Uint32Array(1))[0] % 100_000_000;
+      tell();
+    }
+  });
+
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.requestSubmit(form.querySelector("[data-generate]"));
+  });
+
+  tell();
+}

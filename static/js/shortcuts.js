@@ -1,0 +1,51 @@
+// The keys of every page. An element says which key presses it: data-key="a", "ArrowRight", "?", or two in turn, "g h".
+// A text field is focused, anything else is clicked, so that a key does exactly what the pointer would.
+// Letters do nothing while a text field has the focus.
+
+const WAIT = 1200; // ms between the two keys of a pair
+const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";
+const OWN_ARROWS = "input[type=radio], input[type=range], [role=group][tabindex]"; // they use arrow keys themselves
+
+let first = "";
+let firstAt = 0;
+
+function named(key) {
+  const elements = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
+  return elements.filter((element) => !element.disabled && element.checkVisibility());
+}
+
+function press(elements) {
+  const field = elements.find((element) => element.matches(TEXT));
+  if (field) {
+    field.focus();
+    field.scrollIntoView({ block: "nearest" });
+  } else {
+    elements.at(-1).click();
+  }
+}
+
+addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest(TEXT)) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (event.key.startsWith("Arrow") && event.target.closest(OWN_ARROWS)) return;
+
+  const open = document.querySelector(":popover-open");
+  if (event.key === "?") {
+    document.getElementById("keys")?.togglePopover();
+    event.preventDefault();
+    return;
+  }
+  if (open) return;
+
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const pair = first && event.timeStamp - firstAt < WAIT ? named(`${first} ${key}`) : [];
+  first = key === "g" && !pair.length ? key : "";
+  firstAt = event.timeStamp;
+  const elements = pair.length ? pair : named(key);
+  if (!elements.length) return;
+  event.preventDefault();
+  press(elements);
+});
