@@ -198,7 +198,7 @@ def serve() -> None:
         from app.database import Database
         from app.engine.local import LocalEngine
         from app.logs import configure_logging
-        from app.main import create_app
+        from app.main import Server, create_app
 
         configure_logging(settings)
         engine = load_engine(lambda progress: LocalEngine(settings, progress))
@@ -213,7 +213,7 @@ def serve() -> None:
                 "Set up the first administrator here; the link works once:", f"  {link}", sep="\n", soft_wrap=True
             )
         config = uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config).run(sockets=[listener])
 
 
 def read_prompts(given: list[str], file: Path | None) -> list[str]:

@@ -1,7 +1,8 @@
 """Walk through a real server as a new team would, and keep what it looks like: `python scripts/screenshots.py FOLDER`.
 
-Starts Soroe on an empty data folder, sets it up, makes a style and sets with the loaded model, decides, and writes a PNG of
-every page, at 390, 1440 and 1920 px, light and dark. The README's pictures come from here: nothing in them is made up.
+Starts Soroe on an empty data folder, sets it up, makes a style and sets with the loaded model, decides, and writes a
+PNG of every page, at 390, 1440 and 1920 px, light and dark. The README's pictures come from here: nothing in them is
+made up.
 """
 
 import os
@@ -108,15 +109,16 @@ def walk(page: Page, folder: Path, link: str) -> None:
         page.keyboard.press(key)
         page.wait_for_timeout(500)
     shoot(page, folder, "review")
-    for name, path in {"home": "/", "sets": "/sets", "styles": "/styles", "pictures": "/pictures", "people": "/people"}.items():
-        page.goto(path)
+    for name in ("home", "sets", "styles", "pictures", "people"):
+        page.goto("/" if name == "home" else f"/{name}")
         shoot(page, folder, name)
-    page.locator("a[href^='/styles/SOR']").first.click() if page.goto("/styles") else None
+    page.goto("/styles")
+    page.locator("a[href^='/styles/SOR']").first.click()
     page.wait_for_url(re.compile(r"/styles/SOR-"))
     shoot(page, folder, "style")
-    page.get_by_role("button", name=re.compile("Account")).click()
+    page.context.clear_cookies()
     page.goto("/login")
-    shoot(page, folder, "login", ("1440",))
+    shoot(page, folder, "login")
 
 
 def main() -> None:
@@ -124,7 +126,10 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, server(Path(data)) as link, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(base_url=link.split("/setup")[0], viewport={"width": 1440, "height": 900})
+        # Without motion no picture is taken half-way through a change of colours.
+        page = browser.new_page(
+            base_url=link.split("/setup")[0], viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
+        )
         page.set_default_timeout(180_000)  # a small machine makes pictures slowly
         page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: print("page error:", error))

@@ -1,4 +1,4 @@
-"""The engine's interface: where a Studio runs. `LocalEngine` is the first; nothing else in the app knows which one it has."""
+"""The engine's interface: where a Studio runs. Nothing else in the app knows which engine it has."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from time import monotonic
 
-from app.engine.events import Preview, Step, Unit
+from app.engine.events import ImageReady, Preview, Step, Unit
 
 REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
 REMEMBERED_SETS = 256
@@ -34,6 +34,11 @@ class RunningUnit:
         self.first_step = self.first_step or self.last_step
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since it was begun."""
+        return monotonic() - self.started
+
+    @property
     def seconds_left(self) -> float | None:
         """By the measured time of its own steps; None until two of them are done."""
         if self.step < 2:
@@ -53,11 +58,12 @@ class Changes:
 class _Topic:
     """The recent changes of one set."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, forgotten: int) -> None:
         self.changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=REMEMBERED_CHANGES)
-        self.forgotten = now  # changes up to this number are not remembered
-        self.last = now
+        self.forgotten = forgotten  # there may have been changes up to this number
+        self.last = forgotten
         self.changed = asyncio.Event()  # replaced by every change
+        self.watchers = 0
 
     def add(self, number: int, images: frozenset[int]) -> None:
         if len(self.changes) == REMEMBERED_CHANGES:
@@ -74,6 +80,7 @@ class Bus:
         self.previews: dict[int, tuple[int, bytes]] = {}  # by image: the step it was taken at, and the latest WebP
         self.closed = asyncio.Event()
         self._count = 0
+        self._forgotten = 0  # the last change of all topics that were let go
         self._topics: OrderedDict[int, _Topic] = OrderedDict()
         self._life = secrets.token_hex(4)  # numbers begin again with the process; a cursor of another life is not ours
 
@@ -89,14 +96,17 @@ class Bus:
     async def changes(self, set_id: int, after: str) -> Changes:
         """What changed in a set after a cursor; waits until something did, or until the bus is closed."""
         number = self._number(after)
-        while True:
-            topic = self._topic(set_id)
-            if number is None or number < topic.forgotten:
-                return Changes(self.cursor(), None)
-            if topic.last > number or self.closed.is_set():
-                missed = [images for count, images in topic.changes if count > number]
-                return Changes(self.cursor(), frozenset().union(*missed))
-            await _first(topic.changed, self.closed)
+        topic = self._topic(set_id)
+        if number is None or number < topic.forgotten:
+            return Changes(self.cursor(), None)
+        topic.watchers += 1
+        try:
+            while topic.last <= number and not self.closed.is_set():
+                await _first(topic.changed, self.closed)
+        finally:
+            topic.watchers -= 1
+        missed = [images for count, images in topic.changes if count > number]
+        return Changes(self.cursor(), frozenset().union(*missed))
 
     def close(self) -> None:
         """Let every watcher go: the server ends."""
@@ -116,6 +126,11 @@ class Bus:
         self.previews[event.image_id] = (running.step, event.webp)
         self.publish(running.set_id, event.image_id)
 
+    def finished(self, event: ImageReady) -> None:
+        """The image is in the database, and needs no preview any more."""
+        self.previews.pop(event.image_id, None)
+        self.publish(self.running[event.unit_id].set_id, event.image_id)
+
     def end(self, unit_id: int) -> None:
         """The unit left the engine, in whatever way; what it kept in memory goes too."""
         running = self.running.pop(unit_id, None)
@@ -126,12 +141,17 @@ class Bus:
         self.publish(running.set_id, *_image_ids(running.unit))
 
     def _topic(self, set_id: int) -> _Topic:
-        topic = self._topics.pop(set_id, None) or _Topic(self._count)
+        topic = self._topics.pop(set_id, None) or _Topic(self._forgotten)
         self._topics[set_id] = topic  # now the newest
         if len(self._topics) > REMEMBERED_SETS:
-            _, oldest = self._topics.popitem(last=False)
-            oldest.changed.set()  # whoever waits on it looks again, and is told to look at everything
+            self._forget_one()
         return topic
+
+    def _forget_one(self) -> None:
+        """Let the topic go that was quiet for longest, of those that nobody watches."""
+        quiet = next((set_id for set_id, topic in self._topics.items() if not topic.watchers), None)
+        if quiet is not None:
+            self._forgotten = max(self._forgotten, self._topics.pop(quiet).last)
 
     def _number(self, cursor: str) -> int | None:
         life, _, number = cursor.partition("-")

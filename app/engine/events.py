@@ -80,7 +80,7 @@ class ImageReady:
 
 @dataclass(frozen=True)
 class Failed:
-    """The unit's remaining images cannot be made. `message` is one sentence; a `transient` failure is worth another try."""
+    """The unit's remaining images cannot be made. `message` is one sentence; a `transient` one may be tried again."""
 
     unit_id: int
     message: str

@@ -49,9 +49,6 @@ class LocalEngine:
         return self._model
 
     async def start(self) -> None:
-        """Load the model, unless that was done before."""
-        if self._studio:
-            return
         await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
 
     async def close(self) -> None:

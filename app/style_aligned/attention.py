@@ -36,14 +36,17 @@ class Stats(NamedTuple):
     @classmethod
     def of(cls, x: Tensor) -> "Stats":
         """Statistics over the tokens of `x` (..., L, D), in the precision of `x`."""
-        return cls(x.mean(-2, keepdim=True), (x.var(-2, keepdim=True) + EPSILON).sqrt())
+        variance, mean = torch.var_mean(x, -2, keepdim=True)
+        return cls(mean, (variance + EPSILON).sqrt())
 
 
 def adain(x: Tensor, target: Stats, amount: Tensor) -> Tensor:
     """Give the channels of `x` (..., L, D) the statistics of `target`, blended in by `amount`, 0 to 1 (eq. 3)."""
     own = Stats.of(x)
-    moved = (x - own.mean) / own.std * target.std + target.mean
-    return x + amount * (moved - x)
+    gain = target.std / own.std
+    offset = target.mean - gain * own.mean
+    # x + amount * (gain * x + offset - x), in one pass over x.
+    return torch.addcmul(amount * offset, x, 1 + amount * (gain - 1))
 
 
 class Attended(NamedTuple):
@@ -86,7 +89,7 @@ def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Att
     """
     second_lse = second.lse + shift
     share = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)  # m above
-    return Attended(first.out + share * (second.out - first.out), torch.logaddexp(first.lse, second_lse))
+    return Attended(torch.lerp(first.out, second.out, share), torch.logaddexp(first.lse, second_lse))
 
 
 @dataclass(frozen=True)

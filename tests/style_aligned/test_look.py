@@ -2,8 +2,8 @@
 
 Four looks that the references bring and the prompts do not name, five prompts each, the same seeds with and without
 sharing. Agreement in look is measured on pixels (`app.quality.look`). What a picture shows is asked of the model
-itself: of all the prompts, under which one does it predict the picture's noise best (Li et al., "Your Diffusion Model is
-Secretly a Zero-Shot Classifier", ICCV 2023).
+itself: of all the prompts, under which one does it predict the picture's noise best (Li et al., "Your Diffusion Model
+is Secretly a Zero-Shot Classifier", ICCV 2023).
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,194 @@
+"""Who is served next, and what becomes of what the engine makes.
+
+One task of the web process. The database is the only queue: the dispatcher claims a unit, gives it to the engine, and
+for each event writes files first and then one transaction, so that a crash at any moment leaves either a picture that
+is wholly there or none. Its own memory holds nothing that a restart would miss.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from functools import partial
+from typing import Any
+
+import structlog
+
+from app.database import Database
+from app.engine.base import Cancelled, Engine, WorkerLost
+from app.engine.bus import Bus
+from app.engine.events import Done, Failed, ImageReady, Preview, Step, Unit
+from app.errors import UserError
+from app.files import Files, Kind
+from app.models import Unit as UnitRow
+from app.sets import service as sets
+
+log = structlog.get_logger()
+
+LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this is for rows that changed without us
+AFTER_TROUBLE_SECONDS = 2.0
+
+LOST = "The worker that made these pictures stopped before they were done."
+BROKEN = "The engine failed on these pictures; the server's log says why."
+
+
+class Dispatcher:
+    def __init__(self, engine: Engine, database: Database, files: Files, bus: Bus) -> None:
+        self.engine = engine
+        self.database = database
+        self.files = files
+        self.bus = bus
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = asyncio.Event()
+        self._units: dict[int, asyncio.Task[None]] = {}
+        self._cancelled: set[int] = set()  # of the units that run, and of one that is being claimed
+        self._claiming = False
+        self._stopping: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+
+    # From any thread, after the commit.
+
+    def wake(self) -> None:
+        """There may be work: look now."""
+        self._call(self._woken.set)
+
+    def cancel(self, unit_ids: Iterable[int]) -> None:
+        """Stop these units within one step. The database already says that they are cancelled."""
+        self._call(self._cancel, tuple(unit_ids))
+
+    def changed(self, set_id: int, *image_ids: int) -> None:
+        """Show the watchers of a set what a request changed in it."""
+        self._call(self.bus.publish, set_id, *image_ids)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    # On the event loop.
+
+    async def run(self) -> None:
+        """Serve the queue until cancelled; what is in the engine then goes back to the queue."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                try:
+                    await self._fill()
+                except Exception:
+                    log.exception("the queue could not be read")
+                    await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+                await self._wait()
+        finally:
+            for task in self._units.values():
+                task.cancel()
+            await asyncio.gather(*self._units.values(), return_exceptions=True)
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        self._woken.clear()
+
+    async def _fill(self) -> None:
+        """Give every free slot a unit."""
+        while len(self._units) < len(await self.engine.slots()):
+            self._claiming = True
+            try:
+                claimed = await asyncio.to_thread(self._claim)
+            finally:
+                self._claiming = False
+            if claimed is None:
+                return
+            unit_id, set_id = claimed
+            task = asyncio.create_task(self._serve(unit_id, set_id), name=f"unit {unit_id}")
+            self._units[unit_id] = task
+            task.add_done_callback(partial(self._gone, unit_id))
+
+    def _gone(self, unit_id: int, _: asyncio.Task[None]) -> None:
+        del self._units[unit_id]
+        self._cancelled.discard(unit_id)
+        self._woken.set()
+
+    def _cancel(self, unit_ids: tuple[int, ...]) -> None:
+        for unit_id in unit_ids:
+            if unit_id in self._units or self._claiming:
+                self._cancelled.add(unit_id)
+            if unit_id in self._units:
+                stopping = asyncio.create_task(self.engine.cancel(unit_id))
+                self._stopping.add(stopping)
+                stopping.add_done_callback(self._stopping.discard)
+
+    async def _serve(self, unit_id: int, set_id: int) -> None:
+        """One unit, from claimed to ended, failed or given back."""
+        try:
+            unit = await asyncio.to_thread(self._engine_unit, unit_id)
+            self.bus.begin(unit, set_id)
+            failed = await self._make(unit)
+            if failed:
+                await asyncio.to_thread(self._fail, unit_id, failed.message, failed.transient)
+            else:
+                await asyncio.to_thread(self._end, unit_id)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self._give_back, unit_id)
+            raise
+        except UserError as error:  # such as a full disk: a sentence for the person, and the queue goes on
+            await asyncio.to_thread(self._fail, unit_id, str(error), False)
+        except WorkerLost:
+            await asyncio.to_thread(self._fail, unit_id, LOST, True)
+        except Exception:
+            log.exception("a unit failed", unit=unit_id)
+            await asyncio.to_thread(self._fail, unit_id, BROKEN, True)
+        finally:
+            self.bus.end(unit_id)
+
+    async def _make(self, unit: Unit) -> Failed | None:
+        """Run the unit and keep what it makes. A Failed event, or None when it ended or was cancelled."""
+        events = self.engine.run(unit)
+        try:
+            async for event in events:
+                if unit.id in self._cancelled:
+                    return None
+                match event:
+                    case Step():
+                        self.bus.step(event)
+                    case Preview():
+                        self.bus.preview(event)
+                    case ImageReady():
+                        await asyncio.to_thread(self._keep, event)
+                        self.bus.finished(event)
+                    case Failed() | Done():
+                        return event if isinstance(event, Failed) else None
+        except Cancelled:
+            return None
+        finally:
+            # Of a unit that has ended this does nothing; one that we leave early must free its slot.
+            await self.engine.cancel(unit.id)
+            if isinstance(events, AsyncGenerator):
+                await events.aclose()
+        raise WorkerLost
+
+    # In a worker thread: these block.
+
+    def _claim(self) -> tuple[int, int] | None:
+        with self.database.write() as session:
+            unit = sets.claim_next(session)
+            return (unit.id, unit.set_id) if unit else None
+
+    def _engine_unit(self, unit_id: int) -> Unit:
+        with self.database.read() as session:
+            return sets.engine_unit(session, session.get_one(UnitRow, unit_id), self.files)
+
+    def _keep(self, event: ImageReady) -> None:
+        sha256 = self.files.put(Kind.IMAGES, event.png)
+        with self.database.write() as session:
+            sets.finish_image(session, event.unit_id, event.image_id, sha256, len(event.png), event.seconds)
+
+    def _end(self, unit_id: int) -> None:
+        with self.database.write() as session:
+            sets.end_unit(session, unit_id)
+
+    def _fail(self, unit_id: int, message: str, transient: bool) -> None:
+        with self.database.write() as session:
+            sets.fail_unit(session, unit_id, message, transient)
+
+    def _give_back(self, unit_id: int) -> None:
+        with self.database.write() as session:
+            sets.give_back(session, unit_id)

@@ -1,0 +1,107 @@
+"""The app factory: what `soroe serve` runs and what the tests drive."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.database import Database, migrate
+from app.engine.base import Engine
+from app.engine.bus import Bus
+from app.engine.dispatcher import Dispatcher
+from app.files import Files
+from app.sets import service as sets
+from app.settings import Settings
+from app.web import accounts, downloads, gallery, health, home, live, pictures, review, styles
+from app.web import sets as sets_pages
+from app.web.csrf import CrossSiteRefusal
+from app.web.deps import Parts
+from app.web.errors import add_error_pages, refusal
+from app.web.headers import SecurityHeaders
+from app.web.limits import BodyLimit, TryLimit
+from app.web.templating import STATIC, VersionedFiles, make_environment
+
+PAGES = (accounts, home, styles, sets_pages, live, review, gallery, pictures, downloads, health)
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """Soroe on the data and the model of `settings`. `engine` is for one that is shared or already started."""
+    migrate(settings)
+    database = Database(settings)
+    files = Files(settings.data / "files")
+    bus = Bus()
+    if engine is None:
+        from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do without
+
+        engine = LocalEngine(settings)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        files=files,
+        engine=engine,
+        bus=bus,
+        dispatcher=Dispatcher(engine, database, files, bus),
+        environment=make_environment(),
+        sign_in_tries=TryLimit(),
+    )
+    # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
+    app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.parts = parts
+    add_middleware(app, settings, parts)
+    add_error_pages(app)
+    for module in PAGES:
+        app.include_router(module.router)
+    app.mount("/static", VersionedFiles(STATIC))
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """The server takes requests only inside of this: the model is loaded, and what a crash interrupted is queued."""
+    parts: Parts = app.state.parts
+    await asyncio.to_thread(recover, parts)
+    await start(parts.engine)
+    dispatcher = asyncio.create_task(parts.dispatcher.run(), name="dispatcher")
+    try:
+        yield
+    finally:
+        parts.bus.close()
+        dispatcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await dispatcher
+        await parts.engine.close()
+        parts.database.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn waits for open answers before it ends, and the event streams of sets stay open: they are let go first."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if isinstance(self.config.app, FastAPI):
+            self.config.app.state.parts.bus.close()
+        super().handle_exit(sig, frame)
+
+
+async def start(engine: Engine) -> None:
+    """Load the model, unless whoever made the engine has done so."""
+    try:
+        _ = engine.model
+    except RuntimeError:
+        await engine.start()
+
+
+def recover(parts: Parts) -> None:
+    """Clean up after a process that was killed: half-written files go, what was running is queued again."""
+    parts.files.sweep()
+    with parts.database.write() as session:
+        sets.requeue_running(session)
+
+
+def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
+    """The last one added is the outermost: headers on everything, then who may write, then how much."""
+    app.add_middleware(BodyLimit, upload_bytes=settings.upload_bytes, upload_paths=styles.UPLOAD_PATHS, refuse=refusal)
+    app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
+    app.add_middleware(SecurityHeaders, https=parts.https)

@@ -1,0 +1,206 @@
+"""Set-up, signing in and out, the person's own account, and the administrators' list of people."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.accounts import queries, service
+from app.errors import Invalid
+from app.models import Role, User
+from app.web.deps import (
+    Admin,
+    App,
+    Form,
+    Me,
+    Read,
+    delete_session_cookie,
+    parts_of,
+    session_token,
+    set_session_cookie,
+    signed_in_user,
+    text,
+)
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+NO_ACCOUNTS = "Nobody has an account yet; open the link that the server printed when it started."
+TOO_MANY_TRIES = "There were too many tries for this e-mail; wait a minute, then try again."
+
+
+@dataclass(frozen=True)
+class Browser:
+    """One signed-in browser, for the account page."""
+
+    user_agent: str
+    created_at: datetime
+    current: bool
+
+
+# One-time links
+
+
+@router.get("/setup/{token}")
+def setup(request: Request, session: Read, token: str) -> Response:
+    return setup_page(request, session, token, {"name": "", "email": ""}, {})
+
+
+@router.post("/setup/{token}")
+def accept(request: Request, app: App, form: Form, token: str) -> Response:
+    """Use up the link: the account is made, and this browser signed in to it."""
+    name, email = text(form, "name"), text(form, "email")
+    try:
+        with app.database.write() as session:
+            user = service.accept_invitation(session, token, name, email, text(form, "password"))
+            return signed_in(request, session, user, "/")
+    except Invalid as error:
+        with app.database.read() as session:
+            return setup_page(request, session, token, {"name": name, "email": email}, error.errors)
+
+
+def setup_page(
+    request: Request, session: Session, token: str, form: dict[str, str], errors: dict[str, str]
+) -> Response:
+    invitation = queries.invitation(session, token)
+    first = invitation.invited_by_id is None
+    context: dict[str, Any] = {"token": token, "role": invitation.role, "first": first, "form": form, "errors": errors}
+    return page(request, "accounts/setup.html", 422 if errors else 200, **context)
+
+
+# Signing in and out
+
+
+@router.get("/login")
+def login(request: Request, session: Read, next: str = "/") -> Response:
+    if signed_in_user(request):
+        return see_other(inner_path(next))
+    errors = {} if queries.has_admin(session) else {"form": NO_ACCOUNTS}
+    return page(request, "accounts/login.html", form={"email": ""}, next=inner_path(next), errors=errors)
+
+
+@router.post("/login")
+def sign_in(request: Request, app: App, form: Form) -> Response:
+    email, next_page = text(form, "email"), inner_path(text(form, "next"))
+    address = request.client.host if request.client else ""
+    try:
+        # By both: a guesser elsewhere cannot lock anybody out, and one guesser cannot try every password.
+        if not app.sign_in_tries.allow(f"{service.normal_email(email)} {address}"):
+            raise Invalid("form", TOO_MANY_TRIES)
+        with app.database.read() as session:
+            user = service.authenticate(session, email, text(form, "password"))
+    except Invalid as error:
+        context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": error.errors}
+        return page(request, "accounts/login.html", 422, **context)
+    with app.database.write() as session:
+        return signed_in(request, session, user, next_page)
+
+
+def signed_in(request: Request, session: Session, user: User, url: str) -> Response:
+    """Begin a new session in this browser, and end the one that it may have had."""
+    if old := session_token(request):
+        service.sign_out(session, old)
+    days = parts_of(request).settings.session_days
+    token = service.start_session(session, user, request.headers.get("user-agent", ""), days)
+    response = see_other(url)
+    set_session_cookie(request, response, token)
+    return response
+
+
+@router.post("/logout")
+def logout(request: Request, app: App) -> Response:
+    with app.database.write() as session:
+        service.sign_out(session, session_token(request))
+    response = see_other("/login")
+    delete_session_cookie(request, response)
+    return response
+
+
+def inner_path(url: str) -> str:
+    """`url` when it is a path on this server, else the home page: a link to sign in must lead nowhere else."""
+    inside = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+    return url if inside else "/"
+
+
+# The person's own account
+
+
+@router.get("/account")
+def account(request: Request, me: Me, session: Read) -> Response:
+    return account_page(request, me, session, {})
+
+
+@router.post("/account/password")
+def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
+    try:
+        with app.database.write() as session:
+            service.change_password(session, me, text(form, "current"), text(form, "password"), session_token(request))
+    except Invalid as error:
+        with app.database.read() as session:
+            return account_page(request, me, session, error.errors)
+    return see_other("/account", "The password was changed, and every other browser signed out.")
+
+
+@router.post("/account/sessions/end")
+def end_other_sessions(request: Request, app: App, me: Me) -> Response:
+    with app.database.write() as session:
+        service.end_other_sessions(session, me, session_token(request))
+    return see_other("/account", "Every other browser was signed out.")
+
+
+def account_page(request: Request, me: User, session: Session, errors: dict[str, str]) -> Response:
+    present = service.token_hash(session_token(request))
+    browsers = [
+        Browser(row.user_agent, row.created_at, row.token_hash == present) for row in queries.sessions(session, me)
+    ]
+    status = 422 if errors else 200
+    return page(request, "accounts/account.html", status, nav="account", sessions=browsers, errors=errors)
+
+
+# People, for administrators
+
+
+@router.get("/people")
+def people(request: Request, me: Admin, session: Read) -> Response:
+    return people_page(request, me, session)
+
+
+@router.post("/people/invite")
+def invite(request: Request, app: App, me: Admin, form: Form) -> Response:
+    """The page with the new link on it, shown this once: only its hash is kept."""
+    role = service.parse_role(text(form, "role"))
+    with app.database.write() as session:
+        token = service.invite(session, me, role)
+    with app.database.read() as session:
+        return people_page(request, me, session, link=f"{app.settings.public_url}/setup/{token}", link_role=role)
+
+
+@router.post("/people/{person_id}")
+def change_person(app: App, me: Admin, form: Form, person_id: int) -> Response:
+    with app.database.write() as session:
+        person = queries.person(session, person_id)
+        if role := text(form, "role"):
+            person = service.set_role(session, me, person_id, role)
+        if active := text(form, "active"):
+            person = service.set_active(session, me, person_id, active == "1")
+        state = f"is {Role(person.role)} now" if person.active else "cannot sign in any more"
+        return see_other("/people", f"{person.name} {state}.")
+
+
+def people_page(
+    request: Request, me: User, session: Session, link: str | None = None, link_role: Role | None = None
+) -> Response:
+    everybody = queries.people(session, me)
+    return page(
+        request,
+        "accounts/people.html",
+        nav="people",
+        people=everybody,
+        roles=list(Role),
+        link=link,
+        link_role=link_role,
+        me=me,
+    )

@@ -1,0 +1,140 @@
+"""What routes ask for: the app's parts, the person at the browser, a session to read with, the form that was sent."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from jinja2 import Environment
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+
+from app.accounts import service as accounts
+from app.database import Database
+from app.engine.base import Engine
+from app.engine.bus import Bus
+from app.engine.dispatcher import Dispatcher
+from app.errors import Forbidden
+from app.files import Files
+from app.models import Role, User
+from app.settings import Settings
+from app.web.limits import TryLimit
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in; the error handler leads to the sign-in page."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes work with, made once by `create_app`."""
+
+    settings: Settings
+    database: Database
+    files: Files
+    engine: Engine
+    bus: Bus
+    dispatcher: Dispatcher
+    environment: Environment
+    sign_in_tries: TryLimit
+
+    @property
+    def https(self) -> bool:
+        return self.settings.public_url.startswith("https://")
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name. Browsers keep `__Host-` from being set by, or sent to, any other host."""
+        return "__Host-soroe" if self.https else "soroe"
+
+
+def parts_of(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+def session_token(request: Request) -> str:
+    return request.cookies.get(parts_of(request).cookie, "")
+
+
+def set_session_cookie(request: Request, response: Response, token: str) -> None:
+    parts = parts_of(request)
+    response.set_cookie(
+        parts.cookie,
+        token,
+        max_age=parts.settings.session_days * 86400,
+        httponly=True,  # no script reads it
+        samesite="lax",  # other sites can link to us, and no more
+        secure=parts.https,
+    )
+
+
+def delete_session_cookie(request: Request, response: Response) -> None:
+    parts = parts_of(request)
+    response.delete_cookie(parts.cookie, httponly=True, samesite="lax", secure=parts.https)
+
+
+def signed_in_user(request: Request) -> User | None:
+    """Who is at the browser; looked up once a request."""
+    if not hasattr(request.state, "user"):
+        token = session_token(request)
+        with parts_of(request).database.read() as session:
+            request.state.user = accounts.user_for_token(session, token) if token else None
+    return cast(User | None, request.state.user)
+
+
+def current_user(request: Request) -> User:
+    user = signed_in_user(request)
+    if user is None:
+        raise SignInNeeded
+    return user
+
+
+def require(role: Role) -> Callable[[User], User]:
+    """A dependency that lets only `role` and those above it in, for pages that nobody else should see."""
+
+    def guard(user: Annotated[User, Depends(current_user)]) -> User:
+        if not user.can(role):
+            raise Forbidden(f"This page is for {role}s; ask an administrator if you need it.")
+        return user
+
+    return guard
+
+
+def read_session(request: Request) -> Iterator[Session]:
+    with parts_of(request).database.read() as session:
+        yield session
+
+
+async def read_form(request: Request) -> AsyncIterator[FormData]:
+    """The form as it was sent, text or multipart. Its uploaded file is closed after the request."""
+    async with request.form(max_files=1, max_fields=100, max_part_size=4 * 2**20) as form:
+        yield form
+
+
+def text(form: FormData, name: str) -> str:
+    """A field's text; "" when it is missing or is a file."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def whole(form: FormData, name: str) -> int | None:
+    """A field's whole number, such as an id; None when it has none."""
+    value = text(form, name)
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+
+
+def upload(form: FormData, name: str) -> tuple[str, bytes] | None:
+    """An uploaded file's name and content; None when none was chosen."""
+    value = form.get(name)
+    if not isinstance(value, UploadFile) or not value.filename:
+        return None
+    return value.filename, value.file.read()
+
+
+App = Annotated[Parts, Depends(parts_of)]
+Me = Annotated[User, Depends(current_user)]
+Admin = Annotated[User, Depends(require(Role.ADMIN))]
+# Closed before the answer is sent: an answer that is a stream must not hold a connection for hours.
+Read = Annotated[Session, Depends(read_session, scope="function")]
+Form = Annotated[FormData, Depends(read_form)]

@@ -1,0 +1,84 @@
+"""Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
+
+from urllib.parse import quote, urlsplit
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from app.errors import UserError
+from app.web.csrf import SAFE_METHODS
+from app.web.deps import SignInNeeded
+from app.web.headers import HEADERS
+from app.web.templating import page
+
+log = structlog.get_logger()
+
+SENTENCES = {
+    400: "The server could not read this request; reload the page and try again.",
+    404: "There is nothing at this address.",
+    405: "This address does not take such a request.",
+    422: "Something in this request is missing or wrong; reload the page and try again.",
+}
+
+
+def error_page(request: Request, status: int, sentence: str) -> Response:
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(sentence, status)
+    return page(request, "errors/error.html", status, sentence=sentence)
+
+
+async def refusal(scope: Scope, status: int, sentence: str) -> Response:
+    """The same for our middleware, which refuses requests before any route sees them."""
+    return await run_in_threadpool(error_page, Request(scope), status, sentence)
+
+
+def sign_in_page(request: Request) -> Response:
+    """Where somebody goes who is not signed in, and comes back from afterwards."""
+    if "hx-request" in request.headers:
+        # A redirect would be followed by the script's fetch, and the sign-in page put into the middle of this one.
+        here = urlsplit(request.headers.get("hx-current-url", "/"))
+        return PlainTextResponse("Sign in first.", 401, {"HX-Redirect": f"/login?next={quote(here.path)}"})
+    if "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse("Sign in first.", 401)
+    if request.method not in SAFE_METHODS:
+        return RedirectResponse("/login", 303)
+    here = urlsplit(str(request.url))
+    return RedirectResponse(f"/login?next={quote(here.path + (f'?{here.query}' if here.query else ''))}", 303)
+
+
+def add_error_pages(app: FastAPI) -> None:
+    @app.exception_handler(SignInNeeded)
+    def sign_in_needed(request: Request, _: SignInNeeded) -> Response:
+        return sign_in_page(request)
+
+    @app.exception_handler(UserError)
+    def user_error(request: Request, error: UserError) -> Response:
+        return error_page(request, error.status, str(error))
+
+    @app.exception_handler(HTTPException)
+    def http_error(request: Request, error: HTTPException) -> Response:
+        return error_page(request, error.status_code, SENTENCES.get(error.status_code, error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    def wrong_request(request: Request, error: RequestValidationError) -> Response:
+        # A word where an id belongs, in the address: there is no such page.
+        status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
+        return error_page(request, status, SENTENCES[status])
+
+    @app.exception_handler(Exception)
+    def fault(request: Request, error: Exception) -> Response:
+        log.error("request failed", method=request.method, path=request.url.path)  # uvicorn logs the traceback
+        sentence = "Something went wrong on the server; it was written to the server's log."
+        try:
+            response = error_page(request, 500, sentence)
+        except Exception:  # the database or the templates themselves may be what is broken
+            log.exception("the error page failed too")
+            response = PlainTextResponse(sentence, 500)
+        # Starlette makes this answer outside of our middleware.
+        response.headers.update(HEADERS)
+        return response

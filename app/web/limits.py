@@ -1,0 +1,108 @@
+"""How much may come in: bytes of a request's body, and tries at a password."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.web.filters import filesize
+
+# Of a request that brings no picture. The longest form is a set of 500 prompts of 500 characters, which
+# percent-encoding makes up to twelve times as many bytes.
+BODY_BYTES = 4 * 2**20
+UPLOAD_MARGIN = 2**16  # the form's other fields, and what multipart adds
+DISCARD_SECONDS = 20.0
+
+Refuse = Callable[[Scope, int, str], Awaitable[Response]]
+
+
+class BodyLimit:
+    """ASGI middleware: a body over its limit is refused before any of it is parsed or written to a disk.
+
+    By Content-Length at once, else when the counted bytes pass the limit. What is still coming is thrown away for a
+    while before the answer, because a browser that is cut off while it sends shows "connection reset" and never reads
+    why.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int, upload_paths: tuple[str, ...], refuse: Refuse) -> None:
+        self.app = app
+        self.upload_bytes = upload_bytes
+        self.upload_paths = upload_paths
+        self.refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        upload = scope["path"].startswith(self.upload_paths)
+        limit = self.upload_bytes + UPLOAD_MARGIN if upload else BODY_BYTES
+        said = self.upload_bytes if upload else BODY_BYTES
+        sentence = f"This is larger than {filesize(said)}, the most that is taken; send less."
+
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            # A client that waits for "100 Continue" has not begun to send: it need not.
+            if "expect" not in Headers(scope=scope):
+                await _discard(receive)
+            response = await self.refuse(scope, 413, sentence)
+            return await response(scope, receive, send)
+
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > limit:
+                    if message.get("more_body"):
+                        await _discard(receive)
+                    raise HTTPException(413, sentence)
+            return message
+
+        return await self.app(scope, counted, send)
+
+
+async def _discard(receive: Receive) -> None:
+    """Read the rest of a body into nothing, until it ends or patience does."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
+
+
+class TryLimit:
+    """At most `tries` a minute for one key, in memory: a restart forgives, which is no help to a guesser."""
+
+    def __init__(self, tries: int = 10, seconds: float = 60.0, keys: int = 10_000) -> None:
+        self.tries = tries
+        self.seconds = seconds
+        self.keys = keys
+        self._times: dict[str, deque[float]] = {}
+
+    def allow(self, key: str) -> bool:
+        """Count one try. False when there were too many within the time."""
+        now = monotonic()
+        times = self._times.setdefault(key, deque())
+        while times and now - times[0] > self.seconds:
+            times.popleft()
+        if len(times) >= self.tries:
+            return False
+        times.append(now)
+        if len(self._times) > self.keys:
+            self._forget(now)
+        return True
+
+    def _forget(self, now: float) -> None:
+        """Drop the keys whose tries are all long past, so that random keys do not fill the memory."""
+        stale = [key for key, times in self._times.items() if not times or now - times[-1] > self.seconds]
+        for key in stale:
+            del self._times[key]

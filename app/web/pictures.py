@@ -1,0 +1,62 @@
+"""The picture files. Addresses have numbers, never names from outside; what they show never changes."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response
+
+from app.errors import NotFound
+from app.files import Kind
+from app.models import Image
+from app.sets import queries as sets
+from app.styles import queries as styles
+from app.web.deps import App, Me, Read
+from app.web.headers import PICTURE_POLICY
+
+router = APIRouter()
+
+Side = Literal["320", "960"]
+
+HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
+PREVIEW_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, no-store"}
+
+
+@router.get("/images/{image_id}.png")
+def image(app: App, me: Me, session: Read, image_id: int) -> Response:
+    sha256 = finished(sets.image(session, me, image_id))
+    return FileResponse(app.files.path(Kind.IMAGES, sha256), headers=HEADERS, media_type="image/png")
+
+
+@router.get("/images/{image_id}/thumb-{side}.webp")
+def image_thumbnail(app: App, me: Me, session: Read, image_id: int, side: Side) -> Response:
+    sha256 = finished(sets.image(session, me, image_id))
+    return FileResponse(app.files.thumbnail(sha256, int(side)), headers=HEADERS, media_type="image/webp")
+
+
+@router.get("/images/{image_id}/preview")
+def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
+    """The latest preview, whatever step the address says: that is there to make browsers ask again."""
+    sets.image(session, me, image_id)
+    _, webp = app.bus.previews.get(image_id, (0, b""))
+    if not webp:
+        raise NotFound("This picture is not being made now, so it has no preview.")
+    return Response(webp, media_type="image/webp", headers=PREVIEW_HEADERS)
+
+
+@router.get("/references/{reference_id}.png")
+def reference(app: App, me: Me, session: Read, reference_id: int) -> Response:
+    sha256 = styles.reference(session, me, reference_id).sha256
+    return FileResponse(app.files.path(Kind.REFERENCES, sha256), headers=HEADERS, media_type="image/png")
+
+
+@router.get("/references/{reference_id}/thumb-{side}.webp")
+def reference_thumbnail(app: App, me: Me, session: Read, reference_id: int, side: Side) -> Response:
+    sha256 = styles.reference(session, me, reference_id).sha256
+    return FileResponse(app.files.thumbnail(sha256, int(side)), headers=HEADERS, media_type="image/webp")
+
+
+def finished(image: Image) -> str:
+    """What names an image's files. Raises NotFound while there are none."""
+    if image.sha256 is None:
+        raise NotFound("This picture is not finished.")
+    return image.sha256

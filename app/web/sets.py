@@ -1,0 +1,218 @@
+"""Sets: the list, the form that asks for one, and the page on which it appears."""
+
+from collections.abc import Mapping
+from math import ceil, floor, log
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.engine.base import ModelFacts
+from app.errors import Invalid
+from app.models import ImageSet, User
+from app.sets import queries, service
+from app.styles import queries as styles
+from app.web.deps import App, Form, Me, Read, parts_of, text
+from app.web.live import view
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+PAGE = 24
+LIMITS = {
+    "prompts": service.MOST_PROMPTS,
+    "pictures": service.MOST_PICTURES,
+    "letters": service.PROMPT_LENGTH,
+    "count": 16,
+}
+
+# The sizes that SDXL was trained on and that the pages have frames for; other models get the same shapes.
+SHAPES = (
+    ("Square", 1024, 1024),
+    ("Portrait", 896, 1152),
+    ("Tall", 832, 1216),
+    ("Landscape", 1216, 832),
+    ("Wide", 1344, 768),
+)
+
+
+@router.get("/sets")
+def index(
+    request: Request,
+    me: Me,
+    session: Read,
+    owner: str = "",
+    campaign: str = "",
+    style: str = "",
+    after: int | None = None,
+) -> Response:
+    campaign_id = int(campaign) if campaign.isdecimal() else None
+    shown = queries.cards(
+        session,
+        me,
+        owner_id=me.id if owner == "me" else None,
+        campaign_id=campaign_id,
+        style_code=style or None,
+        after=after,
+        limit=PAGE + 1,
+    )
+    return page(
+        request,
+        "sets/index.html",
+        nav="sets",
+        sets=shown[:PAGE],
+        after=str(shown[PAGE - 1].id) if len(shown) > PAGE else None,
+        filters={"owner": owner, "campaign": campaign_id, "style": style},
+        options={"campaigns": queries.campaigns(session, me), "styles": styles.cards(session, me)},
+    )
+
+
+@router.get("/sets/new")
+def new(
+    request: Request,
+    app: App,
+    me: Me,
+    session: Read,
+    style: str = "",
+    source: Annotated[int | None, Query(alias="from")] = None,
+) -> Response:
+    form = empty_form(app.engine.model) | {"style": styles.normal_code(style) if style else ""}
+    if source is not None:
+        form |= form_of(queries.get(session, me, source))
+    return form_page(request, session, me, form, {})
+
+
+@router.post("/sets")
+def create(request: Request, app: App, me: Me, form: Form) -> Response:
+    model = app.engine.model
+    values = {name: text(form, name) for name in empty_form(model)}
+    try:
+        spec = service.SetSpec.from_form(values, model)
+        with app.database.write() as session:
+            image_set = service.create(session, me, spec, model, app.settings.unit_size)
+    except Invalid as error:
+        with app.database.read() as session:
+            return form_page(request, session, me, values, error.errors)
+    app.dispatcher.wake()
+    return see_other(f"/sets/{image_set.id}")
+
+
+@router.get("/sets/{set_id}")
+def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Response:
+    # Taken before the rows are read: what changes from here on, the events will say.
+    cursor = app.bus.cursor()
+    now = view(session, app, me, set_id)
+    context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
+    return page(request, "sets/show.html", nav="sets", **context)
+
+
+@router.post("/sets/{set_id}/cancel")
+def cancel(app: App, me: Me, set_id: int) -> Response:
+    with app.database.write() as session:
+        running = service.cancel(session, me, set_id)
+        images = [image.id for image in queries.images(session, me, set_id)]
+    app.dispatcher.cancel(running)
+    app.dispatcher.changed(set_id, *images)
+    return see_other(f"/sets/{set_id}")
+
+
+@router.post("/sets/{set_id}/retry")
+def retry(app: App, me: Me, set_id: int) -> Response:
+    with app.database.write() as session:
+        service.retry_set(session, me, set_id, app.settings.unit_size)
+        images = [image.id for image in queries.images(session, me, set_id)]
+    app.dispatcher.wake()
+    app.dispatcher.changed(set_id, *images)
+    return see_other(f"/sets/{set_id}")
+
+
+@router.post("/images/{image_id}/retry")
+def retry_image(app: App, me: Me, image_id: int) -> Response:
+    with app.database.write() as session:
+        image = service.retry_image(session, me, image_id)
+    app.dispatcher.wake()
+    app.dispatcher.changed(image.set_id, image.id)
+    return see_other(f"/sets/{image.set_id}")
+
+
+def empty_form(model: ModelFacts) -> dict[str, Any]:
+    return {
+        "name": "",
+        "campaign": "",
+        "style": "",
+        "prompts": "",
+        "count": "1",
+        "size": size_value(*model.default_size),
+        "seed": "",
+        "strength": "",  # the style's
+        "steps": str(model.default_steps),
+        "guidance": f"{model.default_guidance:g}",
+        "scheduler": model.schedulers[0],
+        "negative_prompt": "",
+    }
+
+
+def form_of(image_set: ImageSet) -> dict[str, Any]:
+    """The form that would ask for a set like this one, with new seeds."""
+    return {
+        "name": image_set.name,
+        "campaign": image_set.campaign.name,
+        "style": image_set.style_version.style.code,
+        "prompts": "\n".join(image_set.prompts),
+        "count": str(image_set.count),
+        "size": size_value(image_set.width, image_set.height),
+        "strength": f"{image_set.strength:g}",
+        "steps": str(image_set.steps),
+        "guidance": f"{image_set.guidance:g}",
+        "scheduler": image_set.scheduler,
+        "negative_prompt": image_set.negative_prompt,
+    }
+
+
+def form_page(
+    request: Request, session: Session, me: User, form: Mapping[str, Any], errors: dict[str, str]
+) -> Response:
+    model = parts_of(request).engine.model
+    return page(
+        request,
+        "sets/new.html",
+        422 if errors else 200,
+        nav="sets",
+        form=form,
+        errors=errors,
+        styles=styles.choices(session, me),
+        campaigns=[row.name for row in queries.campaigns(session, me)],
+        sizes=sizes(model),
+        schedulers=model.schedulers,
+        model=model,
+        suggestions=model.words,
+        limits=LIMITS,
+    )
+
+
+def sizes(model: ModelFacts) -> list[dict[str, Any]]:
+    """The shapes in pixels that this model makes, each once."""
+    scale = (model.default_size[0] * model.default_size[1]) ** 0.5 / 1024
+    found: dict[str, dict[str, Any]] = {}
+    for name, wide, high in SHAPES:
+        width, height = nearest_size(wide * scale, high * scale, model)
+        value = size_value(width, height)
+        found.setdefault(value, {"value": value, "name": name, "width": width, "height": height})
+    return list(found.values())
+
+
+def nearest_size(width: float, height: float, model: ModelFacts) -> tuple[int, int]:
+    """The size with the nearest shape, of those whose sides are the allowed multiples just below and above."""
+    multiple = model.size_multiple
+
+    def around(side: float) -> set[int]:
+        steps = floor(side / multiple), ceil(side / multiple)
+        return {min(step * multiple, model.max_side // multiple * multiple) for step in steps}
+
+    shapes = ((wide, high) for wide in sorted(around(width)) for high in sorted(around(height)))
+    return min(shapes, key=lambda size: abs(log(size[0] / size[1] * height / width)))
+
+
+def size_value(width: int, height: int) -> str:
+    return f"{width}x{height}"

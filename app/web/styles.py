@@ -1,0 +1,197 @@
+"""Styles: the list, one style and its versions, and the form that uploads a picture and saves a version."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.errors import Forbidden, Invalid
+from app.models import Reference, Style, StyleVersion, User
+from app.pictures import Limits
+from app.sets import queries as sets
+from app.styles import queries, service
+from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, upload
+from app.web.filters import filesize
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+# Where a picture may come in, so where a body may be that large.
+UPLOAD_PATHS = ("/styles",)
+
+SETS_SHOWN = 8
+PICTURE_FIELDS = ("crop_x", "crop_y", "crop_width", "crop_height")
+CHECKBOXES = ("share_group_norm", "adain_values")
+NEW_STYLE: dict[str, Any] = {
+    "name": "",
+    "text": "",
+    "reference_prompt": "",
+    "method": "noise",
+    "strength": 1.0,
+    "scale": 1.0,
+    "share_group_norm": True,
+    "adain_values": True,
+    "crop_x": 0.0,
+    "crop_y": 0.0,
+    "crop_width": 1.0,
+    "crop_height": 1.0,
+}
+
+
+@router.get("/styles")
+def index(request: Request, me: Me, session: Read) -> Response:
+    return page(request, "styles/index.html", nav="styles", styles=queries.cards(session, me))
+
+
+@router.get("/styles/new")
+def new(request: Request, me: Me, session: Read, reference: int | None = None) -> Response:
+    picture = queries.reference(session, me, reference) if reference else None
+    return form_page(request, NEW_STYLE, picture, None, {})
+
+
+@router.post("/styles/preview")
+def preview(request: Request, app: App, me: Me, form: Form) -> Response:
+    """Keep the picture, then show the form with it, to choose the part that counts."""
+    code = text(form, "style")
+    try:
+        reference = keep_picture(app, me, form)
+        if reference is None:
+            raise Invalid("picture", "Choose a picture first.")
+    except Invalid as error:
+        with app.database.read() as session:
+            style = queries.by_code(session, me, code) if code else None
+            return form_page(request, NEW_STYLE | typed(form), None, style, error.errors)
+    path = f"/styles/{queries.normal_code(code)}/edit" if code else "/styles/new"
+    return see_other(f"{path}?reference={reference.id}")
+
+
+@router.post("/styles")
+def create(request: Request, app: App, me: Me, form: Form) -> Response:
+    values = typed(form)
+    try:
+        if reference := keep_picture(app, me, form):
+            values["reference_id"] = str(reference.id)
+        draft = service.StyleDraft.from_form(sent(values))
+        with app.database.write() as session:
+            style = service.create(session, me, draft)
+    except Invalid as error:
+        return refused(request, app, me, values, None, error)
+    return see_other(f"/styles/{style.code}", f"{style.name} was saved as {style.code}.")
+
+
+@router.get("/styles/{code}")
+def show(request: Request, me: Me, session: Read, code: str, version: int | None = None) -> Response:
+    style = queries.by_code(session, me, code)
+    shown = next((each for each in style.versions if each.number == version), style.versions[0])
+    return page(
+        request,
+        "styles/show.html",
+        nav="styles",
+        style=style,
+        version=shown,
+        versions=style.versions,
+        sets=sets.cards(session, me, style_code=style.code, limit=SETS_SHOWN),
+        sets_total=sets.count(session, me, style_code=style.code),
+        pictures_total=sets.pictures_count(session, me, sets.PictureFilter(style=(style.code,))),
+        can_edit=service.may_change(me, style),
+    )
+
+
+@router.get("/styles/{code}/edit")
+def edit(request: Request, me: Me, session: Read, code: str, reference: int | None = None) -> Response:
+    style = queries.by_code(session, me, code)
+    if not service.may_change(me, style):
+        raise Forbidden("Only the style's owner or a manager can change it; make a style of your own from its picture.")
+    latest = style.versions[0]
+    use = latest.references[0]
+    values = {name: getattr(latest, name) for name in NEW_STYLE if hasattr(latest, name)} | {"name": style.name}
+    if reference and reference != use.reference_id:
+        return form_page(request, NEW_STYLE | values, queries.reference(session, me, reference), style, {})
+    crop = {name: getattr(use, name) for name in PICTURE_FIELDS}
+    return form_page(request, NEW_STYLE | values | crop, use.reference, style, {})
+
+
+@router.post("/styles/{code}")
+def add_version(request: Request, app: App, me: Me, form: Form, code: str) -> Response:
+    values = typed(form)
+    try:
+        if reference := keep_picture(app, me, form):
+            values["reference_id"] = str(reference.id)
+        draft = service.StyleDraft.from_form(sent(values))
+        with app.database.write() as session:
+            style = queries.by_code(session, me, code)
+            version = service.add_version(session, me, style, draft)
+    except Invalid as error:
+        return refused(request, app, me, values, code, error)
+    return see_other(f"/styles/{style.code}", f"Version {version.number} is what new sets take.")
+
+
+@router.post("/styles/{code}/archive")
+def archive(app: App, me: Me, code: str) -> Response:
+    with app.database.write() as session:
+        style = queries.by_code(session, me, code)
+        service.archive(session, me, style)
+    return see_other("/styles", f"{style.name} was archived.")
+
+
+@router.post("/styles/{code}/unarchive")
+def unarchive(app: App, me: Me, code: str) -> Response:
+    with app.database.write() as session:
+        style = queries.by_code(session, me, code)
+        service.unarchive(session, me, style)
+    return see_other(f"/styles/{style.code}", f"{style.name} is back.")
+
+
+def keep_picture(app: Parts, me: User, form: Form) -> Reference | None:
+    """The reference of the form's file; None when the form has none."""
+    sent_file = upload(form, "picture")
+    if sent_file is None:
+        return None
+    name, data = sent_file
+    with app.database.write() as session:
+        return service.upload_reference(session, me, app.files, data, name, Limits.of(app.settings))
+
+
+def typed(form: Form) -> dict[str, Any]:
+    """What the form says, as the page shows it again; a checkbox that is missing is off."""
+    names = (*NEW_STYLE, "reference_id")
+    values = {name: text(form, name) for name in names if name in form and name not in CHECKBOXES}
+    return values | {name: bool(text(form, name)) for name in CHECKBOXES}
+
+
+def sent(values: dict[str, Any]) -> dict[str, str]:
+    """The same for the service, which reads texts."""
+    return {name: ("1" if value else "") if name in CHECKBOXES else str(value) for name, value in values.items()}
+
+
+def refused(
+    request: Request, app: Parts, me: User, values: dict[str, Any], code: str | None, error: Invalid
+) -> Response:
+    """The form again, with a sentence at each wrong field."""
+    with app.database.read() as session:
+        style = queries.by_code(session, me, code) if code else None
+        return form_page(request, NEW_STYLE | values, known_reference(session, me, values), style, error.errors)
+
+
+def known_reference(session: Session, me: User, values: dict[str, Any]) -> Reference | None:
+    value = values.get("reference_id", "")
+    return queries.reference(session, me, int(value)) if value.isdecimal() else None
+
+
+def form_page(
+    request: Request, form: dict[str, Any], reference: Reference | None, style: Style | None, errors: dict[str, str]
+) -> Response:
+    version: StyleVersion | None = style.versions[0] if style else None
+    return page(
+        request,
+        "styles/new.html",
+        422 if errors else 200,
+        nav="styles",
+        form=form,
+        errors=errors,
+        reference=reference,
+        style=style,
+        version=version,
+        upload_limit=filesize(parts_of(request).settings.upload_bytes),
+    )

@@ -1,0 +1,114 @@
+"""Pages from templates: the environment, what every page gets, and addresses of static files."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+from starlette.types import Scope
+
+from app.models import Role
+from app.reviews import queries as reviews
+from app.web import filters
+from app.web.deps import parts_of, signed_in_user
+
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+
+# Display choices that a script keeps in cookies, so that the server renders them at once and no page flashes; the first
+# of each is what a newcomer sees.
+PREFERENCES = {
+    "size": ("m", "s", "l"),
+    "view": ("grid", "rows"),
+    "surround": ("auto", "white", "grey", "black"),
+    "reference": ("on", "off"),
+}
+TOAST_COOKIE = "toast"
+TOAST_LETTERS = 300
+TOAST_SECONDS = 20
+
+
+def make_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("ago", "day", "thin", "plural", "duration", "filesize"):
+        environment.filters[name] = getattr(filters, name)
+    version = content_hash(STATIC)
+    environment.globals["static"] = lambda path: f"/static/{version}/{path}"
+    environment.globals["Role"] = Role
+    return environment
+
+
+def content_hash(folder: Path) -> str:
+    """One hash of all the files, because they refer to one another by relative paths."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class VersionedFiles(StaticFiles):
+    """Static files under `/static/<hash>/`: kept for ever under the present hash, asked for anew under any other."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self.version = content_hash(directory)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        version, _, path = path.partition("/")
+        response = await super().get_response(path, scope)
+        fresh = version == self.version
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
+        return response
+
+
+def page(request: Request, template: str, status: int = 200, *, nav: str = "", **context: Any) -> HTMLResponse:
+    """A whole page. `nav` marks where in the navigation it is."""
+    values = shared_context(request) | {"nav": nav, "status": status} | context
+    html = parts_of(request).environment.get_template(template).render(values)
+    response = HTMLResponse(html, status)
+    if TOAST_COOKIE in request.cookies:
+        response.delete_cookie(TOAST_COOKIE)
+    return response
+
+
+def shared_context(request: Request) -> dict[str, Any]:
+    """What every page gets."""
+    user = signed_in_user(request)
+    pending = 0
+    if user and user.can(Role.REVIEWER):
+        with parts_of(request).database.read() as session:
+            pending = reviews.pending_count(session, user)
+    theme = request.cookies.get("theme", "")
+    return {
+        "user": user,
+        "theme": theme if theme in ("light", "dark") else "",
+        "prefs": {name: preference(request, name) for name in PREFERENCES},
+        "toast": unquote(request.cookies.get(TOAST_COOKIE, "")) or None,
+        "pending_reviews": pending,
+    }
+
+
+def preference(request: Request, name: str) -> str:
+    value = request.cookies.get(name)
+    return value if value in PREFERENCES[name] else PREFERENCES[name][0]
+
+
+def see_other(url: str, toast: str = "") -> RedirectResponse:
+    """After a form was accepted: show the page at `url`, once with the sentence `toast`."""
+    response = RedirectResponse(url, 303)
+    if toast:
+        said = quote(toast[:TOAST_LETTERS])
+        response.set_cookie(TOAST_COOKIE, said, max_age=TOAST_SECONDS, httponly=True, samesite="lax")
+    return response

@@ -1,0 +1,53 @@
+"""A real browser before a real server: the system's Chromium, `soroe serve` with the bundled model."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.web.process import Process
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("story") / "data", unit_size=2) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, f"the browser tests need one of {', '.join(NAMES)} on the PATH; `apt install chromium` brings it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    """What the browser complained of: errors on the console, refusals of the CSP among them, and scripts that threw."""
+    return []
+
+
+@pytest.fixture
+def watch(problems: list[str]) -> Callable[[Page], Page]:
+    def watch(page: Page) -> Page:
+        def said(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                problems.append(f"{page.url}: {message.text}")
+
+        page.on("console", said)
+        page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
+        return page
+
+    return watch

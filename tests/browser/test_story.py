@@ -1,0 +1,215 @@
+"""The story that Soroe is for, told in a browser: from the set-up link to a zip of what was approved."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.web.process import Process
+
+SAMPLE = Path(__file__).parent.parent.parent / "static" / "samples" / "owl.webp"
+PROMPTS = ("a fox", "a teapot", "an owl", "a bicycle")
+MADE_WITHIN = 120_000  # ms, on a busy machine
+
+# The tests of this file go on from one another: a server with people and pictures in it is dear to make.
+
+
+@pytest.fixture(scope="module")
+def context(chromium: Browser) -> BrowserContext:
+    return chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+
+
+@pytest.fixture
+def page(context: BrowserContext, watch: Callable[[Page], Page]) -> Page:
+    return watch(context.new_page())
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "owl.png"
+    Image.open(SAMPLE).save(path)
+    return path
+
+
+def test_the_story(page: Page, server: Process, picture: Path, downloads: Path, problems: list[str]) -> None:
+    set_up(page, server.setup_link)
+    make_a_style(page, picture)
+    ask_for_a_set(page)
+    watch_it_appear(page)
+    review_it(page)
+    archive = download(page, downloads)
+    check(archive)
+    assert not problems
+
+
+def set_up(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_label("Your name").fill("Mori Haruka")
+    page.get_by_label("E-mail").fill("haruka@example.com")
+    page.get_by_label("Password").fill("a sentence of my own")
+    page.get_by_role("button", name="Make the account").click()
+    expect(page.get_by_role("heading", name="Begin with one picture whose look is right")).to_be_visible()
+
+
+def make_a_style(page: Page, picture: Path) -> None:
+    page.goto(page.url + "styles/new")
+    page.locator("#picture-file").set_input_files(picture)
+    expect(page.locator("#picture [data-crop]")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("Retro sunburst")
+    page.get_by_label("What the picture shows").fill("an owl")
+    page.get_by_role("button", name="Save style").click()
+    expect(page.get_by_role("heading", name="Retro sunburst")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Retro sunburst was saved as SOR-"))).to_be_visible()
+
+
+def ask_for_a_set(page: Page) -> None:
+    page.get_by_role("link", name="New set").first.click()
+    page.locator("#prompts").fill("\n".join(PROMPTS))
+    expect(page.locator("[data-total]").first).to_have_text("4")
+    page.get_by_text("Advanced").click()
+    page.get_by_role("textbox", name="Steps").fill("6")
+    page.get_by_label("Name of the set").fill("Autumn table")
+    page.locator("#prompts").press("Control+Enter")
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+
+
+def watch_it_appear(page: Page) -> None:
+    """Without a reload: steps are counted, previews and then pictures come in."""
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator(".tile")).to_have_count(len(PROMPTS))
+    expect(page.get_by_text(re.compile(r"Step [1-6] of 6")).first).to_be_visible(timeout=MADE_WITHIN)
+    expect(page.locator("img[src*='/preview?step=']").first).to_be_visible(timeout=MADE_WITHIN)
+    expect(page.locator(".tile[data-state=finished]")).to_have_count(len(PROMPTS), timeout=MADE_WITHIN)
+    expect(page.locator("#progress")).to_contain_text("4 of 4")
+    expect(page.get_by_role("link", name="Review 4 new")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+    for image in page.locator(".tile img").all():
+        image.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
+
+
+def review_it(page: Page) -> None:
+    """By keyboard alone: approve two, one of them after a change of mind, and reject one."""
+    page.get_by_role("link", name="Review 4 new").click()
+    page.wait_for_load_state()  # the keys are pressed by a person, who sees the page first
+    room = page.locator("#room")
+    expect(room.get_by_text("1 of 4", exact=True)).to_be_visible()
+    page.keyboard.press("a")
+    expect(room.get_by_text("2 of 4", exact=True)).to_be_visible()
+    page.keyboard.press("r")
+    expect(room.get_by_text("3 of 4", exact=True)).to_be_visible()
+    page.keyboard.press("a")
+    expect(room.get_by_text("4 of 4", exact=True)).to_be_visible()
+    page.keyboard.press("z")  # not that one, after all
+    expect(room.get_by_text("3 of 4", exact=True)).to_be_visible()
+    page.keyboard.press("m")
+    page.keyboard.type("A little more light, please.")
+    page.get_by_role("button", name="Send").click()
+    expect(room.get_by_text("A little more light, please.")).to_be_visible()
+    page.locator("body").press("a")
+    expect(room.get_by_text("4 of 4", exact=True)).to_be_visible()
+    expect(room.locator(".tally")).to_contain_text("1 to go")
+
+
+def download(page: Page, folder: Path) -> Path:
+    page.get_by_role("link", name="Back").click()
+    expect(page.get_by_role("link", name="Download 2")).to_be_visible()
+    with page.expect_download() as begun:
+        page.get_by_role("link", name="Download 2").click()
+    path = folder / begun.value.suggested_filename
+    begun.value.save_as(path)
+    return path
+
+
+def check(archive: Path) -> None:
+    """It holds exactly the two, as pictures that open, and a manifest that names them."""
+    with zipfile.ZipFile(archive) as opened:
+        names = opened.namelist()
+        pictures = [name for name in names if name.endswith(".png")]
+        assert [name.rsplit("/", 1)[-1] for name in pictures] == ["001-a-fox.png", "003-an-owl.png"]
+        assert len(names) == 3
+        for name in pictures:
+            assert Image.open(io.BytesIO(opened.read(name))).size == (128, 128)
+        manifest = next(name for name in names if name.endswith("manifest.csv"))
+        rows = list(csv.DictReader(io.StringIO(opened.read(manifest).decode("utf-8-sig"))))
+        assert [row["prompt"] for row in rows] == ["a fox", "an owl"]
+
+
+def test_a_slow_script_costs_no_events(chromium: Browser, context: BrowserContext, server: Process) -> None:
+    """htmx may start before its extension for events has come; the page must connect all the same."""
+    slow = chromium.new_context(storage_state=context.storage_state())
+    page = slow.new_page()
+    page.route("**/hx-sse.min.js", lambda route: (page.wait_for_timeout(500), route.continue_()))
+    page.goto(server.url + "/sets/new")
+    page.locator("#prompts").fill("a cat")
+    with page.expect_request("**/events?after=*"):
+        page.locator("#prompts").press("Control+Enter")
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+    expect(page.locator(".tile[data-state=finished]")).to_have_count(1, timeout=MADE_WITHIN)
+    slow.close()
+
+
+PAGES = (
+    "/",
+    "/styles",
+    "/styles/new",
+    "/styles/new?reference=1",
+    "/sets",
+    "/sets/new",
+    "/sets/1",
+    "/review",
+    "/review?set=1&image=1",
+    "/review?set=99",
+    "/pictures",
+    "/pictures?q=nothing-of-the-sort",
+    "/people",
+    "/account",
+    "/nothing-here",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_wrong(
+    context: BrowserContext, page: Page, server: Process, width: int, theme: str, problems: list[str]
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    found = []
+    for path in PAGES:
+        page.goto(server.url + path)
+        found += violations(page, path)
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            found.append(f"{path}: {wide} px wider than the window")
+    assert not found, "\n".join(found)
+    expected = "the server responded with a status of 404"
+    assert not [problem for problem in problems if expected not in problem]
+
+
+def test_axe_finds_nothing_wrong_before_the_door(
+    chromium: Browser, server: Process, watch: Callable[[Page], Page], problems: list[str]
+) -> None:
+    context = chromium.new_context()
+    page = watch(context.new_page())
+    page.goto(server.url + "/sets")
+    assert page.url == server.url + "/login?next=/sets"
+    assert not violations(page, "/login")
+    assert not problems
+    context.close()
+
+
+def violations(page: Page, path: str) -> list[str]:
+    results = Axe().run(page)
+    return [
+        f"{path}: {violation['id']}: {violation['help']}: {node['html'][:200]}"
+        for violation in results.response["violations"]
+        for node in violation["nodes"]
+    ]

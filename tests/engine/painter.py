@@ -1,0 +1,99 @@
+"""An engine that needs no model: it paints each image in one colour, which its prompt and seed decide.
+
+It keeps every promise of `app.engine.base.Engine`, so that tests of the queue and of the pages are quick and exact.
+Words in a prompt make it misbehave: "fail" (for good), "stumble" (worth another try), "vanish" (the worker is lost),
+"explode" (a fault of ours).
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+from PIL import Image
+
+from app.engine.base import Cancelled, ModelFacts, Slot, WorkerLost
+from app.engine.events import Done, Event, Failed, ImageReady, Preview, Step, Unit, UnitImage
+
+FACTS = ModelFacts(
+    name="painter",
+    default_size=(256, 256),
+    size_multiple=8,
+    max_side=512,
+    schedulers=("euler", "ddim"),
+    default_steps=4,
+    default_guidance=5.0,
+    device="none",
+    words=("a fox", "a teapot", "an owl"),
+)
+
+
+class Painter:
+    def __init__(self, step_seconds: float = 0.0, slots: int = 1) -> None:
+        self.step_seconds = step_seconds
+        self.places = slots
+        self.started = False
+        self.running: set[int] = set()
+        self.stopped: set[int] = set()
+        self.units: list[Unit] = []  # as they came
+        self.steps: list[Step] = []  # as they were done
+
+    @property
+    def model(self) -> ModelFacts:
+        if not self.started:
+            raise RuntimeError("the model is not loaded")
+        return FACTS
+
+    async def start(self) -> None:
+        self.started = True
+
+    async def close(self) -> None:
+        self.stopped |= self.running
+
+    async def slots(self) -> list[Slot]:
+        return [Slot(f"easel {number + 1}", number < len(self.running)) for number in range(self.places)]
+
+    async def cancel(self, unit_id: int) -> None:
+        if unit_id in self.running:
+            self.stopped.add(unit_id)
+
+    async def run(self, unit: Unit) -> AsyncIterator[Event]:
+        assert len(self.running) < self.places, "more units than slots"
+        self.running.add(unit.id)
+        self.units.append(unit)
+        try:
+            for step in range(1, unit.steps + 1):
+                await asyncio.sleep(self.step_seconds)
+                if unit.id in self.stopped:
+                    raise Cancelled
+                self.steps.append(Step(unit.id, step, unit.steps))
+                yield self.steps[-1]
+                for image in unit.images:
+                    yield Preview(unit.id, image.image_id, paint(image, 32, 32, "WEBP"))
+            for image in unit.images:
+                if failed := misbehave(unit, image):
+                    yield failed
+                    return
+                png = paint(image, unit.width, unit.height)
+                yield ImageReady(unit.id, image.image_id, png, self.step_seconds * unit.steps / len(unit.images))
+            yield Done(unit.id)
+        finally:
+            self.running.discard(unit.id)
+            self.stopped.discard(unit.id)
+
+
+def misbehave(unit: Unit, image: UnitImage) -> Failed | None:
+    if "vanish" in image.prompt:
+        raise WorkerLost
+    if "explode" in image.prompt:
+        raise ZeroDivisionError("as the prompt asked")
+    if "fail" in image.prompt or "stumble" in image.prompt:
+        return Failed(unit.id, f"The picture {image.prompt!r} cannot be made.", transient="stumble" in image.prompt)
+    return None
+
+
+def paint(image: UnitImage, width: int, height: int, format: str = "PNG") -> bytes:
+    red, green, blue, *_ = sha256(f"{image.prompt} {image.seed}".encode()).digest()
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), (red, green, blue)).save(out, format)
+    return out.getvalue()

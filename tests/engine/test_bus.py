@@ -1,0 +1,116 @@
+import asyncio
+
+from app.engine.bus import REMEMBERED_CHANGES, REMEMBERED_SETS, Bus
+from app.engine.events import ImageReady, Preview, Step, Unit, UnitImage
+
+
+def unit(*image_ids: int, steps: int = 4) -> Unit:
+    images = tuple(UnitImage(image_id, "a fox", image_id) for image_id in image_ids)
+    return Unit(7, images, (), "noise", 1.0, 1.0, False, False, "", 64, 64, steps, 5.0, "euler")
+
+
+def test_a_watcher_gets_the_union_of_what_it_missed() -> None:
+    async def story() -> None:
+        bus = Bus()
+        seen = bus.cursor()
+        bus.publish(1, 10)
+        bus.publish(2, 20)
+        bus.publish(1, 11)
+        first = await bus.changes(1, seen)
+        assert first.images == {10, 11}
+        bus.publish(1, 12)
+        assert (await bus.changes(1, first.cursor)).images == {12}
+
+    asyncio.run(story())
+
+
+def test_a_watcher_waits_for_its_own_set_only() -> None:
+    async def story() -> None:
+        bus = Bus()
+        waiting = asyncio.create_task(bus.changes(1, bus.cursor()))
+        await asyncio.sleep(0)
+        bus.publish(2, 20)
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        bus.publish(1, 10)
+        assert (await waiting).images == {10}
+
+    asyncio.run(story())
+
+
+def test_whoever_missed_too_much_is_told_to_look_at_everything() -> None:
+    async def story() -> None:
+        bus = Bus()
+        bus.publish(1, 10)
+        seen = bus.cursor()
+        for _ in range(REMEMBERED_CHANGES + 1):
+            bus.publish(1, 11)
+        assert (await bus.changes(1, seen)).images is None
+        assert (await bus.changes(1, "")).images is None
+        assert (await bus.changes(1, "1a2b3c4d-5")).images is None, "a cursor of an earlier process"
+        assert (await bus.changes(1, "nonsense")).images is None
+
+    asyncio.run(story())
+
+
+def test_quiet_sets_are_forgotten_but_watched_ones_are_not() -> None:
+    async def story() -> None:
+        bus = Bus()
+        bus.publish(1, 10)
+        bus.publish(2, 20)
+        seen = bus.cursor()
+        waiting = asyncio.create_task(bus.changes(1, seen))
+        await asyncio.sleep(0)
+        for other in range(3, REMEMBERED_SETS + 9):
+            bus.publish(other)
+        assert (await bus.changes(2, seen)).images is None
+        bus.publish(1, 11)
+        assert (await asyncio.wait_for(waiting, 1)).images == {11}
+
+    asyncio.run(story())
+
+
+def test_closing_lets_every_watcher_go() -> None:
+    async def story() -> None:
+        bus = Bus()
+        waiting = asyncio.create_task(bus.changes(1, bus.cursor()))
+        await asyncio.sleep(0)
+        bus.close()
+        assert (await asyncio.wait_for(waiting, 1)).images == frozenset()
+
+    asyncio.run(story())
+
+
+def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
+    async def story() -> None:
+        bus = Bus()
+        bus.begin(unit(10, 11), set_id=1)
+        bus.step(Step(7, 1, 4))
+        bus.preview(Preview(7, 10, b"one"))
+        bus.step(Step(7, 2, 4))
+        bus.preview(Preview(7, 10, b"two"))
+        bus.preview(Preview(7, 11, b"three"))
+        assert bus.previews == {10: (2, b"two"), 11: (2, b"three")}
+        bus.finished(ImageReady(7, 10, b"png", 1.0))
+        assert set(bus.previews) == {11}
+        bus.end(7)
+        assert not bus.previews
+        assert not bus.running
+
+    asyncio.run(story())
+
+
+def test_time_left_is_measured_after_the_first_step() -> None:
+    async def story() -> None:
+        bus = Bus()
+        bus.begin(unit(10, steps=10), set_id=1)
+        await asyncio.sleep(0.2)  # the reference is looked at first; that must not count for the other steps
+        bus.step(Step(7, 1, 10))
+        assert bus.running[7].seconds_left is None
+        await asyncio.sleep(0.02)
+        bus.step(Step(7, 2, 10))
+        left = bus.running[7].seconds_left
+        assert left is not None
+        assert 0.1 < left < 0.6
+
+    asyncio.run(story())

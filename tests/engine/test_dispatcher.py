@@ -1,0 +1,277 @@
+"""The queue end to end: a real database, real files, and an engine that paints."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+
+from app.database import Database
+from app.engine.bus import Bus
+from app.engine.dispatcher import Dispatcher
+from app.engine.events import Unit as EngineUnit
+from app.errors import NoRoom
+from app.files import Files, Kind
+from app.models import Image, ImageSet, State, Unit, User
+from app.sets import service as sets
+from tests.engine.painter import Painter
+from tests.factory import Factory
+
+PATIENCE = 10.0
+
+
+class Room:
+    """A dispatcher at work, and what tests ask of it."""
+
+    def __init__(self, engine: Painter, database: Database, files: Files) -> None:
+        self.engine, self.database, self.files = engine, database, files
+        self.numbers = count(1)  # so that no two people of one test have the same address
+        self.bus = Bus()
+        self.dispatcher = Dispatcher(engine, database, files, self.bus)
+
+    @contextmanager
+    def making(self) -> Iterator[Factory]:
+        with self.database.write() as session:
+            make = Factory(session, self.files)
+            make._numbers = self.numbers
+            yield make
+
+    def image_set(self, prompts: str, user: User | None = None, **values: Any) -> int:
+        with self.making() as make:
+            user = user or make.user()
+            set_id = make.image_set(user, prompts=prompts, steps=3, **values).id
+        self.dispatcher.wake()
+        return set_id
+
+    def images(self, set_id: int) -> list[Image]:
+        with self.database.read() as session:
+            return list(session.get_one(ImageSet, set_id).images)
+
+    def units(self, set_id: int) -> list[Unit]:
+        with self.database.read() as session:
+            return session.query(Unit).filter_by(set_id=set_id).order_by(Unit.id).all()
+
+    def states(self, set_id: int) -> list[State]:
+        return [State(image.state) for image in self.images(set_id)]
+
+    async def until(self, what: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not what():  # noqa: ASYNC110  (it is the database that is asked)
+                await asyncio.sleep(0.005)
+
+    async def until_done(self, *set_ids: int) -> None:
+        waiting = {State.QUEUED, State.GENERATING}
+        await self.until(lambda: not any(waiting & {State(unit.state) for unit in self.units(id)} for id in set_ids))
+
+
+@pytest.fixture
+def run(database: Database, files: Files) -> Callable[..., None]:
+    """Runs a story beside a dispatcher."""
+
+    def run(story: Callable[[Room], Awaitable[None]], engine: Painter | None = None) -> None:
+        room = Room(engine or Painter(), database, files)
+        asyncio.run(tell(room, story))
+
+    return run
+
+
+async def tell(room: Room, story: Callable[[Room], Awaitable[None]]) -> None:
+    async with at_work(room):
+        await story(room)
+
+
+@asynccontextmanager
+async def at_work(room: Room) -> Any:
+    await room.engine.start()
+    task = asyncio.create_task(room.dispatcher.run())
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def test_a_set_is_made(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        set_id = room.image_set("a fox\na teapot\nan owl", unit_size=2)
+        await room.until_done(set_id)
+        images = room.images(set_id)
+        assert [image.state for image in images] == [State.FINISHED] * 3
+        for image in images:
+            assert image.sha256
+            assert room.files.path(Kind.IMAGES, image.sha256).stat().st_size == image.bytes
+            assert room.files.thumbnail(image.sha256, 320).exists()
+        assert [[image.prompt for image in unit.images] for unit in room.engine.units] == [
+            ["a fox", "a teapot"],
+            ["an owl"],
+        ]
+        assert not room.bus.running
+        assert not room.bus.previews
+
+    run(story)
+
+
+def test_one_bad_unit_does_not_hold_up_the_queue(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        bad = room.image_set("fail")
+        good = room.image_set("a fox")
+        await room.until_done(bad, good)
+        assert room.states(bad) == [State.FAILED]
+        assert room.images(bad)[0].error == "The picture 'fail' cannot be made."
+        assert room.units(bad)[0].tries == 1
+        assert room.states(good) == [State.FINISHED]
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        ("stumble", "The picture 'stumble' cannot be made."),
+        ("vanish", "The worker that made these pictures stopped before they were done."),
+        ("explode", "The engine failed on these pictures; the server's log says why."),
+    ],
+)
+def test_what_may_pass_is_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:
+    async def story(room: Room) -> None:
+        set_id = room.image_set(f"a fox\n{prompt}")
+        await room.until_done(set_id)
+        assert room.units(set_id)[0].tries == 3
+        fox, bad = room.images(set_id)
+        assert fox.state == State.FINISHED
+        assert (bad.state, bad.error) == (State.FAILED, sentence)
+        assert [len(unit.images) for unit in room.engine.units] == [2, 1, 1], "what is finished is not made again"
+
+    run(story)
+
+
+def test_a_full_disk_fails_the_unit_with_its_sentence_and_frees_the_slot(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Files.put
+
+    def put_until_full(self: Files, kind: Kind, png: bytes) -> str:
+        if kind is Kind.IMAGES and full:
+            raise NoRoom("The server's disk is full.")
+        return put(self, kind, png)
+
+    full = True
+    monkeypatch.setattr(Files, "put", put_until_full)
+
+    async def story(room: Room) -> None:
+        nonlocal full
+        first = room.image_set("a fox\na teapot")
+        await room.until_done(first)
+        assert room.states(first) == [State.FAILED] * 2
+        assert room.images(first)[0].error == "The server's disk is full."
+        full = False
+        second = room.image_set("an owl")
+        await room.until_done(second)
+        assert room.states(second) == [State.FINISHED]
+
+    run(story)
+
+
+def test_cancel_stops_within_one_step(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        set_id = room.image_set("a fox\na teapot", unit_size=1)
+        await room.until(lambda: len(room.engine.steps) == 1)
+        with room.database.write() as session:
+            owner = session.get_one(ImageSet, set_id).owner
+            stopped = sets.cancel(session, owner, set_id)
+        steps = len(room.engine.steps)
+        room.dispatcher.cancel(stopped)
+        await room.until(lambda: not room.engine.running)
+        assert len(room.engine.steps) <= steps + 1
+        assert room.states(set_id) == [State.CANCELLED] * 2
+        await asyncio.sleep(0.1)
+        assert len(room.engine.units) == 1, "the second unit is not begun"
+
+    run(story, Painter(step_seconds=0.05))
+
+
+def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(room: Room) -> None:
+        engine_unit = room.dispatcher._engine_unit
+
+        def cancelled_meanwhile(unit_id: int) -> EngineUnit:
+            unit = engine_unit(unit_id)
+            with room.database.write() as session:
+                owner = session.get_one(ImageSet, set_id).owner
+                room.dispatcher.cancel(sets.cancel(session, owner, set_id))
+            return unit
+
+        monkeypatch.setattr(room.dispatcher, "_engine_unit", cancelled_meanwhile)
+        set_id = room.image_set("a fox")
+        await room.until(lambda: room.states(set_id) == [State.CANCELLED])
+        await asyncio.sleep(0.1)
+        assert len(room.engine.steps) <= 1
+        assert room.states(set_id) == [State.CANCELLED]
+
+    run(story, Painter(step_seconds=0.02))
+
+
+def test_two_people_take_turns(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        with room.making() as make:
+            one, two = make.user(name="One"), make.user(name="Two")
+        first = room.image_set("\n".join(f"one {n}" for n in range(6)), one, unit_size=1)
+        second = room.image_set("\n".join(f"two {n}" for n in range(6)), two, unit_size=1)
+        await room.until_done(first, second)
+        served = [unit.images[0].prompt.split()[0] for unit in room.engine.units]
+        # The first set may have had its first two units before the second set came.
+        turns = served[served.index("two") :]
+        assert served.index("two") <= 2
+        assert turns[:10] == ["two", "one"] * 5
+
+    run(story, Painter(step_seconds=0.01))
+
+
+def test_every_slot_is_used_and_no_unit_twice(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        set_id = room.image_set("\n".join(f"thing {n}" for n in range(12)), unit_size=1)
+        await room.until(lambda: len(room.engine.running) == 3)
+        await room.until_done(set_id)
+        ids = [unit.id for unit in room.engine.units]
+        assert len(ids) == len(set(ids)) == 12
+
+    run(story, Painter(step_seconds=0.02, slots=3))
+
+
+def test_an_orderly_end_gives_back_what_ran(database: Database, files: Files) -> None:
+    room = Room(Painter(step_seconds=0.05), database, files)
+
+    async def story(room: Room) -> None:
+        set_id = room.image_set("a fox\na teapot", unit_size=1)
+        await room.until(lambda: len(room.engine.steps) == 1)
+        assert set_id == 1
+
+    asyncio.run(tell(room, story))
+    assert room.states(1) == [State.QUEUED] * 2
+    assert [unit.tries for unit in room.units(1)] == [0, 0]
+    assert not room.engine.running
+
+
+def test_it_wakes_at_once_and_otherwise_rests(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        claims = 0
+        claim = room.dispatcher._claim
+
+        def counted() -> tuple[int, int] | None:
+            nonlocal claims
+            claims += 1
+            return claim()
+
+        room.dispatcher._claim = counted  # type: ignore[method-assign]
+        await asyncio.sleep(0.5)
+        assert claims == 0, "nothing was queued, so nothing was asked again"
+        began = asyncio.get_running_loop().time()
+        await room.until_done(room.image_set("a fox"))
+        assert asyncio.get_running_loop().time() - began < 2
+
+    run(story)

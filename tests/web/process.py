@@ -1,0 +1,66 @@
+"""`soroe serve` as a process of its own: for what only a real process can show."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+READY = re.compile(r"Soroe is ready at (http://\S+) ")
+SETUP = re.compile(r"(http://\S+/setup/\S+)")
+PATIENCE = 120.0  # torch takes its time to import on a busy machine
+
+
+class Process:
+    """A server on a folder of data. `url` and `setup_link` are what it printed; its end is `kill` or `stop`."""
+
+    def __init__(self, data: Path, **settings: object) -> None:
+        self.log = data.parent / f"server-{time.monotonic_ns()}.log"
+        values = {"data": data, "port": 0, "device": "cpu"} | settings
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOROE_")}
+        environment |= {f"SOROE_{name.upper()}": str(value) for name, value in values.items()}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from app.cli import main; main()", "serve"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=Path(__file__).parent.parent.parent,
+            )
+        self.url = self._printed(READY)
+        found = SETUP.search(self.output)
+        self.setup_link = found[1] if found else ""
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """As Ctrl-C does; the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+    def _printed(self, what: re.Pattern[str]) -> str:
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends:
+            if found := what.search(self.output):
+                return found[1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.process.kill()
+        raise AssertionError(f"the server did not become ready:\n{self.output}")

@@ -1,0 +1,88 @@
+"""A real server on a free port, in a thread of the test's process, and browsers without a screen to talk to it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+
+from app.accounts import service as accounts
+from app.models import Role, User
+from tests.factory import PASSWORD, Factory
+
+NUMBERS = count(1)  # so that no two people have the same address
+
+
+@dataclass
+class Server:
+    url: str
+    app: FastAPI
+
+    @property
+    def parts(self) -> Any:
+        return self.app.state.parts
+
+
+@contextmanager
+def serve(app: FastAPI) -> Iterator[Server]:
+    """The app under uvicorn, as `soroe serve` runs it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        thread.join(0.01)
+    assert server.started, "the server did not start"
+    try:
+        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+    finally:
+        app.state.parts.bus.close()
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
+        assert not thread.is_alive(), "the server did not end"
+
+
+class Browser(httpx2.Client):
+    """One person's browser: keeps cookies, says where its requests come from, does not follow redirects by itself."""
+
+    user: User
+
+    def __init__(self, url: str, **options: Any) -> None:
+        headers = {"accept": "text/html,*/*;q=0.8", "sec-fetch-site": "same-origin"}
+        super().__init__(base_url=url, headers=headers, timeout=30, trust_env=False, **options)
+
+    def sign_in(self, email: str, password: str = PASSWORD) -> httpx2.Response:
+        return self.post("/login", data={"email": email, "password": password})
+
+
+def make_person(server: Server, role: Role, name: str = "") -> User:
+    """An account, without the slow road over an invitation's link."""
+    with making(server) as make:
+        return make.user(role, name)
+
+
+def signed_in_browser(server: Server, user: User) -> Browser:
+    """A browser of `user`, without the password, whose check is slow by design."""
+    with server.parts.database.write() as session:
+        token = accounts.start_session(session, user)
+    browser = Browser(server.url, cookies={server.parts.cookie: token})
+    browser.user = user
+    return browser
+
+
+@contextmanager
+def making(server: Server) -> Iterator[Factory]:
+    """Rows of all kinds, committed at the end."""
+    with server.parts.database.write() as session:
+        make = Factory(session, server.parts.files)
+        make._numbers = NUMBERS
+        yield make

@@ -1,0 +1,161 @@
+import re
+from collections.abc import Callable
+
+import pytest
+
+from app.accounts import service as accounts
+from app.models import Role
+from tests.factory import PASSWORD
+from tests.web.server import Browser, Server, make_person
+
+FORM = {"name": "Mori Haruka", "email": "haruka@example.com", "password": "a sentence of my own"}
+
+
+@pytest.fixture
+def setup_path(server: Server) -> str:
+    with server.parts.database.write() as session:
+        link = accounts.create_setup_link(session, server.parts.settings)
+    assert link is not None
+    return "/setup/" + link.rsplit("/", 1)[1]
+
+
+def test_the_setup_link_makes_the_first_administrator_once(anonymous: Browser, setup_path: str) -> None:
+    assert "Make the first account" in anonymous.get(setup_path).text
+    answer = anonymous.post(setup_path, data=FORM)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert anonymous.get("/people").status_code == 200
+    again = anonymous.post(setup_path, data=FORM | {"email": "other@example.com"})
+    assert again.status_code == 404
+    assert "This link was used already" in again.text
+    assert anonymous.get(setup_path).status_code == 404
+
+
+def test_a_wrong_form_comes_back_with_a_sentence_at_each_field(anonymous: Browser, setup_path: str) -> None:
+    answer = anonymous.post(setup_path, data={"name": "", "email": "nobody", "password": "short"})
+    assert answer.status_code == 422
+    assert len(re.findall(r'id="(?:name|email|password)-error"', answer.text)) == 3
+    assert 'value="nobody"' in answer.text
+    assert 'value="short"' not in answer.text
+    assert anonymous.post(setup_path, data=FORM).status_code == 303, "the link is still good"
+
+
+def test_an_empty_server_says_where_its_link_is(anonymous: Browser) -> None:
+    assert "open the link that the server printed" in anonymous.get("/login").text
+
+
+def test_signing_in_leads_to_where_one_wanted_to_go(server: Server, anonymous: Browser) -> None:
+    user = make_person(server, Role.DESIGNER)
+    answer = anonymous.get("/sets?owner=me")
+    assert answer.headers["location"] == "/login?next=/sets%3Fowner%3Dme"
+    page = anonymous.get(answer.headers["location"])
+    assert 'value="/sets?owner=me"' in page.text
+    form = {"email": user.email.upper(), "password": PASSWORD, "next": "/sets?owner=me"}
+    assert anonymous.post("/login", data=form).headers["location"] == "/sets?owner=me"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\r\nb: c"]
+)
+def test_signing_in_leads_nowhere_else(server: Server, anonymous: Browser, url: str) -> None:
+    user = make_person(server, Role.DESIGNER)
+    answer = anonymous.post("/login", data={"email": user.email, "password": PASSWORD, "next": url})
+    assert answer.headers["location"] == "/"
+
+
+def test_a_wrong_password_and_an_unknown_person_are_told_the_same(server: Server, anonymous: Browser) -> None:
+    user = make_person(server, Role.DESIGNER)
+    wrong = anonymous.sign_in(user.email, "not the password")
+    unknown = anonymous.sign_in("nobody@example.com", "not the password")
+    assert wrong.status_code == unknown.status_code == 422
+    sentence = "This e-mail and password do not belong to an account here"
+    assert sentence in wrong.text
+    assert sentence in unknown.text
+    assert "set-cookie" not in wrong.headers
+
+
+def test_too_many_tries_are_refused_for_one_person_only(server: Server, anonymous: Browser) -> None:
+    one, two = make_person(server, Role.DESIGNER), make_person(server, Role.DESIGNER)
+    server.parts.sign_in_tries.tries = 3
+    for _ in range(3):
+        assert "do not belong" in anonymous.sign_in(one.email, "not the password").text
+    answer = anonymous.sign_in(one.email)
+    assert answer.status_code == 422
+    assert "too many tries" in answer.text
+    assert anonymous.sign_in(two.email).status_code == 303
+
+
+def test_every_sign_in_is_a_new_session(server: Server, anonymous: Browser) -> None:
+    user = make_person(server, Role.DESIGNER)
+    anonymous.sign_in(user.email)
+    first = anonymous.cookies["soroe"]
+    anonymous.sign_in(user.email)
+    assert anonymous.cookies["soroe"] != first
+    with Browser(server.url, cookies={"soroe": first}) as thief:
+        assert thief.get("/").status_code == 303, "the old one has ended"
+
+
+def test_signing_out(designer: Browser) -> None:
+    token = designer.cookies["soroe"]
+    assert designer.post("/logout").headers["location"] == "/login"
+    assert "soroe" not in designer.cookies
+    designer.cookies["soroe"] = token
+    assert designer.get("/").status_code == 303, "a copy of the cookie opens nothing"
+
+
+def test_an_invitation(server: Server, admin: Browser) -> None:
+    page = admin.post("/people/invite", data={"role": "reviewer"})
+    assert page.status_code == 200
+    link = re.search(r'value="(http[^"]+/setup/[^"]+)"', page.text)
+    assert link is not None
+    path = "/setup/" + link[1].rsplit("/", 1)[1]
+    with Browser(server.url) as browser:
+        assert "invited as <strong>reviewer</strong>" in browser.get(path).text
+        assert browser.post(path, data=FORM).status_code == 303
+        assert browser.get("/people").status_code == 403
+    assert "Mori Haruka" in admin.get("/people").text
+
+
+def test_a_closed_account_is_out_at_once(server: Server, admin: Browser, sign_in: Callable[..., Browser]) -> None:
+    person = make_person(server, Role.DESIGNER)
+    with Browser(server.url) as browser:
+        browser.sign_in(person.email)
+        answer = admin.post(f"/people/{person.id}", data={"active": "0"})
+        assert answer.headers["location"] == "/people"
+        assert browser.get("/").status_code == 303
+        assert browser.sign_in(person.email).status_code == 422
+        admin.post(f"/people/{person.id}", data={"active": "1"})
+        assert browser.sign_in(person.email).status_code == 303
+
+
+def test_a_new_role_counts_at_once(server: Server, admin: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    with Browser(server.url) as browser:
+        browser.sign_in(person.email)
+        assert admin.post(f"/people/{person.id}", data={"role": "admin"}).status_code == 303
+        assert browser.get("/people").status_code == 200
+    assert admin.post(f"/people/{person.id}", data={"role": "emperor"}).status_code == 422
+
+
+def test_a_new_password_ends_the_other_browsers(server: Server, anonymous: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    anonymous.sign_in(person.email)
+    with Browser(server.url) as other:
+        other.sign_in(person.email)
+        wrong = anonymous.post("/account/password", data={"current": "no", "password": "another sentence"})
+        assert wrong.status_code == 422
+        assert 'id="current-error"' in wrong.text
+        form = {"current": PASSWORD, "password": "another sentence"}
+        assert anonymous.post("/account/password", data=form).status_code == 303
+        assert "The password was changed" in anonymous.get("/account").text
+        assert "The password was changed" not in anonymous.get("/account").text, "a toast is shown once"
+        assert other.get("/").status_code == 303
+
+
+def test_signing_the_others_out(server: Server, anonymous: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    anonymous.sign_in(person.email)
+    with Browser(server.url) as other:
+        other.sign_in(person.email)
+        anonymous.post("/account/sessions/end")
+        assert other.get("/").status_code == 303
+        assert anonymous.get("/").status_code == 200

@@ -1,0 +1,89 @@
+from collections.abc import Callable
+
+import pytest
+
+from app.main import create_app
+from app.models import Role
+from app.settings import Settings
+from app.web.headers import CONTENT_SECURITY_POLICY, HEADERS
+from tests.engine.painter import Painter
+from tests.web.server import Browser, Server, make_person, making, serve
+
+
+@pytest.mark.parametrize("path", ["/login", "/", "/nothing", "/healthz", "/images/1.png", "/static/x/css/base.css"])
+def test_every_answer_has_them(anonymous: Browser, path: str) -> None:
+    headers = anonymous.get(path).headers
+    assert headers.keys() >= {name.lower() for name in HEADERS}
+    assert "strict-transport-security" not in headers, "not over http"
+
+
+def test_the_policy_allows_nothing_inline() -> None:
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+
+
+def test_a_fault_of_ours_has_them_too(
+    server: Server, sign_in: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    designer = sign_in()
+    monkeypatch.setattr("app.web.home.sets.queue", lambda *_: 1 / 0)
+    answer = designer.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong on the server" in answer.text
+    assert "ZeroDivisionError" not in answer.text
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
+def test_pages_are_not_kept_and_pictures_are(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        image = make.finished_set(prompts="a fox").images[0]
+    assert designer.get("/").headers["cache-control"] == "private, no-store"
+    for path in (f"/images/{image.id}.png", f"/images/{image.id}/thumb-320.webp"):
+        answer = designer.get(path)
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_static_files_are_kept_under_their_own_hash_only(server: Server, anonymous: Browser) -> None:
+    fresh = server.parts.environment.globals["static"]("css/base.css")
+    assert anonymous.get(fresh).headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert anonymous.get("/static/000000000000/css/base.css").headers["cache-control"] == "no-cache"
+    for path in ("/static/x/../../pyproject.toml", "/static/x/%2e%2e/%2e%2e/pyproject.toml", "/static/x/css"):
+        assert anonymous.get(path).status_code == 404, path
+
+
+def test_the_session_cookie(server: Server, anonymous: Browser) -> None:
+    user = make_person(server, Role.DESIGNER)
+    cookie = anonymous.sign_in(user.email).headers["set-cookie"]
+    assert cookie.startswith("soroe=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Path=/" in cookie
+    assert "Secure" not in cookie
+
+
+def test_over_https_the_cookie_is_bound_to_the_host(settings: Settings) -> None:
+    settings.url = "https://soroe.example.com"
+    with serve(create_app(settings, Painter())) as server, Browser(server.url) as browser:
+        answer = browser.sign_in(make_person(server, Role.DESIGNER).email)
+        assert answer.headers["set-cookie"].startswith("__Host-soroe=")
+        assert "Secure" in answer.headers["set-cookie"]
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "", "origin": "https://evil.example"},
+    ],
+)
+def test_a_cross_site_post_is_refused(server: Server, designer: Browser, headers: dict[str, str]) -> None:
+    for path in ("/logout", "/styles", "/sets", "/sets/1/cancel", "/people/invite", "/images/1/decision"):
+        answer = designer.post(path, headers=headers)
+        assert answer.status_code == 403, path
+        assert "came from another site" in answer.text
+    assert designer.get("/account").status_code == 200, "still signed in"

@@ -1,0 +1,6 @@
+from tests.web.server import Browser
+
+
+def test_a_running_server_says_so(anonymous: Browser) -> None:
+    answer = anonymous.get("/healthz")
+    assert answer.json() == {"status": "ok", "model": "painter"}

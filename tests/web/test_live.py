@@ -1,0 +1,195 @@
+"""The events of a set, read from a real socket as a browser reads them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.accounts import service as accounts
+from app.models import ImageSet, State
+from app.web import live
+from tests.engine.painter import Painter
+from tests.web.server import Browser, Server, making
+from tests.web.test_sets import post_set, wait_for, wait_until
+
+
+@dataclass
+class Message:
+    data: str = ""
+    event: str = ""
+    id: str = ""
+
+
+def messages(browser: Browser, path: str, **headers: str) -> Iterator[Message]:
+    """The messages of an event stream, until it ends."""
+    with browser.stream("GET", path, headers={"accept": "text/event-stream"} | headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        message = Message()
+        for line in answer.iter_lines():
+            name, _, value = line.partition(": ")
+            if not line:
+                if message.id or message.event:
+                    yield message
+                message = Message()
+            elif name == "data":
+                message.data += value + "\n"
+            elif name in ("event", "id"):
+                setattr(message, name, value)
+
+
+@pytest.fixture
+def engine() -> Painter:
+    return Painter(step_seconds=0.1)
+
+
+@pytest.fixture
+def code(server: Server) -> str:
+    with making(server) as make:
+        return make.style().code
+
+
+def test_a_set_fills_in_before_the_eyes_of_whoever_watches(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "a fox\na teapot", steps="6")
+    seen = list(messages(designer, f"{path}/events"))
+    assert seen[-1].event == "done"
+    html = [message.data for message in seen[:-1]]
+    assert all('id="progress" hx-swap-oob=' in message for message in html)
+    assert 'data-state="generating"' in "".join(html)
+    assert "/preview?step=" in "".join(html)
+    assert html[-1].count('data-state="finished"') >= 1
+    assert "2 of 2" in html[-1]
+    assert all('hx-swap-oob="outerMorph"' in message for message in html)
+    assert all(message.id for message in seen)
+    assert len(seen) < 20, "steps come together, not one message each"
+
+
+def test_the_first_message_is_the_present_state(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "a fox\na teapot", steps="1")
+    wait_for(server, path, State.FINISHED)
+    seen = list(messages(designer, f"{path}/events"))
+    assert [message.event for message in seen] == ["", "done"]
+    assert seen[0].data.count('data-state="finished"') == 2
+
+
+def test_a_page_that_connects_gets_only_what_changed_since_it_was_rendered(
+    designer: Browser, server: Server, code: str
+) -> None:
+    path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="5")
+    wait_until(lambda: len(server.parts.engine.steps) >= 7)  # the second unit of two
+    cursor = server.parts.bus.cursor()
+    first = next(iter(messages(designer, f"{path}/events?after={cursor}")))
+    for number in (1, 2, 3, 4):
+        assert f'id="image-{number}"' not in first.data
+    assert 'id="image-5"' in first.data
+
+
+def test_a_reconnect_replays_what_was_missed_and_nothing_else(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="5")
+    wait_until(lambda: len(server.parts.engine.steps) >= 7)
+    stream = messages(designer, f"{path}/events")
+    last = next(stream)
+    stream.close()
+    wait_for(server, path, State.FINISHED)
+    replayed = list(messages(designer, f"{path}/events", **{"last-event-id": last.id}))
+    assert [message.event for message in replayed] == ["", "done"]
+    for number in (5, 6, 7, 8):
+        assert f'id="image-{number}"' in replayed[0].data
+    assert 'id="image-1"' not in replayed[0].data
+    assert "8 of 8" in replayed[0].data
+
+
+def test_an_id_of_an_earlier_process_brings_everything(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "a fox\na teapot", steps="1")
+    wait_for(server, path, State.FINISHED)
+    replayed = list(messages(designer, f"{path}/events", **{"last-event-id": "0badcafe-17"}))
+    assert replayed[0].data.count('id="image-') == 2
+
+
+def test_a_quiet_stream_is_kept_open_by_comments(
+    designer: Browser, server: Server, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.05)
+    server.parts.engine.step_seconds = 0.5
+    path = post_set(designer, code, "a fox", steps="2")
+    with designer.stream("GET", f"{path}/events") as answer:
+        assert any(line == ": ping" for line in answer.iter_lines())
+
+
+def test_a_cancel_reaches_whoever_watches(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="20")
+    seen: list[Message] = []
+    watching = threading.Thread(target=lambda: seen.extend(messages(designer, f"{path}/events")))
+    watching.start()
+    wait_until(lambda: len(server.parts.engine.steps) >= 2)
+    designer.post(f"{path}/cancel")
+    watching.join(10)
+    assert seen[-1].event == "done"
+    assert seen[-2].data.count('data-state="cancelled"') == 8
+
+
+def test_signing_out_ends_the_stream(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "a fox", steps="50")
+    stream = messages(designer, f"{path}/events")
+    next(stream)
+    with server.parts.database.write() as session:
+        accounts.sign_out(session, designer.cookies["soroe"])
+    assert all(message.event != "done" for message in stream), "it ended, and not because the set was done"
+
+
+def test_nothing_to_watch(designer: Browser, anonymous: Browser, server: Server, code: str) -> None:
+    assert designer.get("/sets/99/events").status_code == 404
+    assert anonymous.get("/sets/1/events", headers={"hx-request": "true"}).headers["hx-redirect"] == "/login?next=/"
+
+
+def test_a_slow_watcher_holds_nobody_up(designer: Browser, server: Server, code: str) -> None:
+    server.parts.engine.step_seconds = 0.01
+    path = post_set(designer, code, "a fox", steps="100")
+    with designer.stream("GET", f"{path}/events") as answer:
+        began = time.monotonic()
+        wait_for(server, path, State.FINISHED)  # while not a line of it is read
+        assert time.monotonic() - began < 15
+        assert "event: done" in list(answer.iter_lines())
+
+
+class TestTimeLeft:
+    def left(self, server: Server, set_id: int) -> float | None:
+        with server.parts.database.read() as session:
+            owner = session.get_one(ImageSet, set_id).owner
+            return live.view(session, server.parts, owner, set_id).seconds_left
+
+    def test_it_is_measured(self, designer: Browser, server: Server, code: str) -> None:
+        path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="10")
+        set_id = int(path.rsplit("/", 1)[1])
+        assert self.left(server, set_id) is None, "nothing was measured yet"
+        wait_until(lambda: len(server.parts.engine.steps) >= 4)
+        left = self.left(server, set_id)
+        assert left is not None
+        assert 0.8 < left < 4.0, "16 steps of a tenth of a second"
+        wait_for(server, path, State.FINISHED)
+        assert self.left(server, set_id) is None
+
+    def test_other_peoples_turns_count(self, sign_in: Callable[..., Browser], server: Server, code: str) -> None:
+        one, two = sign_in(name="One"), sign_in(name="Two")
+        path = post_set(one, code, "\n".join(f"thing {n}" for n in range(12)), steps="5")
+        wait_until(lambda: len(server.parts.engine.steps) >= 6)
+        alone = self.left(server, 1)
+        post_set(two, code, "\n".join(f"other {n}" for n in range(8)), steps="5")
+        together = self.left(server, 1)
+        assert path
+        assert alone is not None
+        assert together is not None
+        assert together > alone + 0.2
+
+
+def test_watching_costs_no_connection(designer: Browser, server: Server, code: str) -> None:
+    path = post_set(designer, code, "a fox", steps="30")
+    pool = server.parts.database.engine.pool
+    streams = [messages(designer, f"{path}/events") for _ in range(5)]
+    for stream in streams:
+        next(stream)
+    wait_until(lambda: pool.checkedout() <= 2)
+    for stream in streams:
+        stream.close()

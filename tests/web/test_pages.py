@@ -1,0 +1,130 @@
+"""Every page is rendered with rows in it, and every address refuses those who may not open it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi.routing import APIRoute
+
+from app.main import PAGES
+from app.models import Role, Verdict
+from app.web.templating import TEMPLATES
+from tests.web.server import Browser, Server, making
+
+OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz"}
+OF_ADMINS = {"/people", "/people/invite", "/people/{person_id}"}
+
+
+@pytest.fixture
+def filled(server: Server) -> dict[str, str]:
+    """A server with one of everything; the values for the addresses' parameters."""
+    with making(server) as make:
+        owner = make.user(Role.DESIGNER, "森 はるか")
+        style = make.style(owner, name="Retro sunburst", text="vintage poster")
+        image_set = make.finished_set(owner, style, prompts="a fox\na teapot\n露のついたぶどうの房\nan owl", count=2)
+        make.decide(image_set.images[0])
+        make.decide(image_set.images[1], Verdict.CHANGES_REQUESTED)
+        make.decide(image_set.images[2], Verdict.REJECTED)
+        make.decide(image_set.images[3])
+        make.decide(image_set.images[3], Verdict.WITHDRAWN)
+        return {
+            "set_id": str(image_set.id),
+            "image_id": str(image_set.images[0].id),
+            "code": style.code,
+            "reference_id": str(style.versions[0].references[0].reference_id),
+            "campaign_id": str(image_set.campaign.id),
+            "person_id": str(owner.id),
+            "side": "320",
+            "token": "unknown",
+        }
+
+
+def routes() -> list[tuple[str, str]]:
+    found = [
+        (method, route.path)
+        for module in PAGES
+        for route in module.router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods)
+    ]
+    assert len(found) > 40
+    return found
+
+
+def fill(path: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
+
+
+def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser]) -> None:
+    manager = sign_in(Role.ADMIN)
+    for method, path in routes():
+        if method != "GET" or path in OPEN_TO_ALL or path.endswith(("/preview", "/events")):
+            continue
+        query = f"?ids={filled['image_id']}" if path == "/pictures/approved.zip" else ""
+        answer = manager.get(fill(path, filled) + query)
+        assert answer.status_code == 200, f"{path}: {answer.status_code}"
+        if answer.headers["content-type"].startswith("text/html"):
+            assert answer.text.rstrip().endswith("</html>"), path
+
+
+def test_every_page_opens_while_nothing_is_there(sign_in: Callable[..., Browser]) -> None:
+    admin = sign_in(Role.ADMIN)
+    for method, path in routes():
+        if method == "GET" and "{" not in path and path != "/pictures/approved.zip":
+            assert admin.get(path, follow_redirects=True).status_code == 200, path
+
+
+def test_every_template_is_rendered_by_some_page() -> None:
+    """A page is whole or an include: whole pages are named by a route, includes by a template."""
+    named = "\n".join(path.read_text() for path in (TEMPLATES.parent / "app" / "web").glob("*.py"))
+    named += "\n".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
+    for path in TEMPLATES.rglob("*.html"):
+        assert f'"{path.relative_to(TEMPLATES).as_posix()}"' in named, f"nothing renders {path.name}"
+
+
+def test_anonymous_sees_nothing(filled: dict[str, str], anonymous: Browser) -> None:
+    for method, path in routes():
+        if path in OPEN_TO_ALL:
+            continue
+        answer = anonymous.request(method, fill(path, filled))
+        assert answer.status_code == 303, f"{method} {path}: {answer.status_code}"
+        assert answer.headers["location"].startswith("/login"), path
+        answer = anonymous.request(method, fill(path, filled), headers={"accept": "image/png"})
+        assert answer.status_code == 401, f"{method} {path}: {answer.status_code}"
+
+
+@pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER, Role.MANAGER])
+def test_pages_of_administrators_are_closed_to_others(
+    filled: dict[str, str], sign_in: Callable[..., Browser], role: Role
+) -> None:
+    browser = sign_in(role)
+    for method, path in routes():
+        if path in OF_ADMINS:
+            assert browser.request(method, fill(path, filled)).status_code == 403, path
+
+
+def test_a_designer_decides_nothing(filled: dict[str, str], designer: Browser) -> None:
+    path = f"/images/{filled['image_id']}/decision"
+    assert designer.post(path, data={"verdict": "approved", "seen": ""}).status_code == 403
+    assert "Reviewers decide" in designer.get(f"/review?image={filled['image_id']}").text
+
+
+@pytest.mark.parametrize("path", ["cancel", "retry"])
+def test_a_designer_changes_only_sets_of_their_own(filled: dict[str, str], designer: Browser, path: str) -> None:
+    answer = designer.post(f"/sets/{filled['set_id']}/{path}")
+    assert answer.status_code == 403
+    assert "Only 森 はるか or a manager can change this set." in answer.text
+
+
+def test_a_designer_changes_only_styles_of_their_own(filled: dict[str, str], designer: Browser) -> None:
+    code = filled["code"]
+    assert designer.get(f"/styles/{code}/edit").status_code == 403
+    assert designer.post(f"/styles/{code}/archive").status_code == 403
+    form = {"name": "Mine now", "reference_id": filled["reference_id"]}
+    assert designer.post(f"/styles/{code}", data=form).status_code == 403
+
+
+def test_a_designer_downloads_only_sets_of_their_own(filled: dict[str, str], designer: Browser) -> None:
+    for path in ("/sets/{set_id}/approved.zip", "/campaigns/{campaign_id}/approved.zip"):
+        assert designer.get(fill(path, filled)).status_code == 403, path
+    assert designer.get(f"/pictures/approved.zip?ids={filled['image_id']}").status_code == 403

@@ -1,0 +1,112 @@
+"""A real server process with the real engine, killed in mid-set and started again on the same data."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.database import Database
+from app.files import Files, Kind
+from app.models import Act, AuditEvent, Image, State, Unit
+from app.settings import Settings
+from tests.factory import png
+from tests.web.process import Process
+from tests.web.server import Browser
+
+PROMPTS = "a fox\na teapot\nan owl\na bicycle\nan apple"
+FORM = {"name": "Mori Haruka", "email": "haruka@example.com", "password": "a sentence of my own"}
+PATIENCE = 120.0
+INTERRUPTED = 130  # the status of a command that Ctrl-C ended
+
+
+@contextmanager
+def set_up(server: Process) -> Iterator[Browser]:
+    """A browser in which the first administrator is signed in."""
+    with Browser(server.url) as browser:
+        path = server.setup_link.removeprefix(server.url)
+        assert browser.post(path, data=FORM).status_code == 303
+        yield browser
+
+
+def ask_for_a_set(browser: Browser) -> None:
+    files = {"picture": ("a.png", png("teal", (128, 128)), "image/png")}
+    style = browser.post("/styles", data={"name": "Teal"}, files=files)
+    code = style.headers["location"].rsplit("/", 1)[1]
+    form = {"style": code, "prompts": PROMPTS, "size": "128x128", "steps": "8", "seed": "1"}
+    assert browser.post("/sets", data=form).headers["location"] == "/sets/1"
+
+
+def rows(data: Path) -> tuple[list[Image], list[Unit]]:
+    database = Database(Settings(_env_file=None, data=data))
+    with database.read() as session:
+        found = session.query(Image).order_by(Image.id).all(), session.query(Unit).order_by(Unit.id).all()
+    database.close()
+    return found
+
+
+def wait_until_finished(data: Path, number: int) -> list[Image]:
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        images, _ = rows(data)
+        finished = [image for image in images if image.state == State.FINISHED]
+        if len(finished) >= number:
+            return finished
+        time.sleep(0.02)
+    raise AssertionError([image.state for image in images])
+
+
+def traces(data: Path, images: list[Image]) -> dict[int, tuple[str, object, bytes, int]]:
+    """All that must not change of a finished image."""
+    kept = {}
+    for image in images:
+        path = Files(data / "files").path(Kind.IMAGES, image.sha256 or "")
+        kept[image.id] = (image.sha256 or "", image.finished_at, path.read_bytes(), path.stat().st_mtime_ns)
+    return kept
+
+
+def test_killed_in_mid_set_it_loses_nothing_and_makes_nothing_twice(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Process(data, unit_size=1) as server, set_up(server) as browser:
+        ask_for_a_set(browser)
+        wait_until_finished(data, 2)
+        server.kill()
+    before = traces(data, wait_until_finished(data, 2))
+    assert len(before) < 5, "it was killed in mid-set"
+
+    with Process(data, unit_size=1) as server:
+        assert not server.setup_link, "there is an administrator, so no link is printed"
+        after = traces(data, wait_until_finished(data, 5))
+        with Browser(server.url) as browser:
+            browser.sign_in(FORM["email"], FORM["password"])
+            assert browser.get("/sets/1").text.count('data-state="finished"') == 5
+        assert server.stop() == INTERRUPTED, server.output
+        assert "Traceback" not in server.output
+    assert {image: after[image] for image in before} == before
+
+    images, units = rows(data)
+    assert [unit.state for unit in units] == [State.FINISHED] * 5
+    assert all(unit.tries <= 3 for unit in units)
+    assert len({image.sha256 for image in images}) == 5
+    database = Database(Settings(_env_file=None, data=data))
+    with database.read() as session:
+        made = Counter(event.subject_id for event in session.query(AuditEvent).filter_by(act=Act.IMAGE_FINISH))
+    database.close()
+    assert set(made.values()) == {1}, "no image was finished twice"
+    assert not list((data / "files").rglob("*.unfinished"))
+
+
+def test_an_orderly_end_is_quick_even_while_somebody_watches(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Process(data, unit_size=1) as server, set_up(server) as browser:
+        ask_for_a_set(browser)
+        with browser.stream("GET", "/sets/1/events") as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            began = time.monotonic()
+            assert server.stop() == INTERRUPTED, server.output
+            assert time.monotonic() - began < 10
+        assert "Traceback" not in server.output
+    _, units = rows(data)
+    assert State.GENERATING not in [unit.state for unit in units], "what ran was given back"
+    assert all(unit.tries == 0 for unit in units if unit.state == State.QUEUED)

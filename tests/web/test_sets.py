@@ -1,0 +1,161 @@
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app.models import Image, ImageSet, State
+from tests.engine.painter import Painter
+from tests.web.server import Browser, Server, making
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def code(server: Server) -> str:
+    with making(server) as make:
+        return make.style(text="vintage poster").code
+
+
+def form(code: str, prompts: str = "a fox\na teapot", **values: str) -> dict[str, str]:
+    return {"style": code, "prompts": prompts, "count": "1", "size": "64x64", "steps": "3"} | values
+
+
+def post_set(browser: Browser, code: str, prompts: str = "a fox\na teapot", **values: str) -> str:
+    answer = browser.post("/sets", data=form(code, prompts, **values))
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def wait_for(server: Server, path: str, *states: State) -> list[Image]:
+    """The images of a set, once all of them are in one of the states."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        with server.parts.database.read() as session:
+            images = list(session.get_one(ImageSet, int(path.rsplit("/", 1)[1])).images)
+        if all(image.state in states for image in images):
+            return images
+        time.sleep(0.02)
+    raise AssertionError([image.state for image in images])
+
+
+def test_a_set_is_asked_for_and_made(server: Server, engine: Painter, designer: Browser, code: str) -> None:
+    path = post_set(designer, code, "a fox\n\n  a teapot  ", count="2", seed="7", name="Autumn", campaign="Autumn 2026")
+    images = wait_for(server, path, State.FINISHED)
+    assert [(image.prompt, image.seed) for image in images] == [
+        ("a fox", 7),
+        ("a fox", 8),
+        ("a teapot", 9),
+        ("a teapot", 10),
+    ]
+    assert engine.units[0].images[0].prompt == "a fox, vintage poster"
+    page = designer.get(path).text
+    assert "<h1>Autumn</h1>" in page
+    assert page.count('data-state="finished"') == 4
+    assert "Autumn 2026" in page
+    assert "hx-sse:connect" not in page, "a set that is done needs no events"
+    picture = designer.get(f"/images/{images[0].id}.png")
+    assert picture.headers["content-type"] == "image/png"
+    assert len(picture.content) == images[0].bytes
+
+
+def test_a_wrong_form_keeps_what_was_typed(designer: Browser, code: str) -> None:
+    wrong = form(code, "a fox\n" + "x" * 600, count="99", size="big", steps="0", guidance="lots", scheduler="none")
+    answer = designer.post("/sets", data=wrong)
+    assert answer.status_code == 422
+    for field in ("prompts", "count", "size", "steps", "guidance"):
+        assert f'id="{field}-error"' in answer.text, field
+    assert "Line 2 is too long: it has 600 characters of at most 500." in answer.text
+    assert "x" * 600 in answer.text
+    assert designer.post("/sets", data={}).status_code == 422
+
+
+def test_the_form_of_a_small_model_offers_what_it_can(designer: Browser, code: str) -> None:
+    page = designer.get(f"/sets/new?style={code}").text
+    for size in ("256x256", "208x304", "336x192"):
+        assert f'value="{size}"' in page
+    assert 'data-add-prompt="a teapot"' in page
+
+
+def test_make_again_fills_the_form(server: Server, designer: Browser, code: str) -> None:
+    path = post_set(designer, code, "a fox\n<b>an owl</b>", name="Autumn", steps="5")
+    page = designer.get(f"/sets/new?from={path.rsplit('/', 1)[1]}").text
+    assert "a fox\n&lt;b&gt;an owl&lt;/b&gt;</textarea>" in page
+    assert 'name="steps" inputmode="numeric" value="5"' in page
+    wait_for(server, path, State.FINISHED)
+
+
+class TestSlowly:
+    @pytest.fixture
+    def engine(self) -> Painter:
+        return Painter(step_seconds=0.15)
+
+    def test_cancel_stops_within_one_step_and_keeps_what_is_finished(
+        self, server: Server, engine: Painter, designer: Browser, code: str
+    ) -> None:
+        prompts = "\n".join(f"thing {n}" for n in range(8))
+        path = post_set(designer, code, prompts, steps="4")
+        wait_until(lambda: len(engine.steps) >= 6)  # the second unit of two
+        answer = designer.post(f"{path}/cancel")
+        steps = len(engine.steps)
+        assert answer.headers["location"] == path
+        wait_until(lambda: not engine.running)
+        assert len(engine.steps) <= steps + 1
+        images = wait_for(server, path, State.FINISHED, State.CANCELLED)
+        assert [image.state for image in images] == [State.FINISHED] * 4 + [State.CANCELLED] * 4
+        assert designer.post(f"{path}/cancel").status_code == 409
+        assert "Make the other 4" in designer.get(path).text
+
+    def test_previews_are_there_while_it_is_made_and_not_afterwards(
+        self, server: Server, engine: Painter, designer: Browser, code: str
+    ) -> None:
+        path = post_set(designer, code, "a fox", steps="8")
+        wait_until(lambda: len(engine.steps) >= 2)
+        page = designer.get(path).text
+        preview = re.search(r"/images/\d+/preview\?step=\d+", page)
+        assert preview is not None
+        answer = designer.get(preview[0])
+        assert answer.headers["content-type"] == "image/webp"
+        assert answer.headers["cache-control"] == "private, no-store"
+        wait_for(server, path, State.FINISHED)
+        assert designer.get(preview[0]).status_code == 404
+
+
+def test_what_failed_can_be_tried_again(server: Server, engine: Painter, designer: Browser, code: str) -> None:
+    path = post_set(designer, code, "a fox\nfail")
+    fox, bad = wait_for(server, path, State.FINISHED, State.FAILED)
+    page = designer.get(path).text
+    assert "cannot be made" in page
+    assert "Retry 1" in page
+    assert designer.post(f"/images/{fox.id}/retry").status_code == 409
+    assert designer.post(f"/images/{bad.id}/retry").headers["location"] == path
+    wait_until(lambda: len(engine.units) == 2)
+    wait_for(server, path, State.FINISHED, State.FAILED)
+    assert designer.post(f"{path}/retry").headers["location"] == path
+    wait_until(lambda: len(engine.units) == 3)
+    assert [image.image_id for unit in engine.units[1:] for image in unit.images] == [bad.id, bad.id]
+
+
+def test_the_list_is_filtered_and_paged(server: Server, sign_in: Callable[..., Browser]) -> None:
+    with making(server) as make:
+        owner, style = make.user(name="Ito Kenji"), make.style()
+        for number in range(30):
+            make.finished_set(owner, style, prompts="a fox", name=f"Set number {number}.", campaign="Spring")
+    browser = sign_in()
+    first = browser.get("/sets").text
+    assert "Set number 29." in first
+    assert "Set number 6." in first
+    assert "Set number 5." not in first
+    more = re.search(r'href="(/sets\?[^"]*after=\d+[^"]*)"', first)
+    assert more is not None
+    assert "Set number 5." in browser.get(more[1].replace("&amp;", "&")).text
+    assert "No set matches" in browser.get("/sets?owner=me").text
+    assert "Set number 29." in browser.get(f"/sets?style={style.code}").text
+    assert "No set matches" in browser.get("/sets?campaign=99").text
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < ends, "it did not come to pass"
+        time.sleep(0.005)
