@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import Database
 from app.engine.base import Cancelled, Engine, WorkerLost
@@ -100,6 +101,7 @@ class Dispatcher:
             unit_id, set_id = claimed
             task = asyncio.create_task(self._serve(unit_id, set_id), name=f"unit {unit_id}")
             self._units[unit_id] = task
+            self._cancelled &= self._units.keys()
             task.add_done_callback(partial(self._gone, unit_id))
 
     def _gone(self, unit_id: int, _: asyncio.Task[None]) -> None:
@@ -122,25 +124,38 @@ class Dispatcher:
             unit = await asyncio.to_thread(self._engine_unit, unit_id)
             self.bus.begin(unit, set_id)
             failed = await self._make(unit)
-            if failed:
-                await asyncio.to_thread(self._fail, unit_id, failed.message, failed.transient)
-            else:
-                await asyncio.to_thread(self._end, unit_id)
         except asyncio.CancelledError:
             await asyncio.to_thread(self._give_back, unit_id)
+            self.bus.end(unit_id)
             raise
         except UserError as error:  # such as a full disk: a sentence for the person, and the queue goes on
-            await asyncio.to_thread(self._fail, unit_id, str(error), False)
+            failed = Failed(unit_id, str(error))
         except WorkerLost:
-            await asyncio.to_thread(self._fail, unit_id, LOST, True)
+            failed = Failed(unit_id, LOST, transient=True)
         except Exception:
             log.exception("a unit failed", unit=unit_id)
-            await asyncio.to_thread(self._fail, unit_id, BROKEN, True)
+            failed = Failed(unit_id, BROKEN, transient=True)
+        try:
+            await self._settle(unit_id, failed)
         finally:
             self.bus.end(unit_id)
 
+    async def _settle(self, unit_id: int, failed: Failed | None) -> None:
+        """Write down how the unit ended, again and again should the database not take it (its disk is full, say).
+
+        The slot stays taken meanwhile: nothing else could be written down either.
+        """
+        while True:
+            try:
+                return await asyncio.to_thread(self._end, unit_id, failed)
+            except SQLAlchemyError:
+                log.exception("how a unit ended could not be written", unit=unit_id)
+                await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+
     async def _make(self, unit: Unit) -> Failed | None:
         """Run the unit and keep what it makes. A Failed event, or None when it ended or was cancelled."""
+        if unit.id in self._cancelled:
+            return None
         events = self.engine.run(unit)
         try:
             async for event in events:
@@ -181,13 +196,12 @@ class Dispatcher:
         with self.database.write() as session:
             sets.finish_image(session, event.unit_id, event.image_id, sha256, len(event.png), event.seconds)
 
-    def _end(self, unit_id: int) -> None:
+    def _end(self, unit_id: int, failed: Failed | None) -> None:
         with self.database.write() as session:
-            sets.end_unit(session, unit_id)
-
-    def _fail(self, unit_id: int, message: str, transient: bool) -> None:
-        with self.database.write() as session:
-            sets.fail_unit(session, unit_id, message, transient)
+            if failed:
+                sets.fail_unit(session, unit_id, failed.message, failed.transient)
+            else:
+                sets.end_unit(session, unit_id)
 
     def _give_back(self, unit_id: int) -> None:
         with self.database.write() as session:

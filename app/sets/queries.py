@@ -4,7 +4,7 @@ Pages of a list are cut by id (keyset), so that the thousandth costs what the fi
 rows come in at the top. Lists are read in a fixed number of statements, whatever their length.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -140,16 +140,15 @@ def get(session: Session, user: User, set_id: int) -> ImageSet:
     return found
 
 
-def images(session: Session, user: User, set_id: int) -> list[Image]:
-    """The images of a set in their order, with their units."""
-    return list(
-        session.scalars(
-            select(Image)
-            .where(Image.set_id == set_id, signed_in(user))
-            .options(joinedload(Image.unit))
-            .order_by(Image.position)
-        )
+def images(session: Session, user: User, set_id: int, only: Collection[int] | None = None) -> list[Image]:
+    """The images of a set in their order, with their units; of those ids `only`, when they are given."""
+    statement = (
+        select(Image)
+        .where(Image.set_id == set_id, signed_in(user))
+        .options(joinedload(Image.unit))
+        .order_by(Image.position)
     )
+    return list(session.scalars(statement if only is None else statement.where(Image.id.in_(only))))
 
 
 def image(session: Session, user: User, image_id: int) -> Image:

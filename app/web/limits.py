@@ -40,8 +40,8 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         upload = scope["path"].startswith(self.upload_paths)
         limit = self.upload_bytes + UPLOAD_MARGIN if upload else BODY_BYTES
-        said = self.upload_bytes if upload else BODY_BYTES
-        sentence = f"This is larger than {filesize(said)}, the most that is taken; send less."
+        what, most = ("file", self.upload_bytes) if upload else ("request", BODY_BYTES)
+        sentence = f"The {what} is larger than {filesize(most)}, the most that is taken; send a smaller one."
 
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:

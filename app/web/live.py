@@ -77,7 +77,7 @@ def view(session: Session, parts: Parts, me: User, set_id: int, only: frozenset[
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
     mine = service.may_change(me, image_set)
-    images = [image for image in queries.images(session, me, set_id) if only is None or image.id in only]
+    images = queries.images(session, me, set_id, only)
     return View(
         image_set=image_set,
         progress=progress,

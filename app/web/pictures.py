@@ -35,12 +35,15 @@ def image_thumbnail(app: App, me: Me, session: Read, image_id: int, side: Side) 
 
 @router.get("/images/{image_id}/preview")
 def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
-    """The latest preview, whatever step the address says: that is there to make browsers ask again."""
-    sets.image(session, me, image_id)
+    """The latest preview, whatever step the address says: that is there to make browsers ask again.
+
+    The picture may have been finished since its page was told of the preview; then it is shown itself.
+    """
+    made = sets.image(session, me, image_id)
     _, webp = app.bus.previews.get(image_id, (0, b""))
-    if not webp:
-        raise NotFound("This picture is not being made now, so it has no preview.")
-    return Response(webp, media_type="image/webp", headers=PREVIEW_HEADERS)
+    if webp:
+        return Response(webp, media_type="image/webp", headers=PREVIEW_HEADERS)
+    return FileResponse(app.files.thumbnail(finished(made), 320), headers=PREVIEW_HEADERS, media_type="image/webp")
 
 
 @router.get("/references/{reference_id}.png")

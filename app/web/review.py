@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.models import Decision, Image, Role, User, Verdict
+from app.errors import NotFound
+from app.models import Decision, Role, State, User, Verdict
 from app.reviews import queries, service
 from app.reviews.queries import Scope
 from app.sets import queries as sets
@@ -45,7 +46,7 @@ class Undo:
 def review(request: Request, me: Me, session: Read, image: int | None = None, undo: int | None = None) -> Response:
     scope = scope_of(request.query_params)
     image_id = image or queries.first_open(session, me, scope)
-    context = room(session, me, scope, sets.image(session, me, image_id)) if image_id else EMPTY_ROOM
+    context = room(session, me, scope, image_id) if image_id else EMPTY_ROOM
     return page(
         request,
         "review/show.html",
@@ -98,7 +99,10 @@ EMPTY_ROOM: dict[str, Any] = {
 }
 
 
-def room(session: Session, me: User, scope: Scope, image: Image) -> dict[str, Any]:
+def room(session: Session, me: User, scope: Scope, image_id: int) -> dict[str, Any]:
+    image = sets.image(session, me, image_id)
+    if image.state != State.FINISHED:
+        raise NotFound("This picture is not finished, so there is nothing to review yet.")
     image_set = sets.get(session, me, image.set_id)
     decisions = queries.decisions(session, me, image.id)
     around = queries.neighbours(session, me, scope, image.id)

@@ -6,6 +6,7 @@ const say = (words) => document.dispatchEvent(new CustomEvent("soroe:toast", { d
 document.addEventListener("htmx:after:request", (event) => {
   const { response, text } = event.detail.ctx;
   if (response.status < 400 || response.status === 422) return;
+  if (response.headers.has("HX-Redirect")) return; // signed out meanwhile: htmx goes to the sign-in page
   event.preventDefault();
   const page = new DOMParser().parseFromString(text, "text/html");
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;

@@ -156,6 +156,26 @@ def test_a_slow_script_costs_no_events(chromium: Browser, context: BrowserContex
     slow.close()
 
 
+def test_who_was_signed_out_meanwhile_comes_to_the_sign_in_page(
+    chromium: Browser, context: BrowserContext, server: Process, picture: Path
+) -> None:
+    another = chromium.new_context(storage_state=context.storage_state())
+    page = another.new_page()
+    page.goto(server.url + "/styles/new")
+    another.clear_cookies()
+    page.locator("#picture-file").set_input_files(picture)
+    page.wait_for_url(server.url + "/login?next=/styles/new")
+    another.close()
+
+
+def test_an_upload_that_is_too_large_is_a_sentence_on_the_page(page: Page, server: Process, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(bytes(40 * 2**20))
+    page.goto(server.url + "/styles/new")
+    page.locator("#picture-file").set_input_files(huge)
+    expect(page.get_by_text("The file is larger than 32 MB")).to_be_visible()
+
+
 PAGES = (
     "/",
     "/styles",

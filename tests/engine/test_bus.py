@@ -1,6 +1,8 @@
 import asyncio
 
-from app.engine.bus import REMEMBERED_CHANGES, REMEMBERED_SETS, Bus
+import pytest
+
+from app.engine.bus import REMEMBERED_CHANGES, REMEMBERED_SETS, Bus, RunningUnit
 from app.engine.events import ImageReady, Preview, Step, Unit, UnitImage
 
 
@@ -100,17 +102,18 @@ def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
     asyncio.run(story())
 
 
-def test_time_left_is_measured_after_the_first_step() -> None:
-    async def story() -> None:
-        bus = Bus()
-        bus.begin(unit(10, steps=10), set_id=1)
-        await asyncio.sleep(0.2)  # the reference is looked at first; that must not count for the other steps
-        bus.step(Step(7, 1, 10))
-        assert bus.running[7].seconds_left is None
-        await asyncio.sleep(0.02)
-        bus.step(Step(7, 2, 10))
-        left = bus.running[7].seconds_left
-        assert left is not None
-        assert 0.1 < left < 0.6
-
-    asyncio.run(story())
+def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
+    running = RunningUnit(unit(10, steps=10), set_id=1, started=now)
+    now += 20.0  # the reference is looked at first; that must not count for the other steps
+    running.done(1)
+    assert running.seconds_left is None
+    now += 0.5
+    running.done(2)
+    assert running.seconds_left == 4.0
+    now += 0.3
+    assert running.seconds_left == pytest.approx(3.7), "time goes on between two steps"
+    now += 60.0
+    assert running.seconds_left == 0.0
+    assert running.elapsed == pytest.approx(80.8)

@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.engine.bus import Bus
@@ -108,7 +110,7 @@ def test_a_set_is_made(run: Callable[..., None]) -> None:
             ["a fox", "a teapot"],
             ["an owl"],
         ]
-        assert not room.bus.running
+        await room.until(lambda: not room.bus.running)
         assert not room.bus.previews
 
     run(story)
@@ -171,6 +173,30 @@ def test_a_full_disk_fails_the_unit_with_its_sentence_and_frees_the_slot(
         second = room.image_set("an owl")
         await room.until_done(second)
         assert room.states(second) == [State.FINISHED]
+
+    run(story)
+
+
+def test_a_database_that_refuses_for_a_while_loses_nothing(
+    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_unit, refused = sets.end_unit, []
+
+    def refuse_once(session: Session, unit_id: int) -> Unit:
+        if not refused:
+            refused.append(unit_id)
+            raise OperationalError("UPDATE units", {}, Exception("database or disk is full"))
+        return end_unit(session, unit_id)
+
+    monkeypatch.setattr("app.engine.dispatcher.AFTER_TROUBLE_SECONDS", 0.05)
+    monkeypatch.setattr("app.engine.dispatcher.sets.end_unit", refuse_once)
+
+    async def story(room: Room) -> None:
+        set_id = room.image_set("a fox")
+        await room.until_done(set_id)
+        assert refused
+        assert room.units(set_id)[0].tries == 1
+        assert len(room.engine.units) == 1
 
     run(story)
 

@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+
+import httpx2
 
 READY = re.compile(r"Soroe is ready at (http://\S+) ")
 SETUP = re.compile(r"(http://\S+/setup/\S+)")
@@ -29,7 +32,7 @@ class Process:
                 env=environment,
                 cwd=Path(__file__).parent.parent.parent,
             )
-        self.url = self._printed(READY)
+        self.url = self._wait_until_ready()
         found = SETUP.search(self.output)
         self.setup_link = found[1] if found else ""
 
@@ -54,13 +57,15 @@ class Process:
         if self.process.poll() is None:
             self.kill()
 
-    def _printed(self, what: re.Pattern[str]) -> str:
+    def _wait_until_ready(self) -> str:
+        """Its address, once it answers: then it has printed all that it prints at its start."""
         ends = time.monotonic() + PATIENCE
-        while time.monotonic() < ends:
-            if found := what.search(self.output):
-                return found[1]
-            if self.process.poll() is not None:
-                break
+        while time.monotonic() < ends and self.process.poll() is None:
+            if found := READY.search(self.output):
+                with suppress(httpx2.TransportError):
+                    httpx2.get(f"{found[1]}/healthz", timeout=5, trust_env=False)
+                    return found[1]
             time.sleep(0.05)
         self.process.kill()
+        self.process.wait(10)
         raise AssertionError(f"the server did not become ready:\n{self.output}")

@@ -74,7 +74,8 @@ def signed_in_browser(server: Server, user: User) -> Browser:
     """A browser of `user`, without the password, whose check is slow by design."""
     with server.parts.database.write() as session:
         token = accounts.start_session(session, user)
-    browser = Browser(server.url, cookies={server.parts.cookie: token})
+    browser = Browser(server.url)
+    browser.cookies.set(server.parts.cookie, token, domain="127.0.0.1")
     browser.user = user
     return browser
 

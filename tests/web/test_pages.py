@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from fastapi.routing import APIRoute
 
+from app.accounts import service as accounts
 from app.main import PAGES
 from app.models import Role, Verdict
 from app.web.templating import TEMPLATES
-from tests.web.server import Browser, Server, making
+from tests.web.server import Browser, Server, make_person, making
 
 OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz"}
 OF_ADMINS = {"/people", "/people/invite", "/people/{person_id}"}
@@ -74,12 +75,26 @@ def test_every_page_opens_while_nothing_is_there(sign_in: Callable[..., Browser]
             assert admin.get(path, follow_redirects=True).status_code == 200, path
 
 
-def test_every_template_is_rendered_by_some_page() -> None:
-    """A page is whole or an include: whole pages are named by a route, includes by a template."""
-    named = "\n".join(path.read_text() for path in (TEMPLATES.parent / "app" / "web").glob("*.py"))
-    named += "\n".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
-    for path in TEMPLATES.rglob("*.html"):
-        assert f'"{path.relative_to(TEMPLATES).as_posix()}"' in named, f"nothing renders {path.name}"
+def test_every_template_is_rendered_by_some_page(
+    server: Server, filled: dict[str, str], anonymous: Browser, sign_in: Callable[..., Browser]
+) -> None:
+    with server.parts.database.write() as session:
+        token = accounts.invite(session, make_person(server, Role.ADMIN), Role.DESIGNER)
+    for path in ("/login", f"/setup/{token}", "/nothing"):
+        anonymous.get(path)
+    admin = sign_in(Role.ADMIN)
+    for method, path in routes():
+        if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview")):
+            admin.get(fill(path, filled))
+    rendered = {name for _, name in server.parts.environment.cache}
+    assert rendered | {"home/_first_run.html"} == {
+        path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")
+    }
+
+
+def test_the_first_visit_is_rendered_too(server: Server, sign_in: Callable[..., Browser]) -> None:
+    assert "Begin with one picture" in sign_in().get("/").text
+    assert "home/_first_run.html" in {name for _, name in server.parts.environment.cache}
 
 
 def test_anonymous_sees_nothing(filled: dict[str, str], anonymous: Browser) -> None:

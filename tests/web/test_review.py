@@ -102,7 +102,9 @@ def test_scopes(server: Server, reviewer: Browser, image_ids: list[int]) -> None
         assert "1 of 1" in page
         assert f"<h1>{name}</h1>" in page
         assert f"/images/{whale}.png" in page
-    for query in ("set=99", "style=SOR-XXXX", "campaign=99", "image=99"):
+    with making(server) as make:
+        waiting = make.image_set(prompts="a fail").images[0].id
+    for query in (f"image={waiting}", "set=99", "style=SOR-XXXX", "campaign=99", "image=99"):
         assert reviewer.get(f"/review?{query}").status_code == 404, query
     assert reviewer.get("/review?set=one").status_code == 200, "no number: no scope"
 
