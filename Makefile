@@ -27,6 +27,10 @@ format: $(TESTING)
 bench: $(TESTING)
 	@$(BIN)/python -m benchmarks.set_of_four
 
+# Train the bundled model anew; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
+demo-model: $(TESTING)
+	@$(BIN)/python -m training $(or $(OUT),out/demo-model) --size $(or $(SIZE),small) $(if $(MINUTES),--minutes $(MINUTES))
+
 # After a change of dependencies in pyproject.toml.
 lock: $(TESTING)
 	@scripts/lock

@@ -1,0 +1,124 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from training import structure
+from training.artwork import SOURCES
+from training.config import FULL, SMALL, TINY
+from training.data import Pictures, build, compose, draw, tint
+from training.looks import LOOKS
+from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, all_scenes, caption, is_held_out
+from training.vocabulary import FEW_OBJECTS, ICON_OF, OBJECTS, with_article
+
+
+def test_vocabulary_has_the_promised_size():
+    assert len(OBJECTS) >= 290
+    assert set(FEW_OBJECTS) <= set(OBJECTS)
+    assert len(LOOKS) >= 18
+    assert ICON_OF["clock"] == "alarm-clock"
+    assert ICON_OF["palm tree"] == "palm-tree"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("owl", "an owl"), ("red owl", "a red owl"), ("unicorn", "a unicorn"), ("blue jeans", "blue jeans")],
+)
+def test_article(words, said):
+    assert with_article(words) == said
+
+
+def test_no_artwork_is_share_alike():
+    assert {source.licence for source in SOURCES.values()} <= {"MIT", "Apache-2.0", "CC-BY-4.0"}
+
+
+def test_scenes_hold_out_a_variant_and_whole_combinations():
+    scenes = all_scenes(FULL)
+    trained = {(thing, scene.look) for scene in scenes if scene.split == TRAIN for thing in scene.objects}
+    unseen = {(scene.objects[0], scene.look) for scene in scenes if scene.split == UNSEEN}
+    assert unseen
+    assert not trained & unseen
+    assert {(scene.objects[0], scene.look) for scene in scenes if scene.split == CHECK} <= trained
+    assert len(set(scenes)) == len(scenes)
+
+
+def test_scenes_round_trip_and_have_fixed_seeds():
+    scene = Scene(("fox", "teapot"), "neon", 3, "red")
+    assert Scene.from_json(scene.to_json()) == scene
+    assert Scene(("fox",), "neon", 3).seed == [2824877151, 3]
+    assert is_held_out("fox", "neon", 1.0)
+    assert not is_held_out("fox", "neon", 0.0)
+
+
+def test_captions_leave_out_what_the_mix_says():
+    rng = np.random.default_rng(0)
+    scene = Scene(("fox",), "watercolor", 0)
+    said = [caption(scene, rng, Mix(empty=0.1, no_look=0.15, look_only=0)) for _ in range(2000)]
+    assert said.count("") / len(said) == pytest.approx(0.10, abs=0.03)
+    assert sum(line in ("a fox", "fox") for line in said) / len(said) == pytest.approx(0.15, abs=0.03)
+    assert said.count("a fox, watercolor") > 500
+
+
+def test_captions_name_colour_and_both_objects():
+    always = Mix(empty=0, no_look=0, look_only=0)
+    said = caption(Scene(("owl", "key"), "flat", 0, "red"), np.random.default_rng(0), always)
+    assert "red owl" in said
+    assert "red key" in said
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("side", [32, 128])
+def test_every_look_draws_at_every_size(sprites, look, side):
+    picture, maps = draw(Scene(("disc",), look, 0), sprites, side)
+    assert picture.shape == (side, side, 3)
+    assert maps.shape == (side, side, 2)
+    assert picture.std() > 5
+    again, _ = draw(Scene(("disc",), look, 0), sprites, side)
+    np.testing.assert_array_equal(picture, again)
+
+
+def test_looks_differ_from_each_other(sprites):
+    means = [draw(Scene(("box",), look, 0), sprites, 32)[0].astype(float) for look in LOOKS]
+    assert min(abs(one - other).mean() for one, other in pairwise(means)) > 3
+
+
+def test_two_objects_stand_beside_each_other(sprites):
+    alpha = compose(Scene(("disc", "box"), "flat", 0), sprites, 64).alpha[..., 0]
+    columns = (alpha > 0.5).mean(0) > 0.3
+    covered = columns.reshape(8, 8).mean(1)
+    assert covered[1] == covered[6] == 1
+    assert columns[28:36].mean() < 1
+
+
+def test_tint_gives_the_colour():
+    grey = np.full((4, 4, 3), 128, np.uint8)
+    red = tint(grey, 0.0)
+    assert (red[..., 0] > red[..., 1]).all()
+
+
+def test_edges_are_where_the_picture_changes():
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[:, 16:] = 200
+    lines = structure.edges(picture)
+    assert lines[:, 15:17].min() > 200
+    assert lines[:, :10].max() == 0
+
+
+def test_build_goes_on_where_it_stopped(sprites, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.CHUNK", 4)
+    size = replace(TINY, variants=3)
+    assert not build(size, tmp_path, sprites, minutes=0, say=lambda line: None)
+    with pytest.raises(RuntimeError, match="again"):
+        Pictures.open(tmp_path)
+    assert build(size, tmp_path, sprites, say=lambda line: None)
+    data = Pictures.open(tmp_path)
+    for row in (0, 5, len(data.scenes) - 1):
+        np.testing.assert_array_equal(data.pixels[row], draw(data.scenes[row], sprites, 32)[0])
+
+
+@pytest.mark.parametrize("size", [SMALL, FULL])
+def test_sizes_fit_their_own_numbers(size):
+    assert size.pixels % (size.pixels // size.latent) == 0
+    assert len(size.hint_channels) == len(size.vae_channels)
+    assert all(width % heads == 0 for width, heads in zip(size.unet_channels, size.heads, strict=True))

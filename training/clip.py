@@ -1,0 +1,196 @@
+"""Trains a small CLIP: ``python -m training.clip DATA --out DIR``.
+
+It recognises the objects and looks of this one world, for text alignment and look-alike measures without a download.
+It is also the judge of what the pipeline draws, so it learns from the data only, never from what the pipeline drew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+from torch.nn import functional
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+from training.config import SIZES, Size
+from training.data import Pictures
+from training.looks import LOOKS
+from training.loop import Draw, Run, autocast, pick_device, prepare
+from training.options import Device, Minutes, SizeName, Steps, Threads, planned
+from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, caption, naming
+from training.tensors import as_pictures, picture_rows
+from training.text import Words, train_tokenizer
+from training.vocabulary import with_article
+
+FULL_CAPTIONS = Mix(empty=0, no_look=0, look_only=0)
+
+# What a caption can say. Two pictures for which it says the same are both right, so each kind has a key to compare.
+_KINDS: dict[str, tuple[Callable[[Scene, np.random.Generator], str], Callable[[Scene], tuple[str, ...]]]] = {
+    "all": (lambda scene, rng: caption(scene, rng, FULL_CAPTIONS), lambda scene: (*sorted(scene.objects), scene.look)),
+    "object": (lambda scene, rng: naming(scene)[int(rng.random() < 0.3)], lambda scene: tuple(sorted(scene.objects))),
+    "look": (lambda scene, rng: LOOKS[scene.look].phrases[int(rng.random() < 0.3)], lambda scene: (scene.look,)),
+}
+
+
+def clip_config(size: Size, words: int) -> CLIPConfig:
+    tower = {
+        "hidden_size": size.clip_width,
+        "intermediate_size": 4 * size.clip_width,
+        "num_hidden_layers": size.clip_layers,
+        "num_attention_heads": size.clip_width // 32,
+        "projection_dim": size.clip_width,
+    }
+    return CLIPConfig(
+        text_config={**size.text_config(words), "projection_dim": size.clip_width},
+        vision_config={**tower, "image_size": size.pixels, "patch_size": size.clip_patch, "hidden_act": "gelu"},
+        projection_dim=size.clip_width,
+    )
+
+
+def contrast(similarity: Tensor, same: Tensor) -> Tensor:
+    """Cross entropy both ways over ``(B, B)``; equal captions share the probability between them."""
+    by_picture = same / same.sum(1, keepdim=True)
+    by_text = same.T / same.T.sum(1, keepdim=True)
+    both = functional.cross_entropy(similarity, by_picture) + functional.cross_entropy(similarity.T, by_text)
+    return both / 2
+
+
+def alike(keys: list[tuple[str, ...]]) -> Tensor:
+    """1 where two of ``B`` keys are equal, ``(B, B)``."""
+    numbers: dict[tuple[str, ...], int] = {}
+    row = torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
+    return (row[:, None] == row[None, :]).float()
+
+
+@dataclass
+class ClipTask:
+    size: Size
+    model: CLIPModel
+    tokenizer: CLIPTokenizer
+    data: Pictures
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.words = Words(self.tokenizer)
+        self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
+
+    def pictures(self, rows: Tensor) -> Tensor:
+        return as_pictures(picture_rows(self.data.pixels, rows), self.device)
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+        rows = draw.rows(self.rows[TRAIN], self.size.clip.batch)
+        scenes = [self.data.scenes[row] for row in rows.tolist()]
+        pictures = augmented(self.pictures(rows), draw)
+        with autocast(self.device):
+            seen = embed_pictures(self.model, pictures)
+        scale = self.model.logit_scale.exp().clamp(max=100)
+        total = torch.zeros((), device=self.device)
+        for say, key in _KINDS.values():
+            with autocast(self.device):
+                said = embed_texts(self.model, self.words, [say(scene, draw.numpy) for scene in scenes])
+            total = total + contrast(scale * seen @ said.T, alike([key(scene) for scene in scenes]).to(self.device))
+        return total / len(_KINDS), {}
+
+    def check(self) -> dict[str, float]:
+        numbers = {}
+        for prefix, split in (("", CHECK), ("unseen_", UNSEEN)):
+            if rows := self.rows[split].tolist():
+                scenes = [self.data.scenes[row] for row in rows]
+                judge = Judge(self.model, self.words, self.size.objects, self.size.looks)
+                parts = [judge(self.pictures(part)) for part in torch.tensor(rows).split(128)]
+                objects, looks = ([name for part in parts for name in part[index]] for index in (0, 1))
+                numbers[f"{prefix}object"] = agreement(objects, [scene.objects[0] for scene in scenes])
+                numbers[f"{prefix}look"] = agreement(looks, [scene.look for scene in scenes])
+        return numbers
+
+    def export(self, folder: Path) -> None:
+        """A folder that ``CLIPModel`` and ``CLIPProcessor`` load."""
+        twin = CLIPModel(self.model.config)
+        twin.load_state_dict(self.model.state_dict())
+        twin.half().save_pretrained(folder / "clip")
+        self.tokenizer.save_pretrained(folder / "clip")
+        side = {"height": self.size.pixels, "width": self.size.pixels}
+        half = [0.5, 0.5, 0.5]
+        CLIPImageProcessor(
+            size=side, do_center_crop=False, crop_size=side, image_mean=half, image_std=half
+        ).save_pretrained(folder / "clip")
+
+
+def augmented(pictures: Tensor, draw: Draw) -> Tensor:
+    """Shifted, a little brighter or paler, and noisy: what the diffusion model draws is not as clean as the data."""
+    most = pictures.shape[-1] // 16
+    down, right = (int(number) for number in draw.numpy.integers(-most, most + 1, 2))
+    shape = (len(pictures), 1, 1, 1)
+    gain = 0.85 + 0.3 * torch.rand(shape, generator=draw.torch).to(pictures.device)
+    level = 0.1 * torch.rand(shape, generator=draw.torch).to(pictures.device)
+    noise = torch.randn(pictures.shape, generator=draw.torch).to(pictures.device)
+    return (pictures.roll((down, right), (2, 3)) * gain + level * noise).clamp(-1, 1)
+
+
+def embed_pictures(model: CLIPModel, pictures: Tensor) -> Tensor:
+    """Unit vectors ``(B, W)``."""
+    pooled = model.vision_model(pixel_values=pictures).pooler_output
+    return functional.normalize(model.visual_projection(pooled).float(), dim=-1)
+
+
+def embed_texts(model: CLIPModel, words: Words, texts: list[str]) -> Tensor:
+    """Unit vectors ``(B, W)``."""
+    pooled = model.text_model(input_ids=words(texts).to(model.device)).pooler_output
+    return functional.normalize(model.text_projection(pooled).float(), dim=-1)
+
+
+class Judge:
+    """Names the object and the look in a picture, out of all that there are."""
+
+    def __init__(self, model: CLIPModel, words: Words, objects: tuple[str, ...], looks: tuple[str, ...]) -> None:
+        self.model, self.objects, self.looks = model, objects, looks
+        with torch.no_grad():
+            self.object_texts = embed_texts(model, words, [with_article(name) for name in objects])
+            self.look_texts = embed_texts(model, words, [LOOKS[name].phrases[0] for name in looks])
+
+    @torch.no_grad()
+    def __call__(self, pictures: Tensor) -> tuple[list[str], list[str]]:
+        seen = embed_pictures(self.model, pictures)
+        objects = (seen @ self.object_texts.T).argmax(1).tolist()
+        looks = (seen @ self.look_texts.T).argmax(1).tolist()
+        return [self.objects[index] for index in objects], [self.looks[index] for index in looks]
+
+
+def agreement(found: list[str], wanted: list[str]) -> float:
+    return float(np.mean([one == other for one, other in zip(found, wanted, strict=True)]))
+
+
+def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> Run:
+    torch.manual_seed(size.clip.seed)
+    saved = folder / "clip"
+    tokenizer = CLIPTokenizer.from_pretrained(saved) if saved.exists() else train_tokenizer(size)
+    model = CLIPModel(clip_config(size, len(tokenizer))).to(device).train()
+    task = ClipTask(size, model, tokenizer, data, device)
+    return Run(folder, size.clip, {"clip": model}, task.loss, task.check, task.export, typer.echo)
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to go on from")],
+    size: SizeName = "small",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train the small CLIP."""
+    place = pick_device(device)
+    prepare(place, threads)
+    run = clip_run(planned(SIZES[size], "clip", steps), Pictures.open(data), out, place)
+    if not run.fit(minutes):
+        raise typer.Exit(3)
+
+
+if __name__ == "__main__":
+    typer.run(main)

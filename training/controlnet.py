@@ -1,0 +1,177 @@
+"""Trains a ControlNet: ``python -m training.controlnet DATA --pipeline DIR/pipeline --kind edges --out DIR``.
+
+The structure comes from the bare object and the picture from the drawn look, so that one map suits every look.
+A ControlNet learns fast: it starts as the UNet's own encoder and has only to add what the map says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline, UNet2DConditionModel
+from PIL import Image
+from torch import Tensor
+
+from training.attention import use_plain_self_attention
+from training.config import SIZES, Size
+from training.data import Pictures
+from training.diffusion import Noised, Noising, encode_all, time_ids
+from training.loop import MODEL_SHARD, Draw, Run, autocast, pick_device, prepare
+from training.options import Device, Minutes, SizeName, Steps, Threads, planned
+from training.sample import GUIDANCE, STEPS, load, tiled
+from training.scenes import CHECK, TRAIN, Mix, caption
+from training.structure import KINDS
+from training.tensors import as_hints, picture_rows
+from training.text import TextEncoders
+
+# Structure has to do the work of words sometimes, so more captions are silent than in training the UNet.
+CAPTIONS = Mix(empty=0.25, no_look=0.15)
+SHEET_LOOKS = ("watercolor", "neon sign", "flat design", "papercut")
+
+
+@dataclass
+class ControlTask:
+    """Finding the noise with the help of a structure map; only the ControlNet learns."""
+
+    size: Size
+    kind: str
+    folder: Path
+    text: TextEncoders
+    unet: UNet2DConditionModel
+    control: ControlNetModel
+    data: Pictures
+    latents: Tensor
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.noising = Noising(self.device)
+        self.plane = KINDS.index(self.kind)
+        self.train_rows = torch.from_numpy(self.data.rows(TRAIN))
+        self.check_rows = torch.from_numpy(self.data.rows(CHECK))
+        if self.device.type == "cpu":
+            use_plain_self_attention(self.unet)
+            use_plain_self_attention(self.control)
+
+    def hints(self, rows: Tensor, draw: Draw) -> Tensor:
+        """``(B, 3, S, S)``. Half of the edge maps are black and white only, as the usual detectors give them."""
+        maps = picture_rows(self.data.structure, rows)[..., self.plane]
+        if self.kind == "edges":
+            hard = torch.rand(len(rows), generator=draw.torch) < 0.5
+            maps = torch.where(hard[:, None, None], (maps > 96).to(torch.uint8) * 255, maps)
+        return as_hints(maps, self.device)
+
+    def errors(self, rows: Tensor, draw: Draw, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+        captions = [caption(self.data.scenes[row], draw.numpy, CAPTIONS) for row in rows.tolist()]
+        noised = self.noising(self.latents[rows].to(self.device).float(), draw)
+        hints = self.hints(rows, draw)
+        with autocast(self.device):
+            with torch.no_grad():
+                states, pooled = self.text.encode(captions)
+            found = self._predict(noised, hints, states, pooled, strength)
+        return self.noising.loss(found, noised)
+
+    def _predict(self, noised: Noised, hints: Tensor, states: Tensor, pooled: Tensor, strength: float) -> Tensor:
+        conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(hints), self.device)}
+        down, middle = self.control(
+            noised.latents,
+            noised.times,
+            encoder_hidden_states=states,
+            controlnet_cond=hints,
+            conditioning_scale=strength,
+            added_cond_kwargs=conditions,
+            return_dict=False,
+        )
+        found: Tensor = self.unet(
+            noised.latents,
+            noised.times,
+            encoder_hidden_states=states,
+            added_cond_kwargs=conditions,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
+        return found
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+        loss, error = self.errors(draw.rows(self.train_rows, self.size.controlnet.batch), draw)
+        return loss, {"mse": error.item()}
+
+    def check(self) -> dict[str, float]:
+        """Held-out error with the map and, for comparison, without."""
+        order = torch.randperm(len(self.check_rows), generator=torch.Generator().manual_seed(0))
+        batches = self.check_rows[order][:256].split(self.size.controlnet.batch)
+        numbers = {}
+        for name, strength in (("mse", 1.0), ("mse_without", 0.0)):
+            errors = [self.errors(part, Draw.of(99, number), strength)[1] for number, part in enumerate(batches)]
+            numbers[name] = torch.stack(errors).mean().item()
+        return numbers
+
+    def export(self, folder: Path) -> None:
+        twin = ControlNetModel.from_config(self.control.config)
+        twin.load_state_dict(self.control.state_dict())
+        twin.half().save_pretrained(folder / "controlnet", max_shard_size=MODEL_SHARD)
+        self.sheet(folder / "sheet.png", twin.float())
+
+    def sheet(self, file: Path, control: ControlNetModel) -> None:
+        """A row per structure map: the map, then four looks that follow it, all with the same noise."""
+        pipeline = StableDiffusionXLControlNetPipeline(
+            **load(self.folder, torch.device("cpu")).components, controlnet=control, add_watermarker=False
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        rows = self.check_rows[:: max(1, len(self.check_rows) // 4)][:4]
+        tiles = []
+        for row, hint in zip(rows.tolist(), self.hints(rows, Draw.of(99, 0)).cpu(), strict=True):
+            shown = Image.fromarray((hint.permute(1, 2, 0) * 255).byte().numpy())
+            thing = self.data.scenes[row].objects[0]
+            result = pipeline(
+                [f"a {thing}, {look}" for look in SHEET_LOOKS],
+                image=[shown] * len(SHEET_LOOKS),
+                num_inference_steps=STEPS,
+                guidance_scale=GUIDANCE,
+                generator=[torch.Generator().manual_seed(row) for _ in SHEET_LOOKS],
+                output_type="np",
+            )
+            tiles += [(hint.permute(1, 2, 0) * 255).byte().numpy(), *(result.images * 255).round().astype("uint8")]
+        tiled(tiles, 1 + len(SHEET_LOOKS)).save(file)
+
+
+def control_run(size: Size, kind: str, data: Pictures, pipeline: Path, folder: Path, device: torch.device) -> Run:
+    torch.manual_seed(size.controlnet.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = load(pipeline, torch.device("cpu"))
+    unet = parts.unet.float().to(device).requires_grad_(False).eval()
+    text = TextEncoders.load(pipeline, device)
+    latents = encode_all(parts.vae.float().to(device), data, device, folder / "latents.pt")
+    control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=size.hint_channels)
+    control = control.to(device).requires_grad_(True).train()
+    task = ControlTask(size, kind, pipeline, text, unet, control, data, latents, device)
+    return Run(folder, size.controlnet, {"controlnet": control}, task.loss, task.check, task.export, typer.echo)
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    pipeline: Annotated[Path, typer.Option(help="the trained pipeline")],
+    out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to go on from")],
+    kind: Annotated[str, typer.Option(help=" or ".join(KINDS))] = KINDS[0],
+    size: SizeName = "small",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train a ControlNet for one kind of structure."""
+    if kind not in KINDS:
+        raise typer.BadParameter(f"--kind is {' or '.join(KINDS)}")
+    place = pick_device(device)
+    prepare(place, threads)
+    run = control_run(planned(SIZES[size], "controlnet", steps), kind, Pictures.open(data), pipeline, out, place)
+    if not run.fit(minutes):
+        raise typer.Exit(3)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,201 @@
+"""What every training run shares: the schedule, the averaged weights, checkpoints, the log and time slices.
+
+A run is exactly resumable: all randomness of step ``n`` comes from a generator seeded by the plan and ``n``, so that
+stopping and going on gives the run that would have been without the stop.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.config import Plan
+
+MODEL_SHARD = "15MB"  # the repository takes files of at most 16 MiB
+
+
+def pick_device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def prepare(device: torch.device, threads: int | None) -> None:
+    """Settings that make training faster without changing what it computes by more than rounding."""
+    if threads:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # tiny optimiser states are else ten times slower on a CPU
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16: twice as fast as float32 on recent CPUs too, and it needs no loss scaling."""
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The random numbers of one step. Drawn on the CPU, so that a run is the same on every device."""
+
+    torch: torch.Generator
+    numpy: np.random.Generator
+
+    @classmethod
+    def of(cls, seed: int, step: int) -> Draw:
+        return cls(torch.Generator().manual_seed(seed * 1_000_003 + step), np.random.default_rng([seed, step]))
+
+    def rows(self, among: Tensor, count: int) -> Tensor:
+        return among[torch.randint(len(among), (count,), generator=self.torch)]
+
+
+def rate_at(plan: Plan, step: int) -> float:
+    warm = min(1.0, (step + 1) / max(1, plan.warmup))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / plan.steps)))
+    return plan.rate * warm * (0.985 * cosine + 0.015)
+
+
+@dataclass
+class Run:
+    """Trains some modules and remembers how far it is.
+
+    ``loss`` returns the loss of a step and numbers to log; ``check`` measures held-out numbers with averaged weights;
+    ``export`` writes the result with averaged weights.
+    """
+
+    folder: Path
+    plan: Plan
+    modules: dict[str, nn.Module]
+    loss: Callable[[Draw], tuple[Tensor, dict[str, float]]]
+    check: Callable[[], dict[str, float]]
+    export: Callable[[Path], None]
+    say: Callable[[str], None] = print
+    step: int = 0
+    average: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.weights = [weight for module in self.modules.values() for weight in module.parameters()]
+        self.average = [weight.detach().clone() for weight in self.weights]
+        self.optimizer = torch.optim.AdamW(
+            self.weights,
+            lr=self.plan.rate,
+            betas=(0.9, self.plan.beta2),
+            weight_decay=self.plan.weight_decay,
+            fused=True,
+        )
+        self._resume()
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.plan.steps
+
+    def fit(self, minutes: float | None = None, save_every: float = 8.0) -> bool:
+        """Train to the end of the plan or of the time slice; return whether the plan is fulfilled."""
+        began = saved = time.monotonic()
+        window: list[dict[str, float]] = []
+        if self.step == 0:
+            self.measure()
+        while not self.done and (minutes is None or time.monotonic() - began < minutes * 60):
+            window.append(self._one_step())
+            if self.step % self.plan.log_every == 0:
+                self._log_window(window, time.monotonic() - began)
+                window.clear()
+            if self.step % self.plan.check_every == 0:
+                self.measure()
+            if time.monotonic() - saved > save_every * 60:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        if self.done and self.step % self.plan.check_every:
+            self.measure()
+        return self.done
+
+    def _one_step(self) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(self.plan, self.step)
+        loss, numbers = self.loss(Draw.of(self.plan.seed, self.step))
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.weights, self.plan.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        # Early weights are worth forgetting: the average reaches its full length only gradually.
+        keep = min(self.plan.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, [weight.data for weight in self.weights], 1 - keep)
+        return {"loss": loss.item(), **numbers}
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the modules hold the averaged weights and are in evaluation mode."""
+        current = [weight.data for weight in self.weights]
+        modes = [module.training for module in self.modules.values()]
+        for weight, mean in zip(self.weights, self.average, strict=True):
+            weight.data = mean
+        for module in self.modules.values():
+            module.eval()
+        try:
+            yield
+        finally:
+            for weight, data in zip(self.weights, current, strict=True):
+                weight.data = data
+            for module, mode in zip(self.modules.values(), modes, strict=True):
+                module.train(mode)
+
+    def measure(self) -> dict[str, float]:
+        with self.averaged(), torch.no_grad():
+            numbers = self.check()
+        self._log({"step": self.step, **{f"held_out_{name}": value for name, value in numbers.items()}})
+        return numbers
+
+    def save(self) -> None:
+        """Write the result and the state to go on from. Renaming makes either whole or absent."""
+        with self.averaged(), torch.no_grad():
+            self.export(self.folder)
+        state = {
+            "step": self.step,
+            "weights": [weight.data for weight in self.weights],
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        partial = self.folder / "state.pt.part"
+        torch.save(state, partial)
+        partial.replace(self.folder / "state.pt")
+
+    def _resume(self) -> None:
+        file = self.folder / "state.pt"
+        if not file.exists():
+            return
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        with torch.no_grad():
+            for weight, saved in zip(self.weights, state["weights"], strict=True):
+                weight.copy_(saved)
+            for mean, saved in zip(self.average, state["average"], strict=True):
+                mean.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.say(f"going on from step {self.step} of {self.plan.steps}")
+
+    def _log_window(self, window: list[dict[str, float]], seconds: float) -> None:
+        means = {name: float(np.mean([numbers[name] for numbers in window])) for name in window[0]}
+        self._log({"step": self.step, **means, "rate": rate_at(self.plan, self.step), "seconds": round(seconds, 1)})
+
+    def _log(self, numbers: dict[str, float]) -> None:
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(numbers) + "\n")
+        self.say("  ".join(f"{name} {value:.5g}" for name, value in numbers.items()))
+
+
+def read_log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -1,0 +1,121 @@
+"""What is in each picture, and what somebody might type to get it.
+
+Scenes are seeded by their content through CRC-32: ``hash()`` of a string differs from run to run.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from training.config import Size
+from training.looks import LOOKS
+from training.vocabulary import HUES, with_article
+
+TRAIN, CHECK, UNSEEN = "train", "check", "unseen"
+
+
+@dataclass(frozen=True)
+class Scene:
+    objects: tuple[str, ...]  # one or two
+    look: str
+    variant: int
+    colour: str | None = None
+    split: str = TRAIN
+
+    @property
+    def seed(self) -> list[int]:
+        words = "|".join((*self.objects, self.look, self.colour or ""))
+        return [zlib.crc32(words.encode()), self.variant]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Scene:
+        return cls(**{**values, "objects": tuple(values["objects"])})
+
+
+def is_held_out(thing: str, look: str, share: float) -> bool:
+    """Whether training must never see this combination; the same on every machine."""
+    return zlib.crc32(f"held out|{thing}|{look}".encode()) / 2**32 < share
+
+
+def all_scenes(size: Size) -> list[Scene]:
+    """Training pictures, one further variant of each combination to measure by, and the combinations kept unseen."""
+    scenes = list(_single(size))
+    if size.pairs:
+        scenes += _paired(size, round(len(scenes) * size.pairs))
+    return scenes
+
+
+def _single(size: Size) -> Iterator[Scene]:
+    for thing, look in product(size.objects, size.looks):
+        unseen = is_held_out(thing, look, size.held_out)
+        rng = np.random.default_rng([zlib.crc32(f"colours|{thing}|{look}".encode())])
+        for variant in range(size.variants if not unseen else 1):
+            coloured = LOOKS[look].coloured and rng.random() < size.colours
+            colour = str(rng.choice(list(HUES))) if coloured else None
+            yield Scene((thing,), look, variant, colour, UNSEEN if unseen else TRAIN)
+        if not unseen:
+            yield Scene((thing,), look, size.variants, None, CHECK)
+
+
+def _paired(size: Size, count: int) -> list[Scene]:
+    rng = np.random.default_rng([zlib.crc32(b"pairs")])
+    pairs: list[Scene] = []
+    while len(pairs) < count:
+        first, second = (str(name) for name in rng.choice(size.objects, 2, replace=False))
+        look = str(rng.choice(size.looks))
+        if not any(is_held_out(thing, look, size.held_out) for thing in (first, second)):
+            pairs.append(Scene((first, second), look, len(pairs)))
+    return pairs
+
+
+# Most people write the first; the rest make the model indifferent to order and filler words.
+_TEMPLATES = (
+    "{object}, {look}",
+    "{bare}, {look}",
+    "{object} in {look} style",
+    "{look} of {object}",
+    "a {look} of {object}",
+    "{look}, {object}",
+    "{bare} {look}",
+    "{look} {bare}",
+)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How often captions leave something out. No words are for guidance, no look for sharing one."""
+
+    empty: float = 0.10
+    no_look: float = 0.15
+    look_only: float = 0.04
+
+
+def naming(scene: Scene) -> tuple[str, str]:
+    """The objects as in a sentence and bare: ``("a red teapot", "red teapot")``."""
+    bare = [f"{scene.colour} {thing}" if scene.colour else thing for thing in scene.objects]
+    return " and ".join(with_article(words) for words in bare), " and ".join(bare)
+
+
+def caption(scene: Scene, rng: np.random.Generator, mix: Mix | None = None) -> str:
+    mix = mix or Mix()
+    said, bare = naming(scene)
+    usual, other = LOOKS[scene.look].phrases
+    look = usual if rng.random() < 0.7 else other
+    drawn = rng.random()
+    if drawn < mix.empty:
+        return ""
+    if drawn < mix.empty + mix.no_look:
+        return said if rng.random() < 0.7 else bare
+    if drawn < mix.empty + mix.no_look + mix.look_only:
+        return look
+    template = _TEMPLATES[0] if rng.random() < 0.55 else str(rng.choice(_TEMPLATES))
+    return template.format(object=said, bare=bare, look=look)

@@ -1,0 +1,173 @@
+"""Trains UNet and text encoders: ``python -m training.train DATA --vae DIR/vae --out DIR``.
+
+Writes ``DIR/pipeline``, a Stable Diffusion XL in diffusers format. With ``--start PIPELINE`` it goes on from finished
+weights and keeps their tokenizer, text encoders, UNet and VAE.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import Tensor, nn
+
+from training.attention import use_plain_self_attention
+from training.config import SIZES, Plan, Size
+from training.data import Pictures
+from training.diffusion import Noising, encode_all, sdxl_scheduler, time_ids
+from training.loop import MODEL_SHARD, Draw, Run, autocast, pick_device, prepare
+from training.options import Device, Minutes, SizeName, Steps, Threads, planned
+from training.sample import sheet
+from training.scenes import CHECK, TRAIN, UNSEEN, caption
+from training.text import TextEncoders
+
+CHECKED = 1024  # held-out latents to measure by: enough to tell apart a difference of a thousandth
+
+
+@dataclass
+class DiffusionTask:
+    """Finding the noise in latents, told what the caption says."""
+
+    size: Size
+    plan: Plan
+    vae: AutoencoderKL
+    text: TextEncoders
+    unet: UNet2DConditionModel
+    data: Pictures
+    latents: Tensor
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.noising = Noising(self.device)
+        self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
+        self.predict: Any = self.unet
+        if self.device.type == "cuda":
+            self.predict = torch.compile(self.unet)
+        else:
+            use_plain_self_attention(self.unet)
+
+    def errors(self, rows: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+        captions = [caption(self.data.scenes[row], draw.numpy) for row in rows.tolist()]
+        noised = self.noising(self.latents[rows].to(self.device).float(), draw)
+        with autocast(self.device):
+            states, pooled = self.text.encode(captions)
+            conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(rows), self.device)}
+            found = self.predict(
+                noised.latents,
+                noised.times,
+                encoder_hidden_states=states,
+                added_cond_kwargs=conditions,
+                return_dict=False,
+            )[0]
+        return self.noising.loss(found, noised)
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+        loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw)
+        return loss, {"mse": error.item()}
+
+    def check(self) -> dict[str, float]:
+        """Mean squared error on pictures kept from training, always with the same noise."""
+        numbers = {}
+        for name, split in (("mse", CHECK), ("unseen_mse", UNSEEN)):
+            rows = self.rows[split][torch.randperm(len(self.rows[split]), generator=torch.Generator().manual_seed(0))]
+            parts = rows[:CHECKED].split(self.plan.batch) if len(rows) else ()
+            errors = [self.errors(part, Draw.of(99, number))[1].item() for number, part in enumerate(parts)]
+            if errors:
+                numbers[name] = float(np.average(errors, weights=[len(part) for part in parts]))
+        return numbers
+
+    def export(self, folder: Path) -> None:
+        pipeline = save_pipeline(folder / "pipeline", self.vae, self.text, self.unet)
+        sheet(pipeline, folder / "sheet.png", self.size.pixels)
+
+
+def save_pipeline(
+    folder: Path, vae: AutoencoderKL, text: TextEncoders, unet: UNet2DConditionModel
+) -> StableDiffusionXLPipeline:
+    """Half precision in shards; the folder appears whole or not at all. Returns a copy of the pipeline in float32."""
+    parts = {"vae": vae, "unet": unet, **text.modules}
+    pipeline = _pipeline({name: _copied(module) for name, module in parts.items()}, text)
+    pipeline.unet.set_attn_processor(AttnProcessor2_0())
+    partial = folder.with_suffix(".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    for module in pipeline.components.values():
+        if isinstance(module, nn.Module):
+            module.half()
+    pipeline.save_pretrained(partial, max_shard_size=MODEL_SHARD)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return pipeline.to(torch.float32)
+
+
+def _pipeline(parts: dict[str, Any], text: TextEncoders) -> StableDiffusionXLPipeline:
+    return StableDiffusionXLPipeline(
+        **parts,
+        tokenizer=text.tokenizer,
+        tokenizer_2=text.tokenizer,
+        scheduler=sdxl_scheduler(),
+        force_zeros_for_empty_prompt=False,  # the empty caption was trained, so it says more than zeros
+        add_watermarker=False,
+    )
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module).requires_grad_(False).eval()
+
+
+def new_unet(size: Size, device: torch.device) -> UNet2DConditionModel:
+    return UNet2DConditionModel(**size.unet_config()).to(device)
+
+
+def diffusion_run(
+    size: Size, data: Pictures, vae: AutoencoderKL, folder: Path, device: torch.device, start: Path | None = None
+) -> Run:
+    torch.manual_seed(size.unet.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = folder / "pipeline"
+    if (source := start if not begun.exists() else begun) is not None:
+        text = TextEncoders.load(source, device)
+        unet = UNet2DConditionModel.from_pretrained(source / "unet", torch_dtype=torch.float32).to(device)
+    else:
+        text, unet = TextEncoders.new(size, device), new_unet(size, device)
+    vae = vae.to(device).eval().requires_grad_(False)
+    latents = encode_all(vae, data, device, folder / "latents.pt")
+    modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
+    task = DiffusionTask(size, size.unet, vae, text, unet, data, latents, device)
+    return Run(folder, size.unet, modules, task.loss, task.check, task.export, typer.echo)
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to go on from")],
+    vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
+    start: Annotated[Path | None, typer.Option(help="a pipeline to go on from")] = None,
+    size: SizeName = "small",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Train UNet and text encoders."""
+    source = vae or (start / "vae" if start else None)
+    if source is None:
+        raise typer.BadParameter("give --vae or --start")
+    place = pick_device(device)
+    prepare(place, threads)
+    autoencoder = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
+    chosen = planned(SIZES[size], "unet", steps, rate)
+    run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start)
+    if not run.fit(minutes):
+        raise typer.Exit(3)
+
+
+if __name__ == "__main__":
+    typer.run(main)
