@@ -51,9 +51,8 @@ class Place:
         name = next(n for n in there if there[n]) if device == "auto" else device
         if not there[name]:
             raise ModelError(f"The device {name} was asked for, but PyTorch finds none on this machine.")
-        if precision == "auto":
-            precision = {"cuda": "bfloat16", "mps": "float16", "cpu": "float32"}[name]  # type: ignore[assignment]
-        return cls(torch.device(name), getattr(torch, precision))
+        suits = {"cuda": torch.bfloat16, "mps": torch.float16, "cpu": torch.float32}[name]
+        return cls(torch.device(name), suits if precision == "auto" else getattr(torch, precision))
 
     def __str__(self) -> str:
         return f"{self.device.type}, {str(self.dtype).removeprefix('torch.')}"
