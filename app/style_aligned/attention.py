@@ -66,7 +66,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
     if query.device.type == "cpu":
         # The kernel is written for a batch, heads and tokens that are dense in the last axis.
         out, lse = aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, scale=scale)
-    elif query.device.type == "cuda" and query.dtype in (torch.float16, torch.bfloat16) and query.shape[-1] % 8 == 0:
+    elif query.device.type == "cuda" and query.shape[-1] % 8 == 0 and _has_flash(query):
         out, lse, *_ = aten._scaled_dot_product_flash_attention(query, key, value, scale=scale)
     elif query.device.type == "cuda" and query.shape[-1] % 8 == 0:
         out, lse, *_ = aten._scaled_dot_product_efficient_attention(query, key, value, None, True, scale=scale)
@@ -74,6 +74,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
     else:
         return attend_plainly(query, key, value, scale)
     return Attended(out, lse)
+
+
+def _has_flash(x: Tensor) -> bool:
+    """Whether the flash kernel takes `x`: half precision, on Ampere or newer."""
+    half = x.dtype in (torch.float16, torch.bfloat16)
+    return half and torch.cuda.get_device_capability(x.device) >= (8, 0)
 
 
 def attend_plainly(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:

@@ -3,7 +3,8 @@
 The authors normalise each target together with the reference by concatenating them in space. A group's statistics over
 the two are a mixture of the two statistics, so nothing needs to be concatenated:
 
-    mean = (1 - a) mean_target + a mean_reference         and likewise for the mean of the squares
+    mean = (1 - a) mean_target + a mean_reference
+    variance = (1 - a) variance_target + a variance_reference + a (1 - a) (mean_target - mean_reference)^2
 
 with a = 1/2 for pictures of one size at strength 1. Shared layer normalisation does not exist here: it normalises each
 token by itself, so sharing it changes nothing.
@@ -19,17 +20,18 @@ from app.style_aligned.attention import Influence
 
 
 class Moments(NamedTuple):
-    """First two moments of every group of channels, in float32, and over how many numbers."""
+    """Mean and variance of every group of channels, in float32, and over how many numbers."""
 
     mean: Tensor  # (..., groups)
-    square: Tensor  # (..., groups): mean of the squares
+    variance: Tensor  # (..., groups)
     size: int
 
     @classmethod
     def of(cls, x: Tensor, groups: int) -> "Moments":
         """Moments of `x` (rows, C, ...) over each group's channels and all of space: (rows, groups)."""
         flat = x.float().reshape(x.shape[0], groups, -1)
-        return cls(flat.mean(-1), flat.square().mean(-1), flat.shape[-1])
+        variance, mean = torch.var_mean(flat, -1, correction=0)
+        return cls(mean, variance, flat.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,8 @@ class SharingNorm:
 
     def __call__(self, x: Tensor) -> Tensor:
         norm = self.norm
-        own = Moments.of(x, norm.num_groups)
-        mean, square = (
-            self._mix(own.mean, self.recorded.mean, own.size),
-            self._mix(own.square, self.recorded.square, own.size),
-        )
-        rstd = (square - mean.square()).clamp(min=0).add(norm.eps).rsqrt()
+        mean, variance = self._mix(Moments.of(x, norm.num_groups))
+        rstd = (variance + norm.eps).rsqrt()
         # y = (x - mean) * rstd * weight + bias, as one multiplication and one addition a channel.
         channels = x.shape[1] // norm.num_groups
         mean, rstd = mean.repeat_interleave(channels, 1), rstd.repeat_interleave(channels, 1)
@@ -69,11 +67,19 @@ class SharingNorm:
         shape = (*gain.shape, *[1] * (x.dim() - 2))
         return torch.addcmul(offset.view(shape), x.float(), gain.view(shape)).to(x.dtype)
 
-    def _mix(self, own: Tensor, recorded: Tensor, size: int) -> Tensor:
-        """Moments (G * N, groups) of targets and references together, references counting as one picture."""
-        weights = self.influence.weights.float()
-        reference = torch.einsum("grc,r->gc", recorded.unflatten(0, (self.groups, -1)), weights)[:, None]
+    def _mix(self, own: Moments) -> tuple[Tensor, Tensor]:
+        """Mean and variance (G * N, groups) of targets and references together, references counting as one picture."""
+        weights = self.influence.weights.float().view(1, -1, 1)
+
+        def mean_of_references(x: Tensor) -> Tensor:  # (G * R, groups) to (G, 1, groups)
+            return (x.unflatten(0, (self.groups, -1)) * weights).sum(1, keepdim=True)
+
+        mean = mean_of_references(self.recorded.mean)
+        spread = self.recorded.mean.unflatten(0, (self.groups, -1)) - mean
+        variance = mean_of_references(self.recorded.variance + spread.square().flatten(0, 1))
         pull = self.influence.strength.float().clamp(max=1) * self.recorded.size
-        amount = (pull / (pull + size)).view(1, -1, 1)
-        targets = own.unflatten(0, (self.groups, -1))
-        return (targets + amount * (reference - targets)).flatten(0, 1)
+        amount = (pull / (pull + own.size)).view(1, -1, 1)
+        targets, variances = own.mean.unflatten(0, (self.groups, -1)), own.variance.unflatten(0, (self.groups, -1))
+        apart = mean - targets
+        mixed = torch.lerp(variances, variance, amount) + amount * (1 - amount) * apart.square()
+        return (targets + amount * apart).flatten(0, 1), mixed.flatten(0, 1)
