@@ -100,9 +100,10 @@ def generate(
         raise Refused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
     wanted_size = parse_size(size) if size else None
     picture, digest = read_reference(reference) if reference else (None, None)
+    check_folder(out_folder)
     if not overwrite and (out_folder / "set.json").exists():
         raise Refused(f"There is already a set in {out_folder}; choose another folder or pass --overwrite.")
-    settings = Settings()
+    settings = read_settings()
     first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
 
     # torch takes seconds to import; what is refused above is refused at once.
@@ -162,8 +163,9 @@ def save_all(events: Any, folder: Any, prompts: list[str], image_steps: int) -> 
                 match event:
                     case Inversion(step=step, steps=total):
                         bar.update(task, description=f"Inverting the reference, {step} of {total}")
-                    case Step(images=images):
-                        bar.update(task, description="Generating", advance=len(images))
+                    case Step(images=images, steps=steps):  # some schedulers take more steps than were asked for
+                        total = len(prompts) * steps
+                        bar.update(task, description="Generating", advance=len(images), total=total)
                     case ImageReady(index=index, picture=picture, prompt=text, seed=seed):
                         name = folder.save(index, picture, prompts[index], text=text, seed=seed).name
                         if not out.is_terminal:
@@ -172,6 +174,14 @@ def save_all(events: Any, folder: Any, prompts: list[str], image_steps: int) -> 
             events.close()
             return True
     return False
+
+
+def check_folder(folder: Path) -> None:
+    """Raises Refused for a folder that cannot be written to, before minutes are spent on pictures. Makes nothing."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = f"{there} is not writable" if there.is_dir() else f"{there} is a file"
+        raise Refused(f"The pictures cannot be written to {folder}: {why}.")
 
 
 @contextmanager
@@ -190,7 +200,7 @@ def refusing(folder: Path) -> Iterator[None]:
 def serve() -> None:
     """Start the server; every setting is an environment variable (SOROE_*, see the README)."""
     settings = read_settings()
-    opened(lambda: settings.data.mkdir(parents=True, exist_ok=True))
+    opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
     with only_one_server(settings), listening_socket(settings) as listener:
         import uvicorn
 
@@ -241,7 +251,7 @@ def read_reference(file: Path) -> tuple[Any, str]:
 
     try:
         data = file.read_bytes()
-        clean = clean_upload(data, Limits.of(Settings()))
+        clean = clean_upload(data, Limits.of(read_settings()))
     except OSError as error:
         raise Refused(f"The reference {file} cannot be read: {reason(error)}.") from error
     except UserError as error:

@@ -25,6 +25,14 @@ def clean_text(text: str) -> str:
     return "\n".join(clean_line(line) for line in text.splitlines()).strip()
 
 
+def whole_number(text: str) -> int | None:
+    """The number that `text` writes in digits, such as an id; None for anything else, and for one that no column holds.
+
+    `int` itself takes other scripts' digits, signs and spaces, and raises for very long ones.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def shorten(text: str, length: int) -> str:
     """`text`, or its beginning and an ellipsis, at most `length` characters; cut between words where there are any."""
     if len(text) <= length:

@@ -86,6 +86,14 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_model_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.touch()
+    done = soroe("generate", "--out", file / "out", "--prompt", "a fox", "--model", "nowhere")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"{file} is a file" in done.stderr.replace("\n", "")
+
+
 def test_a_set_is_not_written_over_by_accident(tmp_path: Path) -> None:
     (tmp_path / "set.json").write_text("{}")
     assert "There is already a set" in generate(tmp_path, "--prompt", "a fox").stderr
@@ -117,6 +125,21 @@ def test_a_port_in_use_and_a_second_server_are_sentences(tmp_path: Path) -> None
         done = subprocess.run([SOROE, "serve"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == f"soroe: The address 127.0.0.1:{port} cannot be used: Address already in use.\n"
+
+
+def test_a_new_data_folder_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    data = tmp_path / "new"
+    environment = os.environ | {"SOROE_DATA": str(data), "SOROE_PORT": "0", "SOROE_MODEL": "/no/such/model"}
+    subprocess.run([SOROE, "serve"], env=environment, capture_output=True, check=False, timeout=120)
+    assert data.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_wrong_setting_is_a_sentence_for_generate_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOROE_PORT", "http")
+    done = generate(tmp_path / "out", "--prompt", "a fox")
+    assert done.returncode == 2
+    assert done.stderr.startswith("soroe: SOROE_PORT is wrong")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

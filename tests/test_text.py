@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import clean_line, clean_text, shorten, slug
+from app.text import clean_line, clean_text, shorten, slug, whole_number
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ from app.text import clean_line, clean_text, shorten, slug
 )
 def test_clean_line(typed: str, clean: str) -> None:
     assert clean_line(typed) == clean
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [("7", 7), ("007", 7), ("", None), ("-1", None), (" 7", None), ("٧", None), ("7.0", None), ("9" * 5000, None)],
+)
+def test_whole_number(typed: str, number: int | None) -> None:
+    assert whole_number(typed) == number
 
 
 def test_clean_text_keeps_lines() -> None:

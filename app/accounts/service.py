@@ -99,12 +99,6 @@ def authenticate(session: Session, email: str, password: str) -> User:
     return user
 
 
-def sign_in(session: Session, email: str, password: str, user_agent: str = "", days: int = 14) -> tuple[User, str]:
-    """`authenticate` and `start_session` in one: the person, and the token of their new signed-in browser."""
-    user = authenticate(session, email, password)
-    return user, start_session(session, user, user_agent, days)
-
-
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14) -> str:
     """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept."""
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from app.engine.events import ImageReady, Preview, Step, Unit
+from app.text import whole_number
 
 REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
 REMEMBERED_SETS = 256
@@ -24,12 +25,14 @@ class RunningUnit:
     unit: Unit
     set_id: int
     step: int = 0
+    steps: int = 0  # as the engine counts them: some schedulers take more than were asked for; 0 before the first
     started: float = field(default_factory=monotonic)
     first_step: float = 0.0  # when step 1 was done, which took longer: it waited for the reference
     last_step: float = 0.0
 
-    def done(self, step: int) -> None:
-        self.step = step
+    def done(self, step: int, steps: int) -> None:
+        """Step `step` of `steps` is done."""
+        self.step, self.steps = step, steps
         self.last_step = monotonic()
         self.first_step = self.first_step or self.last_step
 
@@ -44,7 +47,7 @@ class RunningUnit:
         if self.step < 2:
             return None
         a_step = (self.last_step - self.first_step) / (self.step - 1)
-        return max(0.0, a_step * (self.unit.steps - self.step) - (monotonic() - self.last_step))
+        return max(0.0, a_step * (self.steps - self.step) - (monotonic() - self.last_step))
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Bus:
 
     def step(self, event: Step) -> None:
         running = self.running[event.unit_id]
-        running.done(event.step)
+        running.done(event.step, event.steps)
         self.publish(running.set_id, *_image_ids(running.unit))
 
     def preview(self, event: Preview) -> None:
@@ -155,7 +158,7 @@ class Bus:
 
     def _number(self, cursor: str) -> int | None:
         life, _, number = cursor.partition("-")
-        return int(number) if life == self._life and number.isdecimal() else None
+        return whole_number(number) if life == self._life else None
 
 
 def _image_ids(unit: Unit) -> tuple[int, ...]:

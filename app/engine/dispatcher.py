@@ -189,7 +189,7 @@ class Dispatcher:
 
     def _engine_unit(self, unit_id: int) -> Unit:
         with self.database.read() as session:
-            return sets.engine_unit(session, session.get_one(UnitRow, unit_id), self.files)
+            return sets.engine_unit(session, session.get_one(UnitRow, unit_id), self.files, self.engine.model.name)
 
     def _keep(self, event: ImageReady) -> None:
         sha256 = self.files.put(Kind.IMAGES, event.png)

@@ -26,6 +26,7 @@ from app.style_aligned.loading import DEMO
 log = structlog.get_logger()
 
 PREVIEW_SIDE = 256  # px, the longer one
+MAX_REFERENCES = 8  # kept between units: as many as one style has; a large one takes 48 MiB
 MAX_SIDE = {True: 512, False: 2048}  # px, by whether the model is a small one
 
 
@@ -167,16 +168,14 @@ class LocalEngine:
 
     def _reference(self, studio: Studio, unit: Unit, given: UnitReference) -> Reference:
         """The unit's reference, cropped; the last few are kept, with their latents, for the set's next units."""
-        key = given
-        kept = self._references.get(key)
+        kept = self._references.pop(given, None)
         if kept is None or kept.method != unit.method:
             with Image.open(given.path) as picture:
                 kept = studio.reference(
                     _cropped(picture, given.crop), given.prompt, method=unit.method, weight=given.weight
                 )
-        self._references.pop(key, None)
-        self._references[key] = kept
-        while len(self._references) > 16:
+        self._references[given] = kept  # now the newest
+        if len(self._references) > MAX_REFERENCES:
             del self._references[next(iter(self._references))]
         return kept
 

@@ -43,11 +43,6 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     return decision
 
 
-def withdraw(session: Session, user: User, image_id: int, seen: int | None) -> Decision:
-    """Take back the decision on a picture, which then waits for review again."""
-    return decide(session, user, image_id, Verdict.WITHDRAWN, seen)
-
-
 def comment(session: Session, user: User, image_id: int, body: str) -> Comment:
     """Say something of a picture. Everybody who is signed in may."""
     image = sets.image(session, user, image_id)

@@ -26,6 +26,7 @@ from app.models import (
     User,
     Verdict,
 )
+from app.text import whole_number
 
 NOT_REVIEWED = "none"  # how filters and counts name the lack of a decision
 MOSAIC = 6  # pictures on a set's card
@@ -497,4 +498,5 @@ def _decided(decisions: Sequence[str]) -> ColumnElement[bool]:
 
 def _mentions(word: str) -> ColumnElement[bool]:
     found = Image.prompt.icontains(word, autoescape=True)
-    return or_(found, Image.seed == int(word)) if word.isascii() and word.isdecimal() and len(word) < 19 else found
+    seed = whole_number(word)
+    return found if seed is None else or_(found, Image.seed == seed)

@@ -110,6 +110,8 @@ def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> 
         raise ModelError(f"{model} is not a model in diffusers format: it has no readable model_index.json.") from error
     if not str(index.get("_class_name")).startswith("StableDiffusionXL") or any(p not in index for p in PARTS):
         raise ModelError(f"{model} is not an SDXL model but {index.get('_class_name', 'something else')}.")
+    if lacking := [part for part in PARTS if None in index[part]]:  # the refiner has one text encoder only
+        raise ModelError(f"{model} is not a whole SDXL model: it has no {lacking[0].replace('_', ' ')}.")
     variant = _variant(folder, place)
     _check_memory(sum(_parameters(f) for part in PARTS for f in _weights(folder / part, variant)), model, place)
     parts: dict[str, Any] = {}
@@ -130,7 +132,9 @@ def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> 
 
 def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, place: Place) -> Any:
     library, name = kind
-    cls = getattr({"diffusers": diffusers, "transformers": transformers}[library], name)
+    cls = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
+    if cls is None:  # a part that brings code of its own, or is newer than our libraries
+        raise OSError(f"{name} of {library} is not known here.")
     where = folder / part
     if not where.is_dir():
         raise OSError(f"the folder {part} is missing.")

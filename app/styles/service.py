@@ -34,7 +34,7 @@ class Crop(Form):
 
 class DraftReference(Form):
     reference_id: int
-    weight: float = Field(default=1.0, ge=0, le=10)
+    weight: float = Field(default=1.0, gt=0, le=10)
     crop: Crop = Crop()
 
 

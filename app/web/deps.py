@@ -19,6 +19,7 @@ from app.errors import Forbidden
 from app.files import Files
 from app.models import Role, User
 from app.settings import Settings
+from app.text import whole_number
 from app.web.limits import TryLimit
 
 
@@ -120,8 +121,7 @@ def text(form: FormData, name: str) -> str:
 
 def whole(form: FormData, name: str) -> int | None:
     """A field's whole number, such as an id; None when it has none."""
-    value = text(form, name)
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+    return whole_number(text(form, name))
 
 
 def upload(form: FormData, name: str) -> tuple[str, bytes] | None:

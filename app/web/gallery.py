@@ -12,6 +12,7 @@ from app.models import User, Verdict
 from app.sets import queries
 from app.sets.queries import NOT_REVIEWED, Option, PictureFilter
 from app.styles.queries import normal_code
+from app.text import whole_number
 from app.web.deps import Me, Read
 from app.web.templating import page
 
@@ -57,12 +58,11 @@ def index(
         filters=filters(session, me, wanted),
         options=options(queries.picture_options(session, me, wanted)),
         query=urlencode(pairs(wanted)),
-        can_download=True,  # of other people's sets only a manager gets any; the download says so
     )
 
 
 def numbers(values: Iterable[str]) -> list[int]:
-    return [int(value) for value in values if value.isascii() and value.isdecimal() and len(value) < 19]
+    return [number for value in values if (number := whole_number(value)) is not None]
 
 
 def filters(session: Session, me: User, wanted: PictureFilter) -> dict[str, Any]:

@@ -27,7 +27,6 @@ def home(request: Request, app: App, me: Me, session: Read) -> Response:
         sets_total=sets.count(session, me),
         campaigns=sets.campaigns(session, me),
         first_run=not styles.cards(session, me),
-        model_ready=True,  # no page is served before
         model_words=app.engine.model.device,
         upload_limit=filesize(app.settings.upload_bytes),
     )

@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from threading import Lock
 from time import monotonic
 
 from starlette.datastructures import Headers
@@ -86,23 +88,29 @@ class TryLimit:
         self.tries = tries
         self.seconds = seconds
         self.keys = keys
-        self._times: dict[str, deque[float]] = {}
+        self._times: dict[bytes, deque[float]] = {}  # by a hash: keys are typed by strangers, and of any length
+        self._lock = Lock()  # routes run in several threads
 
     def allow(self, key: str) -> bool:
         """Count one try. False when there were too many within the time."""
         now = monotonic()
-        times = self._times.setdefault(key, deque())
-        while times and now - times[0] > self.seconds:
-            times.popleft()
-        if len(times) >= self.tries:
-            return False
-        times.append(now)
-        if len(self._times) > self.keys:
-            self._forget(now)
-        return True
+        with self._lock:
+            times = self._times.setdefault(_hash(key), deque())
+            while times and now - times[0] > self.seconds:
+                times.popleft()
+            if len(times) >= self.tries:
+                return False
+            times.append(now)
+            if len(self._times) > self.keys:
+                self._forget(now)
+            return True
 
     def _forget(self, now: float) -> None:
         """Drop the keys whose tries are all long past, so that random keys do not fill the memory."""
         stale = [key for key, times in self._times.items() if not times or now - times[-1] > self.seconds]
         for key in stale:
             del self._times[key]
+
+
+def _hash(key: str) -> bytes:
+    return sha256(key.encode(errors="replace")).digest()

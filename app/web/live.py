@@ -43,7 +43,6 @@ class Tile:
     preview_step: int | None  # the step of the latest preview
     error: str | None
     tries: int
-    line: int | None  # its place among those that wait; None: not known
     can_retry: bool
 
 
@@ -117,11 +116,10 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
         state=image.state,
         decision=image.decision,
         step=running.step if running else None,
-        steps=image_set.steps,
+        steps=running.steps if running and running.steps else image_set.steps,
         preview_step=preview_step,
         error=image.error,
         tries=image.unit.tries if image.unit else 0,
-        line=None,
         can_retry=can_retry,
     )
 
@@ -133,7 +131,8 @@ def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Pro
     """
     if progress.done:
         return None
-    running = [unit for unit in parts.bus.running.values() if unit.set_id == progress.set_id]
+    # A copy: the event loop changes what runs while this thread looks.
+    running = [unit for unit in tuple(parts.bus.running.values()) if unit.set_id == progress.set_id]
     a_unit = queries.mean_unit_seconds(session, progress.set_id) or next(filter(None, map(whole_unit, running)), None)
     if a_unit is None:
         return None

@@ -1,5 +1,7 @@
 """The picture files. Addresses have numbers, never names from outside; what they show never changes."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter
@@ -24,13 +26,13 @@ PREVIEW_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "
 @router.get("/images/{image_id}.png")
 def image(app: App, me: Me, session: Read, image_id: int) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return FileResponse(app.files.path(Kind.IMAGES, sha256), headers=HEADERS, media_type="image/png")
+    return png(app.files.path(Kind.IMAGES, sha256))
 
 
 @router.get("/images/{image_id}/thumb-{side}.webp")
 def image_thumbnail(app: App, me: Me, session: Read, image_id: int, side: Side) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return FileResponse(app.files.thumbnail(sha256, int(side)), headers=HEADERS, media_type="image/webp")
+    return webp(app.files.thumbnail(sha256, int(side)))
 
 
 @router.get("/images/{image_id}/preview")
@@ -40,22 +42,22 @@ def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
     The picture may have been finished since its page was told of the preview; then it is shown itself.
     """
     made = sets.image(session, me, image_id)
-    _, webp = app.bus.previews.get(image_id, (0, b""))
-    if webp:
-        return Response(webp, media_type="image/webp", headers=PREVIEW_HEADERS)
-    return FileResponse(app.files.thumbnail(finished(made), 320), headers=PREVIEW_HEADERS, media_type="image/webp")
+    _, rough = app.bus.previews.get(image_id, (0, b""))
+    if rough:
+        return Response(rough, media_type="image/webp", headers=PREVIEW_HEADERS)
+    return webp(app.files.thumbnail(finished(made), 320), PREVIEW_HEADERS)
 
 
 @router.get("/references/{reference_id}.png")
 def reference(app: App, me: Me, session: Read, reference_id: int) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256
-    return FileResponse(app.files.path(Kind.REFERENCES, sha256), headers=HEADERS, media_type="image/png")
+    return png(app.files.path(Kind.REFERENCES, sha256))
 
 
 @router.get("/references/{reference_id}/thumb-{side}.webp")
 def reference_thumbnail(app: App, me: Me, session: Read, reference_id: int, side: Side) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256
-    return FileResponse(app.files.thumbnail(sha256, int(side)), headers=HEADERS, media_type="image/webp")
+    return webp(app.files.thumbnail(sha256, int(side)))
 
 
 def finished(image: Image) -> str:
@@ -63,3 +65,18 @@ def finished(image: Image) -> str:
     if image.sha256 is None:
         raise NotFound("This picture is not finished.")
     return image.sha256
+
+
+def png(path: Path) -> Response:
+    return kept(path, "image/png", HEADERS)
+
+
+def webp(path: Path, headers: Mapping[str, str] = HEADERS) -> Response:
+    return kept(path, "image/webp", headers)
+
+
+def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
+    """A file of the data folder. Raises NotFound when somebody has taken it away."""
+    if not path.is_file():
+        raise NotFound("The file of this picture is lost from the server. Restore it from a backup.")
+    return FileResponse(path, headers=headers, media_type=media_type)

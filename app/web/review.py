@@ -9,12 +9,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.models import Decision, Role, State, User, Verdict
 from app.reviews import queries, service
 from app.reviews.queries import Scope
 from app.sets import queries as sets
 from app.styles import queries as styles
+from app.text import whole_number
 from app.web.deps import App, Form, Me, Read, text, whole
 from app.web.templating import page, see_other
 
@@ -60,14 +61,20 @@ def review(request: Request, me: Me, session: Read, image: int | None = None, un
 
 @router.post("/images/{image_id}/decision")
 def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
-    """Decide, and show the next picture that waits; or take a decision back, and stay."""
+    """Decide, and show the next picture that waits; or take a decision back, and stay.
+
+    Who was too late sees the picture as it is now, and can decide on that.
+    """
     scope = scope_of(dict(parse_qsl(text(form, "scope"))))
     seen = whole(form, "seen")
-    with app.database.write() as session:
-        decision = service.decide(session, me, image_id, text(form, "verdict"), seen)
-        session.flush()
-        around = queries.neighbours(session, me, scope, image_id)
-        decided = sets.image(session, me, image_id)
+    try:
+        with app.database.write() as session:
+            decision = service.decide(session, me, image_id, text(form, "verdict"), seen)
+            session.flush()
+            around = queries.neighbours(session, me, scope, image_id)
+            decided = sets.image(session, me, image_id)
+    except Conflict as error:
+        return see_other(room_url(scope, image=image_id), str(error), refused=True)
     app.dispatcher.changed(decided.set_id, image_id)
     if decision.verdict == Verdict.WITHDRAWN:
         return see_other(room_url(scope, image=image_id))
@@ -129,8 +136,7 @@ def scope_of(query: Mapping[str, str]) -> Scope:
     """From an address: `set`, `style` and `campaign`; what is no number is left out."""
 
     def number(name: str) -> int | None:
-        value = query.get(name, "")
-        return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+        return whole_number(query.get(name, ""))
 
     code = query.get("style", "")
     return Scope(number("set"), styles.normal_code(code) if code else "", number("campaign"))

@@ -9,10 +9,11 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.engine.base import ModelFacts
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.models import ImageSet, User
 from app.sets import queries, service
 from app.styles import queries as styles
+from app.text import whole_number
 from app.web.deps import App, Form, Me, Read, parts_of, text
 from app.web.live import view
 from app.web.templating import page, see_other
@@ -47,7 +48,7 @@ def index(
     style: str = "",
     after: int | None = None,
 ) -> Response:
-    campaign_id = int(campaign) if campaign.isdecimal() else None
+    campaign_id = whole_number(campaign)
     shown = queries.cards(
         session,
         me,
@@ -109,9 +110,12 @@ def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Resp
 
 @router.post("/sets/{set_id}/cancel")
 def cancel(app: App, me: Me, set_id: int) -> Response:
-    with app.database.write() as session:
-        running = service.cancel(session, me, set_id)
-        images = [image.id for image in queries.images(session, me, set_id)]
+    try:
+        with app.database.write() as session:
+            running = service.cancel(session, me, set_id)
+            images = [image.id for image in queries.images(session, me, set_id)]
+    except Conflict as error:
+        return as_it_is_now(set_id, error)
     app.dispatcher.cancel(running)
     app.dispatcher.changed(set_id, *images)
     return see_other(f"/sets/{set_id}")
@@ -119,9 +123,12 @@ def cancel(app: App, me: Me, set_id: int) -> Response:
 
 @router.post("/sets/{set_id}/retry")
 def retry(app: App, me: Me, set_id: int) -> Response:
-    with app.database.write() as session:
-        service.retry_set(session, me, set_id, app.settings.unit_size)
-        images = [image.id for image in queries.images(session, me, set_id)]
+    try:
+        with app.database.write() as session:
+            service.retry_set(session, me, set_id, app.settings.unit_size)
+            images = [image.id for image in queries.images(session, me, set_id)]
+    except Conflict as error:
+        return as_it_is_now(set_id, error)
     app.dispatcher.wake()
     app.dispatcher.changed(set_id, *images)
     return see_other(f"/sets/{set_id}")
@@ -134,6 +141,11 @@ def retry_image(app: App, me: Me, image_id: int) -> Response:
     app.dispatcher.wake()
     app.dispatcher.changed(image.set_id, image.id)
     return see_other(f"/sets/{image.set_id}")
+
+
+def as_it_is_now(set_id: int, error: Conflict) -> Response:
+    """For a page that showed an earlier state, such as one in a second tab: the present one, and what was refused."""
+    return see_other(f"/sets/{set_id}", str(error), refused=True)
 
 
 def empty_form(model: ModelFacts) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.models import Reference, Style, StyleVersion, User
 from app.pictures import Limits
 from app.sets import queries as sets
 from app.styles import queries, service
+from app.text import whole_number
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, upload
 from app.web.filters import filesize
 from app.web.templating import page, see_other
@@ -175,8 +176,8 @@ def refused(
 
 
 def known_reference(session: Session, me: User, values: dict[str, Any]) -> Reference | None:
-    value = values.get("reference_id", "")
-    return queries.reference(session, me, int(value)) if value.isdecimal() else None
+    reference_id = whole_number(values.get("reference_id", ""))
+    return None if reference_id is None else queries.reference(session, me, reference_id)
 
 
 def form_page(

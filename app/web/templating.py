@@ -31,6 +31,7 @@ PREFERENCES = {
 }
 TOAST_COOKIE = "toast"
 TOAST_LETTERS = 300
+REFUSED = "!"  # begins the cookie of a sentence that says what was not done
 TOAST_SECONDS = 20
 
 
@@ -91,11 +92,13 @@ def shared_context(request: Request) -> dict[str, Any]:
         with parts_of(request).database.read() as session:
             pending = reviews.pending_count(session, user)
     theme = request.cookies.get("theme", "")
+    toast = unquote(request.cookies.get(TOAST_COOKIE, ""))
     return {
         "user": user,
         "theme": theme if theme in ("light", "dark") else "",
         "prefs": {name: preference(request, name) for name in PREFERENCES},
-        "toast": unquote(request.cookies.get(TOAST_COOKIE, "")) or None,
+        "toast": toast.removeprefix(REFUSED) or None,
+        "toast_refused": toast.startswith(REFUSED),
         "pending_reviews": pending,
     }
 
@@ -105,10 +108,10 @@ def preference(request: Request, name: str) -> str:
     return value if value in PREFERENCES[name] else PREFERENCES[name][0]
 
 
-def see_other(url: str, toast: str = "") -> RedirectResponse:
-    """After a form was accepted: show the page at `url`, once with the sentence `toast`."""
+def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectResponse:
+    """After a form was accepted, or `refused` by what is there now: show the page at `url`, once with `toast`."""
     response = RedirectResponse(url, 303)
     if toast:
-        said = quote(toast[:TOAST_LETTERS])
+        said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS])
         response.set_cookie(TOAST_COOKIE, said, max_age=TOAST_SECONDS, httponly=True, samesite="lax")
     return response

@@ -19,7 +19,10 @@ function lost(hidden) {
 
 if (live) spoken = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
 setInterval(speak, EVERY);
-document.addEventListener("htmx:sse:error", () => lost(false));
+document.addEventListener("htmx:sse:error", ({ detail }) => {
+  if (detail.status === 401) location.reload(); // signed out meanwhile: the server leads to the sign-in page, and back here
+  else lost(false);
+});
 document.addEventListener("htmx:sse:after:connection", () => lost(true));
 document.addEventListener("htmx:sse:close", () => {
   lost(true);

@@ -128,8 +128,8 @@ def test_known_email_422(session: Session, settings: Settings, make: Factory) ->
 
 def test_sign_in(session: Session, make: Factory) -> None:
     user = make.user(email="haruka@example.com")
-    found, token = service.sign_in(session, " HARUKA@example.com", PASSWORD, "Firefox")
-    assert found is user
+    assert service.authenticate(session, " HARUKA@example.com", PASSWORD) is user
+    token = service.start_session(session, user, "Firefox")
     assert service.user_for_token(session, token) is user
     assert [row.user_agent for row in queries.sessions(session, user)] == ["Firefox"]
 
@@ -143,7 +143,7 @@ def test_sign_in_gives_a_new_token_each_time(session: Session, make: Factory) ->
 def test_sign_in_says_the_same_of_unknown_and_wrong(session: Session, make: Factory, email: str, password: str) -> None:
     make.user(email="1@example.com")
     with pytest.raises(Invalid, match="do not belong to an account here"):
-        service.sign_in(session, email, password)
+        service.authenticate(session, email, password)
 
 
 def test_unknown_email_costs_a_hash_as_a_known_one_does(
@@ -169,9 +169,9 @@ def test_unknown_email_costs_a_hash_as_a_known_one_does(
 def test_closed_account_is_told_only_to_who_knows_the_password(session: Session, make: Factory) -> None:
     make.user(email="1@example.com", active=False)
     with pytest.raises(Invalid, match="closed"):
-        service.sign_in(session, "1@example.com", PASSWORD)
+        service.authenticate(session, "1@example.com", PASSWORD)
     with pytest.raises(Invalid, match="do not belong"):
-        service.sign_in(session, "1@example.com", "wrong")
+        service.authenticate(session, "1@example.com", "wrong")
 
 
 def test_password_is_the_same_from_every_keyboard(session: Session, settings: Settings) -> None:

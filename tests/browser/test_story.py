@@ -168,6 +168,32 @@ def test_who_was_signed_out_meanwhile_comes_to_the_sign_in_page(
     another.close()
 
 
+def test_who_is_signed_out_while_a_set_is_made_comes_to_the_sign_in_page(
+    chromium: Browser, context: BrowserContext, server: Process
+) -> None:
+    another = chromium.new_context(storage_state=context.storage_state())
+    page = another.new_page()
+    page.goto(server.url + "/sets/new")
+    page.locator("#prompts").fill("a cat\na dog")
+    page.get_by_text("Advanced").click()
+    page.get_by_role("textbox", name="Steps").fill("100")
+    with page.expect_response("**/events?after=*"):
+        page.locator("#prompts").press("Control+Enter")
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+    path = page.url.removeprefix(server.url)
+    another.clear_cookies()
+    # As when the connection is lost: the stream ends, and is asked for again.
+    page.evaluate("document.getElementById('live')._htmx.sse.reader.cancel()")
+    page.wait_for_url(f"{server.url}/login?next={path}")
+    another.close()
+    tidy = context.new_page()
+    tidy.goto(server.url + path)
+    tidy.on("dialog", lambda dialog: dialog.accept())
+    tidy.get_by_role("button", name="Cancel the set").click()
+    expect(tidy.locator("#progress")).to_contain_text("Cancelled")
+    tidy.close()
+
+
 def test_an_upload_that_is_too_large_is_a_sentence_on_the_page(page: Page, server: Process, tmp_path: Path) -> None:
     huge = tmp_path / "huge.png"
     huge.write_bytes(bytes(40 * 2**20))

@@ -16,7 +16,7 @@ from app.engine.base import Cancelled, ModelFacts, Slot, WorkerLost
 from app.engine.events import Done, Event, Failed, ImageReady, Preview, Step, Unit, UnitImage
 
 FACTS = ModelFacts(
-    name="painter",
+    name="demo",  # as the factory's sets ask for
     default_size=(256, 256),
     size_multiple=8,
     max_side=512,

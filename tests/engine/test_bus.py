@@ -107,13 +107,23 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
     running = RunningUnit(unit(10, steps=10), set_id=1, started=now)
     now += 20.0  # the reference is looked at first; that must not count for the other steps
-    running.done(1)
+    running.done(1, 10)
     assert running.seconds_left is None
     now += 0.5
-    running.done(2)
+    running.done(2, 10)
     assert running.seconds_left == 4.0
     now += 0.3
     assert running.seconds_left == pytest.approx(3.7), "time goes on between two steps"
     now += 60.0
     assert running.seconds_left == 0.0
     assert running.elapsed == pytest.approx(80.8)
+
+
+def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
+    running = RunningUnit(unit(10, steps=10), set_id=1)
+    for step in range(1, 12):
+        now += 1.0
+        running.done(step, 19)  # as Heun's does, which looks twice at each step but the last
+    assert running.seconds_left == 8.0

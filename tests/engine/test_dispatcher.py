@@ -242,6 +242,20 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
     run(story, Painter(step_seconds=0.02))
 
 
+def test_a_set_that_was_asked_of_another_model_is_not_made_with_this_one(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        with room.making() as make:
+            image_set = make.image_set(prompts="a fox")
+            image_set.model = "stabilityai/stable-diffusion-xl-base-1.0"
+        room.dispatcher.wake()
+        await room.until_done(image_set.id)
+        assert room.states(image_set.id) == [State.FAILED]
+        assert "the server now runs demo" in (room.images(image_set.id)[0].error or "")
+        assert not room.engine.units
+
+    run(story)
+
+
 def test_two_people_take_turns(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         with room.making() as make:

@@ -30,7 +30,7 @@ def test_designer_decide_403(session: Session, make: Factory, image: Image) -> N
     with pytest.raises(Forbidden, match="Only reviewers decide"):
         service.decide(session, make.user(), image.id, "approved", None)
     with pytest.raises(Forbidden):
-        service.withdraw(session, image.image_set.owner, image.id, None)
+        service.decide(session, image.image_set.owner, image.id, Verdict.WITHDRAWN, None)
     assert image.decision is None
 
 
@@ -81,7 +81,7 @@ def test_withdraw_lets_it_wait_again(session: Session, make: Factory, image: Ima
     decision = service.decide(session, user, image.id, "approved", None)
     session.flush()
     assert queries.pending_count(session, user) == waiting - 1
-    service.withdraw(session, make.user(Role.REVIEWER), image.id, decision.id)
+    service.decide(session, make.user(Role.REVIEWER), image.id, Verdict.WITHDRAWN, decision.id)
     session.flush()
     assert image.decision == Verdict.WITHDRAWN
     assert queries.pending_count(session, user) == waiting
@@ -90,13 +90,13 @@ def test_withdraw_lets_it_wait_again(session: Session, make: Factory, image: Ima
 def test_withdraw_of_nothing_409(session: Session, make: Factory, image: Image) -> None:
     user = make.user(Role.REVIEWER)
     with pytest.raises(Conflict, match="no decision"):
-        service.withdraw(session, user, image.id, None)
+        service.decide(session, user, image.id, Verdict.WITHDRAWN, None)
     decision = service.decide(session, user, image.id, "approved", None)
     session.flush()
-    withdrawn = service.withdraw(session, user, image.id, decision.id)
+    withdrawn = service.decide(session, user, image.id, Verdict.WITHDRAWN, decision.id)
     session.flush()
     with pytest.raises(Conflict, match="no decision"):
-        service.withdraw(session, user, image.id, withdrawn.id)
+        service.decide(session, user, image.id, Verdict.WITHDRAWN, withdrawn.id)
 
 
 @pytest.mark.parametrize("role", Role)

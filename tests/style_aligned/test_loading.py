@@ -60,6 +60,19 @@ def test_not_sdxl(copy: Path) -> None:
     assert "is not an SDXL model but StableDiffusionPipeline" in refusal(copy)
 
 
+def test_the_refiner_is_not_a_whole_sdxl(copy: Path) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps(index | {"text_encoder": [None, None]}))
+    assert "it has no text encoder" in refusal(copy)
+
+
+@pytest.mark.parametrize("kind", [["my_code", "UNet"], ["diffusers", "UNetOfTomorrow"]])
+def test_a_part_of_unknown_kind(copy: Path, kind: list[str]) -> None:
+    index = json.loads((copy / "model_index.json").read_text())
+    (copy / "model_index.json").write_text(json.dumps(index | {"unet": kind}))
+    assert f"{kind[1]} of {kind[0]} is not known here" in refusal(copy)
+
+
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder_2"])
 def test_a_part_is_missing(copy: Path, part: str) -> None:
     shutil.rmtree(copy / part)

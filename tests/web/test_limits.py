@@ -113,4 +113,10 @@ def test_tries_are_counted_by_key_and_forgiven_in_time(monkeypatch: pytest.Monke
     assert limit.allow("a")
     assert limit.allow("c")
     assert limit.allow("d")
-    assert "b" not in limit._times, "what is long past is forgotten"
+    assert len(limit._times) == 3, "what is long past is forgotten"
+
+
+def test_a_long_key_takes_no_more_memory_than_a_short_one() -> None:
+    limit = TryLimit()
+    limit.allow("x" * 2**20)
+    assert all(len(key) <= 32 for key in limit._times)

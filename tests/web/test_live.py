@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from app.accounts import service as accounts
-from app.models import ImageSet, State
+from app.engine.bus import Bus
+from app.engine.events import Step, Unit, UnitImage
+from app.models import Image, ImageSet, State
 from app.web import live
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
@@ -183,6 +185,18 @@ class TestTimeLeft:
         assert alone is not None
         assert together is not None
         assert together > alone
+
+
+def test_a_tile_counts_the_steps_that_the_scheduler_takes() -> None:
+    bus = Bus()
+    unit = Unit(7, (UnitImage(10, "a fox", 1),), (), "noise", 1.0, 1.0, False, False, "", 64, 64, 20, 5.0, "heun")
+    image_set = ImageSet(id=1, width=64, height=64, steps=20)
+    image = Image(id=10, unit_id=7, position=1, prompt="a fox", seed=1, state=State.GENERATING)
+    bus.begin(unit, set_id=1)
+    assert live.tile(image, image_set, bus, can_retry=False).steps == 20
+    bus.step(Step(7, 30, 39))
+    tile = live.tile(image, image_set, bus, can_retry=False)
+    assert (tile.step, tile.steps) == (30, 39)
 
 
 def test_watching_costs_no_connection(designer: Browser, server: Server, code: str) -> None:

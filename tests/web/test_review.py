@@ -67,18 +67,23 @@ def test_only_ones_own_decision_can_be_undone(
     assert '<form class="toast"' not in sign_in(Role.REVIEWER).get(url).text
 
 
-def test_a_stale_decision_is_refused_and_names_who_was_faster(
+def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
     server: Server, reviewer: Browser, sign_in: Callable[..., Browser], image_ids: list[int]
 ) -> None:
     other = sign_in(Role.REVIEWER)
     decide(reviewer, image_ids[0], "approved")
-    form = {"verdict": "rejected", "seen": "", "scope": "set=1"}
-    answer = other.post(f"/images/{image_ids[0]}/decision", data=form)
-    assert answer.status_code == 409
-    assert "Ito Kenji approved this picture meanwhile" in answer.text
+    here = decide(other, image_ids[0], "rejected")
+    assert here == f"/review?set=1&image={image_ids[0]}"
     assert verdicts(server)[0] == Verdict.APPROVED
     with server.parts.database.read() as session:
         assert session.query(Decision).count() == 1
+    page = other.get(here).text
+    assert "Ito Kenji approved this picture meanwhile" in page
+    assert "toast--bad" in page.split('<template id="toast-bad">')[0]
+    seen = re.search(r'name="seen" value="(\d+)"', page)
+    assert seen is not None
+    decide(other, image_ids[0], "rejected", seen[1])
+    assert verdicts(server)[0] == Verdict.REJECTED, "who has looked again can decide"
 
 
 def test_comments(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
