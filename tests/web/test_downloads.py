@@ -59,3 +59,9 @@ def test_nothing_approved_is_a_sentence_and_no_file(server: Server, manager: Bro
     for path in ("/sets/99/approved.zip", "/campaigns/99/approved.zip"):
         assert manager.get(path).status_code == 404
     assert manager.get("/pictures/approved.zip").status_code == 422
+
+
+def test_home_leads_managers_to_a_campaigns_zip(manager: Browser, set_id: int, sign_in: Callable[..., Browser]) -> None:
+    link = 'href="/campaigns/1/approved.zip"'
+    assert link in manager.get("/").text
+    assert link not in sign_in(Role.REVIEWER).get("/").text
