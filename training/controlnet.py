@@ -20,7 +20,7 @@ from training.attention import use_plain_self_attention
 from training.config import SIZES, Size
 from training.data import Pictures
 from training.diffusion import Noised, Noising, encode_all, time_ids
-from training.loop import MODEL_SHARD, Draw, Run, autocast, pick_device, prepare
+from training.loop import MODEL_SHARD, Draw, Run, autocast, forget_paths, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import GUIDANCE, STEPS, load, tiled
 from training.scenes import CHECK, TRAIN, Mix, caption
@@ -114,6 +114,7 @@ class ControlTask:
         twin = ControlNetModel.from_config(self.control.config)
         twin.load_state_dict(self.control.state_dict())
         twin.half().save_pretrained(folder / "controlnet", max_shard_size=MODEL_SHARD)
+        forget_paths(folder / "controlnet")
         self.sheet(folder / "sheet.png", twin.float())
 
     def sheet(self, file: Path, control: ControlNetModel) -> None:

@@ -197,5 +197,13 @@ class Run:
         self.say("  ".join(f"{name} {value:.5g}" for name, value in numbers.items()))
 
 
+def forget_paths(model: Path) -> None:
+    """diffusers notes where weights were loaded from; in a published model that is nobody's business."""
+    for file in model.rglob("*.json"):
+        values = json.loads(file.read_text())
+        if isinstance(values, dict) and values.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
+
+
 def read_log(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -23,7 +23,7 @@ from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
 from training.data import Pictures
 from training.diffusion import Noising, encode_all, sdxl_scheduler, time_ids
-from training.loop import MODEL_SHARD, Draw, Run, autocast, pick_device, prepare
+from training.loop import MODEL_SHARD, Draw, Run, autocast, forget_paths, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import sheet
 from training.scenes import CHECK, TRAIN, UNSEEN, caption
@@ -102,6 +102,7 @@ def save_pipeline(
         if isinstance(module, nn.Module):
             module.half()
     pipeline.save_pretrained(partial, max_shard_size=MODEL_SHARD)
+    forget_paths(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return pipeline.to(torch.float32)

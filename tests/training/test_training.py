@@ -241,4 +241,5 @@ def test_everything_in_order_and_in_slices(sprites, tmp_path, monkeypatch):
     made = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"unet", "controlnet_edges", "controlnet_silhouette", "clip"} <= made
     assert "CC-BY-4.0" in (tmp_path / "model" / "CREDITS.md").read_text()
+    assert not any(str(tmp_path) in file.read_text() for file in (tmp_path / "model").rglob("*.json"))
     StableDiffusionXLPipeline.from_pretrained(tmp_path / "model")
