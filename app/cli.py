@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.settings import Settings
+from app.text import sentence
 
 app = typer.Typer(
     add_completion=False,
@@ -128,7 +129,7 @@ def generate(
         events = studio.generate(
             texts, reference=look, sharing=sharing, batch_size=settings.unit_size, preview_every=0, **how
         )
-        interrupted = save_all(events, folder, prompts, len(prompts) * (steps or defaults.steps))
+        interrupted = save_all(events, folder, prompts)
         if folder.pictures:
             folder.save_sheet(picture)
             folder.save_record(
@@ -152,12 +153,12 @@ def generate(
     out.print(f"{pictures} and sheet.png are in {out_folder}.", markup=False, highlight=False)
 
 
-def save_all(events: Any, folder: Any, prompts: list[str], image_steps: int) -> bool:
-    """Write pictures as they come, with a progress bar of `image_steps`. True when it was interrupted by Ctrl-C."""
+def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
+    """Write pictures as they come, with a progress bar of all images' steps. True when Ctrl-C interrupted it."""
     from app.style_aligned import ImageReady, Inversion, Step
 
     with progress_bar() as bar:
-        task = bar.add_task("Generating", total=image_steps)
+        task = bar.add_task("Generating", total=None)
         try:
             for event in events:
                 match event:
@@ -190,8 +191,7 @@ def refusing(folder: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:  # in the method's own words
-        sentence = str(error)
-        raise Refused(sentence[:1].upper() + sentence[1:] + ".") from error
+        raise Refused(sentence(error)) from error
     except OSError as error:
         raise Refused(f"The pictures could not be written to {folder}: {error.strerror}.") from error
 
@@ -217,6 +217,7 @@ def serve() -> None:
         with database.write() as session:
             link = create_setup_link(session, settings)
         database.close()
+        listener.listen()  # who follows the link at once waits a moment instead of being turned away
         out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
         if link:
             out.print(

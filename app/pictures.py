@@ -267,7 +267,7 @@ def _xmp_rights(picture: Image.Image) -> dict[str, Any]:
     if not data or len(data) > XMP_BYTES or b"<!" in data.replace(b"<!--", b""):
         return {}  # no declarations: entities are how XML is made to explode
     try:
-        tree = ElementTree.fromstring(data.rstrip(b"\0"))  # noqa: S314
+        tree = ElementTree.fromstring(data.rstrip(b"\0"))  # noqa: S314  (see above)
     except (ElementTree.ParseError, ValueError, LookupError):
         return {}
     found = {"creator": _xmp_text(tree, f"{_DC}creator"), "copyright": _xmp_text(tree, f"{_DC}rights")}

@@ -33,6 +33,12 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
+def sentence(error: Exception) -> str:
+    """An error's message, which begins small and has no full stop, as a sentence."""
+    message = str(error)
+    return f"{message[:1].upper()}{message[1:]}."
+
+
 def shorten(text: str, length: int) -> str:
     """`text`, or its beginning and an ellipsis, at most `length` characters; cut between words where there are any."""
     if len(text) <= length:

@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.style_aligned import SCHEDULERS, Reference, Sharing, Studio
 from app.style_aligned import studio as studio_events
 from app.style_aligned.loading import DEMO
+from app.text import sentence
 
 log = structlog.get_logger()
 
@@ -117,8 +118,7 @@ class LocalEngine:
             torch.cuda.empty_cache()
             yield Failed(unit.id, "The GPU ran out of memory; try a smaller size, or a smaller SOROE_UNIT_SIZE.")
         except ValueError as error:  # what the Studio refuses, in its own words
-            sentence = str(error)
-            yield Failed(unit.id, sentence[:1].upper() + sentence[1:] + ".")
+            yield Failed(unit.id, sentence(error))
         except FileNotFoundError as error:
             name = Path(error.filename or "").name
             yield Failed(unit.id, f"A reference's file is missing: {name}. Restore the data folder or upload it again.")

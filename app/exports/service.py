@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
-from zipstream import ZipStream  # type: ignore[import-untyped]
+from zipstream import ZipStream
 
 from app.accounts.service import may_change
 from app.audit.service import record
