@@ -20,7 +20,7 @@ from app.engine.base import Cancelled, ModelFacts, Slot
 from app.engine.events import Crop, Done, Event, Failed, ImageReady, Preview, Step, Unit, UnitReference
 from app.settings import Settings
 from app.style_aligned import SCHEDULERS, Reference, Sharing, Studio
-from app.style_aligned import studio as studio_events
+from app.style_aligned import events as studio_events
 from app.style_aligned.loading import DEMO
 from app.text import sentence
 

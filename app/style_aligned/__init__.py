@@ -8,21 +8,27 @@
 Knows torch and diffusers; knows no web, no database.
 """
 
+from app.style_aligned.controlnet import Control, Structure
+from app.style_aligned.events import Event, ImageReady, Inversion, Preview, Step
 from app.style_aligned.loading import ModelError
 from app.style_aligned.reference import Reference
+from app.style_aligned.regions import Region
 from app.style_aligned.sampler import SCHEDULERS
 from app.style_aligned.sharing import Sharing
-from app.style_aligned.studio import Event, ImageReady, Inversion, Preview, Step, Studio
+from app.style_aligned.studio import Studio
 
 __all__ = [
     "SCHEDULERS",
+    "Control",
     "Event",
     "ImageReady",
     "Inversion",
     "ModelError",
     "Preview",
     "Reference",
+    "Region",
     "Sharing",
     "Step",
+    "Structure",
     "Studio",
 ]

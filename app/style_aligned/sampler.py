@@ -5,7 +5,8 @@ cleanly when it is closed.
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ from diffusers import (
 )
 from torch import Tensor, nn
 
+from app.style_aligned.controlnet import Hint, residuals
+from app.style_aligned.panorama import Average, Canvas
 from app.style_aligned.reference import NoiseLevels, Track
 from app.style_aligned.sharing import SharedLayers, Sharing
 
@@ -68,6 +71,25 @@ class References:
 
 
 @dataclass(frozen=True)
+class Brush:
+    """What paints a picture or a part of it: prompts, and a look."""
+
+    conditioning: Conditioning
+    references: References | None = None
+    sharing: Sharing | None = None
+    """With its strength for each of the N images. Without it, or without references, this is plain SDXL."""
+    mask: Tensor | None = None
+    """(h, w), 0 or more: how much each place is this brush's; None: 1 everywhere."""
+
+    def shares(self, step: int, steps: int) -> bool:
+        """Whether the references matter in step `step`, 0 to `steps` - 1."""
+        if not (self.references and self.sharing):
+            return False
+        count = self.conditioning.tokens.shape[1]
+        return any(self.sharing.strengths(count)) and self.sharing.active(step, steps)
+
+
+@dataclass(frozen=True)
 class Denoised:
     """The state after a step."""
 
@@ -91,29 +113,34 @@ class Sampler:
         self,
         scheduler: Any,
         noise: Tensor,
-        conditioning: Conditioning,
+        brushes: Sequence[Brush],
         *,
         guidance: float,
         generators: list[torch.Generator],
-        references: References | None = None,
-        sharing: Sharing | None = None,
+        canvas: Canvas | None = None,
+        hints: Sequence[Hint] = (),
+        adapted: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Iterator[Denoised]:
         """Denoise `noise` (N, C, h, w), standard normal, with a `scheduler` whose timesteps are set.
 
-        `guidance` matters only with two branches. `generators`, one an image, feed schedulers that draw noise in each
-        step. Images attend to `references` as `sharing` says; without either, or at strength 0, this is plain SDXL.
+        Each of `brushes` paints its part of all N images; one without a mask paints everything. `guidance` matters
+        only with two branches. `generators`, one an image, feed schedulers that draw noise in each step. The UNet sees
+        the windows of `canvas` one by one (None: the whole picture at once). `hints` are structure that images follow,
+        and within `adapted()` the UNet has its adapters; both are for the images alone, never for their references.
         """
         timesteps = scheduler.timesteps
         latents = noise * scheduler.init_noise_sigma
-        strengths = sharing.strengths(len(noise)) if sharing else []
+        canvas = canvas or Canvas.whole(*noise.shape[-2:])
         extra = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
         for step, t in enumerate(timesteps):
             seen = scheduler.scale_model_input(latents, t)
-            if references and sharing and any(strengths) and sharing.active(step, len(timesteps)):
-                output = self._shared(seen, step, t, conditioning, references, sharing, strengths)
-            else:
-                output = self._predict(seen, t, conditioning)
-            output = guide(output, guidance)
+            present = [hint for hint in hints if hint.active(step, len(timesteps))]
+            average = Average(canvas)
+            for brush in brushes:
+                shared = brush.shares(step, len(timesteps))
+                with self._sharing(brush, step, t) if shared else nullcontext(), adapted():
+                    self._paint(average, seen, t, brush, guidance, present)
+            output = average.mean().to(noise.dtype)
             clean = self.clean(seen, output, float(t))
             latents = scheduler.step(output, t, latents, **extra, return_dict=False)[0].to(noise.dtype)
             yield Denoised(step + 1, len(timesteps), latents, seen, clean)
@@ -137,24 +164,31 @@ class Sampler:
             case _:
                 return output
 
-    def _shared(
-        self,
-        x: Tensor,
-        step: int,
-        t: Tensor,
-        conditioning: Conditioning,
-        references: References,
-        sharing: Sharing,
-        strengths: list[float],
-    ) -> Tensor:
-        """One step in two calls of the UNet: record the references, then predict for targets that share with them."""
+    def _paint(
+        self, average: Average, x: Tensor, t: Tensor, brush: Brush, guidance: float, hints: Sequence[Hint]
+    ) -> None:
+        """Add the brush's guided prediction for `x` (N, C, h, w), window by window, where the brush paints at all."""
+        for window in average.canvas.windows:
+            weight = average.canvas.weight(window)
+            if brush.mask is not None:
+                weight = weight * window.cut(brush.mask).to(weight.device)
+            if weight.any():
+                output = self._predict(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
+                average.add(window, guide(output, guidance), weight)
+
+    @contextmanager
+    def _sharing(self, brush: Brush, step: int, t: Tensor) -> Iterator[None]:
+        """Record the brush's references at this step; within, the UNet sees targets that share with them."""
+        references, sharing, conditioning = brush.references, brush.sharing, brush.conditioning
+        if references is None or sharing is None:
+            raise ValueError("a brush without references has nothing to share")
         layers = self._layers(sharing)
         with layers.record(conditioning.branches) as recording:
-            x_references = torch.cat([track.at(step, float(t)) for track in references.tracks]).to(x.dtype)
-            self._predict(x_references, t, references.conditioning)
-        influence = sharing.influence(strengths, references.weights, x.device)
-        with layers.share(recording, influence):
-            return self._predict(x, t, conditioning)
+            x = torch.cat([track.at(step, float(t)) for track in references.tracks])
+            self._predict(x.to(conditioning.tokens.dtype), t, references.conditioning)
+        strengths = sharing.strengths(conditioning.tokens.shape[1])
+        with layers.share(recording, sharing.influence(strengths, references.weights, x.device)):
+            yield
 
     def _layers(self, sharing: Sharing) -> SharedLayers:
         key = (sharing.layers, sharing.share_group_norm)
@@ -162,11 +196,13 @@ class Sampler:
             self.layers[key] = SharedLayers(self.unet, *key)
         return self.layers[key]
 
-    def _predict(self, x: Tensor, t: Tensor | float, conditioning: Conditioning) -> Tensor:
+    def _predict(self, x: Tensor, t: Tensor | float, conditioning: Conditioning, hints: Sequence[Hint] = ()) -> Tensor:
         """The UNet's output (G, N, C, h, w) for `x` (N, C, h, w) in every guidance branch."""
-        branches = conditioning.branches
-        output: Tensor = self.unet(x.repeat(branches, 1, 1, 1), t, **conditioning.arguments(), return_dict=False)[0]
-        return output.unflatten(0, (branches, -1))
+        rows = x.repeat(conditioning.branches, 1, 1, 1)
+        arguments = conditioning.arguments()
+        extra = residuals(hints, rows, t, arguments) if hints else {}
+        output: Tensor = self.unet(rows, t, **arguments, **extra, return_dict=False)[0]
+        return output.unflatten(0, (conditioning.branches, -1))
 
 
 def guide(output: Tensor, guidance: float) -> Tensor:

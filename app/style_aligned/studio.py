@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from app.style_aligned.controlnet import Structure
+from app.style_aligned.events import Event, ImageReady, Inversion, Preview, Step
+from app.style_aligned.job import MAX_SEED, Job, check_size
 from app.style_aligned.loading import DeviceChoice, Place, PrecisionChoice, Progress, load_pipeline
+from app.style_aligned.panorama import Canvas, decode, window_size
 from app.style_aligned.preview import PreviewMap
 from app.style_aligned.reference import (
     INVERSION_GUIDANCE,
@@ -29,49 +34,10 @@ from app.style_aligned.reference import (
     ddim_inversion,
     latent_noise,
 )
-from app.style_aligned.sampler import SCHEDULERS, Conditioning, References, Sampler
+from app.style_aligned.regions import Region, split
+from app.style_aligned.sampler import SCHEDULERS, Brush, Conditioning, References, Sampler
 from app.style_aligned.sharing import Sharing
-
-MAX_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Inversion:
-    """Step `step` of `steps` of inverting the reference is done; the images come after."""
-
-    step: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """Step `step` of `steps` is done for the images at these places in the list of prompts."""
-
-    images: tuple[int, ...]
-    step: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What the image at `index` will be, as far as can be told: small, blurred, in its final shape."""
-
-    index: int
-    picture: Image.Image
-
-
-@dataclass(frozen=True)
-class ImageReady:
-    """The finished image of the prompt at `index`."""
-
-    index: int
-    picture: Image.Image
-    prompt: str
-    seed: int
-    latents: Tensor  # (1, C, h, w)
-
-
-Event = Inversion | Step | Preview | ImageReady
+from app.style_aligned.subjects import Adapted
 
 
 @dataclass(frozen=True)
@@ -82,19 +48,6 @@ class Defaults:
     steps: int
     guidance: float
     scheduler: str
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is the same for all batches of one call of `generate`."""
-
-    size: tuple[int, int]
-    steps: int
-    guidance: float
-    scheduler: str
-    negative_prompt: str
-    sharing: Sharing
-    preview_every: int
 
 
 class Studio:
@@ -166,6 +119,10 @@ class Studio:
         size: tuple[int, int] | None = None,
         scheduler: str | None = None,
         negative_prompt: str = "",
+        structures: Sequence[Structure] = (),
+        regions: Sequence[Region] = (),
+        adapters: Sequence[Adapted] = (),
+        seamless: bool = False,
         batch_size: int = 4,
         preview_every: int = 4,
     ) -> Generator[Event, None, None]:
@@ -175,36 +132,46 @@ class Studio:
         first prompt's own image is the reference of the others, as in the paper's text-only sets.
 
         `sharing` defaults to strength 1; with `sharing.strength` 0 this is plain SDXL. `seeds` default to 0, 1, 2, ...
-        `size` is (width, height) in px, multiples of `size_multiple`. `guidance` of 1 or less means none. `scheduler`
-        is a name in `SCHEDULERS`. A preview of each image comes after every `preview_every` steps; 0 for none.
+        `size` is (width, height) in px, multiples of `size_multiple`; what is larger than the model is good at becomes
+        a panorama of overlapping windows, and with `seamless` its right end goes on at the left one. `guidance` of 1 or
+        less means none. `scheduler` is a name in `SCHEDULERS`. A preview of each image comes after every
+        `preview_every` steps; 0 for none.
+
+        Images follow the maps of `structures`, have `adapters`, and show each of `regions` in its part, later ones over
+        earlier ones; all of these are for the images, never for the references, and any of them go together.
+
         Closing the generator stops the work within one step. Raises ValueError with the value that was wrong.
         """
-        prompts = list(prompts)
-        seeds = list(range(len(prompts))) if seeds is None else list(seeds)
-        sharing = sharing or Sharing()
-        defaults = self.defaults
-        job = _Job(
-            size or defaults.size,
-            defaults.steps if steps is None else steps,
-            defaults.guidance if guidance is None else guidance,
-            scheduler or defaults.scheduler,
-            negative_prompt,
-            sharing,
-            preview_every,
+        job = self._job(
+            prompts,
+            seeds=seeds,
+            sharing=sharing or Sharing(),
+            size=size or self.defaults.size,
+            seamless=seamless,
+            steps=self.defaults.steps if steps is None else steps,
+            guidance=self.defaults.guidance if guidance is None else guidance,
+            scheduler=scheduler or self.defaults.scheduler,
+            negative_prompt=negative_prompt,
+            structures=structures,
+            regions=regions,
+            adapters=adapters,
+            batch_size=batch_size,
+            preview_every=preview_every,
         )
-        self._check(prompts, seeds, batch_size, job)
-        strengths = sharing.strengths(len(prompts))
-        places = list(range(len(prompts)))
+        places = list(range(len(job.prompts)))
+        shares = any(job.sharing.strengths(len(places)))
         references: References | None = None
-        if reference is not None and any(strengths):
-            given = [reference] if isinstance(reference, Reference) else list(reference)
-            references = yield from self._references(given, job)
-        elif reference is None and any(strengths) and len(prompts) > 1:
-            references = yield from self._first_as_reference(prompts[0], seeds[0], job)
+        if reference is not None and shares:
+            references = yield from self._references(reference, job)
+        elif reference is None and shares and len(places) > 1:
+            references = yield from self._first_as_reference(job)
             places = places[1:]
+        looks: list[References | None] = []  # of the regions
+        for region in regions:
+            given = region.reference if region.strength else None
+            looks.append((yield from self._references(given, job)) if given is not None else None)
         for start in range(0, len(places), batch_size):
-            batch = places[start : start + batch_size]
-            yield from self._batch(batch, prompts, seeds, [strengths[i] for i in batch], job, references)
+            yield from self._batch(places[start : start + batch_size], job, references, looks)
 
     def noise(self, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
         """The standard normal noise (N, C, h, w) that images with these seeds begin from."""
@@ -220,11 +187,17 @@ class Studio:
         latents: Tensor = self.vae.encode(pixels).latent_dist.mean * self.vae.config.scaling_factor
         return latents.to(self.unet.dtype)
 
-    def decode(self, latents: Tensor) -> Image.Image:
-        """The picture of `latents` (1, C, h, w)."""
-        pixels = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor, return_dict=False)[0]
-        pixels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255)
-        return Image.fromarray(pixels.byte().permute(1, 2, 0).cpu().numpy())
+    def decode(self, latents: Tensor, canvas: Canvas | None = None) -> Image.Image:
+        """The picture of `latents` (1, C, h, w), window by window of `canvas` (None: at once)."""
+
+        def pixels(part: Tensor) -> Tensor:
+            scaled = part.to(self.vae.dtype) / self.vae.config.scaling_factor
+            drawn: Tensor = self.vae.decode(scaled, return_dict=False)[0]
+            return drawn
+
+        picture = decode(latents, canvas or Canvas.whole(*latents.shape[-2:]), self.factor, pixels)
+        picture = ((picture + 1) * 127.5).round().clamp(0, 255)
+        return Image.fromarray(picture.byte().permute(1, 2, 0).numpy())
 
     @cached_property
     def preview(self) -> PreviewMap:
@@ -251,64 +224,104 @@ class Studio:
             return Conditioning(torch.stack([no_tokens, tokens]), torch.stack([no_pooled, pooled]), size)
         return Conditioning(tokens[None], pooled[None], size)
 
+    def _job(self, prompts: Sequence[str], *, seeds: Sequence[int] | None, seamless: bool, **asked: Any) -> Job:
+        """What was asked for, checked."""
+        size = asked["size"]
+        check_size(size, self.size_multiple)
+        window = window_size(size, self.defaults.size, self.size_multiple)
+        (width, height), (wide, high) = ((side // self.factor for side in sides) for sides in (size, window))
+        return Job(
+            prompts=list(prompts),
+            seeds=list(range(len(prompts))) if seeds is None else list(seeds),
+            window=window,
+            canvas=Canvas.covered(height, width, (high, wide), seamless),
+            **asked,
+        )
+
     def _batch(
         self,
         places: list[int],
-        prompts: list[str],
-        seeds: list[int],
-        strengths: list[float],
-        job: _Job,
+        job: Job,
         references: References | None,
+        looks: Sequence[References | None],
         trail: list[Tensor] | None = None,
     ) -> Iterator[Event]:
         """Make the images at `places`. What the UNet sees of them in each step is appended to `trail`."""
-        own_seeds = [seeds[i] for i in places]
-        conditioning = self.condition([prompts[i] for i in places], job.negative_prompt, job.guidance, job.size)
+        seeds = [job.seeds[i] for i in places]
         steps = self.sampler.denoise(
             self.scheduler(job.scheduler, job.steps),
-            self.noise(own_seeds, job.size),
-            conditioning,
+            self.noise(seeds, job.size),
+            self._brushes(places, job, references, looks),
             guidance=job.guidance,
             # Not the generators of the first noise, which the scheduler's own must not repeat.
-            generators=[torch.Generator("cpu").manual_seed(seed ^ MAX_SEED) for seed in own_seeds],
-            references=references,
-            sharing=replace(job.sharing, strength=strengths),
+            generators=[torch.Generator("cpu").manual_seed(seed ^ MAX_SEED) for seed in seeds],
+            canvas=job.canvas,
+            hints=[s.hint(places, job.size, self.factor, self.place.device) for s in job.structures],
+            adapted=lambda: self._adapted(job),
         )
         for state in steps:
             if trail is not None:
-                trail.append(state.seen)
+                trail.append(job.canvas.windows[0].cut(state.seen))
             yield Step(tuple(places), state.step, state.steps)
             if job.preview_every and state.step % job.preview_every == 0 and state.step < state.steps:
                 for place, clean in zip(places, state.clean, strict=True):
                     yield Preview(place, self.preview(clean, job.size))
         for place, latents in zip(places, state.latents.split(1), strict=True):
-            yield ImageReady(place, self.decode(latents), prompts[place], seeds[place], latents)
+            picture = self.decode(latents, job.canvas)
+            yield ImageReady(place, picture, job.prompts[place], job.seeds[place], latents)
 
-    def _references(self, given: list[Reference], job: _Job) -> Generator[Event, None, References]:
-        """What the targets attend to, from pictures; inversions are reported."""
+    def _brushes(
+        self, places: list[int], job: Job, references: References | None, looks: Sequence[References | None]
+    ) -> list[Brush]:
+        """The images' own prompts and look, and over them the regions'."""
+
+        def brush(prompts: list[str], look: References | None, strengths: list[float], mask: Tensor | None) -> Brush:
+            with self._adapted(job):
+                conditioning = self.condition(prompts, job.negative_prompt, job.guidance, job.window)
+            return Brush(conditioning, look, replace(job.sharing, strength=strengths), mask)
+
+        every = job.sharing.strengths(len(job.prompts))
+        strengths = [every[i] for i in places]
+        prompts = [job.prompts[i] for i in places]
+        if not job.regions:
+            return [brush(prompts, references, strengths, None)]
+        rest, masks = split(job.regions, job.canvas.height, job.canvas.width)
+        brushes = [brush(prompts, references, strengths, rest)]
+        for region, look, mask in zip(job.regions, looks, masks, strict=True):
+            own = [region.strength] * len(places) if region.reference is not None else strengths
+            brushes.append(brush([region.prompt] * len(places), look or references, own, mask))
+        return brushes
+
+    def _adapted(self, job: Job) -> AbstractContextManager[None]:
+        """Within, the model has the job's adapters."""
+        return nullcontext()
+
+    def _references(self, given: Reference | Sequence[Reference], job: Job) -> Generator[Event, None, References]:
+        """What targets attend to, from pictures; inversions are reported."""
+        given = [given] if isinstance(given, Reference) else list(given)
         tracks: list[Track] = []
         for reference in given:
-            clean = reference.latents(job.size, self.encode)
+            clean = reference.latents(job.window, self.encode)
             if reference.method == "noise":
-                noise = self.noise([reference.seed], job.size)
+                noise = self.noise([reference.seed], job.window)
                 tracks.append(NoisedTrack(clean, noise, self.levels))
             else:
                 tracks.append((yield from self._inverted(reference, clean, job)))
-        conditioning = self.condition([r.prompt for r in given], job.negative_prompt, job.guidance, job.size)
+        conditioning = self.condition([r.prompt for r in given], job.negative_prompt, job.guidance, job.window)
         return References(tracks, [r.weight for r in given], conditioning)
 
-    def _inverted(self, reference: Reference, clean: Tensor, job: _Job) -> Generator[Event, None, TimedTrack]:
+    def _inverted(self, reference: Reference, clean: Tensor, job: Job) -> Generator[Event, None, TimedTrack]:
         """The reference's DDIM inversion, from the cache where it lies there."""
         timesteps = [float(t) for t in self.scheduler(job.scheduler, job.steps).timesteps]
         file = (
-            self.cache / f"{reference.key(self.name, str(self.place), job.size, timesteps)}.safetensors"
+            self.cache / f"{reference.key(self.name, str(self.place), job.window, timesteps)}.safetensors"
             if self.cache
             else None
         )
         if file and file.exists():
             stored = load_file(file)
             return TimedTrack({float(t): x.to(clean.device, clean.dtype) for t, x in stored.items()})
-        conditioning = self.condition([reference.prompt], "", INVERSION_GUIDANCE, job.size)
+        conditioning = self.condition([reference.prompt], "", INVERSION_GUIDANCE, job.window)
         track: dict[float, Tensor] = {}
         for track in ddim_inversion(
             clean, timesteps, self.levels, lambda x, t: self.sampler.predict(x, t, conditioning, INVERSION_GUIDANCE)
@@ -321,31 +334,10 @@ class Studio:
             partial.replace(file)
         return TimedTrack(track)
 
-    def _first_as_reference(self, prompt: str, seed: int, job: _Job) -> Generator[Event, None, References]:
-        """Make the first image plainly and keep what the UNet saw of it."""
+    def _first_as_reference(self, job: Job) -> Generator[Event, None, References]:
+        """Make the first image plainly and keep what the UNet saw of it; of a panorama, its first window."""
         trail: list[Tensor] = []
-        yield from self._batch([0], [prompt], [seed], [0.0], job, None, trail)
-        conditioning = self.condition([prompt], job.negative_prompt, job.guidance, job.size)
+        plain = replace(job, sharing=replace(job.sharing, strength=0.0), regions=())
+        yield from self._batch([0], plain, None, (), trail)
+        conditioning = self.condition([job.prompts[0]], job.negative_prompt, job.guidance, job.window)
         return References([SteppedTrack(trail)], [1.0], conditioning)
-
-    def _check(self, prompts: list[str], seeds: list[int], batch_size: int, job: _Job) -> None:
-        """Refuse what cannot work, before anything runs."""
-        if not prompts:
-            raise ValueError("at least one prompt is needed; none was given")
-        if len(seeds) != len(prompts):
-            raise ValueError(f"{len(prompts)} seeds were expected, one a prompt; {len(seeds)} were given")
-        for seed in seeds:
-            if not 0 <= seed <= MAX_SEED:
-                raise ValueError(f"a seed must be between 0 and {MAX_SEED}; {seed} was given")
-        for side in job.size:
-            if side <= 0 or side % self.size_multiple:
-                width, height = job.size
-                raise ValueError(
-                    f"width and height must be multiples of {self.size_multiple} px; {width} x {height} was given"
-                )
-        if not 1 <= job.steps <= 1000:
-            raise ValueError(f"steps must be between 1 and 1000; {job.steps} was given")
-        if job.scheduler not in SCHEDULERS:
-            raise ValueError(f"the scheduler must be one of {', '.join(SCHEDULERS)}; {job.scheduler!r} was given")
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1; {batch_size} was given")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from app.style_aligned import ImageReady, Inversion, Preview, Sharing, Step, Studio
 from app.style_aligned.reference import ddim_inversion
+from app.style_aligned.sampler import Brush
 from tests.style_aligned.conftest import ready
 
 
@@ -36,7 +37,7 @@ def test_ddim_inversion_then_sampling_gives_the_reference_back(
             clean, timesteps, studio.levels, lambda x, t: studio.sampler.predict(x, t, conditioning, 1.0)
         )
         noise = track[max(track)]
-        *_, last = studio.sampler.denoise(scheduler, noise, conditioning, guidance=1.0, generators=[])
+        *_, last = studio.sampler.denoise(scheduler, noise, [Brush(conditioning)], guidance=1.0, generators=[])
         value = psnr(studio.decode(last.latents), studio.decode(clean))
     print(f"{look}: {value:.1f} dB")
     assert value > 30

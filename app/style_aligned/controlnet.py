@@ -1,0 +1,107 @@
+"""ControlNet: pictures that follow a structure map (edges, depth, a silhouette), beside a shared look.
+
+Source: Zhang, Rao, Agrawala, "Adding Conditional Control to Text-to-Image Diffusion Models", ICCV 2023,
+arXiv 2302.05543. A ControlNet reads the map and adds to what the UNet's encoder found. It is for the images that are
+made, never for their references, and every guidance branch has its own embeddings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from app.style_aligned.panorama import Window
+
+
+@dataclass(frozen=True)
+class Control:
+    """A loaded ControlNet. Made by `Studio.control`."""
+
+    net: Any  # ControlNetModel or ControlNetUnionModel
+    name: str
+    mode: int | None = None
+    """Which of its kinds of map, of a ControlNet-Union; None: it knows one kind only."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What images follow: a map for all of them or one for each, and how closely."""
+
+    control: Control
+    maps: Sequence[Image.Image]
+    """Of any size: stretched to that of the images."""
+    weight: float = 1.0
+    """0 to 2."""
+    steps: tuple[float, float] = (0.0, 1.0)
+    """The part of the denoising in which the map counts, 0 the first step, 1 the last."""
+
+    def __post_init__(self) -> None:
+        if not self.maps:
+            raise ValueError("a structure needs at least one map; none was given")
+        if not 0 <= self.weight <= 2:
+            raise ValueError(f"a structure's weight must be between 0 and 2; {self.weight:g} was given")
+        start, end = self.steps
+        if not 0 <= start <= end <= 1:
+            raise ValueError(f"a structure's steps must be two rising numbers between 0 and 1; {self.steps} was given")
+
+    def hint(self, places: Sequence[int], size: tuple[int, int], factor: int, device: torch.device) -> "Hint":
+        """The maps of the images at `places` as the ControlNet takes them, at `size` (width, height) px."""
+        maps = [self.maps[0 if len(self.maps) == 1 else place] for place in places]
+        pixels = [np.array(m.convert("RGB").resize(size, Image.Resampling.LANCZOS), np.float32) / 255 for m in maps]
+        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).to(device)
+        return Hint(self.control, stacked, self.weight, self.steps, factor)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A structure ready for the sampler."""
+
+    control: Control
+    pixels: Tensor  # (N, 3, H, W), 0..1
+    weight: float
+    steps: tuple[float, float]
+    factor: int  # px a latent
+
+    def active(self, step: int, steps: int) -> bool:
+        """Whether the map counts in step `step`, 0 to `steps` - 1."""
+        start, end = self.steps
+        return self.weight > 0 and start <= step / max(steps - 1, 1) <= end
+
+    def within(self, window: Window) -> "Hint":
+        """The part of the maps under a window of the latents."""
+        return replace(self, pixels=window.times(self.factor).cut(self.pixels))
+
+
+def residuals(hints: Sequence[Hint], x: Tensor, t: Tensor | float, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What ControlNets add to the UNet's encoder, as its keyword arguments; several add up.
+
+    `x` (G * N, C, h, w) and `arguments` are what the UNet itself is called with, embeddings of each branch included.
+    """
+    down: list[Tensor] = []
+    middle: Tensor | None = None
+    for hint in hints:
+        pixels = hint.pixels.to(x.dtype).repeat(len(x) // len(hint.pixels), 1, 1, 1)
+        more, centre = _ask(hint, x, t, pixels, arguments)
+        down = [a + b for a, b in zip(down, more, strict=True)] if down else list(more)
+        middle = centre if middle is None else middle + centre
+    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+
+def _ask(
+    hint: Hint, x: Tensor, t: Tensor | float, pixels: Tensor, arguments: dict[str, Any]
+) -> tuple[Sequence[Tensor], Tensor]:
+    """What one ControlNet adds to each level of the encoder and to the middle."""
+    control = hint.control
+    given: dict[str, Any] = {"controlnet_cond": pixels}
+    if control.mode is not None:
+        kinds = torch.zeros(len(x), control.net.config.num_control_type, dtype=x.dtype, device=x.device)
+        kinds[:, control.mode] = 1
+        given = {"controlnet_cond": [pixels], "control_type": kinds, "control_type_idx": [control.mode]}
+    found: tuple[Sequence[Tensor], Tensor] = control.net(
+        x, t, **given, conditioning_scale=hint.weight, return_dict=False, **arguments
+    )
+    return found

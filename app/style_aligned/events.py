@@ -1,0 +1,45 @@
+"""What `Studio.generate` says while it works."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Inversion:
+    """Step `step` of `steps` of inverting the reference is done; the images come after."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """Step `step` of `steps` is done for the images at these places in the list of prompts."""
+
+    images: tuple[int, ...]
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the image at `index` will be, as far as can be told: small, blurred, in its final shape."""
+
+    index: int
+    picture: Image.Image
+
+
+@dataclass(frozen=True)
+class ImageReady:
+    """The finished image of the prompt at `index`."""
+
+    index: int
+    picture: Image.Image
+    prompt: str
+    seed: int
+    latents: Tensor  # (1, C, h, w)
+
+
+Event = Inversion | Step | Preview | ImageReady

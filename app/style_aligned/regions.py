@@ -1,0 +1,67 @@
+"""Parts of a picture with a prompt and a look of their own: several styles in one picture.
+
+Source: MultiDiffusion (arXiv 2302.08113), section 4.2: every region's prompt predicts the whole view, and each latent
+takes what the regions over it say. Here a region may also share the look of its own reference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from app.style_aligned.reference import Reference
+
+MASK_SIDE = 512  # px of the mask that stands for a box
+
+
+@dataclass(frozen=True)
+class Region:
+    """What to show in one part of every image, and in whose look."""
+
+    prompt: str
+    mask: Image.Image
+    """White where the region is, black elsewhere, grey where it shares with what is below; stretched to the images."""
+    reference: Reference | Sequence[Reference] | None = None
+    """Whose look it takes; None: that of the rest of the image."""
+    strength: float = 1.0
+    """0 to 2, towards its reference."""
+
+    @classmethod
+    def box(
+        cls,
+        prompt: str,
+        box: tuple[float, float, float, float],
+        reference: Reference | Sequence[Reference] | None = None,
+        strength: float = 1.0,
+    ) -> Self:
+        """The region in `box`: left, top, width, height as shares of the image, 0 to 1. Raises ValueError."""
+        left, top, width, height = box
+        if not (0 <= left < left + width <= 1 + 1e-6 and 0 <= top < top + height <= 1 + 1e-6):
+            raise ValueError(f"a region's box must lie within the image, in shares of its sides; {box} was given")
+        mask = Image.new("L", (MASK_SIDE, MASK_SIDE))
+        corners = [round(side * MASK_SIDE) for side in (left, top, left + width, top + height)]
+        ImageDraw.Draw(mask).rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=255)
+        return cls(prompt, mask, reference, strength)
+
+    def weights(self, height: int, width: int) -> Tensor:
+        """How much of each latent (height, width) is this region's, 0 to 1. Raises ValueError when none is."""
+        small = self.mask.convert("L").resize((width, height), Image.Resampling.BOX)
+        weights = torch.from_numpy(np.array(small, np.float32) / 255)
+        if not weights.any():
+            raise ValueError(f"the region of {self.prompt!r} is empty")
+        return weights
+
+
+def split(regions: Sequence[Region], height: int, width: int) -> tuple[Tensor, list[Tensor]]:
+    """Weights (height, width) of what is left of the image, and of each region; later regions lie over earlier ones."""
+    rest = torch.ones(height, width)
+    covered: list[Tensor] = []
+    for region in reversed(regions):
+        weights = region.weights(height, width)
+        covered.insert(0, weights * rest)
+        rest = rest * (1 - weights)
+    return rest, covered
