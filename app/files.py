@@ -20,6 +20,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Kind(StrEnum):
     REFERENCES = "references"
     IMAGES = "images"
+    MAPS = "maps"
+    SUBJECTS = "subjects"  # pictures of products, and samples of their training
 
 
 class Files:

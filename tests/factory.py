@@ -14,6 +14,7 @@ from app.models import Image, ImageSet, Reference, Role, State, Style, Unit, Use
 from app.reviews import service as reviews
 from app.reviews.queries import latest as latest_decision
 from app.sets import service as sets
+from app.sets.spec import SetSpec
 from app.styles import service as styles
 
 MODEL = ModelFacts(
@@ -79,9 +80,9 @@ class Factory:
         self.session.flush()
         return style
 
-    def spec(self, style: Style | None = None, **values: object) -> sets.SetSpec:
+    def spec(self, style: Style | None = None, **values: object) -> SetSpec:
         form = {"style": (style or self.style()).code, "prompts": "a fox\na teapot", **values}
-        return sets.SetSpec.from_form({name: str(value) for name, value in form.items()}, MODEL)
+        return SetSpec.from_form({name: str(value) for name, value in form.items()}, MODEL)
 
     def image_set(
         self, user: User | None = None, style: Style | None = None, unit_size: int = 4, **values: Any

@@ -28,6 +28,7 @@ class ModelFacts:
     default_guidance: float
     device: str  # "cpu, float32"
     words: tuple[str, ...] = ()  # what a small model knows to draw; empty: anything
+    controls: tuple[str, ...] = ()  # kinds of structure map that it can follow
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ class Dispatcher:
     def _claim(self) -> tuple[int, int] | None:
         with self.database.write() as session:
             unit = sets.claim_next(session)
-            return (unit.id, unit.set_id) if unit else None
+            return (unit.id, unit.set_id or 0) if unit else None
 
     def _engine_unit(self, unit_id: int) -> Unit:
         with self.database.read() as session:

@@ -31,6 +31,35 @@ class UnitImage:
 
 
 @dataclass(frozen=True)
+class UnitStructure:
+    """What the images follow."""
+
+    control: str  # the ControlNet's kind, one of `ModelFacts.controls`
+    maps: tuple[Path, ...]  # one for all of the unit's images, or one for each in their order
+    weight: float = 1.0  # 0 to 2
+    start: float = 0.0  # the part of the denoising in which it counts, 0 to 1
+    end: float = 1.0
+
+
+@dataclass(frozen=True)
+class UnitSubject:
+    path: Path  # a LoRA in safetensors
+    weight: float = 1.0  # 0 to 2
+
+
+@dataclass(frozen=True)
+class UnitRegion:
+    """A part of every image with a prompt and a look of its own."""
+
+    prompt: str  # as the model reads it
+    mask: Path | None = None  # a PNG, white where the region is
+    box: tuple[float, float, float, float] | None = None  # left, top, width, height as shares, where there is no mask
+    references: tuple[UnitReference, ...] = ()  # empty: the look of the rest
+    method: Literal["noise", "ddim"] = "noise"
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
 class Unit:
     """A batch of images of one set, with all that is needed to make them."""
 
@@ -48,6 +77,10 @@ class Unit:
     steps: int
     guidance: float
     scheduler: str
+    structures: tuple[UnitStructure, ...] = ()
+    subjects: tuple[UnitSubject, ...] = ()
+    regions: tuple[UnitRegion, ...] = ()
+    seamless: bool = False
 
 
 @dataclass(frozen=True)

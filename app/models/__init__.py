@@ -4,7 +4,9 @@ from app.models.audit import Act, AuditEvent
 from app.models.base import Base, now
 from app.models.image_set import Campaign, Image, ImageSet, State, Unit, Verdict
 from app.models.review import Comment, Decision
+from app.models.structure import MapKind, StructureMap
 from app.models.style import Reference, ReferenceMethod, Style, StyleReference, StyleVersion
+from app.models.subject import Subject, SubjectKind, SubjectPicture, SubjectSample
 from app.models.user import Invitation, LoginSession, Role, User
 
 __all__ = [
@@ -18,13 +20,19 @@ __all__ = [
     "ImageSet",
     "Invitation",
     "LoginSession",
+    "MapKind",
     "Reference",
     "ReferenceMethod",
     "Role",
     "State",
+    "StructureMap",
     "Style",
     "StyleReference",
     "StyleVersion",
+    "Subject",
+    "SubjectKind",
+    "SubjectPicture",
+    "SubjectSample",
     "Unit",
     "User",
     "Verdict",

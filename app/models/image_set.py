@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
@@ -61,6 +61,11 @@ class ImageSet(Base):
     scheduler: Mapped[str] = mapped_column(String(40))
     strength: Mapped[float]  # the style's, unless the set says otherwise
     seed: Mapped[int]  # of the first image; each next image has the next seed
+    # What else shapes the images; each list as `app.sets.spec` defines its items, empty without.
+    structures: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    subjects: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    regions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    seamless: Mapped[bool] = mapped_column(default=False)  # the right end goes on at the left one
     priority: Mapped[int] = mapped_column(default=0)  # higher first
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     cancelled_at: Mapped[datetime | None]
@@ -74,14 +79,18 @@ class ImageSet(Base):
 
 
 class Unit(Base):
-    """The piece of work given to the engine: a batch of images of one set."""
+    """The piece of work given to the engine: a batch of images of one set, or the training of one subject."""
 
     __tablename__ = "units"
-    __table_args__ = (Index("ix_units_state_priority", "state", "priority"),)
+    __table_args__ = (
+        Index("ix_units_state_priority", "state", "priority"),
+        CheckConstraint("(set_id IS NULL) <> (subject_id IS NULL)", name="one_purpose"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    set_id: Mapped[int] = mapped_column(ForeignKey("image_sets.id", ondelete="CASCADE"), index=True)
-    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))  # the set's owner, kept here for fair claiming
+    set_id: Mapped[int | None] = mapped_column(ForeignKey("image_sets.id", ondelete="CASCADE"), index=True)
+    subject_id: Mapped[int | None] = mapped_column(ForeignKey("subjects.id", ondelete="CASCADE"), index=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))  # the set's or subject's, kept here for fair claiming
     priority: Mapped[int] = mapped_column(default=0)
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
     tries: Mapped[int] = mapped_column(default=0)  # at most three
@@ -90,7 +99,7 @@ class Unit(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
-    image_set: Mapped[ImageSet] = relationship()
+    image_set: Mapped[ImageSet | None] = relationship()
     images: Mapped[list["Image"]] = relationship(back_populates="unit", order_by="Image.position")
 
 

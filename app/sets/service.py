@@ -1,10 +1,8 @@
 """Making sets, and moving their pictures from queued to finished. The tables are the queue: see "The queue" below."""
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
-from pydantic import BeforeValidator, Field
 from sqlalchemy import ColumnElement, Subquery, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
@@ -13,8 +11,7 @@ from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Forbidden, Invalid
-from app.files import Files, Kind
-from app.forms import Form, Line
+from app.files import Files
 from app.models import (
     Act,
     Campaign,
@@ -28,87 +25,17 @@ from app.models import (
     User,
     now,
 )
-from app.sets import queries
+from app.sets import queries, regions
+from app.sets.looks import engine_references, joined
+from app.sets.spec import MIN_SIDE, MOST_PICTURES, SEEDS, SetSpec
+from app.structures import service as structures
 from app.styles.queries import normal_code
-from app.text import clean_line, shorten
+from app.subjects import service as subjects
+from app.text import shorten
 
-MOST_PROMPTS = 500
-MOST_PICTURES = 1000  # a set
-PROMPT_LENGTH = 500  # characters
-MIN_SIDE = 64  # px
 MOST_TRIES = 3  # of a unit
-SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a person can still read out
 NO_CAMPAIGN = "Unsorted"
 NAME_LENGTH = 60  # characters of a prompt that become a set's name
-
-
-def prompt_lines(text: object) -> object:
-    """Prompts from a text, one a line: trimmed, blank lines dropped. Raises ValueError that names the wrong line."""
-    lines = text.splitlines() if isinstance(text, str) else text
-    if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
-        raise ValueError("Write the prompts as text, one a line.")
-    prompts = {number: clean_line(line) for number, line in enumerate(lines, start=1)}
-    prompts = {number: prompt for number, prompt in prompts.items() if prompt}
-    long = [number for number, prompt in prompts.items() if len(prompt) > PROMPT_LENGTH]
-    if long:
-        first, others = long[0], len(long) - 1
-        more = f" So {'is another line' if others == 1 else f'are {others} other lines'}." if others else ""
-        length = len(prompts[first])
-        raise ValueError(f"Line {first} is too long: it has {length} characters of at most {PROMPT_LENGTH}.{more}")
-    if not prompts:
-        raise ValueError("Write at least one prompt, one a line.")
-    if len(prompts) > MOST_PROMPTS:
-        raise ValueError(
-            f"There are {len(prompts)} prompts; a set takes at most {MOST_PROMPTS}. Make two sets of them."
-        )
-    return tuple(prompts.values())
-
-
-class SetSpec(Form):
-    """What a set is asked to be. What the model must agree to is checked by `create`."""
-
-    name: Line = Field(default="", title="Name", max_length=120)
-    campaign: Line = Field(default="", title="Campaign", max_length=120)
-    style_code: Line = Field(title="Style")
-    prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
-    count: int = Field(default=1, title="Variations", ge=1, le=16)
-    width: int = Field(title="Width")  # px
-    height: int = Field(title="Height")
-    steps: int = Field(title="Steps", ge=1, le=100)
-    guidance: float = Field(title="Guidance", ge=0, le=30)
-    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn
-    scheduler: str = Field(title="Scheduler")
-    strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
-    negative_prompt: Line = Field(default="", title="Not wanted", max_length=1000)
-
-    @classmethod
-    def from_form(cls, form: Mapping[str, str], model: ModelFacts) -> "SetSpec":
-        """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
-        width, _, height = (form.get("size") or "{}x{}".format(*model.default_size)).lower().partition("x")
-        values: dict[str, object] = {
-            "steps": model.default_steps,
-            "guidance": model.default_guidance,
-            "scheduler": model.schedulers[0],
-            **{name: value for name, value in form.items() if value != "" and name in cls.model_fields},
-            "style_code": form.get("style", ""),
-            "prompts": form.get("prompts", "") or "\n",
-            "width": width.strip() or "?",
-            "height": height.strip() or "?",
-        }
-        try:
-            return cls.parse(values)
-        except Invalid as invalid:
-            Invalid.check(_by_form_field(dict(invalid.errors), form.get("size", "")))
-            raise
-
-
-def _by_form_field(errors: dict[str, str], size: str) -> dict[str, str | None]:
-    if errors.pop("width", None) or errors.pop("height", None):
-        errors["size"] = f"The size is width x height in pixels, such as 1024x768; {size[:40]!r} was given."
-    errors.pop("height", None)
-    if errors.pop("style_code", None):
-        errors["style"] = "Choose the style that the pictures take their look from."
-    return dict(errors)
 
 
 def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_size: int) -> ImageSet:
@@ -122,11 +49,19 @@ def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_
             "count": _count_error(spec),
             "size": _side_error("Width", spec.width, model) or _side_error("Height", spec.height, model),
             "scheduler": _scheduler_error(spec, model),
+            "structures": structures.problem(session, spec, model),
+            "subjects": subjects.problem(session, user, spec, model),
+            "regions": regions.problem(session, spec, model),
         }
     )
     version = cast(StyleVersion, version)
     image_set = ImageSet(
-        **spec.model_dump(include={"count", "width", "height", "steps", "guidance", "scheduler", "negative_prompt"}),
+        **spec.model_dump(
+            include={"count", "width", "height", "steps", "guidance", "scheduler", "negative_prompt", "seamless"}
+        ),
+        structures=[part.model_dump(mode="json") for part in spec.structures],
+        subjects=[part.model_dump(mode="json") for part in spec.subjects],
+        regions=regions.stored(session, spec),
         name=spec.name or shorten(spec.prompts[0], NAME_LENGTH),
         owner_id=user.id,
         campaign=_campaign(session, user, spec.campaign or NO_CAMPAIGN),
@@ -324,14 +259,16 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
     if model not in (None, image_set.model):
         raise Conflict(f"This set was asked of {image_set.model}, but the server now runs {model}. Make a new set.")
     style = image_set.style_version
+    images = [image for image in unit.images if image.state == State.GENERATING]
     return engine.Unit(
         id=unit.id,
         images=tuple(
-            engine.UnitImage(image.id, _joined(image.prompt, style.text), image.seed)
-            for image in unit.images
-            if image.state == State.GENERATING
+            engine.UnitImage(
+                image.id, subjects.spoken(session, image_set, joined(image.prompt, style.text)), image.seed
+            )
+            for image in images
         ),
-        references=tuple(_engine_reference(part, style, files) for part in style.references),
+        references=engine_references(style, files),
         method=cast(Literal["noise", "ddim"], str(style.method)),
         strength=image_set.strength,
         scale=style.scale,
@@ -343,20 +280,11 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         steps=image_set.steps,
         guidance=image_set.guidance,
         scheduler=image_set.scheduler,
+        structures=structures.for_engine(session, image_set, images, files),
+        subjects=subjects.for_engine(session, image_set, files),
+        regions=regions.for_engine(session, image_set, files),
+        seamless=image_set.seamless,
     )
-
-
-def _engine_reference(part: StyleReference, style: StyleVersion, files: Files) -> engine.UnitReference:
-    return engine.UnitReference(
-        path=files.path(Kind.REFERENCES, part.reference.sha256),
-        crop=engine.Crop(part.crop_x, part.crop_y, part.crop_width, part.crop_height),
-        weight=part.weight,
-        prompt=_joined(style.reference_prompt, style.text),
-    )
-
-
-def _joined(prompt: str, text: str) -> str:
-    return ", ".join(part for part in (prompt, text) if part)
 
 
 def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, size: int, seconds: float) -> Image | None:

@@ -12,6 +12,7 @@ from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.models import ImageSet, User
 from app.sets import queries, service
+from app.sets.spec import MOST_PICTURES, MOST_PROMPTS, PROMPT_LENGTH, SetSpec
 from app.styles import queries as styles
 from app.text import whole_number
 from app.web.deps import App, Form, Me, Read, parts_of, text
@@ -22,9 +23,9 @@ router = APIRouter()
 
 PAGE = 24
 LIMITS = {
-    "prompts": service.MOST_PROMPTS,
-    "pictures": service.MOST_PICTURES,
-    "letters": service.PROMPT_LENGTH,
+    "prompts": MOST_PROMPTS,
+    "pictures": MOST_PICTURES,
+    "letters": PROMPT_LENGTH,
     "count": 16,
 }
 
@@ -89,7 +90,7 @@ def create(request: Request, app: App, me: Me, form: Form) -> Response:
     model = app.engine.model
     values = {name: text(form, name) for name in empty_form(model)}
     try:
-        spec = service.SetSpec.from_form(values, model)
+        spec = SetSpec.from_form(values, model)
         with app.database.write() as session:
             image_set = service.create(session, me, spec, model, app.settings.unit_size)
     except Invalid as error:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, Unit
 from app.sets import service
+from app.sets.spec import SEEDS, SetSpec
 from app.styles import service as styles
 from tests.factory import MODEL, Factory
 
@@ -40,7 +41,7 @@ def units(session: Session, image_set: ImageSet) -> list[str]:
 
 
 def test_spec_from_form() -> None:
-    spec = service.SetSpec.from_form(FORM, MODEL)
+    spec = SetSpec.from_form(FORM, MODEL)
     assert spec.prompts == ("an owl", "a fox", "露のついたぶどうの房")
     assert (spec.name, spec.campaign, spec.style_code) == ("Autumn table", "秋のキャンペーン", "SOR-7K2Q")
     assert (spec.count, spec.width, spec.height, spec.seed) == (2, 384, 256, 7)
@@ -48,7 +49,7 @@ def test_spec_from_form() -> None:
 
 
 def test_spec_of_an_almost_empty_form_is_as_the_model_likes_it() -> None:
-    spec = service.SetSpec.from_form({"style": "SOR-7K2Q", "prompts": "a fox", "seed": "", "count": ""}, MODEL)
+    spec = SetSpec.from_form({"style": "SOR-7K2Q", "prompts": "a fox", "seed": "", "count": ""}, MODEL)
     assert (spec.count, spec.width, spec.height, spec.seed, spec.strength) == (1, 256, 256, None, None)
     assert (spec.steps, spec.guidance, spec.scheduler) == (20, 5.0, "euler")
 
@@ -56,7 +57,7 @@ def test_spec_of_an_almost_empty_form_is_as_the_model_likes_it() -> None:
 def test_spec_tells_all_wrong_fields_at_once() -> None:
     wrong = {"count": "17", "steps": "2.5", "guidance": "inf", "seed": "-1", "strength": "strong", "size": "big"}
     with pytest.raises(Invalid) as raised:
-        service.SetSpec.from_form({**wrong, "name": "x" * 121, "prompts": " \n ", "style": ""}, MODEL)
+        SetSpec.from_form({**wrong, "name": "x" * 121, "prompts": " \n ", "style": ""}, MODEL)
     assert raised.value.errors == {
         "name": "Name has 121 characters; at most 120 fit.",
         "prompts": "Write at least one prompt, one a line.",
@@ -73,7 +74,7 @@ def test_spec_tells_all_wrong_fields_at_once() -> None:
 def test_wrong_prompt_is_named_by_its_line() -> None:
     prompts = "\n".join(["a fox", "", "x" * 501, "an owl", "y" * 600])
     with pytest.raises(Invalid) as raised:
-        service.SetSpec.from_form({**FORM, "prompts": prompts}, MODEL)
+        SetSpec.from_form({**FORM, "prompts": prompts}, MODEL)
     assert raised.value.errors["prompts"] == (
         "Line 3 is too long: it has 501 characters of at most 500. So is another line."
     )
@@ -81,13 +82,13 @@ def test_wrong_prompt_is_named_by_its_line() -> None:
 
 def test_too_many_prompts_422() -> None:
     with pytest.raises(Invalid, match="There are 501 prompts; a set takes at most 500"):
-        service.SetSpec.from_form({**FORM, "prompts": "a fox\n" * 501}, MODEL)
+        SetSpec.from_form({**FORM, "prompts": "a fox\n" * 501}, MODEL)
 
 
 @pytest.mark.parametrize("prompts", [7, None, [1, 2], {"a": "b"}])
 def test_spec_of_other_things_422(prompts: object) -> None:
     with pytest.raises(Invalid):
-        service.SetSpec.parse({"style_code": "SOR-7K2Q", "prompts": prompts, "width": 1, "height": 1, "steps": 1})
+        SetSpec.parse({"style_code": "SOR-7K2Q", "prompts": prompts, "width": 1, "height": 1, "steps": 1})
 
 
 @given(st.dictionaries(st.sampled_from(list(FORM)), st.text(max_size=40)))
@@ -95,7 +96,7 @@ def test_any_form_is_a_spec_or_a_sentence(form: dict[str, str]) -> None:
     prompts: tuple[str, ...] = ()
     errors: dict[str, str] = {}
     try:
-        prompts = service.SetSpec.from_form({**FORM, **form}, MODEL).prompts
+        prompts = SetSpec.from_form({**FORM, **form}, MODEL).prompts
     except Invalid as invalid:
         errors = invalid.errors
     assert bool(prompts) != bool(errors)
@@ -109,7 +110,7 @@ def test_any_form_is_a_spec_or_a_sentence(form: dict[str, str]) -> None:
 
 def test_create(session: Session, make: Factory) -> None:
     user, style = make.user(), make.style()
-    spec = service.SetSpec.from_form(FORM | {"style": style.code}, MODEL)
+    spec = SetSpec.from_form(FORM | {"style": style.code}, MODEL)
     image_set = service.create(session, user, spec, MODEL, unit_size=4)
     assert (image_set.name, image_set.campaign.name, image_set.owner_id) == (
         "Autumn table",
@@ -163,12 +164,12 @@ def test_strength_and_version_are_the_styles_latest(session: Session, make: Fact
 def test_seed_is_drawn_and_kept(make: Factory) -> None:
     image_sets = [make.image_set() for _ in range(3)]
     assert len({image_set.seed for image_set in image_sets}) == 3
-    assert all(0 <= image_set.seed < service.SEEDS for image_set in image_sets)
+    assert all(0 <= image_set.seed < SEEDS for image_set in image_sets)
 
 
 def test_seeds_begin_again_after_the_last(make: Factory) -> None:
-    image_set = make.image_set(seed=service.SEEDS - 1)
-    assert [image.seed for image in image_set.images] == [service.SEEDS - 1, 0]
+    image_set = make.image_set(seed=SEEDS - 1)
+    assert [image.seed for image in image_set.images] == [SEEDS - 1, 0]
 
 
 def test_campaign_is_found_or_made(session: Session, make: Factory) -> None:
