@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.errors import NotFound
-from app.models import AuditEvent, Comment, Decision, StyleReference, StyleVersion
+from app.models import AuditEvent, Base, Comment, Decision, StyleReference, StyleVersion
 from app.settings import Settings
 
 BUSY_SECONDS = 15  # how long a writer waits for the one before it
@@ -112,12 +112,15 @@ def alembic_config(connection: Connection) -> Config:
 
 @event.listens_for(Session, "before_flush")
 def refuse_changed_history(session: Session, *_: object) -> None:
-    for row in session.dirty:
-        if isinstance(row, HISTORY) and session.is_modified(row, include_collections=False):
+    changed = (row for row in session.dirty if session.is_modified(row, include_collections=False))
+    removed = (row for row in session.deleted if isinstance(row, AuditEvent))  # other history goes with its subject
+    for row in (*changed, *removed):
+        if isinstance(row, HISTORY):
             raise RuntimeError(f"{row.__tablename__} rows are only ever added")
 
 
 @event.listens_for(Session, "do_orm_execute")
 def refuse_updated_history(state: ORMExecuteState) -> None:
-    if state.is_update and state.bind_mapper and issubclass(state.bind_mapper.class_, HISTORY):
-        raise RuntimeError(f"{state.bind_mapper.class_.__tablename__} rows are only ever added")
+    table = state.bind_mapper.class_ if state.bind_mapper else Base
+    if (state.is_update and issubclass(table, HISTORY)) or (state.is_delete and issubclass(table, AuditEvent)):
+        raise RuntimeError(f"{table.__tablename__} rows are only ever added")

@@ -1,11 +1,12 @@
 """Pictures on disk, named by the SHA-256 of their PNG, so that the same picture is kept once and a name never lies.
 
-references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp
+references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp   subjects/ab/ab12...safetensors
 """
 
 import errno
 import hashlib
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -40,13 +41,28 @@ class Files:
         if not path.exists():
             # The picture comes last: where it is, its thumbnails are.
             for side, webp in thumbnails(png).items():
-                _write(self.thumbnail(sha256, side), webp)
-            _write(path, png)
+                write_whole(self.thumbnail(sha256, side), webp)
+            write_whole(path, png)
         return sha256
+
+    def put_lora(self, safetensors: bytes) -> str:
+        """Keep a LoRA file; its SHA-256. Raises NoRoom, as `put`."""
+        sha256 = hashlib.sha256(safetensors).hexdigest()
+        if not self.lora(sha256).exists():
+            write_whole(self.lora(sha256), safetensors)
+        return sha256
+
+    def lora(self, sha256: str) -> Path:
+        """Where a LoRA file is kept."""
+        return self.root / Kind.SUBJECTS / sha256[:2] / f"{sha256}.safetensors"
 
     def path(self, kind: Kind, sha256: str) -> Path:
         """Where a PNG is kept."""
         return self.root / kind / sha256[:2] / f"{sha256}.png"
+
+    def has(self, kind: Kind, sha256: str) -> bool:
+        """Whether a PNG of that name is kept; False for what is no name of ours."""
+        return re.fullmatch("[0-9a-f]{64}", sha256) is not None and self.path(kind, sha256).is_file()
 
     def thumbnail(self, sha256: str, side: int) -> Path:
         """Where the WebP copy with a longer side of at most `side` px is kept; `side` is one of THUMBNAILS."""
@@ -58,8 +74,11 @@ class Files:
             path.unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write under a temporary name, push to the disk, rename: a file is whole or absent, whatever happens."""
+def write_whole(path: Path, data: bytes) -> None:
+    """Write under a temporary name, push to the disk, rename: a file is whole or absent, whatever happens.
+
+    Raises NoRoom when the disk is full.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:

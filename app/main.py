@@ -12,10 +12,27 @@ from app.database import Database, migrate
 from app.engine.base import Engine
 from app.engine.bus import Bus
 from app.engine.dispatcher import Dispatcher
+from app.exports.preparer import Preparer
 from app.files import Files
 from app.sets import service as sets
 from app.settings import Settings
-from app.web import accounts, downloads, gallery, health, home, live, pictures, review, styles
+from app.web import (
+    accounts,
+    downloads,
+    exports,
+    gallery,
+    health,
+    home,
+    live,
+    pictures,
+    record,
+    regions,
+    review,
+    shares,
+    structures,
+    styles,
+    subjects,
+)
 from app.web import sets as sets_pages
 from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Parts
@@ -24,7 +41,26 @@ from app.web.headers import SecurityHeaders
 from app.web.limits import BodyLimit, TryLimit
 from app.web.templating import STATIC, VersionedFiles, make_environment
 
-PAGES = (accounts, home, styles, sets_pages, live, review, gallery, pictures, downloads, health)
+PAGES = (
+    accounts,
+    home,
+    styles,
+    structures,
+    subjects,
+    regions,
+    sets_pages,
+    live,
+    review,
+    gallery,
+    pictures,
+    exports,
+    downloads,
+    shares,
+    record,
+    health,
+)
+
+UPLOAD_PATHS = (*styles.UPLOAD_PATHS, *structures.UPLOAD_PATHS, *regions.UPLOAD_PATHS, *subjects.UPLOAD_PATHS)
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -46,6 +82,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         dispatcher=Dispatcher(engine, database, files, bus),
         environment=make_environment(),
         sign_in_tries=TryLimit(),
+        exporter=Preparer(settings, database, files),
+        share_tries=TryLimit(),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -64,14 +102,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     await asyncio.to_thread(recover, parts)
     await start(parts.engine)
-    dispatcher = asyncio.create_task(parts.dispatcher.run(), name="dispatcher")
+    tasks = [
+        asyncio.create_task(parts.dispatcher.run(), name="dispatcher"),
+        asyncio.create_task(parts.exporter.run(), name="exporter"),
+    ]
     try:
         yield
     finally:
         parts.bus.close()
-        dispatcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await dispatcher
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await parts.engine.close()
         parts.database.close()
 
@@ -102,6 +144,7 @@ def recover(parts: Parts) -> None:
 
 def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     """The last one added is the outermost: headers on everything, then who may write, then how much."""
-    app.add_middleware(BodyLimit, upload_bytes=settings.upload_bytes, upload_paths=styles.UPLOAD_PATHS, refuse=refusal)
+    uploads = dict.fromkeys(UPLOAD_PATHS, settings.upload_bytes) | {subjects.LORA_PATH: settings.lora_bytes}
+    app.add_middleware(BodyLimit, uploads=uploads, refuse=refusal)
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
     app.add_middleware(SecurityHeaders, https=parts.https)

@@ -51,9 +51,9 @@ class CleanPicture:
     rights: dict[str, str]  # those found of creator, copyright, credit
 
 
-def clean_upload(data: bytes, limits: Limits | None = None) -> CleanPicture:
-    """An uploaded PNG, JPEG or WebP as a clean PNG: its first frame, upright, in sRGB, on white where it was clear,
-    its longer side at most KEPT_SIDE.
+def clean_upload(data: bytes, limits: Limits | None = None, *, keep_clear: bool = False) -> CleanPicture:
+    """An uploaded PNG, JPEG or WebP as a clean PNG: its first frame, upright, in sRGB, on white where it was clear
+    (or still clear there, with `keep_clear`), its longer side at most KEPT_SIDE.
 
     Raises Invalid("picture", ...) for everything else, and nothing but that, whatever the bytes.
     """
@@ -66,7 +66,7 @@ def clean_upload(data: bytes, limits: Limits | None = None) -> CleanPicture:
             _check_size(opened.width, opened.height, limits)
             opened.load()
             rights = _rights(opened)  # now: a PNG may say them after its pixels
-            picture = _in_srgb(_upright(opened))
+            picture = _in_srgb(_upright(opened), keep_clear)
             picture.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
     except UserError:
         raise
@@ -158,8 +158,10 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _in_srgb(picture: Image.Image) -> Image.Image:
-    """The picture in 8-bit sRGB, on white where it was clear; its colours by its ICC profile where that can be read."""
+def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
+    """The picture in 8-bit sRGB, on white where it was clear unless that is kept; its colours by its ICC profile where
+    that can be read.
+    """
     profile = picture.info.get("icc_profile")
     picture = _in_8_bits(picture)
     clear = picture.has_transparency_data
@@ -168,6 +170,9 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
     alpha = picture.getchannel("A") if clear else None
     colours = _by_profile(picture.convert("RGB") if clear else picture, profile).convert("RGB")
     if not alpha:
+        return colours
+    if keep_clear:
+        colours.putalpha(alpha)
         return colours
     white = Image.new("RGB", colours.size, "white")
     white.paste(colours, mask=alpha)

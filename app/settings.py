@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MAP_KINDS = ("edges", "silhouette", "depth")
 
 
 class Settings(BaseSettings):
@@ -24,15 +26,58 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Number format of the model: bfloat16 on CUDA, float16 on MPS, float32 on a CPU."
     )
+    controlnets: str = Field(
+        default="",
+        description="ControlNets by what their maps show (edges, silhouette, depth), such as "
+        "`depth=diffusers/controlnet-depth-sdxl-1.0`; those not named are the model's own.",
+    )
+    depth_model: str = Field(
+        default="depth-anything/Depth-Anything-V2-Small-hf",
+        description="Model that makes depth maps: a folder or a hub id.",
+    )
     unit_size: int = Field(default=4, ge=1, le=64, description="Images generated together in one batch.")
     upload_bytes: int = Field(default=32 * 2**20, ge=2**10, description="Largest upload, in bytes.")
     upload_pixels: int = Field(default=64_000_000, ge=2**12, description="Largest uploaded picture, in pixels.")
+    lora_bytes: int = Field(default=512 * 2**20, ge=2**10, description="Largest LoRA file, in bytes.")
     session_days: int = Field(
         default=14, ge=1, le=365, description="Days until a signed-in browser must sign in again."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Log lines; auto: json off a terminal."
     )
+    export_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that an export's files are kept; an open link keeps them longer."
+    )
+    signing_certificate: str = Field(
+        default="",
+        description="PEM file with the certificate that signs delivered pictures, then its issuers; "
+        "empty: one of this server's own authority.",
+    )
+    signing_key: str = Field(
+        default="", validate_default=True, description="PEM file with the key of that certificate."
+    )
+
+    @field_validator("controlnets")
+    @classmethod
+    def _controlnets_named(cls, text: str) -> str:
+        for part in filter(None, map(str.strip, text.split(","))):
+            kind, _, name = part.partition("=")
+            if kind.strip() not in MAP_KINDS or not name.strip():
+                raise ValueError(f"it is a list such as edges=owner/name,depth=folder; {part!r} was given")
+        return text
+
+    @field_validator("signing_key")
+    @classmethod
+    def _signing_is_a_pair(cls, key: str, info: ValidationInfo) -> str:
+        if bool(key) != bool(info.data.get("signing_certificate")):
+            raise ValueError("SOROE_SIGNING_CERTIFICATE and SOROE_SIGNING_KEY belong together; one is missing")
+        return key
+
+    @property
+    def controlnet_names(self) -> dict[str, str]:
+        """Folders or hub ids of ControlNets by the kind of their maps."""
+        parts = (part.partition("=") for part in self.controlnets.split(",") if part.strip())
+        return {kind.strip(): name.strip() for kind, _, name in parts}
 
     @property
     def database_url(self) -> str:

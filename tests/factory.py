@@ -10,22 +10,40 @@ from sqlalchemy.orm import Session
 from app.accounts.service import passwords
 from app.engine.base import ModelFacts
 from app.files import Files, Kind
-from app.models import Image, ImageSet, Reference, Role, State, Style, Unit, User, Verdict
+from app.models import (
+    Image,
+    ImageSet,
+    MapKind,
+    Reference,
+    Role,
+    State,
+    StructureMap,
+    Style,
+    Subject,
+    Unit,
+    User,
+    Verdict,
+)
 from app.reviews import service as reviews
 from app.reviews.queries import latest as latest_decision
 from app.sets import service as sets
 from app.sets.spec import SetSpec
+from app.structures import service as structures
 from app.styles import service as styles
+from app.subjects import service as subjects
+from app.subjects import training
 
 MODEL = ModelFacts(
     name="demo",
     default_size=(256, 256),
     size_multiple=32,
     max_side=512,
+    max_pixels=512 * 512,
     schedulers=("euler", "ddim"),
     default_steps=20,
     default_guidance=5.0,
     device="cpu, float32",
+    controls=("edges", "silhouette"),
 )
 PASSWORD = "a long enough password"
 PASSWORD_HASH = passwords.hash(PASSWORD)  # once: it is slow by design
@@ -90,6 +108,52 @@ class Factory:
         """A queued set; `values` are fields of the form."""
         user = user or self.user()
         return sets.create(self.session, user, self.spec(style, **values), MODEL, unit_size)
+
+    def subject_draft(self, count: int = 3, **values: Any) -> subjects.Draft:
+        """A draft with kept pictures, each of its own colour."""
+        kept = [
+            self.files.put(Kind.SUBJECTS, png((next(self._numbers) % 256, number * 40 % 256, 33), (128, 128)))
+            for number in range(count)
+        ]
+        form = {"name": "Blue mug", "class_words": "mug", "steps": 6, "pictures": tuple(kept), **values}
+        return subjects.Draft.from_form(form, MODEL.training)
+
+    def subject(self, user: User | None = None, **values: Any) -> Subject:
+        """A subject that waits to be trained."""
+        draft = self.subject_draft(**values)
+        subject = subjects.create_from_pictures(self.session, user or self.user(), self.files, draft, MODEL)
+        self.session.flush()
+        return subject
+
+    def finished_subject(self, user: User | None = None, **values: Any) -> Subject:
+        """A trained subject with one sample."""
+        subject = self.subject(user, **values)
+        unit = self.session.query(Unit).filter_by(subject_id=subject.id).one()
+        unit.state, unit.tries, subject.state = State.GENERATING, 1, State.GENERATING
+        self.session.flush()
+        sample = self.files.put(Kind.SUBJECTS, png("orange", (64, 64)))
+        training.add_sample(self.session, unit.id, 3, sample)
+        lora = f"lora {subject.handle}".encode()
+        training.finish(self.session, unit.id, self.files.put_lora(lora), len(lora))
+        sets.end_unit(self.session, unit.id)
+        self.session.flush()
+        return subject
+
+    def structure_map(self, user: User | None = None) -> StructureMap:
+        """An edge map of a square."""
+        drawing = Picture.new("RGB", (128, 128), "white")
+        drawing.paste("black", (40, 40, 90, 90))
+        made, _ = structures.upload(
+            self.session,
+            user or self.user(),
+            self.files,
+            encoded(drawing),
+            "square.png",
+            MapKind.EDGES,
+            size=(128, 128),
+        )
+        self.session.flush()
+        return made
 
     def finish(self, image_set: ImageSet) -> list[Image]:
         """Make all of a set's queued pictures, each of its own colour, as a dispatcher would."""

@@ -43,6 +43,7 @@ MAY_IMPORT = {
         for room in SERVICES
     },
 }
+MAY_IMPORT["exports"] |= {"database"}  # it makes zips ready in the background, in transactions of its own
 
 
 def imports(file: Path) -> set[str]:

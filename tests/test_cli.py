@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-REFERENCE = Path(__file__).parent / "data" / "looks" / "poster-pear.webp"
+from app.quality.look import Look
+
+LOOKS = Path(__file__).parent / "data" / "looks"
+REFERENCE = LOOKS / "poster-pear.webp"
 SOROE = Path(sys.executable).with_name("soroe")
 
 
@@ -70,7 +73,14 @@ def test_prompts_from_a_file_without_a_reference(tmp_path: Path) -> None:
         (["--prompt", "x", "--reference", "nowhere.png"], "The reference nowhere.png cannot be read"),
         (["--prompt", "x", "--reference", __file__], "cannot be used"),
         (["--prompt", "x", "--size", "big"], "--size is written WxH, such as 1024x768; big was given."),
-        (["--prompt", "x", "--size", "100x100"], "multiples of 16 px; 100 x 100 was given."),
+        (["--prompt", "x", "--size", "100x100"], "multiples of 8 px; 100 x 100 was given."),
+        (
+            ["--prompt", "x", "--size", "3840x128"],
+            "at most 16 times as long as it is high or wide; 3840 x 128 was given.",
+        ),
+        (["--prompt", "x", "--region", "a fox"], '--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"'),
+        (["--prompt", "x", "--region", "0.5,0,0.6,1|a fox"], "A region's box must lie within the image, in shares"),
+        (["--prompt", "x", "--region", "nowhere.png|a fox"], "The mask nowhere.png cannot be read"),
         (["--prompt", "x", "--strength", "3"], "Strength must be between 0 and 2; 3 was given."),
         (["--prompt", "x", "--scheduler", "magic"], "The scheduler must be one of ddim"),
         (["--prompt", "x", "--model", "nowhere"], "There is no model at nowhere"),
@@ -84,6 +94,25 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_banner_with_a_region_of_its_own_look(tmp_path: Path) -> None:
+    region = f"0.5,0,0.5,1|a fox|{LOOKS / 'neon-guitar.webp'}|1.2"
+    reference = LOOKS / "pencil-handbag.webp"
+    done = generate(
+        tmp_path, "--prompt", "a house", "--reference", reference, "--size", "256x64", "--seamless", "--region", region
+    )
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "001-a-house.png") as picture:
+        assert picture.size == (256, 64)
+        left, right = (Look.of(picture.crop((x, 0, x + 96, 64))) for x in (16, 144))
+    with Image.open(reference) as pencil:
+        assert left.distance(Look.of(pencil)) < right.distance(Look.of(pencil))
+    record = json.loads((tmp_path / "set.json").read_text(encoding="utf-8"))
+    assert record["seamless"] is True
+    (part,) = record["regions"]
+    assert (part["prompt"], part["box"], part["strength"], part["mask"]) == ("a fox", [0.5, 0.0, 0.5, 1.0], 1.2, None)
+    assert part["reference"]["file"] == "neon-guitar.webp"
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_model_is_loaded(tmp_path: Path) -> None:

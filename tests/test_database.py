@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, inspect, select, text, update
+from sqlalchemy import delete, func, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import HISTORY, Database, make_engine, migrate
 from app.errors import NotFound
-from app.models import Base, Campaign, Decision, Role, StyleVersion, User
+from app.models import AuditEvent, Base, Campaign, Decision, Role, StyleVersion, User
 from app.settings import Settings
 from tests.factory import Factory
 
@@ -131,3 +131,13 @@ def test_history_can_be_added_to(session: Session, make: Factory) -> None:
     make.decide(image)
     assert session.scalar(select(func.count(Decision.id))) == 2
     assert session.scalar(select(func.count(StyleVersion.id))) == 1
+
+
+def test_the_record_is_not_removed(session: Session, make: Factory) -> None:
+    make.reference()
+    event = session.scalars(select(AuditEvent)).one()
+    with pytest.raises(RuntimeError, match="audit_events rows are only ever added"):
+        session.execute(delete(AuditEvent))
+    session.delete(event)
+    with pytest.raises(RuntimeError, match="audit_events rows are only ever added"):
+        session.flush()

@@ -15,7 +15,7 @@ from app.accounts import queries
 from app.accounts.queries import token_hash as token_hash  # pages mark the present browser with it
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
-from app.models import Act, ImageSet, Invitation, LoginSession, Role, Style, User, now
+from app.models import Act, ImageSet, Invitation, LoginSession, Role, Style, Subject, User, now
 from app.settings import Settings
 from app.text import clean_line
 
@@ -97,6 +97,17 @@ def authenticate(session: Session, email: str, password: str) -> User:
     if not user.active:
         raise Invalid("email", f"The account of {user.email} is closed. An administrator can open it again.")
     return user
+
+
+def note_refused_sign_in(session: Session, email: str, why: Invalid) -> None:
+    """Record that somebody was refused at signing in to an account that there is.
+
+    What nobody's account is called is not kept: people type a password there by mistake, and strangers anything.
+    """
+    user = session.scalar(select(User).where(User.email == normal_email(email)))
+    if user:
+        reason = "wrong password" if why.field == "password" else "closed account"
+        record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason)
 
 
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14) -> str:
@@ -191,8 +202,8 @@ def set_active(session: Session, user: User, person_id: int, active: bool) -> Us
     return person
 
 
-def may_change(user: User, row: Style | ImageSet) -> bool:
-    """Whether `user` may change a style or a set: their own, or anybody's for managers and administrators."""
+def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
+    """Whether `user` may change a style, set or subject: their own, or anybody's for managers and administrators."""
     return user.active and (row.owner_id == user.id or user.can(Role.MANAGER))
 
 

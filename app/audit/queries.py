@@ -1,9 +1,39 @@
-"""Reading the record."""
+"""Reading the record. Managers and administrators may; what happened to one thing, whoever sees the thing."""
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from app.models import AuditEvent, Base
+from sqlalchemy import ColumnElement, String, cast, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm.interfaces import LoaderOption
+
+from app.errors import Forbidden
+from app.models import Act, AuditEvent, Base, Image, Role, StyleVersion, User
+
+SYSTEM = 0  # where a person's id is asked for: Soroe itself, and strangers
+
+_NAMES: dict[str, Sequence[LoaderOption]] = {
+    Image.__tablename__: [joinedload(Image.image_set)],
+    StyleVersion.__tablename__: [joinedload(StyleVersion.style)],
+}
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """Which events are looked for; what is empty asks nothing."""
+
+    person: int | None = None  # an id, or SYSTEM
+    act: str = ""  # an act, or the first word of several
+    subject: tuple[str, int] | None = None  # a table and the row's id
+    since: date | None = None  # the first day, in UTC
+    until: date | None = None  # the last day, included
+    q: str = ""  # in the details, or in the name or e-mail of who acted
+
+    def __bool__(self) -> bool:
+        return self != RecordFilter()
 
 
 def of(session: Session, row: Base, limit: int = 50) -> list[AuditEvent]:
@@ -16,4 +46,100 @@ def of(session: Session, row: Base, limit: int = 50) -> list[AuditEvent]:
             .order_by(AuditEvent.id.desc())
             .limit(limit)
         )
+    )
+
+
+def events(
+    session: Session,
+    user: User,
+    wanted: RecordFilter,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[AuditEvent]:
+    """Events with who acted, the latest first: those next before event `before`, or next after event `after`."""
+    need_manager(user)
+    found = select(AuditEvent).outerjoin(AuditEvent.user).options(joinedload(AuditEvent.user)).limit(limit)
+    found = found.where(*_conditions(wanted))
+    if after is not None:
+        later = session.scalars(found.where(AuditEvent.id > after).order_by(AuditEvent.id)).all()
+        return list(reversed(later))
+    if before is not None:
+        found = found.where(AuditEvent.id < before)
+    return list(session.scalars(found.order_by(AuditEvent.id.desc())))
+
+
+def things(session: Session, found: Sequence[AuditEvent]) -> dict[tuple[str, int], Base]:
+    """The rows that events are about, by table and id, with all that their names are made of. Some may be gone."""
+    ids: dict[str, set[int]] = defaultdict(set)
+    for event in found:
+        if event.subject_id is not None:
+            ids[event.subject].add(event.subject_id)
+    tables: dict[str, Any] = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
+    return {
+        (name, row.id): row
+        for name, wanted in ids.items()
+        if name in tables
+        for row in session.scalars(
+            select(tables[name]).where(tables[name].id.in_(wanted)).options(*_NAMES.get(name, ()))
+        )
+    }
+
+
+def people(session: Session, user: User) -> list[User]:
+    """Everybody who may have done something, by name, those whose account is closed among them."""
+    need_manager(user)
+    return list(session.scalars(select(User).order_by(User.name, User.id)))
+
+
+def last_check(session: Session, user: User) -> AuditEvent | None:
+    """When the chain was last checked on the page, by whom, and what was found."""
+    need_manager(user)
+    return session.scalar(
+        select(AuditEvent)
+        .where(AuditEvent.act == Act.RECORD_CHECK)
+        .options(joinedload(AuditEvent.user))
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+
+
+def need_manager(user: User) -> None:
+    if not user.can(Role.MANAGER):
+        raise Forbidden("The record is for managers and administrators. Ask one of them to look something up.")
+
+
+def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.person is not None:
+        found.append(AuditEvent.user_id.is_(None) if wanted.person == SYSTEM else AuditEvent.user_id == wanted.person)
+    if wanted.act:
+        found.append(_is_act(AuditEvent.act, wanted.act))
+    if wanted.subject:
+        table, row_id = wanted.subject
+        found += [AuditEvent.subject == table, AuditEvent.subject_id == row_id]
+    if wanted.since:
+        found.append(AuditEvent.at >= _midnight(wanted.since))
+    if wanted.until and wanted.until < date.max:
+        found.append(AuditEvent.at < _midnight(wanted.until + timedelta(days=1)))
+    found += [_mentions(word) for word in wanted.q.split()]
+    return found
+
+
+def _is_act(column: InstrumentedAttribute[Act], act: str) -> ColumnElement[bool]:
+    if ":" in act:
+        return column == act
+    return (column >= f"{act}:") & (column < f"{act};")  # ";" comes next after ":", so an index can be used
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    return or_(
+        cast(AuditEvent.details, String).icontains(word, autoescape=True),
+        User.name.icontains(word, autoescape=True),
+        User.email.icontains(word, autoescape=True),
     )

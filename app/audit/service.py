@@ -1,11 +1,13 @@
 """Writing the record of who did what. Every service that changes something calls `record` in the same transaction."""
 
+import json
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
-from app.models import Act, AuditEvent, Base, User
+from app.audit import chain, queries
+from app.models import Act, AuditEvent, AuditHead, Base, User, now
 
 
 def record(session: Session, user: User | None, act: Act, row: Base, **details: Any) -> AuditEvent:
@@ -13,11 +15,29 @@ def record(session: Session, user: User | None, act: Act, row: Base, **details: 
     if inspect(row).pending:
         session.flush()  # gives the row its id
     event = AuditEvent(
+        at=now(),
         user_id=user.id if user else None,
         act=act,
         subject=row.__tablename__,
         subject_id=getattr(row, "id", None),  # rows that are named by a secret have none, and keep it
-        details=details,
+        details=json.loads(json.dumps(details)),  # as it will be read again, so that its hash stays the same
     )
-    session.add(event)
+    chain.append(session, event)
     return event
+
+
+def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:
+    """Record that `user` had the chain walked, and what was found. Managers and above. Raises Broken without a head."""
+    queries.need_manager(user)
+    record(session, user, Act.RECORD_CHECK, _the_record(session), events=verdict.count, problem=verdict.problem)
+
+
+def note_download(session: Session, user: User, query: str) -> int:
+    """Record that `user` takes away the events that `query` asks for; the number of this event, the first left out."""
+    queries.need_manager(user)
+    return record(session, user, Act.RECORD_DOWNLOAD, _the_record(session), filters=query).id
+
+
+def _the_record(session: Session) -> AuditHead:
+    chain.head(session)  # raises Broken where there is none
+    return session.scalars(select(AuditHead)).one()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.engine.events import Event, Unit
+from app.engine.events import Event, Work
 
 
 class Cancelled(Exception):
@@ -16,6 +16,19 @@ class WorkerLost(Exception):
 
 
 @dataclass(frozen=True)
+class TrainingFacts:
+    """What subjects of this model are best trained with."""
+
+    steps: int = 800
+    rank: int = 16
+    rate: float = 1e-4
+    text_encoders: bool = False
+    words: tuple[str, ...] = ("sks",)  # without a meaning, to name subjects by; the best first
+    fewest_pictures: int = 3
+    most_pictures: int = 20
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What pages and services need to know of the loaded model."""
 
@@ -23,17 +36,20 @@ class ModelFacts:
     default_size: tuple[int, int]  # width, height in px
     size_multiple: int  # sides are multiples of this, px
     max_side: int  # px
+    max_pixels: int  # of a picture
     schedulers: tuple[str, ...]  # the first is the default
     default_steps: int
     default_guidance: float
     device: str  # "cpu, float32"
+    longest: int = 16  # of a picture, width by height or the reverse
     words: tuple[str, ...] = ()  # what a small model knows to draw; empty: anything
     controls: tuple[str, ...] = ()  # kinds of structure map that it can follow
+    training: TrainingFacts = TrainingFacts()
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One place where a unit can run: a GPU, or the one thread of a `LocalEngine`."""
+    """One place where a unit or a training can run: a GPU, or the one thread of a `LocalEngine`."""
 
     name: str
     busy: bool
@@ -53,12 +69,19 @@ class Engine(Protocol):
         """Cancel what runs and free the model."""
         ...
 
-    def run(self, unit: Unit) -> AsyncIterator[Event]:
-        """Make the unit's images. Raises Cancelled and WorkerLost."""
+    def run(self, work: Work) -> AsyncIterator[Event]:
+        """Make the unit's images, or train the subject. Raises Cancelled and WorkerLost."""
         ...
 
     async def cancel(self, unit_id: int) -> None:
-        """Stop a unit within one denoising step. Of an unknown or ended unit: nothing happens."""
+        """Stop a unit or training within one step. Of an unknown or ended one: nothing happens."""
+        ...
+
+    def lora_phrase(self, data: bytes, file_name: str) -> str:
+        """What prompts say for the subject of a LoRA file, "" where it does not tell. From any thread.
+
+        Raises Invalid("file", ...) when the file does not fit this model.
+        """
         ...
 
     async def slots(self) -> list[Slot]: ...

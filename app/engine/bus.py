@@ -1,4 +1,4 @@
-"""What is happening now: changes by set, for the pages that watch, and what only lives in memory (steps, previews).
+"""What is happening now: changes by set or subject, for the pages that watch, and what only lives in memory.
 
 A change says *which* images of a set are different, never how: whoever watches reads the present state. So a slow
 watcher costs nothing (it holds one number, not a queue), many changes become one answer, and what was missed during a
@@ -11,24 +11,33 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from time import monotonic
 
-from app.engine.events import ImageReady, Preview, Step, Unit
+from app.engine.events import ClassPicture, ImageReady, Preview, Step, Unit, Work
 from app.text import whole_number
 
 REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
 REMEMBERED_SETS = 256
 
+Topic = int | str
+"""What can be watched: a set, by its id, or a subject, by `subject_topic`."""
+
+
+def subject_topic(subject_id: int) -> str:
+    return f"subject {subject_id}"
+
 
 @dataclass
 class RunningUnit:
-    """A unit in the engine, and how fast it goes."""
+    """A unit or a training in the engine, and how fast it goes."""
 
-    unit: Unit
-    set_id: int
+    work: Work
+    topic: Topic
     step: int = 0
     steps: int = 0  # as the engine counts them: some schedulers take more than were asked for; 0 before the first
     started: float = field(default_factory=monotonic)
     first_step: float = 0.0  # when step 1 was done, which took longer: it waited for the reference
     last_step: float = 0.0
+    loss: float | None = None  # of a training
+    class_pictures: tuple[int, int] = (0, 0)  # before its first step: how many are drawn, of how many
 
     def done(self, step: int, steps: int) -> None:
         """Step `step` of `steps` is done."""
@@ -52,14 +61,14 @@ class RunningUnit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed in a set up to `cursor`. `images` is None when too much was missed: look at everything."""
+    """What changed in a topic up to `cursor`. `images` is None when too much was missed: look at everything."""
 
     cursor: str
     images: frozenset[int] | None
 
 
-class _Topic:
-    """The recent changes of one set."""
+class _Changes:
+    """The recent changes of one topic."""
 
     def __init__(self, forgotten: int) -> None:
         self.changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=REMEMBERED_CHANGES)
@@ -84,75 +93,85 @@ class Bus:
         self.closed = asyncio.Event()
         self._count = 0
         self._forgotten = 0  # the last change of all topics that were let go
-        self._topics: OrderedDict[int, _Topic] = OrderedDict()
+        self._topics: OrderedDict[Topic, _Changes] = OrderedDict()
         self._life = secrets.token_hex(4)  # numbers begin again with the process; a cursor of another life is not ours
 
-    def publish(self, set_id: int, *image_ids: int) -> None:
-        """Tell the watchers of a set that it changed, and which of its images did."""
+    def publish(self, topic: Topic, *image_ids: int) -> None:
+        """Tell the watchers of a set or subject that it changed, and which of its images did."""
         self._count += 1
-        self._topic(set_id).add(self._count, frozenset(image_ids))
+        self._topic(topic).add(self._count, frozenset(image_ids))
 
     def cursor(self) -> str:
         """The present moment: a page rendered after this call misses nothing by watching from here."""
         return f"{self._life}-{self._count}"
 
-    async def changes(self, set_id: int, after: str) -> Changes:
-        """What changed in a set after a cursor; waits until something did, or until the bus is closed."""
+    async def changes(self, topic: Topic, after: str) -> Changes:
+        """What changed in a set or subject after a cursor; waits until something did, or until the bus is closed."""
         number = self._number(after)
-        topic = self._topic(set_id)
-        if number is None or number < topic.forgotten:
+        recent = self._topic(topic)
+        if number is None or number < recent.forgotten:
             return Changes(self.cursor(), None)
-        topic.watchers += 1
+        recent.watchers += 1
         try:
-            while topic.last <= number and not self.closed.is_set():
-                await _first(topic.changed, self.closed)
+            while recent.last <= number and not self.closed.is_set():
+                await _first(recent.changed, self.closed)
         finally:
-            topic.watchers -= 1
-        missed = [images for count, images in topic.changes if count > number]
+            recent.watchers -= 1
+        missed = [images for count, images in recent.changes if count > number]
         return Changes(self.cursor(), frozenset().union(*missed))
 
     def close(self) -> None:
         """Let every watcher go: the server ends."""
         self.closed.set()
 
-    def begin(self, unit: Unit, set_id: int) -> None:
-        self.running[unit.id] = RunningUnit(unit, set_id)
-        self.publish(set_id, *_image_ids(unit))
+    def begin(self, work: Work, topic: Topic) -> None:
+        self.running[work.id] = RunningUnit(work, topic)
+        self.publish(topic, *_image_ids(work))
 
     def step(self, event: Step) -> None:
         running = self.running[event.unit_id]
         running.done(event.step, event.steps)
-        self.publish(running.set_id, *_image_ids(running.unit))
+        running.loss = event.loss
+        self.publish(running.topic, *_image_ids(running.work))
+
+    def class_picture(self, event: ClassPicture) -> None:
+        running = self.running[event.unit_id]
+        running.class_pictures = event.number, event.count
+        self.publish(running.topic)
+
+    def kept(self, unit_id: int) -> None:
+        """Something of the unit or training is in the database that was not there before."""
+        self.publish(self.running[unit_id].topic)
 
     def preview(self, event: Preview) -> None:
         running = self.running[event.unit_id]
         self.previews[event.image_id] = (running.step, event.webp)
-        self.publish(running.set_id, event.image_id)
+        self.publish(running.topic, event.image_id)
 
     def finished(self, event: ImageReady) -> None:
         """The image is in the database, and needs no preview any more."""
         self.previews.pop(event.image_id, None)
-        self.publish(self.running[event.unit_id].set_id, event.image_id)
+        self.publish(self.running[event.unit_id].topic, event.image_id)
 
     def end(self, unit_id: int) -> None:
         """The unit left the engine, in whatever way; what it kept in memory goes too."""
         running = self.running.pop(unit_id, None)
         if running is None:
             return
-        for image_id in _image_ids(running.unit):
+        for image_id in _image_ids(running.work):
             self.previews.pop(image_id, None)
-        self.publish(running.set_id, *_image_ids(running.unit))
+        self.publish(running.topic, *_image_ids(running.work))
 
-    def _topic(self, set_id: int) -> _Topic:
-        topic = self._topics.pop(set_id, None) or _Topic(self._forgotten)
-        self._topics[set_id] = topic  # now the newest
+    def _topic(self, topic: Topic) -> _Changes:
+        changes = self._topics.pop(topic, None) or _Changes(self._forgotten)
+        self._topics[topic] = changes  # now the newest
         if len(self._topics) > REMEMBERED_SETS:
             self._forget_one()
-        return topic
+        return changes
 
     def _forget_one(self) -> None:
         """Let the topic go that was quiet for longest, of those that nobody watches."""
-        quiet = next((set_id for set_id, topic in self._topics.items() if not topic.watchers), None)
+        quiet = next((topic for topic, changes in self._topics.items() if not changes.watchers), None)
         if quiet is not None:
             self._forgotten = max(self._forgotten, self._topics.pop(quiet).last)
 
@@ -161,8 +180,8 @@ class Bus:
         return whole_number(number) if life == self._life else None
 
 
-def _image_ids(unit: Unit) -> tuple[int, ...]:
-    return tuple(image.image_id for image in unit.images)
+def _image_ids(work: Work) -> tuple[int, ...]:
+    return tuple(image.image_id for image in work.images) if isinstance(work, Unit) else ()
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -15,20 +15,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import Database
 from app.engine.base import Cancelled, Engine, WorkerLost
-from app.engine.bus import Bus
-from app.engine.events import Done, Failed, ImageReady, Preview, Step, Unit
+from app.engine.bus import Bus, Topic, subject_topic
+from app.engine.events import ClassPicture, Done, Failed, ImageReady, Preview, Sample, Step, Trained, Work
 from app.errors import UserError
 from app.files import Files, Kind
 from app.models import Unit as UnitRow
 from app.sets import service as sets
+from app.subjects import training
 
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this is for rows that changed without us
 AFTER_TROUBLE_SECONDS = 2.0
 
-LOST = "The worker that made these pictures stopped before they were done."
-BROKEN = "The engine failed on these pictures; the server's log says why."
+LOST = "The worker stopped before this was done."
+BROKEN = "The engine failed on this; the server's log says why."
 
 
 class Dispatcher:
@@ -54,9 +55,9 @@ class Dispatcher:
         """Stop these units within one step. The database already says that they are cancelled."""
         self._call(self._cancel, tuple(unit_ids))
 
-    def changed(self, set_id: int, *image_ids: int) -> None:
-        """Show the watchers of a set what a request changed in it."""
-        self._call(self.bus.publish, set_id, *image_ids)
+    def changed(self, topic: Topic, *image_ids: int) -> None:
+        """Show the watchers of a set or subject what a request changed in it."""
+        self._call(self.bus.publish, topic, *image_ids)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
         if self._loop and not self._loop.is_closed():
@@ -98,8 +99,8 @@ class Dispatcher:
                 self._claiming = False
             if claimed is None:
                 return
-            unit_id, set_id = claimed
-            task = asyncio.create_task(self._serve(unit_id, set_id), name=f"unit {unit_id}")
+            unit_id, topic = claimed
+            task = asyncio.create_task(self._serve(unit_id, topic), name=f"unit {unit_id}")
             self._units[unit_id] = task
             self._cancelled &= self._units.keys()
             task.add_done_callback(partial(self._gone, unit_id))
@@ -118,12 +119,12 @@ class Dispatcher:
                 self._stopping.add(stopping)
                 stopping.add_done_callback(self._stopping.discard)
 
-    async def _serve(self, unit_id: int, set_id: int) -> None:
+    async def _serve(self, unit_id: int, topic: Topic) -> None:
         """One unit, from claimed to ended, failed or given back."""
         try:
-            unit = await asyncio.to_thread(self._engine_unit, unit_id)
-            self.bus.begin(unit, set_id)
-            failed = await self._make(unit)
+            work = await asyncio.to_thread(self._work, unit_id)
+            self.bus.begin(work, topic)
+            failed = await self._make(work)
         except asyncio.CancelledError:
             await asyncio.to_thread(self._give_back, unit_id)
             self.bus.end(unit_id)
@@ -152,14 +153,14 @@ class Dispatcher:
                 log.exception("how a unit ended could not be written", unit=unit_id)
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
-    async def _make(self, unit: Unit) -> Failed | None:
-        """Run the unit and keep what it makes. A Failed event, or None when it ended or was cancelled."""
-        if unit.id in self._cancelled:
+    async def _make(self, work: Work) -> Failed | None:
+        """Run the unit or training and keep what it makes. A Failed event, or None when it ended or was cancelled."""
+        if work.id in self._cancelled:
             return None
-        events = self.engine.run(unit)
+        events = self.engine.run(work)
         try:
             async for event in events:
-                if unit.id in self._cancelled:
+                if work.id in self._cancelled:
                     return None
                 match event:
                     case Step():
@@ -169,32 +170,55 @@ class Dispatcher:
                     case ImageReady():
                         await asyncio.to_thread(self._keep, event)
                         self.bus.finished(event)
+                    case ClassPicture():
+                        self.bus.class_picture(event)
+                    case Sample():
+                        await asyncio.to_thread(self._keep_sample, event)
+                        self.bus.kept(event.unit_id)
+                    case Trained():
+                        await asyncio.to_thread(self._keep_lora, event)
+                        self.bus.kept(event.unit_id)
                     case Failed() | Done():
                         return event if isinstance(event, Failed) else None
         except Cancelled:
             return None
         finally:
             # Of a unit that has ended this does nothing; one that we leave early must free its slot.
-            await self.engine.cancel(unit.id)
+            await self.engine.cancel(work.id)
             if isinstance(events, AsyncGenerator):
                 await events.aclose()
         raise WorkerLost
 
     # In a worker thread: these block.
 
-    def _claim(self) -> tuple[int, int] | None:
+    def _claim(self) -> tuple[int, Topic] | None:
         with self.database.write() as session:
             unit = sets.claim_next(session)
-            return (unit.id, unit.set_id or 0) if unit else None
+            if unit is None:
+                return None
+            return unit.id, unit.set_id or subject_topic(unit.subject_id or 0)
 
-    def _engine_unit(self, unit_id: int) -> Unit:
+    def _work(self, unit_id: int) -> Work:
         with self.database.read() as session:
-            return sets.engine_unit(session, session.get_one(UnitRow, unit_id), self.files, self.engine.model.name)
+            unit, model = session.get_one(UnitRow, unit_id), self.engine.model.name
+            if unit.subject_id:
+                return training.engine_training(session, unit, self.files, model)
+            return sets.engine_unit(session, unit, self.files, model)
 
     def _keep(self, event: ImageReady) -> None:
         sha256 = self.files.put(Kind.IMAGES, event.png)
         with self.database.write() as session:
             sets.finish_image(session, event.unit_id, event.image_id, sha256, len(event.png), event.seconds)
+
+    def _keep_sample(self, event: Sample) -> None:
+        sha256 = self.files.put(Kind.SUBJECTS, event.png)
+        with self.database.write() as session:
+            training.add_sample(session, event.unit_id, event.step, sha256)
+
+    def _keep_lora(self, event: Trained) -> None:
+        sha256 = self.files.put_lora(event.safetensors)
+        with self.database.write() as session:
+            training.finish(session, event.unit_id, sha256, len(event.safetensors))
 
     def _end(self, unit_id: int, failed: Failed | None) -> None:
         with self.database.write() as session:

@@ -1,4 +1,7 @@
-"""What goes to an engine (a `Unit`) and what comes back (events). Plain data: it may cross a process or a network."""
+"""What goes to an engine (a `Unit` or a `Training`) and what comes back (events).
+
+Plain data: it may cross a process or a network.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +59,10 @@ class UnitRegion:
     box: tuple[float, float, float, float] | None = None  # left, top, width, height as shares, where there is no mask
     references: tuple[UnitReference, ...] = ()  # empty: the look of the rest
     method: Literal["noise", "ddim"] = "noise"
-    strength: float = 1.0
+    strength: float = 1.0  # of the references, like what follows
+    scale: float = 1.0
+    share_group_norm: bool = True
+    adain_values: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,57 @@ class Unit:
 
 
 @dataclass(frozen=True)
+class Training:
+    """A subject to be learnt from pictures, with all that is needed to do so."""
+
+    id: int  # of the row in the queue, as a unit's
+    subject_id: int
+    pictures: tuple[Path, ...]  # cleaned PNGs
+    phrase: str  # what prompts will say: "sks teapot"
+    class_words: str  # what kind of thing it is: "teapot"
+    steps: int
+    rank: int
+    rate: float
+    text_encoders: bool
+
+
+Work = Unit | Training
+
+
+@dataclass(frozen=True)
 class Step:
-    """Step `step` of `steps` is done for every image of the unit."""
+    """Step `step` of `steps` is done: of denoising, for every image of the unit, or of a training."""
 
     unit_id: int
     step: int
     steps: int
+    loss: float | None = None  # of a training
+
+
+@dataclass(frozen=True)
+class ClassPicture:
+    """Before a training: the model drew picture `number` of `count` of what it must not forget."""
+
+    unit_id: int
+    number: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a subject looks like after `step` steps of its training."""
+
+    unit_id: int
+    step: int
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A subject's LoRA, as a safetensors file."""
+
+    unit_id: int
+    safetensors: bytes
 
 
 @dataclass(frozen=True)
@@ -113,7 +164,7 @@ class ImageReady:
 
 @dataclass(frozen=True)
 class Failed:
-    """The unit's remaining images cannot be made. `message` is one sentence; a `transient` one may be tried again."""
+    """What is left of the work cannot be done. `message` is one sentence; a `transient` one may be tried again."""
 
     unit_id: int
     message: str
@@ -125,4 +176,4 @@ class Done:
     unit_id: int
 
 
-Event = Step | Preview | ImageReady | Failed | Done
+Event = Step | Preview | ImageReady | ClassPicture | Sample | Trained | Failed | Done

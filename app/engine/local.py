@@ -6,6 +6,7 @@ through an asyncio queue; a cancellation crosses back as a flag that is read aft
 
 import asyncio
 import io
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,19 +17,46 @@ import structlog
 import torch
 from PIL import Image
 
-from app.engine.base import Cancelled, ModelFacts, Slot
-from app.engine.events import Crop, Done, Event, Failed, ImageReady, Preview, Step, Unit, UnitReference
+from app.engine.base import Cancelled, ModelFacts, Slot, TrainingFacts
+from app.engine.events import (
+    ClassPicture,
+    Crop,
+    Done,
+    Event,
+    Failed,
+    ImageReady,
+    Preview,
+    Sample,
+    Step,
+    Trained,
+    Training,
+    Unit,
+    UnitReference,
+    UnitRegion,
+    UnitStructure,
+    Work,
+)
+from app.errors import Invalid
 from app.settings import Settings
-from app.style_aligned import SCHEDULERS, Reference, Sharing, Studio
+from app.style_aligned import SCHEDULERS, ModelError, Reference, Region, Sharing, Structure, Studio, dreambooth
 from app.style_aligned import events as studio_events
+from app.style_aligned.controlnet import KINDS
+from app.style_aligned.job import LONGEST
 from app.style_aligned.loading import DEMO
+from app.style_aligned.reference import Method
+from app.style_aligned.subjects import PHRASE, check_lora
 from app.text import sentence
 
 log = structlog.get_logger()
 
 PREVIEW_SIDE = 256  # px, the longer one
 MAX_REFERENCES = 8  # kept between units: as many as one style has; a large one takes 48 MiB
-MAX_SIDE = {True: 512, False: 2048}  # px, by whether the model is a small one
+MAX_SIDE = 8  # times the side that the model was trained at; what is larger than that one becomes a panorama
+MAX_TRAININGS = 3  # interrupted ones that can go on; the state of a large model takes 300 MiB
+MAX_AREA = 16  # times its area, so that one picture does not hold the queue for an hour
+
+OUT_OF_MEMORY = "The GPU ran out of memory; try a smaller size or rank, or a smaller SOROE_UNIT_SIZE."
+ASKED = ("steps", "rank", "rate", "text_encoders")  # of a training: what a person may choose
 
 
 class LocalEngine:
@@ -66,65 +94,79 @@ class LocalEngine:
     async def slots(self) -> list[Slot]:
         return [Slot("local", busy=bool(self._running))]
 
-    async def run(self, unit: Unit) -> AsyncIterator[Event]:
-        """Make the unit's images on the studio's thread; see `Engine.run`."""
+    def lora_phrase(self, data: bytes, file_name: str) -> str:
+        if self._studio is None:
+            raise RuntimeError("the model is not loaded yet")
+        try:
+            metadata = check_lora(data, file_name, self._studio.adapters.shapes, self._studio.unet.config)
+        except ModelError as error:
+            raise Invalid("file", str(error)) from error
+        return metadata.get(PHRASE, "")
+
+    async def run(self, work: Work) -> AsyncIterator[Event]:
+        """Make the unit's images, or train the subject, on the studio's thread; see `Engine.run`."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        stop = self._running[unit.id] = Flag()
+        stop = self._running[work.id] = Flag()
 
-        def work() -> None:
+        def on_thread() -> None:
             try:
-                for event in self._events(unit, stop):
+                for event in self._events(work, stop):
                     loop.call_soon_threadsafe(queue.put_nowait, event)
             finally:
                 loop.call_soon_threadsafe(queue.put_nowait, None)
 
-        future = loop.run_in_executor(self._thread, work)
+        future = loop.run_in_executor(self._thread, on_thread)
         try:
             while (event := await queue.get()) is not None:
                 yield event
             await future
             if stop.is_set():
-                raise Cancelled(unit.id)
+                raise Cancelled(work.id)
         finally:
             # Also when the reader stops early: the thread must be free for the next unit.
             stop.set()
-            del self._running[unit.id]
+            del self._running[work.id]
 
     def _load(self) -> None:
         settings = self._settings
         cache = settings.data / "cache" / "inversions"
         studio = Studio.load(settings.model, settings.device, settings.precision, cache, self._progress)
         defaults = studio.defaults
-        small = max(defaults.size) < 512
         self._model = ModelFacts(
             name=settings.model,
             default_size=defaults.size,
             size_multiple=studio.size_multiple,
-            max_side=MAX_SIDE[small],
+            max_side=MAX_SIDE * max(defaults.size),
+            max_pixels=MAX_AREA * defaults.size[0] * defaults.size[1],
             schedulers=(defaults.scheduler, *(name for name in SCHEDULERS if name != defaults.scheduler)),
             default_steps=defaults.steps,
             default_guidance=defaults.guidance,
+            longest=LONGEST,
             device=str(studio.place),
             words=_words(studio),
+            controls=tuple(kind for kind in KINDS if kind in self._controls(studio)),
+            training=_training_facts(studio),
         )
         self._studio = studio
 
-    def _events(self, unit: Unit, stop: Flag) -> Iterator[Event]:
-        """The unit's events, on the studio's thread. An error ends them as `Failed`, in a sentence."""
+    def _events(self, work: Work, stop: Flag) -> Iterator[Event]:
+        """The work's events, on the studio's thread. An error ends them as `Failed`, in a sentence."""
         try:
-            yield from self._generate(unit, stop)
+            yield from self._train(work, stop) if isinstance(work, Training) else self._generate(work, stop)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
-            yield Failed(unit.id, "The GPU ran out of memory; try a smaller size, or a smaller SOROE_UNIT_SIZE.")
+            yield Failed(work.id, OUT_OF_MEMORY)
+        except ModelError as error:  # of a ControlNet or LoRA, which is loaded when it is first asked for
+            yield Failed(work.id, str(error))
         except ValueError as error:  # what the Studio refuses, in its own words
-            yield Failed(unit.id, sentence(error))
+            yield Failed(work.id, sentence(error))
         except FileNotFoundError as error:
             name = Path(error.filename or "").name
-            yield Failed(unit.id, f"A reference's file is missing: {name}. Restore the data folder or upload it again.")
+            yield Failed(work.id, f"A picture's file is missing: {name}. Restore the data folder or upload it again.")
         except Exception:
-            log.exception("unit failed", unit=unit.id)
-            yield Failed(unit.id, "Something went wrong while generating; the server's log has more.", transient=True)
+            log.exception("work failed", unit=work.id)
+            yield Failed(work.id, "Something went wrong while generating; the server's log has more.", transient=True)
 
     def _generate(self, unit: Unit, stop: Flag) -> Iterator[Event]:
         studio = self._studio
@@ -133,7 +175,7 @@ class LocalEngine:
         began = time.perf_counter()
         events = studio.generate(
             [image.prompt for image in unit.images],
-            reference=[self._reference(studio, unit, given) for given in unit.references],
+            reference=[self._reference(studio, given, unit.method) for given in unit.references],
             sharing=Sharing(
                 strength=unit.strength,
                 scale=unit.scale,
@@ -146,6 +188,10 @@ class LocalEngine:
             size=(unit.width, unit.height),
             scheduler=unit.scheduler,
             negative_prompt=unit.negative_prompt,
+            structures=[self._structure(studio, structure) for structure in unit.structures],
+            regions=[self._region(studio, region) for region in unit.regions],
+            adapters=[studio.adapter(subject.path, subject.weight) for subject in unit.subjects],
+            seamless=unit.seamless,
             batch_size=len(unit.images),
             preview_every=max(unit.steps // 8, 1),
         )
@@ -166,18 +212,92 @@ class LocalEngine:
                 return
         yield Done(unit.id)
 
-    def _reference(self, studio: Studio, unit: Unit, given: UnitReference) -> Reference:
-        """The unit's reference, cropped; the last few are kept, with their latents, for the set's next units."""
+    def _train(self, training: Training, stop: Flag) -> Iterator[Event]:
+        """Train a subject; what an earlier try had learnt is gone on with."""
+        studio = self._studio
+        if studio is None:
+            raise RuntimeError("the model is not loaded yet")
+        asked = {name: getattr(training, name) for name in ("phrase", "class_words", *ASKED)}
+        recipe = dreambooth.Recipe(**dreambooth.suited(studio) | asked)
+        pictures = []
+        for path in training.pictures:
+            with Image.open(path) as picture:
+                pictures.append(picture.convert("RGB"))
+        folder = _only_the_newest(self._settings.data / "cache" / "training", f"{training.subject_id}")
+        events = dreambooth.train(studio, pictures, recipe, folder)
+        for event in events:
+            match event:
+                case dreambooth.PriorImage(number=number, count=count):
+                    yield ClassPicture(training.id, number, count)
+                case dreambooth.TrainStep(step=step, steps=steps, loss=loss):
+                    yield Step(training.id, step, steps, loss)
+                case dreambooth.Sample(picture=drawn, step=step):
+                    yield Sample(training.id, step, _encoded(drawn, "PNG"))
+                case dreambooth.Finished(safetensors=data):
+                    yield Trained(training.id, data)
+            if stop.is_set():
+                events.close()
+                return
+        yield Done(training.id)
+
+    def _controls(self, studio: Studio) -> dict[str, str]:
+        """ControlNets by the kind of their maps: the settings' over those that suit the model."""
+        return studio.controls | self._settings.controlnet_names
+
+    def _structure(self, studio: Studio, given: UnitStructure) -> Structure:
+        """A unit's structure with its ControlNet and its maps."""
+        name = self._controls(studio).get(given.control, given.control)
+        maps = []
+        for path in given.maps:
+            with Image.open(path) as picture:
+                maps.append(picture.convert("L"))
+        return Structure(studio.control(name, given.control), maps, given.weight, (given.start, given.end))
+
+    def _region(self, studio: Studio, region: UnitRegion) -> Region:
+        """A region with its mask, look and sharing."""
+        references = [self._reference(studio, given, region.method) for given in region.references]
+        sharing = Sharing(
+            strength=region.strength,
+            scale=region.scale,
+            adain_values=region.adain_values,
+            share_group_norm=region.share_group_norm,
+        )
+        look = (references, sharing) if references else (None, None)
+        if region.mask is None:
+            return Region.box(region.prompt, region.box or (0, 0, 1, 1), *look)
+        with Image.open(region.mask) as mask:
+            return Region(region.prompt, mask.convert("L"), *look)
+
+    def _reference(self, studio: Studio, given: UnitReference, method: Method) -> Reference:
+        """A unit's reference, cropped; the last few are kept, with their latents, for the set's next units."""
         kept = self._references.pop(given, None)
-        if kept is None or kept.method != unit.method:
+        if kept is None or kept.method != method:
             with Image.open(given.path) as picture:
-                kept = studio.reference(
-                    _cropped(picture, given.crop), given.prompt, method=unit.method, weight=given.weight
-                )
+                kept = studio.reference(_cropped(picture, given.crop), given.prompt, method=method, weight=given.weight)
         self._references[given] = kept  # now the newest
         if len(self._references) > MAX_REFERENCES:
             del self._references[next(iter(self._references))]
         return kept
+
+
+def _training_facts(studio: Studio) -> TrainingFacts:
+    recipe = dreambooth.Recipe("a", "a", **dreambooth.suited(studio))
+    return TrainingFacts(
+        words=dreambooth.rare_words([studio.pipeline.tokenizer, studio.pipeline.tokenizer_2]),
+        fewest_pictures=dreambooth.FEWEST_PICTURES,
+        most_pictures=dreambooth.MOST_PICTURES,
+        **{name: getattr(recipe, name) for name in ASKED},
+    )
+
+
+def _only_the_newest(trainings: Path, name: str) -> Path:
+    """The folder of one training's state; of the others', all but the last few go."""
+    others = sorted(
+        (path for path in trainings.glob("*") if path.name != name), key=lambda path: path.stat().st_mtime_ns
+    )
+    for path in others[: max(0, len(others) + 1 - MAX_TRAININGS)]:
+        shutil.rmtree(path, ignore_errors=True)
+    return trainings / name
 
 
 def _words(studio: Studio) -> tuple[str, ...]:

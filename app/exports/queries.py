@@ -1,49 +1,125 @@
-"""Reading the approved pictures that a person may take away."""
+"""Reading the approved pictures that a person may take away, the exports that were made of them, and their links."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, func, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, exists, false, func, select, true, tuple_
+from sqlalchemy.orm import Session, aliased, joinedload
 
-from app.accounts.queries import signed_in
+from app.accounts.queries import signed_in, token_hash
+from app.errors import NotFound
 from app.models import (
+    Campaign,
     Decision,
+    Export,
+    ExportFile,
+    ExportState,
     Image,
     ImageSet,
+    Reference,
     Role,
+    Share,
     State,
-    Style,
+    StyleReference,
     StyleVersion,
     User,
     Verdict,
+    now,
 )
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+CHUNK = 500  # rows read at a time, so that memory does not grow with an export
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovedRow:
-    """An approved picture with all that its manifest says of it."""
+    """An approved picture, as far as its name and its place in an export go."""
 
     id: int
     set_id: int
     position: int
     prompt: str
     seed: int
-    sha256: str
     bytes: int
-    set_name: str
+    decision_id: int
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A reference of a style version."""
+
+    sha256: str
+    name: str
+    weight: float
+    rights: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SetRow:
+    """What all pictures of a set share."""
+
+    id: int
+    name: str
+    campaign: str
+    style: str
+    code: str
+    version: int
     model: str
     width: int  # px
     height: int
-    steps: int
-    guidance: float
-    scheduler: str
-    strength: float
-    style_name: str
-    style_code: str
-    style_version: int
-    approved_by: str
-    approved_at: datetime
+    settings: dict[str, Any]  # all that the pictures were made with, as JSON can hold it
+    sources: tuple[SourceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of an export, with what is told of its picture."""
+
+    position: int
+    name: str
+    size: str
+    key: str | None
+    bytes: int | None
+    sha256: str | None
+    lost: bool
+    image_id: int
+    set_id: int
+    place: int  # of the image in its set
+    prompt: str
+    seed: int
+    image_sha256: str
+    made_at: datetime
+    decision_id: int
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    verdict: Verdict
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ExportableRow:
+    """A campaign with something to export."""
+
+    id: int
+    name: str
+    approved: int
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """`items` in tuples of `size`, the last one maybe shorter."""
+    rest = iter(items)
+    while batch := tuple(islice(rest, size)):
+        yield batch
+
+
+# What is approved
 
 
 def downloadable(user: User) -> ColumnElement[bool]:
@@ -60,36 +136,273 @@ def is_any_approved(session: Session, user: User, which: ColumnElement[bool]) ->
 def approved(session: Session, user: User, *which: ColumnElement[bool]) -> list[ApprovedRow]:
     """The approved pictures of `which` that `user` may take away, set by set, each in its order. One statement."""
     latest = select(func.max(Decision.id)).where(Decision.image_id == Image.id).correlate(Image)
-    decider = aliased(User)
+    rows = session.execute(
+        _approved(user, *which)
+        .with_only_columns(
+            Image.id,
+            Image.set_id,
+            Image.position,
+            Image.prompt,
+            Image.seed,
+            Image.bytes,
+            latest.scalar_subquery(),
+        )
+        .order_by(Image.set_id, Image.position)
+    )
+    return [ApprovedRow(*row) for row in rows]
+
+
+def approved_count(session: Session, user: User, *which: ColumnElement[bool]) -> tuple[int, int]:
+    """How many such pictures there are, and their bytes."""
+    statement = _approved(user, *which).with_only_columns(func.count(), func.coalesce(func.sum(Image.bytes), 0))
+    count, size = session.execute(statement).one()
+    return count, size or 0
+
+
+def exportable(session: Session, user: User) -> list[ExportableRow]:
+    """The campaigns in which `user` may take something away, the newest first."""
+    rows = session.execute(
+        _approved(user)
+        .join(Campaign, Campaign.id == ImageSet.campaign_id)
+        .with_only_columns(Campaign.id, Campaign.name, func.count())
+        .group_by(Campaign.id)
+        .order_by(func.max(ImageSet.id).desc())
+    )
+    return [ExportableRow(*row) for row in rows]
+
+
+def sets(session: Session, set_ids: Iterable[int]) -> dict[int, SetRow]:
+    """What the pictures of these sets share, by the sets' ids."""
+    version = joinedload(ImageSet.style_version)
+    found = session.scalars(
+        select(ImageSet)
+        .where(ImageSet.id.in_(set(set_ids)))
+        .options(joinedload(ImageSet.campaign), version.joinedload(StyleVersion.style))
+    ).all()
+    sources = _sources(session, {each.style_version_id for each in found})
+    return {each.id: _set_row(each, sources.get(each.style_version_id, ())) for each in found}
+
+
+def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
+    return (
+        select(Image)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .where(Image.state == State.FINISHED, Image.decision == Verdict.APPROVED, downloadable(user), *which)
+    )
+
+
+def _sources(session: Session, version_ids: Iterable[int]) -> dict[int, tuple[SourceRow, ...]]:
+    found: dict[int, tuple[SourceRow, ...]] = {}
     rows = session.execute(
         select(
+            StyleReference.version_id,
+            Reference.sha256,
+            Reference.original_name,
+            StyleReference.weight,
+            Reference.rights,
+        )
+        .join(Reference, Reference.id == StyleReference.reference_id)
+        .where(StyleReference.version_id.in_(version_ids))
+        .order_by(StyleReference.version_id, StyleReference.position)
+    )
+    for version_id, *source in rows:
+        found[version_id] = (*found.get(version_id, ()), SourceRow(*source))
+    return found
+
+
+def _set_row(image_set: ImageSet, sources: tuple[SourceRow, ...]) -> SetRow:
+    version = image_set.style_version
+    return SetRow(
+        id=image_set.id,
+        name=image_set.name,
+        campaign=image_set.campaign.name,
+        style=version.style.name,
+        code=version.style.code,
+        version=version.number,
+        model=image_set.model,
+        width=image_set.width,
+        height=image_set.height,
+        settings={
+            "size": f"{image_set.width}x{image_set.height}",
+            "steps": image_set.steps,
+            "guidance": image_set.guidance,
+            "scheduler": image_set.scheduler,
+            "strength": image_set.strength,
+            "scale": version.scale,
+            "style text": version.text,
+            "negative prompt": image_set.negative_prompt,
+            "structures": image_set.structures,
+            "subjects": image_set.subjects,
+            "regions": image_set.regions,
+            "seamless": image_set.seamless,
+        },
+        sources=sources,
+    )
+
+
+# Exports
+
+
+def readable(user: User) -> ColumnElement[bool]:
+    """A condition for the exports that `user` may open: their own; anybody's for managers and above."""
+    return true() if user.can(Role.MANAGER) else (Export.made_by_id == user.id) & signed_in(user)
+
+
+def get(session: Session, user: User, export_id: int) -> Export:
+    """An export with all that its page shows. Raises NotFound."""
+    found = session.scalar(
+        select(Export)
+        .where(Export.id == export_id, readable(user))
+        .options(
+            joinedload(Export.made_by),
+            joinedload(Export.campaign),
+            joinedload(Export.image_set).joinedload(ImageSet.campaign),
+            joinedload(Export.shares).joinedload(Share.made_by),
+        )
+    )
+    if not found:
+        raise NotFound("There is no such export, or its time is over. Make it again.")
+    return found
+
+
+def recent(session: Session, user: User, *which: ColumnElement[bool], limit: int = 20) -> list[Export]:
+    """Exports, the newest first, with who made them and their links."""
+    statement = select(Export).where(readable(user), *which).order_by(Export.id.desc()).limit(limit)
+    loads = (joinedload(Export.made_by), joinedload(Export.shares))
+    return list(session.scalars(statement.options(*loads)).unique())
+
+
+def latest_options(session: Session, campaign_id: int | None) -> dict[str, Any] | None:
+    """What was last asked for in a campaign, of itself or of one of its sets: the next one begins with it."""
+    in_campaign = select(ImageSet.id).where(ImageSet.campaign_id == campaign_id)
+    statement = select(Export.options).where((Export.campaign_id == campaign_id) | Export.set_id.in_(in_campaign))
+    return session.scalar(statement.order_by(Export.id.desc()).limit(1))
+
+
+def same(session: Session, user: User, content: str) -> Export | None:
+    """An export of `user` with the same pictures in the same form, if there is one that did not fail."""
+    statement = select(Export).where(
+        Export.content == content, Export.made_by_id == user.id, Export.state != ExportState.FAILED
+    )
+    return session.scalar(statement.order_by(Export.id.desc()).limit(1))
+
+
+def waiting(session: Session) -> int | None:
+    """The export that is to be made ready next."""
+    states = (ExportState.PREPARING, ExportState.QUEUED)
+    return session.scalar(select(Export.id).where(Export.state.in_(states)).order_by(Export.id).limit(1))
+
+
+def waiting_before(session: Session, export_id: int) -> int:
+    """How many exports are made ready before this one."""
+    states = (ExportState.PREPARING, ExportState.QUEUED)
+    statement = select(func.count(Export.id)).where(Export.state.in_(states), Export.id < export_id)
+    return session.scalar(statement) or 0
+
+
+def files(session: Session, export_id: int, *which: ColumnElement[bool]) -> Iterator[FileRow]:
+    """The files of an export in their order, read in chunks."""
+    after = 0
+    while rows := files_after(session, export_id, after, *which):
+        after = rows[-1].position
+        yield from rows
+
+
+def files_after(session: Session, export_id: int, after: int, *which: ColumnElement[bool]) -> list[FileRow]:
+    """The next files of an export after a position."""
+    rows = session.execute(
+        select(
+            ExportFile.position,
+            ExportFile.name,
+            ExportFile.size,
+            ExportFile.key,
+            ExportFile.bytes,
+            ExportFile.sha256,
+            ExportFile.lost,
             Image.id,
             Image.set_id,
             Image.position,
             Image.prompt,
             Image.seed,
             Image.sha256,
-            Image.bytes,
-            ImageSet.name.label("set_name"),
-            ImageSet.model,
-            ImageSet.width,
-            ImageSet.height,
-            ImageSet.steps,
-            ImageSet.guidance,
-            ImageSet.scheduler,
-            ImageSet.strength,
-            Style.name.label("style_name"),
-            Style.code.label("style_code"),
-            StyleVersion.number.label("style_version"),
-            decider.name.label("approved_by"),
-            Decision.created_at.label("approved_at"),
+            func.coalesce(Image.finished_at, Image.created_at, type_=Image.created_at.type),
+            ExportFile.decision_id,
         )
-        .join(ImageSet, ImageSet.id == Image.set_id)
-        .join(StyleVersion, StyleVersion.id == ImageSet.style_version_id)
-        .join(Style, Style.id == StyleVersion.style_id)
-        .join(Decision, Decision.id == latest.scalar_subquery())
-        .join(decider, decider.id == Decision.user_id)
-        .where(Image.state == State.FINISHED, Image.decision == Verdict.APPROVED, downloadable(user), *which)
-        .order_by(Image.set_id, Image.position)
+        .join(Image, Image.id == ExportFile.image_id)
+        .where(ExportFile.export_id == export_id, ExportFile.position > after, *which)
+        .order_by(ExportFile.position)
+        .limit(CHUNK)
     )
-    return [ApprovedRow(**row._mapping) for row in rows]
+    return [FileRow(*tuple(row)) for row in rows]
+
+
+def members(session: Session, export_id: int) -> list[tuple[str, str, int, int]]:
+    """Name, key, bytes and CRC-32 of the files that are in the zip, in their order."""
+    rows = session.execute(
+        select(ExportFile.name, ExportFile.key, ExportFile.bytes, ExportFile.crc32)
+        .where(ExportFile.export_id == export_id, ExportFile.lost == false())
+        .order_by(ExportFile.position)
+    )
+    return [(name, key or "", size or 0, checksum or 0) for name, key, size, checksum in rows]
+
+
+def set_ids(session: Session, export_id: int) -> list[int]:
+    """The sets whose pictures are in an export."""
+    statement = select(Image.set_id).join(ExportFile, ExportFile.image_id == Image.id)
+    return list(session.scalars(statement.where(ExportFile.export_id == export_id).distinct()))
+
+
+def decisions(session: Session, files: Sequence[FileRow]) -> dict[int, list[DecisionRow]]:
+    """What was decided of each picture up to its approval, the oldest first, by the images' ids."""
+    approval = aliased(Decision)
+    pairs = {(each.image_id, each.decision_id) for each in files}
+    rows = session.execute(
+        select(Decision.image_id, Decision.verdict, User.name, Decision.created_at)
+        .join(User, User.id == Decision.user_id)
+        .join(approval, approval.image_id == Decision.image_id)
+        .where(tuple_(approval.image_id, approval.id).in_(pairs), Decision.id <= approval.id)
+        .order_by(Decision.id)
+    )
+    found: dict[int, list[DecisionRow]] = {}
+    for image_id, verdict, by, at in rows:
+        found.setdefault(image_id, []).append(DecisionRow(verdict, by, at))
+    return found
+
+
+def lost_names(session: Session, export_id: int, limit: int = 20) -> list[str]:
+    """The names of files whose picture is lost."""
+    statement = select(ExportFile.name).where(ExportFile.export_id == export_id, ExportFile.lost)
+    return list(session.scalars(statement.order_by(ExportFile.position).limit(limit)))
+
+
+def first_names(session: Session, export_id: int, limit: int = 3) -> list[str]:
+    statement = select(ExportFile.name).where(ExportFile.export_id == export_id)
+    return list(session.scalars(statement.order_by(ExportFile.position).limit(limit)))
+
+
+def used_keys(session: Session, keys: Sequence[str]) -> set[str]:
+    """Those of `keys` that some export has a file of."""
+    return {key for key in session.scalars(select(ExportFile.key).where(ExportFile.key.in_(keys)).distinct()) if key}
+
+
+def outdated(session: Session, before: datetime) -> list[Export]:
+    """Exports made before a moment that no open link leads to."""
+    linked = exists().where(Share.export_id == Export.id, Share.revoked_at.is_(None), Share.expires_at > now())
+    return list(session.scalars(select(Export).where(Export.created_at < before, ~linked)))
+
+
+# Links
+
+
+def share(session: Session, token: str) -> Share:
+    """The open link of `token`, with its export. Raises NotFound for one that has ended, is revoked or unknown."""
+    found = session.scalar(
+        select(Share)
+        .join(User, User.id == Share.made_by_id)
+        # What a person let out must not outlive their own right to be here.
+        .where(Share.token_hash == token_hash(token), User.active)
+        .options(joinedload(Share.export))
+    )
+    if not found or not found.open:
+        raise NotFound("This link has ended or was revoked. Ask whoever sent it for a new one.")
+    return found

@@ -1,201 +1,249 @@
-"""Approved pictures as a zip with its manifest, streamed as it is made, its exact length known beforehand.
+"""Exports: what goes into one, what it is called, and when it may be downloaded."""
 
-    autumn-table/001-an-owl-on-a-branch.png
-    autumn-table/005-露のついたぶどうの房.png
-    manifest.csv
-
-Every name is made here, of a picture's number in its set and a slug of its prompt; so no name is unsafe and none comes
-twice. The pictures are stored as they are (a PNG does not shrink further), which is what makes the length exact.
-"""
-
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, insert
 from sqlalchemy.orm import Session
-from zipstream import ZipStream
 
 from app.accounts.service import may_change
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
-from app.exports import queries
-from app.exports.queries import ApprovedRow
-from app.files import Files, Kind
-from app.models import Act, Base, Image, ImageSet, User
+from app.exports import names, queries
+from app.exports.archive import Archive, Member
+from app.exports.manifest import CSV, JSON, MISSING
+from app.exports.names import NameValues, Taken
+from app.exports.options import FORMATS, ExportOptions
+from app.exports.queries import ApprovedRow, SetRow
+from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User
 from app.sets import queries as sets
 from app.text import slug
 
-MOST_PICTURES = 50_000  # below the 65 535 files that every program can read in a zip
-MANIFEST = "manifest.csv"
-COLUMNS = (
-    "file",
-    "image",
-    "prompt",
-    "seed",
-    "set",
-    "style",
-    "style code",
-    "version",
-    "model",
-    "size",
-    "steps",
-    "guidance",
-    "scheduler",
-    "strength",
-    "approved by",
-    "approved at",
-)
+MOST_FILES = 60_000  # below the 65 535 files that every program can read in a zip
+AUTHORITY = "soroe-certificate-authority.pem"
+EXTRAS = (CSV, JSON, MISSING, AUTHORITY)  # in this order, after the pictures
+NAME_LENGTH = 80
+ROWS = 1000  # written at a time
 
 
 @dataclass(frozen=True)
-class Entry:
-    name: str  # in the zip
-    path: Path
-    row: ApprovedRow
+class Subject:
+    """What an export is made of."""
 
-
-@dataclass(frozen=True)
-class ExportPlan:
-    """What a zip will hold, all of it seen to be there. Plain data: it needs the database no more."""
-
-    name: str  # of the zip file
-    entries: tuple[Entry, ...]
+    which: ColumnElement[bool]  # a condition on images
+    name: str  # a slug
+    title: str
+    campaign: Campaign | None = None
+    image_set: ImageSet | None = None
 
     @property
-    def count(self) -> int:
-        """Pictures."""
-        return len(self.entries)
-
-    @property
-    def total(self) -> int:
-        """Bytes of the pictures."""
-        return sum(entry.row.bytes for entry in self.entries)
+    def campaign_id(self) -> int | None:
+        """The campaign that it belongs to, by itself or by its set."""
+        return self.campaign.id if self.campaign else self.image_set.campaign_id if self.image_set else None
 
 
-@dataclass(frozen=True)
-class Download:
-    chunks: Iterator[bytes]
-    length: int  # bytes of all chunks together, exactly
-    name: str
+class Store:
+    """Where exports keep files: `cache/` has pictures by their recipes, shared by all exports; `made/` the rest."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def picture(self, key: str, suffix: str) -> Path:
+        return self.root / "cache" / key[:2] / f"{key}{suffix}"
+
+    def folder(self, export_id: int) -> Path:
+        """Of what lies beside the pictures of one export."""
+        return self.root / "made" / str(export_id)
 
 
-def approved(
+def subject(
     session: Session,
     user: User,
-    files: Files,
     *,
     set_id: int | None = None,
     campaign_id: int | None = None,
-    image_ids: list[int] | None = None,
-) -> ExportPlan:
-    """What is approved in a set, in a campaign or among chosen pictures, as far as `user` may take it away.
-
-    Designers take their own; managers anybody's. The download is recorded. Raises NotFound, Forbidden, and Conflict
-    when nothing is approved or a file is lost, all before a byte is sent.
-    """
-    subject, which, name = _subject(session, user, set_id, campaign_id, image_ids)
-    rows = queries.approved(session, user, which)
-    if not rows and queries.is_any_approved(session, user, which):
-        raise Forbidden("The approved pictures here are other people's; they or a manager can download them.")
-    if not rows:
-        raise Conflict("There is nothing to download: none of these pictures is approved yet.")
-    if len(rows) > MOST_PICTURES:
-        raise Conflict(f"These are {len(rows)} pictures; a zip holds at most {MOST_PICTURES}. Download single sets.")
-    plan = ExportPlan(f"{name}-approved.zip", _entries(rows, files))
-    for entry in plan.entries:
-        if not entry.path.is_file():
-            raise Conflict(f"The file of picture {entry.row.position} in {entry.row.set_name} is lost from the server.")
-    subject = subject or session.get_one(Image, rows[0].id)
-    record(session, user, Act.EXPORT, subject, pictures=plan.count, bytes=plan.total, chosen=image_ids)
-    return plan
-
-
-def stream(plan: ExportPlan) -> Download:
-    """The zip of a plan, read from disk while it is sent."""
-    archive = ZipStream(sized=True)
-    for entry in plan.entries:
-        archive.add_path(str(entry.path), entry.name)
-    archive.add(manifest(plan.entries), MANIFEST)
-    return Download(iter(archive), len(archive), plan.name)
-
-
-def manifest(entries: Sequence[Entry]) -> bytes:
-    """A line on every picture, as a CSV that spreadsheets open rightly: with a byte-order mark and harmless cells."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        writer.writerow(harmless(cell) for cell in _cells(entry))
-    return written.getvalue().encode("utf-8-sig")
-
-
-def harmless(cell: str | float) -> str | float:
-    """A text that a spreadsheet would run as a formula, marked as text by an apostrophe; all else as it is."""
-    begins = cell[:1] if isinstance(cell, str) else ""
-    return f"'{cell}" if begins and begins in "=+-@\t\r\n＝＋－＠" else cell
-
-
-def _subject(
-    session: Session, user: User, set_id: int | None, campaign_id: int | None, image_ids: list[int] | None
-) -> tuple[Base | None, ColumnElement[bool], str]:
-    """What is downloaded: the row that the record names, if it is one, a condition on images, the zip's name."""
+    image_ids: Sequence[int] | None = None,
+) -> Subject:
+    """One set, one campaign or chosen pictures. Raises NotFound, Forbidden, and Invalid when nothing is chosen."""
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
         if not may_change(user, image_set):
             raise Forbidden(f"Only {image_set.owner.name} or a manager can download this set.")
-        return image_set, Image.set_id == set_id, slug(image_set.name) or f"set-{set_id}"
+        name = slug(image_set.name) or f"set-{set_id}"
+        return Subject(Image.set_id == set_id, name, image_set.name, image_set=image_set)
     if campaign_id is not None:
         campaign = sets.campaign(session, user, campaign_id)
-        return campaign, ImageSet.campaign_id == campaign_id, slug(campaign.name) or f"campaign-{campaign_id}"
+        name = slug(campaign.name) or f"campaign-{campaign_id}"
+        return Subject(ImageSet.campaign_id == campaign_id, name, campaign.name, campaign=campaign)
     if not image_ids:
         raise Invalid("ids", "Choose the pictures to download.")
-    return None, Image.id.in_(set(image_ids)), "pictures"
+    return Subject(Image.id.in_(set(image_ids)), "pictures", "Chosen pictures")
 
 
-def _entries(rows: Sequence[ApprovedRow], files: Files) -> tuple[Entry, ...]:
-    folders = _folders(rows)
-    return tuple(
-        Entry(f"{folders[row.set_id]}/{_file_name(row)}", files.path(Kind.IMAGES, row.sha256), row) for row in rows
+def create(session: Session, user: User, wanted: Subject, options: ExportOptions) -> Export:
+    """An export of what is approved of `wanted`, as far as `user` may take it away; it is made ready afterwards.
+
+    Designers take their own; managers anybody's. The same pictures in the same form are not made twice: the export that
+    is there already is returned. Raises Forbidden, and Conflict when nothing is approved.
+    """
+    rows = approved(session, user, wanted)
+    files = len(rows) * len(options.sizes)
+    if files > MOST_FILES:
+        raise Conflict(
+            f"These are {files} files; a zip holds at most {MOST_FILES}. Export single sets, or fewer sizes."
+        )
+    content = _content(rows, wanted, options)
+    if found := queries.same(session, user, content):
+        return found
+    export = Export(
+        name=f"{wanted.name[:NAME_LENGTH]}-approved",
+        made_by_id=user.id,
+        campaign_id=wanted.campaign.id if wanted.campaign else None,
+        set_id=wanted.image_set.id if wanted.image_set else None,
+        options=options.model_dump(mode="json"),
+        content=content,
+        pictures=len(rows),
+        total=files,
+    )
+    session.add(export)
+    record(session, user, Act.EXPORT_CREATE, export, pictures=len(rows), files=files, options=export.options)
+    _add_files(session, export, rows, options)
+    return export
+
+
+def approved(session: Session, user: User, wanted: Subject) -> list[ApprovedRow]:
+    """The pictures of an export. Raises Forbidden and Conflict when there is none."""
+    rows = queries.approved(session, user, wanted.which)
+    if not rows and queries.is_any_approved(session, user, wanted.which):
+        raise Forbidden("The approved pictures here are other people's; they or a manager can download them.")
+    if not rows:
+        raise Conflict("There is nothing to download: none of these pictures is approved yet.")
+    return rows
+
+
+def options_of(export: Export) -> ExportOptions:
+    return ExportOptions.model_validate(export.options)
+
+
+def example(rows: Sequence[ApprovedRow], facts: dict[int, SetRow], options: ExportOptions) -> list[str]:
+    """The names that the files of these pictures would get."""
+    taken = Taken()
+    return [
+        name
+        for number, row in enumerate(rows, start=1)
+        for name in _names(taken, options, _values(row, facts[row.set_id], number))
+    ]
+
+
+def archive(session: Session, export: Export, store: Store) -> Archive:
+    """The zip of a ready export, all its files seen to be there.
+
+    Raises Conflict while it is not ready, and when a file of it was cleared away.
+    """
+    if export.state == ExportState.FAILED:
+        raise Conflict(f"This export could not be made. {export.error}")
+    if export.state != ExportState.READY:
+        raise Conflict("This export is still being made ready; its page shows how far it is.")
+    suffix = options_of(export).file_format.suffix
+    members = [
+        Member(name, store.picture(key, suffix), size, checksum)
+        for name, key, size, checksum in queries.members(session, export.id)
+    ]
+    members += extras(export.id, store)
+    made = Archive(members, export.created_at)
+    if made.length != export.bytes or not all(_is_whole(member) for member in members):
+        raise Conflict("Files of this export were cleared away. Open its page and make it ready again.")
+    return made
+
+
+def extras(export_id: int, store: Store) -> list[Member]:
+    """What lies beside the pictures."""
+    found = []
+    for name in EXTRAS:
+        path = store.folder(export_id) / name
+        if path.is_file():
+            data = path.read_bytes()
+            found.append(Member(name, path, len(data), crc32(data)))
+    return found
+
+
+def downloaded(session: Session, user: User, export: Export) -> None:
+    """Write down that a download began."""
+    record(session, user, Act.EXPORT, export, pictures=export.pictures, bytes=export.bytes)
+
+
+def prepare_again(session: Session, user: User, export_id: int) -> Export:
+    """Queue an export that failed, or whose files were cleared away."""
+    export = queries.get(session, user, export_id)
+    if export.state in (ExportState.QUEUED, ExportState.PREPARING):
+        return export
+    export.state, export.error, export.done, export.lost = ExportState.QUEUED, None, 0, 0
+    files = ExportFile.__table__
+    session.execute(files.update().where(files.c.export_id == export_id).values(key=None, lost=False))  # type: ignore[attr-defined]
+    return export
+
+
+def delete(session: Session, user: User, export_id: int) -> Export:
+    """Remove an export and end its links. Its files go with the next tidying."""
+    export = queries.get(session, user, export_id)
+    record(session, user, Act.EXPORT_DELETE, export, name=export.name)
+    session.delete(export)
+    return export
+
+
+def _is_whole(member: Member) -> bool:
+    try:
+        return member.path.stat().st_size == member.bytes
+    except OSError:
+        return False
+
+
+def _content(rows: Sequence[ApprovedRow], wanted: Subject, options: ExportOptions) -> str:
+    said = [wanted.name, options.model_dump(mode="json"), [(row.id, row.decision_id) for row in rows]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _add_files(session: Session, export: Export, rows: Sequence[ApprovedRow], options: ExportOptions) -> None:
+    facts = queries.sets(session, {row.set_id for row in rows})
+    taken = Taken()
+    made: list[dict[str, Any]] = []
+    for number, row in enumerate(rows, start=1):
+        found = _names(taken, options, _values(row, facts[row.set_id], number))
+        for size, name in zip(options.sizes, found, strict=True):
+            ids = {"export_id": export.id, "image_id": row.id, "decision_id": row.decision_id}
+            made.append({**ids, "position": len(made) + 1, "size": size, "name": name, "lost": False})
+    for start in range(0, len(made), ROWS):
+        session.execute(insert(ExportFile), made[start : start + ROWS])
+
+
+def _values(row: ApprovedRow, image_set: SetRow, number: int) -> NameValues:
+    return NameValues(
+        campaign=slug(image_set.campaign),
+        set=slug(image_set.name) or f"set-{image_set.id}",
+        style=slug(image_set.style),
+        code=image_set.code,
+        version=image_set.version,
+        n=number,
+        position=row.position,
+        slug=slug(row.prompt),
+        seed=row.seed,
+        id=row.id,
+        size="",
+        format="",
     )
 
 
-def _folders(rows: Sequence[ApprovedRow]) -> dict[int, str]:
-    """A folder for each set by its name; sets of the same name are told apart by their ids."""
-    names = {row.set_id: slug(row.set_name) or f"set-{row.set_id}" for row in rows}
-    taken: set[str] = set()
-    for set_id, name in names.items():
-        while name in taken:
-            name = f"{name}-{set_id}"
-        names[set_id] = name
-        taken.add(name)
-    return names
-
-
-def _file_name(row: ApprovedRow) -> str:
-    """`001-a-fox.png`, or `001.png` where the prompt has no letter."""
-    return "-".join(filter(None, (f"{row.position:03}", slug(row.prompt)))) + ".png"
-
-
-def _cells(entry: Entry) -> tuple[str | float, ...]:
-    row = entry.row
-    return (
-        entry.name,
-        row.id,
-        row.prompt,
-        row.seed,
-        row.set_name,
-        row.style_name,
-        row.style_code,
-        row.style_version,
-        row.model,
-        f"{row.width}x{row.height}",
-        row.steps,
-        row.guidance,
-        row.scheduler,
-        row.strength,
-        row.approved_by,
-        row.approved_at.isoformat(timespec="seconds"),
-    )
+def _names(taken: Taken, options: ExportOptions, values: NameValues) -> list[str]:
+    """A name for each size; several sizes get a folder each, unless the template tells them apart."""
+    form = FORMATS[options.format]
+    folders = len(options.sizes) > 1 and not names.uses(options.template, "size")
+    made = []
+    for size in options.sizes:
+        stem = names.name(options.template, replace(values, size=size, format=options.format))
+        made.append(taken.unique(f"{size}/{stem}" if folders else stem) + form.suffix)
+    return made

@@ -1,7 +1,8 @@
 """The tables, one file a noun."""
 
-from app.models.audit import Act, AuditEvent
+from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.base import Base, now
+from app.models.export import Export, ExportFile, ExportState, Share
 from app.models.image_set import Campaign, Image, ImageSet, State, Unit, Verdict
 from app.models.review import Comment, Decision
 from app.models.structure import MapKind, StructureMap
@@ -12,10 +13,14 @@ from app.models.user import Invitation, LoginSession, Role, User
 __all__ = [
     "Act",
     "AuditEvent",
+    "AuditHead",
     "Base",
     "Campaign",
     "Comment",
     "Decision",
+    "Export",
+    "ExportFile",
+    "ExportState",
     "Image",
     "ImageSet",
     "Invitation",
@@ -24,6 +29,7 @@ __all__ = [
     "Reference",
     "ReferenceMethod",
     "Role",
+    "Share",
     "State",
     "StructureMap",
     "Style",

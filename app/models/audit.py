@@ -1,22 +1,28 @@
-"""The record: every act that matters, as `subject:noun:verb`, by whom, when, on what. Rows are only ever added."""
+"""The record: every act that matters, as `subject:noun:verb`, by whom, when, on what. Rows are only ever added.
+
+The events are a chain (see `app.audit.chain`): numbered 1, 2, 3 without gaps, each with the hash of the one before.
+"""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, now
+from app.models.base import Base
 from app.models.user import User
 
 
 class Act(StrEnum):
+    """How each is told to people is in `app.audit.words`."""
+
     ACCOUNT_CREATE = "account:user:create"
     ACCOUNT_CHANGE = "account:user:change"
     ACCOUNT_INVITE = "account:invitation:create"
     SIGN_IN = "account:session:create"
     SIGN_OUT = "account:session:end"
+    SIGN_IN_REFUSED = "account:session:refuse"
     REFERENCE_UPLOAD = "style:reference:upload"
     STYLE_CREATE = "style:style:create"
     STYLE_VERSION = "style:version:create"
@@ -26,26 +32,50 @@ class Act(StrEnum):
     SUBJECT_CANCEL = "subject:subject:cancel"
     SUBJECT_RETRY = "subject:subject:retry"
     SUBJECT_FINISH = "subject:subject:finish"
+    SUBJECT_FAIL = "subject:subject:fail"
     SUBJECT_ARCHIVE = "subject:subject:archive"
+    CAMPAIGN_CREATE = "set:campaign:create"
     SET_CREATE = "set:set:create"
     SET_CANCEL = "set:set:cancel"
     SET_RETRY = "set:image:retry"
     IMAGE_FINISH = "set:image:finish"
+    UNIT_FAIL = "set:unit:fail"
     DECIDE = "review:image:decide"
     COMMENT = "review:image:comment"
     EXPORT = "export:zip:download"
+    EXPORT_CREATE = "export:zip:create"
+    EXPORT_DELETE = "export:zip:delete"
+    SHARE_CREATE = "export:share:create"
+    SHARE_REVOKE = "export:share:revoke"
+    SHARE_DOWNLOAD = "export:share:download"
+    SHARE_REFUSED = "export:share:refuse"
+    RECORD_CHECK = "record:chain:check"
+    RECORD_DOWNLOAD = "record:csv:download"
 
 
 class AuditEvent(Base):
     __tablename__ = "audit_events"
     __table_args__ = (Index("ix_audit_events_subject", "subject", "subject_id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(default=now, index=True)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # None: the system itself
-    act: Mapped[Act] = mapped_column(String(40))
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # its place in the chain, from 1
+    at: Mapped[datetime] = mapped_column(index=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # None: the system itself
+    act: Mapped[Act] = mapped_column(String(40), index=True)
     subject: Mapped[str] = mapped_column(String(40))  # table name
     subject_id: Mapped[int | None]
-    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous: Mapped[str] = mapped_column(String(64))  # hash of the event before
+    hash: Mapped[str] = mapped_column(String(64))  # SHA-256 of all the other columns
 
     user: Mapped[User | None] = relationship()
+
+
+class AuditHead(Base):
+    """The end of the chain, in one row: without it, nobody would miss events that were removed from the end."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = (CheckConstraint("id = 1", name="only_one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))  # of the latest event

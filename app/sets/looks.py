@@ -1,8 +1,23 @@
 """A style version as an engine takes it."""
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from app.engine import events as engine
 from app.files import Files, Kind
-from app.models import StyleVersion
+from app.models import Style, StyleVersion
+from app.styles.queries import normal_code
+
+
+def latest_version(session: Session, code: str) -> StyleVersion | None:
+    """The newest version of the style with this code; None when there is no such style, or it was archived."""
+    return session.scalar(
+        select(StyleVersion)
+        .join(Style)
+        .where(Style.code == normal_code(code), Style.archived_at.is_(None))
+        .order_by(StyleVersion.number.desc())
+        .limit(1)
+    )
 
 
 def engine_references(style: StyleVersion, files: Files) -> tuple[engine.UnitReference, ...]:

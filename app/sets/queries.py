@@ -22,6 +22,8 @@ from app.models import (
     Style,
     StyleReference,
     StyleVersion,
+    Subject,
+    SubjectPicture,
     Unit,
     User,
     Verdict,
@@ -97,7 +99,7 @@ class Progress(Counts):
     """How far a set is."""
 
     set_id: int
-    line: int | None  # sets that are served before it; None: it is being made, or nothing of it waits
+    line: int | None  # sets and trainings that are served before it; None: it is being made, or nothing of it waits
 
 
 @dataclass(kw_only=True)
@@ -110,6 +112,20 @@ class QueueRow(Counts):
     image_id: int | None  # a finished one
     reference_id: int
     line: int | None  # 1: next; None: it is being made
+
+
+@dataclass
+class TrainingRow:
+    """A subject that is being trained or waits for it."""
+
+    subject_id: int
+    handle: str
+    owner: str
+    state: State
+    step: int
+    steps: int
+    has_picture: bool
+    line: int | None  # as a set's
 
 
 @dataclass(frozen=True)
@@ -311,20 +327,46 @@ def progress(session: Session, user: User, set_id: int) -> Progress:
     return made
 
 
-def line(session: Session, set_id: int) -> int | None:
-    """How many sets are served before this one; None when none of its units is waiting or being made."""
+def line(session: Session, set_id: int | None = None, subject_id: int | None = None) -> int | None:
+    """How many sets and trainings come before this one; None when nothing of it is waiting or being made."""
     order = _served_order(session)
-    return order.index(set_id) if set_id in order else None
+    return order.index((set_id, subject_id)) if (set_id, subject_id) in order else None
 
 
-def queue(session: Session, user: User, limit: int = 50) -> list[QueueRow]:
-    """The sets that are being made, then those that wait, in about the order in which they will be served."""
+def queue(session: Session, user: User, limit: int = 50) -> list[QueueRow | TrainingRow]:
+    """What is being made or trained, then what waits, in about the order in which it will be served."""
     order = _served_order(session)[:limit]
+    sets = _queued_sets(session, user, [set_id for set_id, _ in order if set_id])
+    trainings = _queued_trainings(session, user, [subject_id for _, subject_id in order if subject_id])
+    rows = [sets.get(set_id or 0) or trainings.get(subject_id or 0) for set_id, subject_id in order]
+    ordered = [row for row in rows if row]
+    for place, row in enumerate((row for row in ordered if not _runs(row)), start=1):
+        row.line = place
+    return ordered
+
+
+def _runs(row: QueueRow | TrainingRow) -> bool:
+    return bool(row.generating) if isinstance(row, QueueRow) else row.state == State.GENERATING
+
+
+def _queued_trainings(session: Session, user: User, ids: list[int]) -> dict[int, TrainingRow]:
+    if not ids:
+        return {}
+    pictured = select(SubjectPicture.position).where(SubjectPicture.subject_id == Subject.id).exists()
+    found = session.execute(
+        select(Subject.id, Subject.handle, User.name, Subject.state, Subject.step, Subject.steps, pictured)
+        .join(User, User.id == Subject.owner_id)
+        .where(Subject.id.in_(ids), signed_in(user))
+    )
+    return {row[0]: TrainingRow(*row, line=None) for row in found}
+
+
+def _queued_sets(session: Session, user: User, ids: list[int]) -> dict[int, QueueRow]:
     found = session.execute(
         select(ImageSet.id, ImageSet.name, User.name, StyleReference.reference_id)
         .join(User, User.id == ImageSet.owner_id)
         .join(StyleReference, StyleReference.version_id == ImageSet.style_version_id)
-        .where(ImageSet.id.in_(order), StyleReference.position == 1, signed_in(user))
+        .where(ImageSet.id.in_(ids), StyleReference.position == 1, signed_in(user))
     )
     rows = {
         id: QueueRow(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id, line=None)
@@ -333,23 +375,22 @@ def queue(session: Session, user: User, limit: int = 50) -> list[QueueRow]:
     _count(session, rows)
     for set_id, image_id in mosaics(session, rows, 1):
         rows[set_id].image_id = image_id
-    ordered = [rows[set_id] for set_id in order if set_id in rows]
-    for place, row in enumerate((row for row in ordered if not row.generating), start=1):
-        row.line = place
-    return ordered
+    return rows
 
 
-def _served_order(session: Session) -> list[int]:
-    """Sets with units that run or wait: those that run, then by priority and age. (Owners who take turns blur it.)"""
+def _served_order(session: Session) -> list[tuple[int | None, int | None]]:
+    """Of what runs or waits, (set id, subject id): first what runs, then by priority and age.
+
+    (Owners who take turns blur it.)
+    """
     running = func.count().filter(Unit.state == State.GENERATING) > 0
-    return list(
-        session.scalars(
-            select(Unit.set_id)
-            .where(Unit.state.in_([State.QUEUED, State.GENERATING]))
-            .group_by(Unit.set_id)
-            .order_by(running.desc(), func.max(Unit.priority).desc(), func.min(Unit.id))
-        )
+    rows = session.execute(
+        select(Unit.set_id, Unit.subject_id)
+        .where(Unit.state.in_([State.QUEUED, State.GENERATING]))
+        .group_by(Unit.set_id, Unit.subject_id)
+        .order_by(running.desc(), func.max(Unit.priority).desc(), func.min(Unit.id))
     )
+    return [(set_id, subject_id) for set_id, subject_id in rows]
 
 
 def mean_unit_seconds(session: Session, set_id: int, latest: int = 20) -> float | None:

@@ -1,6 +1,7 @@
 """Making sets, and moving their pictures from queued to finished. The tables are the queue: see "The queue" below."""
 
 import secrets
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, Subquery, func, select, update
@@ -18,19 +19,20 @@ from app.models import (
     Image,
     ImageSet,
     State,
-    Style,
     StyleReference,
     StyleVersion,
+    Subject,
     Unit,
     User,
     now,
 )
 from app.sets import queries, regions
-from app.sets.looks import engine_references, joined
+from app.sets.looks import engine_references, joined, latest_version
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, SEEDS, SetSpec
 from app.structures import service as structures
-from app.styles.queries import normal_code
 from app.subjects import service as subjects
+from app.subjects import training
+from app.subjects.handles import spoken
 from app.text import shorten
 
 MOST_TRIES = 3  # of a unit
@@ -38,20 +40,27 @@ NO_CAMPAIGN = "Unsorted"
 NAME_LENGTH = 60  # characters of a prompt that become a set's name
 
 
-def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_size: int) -> ImageSet:
-    """A new set with its images, queued in units of `unit_size`. Raises Invalid and Forbidden."""
+def create(
+    session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_size: int, files: Files | None = None
+) -> ImageSet:
+    """A new set with its images, queued in units of `unit_size`. Raises Invalid and Forbidden.
+
+    `files`, when given, are asked whether the pictures that the set names are there.
+    """
     if not user.active:
         raise Forbidden("This account is closed.")
-    version = _latest_version(session, spec.style_code)
+    version = latest_version(session, spec.style_code)
     Invalid.check(
         {
             "style": None if version else f"There is no style {spec.style_code!r} to choose. Perhaps it was archived.",
             "count": _count_error(spec),
-            "size": _side_error("Width", spec.width, model) or _side_error("Height", spec.height, model),
+            "size": _side_error("Width", spec.width, model)
+            or _side_error("Height", spec.height, model)
+            or _shape_error(spec, model),
             "scheduler": _scheduler_error(spec, model),
             "structures": structures.problem(session, spec, model),
             "subjects": subjects.problem(session, user, spec, model),
-            "regions": regions.problem(session, spec, model),
+            "regions": regions.problem(session, spec, model, files),
         }
     )
     version = cast(StyleVersion, version)
@@ -60,7 +69,7 @@ def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_
             include={"count", "width", "height", "steps", "guidance", "scheduler", "negative_prompt", "seamless"}
         ),
         structures=[part.model_dump(mode="json") for part in spec.structures],
-        subjects=[part.model_dump(mode="json") for part in spec.subjects],
+        subjects=subjects.stored(session, spec),
         regions=regions.stored(session, spec),
         name=spec.name or shorten(spec.prompts[0], NAME_LENGTH),
         owner_id=user.id,
@@ -73,7 +82,7 @@ def create(session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_
     )
     image_set.images = _images(image_set)
     session.add(image_set)
-    record(session, user, Act.SET_CREATE, image_set, pictures=len(image_set.images))
+    record(session, user, Act.SET_CREATE, image_set, name=image_set.name, pictures=len(image_set.images))
     _queue(session, image_set, image_set.images, unit_size)
     return image_set
 
@@ -137,16 +146,6 @@ def _changeable(session: Session, user: User, set_id: int) -> ImageSet:
     return image_set
 
 
-def _latest_version(session: Session, code: str) -> StyleVersion | None:
-    return session.scalar(
-        select(StyleVersion)
-        .join(Style)
-        .where(Style.code == normal_code(code), Style.archived_at.is_(None))
-        .order_by(StyleVersion.number.desc())
-        .limit(1)
-    )
-
-
 def _count_error(spec: SetSpec) -> str | None:
     pictures = len(spec.prompts) * spec.count
     if pictures <= MOST_PICTURES:
@@ -164,6 +163,19 @@ def _side_error(side: str, pixels: int, model: ModelFacts) -> str | None:
     return f"{side} is a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
 
 
+def _shape_error(spec: SetSpec, model: ModelFacts) -> str | None:
+    long, short = max(spec.width, spec.height), min(spec.width, spec.height)
+    if long > model.longest * short:
+        return (
+            f"A picture is at most {model.longest} times as long as it is high or wide;"
+            f" {spec.width} × {spec.height} is {long / short:.3g} times as long."
+        )
+    if spec.width * spec.height > model.max_pixels:
+        most = f"{model.max_pixels / 1e6:.3g}"
+        return f"A picture has at most {most} megapixels here; {spec.width} × {spec.height} is more."
+    return None
+
+
 def _scheduler_error(spec: SetSpec, model: ModelFacts) -> str | None:
     if spec.scheduler in model.schedulers:
         return None
@@ -172,7 +184,12 @@ def _scheduler_error(spec: SetSpec, model: ModelFacts) -> str | None:
 
 def _campaign(session: Session, user: User, name: str) -> Campaign:
     found = session.scalar(select(Campaign).where(Campaign.name == name))
-    return found or Campaign(name=name, created_by_id=user.id)
+    if found:
+        return found
+    campaign = Campaign(name=name, created_by_id=user.id)
+    session.add(campaign)
+    record(session, user, Act.CAMPAIGN_CREATE, campaign, name=name)
+    return campaign
 
 
 def _images(image_set: ImageSet) -> list[Image]:
@@ -192,6 +209,8 @@ def _images(image_set: ImageSet) -> list[Image]:
 #
 # A unit is claimed by one statement, so nobody claims it too. Everything that an engine says of a unit counts only
 # while the unit and its image are generating: what arrives after a cancel, a restart or a second time changes nothing.
+#
+# A unit makes images of a set, or trains a subject (`app.subjects.training`); the queue is the same.
 
 
 def _queue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
@@ -208,7 +227,7 @@ def _queue(session: Session, image_set: ImageSet, images: list[Image], unit_size
 
 
 def claim_next(session: Session) -> Unit | None:
-    """Take the next unit for an engine: it and its images are generating from now on. None when nothing is queued.
+    """Take the next unit for an engine: it and its images or subject are generating from now on. None when none waits.
 
     The highest priority first; among those, the owner with the fewest units running, then the one whose last unit
     started longest ago, so that two people's sets take turns; then the oldest. Needs a writing session.
@@ -233,7 +252,7 @@ def claim_next(session: Session) -> Unit | None:
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     if unit:
-        _move_images(session, unit, State.QUEUED, State.GENERATING)
+        _move(session, unit, State.QUEUED, State.GENERATING)
     return unit
 
 
@@ -260,12 +279,11 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         raise Conflict(f"This set was asked of {image_set.model}, but the server now runs {model}. Make a new set.")
     style = image_set.style_version
     images = [image for image in unit.images if image.state == State.GENERATING]
+    phrases = subjects.phrases(session, image_set)
     return engine.Unit(
         id=unit.id,
         images=tuple(
-            engine.UnitImage(
-                image.id, subjects.spoken(session, image_set, joined(image.prompt, style.text)), image.seed
-            )
+            engine.UnitImage(image.id, spoken(joined(image.prompt, style.text), phrases), image.seed)
             for image in images
         ),
         references=engine_references(style, files),
@@ -282,7 +300,10 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         scheduler=image_set.scheduler,
         structures=structures.for_engine(session, image_set, images, files),
         subjects=subjects.for_engine(session, image_set, files),
-        regions=regions.for_engine(session, image_set, files),
+        regions=tuple(
+            replace(region, prompt=spoken(region.prompt, phrases))
+            for region in regions.for_engine(session, image_set, files)
+        ),
         seamless=image_set.seamless,
     )
 
@@ -314,7 +335,7 @@ def end_unit(session: Session, unit_id: int) -> Unit:
     if unit.state != State.GENERATING:
         return unit
     if _unmade(session, unit):
-        return fail_unit(session, unit_id, "The engine ended without making this picture.", transient=True)
+        return fail_unit(session, unit_id, "The engine ended without making this.", transient=True)
     unit.state, unit.ended_at = State.FINISHED, now()
     return unit
 
@@ -327,12 +348,20 @@ def fail_unit(session: Session, unit_id: int, message: str, transient: bool = Fa
     if unit.state != State.GENERATING:
         return unit
     if transient and unit.tries < MOST_TRIES:
-        _move_images(session, unit, State.GENERATING, State.QUEUED)
+        _move(session, unit, State.GENERATING, State.QUEUED)
         unit.state, unit.error = State.QUEUED, message
     else:
-        _move_images(session, unit, State.GENERATING, State.FAILED, error=message)
+        _move(session, unit, State.GENERATING, State.FAILED, error=message)
         unit.state, unit.error, unit.ended_at = State.FAILED, message, now()
+        _record_failure(session, unit, message)
     return unit
+
+
+def _record_failure(session: Session, unit: Unit, message: str) -> None:
+    if unit.image_set:
+        record(session, None, Act.UNIT_FAIL, unit.image_set, error=message)
+    else:
+        record(session, None, Act.SUBJECT_FAIL, session.get_one(Subject, unit.subject_id), error=message)
 
 
 def give_back(session: Session, unit_id: int) -> None:
@@ -355,10 +384,16 @@ def requeue_running(session: Session) -> int:
 
 
 def _unmade(session: Session, unit: Unit) -> bool:
+    if unit.subject_id:
+        return training.unfinished(session, unit.subject_id)
     return session.scalar(select(Image.id).where(Image.unit_id == unit.id, Image.state == State.GENERATING)) is not None
 
 
-def _move_images(session: Session, unit: Unit, before: State, after: State, error: str | None = None) -> None:
+def _move(session: Session, unit: Unit, before: State, after: State, error: str | None = None) -> None:
+    """What the unit makes goes with it from one state to the next."""
+    if unit.subject_id:
+        training.move(session, unit.subject_id, before, after, error)
+        return
     session.execute(
         update(Image).where(Image.unit_id == unit.id, Image.state == before).values(state=after, error=error)
     )

@@ -18,6 +18,7 @@ MOST_PROMPTS = 500
 MOST_PICTURES = 1000  # a set
 PROMPT_LENGTH = 500  # characters
 MIN_SIDE = 64  # px
+CUSTOM = "custom"  # in the form's field of the size: the fields of the width and the height say it
 SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a person can still read out
 MOST_STRUCTURES = 4
 MOST_SUBJECTS = 8
@@ -120,7 +121,10 @@ class SetSpec(Form):
     @classmethod
     def from_form(cls, form: Mapping[str, str], model: ModelFacts) -> "SetSpec":
         """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
-        width, _, height = (form.get("size") or "{}x{}".format(*model.default_size)).lower().partition("x")
+        size = form.get("size") or "{}x{}".format(*model.default_size)
+        if size == CUSTOM:
+            size = f"{form.get('width', '')}x{form.get('height', '')}"
+        width, _, height = size.lower().partition("x")
         values: dict[str, object] = {
             "steps": model.default_steps,
             "guidance": model.default_guidance,
@@ -134,7 +138,7 @@ class SetSpec(Form):
         try:
             return cls.parse(values)
         except Invalid as invalid:
-            Invalid.check(_by_form_field(dict(invalid.errors), form.get("size", "")))
+            Invalid.check(_by_form_field(dict(invalid.errors), size))
             raise
 
 

@@ -1,23 +1,181 @@
 """Structure maps: making them from pictures, and giving them to sets."""
 
+import hashlib
+import io
 from collections.abc import Sequence
+from math import log
 
+from PIL import Image as Picture
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
-from app.files import Files
-from app.models import Image, ImageSet
-from app.sets.spec import SetSpec
+from app.errors import Forbidden
+from app.files import Files, Kind
+from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
+from app.pictures import Limits, clean_upload
+from app.sets.spec import SetSpec, StructureChoice
+from app.structures import maps, queries
+from app.text import clean_line
+
+OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
+
+
+def upload(
+    session: Session,
+    user: User,
+    files: Files,
+    data: bytes,
+    name: str,
+    kind: MapKind,
+    *,
+    size: tuple[int, int],
+    ready: bool = False,
+    depth_model: str = "",
+    limits: Limits | None = None,
+) -> tuple[StructureMap, str]:
+    """Make a map for pictures of `size` px from an uploaded picture, or take a `ready` one; and what is to be said of
+    it, a sentence or "". The same map made again of the same file is the same row.
+
+    The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
+    Raises Invalid("picture", ...), NoDepth and NoRoom.
+    """
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    clean = clean_upload(data, limits, keep_clear=True)
+    picture = Picture.open(io.BytesIO(clean.png))
+    if ready:
+        drawn, remark = maps.ready(picture, kind)
+    else:
+        drawn, remark = maps.draw(picture, kind, size, depth_model), ""
+    return _keep(session, user, files, drawn, kind, name, None if ready else clean.png), remark
+
+
+def crop(session: Session, user: User, files: Files, given: StructureMap, size: tuple[int, int]) -> StructureMap:
+    """The largest part about a map's centre that has the shape of pictures of `size` px, as a map of its own."""
+    if fits(given, size):
+        return given
+    with Picture.open(files.path(Kind.MAPS, given.sha256)) as whole:
+        part = maps.cropped(whole, size)
+    return _keep(session, user, files, part, given.kind, given.original_name, None, cropped_from=given.id)
 
 
 def problem(session: Session, spec: SetSpec, model: ModelFacts) -> str | None:
     """Why the structures of a set cannot be used, in a sentence; None when they can."""
-    return None
+    known = queries.by_id(session, (map_id for part in spec.structures for map_id in part.maps))
+    found = (_problem(part, known, spec, model) for part in spec.structures)
+    return next(filter(None, found), None)
 
 
 def for_engine(
     session: Session, image_set: ImageSet, images: Sequence[Image], files: Files
 ) -> tuple[engine.UnitStructure, ...]:
     """The structures of a set, with the maps of these images."""
-    return ()
+    parts = [StructureChoice(**part) for part in image_set.structures]
+    known = queries.by_id(session, (map_id for part in parts for map_id in part.maps))
+
+    def maps_of(part: StructureChoice) -> tuple[int, ...]:
+        if len(part.maps) == 1:
+            return part.maps
+        return tuple(part.maps[(image.position - 1) // image_set.count] for image in images)
+
+    return tuple(
+        engine.UnitStructure(
+            control=part.control,
+            maps=tuple(files.path(Kind.MAPS, known[map_id].sha256) for map_id in maps_of(part)),
+            weight=part.weight,
+            start=part.start,
+            end=part.end,
+        )
+        for part in parts
+    )
+
+
+def fits(given: StructureMap, size: tuple[int, int]) -> bool:
+    """Whether pictures of `size` px can follow a map without its being distorted."""
+    return _off(given.width, given.height, *size) <= OFF
+
+
+def fitting_size(width: int, height: int, model: ModelFacts) -> tuple[int, int] | None:
+    """The size in px of a shape like width : height that the model makes, nearest to its own area; None without one."""
+    multiple = model.size_multiple
+    sides = range(multiple, model.max_side + 1, multiple)
+    sizes = [(wide, round(wide * height / width / multiple) * multiple) for wide in sides]
+    possible = [(w, h) for w, h in sizes if h in sides and w * h <= model.max_pixels]
+    like = [size for size in possible if _off(width, height, *size) <= OFF]
+    area = model.default_size[0] * model.default_size[1]
+    return min(like, key=lambda size: abs(log(size[0] * size[1] / area)), default=None)
+
+
+def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpec, model: ModelFacts) -> str | None:
+    if part.control not in model.controls:
+        follows = f"follows {_listed(model.controls)} only" if model.controls else "has no ControlNet"
+        return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
+    if lost := next((map_id for map_id in part.maps if map_id not in known), None):
+        return f"There is no map {lost}; remove it and choose another."
+    count, prompts = len(part.maps), len(spec.prompts)
+    if count not in (1, prompts):
+        maps_given, prompts_given = (
+            f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((count, "map"), (prompts, "prompt"))
+        )
+        return (
+            f"There are {maps_given} of {part.control} for {prompts_given}; give one for all, or one for each prompt."
+        )
+    if part.start > part.end:
+        return f"A structure starts before it ends; from {part.start:g} to {part.end:g} was given."
+    for given in (known[map_id] for map_id in part.maps):
+        if given.kind != part.control:
+            return f"The map {given.original_name} shows {given.kind}, not {part.control}."
+        if not fits(given, (spec.width, spec.height)):
+            return _shape_problem(given, spec, model)
+    return None
+
+
+def _shape_problem(given: StructureMap, spec: SetSpec, model: ModelFacts) -> str:
+    suits = fitting_size(given.width, given.height, model)
+    remedy = "crop the map about its centre" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
+    return (
+        f"The map {given.original_name} is {given.width} × {given.height} px and pictures of "
+        f"{spec.width} × {spec.height} would distort it: {remedy}."
+    )
+
+
+def _off(width: int, height: int, other_width: int, other_height: int) -> float:
+    return abs(log(width / height * other_height / other_width))
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+
+
+def _keep(
+    session: Session,
+    user: User,
+    files: Files,
+    drawn: Picture.Image,
+    kind: MapKind,
+    name: str,
+    source: bytes | None,
+    **details: int,
+) -> StructureMap:
+    png = io.BytesIO()
+    drawn.convert("L").save(png, "PNG", optimize=True)
+    sha256 = files.put(Kind.MAPS, png.getvalue())
+    name = clean_line(name)[:255] or "map"
+    wanted = StructureMap.sha256 == sha256, StructureMap.kind == kind, StructureMap.original_name == name
+    if known := session.scalar(select(StructureMap).where(*wanted)):
+        return known
+    made = StructureMap(
+        kind=kind,
+        sha256=sha256,
+        source_sha256=hashlib.sha256(source).hexdigest() if source else None,
+        width=drawn.width,
+        height=drawn.height,
+        original_name=name,
+        uploaded_by_id=user.id,
+    )
+    session.add(made)
+    record(session, user, Act.MAP_UPLOAD, made, name=made.original_name, kind=str(kind), **details)
+    return made

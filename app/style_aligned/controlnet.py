@@ -11,10 +11,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
 from app.style_aligned.panorama import Window
+
+KINDS = ("edges", "silhouette", "depth")  # of maps
+
+# Where a ControlNet-Union keeps what it knows of each kind (xinsir's order: pose, depth, soft edges, lines, normals,
+# segments). A silhouette goes as a segmentation with one segment.
+UNION_MODES = {"edges": 3, "silhouette": 5, "depth": 1}
+
+# For SDXL, where the settings name no others. Both of diffusers' are under the CreativeML Open RAIL++-M licence, the
+# Union is under Apache 2.0.
+SDXL_CONTROLS = {
+    "edges": "diffusers/controlnet-canny-sdxl-1.0",
+    "silhouette": "xinsir/controlnet-union-sdxl-1.0",
+    "depth": "diffusers/controlnet-depth-sdxl-1.0",
+}
 
 
 @dataclass(frozen=True)
@@ -51,9 +66,19 @@ class Structure:
     def hint(self, places: Sequence[int], size: tuple[int, int], factor: int, device: torch.device) -> "Hint":
         """The maps of the images at `places` as the ControlNet takes them, at `size` (width, height) px."""
         maps = [self.maps[0 if len(self.maps) == 1 else place] for place in places]
-        pixels = [np.array(m.convert("RGB").resize(size, Image.Resampling.LANCZOS), np.float32) / 255 for m in maps]
-        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).to(device)
+        stacked = torch.from_numpy(np.stack([fitted(m, size) for m in maps])).permute(0, 3, 1, 2).to(device)
         return Hint(self.control, stacked, self.weight, self.steps, factor)
+
+
+def fitted(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map at `size` (width, height) px: (H, W, 3), 0..1, as light at its lightest as it was.
+
+    Lines get fainter as a map is made smaller, and a ControlNet would take them for nothing.
+    """
+    given = picture.convert("RGB")
+    pixels = np.array(given.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
+    before = float(np.max(given.getextrema())) / 255
+    return np.clip(pixels * (before / max(float(pixels.max()), 1 / 255)), 0, 1)
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,8 @@ def _ask(
         kinds = torch.zeros(len(x), control.net.config.num_control_type, dtype=x.dtype, device=x.device)
         kinds[:, control.mode] = 1
         given = {"controlnet_cond": [pixels], "control_type": kinds, "control_type_idx": [control.mode]}
+    weight = float(hint.weight)  # a Union takes a whole number for a list of weights
     found: tuple[Sequence[Tensor], Tensor] = control.net(
-        x, t, **given, conditioning_scale=hint.weight, return_dict=False, **arguments
+        x, t, **given, conditioning_scale=weight, return_dict=False, **arguments
     )
     return found

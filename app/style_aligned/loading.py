@@ -1,4 +1,4 @@
-"""Load an SDXL from where the user says it is, or say in one sentence why not.
+"""Load an SDXL, or a ControlNet for it, from where the user says it is, or say in one sentence why not.
 
 Weights are read from safetensors only: never a pickle, never remote code.
 """
@@ -13,9 +13,11 @@ import diffusers
 import psutil
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
 DEMO = Path(__file__).parents[1] / "demo_model"
+UNSAFE = {".ckpt", ".pt", ".pth", ".bin"}  # formats that can carry code
 PARTS = ("tokenizer", "tokenizer_2", "scheduler", "text_encoder", "text_encoder_2", "vae", "unet")
 WORKING_MEMORY = 1.25  # what a run needs beside the weights, as a factor on them
 
@@ -24,6 +26,16 @@ SDXL_KEYS = {
     "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias",
     "model.diffusion_model.label_emb.0.0.weight",
 }
+
+# What a ControlNet must have in common with the UNet that it speaks to.
+CONTROL_SHAPE = (
+    "cross_attention_dim",
+    "in_channels",
+    "block_out_channels",
+    "layers_per_block",
+    "addition_embed_type",
+    "projection_class_embeddings_input_dim",
+)
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
@@ -70,23 +82,79 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
 
     `progress(what, share)` is told what is being loaded and the share, 0 to 1, of what is done. Raises ModelError.
     """
-    _hush()
+    hush()
     path = DEMO if model == "demo" else Path(model).expanduser()
-    if path.suffix in {".ckpt", ".pt", ".bin"}:
+    if path.suffix in UNSAFE:
         raise ModelError(f"{model} is not a safetensors file; other formats can carry code and are refused.")
     if path.is_file():
         return _load_file(path, place, progress)
     if not path.is_dir():
-        if model.count("/") != 1 or model.startswith((".", "/", "~")):
+        if not _is_hub_id(model):
             raise ModelError(f"There is no model at {model}: no such folder or file, and not a hub id like owner/name.")
         progress(f"Downloading {model}", 0.0)
         path = _download(model, place)
     return _load_folder(path, model, place, progress)
 
 
-def _hush() -> None:
+def load_controlnet(name: str, unet: Any, place: Place) -> Any:
+    """The ControlNet that `name` names, a folder in diffusers format or a hub id, made for a UNet like `unet`.
+
+    A `ControlNetUnionModel` is told from a `ControlNetModel` by its weights: published ones call themselves either.
+    Raises ModelError.
+    """
+    hush()
+    path = Path(name).expanduser()
+    if path.suffix in UNSAFE:
+        raise ModelError(f"{name} is not safetensors; other formats can carry code and are refused.")
+    if not path.is_dir():
+        if path.is_file() or not _is_hub_id(name):
+            raise ModelError(f"There is no ControlNet at {name}: no such folder, and not a hub id like owner/name.")
+        path = _download_controlnet(name, place)
+    variant = "fp16" if place.dtype is not torch.float32 or not _weights(path, None) else None
+    files = _weights(path, variant)
+    if not files:
+        raise ModelError(f"{name} has no safetensors files; other formats can carry code and are refused.")
+    variant = variant if any(f".{variant}" in f.name for f in files) else None
+    keys = {key for file in files for key in _tensor_names(file)}
+    if "controlnet_cond_embedding.conv_in.weight" not in keys:
+        raise ModelError(f"{name} is not a ControlNet.")
+    kind = diffusers.ControlNetUnionModel if "task_embedding" in keys else diffusers.ControlNetModel
+    try:
+        config: dict[str, Any] = kind.load_config(path)
+        for value in CONTROL_SHAPE:
+            own, wanted = config.get(value), unet.config.get(value)
+            if own != wanted:
+                raise ModelError(f"{name} is a ControlNet for another model: its {value} is {own}, not {wanted}.")
+        _check_memory(sum(_parameters(file) for file in files), name, place)
+        net = kind.from_pretrained(path, use_safetensors=True, variant=variant, torch_dtype=place.dtype)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"The ControlNet {name} could not be loaded: {str(error).splitlines()[0]}") from error
+    return net.to(place.device).eval().requires_grad_(False)
+
+
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~"))
+
+
+def _download_controlnet(hub_id: str, place: Place) -> Path:
+    """The folder of a hub ControlNet; its half-precision file where it has one and that does."""
+    names = ("diffusion_pytorch_model", "diffusion_pytorch_model-*")
+    wanted = [f"{name}.safetensors" for name in names] + ["diffusion_pytorch_model.safetensors.index.json"]
+    try:
+        if place.dtype is not torch.float32:
+            half = ["config.json", "diffusion_pytorch_model.fp16.safetensors"]
+            folder = Path(snapshot_download(hub_id, allow_patterns=half))
+            if _weights(folder, "fp16"):
+                return folder
+        return Path(snapshot_download(hub_id, allow_patterns=["config.json", *wanted]))
+    except (OSError, ValueError) as error:  # not there, or no network
+        raise ModelError(f"The ControlNet {hub_id} could not be downloaded; check its name and the network.") from error
+
+
+def hush() -> None:
     """Turn off the libraries' own progress bars and hints; `progress` and ModelError say what matters here."""
     diffusers.utils.logging.disable_progress_bar()
+    diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
 
@@ -191,6 +259,15 @@ def _parameters(file: Path) -> int:
     try:
         with safe_open(file, "pt") as tensors:
             return sum(prod(tensors.get_slice(key).get_shape()) for key in _keys(tensors))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{file.parent.name}/{file.name} is damaged or not a safetensors file.") from error
+
+
+def _tensor_names(file: Path) -> set[str]:
+    """The names in a safetensors file, from its header. Raises ModelError when it cannot be read."""
+    try:
+        with safe_open(file, "pt") as tensors:
+            return set(tensors.keys())
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{file.parent.name}/{file.name} is damaged or not a safetensors file.") from error
 

@@ -9,15 +9,15 @@ The UNet sees one window at a time, so memory does not grow with the picture.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil
+from math import ceil, pi
 
 import torch
 from torch import Tensor
 
 OVERLAP = 0.5  # of two neighbouring windows, as a share of their side
-WIDEST = 1.75  # of one window, width by height or the reverse: what SDXL was trained on
+WIDEST = 4  # of one window, width by height or the reverse: the longest that SDXL was trained on
 LARGE = 1.5  # times the area that a UNet was trained at: from there on windows are better than one view
 
 
@@ -55,8 +55,16 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Patch:
+    """A window that is painted, and how much each of its places counts."""
+
+    window: Window
+    weight: Tensor  # (height, width), 0 to 1
+
+
+@dataclass(frozen=True)
 class Canvas:
-    """Latents of height x width, covered by windows of one size."""
+    """Latents or px of height x width, covered by windows of one size."""
 
     height: int
     width: int
@@ -75,40 +83,53 @@ class Canvas:
         lefts = _around(width, wide) if seamless else _starts(width, wide)
         return cls(height, width, tuple(Window(top, left, high, wide) for top, left in product(tops, lefts)))
 
+    def times(self, factor: int) -> "Canvas":
+        """The same canvas at `factor` times the resolution."""
+        windows = tuple(window.times(factor) for window in self.windows)
+        return Canvas(self.height * factor, self.width * factor, windows)
+
     def weight(self, window: Window) -> Tensor:
-        """How much each place (height, width) of a window counts: less towards edges that have a neighbour."""
-        rows = _ramp(window.height) if window.height < self.height else torch.ones(window.height)
-        alone = len({other.left for other in self.windows}) == 1
-        columns = torch.ones(window.width) if alone else _ramp(window.width)
+        """How much each place (height, width) of a window counts: less towards edges, where others see more."""
+        rows = _ramp(window.height) if self._several("top") else torch.ones(window.height)
+        columns = _ramp(window.width) if self._several("left") else torch.ones(window.width)
         return rows[:, None] * columns
 
+    def patches(self, masks: Sequence[Tensor | None]) -> list[list[Patch]]:
+        """What is painted of the canvas through each of `masks` (height, width), 0 or more; None is 1 everywhere.
 
-@dataclass
-class Average:
-    """The weighted mean of what several windows say of a picture."""
+        Weights add up to 1 at every place, over all windows and masks. What lies in a part that fits into a window is
+        seen in the middle of one, so that its object is laid out there. Raises ValueError when some place is nobody's.
+        """
+        whole = torch.ones(self.height, self.width)
+        total = sum((whole if mask is None else mask for mask in masks), torch.zeros_like(whole))
+        if not total.all():
+            raise ValueError("a part of the picture is covered by nothing")
+        return [self._painted(mask, (whole if mask is None else mask) / total) for mask in masks]
 
-    canvas: Canvas
-    total: Tensor | None = None  # (..., H, W), float32
-    weights: Tensor = field(init=False)
+    def _painted(self, mask: Tensor | None, share: Tensor) -> list[Patch]:
+        """`share` (height, width) divided among the windows over `mask`; those that it leaves empty are left out."""
+        canvas = self if mask is None else self._over(mask)
+        seen = torch.zeros(self.height, self.width)
+        for window in canvas.windows:
+            window.add(seen, canvas.weight(window))
+        weights = [canvas.weight(w) / w.cut(seen) * w.cut(share) for w in canvas.windows]
+        return [Patch(w, weight) for w, weight in zip(canvas.windows, weights, strict=True) if weight.any()]
 
-    def __post_init__(self) -> None:
-        self.weights = torch.zeros(self.canvas.height, self.canvas.width)
+    def _over(self, mask: Tensor) -> "Canvas":
+        """These windows; but along a side on which `mask` fits into one, only that one, with the mask in its middle."""
+        window = self.windows[0]
+        tops, lefts = ({getattr(window, side) for window in self.windows} for side in ("top", "left"))
+        ring = any(window.left + window.width > self.width for window in self.windows)
+        rows, columns = mask.amax(1).nonzero(), mask.amax(0).nonzero()
+        if len(rows) and rows[-1] - rows[0] < window.height:
+            tops = {_centred(rows, window.height, self.height)}
+        if len(columns) and columns[-1] - columns[0] < window.width:
+            lefts = {_centred(columns, window.width, self.width, ring)}
+        places = product(sorted(tops), sorted(lefts))
+        return replace(self, windows=tuple(replace(window, top=top, left=left) for top, left in places))
 
-    def add(self, window: Window, part: Tensor, weight: Tensor) -> None:
-        """Take `part` (..., height, width) of a window with `weight` (height, width), 0 or more."""
-        weight = weight.to(part.device)
-        if self.total is None:
-            shape = *part.shape[:-2], self.canvas.height, self.canvas.width
-            self.total = torch.zeros(shape, dtype=torch.float32, device=part.device)
-            self.weights = self.weights.to(part.device)
-        window.add(self.total, part * weight)
-        window.add(self.weights, weight)
-
-    def mean(self) -> Tensor:
-        """(..., H, W), float32. Every place must have been covered with some weight."""
-        if self.total is None:
-            raise RuntimeError("nothing was added")
-        return self.total / self.weights
+    def _several(self, side: str) -> bool:
+        return len({getattr(window, side) for window in self.windows}) > 1
 
 
 def window_size(size: tuple[int, int], native: tuple[int, int], multiple: int) -> tuple[int, int]:
@@ -118,7 +139,7 @@ def window_size(size: tuple[int, int], native: tuple[int, int], multiple: int) -
     sides that are multiples of `multiple` and at most `WIDEST` to one.
     """
     area = native[0] * native[1]
-    if size[0] * size[1] <= LARGE * area:
+    if size[0] * size[1] <= LARGE * area and max(size) <= WIDEST * min(size):
         return size
     short = min(*size, *native)
     long = min(area / short, WIDEST * short)
@@ -128,11 +149,13 @@ def window_size(size: tuple[int, int], native: tuple[int, int], multiple: int) -
 
 def decode(latents: Tensor, canvas: Canvas, factor: int, draw: Callable[[Tensor], Tensor]) -> Tensor:
     """Pixels (3, H, W), float32 on the CPU, of `latents` (1, C, h, w); `draw` decodes a window to (1, 3, ., .)."""
-    large = Canvas(canvas.height * factor, canvas.width * factor, tuple(w.times(factor) for w in canvas.windows))
-    picture = Average(large)
+    large = canvas.times(factor)
+    picture, total = torch.zeros(3, large.height, large.width), torch.zeros(large.height, large.width)
     for window, pixels in zip(canvas.windows, large.windows, strict=True):
-        picture.add(pixels, draw(window.cut(latents))[0].float().cpu(), large.weight(pixels))
-    return picture.mean()
+        weight = large.weight(pixels)
+        pixels.add(picture, draw(window.cut(latents))[0].float().cpu() * weight)
+        pixels.add(total, weight)
+    return picture.div_(total)
 
 
 def _starts(length: int, window: int) -> Sequence[int]:
@@ -148,7 +171,15 @@ def _around(length: int, window: int) -> Sequence[int]:
     return [length * place // count for place in range(count)]
 
 
+def _centred(places: Tensor, window: int, length: int, ring: bool = False) -> int:
+    """Where a window begins that has `places`, rising, in its middle, as far as `length` goes if it is not a ring."""
+    first = int(places[0] + places[-1] + 1 - window) // 2
+    return first % length if ring else min(max(first, 0), length - window)
+
+
 def _ramp(length: int) -> Tensor:
-    """A triangle over `length` places, above 0 and at most 1."""
-    places = torch.arange(length) + 0.5
-    return torch.minimum(places, length - places) * (2 / length)
+    """A bell over `length` places, above 0 and at most 1: Hann's, of which two that overlap by half add up to 1.
+
+    It starts and ends flat, so that where a window begins neither the picture nor its slope jumps.
+    """
+    return torch.sin((torch.arange(length) + 0.5) * (pi / length)).square()

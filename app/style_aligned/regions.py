@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from app.style_aligned.reference import Reference
+from app.style_aligned.sharing import Sharing
 
 MASK_SIDE = 512  # px of the mask that stands for a box
 
@@ -27,8 +28,8 @@ class Region:
     """White where the region is, black elsewhere, grey where it shares with what is below; stretched to the images."""
     reference: Reference | Sequence[Reference] | None = None
     """Whose look it takes; None: that of the rest of the image."""
-    strength: float = 1.0
-    """0 to 2, towards its reference."""
+    sharing: Sharing | None = None
+    """How it shares with its look; None: as the rest of the image does."""
 
     @classmethod
     def box(
@@ -36,7 +37,7 @@ class Region:
         prompt: str,
         box: tuple[float, float, float, float],
         reference: Reference | Sequence[Reference] | None = None,
-        strength: float = 1.0,
+        sharing: Sharing | None = None,
     ) -> Self:
         """The region in `box`: left, top, width, height as shares of the image, 0 to 1. Raises ValueError."""
         left, top, width, height = box
@@ -45,15 +46,16 @@ class Region:
         mask = Image.new("L", (MASK_SIDE, MASK_SIDE))
         corners = [round(side * MASK_SIDE) for side in (left, top, left + width, top + height)]
         ImageDraw.Draw(mask).rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=255)
-        return cls(prompt, mask, reference, strength)
+        return cls(prompt, mask, reference, sharing)
+
+    def __post_init__(self) -> None:
+        if not self.mask.convert("L").getbbox():
+            raise ValueError(f"the region of {self.prompt!r} is empty: its mask is black")
 
     def weights(self, height: int, width: int) -> Tensor:
-        """How much of each latent (height, width) is this region's, 0 to 1. Raises ValueError when none is."""
+        """How much of each latent (height, width) is this region's, 0 to 1."""
         small = self.mask.convert("L").resize((width, height), Image.Resampling.BOX)
-        weights = torch.from_numpy(np.array(small, np.float32) / 255)
-        if not weights.any():
-            raise ValueError(f"the region of {self.prompt!r} is empty")
-        return weights
+        return torch.from_numpy(np.array(small, np.float32) / 255)
 
 
 def split(regions: Sequence[Region], height: int, width: int) -> tuple[Tensor, list[Tensor]]:
@@ -65,3 +67,9 @@ def split(regions: Sequence[Region], height: int, width: int) -> tuple[Tensor, l
         covered.insert(0, weights * rest)
         rest = rest * (1 - weights)
     return rest, covered
+
+
+def ground_of(latents: Tensor) -> Tensor:
+    """Latents (N, C, 1, 1) of the plain colour around what pictures (N, C, h, w) show: the mean along their edges."""
+    edges = [latents[..., 0, :], latents[..., -1, :], latents[..., 0], latents[..., -1]]
+    return torch.cat(edges, -1).mean(-1)[..., None, None]

@@ -24,7 +24,7 @@ from diffusers import (
 from torch import Tensor, nn
 
 from app.style_aligned.controlnet import Hint, residuals
-from app.style_aligned.panorama import Average, Canvas
+from app.style_aligned.panorama import Canvas, Patch
 from app.style_aligned.reference import NoiseLevels, Track
 from app.style_aligned.sharing import SharedLayers, Sharing
 
@@ -38,6 +38,9 @@ SCHEDULERS: dict[str, Any] = {
     "pndm": PNDMScheduler,
     "lcm": LCMScheduler,
 }
+
+
+GROUNDED = 0.4  # of the steps, the first ones: brushes with a mask and a ground see nothing else outside the mask
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class References:
     tracks: Sequence[Track]
     weights: Sequence[float]
     conditioning: Conditioning
+    ground: Tensor | None = None
+    """(1, C, 1, 1): latents of the plain colour around what the references show."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ class Brush:
     sharing: Sharing | None = None
     """With its strength for each of the N images. Without it, or without references, this is plain SDXL."""
     mask: Tensor | None = None
-    """(h, w), 0 or more: how much each place is this brush's; None: 1 everywhere."""
+    """(h, w), 0 to 1: how much each place is this brush's; None: 1 everywhere."""
+    ground: Tensor | None = None
+    """(1, C, 1, 1): latents of a plain colour, which in the first steps is all that it sees outside its mask."""
 
     def shares(self, step: int, steps: int) -> bool:
         """Whether the references matter in step `step`, 0 to `steps` - 1."""
@@ -131,16 +138,21 @@ class Sampler:
         timesteps = scheduler.timesteps
         latents = noise * scheduler.init_noise_sigma
         canvas = canvas or Canvas.whole(*noise.shape[-2:])
+        patches = [
+            [Patch(patch.window, patch.weight.to(noise.device)) for patch in own]
+            for own in canvas.patches([brush.mask for brush in brushes])
+        ]
         extra = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
         for step, t in enumerate(timesteps):
             seen = scheduler.scale_model_input(latents, t)
             present = [hint for hint in hints if hint.active(step, len(timesteps))]
-            average = Average(canvas)
-            for brush in brushes:
-                shared = brush.shares(step, len(timesteps))
+            painted = torch.zeros(noise.shape, dtype=torch.float32, device=noise.device)
+            for brush, own in zip(brushes, patches, strict=True):
+                shared = own and brush.shares(step, len(timesteps))
                 with self._sharing(brush, step, t) if shared else nullcontext(), adapted():
-                    self._paint(average, seen, t, brush, guidance, present)
-            output = average.mean().to(noise.dtype)
+                    x = self._grounded(seen, noise, t, brush) if step < GROUNDED * len(timesteps) else seen
+                    self._paint(painted, x, t, brush, own, guidance, present)
+            output = painted.to(noise.dtype)
             clean = self.clean(seen, output, float(t))
             latents = scheduler.step(output, t, latents, **extra, return_dict=False)[0].to(noise.dtype)
             yield Denoised(step + 1, len(timesteps), latents, seen, clean)
@@ -164,17 +176,33 @@ class Sampler:
             case _:
                 return output
 
+    def _grounded(self, x: Tensor, noise: Tensor, t: Tensor, brush: Brush) -> Tensor:
+        """`x` (N, C, h, w) within the brush's mask, and outside it nothing but its ground, as noisy as `x`.
+
+        Source: MultiDiffusion, section 4.2, "Fidelity to tight masks": what is laid out in the first steps then stays
+        within the mask.
+        """
+        if brush.mask is None or brush.ground is None:
+            return x
+        alpha = self.levels(float(t))
+        ground = alpha**0.5 * brush.ground + (1 - alpha) ** 0.5 * noise
+        return torch.lerp(ground.to(x.dtype), x, brush.mask.to(x.device, x.dtype))
+
     def _paint(
-        self, average: Average, x: Tensor, t: Tensor, brush: Brush, guidance: float, hints: Sequence[Hint]
+        self,
+        painted: Tensor,
+        x: Tensor,
+        t: Tensor,
+        brush: Brush,
+        patches: Sequence[Patch],
+        guidance: float,
+        hints: Sequence[Hint],
     ) -> None:
-        """Add the brush's guided prediction for `x` (N, C, h, w), window by window, where the brush paints at all."""
-        for window in average.canvas.windows:
-            weight = average.canvas.weight(window)
-            if brush.mask is not None:
-                weight = weight * window.cut(brush.mask).to(weight.device)
-            if weight.any():
-                output = self._predict(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
-                average.add(window, guide(output, guidance), weight)
+        """Add to `painted` (N, C, h, w) what the brush predicts of `x` in its patches, guided and weighted."""
+        for patch in patches:
+            window = patch.window
+            output = self._predict(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
+            window.add(painted, guide(output, guidance) * patch.weight)
 
     @contextmanager
     def _sharing(self, brush: Brush, step: int, t: Tensor) -> Iterator[None]:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,19 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from app.style_aligned.controlnet import Structure
+from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Control, Structure
 from app.style_aligned.events import Event, ImageReady, Inversion, Preview, Step
 from app.style_aligned.job import MAX_SEED, Job, check_size
-from app.style_aligned.loading import DeviceChoice, Place, PrecisionChoice, Progress, load_pipeline
+from app.style_aligned.loading import (
+    DEMO,
+    DeviceChoice,
+    ModelError,
+    Place,
+    PrecisionChoice,
+    Progress,
+    load_controlnet,
+    load_pipeline,
+)
 from app.style_aligned.panorama import Canvas, decode, window_size
 from app.style_aligned.preview import PreviewMap
 from app.style_aligned.reference import (
@@ -34,10 +43,12 @@ from app.style_aligned.reference import (
     ddim_inversion,
     latent_noise,
 )
-from app.style_aligned.regions import Region, split
+from app.style_aligned.regions import Region, ground_of, split
 from app.style_aligned.sampler import SCHEDULERS, Brush, Conditioning, References, Sampler
 from app.style_aligned.sharing import Sharing
-from app.style_aligned.subjects import Adapted
+from app.style_aligned.subjects import Adapted, Adapters
+
+SDXL_WIDTH = 2048  # of the text that its UNet attends to
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,11 @@ class Studio:
         scheduler = pipeline.scheduler
         self.levels = NoiseLevels(scheduler.alphas_cumprod)
         self.sampler = Sampler(self.unet, self.levels, scheduler.config.prediction_type)
+        self.adapters = Adapters(pipeline)
+        self._controlnets: dict[str, Any] = {}  # by what they were asked by
         self.factor: int = pipeline.vae_scale_factor  # px a latent
-        self.size_multiple = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        self.size_multiple = self.factor  # px: a size is whole latents
+        self._window_multiple = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     @classmethod
     def load(
@@ -105,6 +119,41 @@ class Studio:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
         return Reference(picture.convert("RGB"), prompt, method, weight, seed)
+
+    @cached_property
+    def controls(self) -> dict[str, str]:
+        """The ControlNet that suits this model, by the kind of its maps: a folder or a hub id. Nothing is loaded."""
+        if self.unet.config.cross_attention_dim == SDXL_WIDTH:
+            return dict(SDXL_CONTROLS)
+        folders = {kind: DEMO / f"controlnet_{kind}" for kind in KINDS} if self.name == "demo" else {}
+        return {kind: str(folder) for kind, folder in folders.items() if folder.is_dir()}
+
+    def control(self, name: str, kind: str | None = None) -> Control:
+        """A ControlNet for `Structure`, loaded once: a kind of `controls` such as "edges", a folder or a hub id.
+
+        `kind`, "edges", "silhouette" or "depth", says what its maps are; a ControlNet-Union has to be told. Raises
+        ModelError, whose message is one sentence, when it is missing, not safetensors, or made for another model.
+        """
+        if name in KINDS and name not in self.controls:
+            raise ModelError(f"{self.name} has no ControlNet for {name} of its own; name a folder or a hub id.")
+        kind = name if name in KINDS else kind
+        source = self.controls.get(name, name)
+        if source not in self._controlnets:
+            self._controlnets[source] = load_controlnet(source, self.unet, self.place)
+        net = self._controlnets[source]
+        if not hasattr(net, "task_embedding"):
+            return Control(net, source)
+        if kind not in UNION_MODES:
+            raise ModelError(f"{source} knows several kinds of map; say which it is given: {', '.join(UNION_MODES)}.")
+        return Control(net, source, UNION_MODES[kind])
+
+    def adapter(self, file: Path, weight: float = 1.0) -> Adapted:
+        """A LoRA in safetensors, loaded once, for `generate`. The last few stay loaded.
+
+        `weight`, 0 to 2, says how strongly it counts. Raises ModelError, whose message is one sentence, when the file
+        is missing, damaged, not safetensors, or made for another model; ValueError for a weight out of its range.
+        """
+        return Adapted(self.adapters.load(file), weight)
 
     @torch.inference_mode()
     def generate(
@@ -163,13 +212,13 @@ class Studio:
         references: References | None = None
         if reference is not None and shares:
             references = yield from self._references(reference, job)
-        elif reference is None and shares and len(places) > 1:
-            references = yield from self._first_as_reference(job)
-            places = places[1:]
         looks: list[References | None] = []  # of the regions
         for region in regions:
-            given = region.reference if region.strength else None
+            given = region.reference
             looks.append((yield from self._references(given, job)) if given is not None else None)
+        if reference is None and shares and len(places) > 1:
+            references = yield from self._first_as_reference(job, looks)
+            places = places[1:]
         for start in range(0, len(places), batch_size):
             yield from self._batch(places[start : start + batch_size], job, references, looks)
 
@@ -226,9 +275,10 @@ class Studio:
 
     def _job(self, prompts: Sequence[str], *, seeds: Sequence[int] | None, seamless: bool, **asked: Any) -> Job:
         """What was asked for, checked."""
+        self.adapters.check(asked["adapters"])
         size = asked["size"]
         check_size(size, self.size_multiple)
-        window = window_size(size, self.defaults.size, self.size_multiple)
+        window = window_size(size, self.defaults.size, self._window_multiple)
         (width, height), (wide, high) = ((side // self.factor for side in sides) for sides in (size, window))
         return Job(
             prompts=list(prompts),
@@ -275,40 +325,43 @@ class Studio:
     ) -> list[Brush]:
         """The images' own prompts and look, and over them the regions'."""
 
-        def brush(prompts: list[str], look: References | None, strengths: list[float], mask: Tensor | None) -> Brush:
+        def brush(prompts: list[str], look: References | None, sharing: Sharing, mask: Tensor | None) -> Brush:
+            every = sharing.strengths(len(job.prompts))
+            sharing = replace(sharing, strength=[every[i] for i in places])
             with self._adapted(job):
                 conditioning = self.condition(prompts, job.negative_prompt, job.guidance, job.window)
-            return Brush(conditioning, look, replace(job.sharing, strength=strengths), mask)
+            return Brush(conditioning, look, sharing, mask, look.ground if look else None)
 
-        every = job.sharing.strengths(len(job.prompts))
-        strengths = [every[i] for i in places]
         prompts = [job.prompts[i] for i in places]
         if not job.regions:
-            return [brush(prompts, references, strengths, None)]
+            return [brush(prompts, references, job.sharing, None)]
         rest, masks = split(job.regions, job.canvas.height, job.canvas.width)
-        brushes = [brush(prompts, references, strengths, rest)]
+        brushes = [replace(brush(prompts, references, job.sharing, rest), ground=None)]
         for region, look, mask in zip(job.regions, looks, masks, strict=True):
-            own = [region.strength] * len(places) if region.reference is not None else strengths
-            brushes.append(brush([region.prompt] * len(places), look or references, own, mask))
+            sharing = region.sharing or job.sharing
+            brushes.append(brush([region.prompt] * len(places), look or references, sharing, mask))
         return brushes
 
     def _adapted(self, job: Job) -> AbstractContextManager[None]:
         """Within, the model has the job's adapters."""
-        return nullcontext()
+        return self.adapters.active(job.adapters)
 
     def _references(self, given: Reference | Sequence[Reference], job: Job) -> Generator[Event, None, References]:
         """What targets attend to, from pictures; inversions are reported."""
         given = [given] if isinstance(given, Reference) else list(given)
         tracks: list[Track] = []
+        grounds: list[Tensor] = []
         for reference in given:
             clean = reference.latents(job.window, self.encode)
+            grounds.append(ground_of(clean))
             if reference.method == "noise":
                 noise = self.noise([reference.seed], job.window)
                 tracks.append(NoisedTrack(clean, noise, self.levels))
             else:
                 tracks.append((yield from self._inverted(reference, clean, job)))
         conditioning = self.condition([r.prompt for r in given], job.negative_prompt, job.guidance, job.window)
-        return References(tracks, [r.weight for r in given], conditioning)
+        ground = torch.stack(grounds).mean(0)
+        return References(tracks, [r.weight for r in given], conditioning, ground)
 
     def _inverted(self, reference: Reference, clean: Tensor, job: Job) -> Generator[Event, None, TimedTrack]:
         """The reference's DDIM inversion, from the cache where it lies there."""
@@ -334,10 +387,10 @@ class Studio:
             partial.replace(file)
         return TimedTrack(track)
 
-    def _first_as_reference(self, job: Job) -> Generator[Event, None, References]:
+    def _first_as_reference(self, job: Job, looks: Sequence[References | None]) -> Generator[Event, None, References]:
         """Make the first image plainly and keep what the UNet saw of it; of a panorama, its first window."""
         trail: list[Tensor] = []
-        plain = replace(job, sharing=replace(job.sharing, strength=0.0), regions=())
-        yield from self._batch([0], plain, None, (), trail)
+        plain = replace(job, sharing=replace(job.sharing, strength=0.0))
+        yield from self._batch([0], plain, None, looks, trail)
         conditioning = self.condition([job.prompts[0]], job.negative_prompt, job.guidance, job.window)
         return References([SteppedTrack(trail)], [1.0], conditioning)

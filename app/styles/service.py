@@ -83,6 +83,7 @@ def upload_reference(
     sha256 = files.put(Kind.REFERENCES, picture.png)
     if known := session.scalar(select(Reference).where(Reference.sha256 == sha256)):
         known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
+        record(session, user, Act.REFERENCE_UPLOAD, known, name=clean_line(name)[:255], again=True)
         return known
     reference = Reference(
         sha256=sha256,

@@ -1,24 +1,268 @@
-"""Subjects: training them, bringing LoRA files, and giving them to sets."""
+"""Subjects: made from pictures or from a LoRA file, and given to sets.
 
+Prompts name a subject by its handle, `@mug`; the model reads its phrase, "sks mug".
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+from pydantic import Field
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.accounts.service import may_change as may_change
+from app.audit.service import record
 from app.engine import events as engine
-from app.engine.base import ModelFacts
-from app.files import Files
-from app.models import ImageSet, User
-from app.sets.spec import SetSpec
+from app.engine.base import Engine, ModelFacts, TrainingFacts
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Files, Kind
+from app.forms import Form, Line
+from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, now
+from app.pictures import Limits, clean_upload
+from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
+from app.subjects import handles, queries, training
+
+SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
+WAITING = (State.QUEUED, State.GENERATING)
+
+
+class Draft(Form):
+    """What a subject is asked to be."""
+
+    name: Line = Field(title="Name", min_length=1, max_length=120)
+    class_words: Line = Field(default="", title="What it is", max_length=120)
+    phrase: Line = Field(default="", title="Words that it answers to", max_length=200)  # of a LoRA file
+    pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of those that are uploaded
+    steps: int = Field(title="Steps", ge=1, le=10_000)
+    rank: int = Field(title="Rank", ge=1, le=128)
+    rate: float = Field(title="Rate", ge=1e-6, le=1e-2)
+    text_encoders: bool = Field(default=False, title="Text encoders")
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, Any], facts: TrainingFacts) -> "Draft":
+        """The draft of the page's fields; those left empty are as the model likes them. Raises Invalid."""
+        usual = {"steps": facts.steps, "rank": facts.rank, "rate": facts.rate}
+        return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
+
+
+def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limits: Limits | None = None) -> str:
+    """Clean an uploaded picture of a product and keep it; its SHA-256. Raises Invalid("pictures", ...) and NoRoom."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    try:
+        picture = clean_upload(data, limits)
+    except Invalid as error:
+        raise Invalid("pictures", str(error)) from error
+    least = int(min(model.default_size) * SMALLEST_SIDE)
+    if min(picture.width, picture.height) < least:
+        raise Invalid(
+            "pictures",
+            f"A picture is {picture.width} × {picture.height} px; to be learnt from, each side needs {least} px."
+            " Choose a larger one.",
+        )
+    return files.put(Kind.SUBJECTS, picture.png)
+
+
+def create_from_pictures(session: Session, user: User, files: Files, draft: Draft, model: ModelFacts) -> Subject:
+    """A new subject, queued to be trained. Raises Invalid and Forbidden."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    handle = handles.handle_from(draft.name)
+    Invalid.check(
+        {
+            "pictures": _pictures_error(draft.pictures, files, model.training),
+            "name": _handle_error(session, handle, draft.name),
+            "class_words": None if draft.class_words else "Say what kind of thing it is, such as teapot.",
+        }
+    )
+    subject = Subject(
+        handle=handle,
+        name=draft.name,
+        kind=SubjectKind.TRAINED,
+        class_words=draft.class_words,
+        phrase=f"{_free_word(session, model)} {draft.class_words}",
+        model=model.name,
+        owner_id=user.id,
+        settings=draft.model_dump(include={"rank", "rate", "text_encoders"}),
+        steps=draft.steps,
+    )
+    for position, sha256 in enumerate(draft.pictures, start=1):
+        with Image.open(files.path(Kind.SUBJECTS, sha256)) as picture:
+            width, height = picture.size
+        subject.pictures.append(SubjectPicture(position=position, sha256=sha256, width=width, height=height))
+    session.add(subject)
+    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(draft.pictures))
+    training.queue(session, subject)
+    return subject
+
+
+def create_from_file(
+    session: Session, user: User, files: Files, draft: Draft, data: bytes, file_name: str, engine: Engine
+) -> Subject:
+    """A new subject from a LoRA file that fits the engine's model, ready at once. Raises Invalid, Forbidden, NoRoom."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+    handle = handles.handle_from(draft.name)
+    Invalid.check({"name": _handle_error(session, handle, draft.name)})
+    phrase = engine.lora_phrase(data, file_name)
+    subject = Subject(
+        handle=handle,
+        name=draft.name,
+        kind=SubjectKind.FILE,
+        class_words=draft.class_words,
+        phrase=draft.phrase or phrase,
+        model=engine.model.name,
+        owner_id=user.id,
+        state=State.FINISHED,
+        sha256=files.put_lora(data),
+        bytes=len(data),
+        finished_at=now(),
+    )
+    session.add(subject)
+    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, file=file_name[:255])
+    return subject
+
+
+def cancel(session: Session, user: User, subject_id: int) -> list[int]:
+    """Stop or give up a training. The ids of the units to stop in the engine, after the commit."""
+    subject = _changeable(session, user, subject_id)
+    if subject.state not in WAITING:
+        raise Conflict("There is nothing to cancel: this subject is not being trained.")
+    mine = Unit.subject_id == subject_id
+    running = list(session.scalars(select(Unit.id).where(mine, Unit.state == State.GENERATING)))
+    session.execute(update(Unit).where(mine, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
+    subject.state = State.CANCELLED
+    record(session, user, Act.SUBJECT_CANCEL, subject)
+    return running
+
+
+def retry(session: Session, user: User, subject_id: int) -> Subject:
+    """Train a subject again that failed or was cancelled; it goes on from where it was. Raises Conflict."""
+    subject = _changeable(session, user, subject_id)
+    if subject.state not in (State.FAILED, State.CANCELLED):
+        raise Conflict("Only a training that failed or was cancelled can be taken up again.")
+    training.queue(session, subject)
+    record(session, user, Act.SUBJECT_RETRY, subject)
+    return subject
+
+
+def archive(session: Session, user: User, subject_id: int) -> Subject:
+    """Offer the subject to no new set; those that have it keep it. Raises Conflict while it is trained."""
+    subject = _changeable(session, user, subject_id)
+    if subject.state in WAITING:
+        raise Conflict("This subject is being trained; cancel that first.")
+    subject.archived_at = subject.archived_at or now()
+    record(session, user, Act.SUBJECT_ARCHIVE, subject)
+    return subject
+
+
+def unarchive(session: Session, user: User, subject_id: int) -> Subject:
+    """Offer the subject again."""
+    subject = _changeable(session, user, subject_id)
+    subject.archived_at = None
+    record(session, user, Act.SUBJECT_ARCHIVE, subject, archived=False)
+    return subject
+
+
+def _changeable(session: Session, user: User, subject_id: int) -> Subject:
+    subject = queries.get(session, user, subject_id)
+    if not may_change(user, subject):
+        raise Forbidden(f"Only {subject.owner.name} or a manager can change this subject.")
+    return subject
+
+
+def _pictures_error(pictures: Sequence[str], files: Files, facts: TrainingFacts) -> str | None:
+    twice = len(pictures) - len(set(pictures))
+    if twice:
+        return f"{_many(twice, 'picture')} came twice; each picture should show the thing in another way."
+    least, most = facts.fewest_pictures, facts.most_pictures
+    if not least <= len(pictures) <= most:
+        were = f"{_many(len(pictures), 'picture')} {'was' if len(pictures) == 1 else 'were'}"
+        return f"A subject is learnt from {least} to {most} pictures; {were} given."
+    if not all(files.has(Kind.SUBJECTS, sha256) for sha256 in pictures):
+        return "A picture is no longer there; upload the pictures again."
+    return None
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _handle_error(session: Session, handle: str, name: str) -> str | None:
+    if not handle:
+        return f"{name[:40]!r} gives no handle; use at least one of the letters a to z or a digit."
+    if queries.by_handle(session, [handle]):
+        return f"There is already a subject @{handle}; choose another name."
+    return None
+
+
+def _free_word(session: Session, model: ModelFacts) -> str:
+    """A word without a meaning that no other subject of this model has learnt; the first, when all are taken."""
+    phrases = session.scalars(select(Subject.phrase).where(Subject.model == model.name))
+    taken = {phrase.partition(" ")[0] for phrase in phrases}
+    words = model.training.words
+    return next((word for word in words if word not in taken), words[0])
+
+
+# In sets
 
 
 def problem(session: Session, user: User, spec: SetSpec, model: ModelFacts) -> str | None:
     """Why the subjects of a set cannot be used, in a sentence; None when they can."""
+    ids = [choice.id for choice in spec.subjects]
+    found = queries.by_id(session, ids)
+    named = handles.mentioned(_prompts(spec))
+    by_handle = queries.by_handle(session, named)
+    unknown = next((handle for handle in named if handle not in by_handle), None)
+    if unknown:
+        return f"There is no subject @{unknown}; write its handle as the list of subjects shows it."
+    if len(found) < len(set(ids)):
+        return "A chosen subject is no longer there; choose again."
+    if len(ids) > len(set(ids)):
+        return "A subject was chosen twice; choose it once, with its weight."
+    if len(_chosen(session, spec)) > MOST_SUBJECTS:
+        return f"A set has at most {MOST_SUBJECTS} subjects."
+    every = {subject.id: subject for subject in (*found.values(), *by_handle.values())}
+    return next(filter(None, (_unusable(subject, model) for subject in every.values())), None)
+
+
+def _unusable(subject: Subject, model: ModelFacts) -> str | None:
+    if subject.archived_at:
+        return f"@{subject.handle} was archived; bring it back first, or choose another subject."
+    if subject.model != model.name:
+        return f"@{subject.handle} was made for {subject.model}, but the server now runs {model.name}."
+    if subject.state != State.FINISHED:
+        return f"@{subject.handle} is not ready: its training has not finished."
     return None
 
 
-def spoken(session: Session, image_set: ImageSet, prompt: str) -> str:
-    """A prompt as the model reads it: every `@handle` of the set's subjects as its phrase."""
-    return prompt
+def stored(session: Session, spec: SetSpec) -> list[dict[str, Any]]:
+    """The subjects as the set keeps them: those that were chosen, then those that only prompts name."""
+    return [choice.model_dump(mode="json") for choice in _chosen(session, spec)]
+
+
+def _chosen(session: Session, spec: SetSpec) -> list[SubjectChoice]:
+    named = queries.by_handle(session, handles.mentioned(_prompts(spec)))
+    chosen = {choice.id for choice in spec.subjects}
+    others = [SubjectChoice(id=subject.id) for subject in named.values() if subject.id not in chosen]
+    return [*spec.subjects, *others]
+
+
+def _prompts(spec: SetSpec) -> list[str]:
+    return [*spec.prompts, *(region.prompt for region in spec.regions)]
+
+
+def phrases(session: Session, image_set: ImageSet) -> dict[str, str]:
+    """What the model reads for the handle of each of the set's subjects; for `handles.spoken`."""
+    return {subject.handle: subject.phrase for subject, _ in queries.of_set(session, image_set)}
 
 
 def for_engine(session: Session, image_set: ImageSet, files: Files) -> tuple[engine.UnitSubject, ...]:
-    """The set's subjects as adapters."""
-    return ()
+    """The set's subjects as adapters. Raises Conflict when one of them lost its file."""
+    adapters = []
+    for subject, weight in queries.of_set(session, image_set):
+        if subject.sha256 is None:
+            raise Conflict(f"@{subject.handle} has no file to draw with; train it again.")
+        adapters.append(engine.UnitSubject(files.lora(subject.sha256), weight))
+    return tuple(adapters)

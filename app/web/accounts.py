@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
 
 from app.accounts import queries, service
 from app.errors import Invalid
@@ -16,6 +17,7 @@ from app.web.deps import (
     App,
     Form,
     Me,
+    Parts,
     Read,
     delete_session_cookie,
     parts_of,
@@ -94,9 +96,18 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
             user = service.authenticate(session, email, text(form, "password"))
     except Invalid as error:
         context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": error.errors}
-        return page(request, "accounts/login.html", 422, **context)
+        response = page(request, "accounts/login.html", 422, **context)
+        # After the answer, whose time must not tell whether there is such an account.
+        response.background = BackgroundTask(note_refusal, app, email, error)
+        return response
     with app.database.write() as session:
         return signed_in(request, session, user, next_page)
+
+
+def note_refusal(app: Parts, email: str, error: Invalid) -> None:
+    if error.field != "form":  # too many tries: the password was not looked at
+        with app.database.write() as session:
+            service.note_refused_sign_in(session, email, error)
 
 
 def signed_in(request: Request, session: Session, user: User, url: str) -> Response:

@@ -16,6 +16,7 @@ from app.engine.base import Engine
 from app.engine.bus import Bus
 from app.engine.dispatcher import Dispatcher
 from app.errors import Forbidden
+from app.exports.preparer import Preparer
 from app.files import Files
 from app.models import Role, User
 from app.settings import Settings
@@ -39,6 +40,8 @@ class Parts:
     dispatcher: Dispatcher
     environment: Environment
     sign_in_tries: TryLimit
+    exporter: Preparer
+    share_tries: TryLimit
 
     @property
     def https(self) -> bool:

@@ -1,34 +1,57 @@
-"""Approved pictures as a zip, streamed while it is made, with its exact length so that browsers show the time left."""
+"""Exports as zips, streamed from where their bytes lie: with an exact length, and from any place on (Range).
 
+`approved.zip` is the short way, for scripts and bookmarks: what is approved now, in the default form.
+"""
+
+import re
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from app.exports import service
-from app.models import User
+from app.errors import Conflict
+from app.exports import queries, service
+from app.exports.archive import Archive
+from app.exports.options import ExportOptions
+from app.models import Export, ExportState, User
 from app.web.deps import App, Me, Parts
+from app.web.templating import see_other
 
 router = APIRouter()
 
+AT_ONCE = 100  # files that a request waits for; more of them are waited for on the export's page
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+Ids = Annotated[list[int], Query(min_length=1, max_length=1000)]
+
 
 @router.get("/sets/{set_id}/approved.zip")
-def of_set(app: App, me: Me, set_id: int) -> Response:
-    return download(app, me, set_id=set_id)
+def of_set(request: Request, app: App, me: Me, set_id: int) -> Response:
+    return at_once(request, app, me, set_id=set_id)
 
 
 @router.get("/campaigns/{campaign_id}/approved.zip")
-def of_campaign(app: App, me: Me, campaign_id: int) -> Response:
-    return download(app, me, campaign_id=campaign_id)
+def of_campaign(request: Request, app: App, me: Me, campaign_id: int) -> Response:
+    return at_once(request, app, me, campaign_id=campaign_id)
 
 
 @router.get("/pictures/approved.zip")
-def of_pictures(app: App, me: Me, ids: Annotated[list[int], Query(min_length=1, max_length=1000)]) -> Response:
-    return download(app, me, image_ids=ids)
+def of_pictures(request: Request, app: App, me: Me, ids: Ids) -> Response:
+    return at_once(request, app, me, image_ids=ids)
 
 
-def download(
+@router.get("/exports/{export_id}/download.zip")
+def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
+    with app.database.read() as session:
+        export = queries.get(session, me, export_id)
+        archive = service.archive(session, export, app.exporter.store)
+    return stream(request, export, archive, lambda: count(app, me, export))
+
+
+def at_once(
+    request: Request,
     app: Parts,
     me: User,
     *,
@@ -36,12 +59,69 @@ def download(
     campaign_id: int | None = None,
     image_ids: list[int] | None = None,
 ) -> Response:
-    # Downloading leaves an entry in the record, so this GET writes; no cross-site page can read what it answers.
+    """The zip itself where that is a matter of seconds, else the page of the export, which shows how far it is."""
+    # Downloading leaves entries in the record, so this GET writes; no cross-site page can read what it answers.
     with app.database.write() as session:
-        plan = service.approved(session, me, app.files, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
-    made = service.stream(plan)
+        wanted = service.subject(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
+        export = service.create(session, me, wanted, ExportOptions())
+    if export.state != ExportState.READY and (
+        export.total > AT_ONCE or not app.exporter.prepare(export.id, wait=False)
+    ):
+        app.exporter.wake()
+        return see_other(f"/exports/{export.id}?download=1")
+    with app.database.read() as session:
+        export = queries.get(session, me, export.id)
+        try:
+            archive = service.archive(session, export, app.exporter.store)
+        except Conflict:
+            return see_other(f"/exports/{export.id}")
+    return stream(request, export, archive, lambda: count(app, me, export))
+
+
+def count(app: Parts, me: User, export: Export) -> None:
+    with app.database.write() as session:
+        service.downloaded(session, me, export)
+
+
+def stream(request: Request, export: Export, archive: Archive, begun: Callable[[], None]) -> Response:
+    """The zip, or the part of it that was asked for. `begun` is called when a download begins, not when one goes on.
+
+    One range at a time, as browsers and download managers ask; of several, the whole zip is sent: RFC 9110 allows it.
+    """
+    etag = f'"{export.etag}"'
     headers = {
-        "Content-Length": str(made.length),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}",
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(export.name)}.zip",
     }
-    return StreamingResponse(made.chunks, media_type="application/zip", headers=headers)
+    wanted = asked_range(request, etag, archive.length)
+    if wanted is None:
+        begun()
+        headers["Content-Length"] = str(archive.length)
+        return StreamingResponse(archive.read(), 200, headers, "application/zip")
+    start, end = wanted
+    if start >= end:
+        return Response(
+            status_code=416, headers={"Content-Range": f"bytes */{archive.length}", "Accept-Ranges": "bytes"}
+        )
+    if start == 0:
+        begun()
+    headers["Content-Length"] = str(end - start)
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.length}"
+    return StreamingResponse(archive.read(start, end), 206, headers, "application/zip")
+
+
+def asked_range(request: Request, etag: str, length: int) -> tuple[int, int] | None:
+    """From where up to, without, where; None for all of it. An empty range is one that cannot be had."""
+    found = RANGE.fullmatch(request.headers.get("range", "").strip())
+    # Another zip than the one that the download began with is sent whole.
+    if not found or request.headers.get("if-range", etag) != etag:
+        return None
+    first, last = found.groups()
+    if not first and not last:
+        return None
+    if not first:
+        return max(0, length - int(last)), length
+    if last and int(last) < int(first):
+        return None
+    return min(int(first), length), min(int(last) + 1, length) if last else length

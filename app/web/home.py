@@ -3,16 +3,26 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.engine.bus import subject_topic
 from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
-from app.web.deps import App, Me, Read
+from app.web.deps import App, Me, Parts, Read
 from app.web.filters import filesize
 from app.web.templating import page
 
 router = APIRouter()
 
 RECENT_SETS = 8
+
+
+def live_row(app: Parts, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow | sets.TrainingRow:
+    """A row of the queue; a training's step as it is now, which the database only hears of now and then."""
+    if isinstance(row, sets.TrainingRow):
+        topic = subject_topic(row.subject_id)
+        running = next((unit for unit in tuple(app.bus.running.values()) if unit.topic == topic), None)
+        row.step = running.step if running and running.step else row.step
+    return row
 
 
 @router.get("/")
@@ -22,7 +32,7 @@ def home(request: Request, app: App, me: Me, session: Read) -> Response:
         "home/home.html",
         nav="home",
         needs=reviews.needs(session, me),
-        queue=sets.queue(session, me),
+        queue=[live_row(app, row) for row in sets.queue(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),
         campaigns=sets.campaigns(session, me),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from threading import Lock
 from time import monotonic
@@ -31,18 +31,18 @@ class BodyLimit:
     why.
     """
 
-    def __init__(self, app: ASGIApp, upload_bytes: int, upload_paths: tuple[str, ...], refuse: Refuse) -> None:
+    def __init__(self, app: ASGIApp, uploads: Mapping[str, int], refuse: Refuse) -> None:
+        """`uploads`: the largest file in bytes by how the paths begin where one may come in; the longest fits."""
         self.app = app
-        self.upload_bytes = upload_bytes
-        self.upload_paths = upload_paths
+        self.uploads = uploads
         self.refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        upload = scope["path"].startswith(self.upload_paths)
-        limit = self.upload_bytes + UPLOAD_MARGIN if upload else BODY_BYTES
-        what, most = ("file", self.upload_bytes) if upload else ("request", BODY_BYTES)
+        path = max((path for path in self.uploads if scope["path"].startswith(path)), key=len, default=None)
+        what, most = ("request", BODY_BYTES) if path is None else ("file", self.uploads[path])
+        limit = most if path is None else most + UPLOAD_MARGIN
         sentence = f"The {what} is larger than {filesize(most)}, the most that is taken; send a smaller one."
 
         length = Headers(scope=scope).get("content-length", "")

@@ -132,14 +132,15 @@ def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Pro
     if progress.done:
         return None
     # A copy: the event loop changes what runs while this thread looks.
-    running = [unit for unit in tuple(parts.bus.running.values()) if unit.set_id == progress.set_id]
+    running = [unit for unit in tuple(parts.bus.running.values()) if unit.topic == progress.set_id]
     a_unit = queries.mean_unit_seconds(session, progress.set_id) or next(filter(None, map(whole_unit, running)), None)
     if a_unit is None:
         return None
     lefts = [max(0.0, a_unit - unit.elapsed) if unit.seconds_left is None else unit.seconds_left for unit in running]
     waiting: Counter[str] = Counter()
     for row in queries.queue(session, me):
-        waiting[row.owner] += row.queued if row.set_id != progress.set_id else 0
+        if isinstance(row, queries.QueueRow) and row.set_id != progress.set_id:
+            waiting[row.owner] += row.queued
     between = sum(min(pictures, progress.queued) for pictures in waiting.values())
     return max(lefts, default=0.0) + (progress.queued + between) / parts.settings.unit_size * a_unit
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
+from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 
 from app.errors import NotFound
@@ -18,6 +19,7 @@ from app.web.headers import PICTURE_POLICY
 router = APIRouter()
 
 Side = Literal["320", "960"]
+Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
 
 HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
 PREVIEW_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, no-store"}

@@ -1,6 +1,7 @@
 """Sets: the list, the form that asks for one, and the page on which it appears."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from math import ceil, floor, log
 from typing import Annotated, Any
 
@@ -11,12 +12,16 @@ from sqlalchemy.orm import Session
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.models import ImageSet, User
-from app.sets import queries, service
-from app.sets.spec import MOST_PICTURES, MOST_PROMPTS, PROMPT_LENGTH, SetSpec
+from app.sets import queries, regions, service
+from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
+from app.structures import queries as structures
 from app.styles import queries as styles
+from app.subjects import queries as subjects
 from app.text import whole_number
 from app.web.deps import App, Form, Me, Read, parts_of, text
 from app.web.live import view
+from app.web.structures import named_facts
+from app.web.subjects import offered
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -27,15 +32,23 @@ LIMITS = {
     "pictures": MOST_PICTURES,
     "letters": PROMPT_LENGTH,
     "count": 16,
+    "regions": MOST_REGIONS,
 }
 
-# The sizes that SDXL was trained on and that the pages have frames for; other models get the same shapes.
+# The sizes that SDXL was trained on, and those of common formats; other models get the same shapes.
 SHAPES = (
     ("Square", 1024, 1024),
     ("Portrait", 896, 1152),
     ("Tall", 832, 1216),
     ("Landscape", 1216, 832),
     ("Wide", 1344, 768),
+)
+FORMATS = (
+    ("Social 4:5", 1080, 1352),
+    ("Story", 1080, 1920),
+    ("Full HD", 1920, 1088),
+    ("Banner", 2560, 720),
+    ("Leaderboard", 2912, 360),
 )
 
 
@@ -81,7 +94,7 @@ def new(
 ) -> Response:
     form = empty_form(app.engine.model) | {"style": styles.normal_code(style) if style else ""}
     if source is not None:
-        form |= form_of(queries.get(session, me, source))
+        form |= form_of(session, queries.get(session, me, source))
     return form_page(request, session, me, form, {})
 
 
@@ -92,7 +105,7 @@ def create(request: Request, app: App, me: Me, form: Form) -> Response:
     try:
         spec = SetSpec.from_form(values, model)
         with app.database.write() as session:
-            image_set = service.create(session, me, spec, model, app.settings.unit_size)
+            image_set = service.create(session, me, spec, model, app.settings.unit_size, app.files)
     except Invalid as error:
         with app.database.read() as session:
             return form_page(request, session, me, values, error.errors)
@@ -106,6 +119,9 @@ def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Resp
     cursor = app.bus.cursor()
     now = view(session, app, me, set_id)
     context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
+    context["structures"] = structures.used(session, now.image_set.structures)
+    context["subjects"] = subjects.of_set(session, now.image_set)
+    context["regions"] = regions.shown(session, now.image_set)
     return page(request, "sets/show.html", nav="sets", **context)
 
 
@@ -163,10 +179,16 @@ def empty_form(model: ModelFacts) -> dict[str, Any]:
         "guidance": f"{model.default_guidance:g}",
         "scheduler": model.schedulers[0],
         "negative_prompt": "",
+        "width": "",  # of a size that is none of those offered
+        "height": "",
+        "seamless": "",
+        "regions": "",
+        "structures": "",
+        "subjects": "",
     }
 
 
-def form_of(image_set: ImageSet) -> dict[str, Any]:
+def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
     """The form that would ask for a set like this one, with new seeds."""
     return {
         "name": image_set.name,
@@ -180,6 +202,10 @@ def form_of(image_set: ImageSet) -> dict[str, Any]:
         "guidance": f"{image_set.guidance:g}",
         "scheduler": image_set.scheduler,
         "negative_prompt": image_set.negative_prompt,
+        "seamless": "on" if image_set.seamless else "",
+        "regions": json.dumps(regions.asked(session, image_set)),
+        "structures": json.dumps(image_set.structures),
+        "subjects": json.dumps(image_set.subjects),
     }
 
 
@@ -196,23 +222,35 @@ def form_page(
         errors=errors,
         styles=styles.choices(session, me),
         campaigns=[row.name for row in queries.campaigns(session, me)],
-        sizes=sizes(model),
+        sizes=sizes(model, SHAPES),
+        formats=sizes(model, FORMATS),
+        least_side=least_side(model),
         schedulers=model.schedulers,
         model=model,
+        subjects=offered(session, parts_of(request), me, form),
+        structure_maps=named_facts(session, form["structures"]),
         suggestions=model.words,
         limits=LIMITS,
     )
 
 
-def sizes(model: ModelFacts) -> list[dict[str, Any]]:
-    """The shapes in pixels that this model makes, each once."""
-    scale = (model.default_size[0] * model.default_size[1]) ** 0.5 / 1024
+def sizes(model: ModelFacts, shapes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
+    """These shapes in pixels that this model makes, each once."""
+    area = model.default_size[0] * model.default_size[1]
     found: dict[str, dict[str, Any]] = {}
-    for name, wide, high in SHAPES:
+    for name, wide, high in shapes:
+        scale = max(area**0.5 / 1024, least_side(model) / min(wide, high))
+        if max(wide, high) * scale > model.max_side or wide * high * scale**2 > model.max_pixels:
+            continue
         width, height = nearest_size(wide * scale, high * scale, model)
         value = size_value(width, height)
         found.setdefault(value, {"value": value, "name": name, "width": width, "height": height})
     return list(found.values())
+
+
+def least_side(model: ModelFacts) -> int:
+    """The shortest side of a picture, px."""
+    return ceil(MIN_SIDE / model.size_multiple) * model.size_multiple
 
 
 def nearest_size(width: float, height: float, model: ModelFacts) -> tuple[int, int]:

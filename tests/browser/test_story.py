@@ -120,9 +120,9 @@ def review_it(page: Page) -> None:
 
 def download(page: Page, folder: Path) -> Path:
     page.get_by_role("link", name="Back").click()
-    expect(page.get_by_role("link", name="Download 2")).to_be_visible()
+    page.get_by_role("link", name="Export 2").click()
     with page.expect_download() as begun:
-        page.get_by_role("link", name="Download 2").click()
+        page.get_by_role("button", name="Make the zip").click()
     path = folder / begun.value.suggested_filename
     begun.value.save_as(path)
     return path
@@ -133,8 +133,11 @@ def check(archive: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
         pictures = [name for name in names if name.endswith(".png")]
-        assert [name.rsplit("/", 1)[-1] for name in pictures] == ["001-a-fox.png", "003-an-owl.png"]
-        assert len(names) == 3
+        assert [name.rsplit("/", 1)[-1] for name in pictures] == [
+            "unsorted-retro-sunburst-001-a-fox.png",
+            "unsorted-retro-sunburst-002-an-owl.png",
+        ]
+        assert len(names) == 5
         for name in pictures:
             assert Image.open(io.BytesIO(opened.read(name))).size == (128, 128)
         manifest = next(name for name in names if name.endswith("manifest.csv"))

@@ -13,18 +13,35 @@ from hashlib import sha256
 from PIL import Image
 
 from app.engine.base import Cancelled, ModelFacts, Slot, WorkerLost
-from app.engine.events import Done, Event, Failed, ImageReady, Preview, Step, Unit, UnitImage
+from app.engine.events import (
+    ClassPicture,
+    Done,
+    Event,
+    Failed,
+    ImageReady,
+    Preview,
+    Sample,
+    Step,
+    Trained,
+    Training,
+    Unit,
+    UnitImage,
+    Work,
+)
+from app.errors import Invalid
 
 FACTS = ModelFacts(
     name="demo",  # as the factory's sets ask for
     default_size=(256, 256),
     size_multiple=8,
     max_side=512,
+    max_pixels=512 * 512,
     schedulers=("euler", "ddim"),
     default_steps=4,
     default_guidance=5.0,
     device="none",
     words=("a fox", "a teapot", "an owl"),
+    controls=("edges", "silhouette"),
 )
 
 
@@ -36,6 +53,7 @@ class Painter:
         self.running: set[int] = set()
         self.stopped: set[int] = set()
         self.units: list[Unit] = []  # as they came
+        self.trainings: list[Training] = []
         self.steps: list[Step] = []  # as they were done
 
     @property
@@ -57,11 +75,20 @@ class Painter:
         if unit_id in self.running:
             self.stopped.add(unit_id)
 
-    async def run(self, unit: Unit) -> AsyncIterator[Event]:
+    def lora_phrase(self, data: bytes, file_name: str) -> str:
+        if not data.startswith(b"lora"):
+            raise Invalid("file", f"{file_name} is damaged or not a safetensors file.")
+        return data.partition(b" ")[2].decode()
+
+    async def run(self, unit: Work) -> AsyncIterator[Event]:
         assert len(self.running) < self.places, "more units than slots"
         self.running.add(unit.id)
-        self.units.append(unit)
         try:
+            if isinstance(unit, Training):
+                async for event in self.train(unit):
+                    yield event
+                return
+            self.units.append(unit)
             for step in range(1, unit.steps + 1):
                 await asyncio.sleep(self.step_seconds)
                 if unit.id in self.stopped:
@@ -81,8 +108,27 @@ class Painter:
             self.running.discard(unit.id)
             self.stopped.discard(unit.id)
 
+    async def train(self, training: Training) -> AsyncIterator[Event]:
+        """Class pictures, steps and a sample in their middle; as prompts, class words make it misbehave."""
+        self.trainings.append(training)
+        for number in (1, 2):
+            yield ClassPicture(training.id, number, 2)
+        for step in range(1, training.steps + 1):
+            await asyncio.sleep(self.step_seconds)
+            if training.id in self.stopped:
+                raise Cancelled
+            self.steps.append(Step(training.id, step, training.steps, 1 / step))
+            yield self.steps[-1]
+            if step == training.steps // 2:
+                yield Sample(training.id, step, paint(UnitImage(0, training.phrase, step), 64, 64))
+        if failed := misbehave(training, UnitImage(0, training.class_words, 0)):
+            yield failed
+            return
+        yield Trained(training.id, f"lora {training.phrase}".encode())
+        yield Done(training.id)
 
-def misbehave(unit: Unit, image: UnitImage) -> Failed | None:
+
+def misbehave(unit: Work, image: UnitImage) -> Failed | None:
     if "vanish" in image.prompt:
         raise WorkerLost
     if "explode" in image.prompt:

@@ -86,7 +86,7 @@ def test_closing_lets_every_watcher_go() -> None:
 def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
     async def story() -> None:
         bus = Bus()
-        bus.begin(unit(10, 11), set_id=1)
+        bus.begin(unit(10, 11), topic=1)
         bus.step(Step(7, 1, 4))
         bus.preview(Preview(7, 10, b"one"))
         bus.step(Step(7, 2, 4))
@@ -105,7 +105,7 @@ def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
 def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
-    running = RunningUnit(unit(10, steps=10), set_id=1, started=now)
+    running = RunningUnit(unit(10, steps=10), topic=1, started=now)
     now += 20.0  # the reference is looked at first; that must not count for the other steps
     running.done(1, 10)
     assert running.seconds_left is None
@@ -122,7 +122,7 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
 def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
-    running = RunningUnit(unit(10, steps=10), set_id=1)
+    running = RunningUnit(unit(10, steps=10), topic=1)
     for step in range(1, 12):
         now += 1.0
         running.done(step, 19)  # as Heun's does, which looks twice at each step but the last

@@ -133,8 +133,8 @@ def test_one_bad_unit_does_not_hold_up_the_queue(run: Callable[..., None]) -> No
     ("prompt", "sentence"),
     [
         ("stumble", "The picture 'stumble' cannot be made."),
-        ("vanish", "The worker that made these pictures stopped before they were done."),
-        ("explode", "The engine failed on these pictures; the server's log says why."),
+        ("vanish", "The worker stopped before this was done."),
+        ("explode", "The engine failed on this; the server's log says why."),
     ],
 )
 def test_what_may_pass_is_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:
@@ -223,7 +223,7 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def story(room: Room) -> None:
-        engine_unit = room.dispatcher._engine_unit
+        engine_unit = room.dispatcher._work
 
         def cancelled_meanwhile(unit_id: int) -> EngineUnit:
             unit = engine_unit(unit_id)
@@ -232,7 +232,7 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
                 room.dispatcher.cancel(sets.cancel(session, owner, set_id))
             return unit
 
-        monkeypatch.setattr(room.dispatcher, "_engine_unit", cancelled_meanwhile)
+        monkeypatch.setattr(room.dispatcher, "_work", cancelled_meanwhile)
         set_id = room.image_set("a fox")
         await room.until(lambda: room.states(set_id) == [State.CANCELLED])
         await asyncio.sleep(0.1)

@@ -108,12 +108,12 @@ def test_cancelling_what_is_not_there_is_nothing(run: Run, engine: LocalEngine) 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"width": 100}, "Width and height must be multiples of 16 px; 100 x 128 was given."),
+        ({"width": 100}, "Width and height must be multiples of 8 px; 100 x 128 was given."),
         ({"scheduler": "magic"}, "The scheduler must be one of ddim"),
         ({"strength": 9.0}, "Strength must be between 0 and 2; 9 was given."),
         (
             {"references": (UnitReference(Path("/nowhere/gone.png")),)},
-            "A reference's file is missing: gone.png. Restore the data folder or upload it again.",
+            "A picture's file is missing: gone.png. Restore the data folder or upload it again.",
         ),
     ],
 )
@@ -131,7 +131,7 @@ def test_facts_of_the_demo_model(engine: LocalEngine) -> None:
     assert (facts.name, facts.default_size, facts.size_multiple, facts.device) == (
         "demo",
         (128, 128),
-        16,
+        8,
         "cpu, float32",
     )
     assert facts.schedulers[0] == "ddim"

@@ -13,7 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.accounts import service as accounts
-from app.models import Role, User
+from app.exports import queries as export_queries
+from app.exports import service as exports
+from app.exports import shares
+from app.exports.options import ExportOptions
+from app.exports.shares import ShareDraft
+from app.models import Export, Role, Share, User
 from tests.factory import PASSWORD, Factory
 
 NUMBERS = count(1)  # so that no two people have the same address
@@ -87,3 +92,23 @@ def making(server: Server) -> Iterator[Factory]:
         make = Factory(session, server.parts.files)
         make._numbers = NUMBERS
         yield make
+
+
+def shared_export(server: Server, set_id: int) -> tuple[Export, Share]:
+    """An export of a set, ready, with a link that leads outside."""
+    user = make_person(server, Role.MANAGER)
+    with server.parts.database.write() as session:
+        wanted = exports.subject(session, user, set_id=set_id)
+        export = exports.create(session, user, wanted, ExportOptions())
+    server.parts.exporter.prepare(export.id)
+    _, share = share_link(server, export.id)
+    return export, share
+
+
+def share_link(server: Server, export_id: int, password: str = "") -> tuple[str, Share]:
+    """The token of a new link to an export, and its row."""
+    user = make_person(server, Role.MANAGER)
+    with server.parts.database.write() as session:
+        token = shares.create(session, user, export_id, ShareDraft(password=password), shares.hashed(password))
+        session.flush()
+        return token, export_queries.share(session, token)

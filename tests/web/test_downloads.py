@@ -1,3 +1,5 @@
+"""Zips over HTTP: whole, in parts, and again."""
+
 import csv
 import io
 import zipfile
@@ -5,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.models import Act, AuditEvent, Role
+from app.models import Act, AuditEvent, Export, ExportState, Role
+from app.web import downloads
 from tests.web.server import Browser, Server, making
 
 
@@ -23,6 +26,11 @@ def manager(sign_in: Callable[..., Browser]) -> Browser:
     return sign_in(Role.MANAGER)
 
 
+@pytest.fixture
+def path(set_id: int) -> str:
+    return f"/sets/{set_id}/approved.zip"
+
+
 @pytest.mark.parametrize(
     "path", ["/sets/1/approved.zip", "/campaigns/1/approved.zip", "/pictures/approved.zip?ids=1&ids=2&ids=3"]
 )
@@ -35,33 +43,119 @@ def test_the_zip_holds_the_approved_and_their_manifest(manager: Browser, set_id:
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         pictures = [name for name in archive.namelist() if name.endswith(".png")]
-        assert pictures == ["autumn/001-a-fox.png", "autumn/002-露のついたぶどうの房.png"]
-        assert archive.read(pictures[0]) == manager.get("/images/1.png").content
-        manifest = next(name for name in archive.namelist() if name.endswith("manifest.csv"))
-        rows = list(csv.DictReader(io.StringIO(archive.read(manifest).decode("utf-8-sig"))))
+        assert pictures == [
+            "spring-retro-sunburst-001-a-fox.png",
+            "spring-retro-sunburst-002-露のついたぶどうの房.png",
+        ]
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode("utf-8-sig"))))
         assert [row["prompt"] for row in rows] == ["a fox", "露のついたぶどうの房"]
 
 
-def test_a_download_is_recorded(server: Server, manager: Browser, set_id: int) -> None:
-    manager.get(f"/sets/{set_id}/approved.zip")
+# Parts
+
+
+def test_a_download_that_broke_goes_on(manager: Browser, path: str) -> None:
+    whole = manager.get(path)
+    assert whole.headers["accept-ranges"] == "bytes"
+    half = len(whole.content) // 2
+    asked = {"range": f"bytes={half}-", "if-range": whole.headers["etag"]}
+    rest = manager.get(path, headers=asked)
+    assert rest.status_code == 206
+    assert rest.headers["content-range"] == f"bytes {half}-{len(whole.content) - 1}/{len(whole.content)}"
+    assert int(rest.headers["content-length"]) == len(rest.content)
+    assert whole.content[:half] + rest.content == whole.content
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("bytes=0-0", slice(0, 1)),
+        ("bytes=10-19", slice(10, 20)),
+        ("bytes=-7", slice(-7, None)),
+        ("bytes=-99999999", slice(None)),
+        ("bytes=5-99999999", slice(5, None)),
+    ],
+)
+def test_any_part_can_be_asked_for(manager: Browser, path: str, asked: str, part: slice) -> None:
+    whole = manager.get(path).content
+    answer = manager.get(path, headers={"range": asked})
+    assert answer.status_code == 206
+    assert answer.content == whole[part]
+
+
+@pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0"])
+def test_a_part_that_is_not_there_416(manager: Browser, path: str, asked: str) -> None:
+    length = len(manager.get(path).content)
+    answer = manager.get(path, headers={"range": asked})
+    assert answer.status_code == 416
+    assert answer.headers["content-range"] == f"bytes */{length}"
+
+
+@pytest.mark.parametrize("asked", ["bytes=-", "bytes=9-2", "bytes=0-1,5-6", "pictures=1-2", "bytes=a-b"])
+def test_what_is_no_range_gets_the_whole(manager: Browser, path: str, asked: str) -> None:
+    answer = manager.get(path, headers={"range": asked})
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_another_zip_than_the_one_begun_is_sent_whole(manager: Browser, path: str) -> None:
+    answer = manager.get(path, headers={"range": "bytes=10-", "if-range": '"another"'})
+    assert answer.status_code == 200
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+# The record
+
+
+def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, manager: Browser, path: str) -> None:
+    manager.get(path)
+    manager.get(path, headers={"range": "bytes=100-"})
     with server.parts.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.EXPORT).one()
-        assert event.user_id == manager.user.id
+        assert (event.user_id, event.subject) == (manager.user.id, "exports")
+        assert session.query(Export).count() == 1
+
+
+# What stands in the way
+
+
+def test_what_takes_long_is_waited_for_on_its_page(
+    server: Server, manager: Browser, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "AT_ONCE", 1)
+    answer = manager.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/exports/1?download=1"
+    server.parts.exporter.prepare(1)
+    assert manager.get(path).status_code == 200, "and once it is ready it is sent at once"
+
+
+def test_a_zip_that_is_not_ready_or_failed_409(server: Server, manager: Browser, path: str) -> None:
+    manager.get(path)
+    for state, sentence in ((ExportState.FAILED, "could not be made"), (ExportState.READY, "cleared away")):
+        with server.parts.database.write() as session:
+            export = session.query(Export).one()
+            export.state, export.error, export.bytes = state, "The disk is full.", 1
+        answer = manager.get("/exports/1/download.zip")
+        assert answer.status_code == 409
+        assert sentence in answer.text
 
 
 def test_nothing_approved_is_a_sentence_and_no_file(server: Server, manager: Browser) -> None:
     with making(server) as make:
         set_id = make.finished_set(prompts="a fox").id
     answer = manager.get(f"/sets/{set_id}/approved.zip")
-    assert answer.status_code in (409, 422)
+    assert answer.status_code == 409
     assert "Not possible now" in answer.text, "nobody was faster: nothing was approved"
     assert "data-error-sentence" in answer.text
-    for path in ("/sets/99/approved.zip", "/campaigns/99/approved.zip"):
+    for path in ("/sets/99/approved.zip", "/campaigns/99/approved.zip", "/exports/99/download.zip"):
         assert manager.get(path).status_code == 404
     assert manager.get("/pictures/approved.zip").status_code == 422
 
 
-def test_home_leads_managers_to_a_campaigns_zip(manager: Browser, set_id: int, sign_in: Callable[..., Browser]) -> None:
-    link = 'href="/campaigns/1/approved.zip"'
+def test_home_leads_managers_to_a_campaigns_export(
+    manager: Browser, set_id: int, sign_in: Callable[..., Browser]
+) -> None:
+    link = 'href="/campaigns/1/export"'
     assert link in manager.get("/").text
     assert link not in sign_in(Role.REVIEWER).get("/").text

@@ -192,7 +192,7 @@ def test_a_tile_counts_the_steps_that_the_scheduler_takes() -> None:
     unit = Unit(7, (UnitImage(10, "a fox", 1),), (), "noise", 1.0, 1.0, False, False, "", 64, 64, 20, 5.0, "heun")
     image_set = ImageSet(id=1, width=64, height=64, steps=20)
     image = Image(id=10, unit_id=7, position=1, prompt="a fox", seed=1, state=State.GENERATING)
-    bus.begin(unit, set_id=1)
+    bus.begin(unit, topic=1)
     assert live.tile(image, image_set, bus, can_retry=False).steps == 20
     bus.step(Step(7, 30, 39))
     tile = live.tile(image, image_set, bus, can_retry=False)

@@ -10,9 +10,10 @@ from app.accounts import service as accounts
 from app.main import PAGES
 from app.models import Role, Verdict
 from app.web.templating import TEMPLATES
-from tests.web.server import Browser, Server, make_person, making
+from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
 
-OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz"}
+OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz", "/shared/{token}", "/shared/{token}/download.zip"}
+OF_CHOSEN = {"/pictures/approved.zip", "/pictures/export"}
 OF_ADMINS = {"/people", "/people/invite", "/people/{person_id}"}
 
 
@@ -28,7 +29,15 @@ def filled(server: Server) -> dict[str, str]:
         make.decide(image_set.images[2], Verdict.REJECTED)
         make.decide(image_set.images[3])
         make.decide(image_set.images[3], Verdict.WITHDRAWN)
-        return {
+        subject = make.finished_subject(owner)
+        make.image_set(owner, style, prompts=f"@{subject.handle} on a beach")
+        values = {
+            "map_id": str(make.structure_map(owner).id),
+            "mask": make.structure_map(owner).sha256,
+            "subject_id": str(subject.id),
+            "position": "1",
+            "sample_id": str(subject.samples[0].id),
+            "sha256": subject.pictures[0].sha256,
             "set_id": str(image_set.id),
             "image_id": str(image_set.images[0].id),
             "code": style.code,
@@ -38,6 +47,8 @@ def filled(server: Server) -> dict[str, str]:
             "side": "320",
             "token": "unknown",
         }
+    export, share = shared_export(server, image_set.id)
+    return values | {"export_id": str(export.id), "share_id": str(share.id)}
 
 
 def routes() -> list[tuple[str, str]]:
@@ -59,9 +70,9 @@ def fill(path: str, values: dict[str, str]) -> str:
 def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser]) -> None:
     manager = sign_in(Role.ADMIN)
     for method, path in routes():
-        if method != "GET" or path in OPEN_TO_ALL or path.endswith(("/preview", "/events")):
+        if method != "GET" or path in OPEN_TO_ALL or path.endswith(("/preview", "/events", "/example", "/maps")):
             continue
-        query = f"?ids={filled['image_id']}" if path == "/pictures/approved.zip" else ""
+        query = f"?ids={filled['image_id']}" if path in OF_CHOSEN else ""
         answer = manager.get(fill(path, filled) + query)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         if answer.headers["content-type"].startswith("text/html"):
@@ -71,7 +82,7 @@ def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser
 def test_every_page_opens_while_nothing_is_there(sign_in: Callable[..., Browser]) -> None:
     admin = sign_in(Role.ADMIN)
     for method, path in routes():
-        if method == "GET" and "{" not in path and path != "/pictures/approved.zip":
+        if method == "GET" and "{" not in path and path not in OF_CHOSEN:
             assert admin.get(path, follow_redirects=True).status_code == 200, path
 
 
@@ -80,14 +91,15 @@ def test_every_template_is_rendered_by_some_page(
 ) -> None:
     with server.parts.database.write() as session:
         token = accounts.invite(session, make_person(server, Role.ADMIN), Role.DESIGNER)
-    for path in ("/login", f"/setup/{token}", "/nothing"):
+    link, _ = share_link(server, int(filled["export_id"]))
+    for path in ("/login", f"/setup/{token}", f"/shared/{link}", "/nothing"):
         anonymous.get(path)
     admin = sign_in(Role.ADMIN)
     for method, path in routes():
         if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview")):
             admin.get(fill(path, filled))
     rendered = {name for _, name in server.parts.environment.cache}
-    assert rendered | {"home/_first_run.html"} == {
+    assert rendered | {"home/_first_run.html", "home/_training.html"} == {
         path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")
     }
 

@@ -1,0 +1,118 @@
+"""The record in words: "Mori Haruka approved picture 3 of Autumn table"."""
+
+from app.models import Act, AuditEvent, AuditHead, Base, Image, Invitation, StyleVersion, User
+
+GROUPS = {  # by the first word of an act
+    "account": "Accounts",
+    "style": "Styles",
+    "set": "Sets",
+    "subject": "Subjects",
+    "review": "Review",
+    "export": "Exports",
+    "record": "The record",
+}
+
+# What stands between a person and what they did it to.
+DID = {
+    Act.ACCOUNT_CREATE: "made the account of",
+    Act.ACCOUNT_CHANGE: "changed the account of",
+    Act.ACCOUNT_INVITE: "made a one-time link",
+    Act.SIGN_IN: "signed in",
+    Act.SIGN_OUT: "signed out",
+    Act.SIGN_IN_REFUSED: "was refused at signing in as",
+    Act.REFERENCE_UPLOAD: "uploaded the reference",
+    Act.STYLE_CREATE: "made the style",
+    Act.STYLE_VERSION: "saved",
+    Act.STYLE_ARCHIVE: "archived or brought back",
+    Act.MAP_UPLOAD: "made the map",
+    Act.SUBJECT_CREATE: "made the subject",
+    Act.SUBJECT_CANCEL: "cancelled the training of",
+    Act.SUBJECT_RETRY: "trained again",
+    Act.SUBJECT_FINISH: "finished the training of",
+    Act.SUBJECT_FAIL: "could not train",
+    Act.SUBJECT_ARCHIVE: "archived or brought back the subject",
+    Act.CAMPAIGN_CREATE: "made the campaign",
+    Act.SET_CREATE: "asked for the set",
+    Act.SET_CANCEL: "cancelled the set",
+    Act.SET_RETRY: "asked again for pictures of",
+    Act.IMAGE_FINISH: "finished",
+    Act.UNIT_FAIL: "could not make pictures of",
+    Act.DECIDE: "decided on",
+    Act.COMMENT: "commented on",
+    Act.EXPORT: "downloaded what is approved of",
+    Act.EXPORT_CREATE: "made the export",
+    Act.EXPORT_DELETE: "deleted the export",
+    Act.SHARE_CREATE: "made a link to the export",
+    Act.SHARE_REVOKE: "revoked a link to the export",
+    Act.SHARE_DOWNLOAD: "downloaded by a link",
+    Act.SHARE_REFUSED: "was refused at the link",
+    Act.RECORD_CHECK: "checked the record",
+    Act.RECORD_DOWNLOAD: "downloaded the record",
+}
+
+# The same more exactly, by a detail of the event.
+DID_EXACTLY: dict[Act, tuple[str, dict[object, str]]] = {
+    Act.DECIDE: (
+        "verdict",
+        {
+            "approved": "approved",
+            "changes_requested": "asked for changes to",
+            "rejected": "rejected",
+            "withdrawn": "withdrew the decision on",
+        },
+    ),
+    Act.STYLE_ARCHIVE: ("archived", {True: "archived", False: "brought back"}),
+    Act.SUBJECT_ARCHIVE: ("archived", {True: "archived the subject", False: "brought back the subject"}),
+    Act.RECORD_CHECK: ("problem", {None: "checked the record and found it unbroken"}),
+}
+
+# Acts of people that Soroe does not know.
+STRANGERS = {Act.SIGN_IN_REFUSED, Act.SHARE_DOWNLOAD, Act.SHARE_REFUSED}
+
+
+def did(event: AuditEvent) -> str:
+    """What was done, as it stands between the person and the thing. Of an act that no more is: the act itself."""
+    if event.act not in DID:
+        return event.act
+    act = Act(event.act)
+    detail, words = DID_EXACTLY.get(act, ("", {}))
+    return words.get(event.details.get(detail), DID[act])
+
+
+def who(event: AuditEvent) -> str:
+    if event.user:
+        return event.user.name
+    return "Somebody" if event.act in STRANGERS else "Soroe"
+
+
+def name_of(row: Base | None) -> str:
+    """What a row is called; "" for one that is gone, and for what the act itself names."""
+    match row:
+        case None | AuditHead() | Invitation():
+            return ""
+        case Image():
+            return f"picture {row.position} of {row.image_set.name}"
+        case StyleVersion():
+            return f"version {row.number} of {row.style.name}"
+    name = getattr(row, "name", None) or getattr(row, "original_name", None)
+    return str(name or f"{row.__tablename__} {getattr(row, 'id', '')}".strip())
+
+
+def more(event: AuditEvent) -> str:
+    """The details that the sentence has not told: `pictures 4, role designer → manager`."""
+    told, _ = DID_EXACTLY.get(event.act, ("", {}))
+    pairs = [(name, value) for name, value in event.details.items() if name != told and value not in (None, "", [])]
+    return ", ".join(f"{name.replace('_', ' ')} {_value(name, value)}" for name, value in pairs)
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return (" → " if name == "role" else ", ").join(map(str, value))
+    return str(value)
+
+
+def about_self(event: AuditEvent) -> bool:
+    """Whether the one who acted is whom it was done to, so that one name says both."""
+    return event.subject == User.__tablename__ and event.subject_id == event.user_id

@@ -1,0 +1,312 @@
+"""Who signs: a certificate authority of this server's own, made at first use, or the team's own certificate.
+
+    data/certificates/authority.pem      its certificate: give it to those who verify our pictures
+    data/certificates/authority.key      never leaves
+    data/certificates/signing.pem        the certificate that signs, then the authority's
+    data/certificates/signing.key
+
+C2PA refuses a certificate that signs itself, so there are two: the authority signs the signing certificate, and that
+one signs pictures. Its extensions are those of C2PA 2.x, "Certificate Profiles": version 3, not an authority, key usage
+digitalSignature, extended key usage for documents (here emailProtection, which every reader accepts by default).
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from app.errors import Conflict
+from app.models import now
+from app.settings import Settings
+
+AUTHORITY_DAYS, SIGNING_DAYS = 3650, 398
+RENEW_DAYS = 30  # our own signing certificate is renewed so long before it ends; others' ends are announced so early
+CLOCKS = timedelta(hours=1)  # other people's clocks may be behind ours
+FORBIDDEN_USES = {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
+RSA_BITS = 2048
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+class CertificateError(Conflict):
+    """Nothing can be signed with what is there; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """All that it takes to sign."""
+
+    chain: str  # PEM: the signing certificate first
+    key: str  # PEM
+    algorithm: str  # as C2PA names it
+    subject: str
+    ends: datetime
+    authority: str  # PEM: what a reader must trust
+    own: bool  # the team's, by the settings
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the signing certificate, in hex."""
+        return x509.load_pem_x509_certificate(self.chain.encode()).fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def authority_fingerprint(self) -> str:
+        return x509.load_pem_x509_certificate(self.authority.encode()).fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def ends_soon(self) -> bool:
+        return self.ends - now() < timedelta(days=RENEW_DAYS)
+
+
+def identity(settings: Settings) -> Identity:
+    """Who signs on this server; what is missing is made. Raises CertificateError."""
+    if settings.signing_certificate and settings.signing_key:
+        return _own(Path(settings.signing_certificate), Path(settings.signing_key))
+    folder = folder_of(settings)
+    with _alone(folder):
+        _make_missing(folder)
+        leaf = _chain(folder / "signing.pem")[0]
+        if leaf.not_valid_after_utc - now() < timedelta(days=RENEW_DAYS):
+            _renew(folder)
+        return _read(folder / "signing.pem", folder / "signing.key", own=False)
+
+
+def folder_of(settings: Settings) -> Path:
+    return settings.data / "certificates"
+
+
+def renew(settings: Settings) -> None:
+    """Give this server a new signing certificate of its authority. What was signed with the old one stays valid."""
+    folder = folder_of(settings)
+    with _alone(folder):
+        _make_missing(folder)
+        _renew(folder)
+
+
+def told(identity: Identity, settings: Settings) -> list[str]:
+    """Who signs, in a few lines for a terminal."""
+    place = settings.signing_certificate if identity.own else str(folder_of(settings) / "authority.pem")
+    lines = [
+        f"Delivered pictures are signed by {identity.subject} ({identity.algorithm}), until {identity.ends:%Y-%m-%d}.",
+        f"Who verifies them trusts the authority whose certificate is in {place}",
+        f"  SHA-256 {identity.authority_fingerprint}",
+    ]
+    if identity.ends_soon:
+        lines.append("The certificate ends soon. Renew it before then: nothing can be exported without one.")
+    return lines
+
+
+# Made here
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One at a time, of all threads and of the command line too: two would make two authorities."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _renew(folder: Path) -> None:
+    authority = x509.load_pem_x509_certificate(_text(folder / "authority.pem").encode())
+    authority_key = _key(_text(folder / "authority.key"))
+    if authority.not_valid_after_utc - now() < timedelta(days=SIGNING_DAYS):
+        raise CertificateError(
+            f"The authority in {folder} ends on {authority.not_valid_after_utc:%Y-%m-%d}. "
+            "Move the folder away; a new one is made, and those who verify need its certificate."
+        )
+    _make_signing(folder, authority, authority_key)
+
+
+def _make_missing(folder: Path) -> None:
+    if (folder / "signing.pem").exists() and (folder / "signing.key").exists():
+        return
+    if not ((folder / "authority.pem").exists() and (folder / "authority.key").exists()):
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name("Soroe certificate authority")
+        usage = _usage(key_cert_sign=True, crl_sign=True)
+        certificate = (
+            _builder(name, name, key, AUTHORITY_DAYS)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        _write(folder / "authority.key", _key_pem(key))
+        _write(folder / "authority.pem", _pem(certificate))
+    authority = x509.load_pem_x509_certificate(_text(folder / "authority.pem").encode())
+    _make_signing(folder, authority, _key(_text(folder / "authority.key")))
+
+
+def _make_signing(folder: Path, authority: x509.Certificate, authority_key: Key) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(_name("Soroe"), authority.subject, key, SIGNING_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)  # type: ignore[arg-type]
+        .sign(authority_key, hashes.SHA256())
+    )
+    # The key last: until it is there, the pair is taken for missing and made anew.
+    (folder / "signing.key").unlink(missing_ok=True)
+    _write(folder / "signing.pem", _pem(certificate) + _pem(authority))
+    _write(folder / "signing.key", _key_pem(key))
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now() - CLOCKS)
+        .not_valid_after(now() + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _name(common: str) -> x509.Name:
+    # C2PA readers show the organisation as the issuer.
+    return x509.Name(
+        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Soroe"), x509.NameAttribute(NameOID.COMMON_NAME, common)]
+    )
+
+
+def _usage(digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+# The team's own
+
+
+def _own(certificate: Path, key: Path) -> Identity:
+    try:
+        return _read(certificate, key, own=True)
+    except OSError as error:
+        raise CertificateError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def _read(certificate_file: Path, key_file: Path, *, own: bool) -> Identity:
+    """A certificate with its chain and its key. Raises CertificateError for what C2PA would refuse."""
+    chain, key = _chain(certificate_file), _key(_text(key_file))
+    if problem := _problem(chain, key):
+        raise CertificateError(f"The certificate in {certificate_file} cannot sign: {problem}")
+    leaf = chain[0]
+    common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    subject = str(common[0].value) if common else leaf.subject.rfc4514_string()
+    pem = "".join(map(_pem, chain))
+    return Identity(pem, _key_pem(key), _algorithm(key), subject, leaf.not_valid_after_utc, _pem(chain[-1]), own)
+
+
+def _problem(chain: Sequence[x509.Certificate], key: Key) -> str | None:
+    """What is wrong with it, as a sentence."""
+    leaf = chain[0]
+    if leaf.public_key() != key.public_key():
+        return "the key is another certificate's."
+    if leaf.subject == leaf.issuer:
+        return "it is signed by itself, which C2PA refuses; an authority must sign it."
+    if leaf.not_valid_after_utc <= now():
+        return f"it ended on {leaf.not_valid_after_utc:%Y-%m-%d}. Renew it."
+    if leaf.not_valid_before_utc > now():
+        return f"it begins only on {leaf.not_valid_before_utc:%Y-%m-%d}."
+    for signed, signer in pairwise(chain):
+        try:
+            signed.verify_directly_issued_by(signer)
+        except (ValueError, TypeError, InvalidSignature):
+            return "its chain is broken; the file holds it first, then each one's issuer."
+    return _wrong_use(leaf)
+
+
+def _wrong_use(leaf: x509.Certificate) -> str | None:
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+        uses = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except x509.ExtensionNotFound:
+        return "it does not say what its key is for; C2PA wants a key usage and an extended key usage."
+    if not usage.digital_signature or usage.key_cert_sign:
+        return "its key usage must be digitalSignature, and not keyCertSign."
+    if not uses or uses & FORBIDDEN_USES:
+        return "its extended key usage must be a certain one, such as emailProtection."
+    return None
+
+
+def _algorithm(key: Key) -> str:
+    match key:
+        case ec.EllipticCurvePrivateKey() if key.curve.name in CURVES:
+            return CURVES[key.curve.name]
+        case ed25519.Ed25519PrivateKey():
+            return "ed25519"
+        case rsa.RSAPrivateKey() if key.key_size >= RSA_BITS:
+            return "ps256"
+    raise CertificateError(
+        "C2PA signs with keys on P-256, P-384 or P-521, with Ed25519, or with RSA of 2048 bits or more."
+    )
+
+
+# Files
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace")
+
+
+def _chain(file: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(_text(file).encode())
+    except ValueError as error:
+        raise CertificateError(f"{file} holds no certificate in PEM.") from error
+
+
+def _key(pem: str) -> Key:
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError) as error:
+        raise CertificateError("The signing key is not a private key in PEM without a password.") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
+        raise CertificateError("The signing key is of a kind that C2PA does not know.")
+    return key
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _key_pem(key: Key) -> str:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only this user reads, whole or not at all."""
+    partial = path.with_suffix(f"{path.suffix}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,153 @@
+"""`manifest.csv` and `manifest.json`: what each file of an export is, how it was made, and who approved it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from app.exports import provenance
+from app.exports.options import pixels
+from app.exports.queries import DecisionRow, FileRow, SetRow
+from app.models import Export
+
+CSV, JSON, MISSING = "manifest.csv", "manifest.json", "missing-files.txt"
+LOST = "The picture's file is lost from the server; it is not in this zip."
+
+COLUMNS = (
+    "file",
+    "image",
+    "prompt",
+    "seed",
+    "campaign",
+    "set",
+    "style",
+    "style code",
+    "version",
+    "references",
+    "rights",
+    "model",
+    "size",
+    "made as",
+    "steps",
+    "guidance",
+    "scheduler",
+    "strength",
+    "approved by",
+    "approved at",
+    "sha256",
+    "bytes",
+    "note",
+)
+
+Line = tuple[FileRow, SetRow, Sequence[DecisionRow]]
+
+
+def as_csv(lines: Iterable[Line]) -> Iterator[bytes]:
+    """A CSV that spreadsheets open rightly: with a byte-order mark and harmless cells."""
+    written = io.StringIO()
+    writer = csv.writer(written)
+    yield "\ufeff".encode()
+    writer.writerow(COLUMNS)
+    for file, image_set, decisions in lines:
+        writer.writerow(harmless(cell) for cell in _cells(file, image_set, decisions[-1]))
+        yield written.getvalue().encode()
+        written.seek(0)
+        written.truncate()
+    yield written.getvalue().encode()
+
+
+def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
+    """The same and more as JSON, a file a line."""
+    head = {
+        "export": export.id,
+        "name": export.name,
+        "made": export.created_at.isoformat(timespec="seconds"),
+        "by": export.made_by.name,
+        "software": f"Soroe {provenance.software()}",
+        "options": export.options,
+    }
+    yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "files": ['
+    before = b"\n"
+    for file, image_set, decisions in lines:
+        yield before + json.dumps(_entry(file, image_set, decisions), ensure_ascii=False).encode()
+        before = b",\n"
+    yield b"\n]}\n"
+
+
+def missing(names: Iterable[str]) -> bytes:
+    """A note on what should be in the zip and is not."""
+    lines = ["These pictures are approved, but their files are lost from the server, so they are not in this zip.", ""]
+    return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
+
+
+def harmless(cell: str | float) -> str | float:
+    """A text that a spreadsheet would run as a formula, marked as text by an apostrophe; all else as it is."""
+    begins = cell[:1] if isinstance(cell, str) else ""
+    return f"'{cell}" if begins and begins in "=+-@\t\r\n＝＋－＠" else cell
+
+
+def rights(sources: Iterable[Mapping[str, Any]]) -> str:
+    """Creators, copyrights and credits of references, in one cell."""
+    return "; ".join(", ".join(f"{name}: {text}" for name, text in each.items()) for each in sources if each)
+
+
+def _cells(file: FileRow, image_set: SetRow, approval: DecisionRow) -> tuple[str | float, ...]:
+    settings = image_set.settings
+    return (
+        file.name,
+        file.image_id,
+        file.prompt,
+        file.seed,
+        image_set.campaign,
+        image_set.name,
+        image_set.style,
+        image_set.code,
+        image_set.version,
+        " ".join(source.sha256 for source in image_set.sources),
+        rights(source.rights for source in image_set.sources),
+        image_set.model,
+        "x".join(map(str, _size(file, image_set))),
+        settings["size"],
+        settings["steps"],
+        settings["guidance"],
+        settings["scheduler"],
+        settings["strength"],
+        approval.by,
+        approval.at.isoformat(timespec="seconds"),
+        file.sha256 or "",
+        file.bytes or "",
+        LOST if file.lost else "",
+    )
+
+
+def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -> dict[str, Any]:
+    width, height = _size(file, image_set)
+    return {
+        "file": None if file.lost else file.name,
+        **({"lost": file.name, "note": LOST} if file.lost else {}),
+        "sha256": file.sha256,
+        "bytes": file.bytes,
+        "width": width,
+        "height": height,
+        "image": file.image_id,
+        "prompt": file.prompt,
+        "seed": file.seed,
+        "made": file.made_at.isoformat(timespec="seconds"),
+        "campaign": image_set.campaign,
+        "set": image_set.name,
+        "style": {"name": image_set.style, "code": image_set.code, "version": image_set.version},
+        "references": [
+            {"sha256": each.sha256, "name": each.name, "weight": each.weight, "rights": each.rights}
+            for each in image_set.sources
+        ],
+        "model": image_set.model,
+        "settings": image_set.settings,
+        "decisions": [
+            {"verdict": each.verdict, "by": each.by, "at": each.at.isoformat(timespec="seconds")} for each in decisions
+        ],
+    }
+
+
+def _size(file: FileRow, image_set: SetRow) -> tuple[int, int]:
+    return pixels(file.size) or (image_set.width, image_set.height)

@@ -1,0 +1,137 @@
+"""Names of files by a template such as `{campaign}-{style}-{n:03}-{slug}`.
+
+The template is read here, never by `str.format`, which would let it look into objects. Values are slugs, so whatever a
+prompt says, a name stays within its folder, opens on every system and comes once.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from string import Formatter
+
+from app.text import RESERVED
+
+DEFAULT = "{campaign}-{style}-{n:03}-{slug}"
+LENGTH = 200  # characters of a template
+PART_BYTES = 200  # of a folder's or file's name; file systems take 255 with the ending and a number
+
+# What each field stands for; the page lists them.
+FIELDS = {
+    "campaign": "the campaign",
+    "set": "the set",
+    "style": "the style's name",
+    "code": "the style's code",
+    "version": "the style's version",
+    "n": "the number in this export; {n:03} has three digits",
+    "position": "the number in its set",
+    "slug": "the prompt, in short",
+    "seed": "the seed",
+    "id": "the picture's number in Soroe",
+    "size": "the size, such as 1080x1350",
+    "format": "the format",
+}
+NUMBERS = {"version", "n", "position", "seed", "id"}
+FORBIDDEN = '<>:"|?*\\'  # in names on Windows
+
+
+@dataclass(frozen=True)
+class NameValues:
+    """What the fields stand for, for one file. Texts are slugs already."""
+
+    campaign: str
+    set: str
+    style: str
+    code: str
+    version: int
+    n: int
+    position: int
+    slug: str
+    seed: int
+    id: int
+    size: str
+    format: str
+
+
+def checked(template: str) -> str:
+    """`template` if it can be used. Raises ValueError with a sentence for the person who wrote it."""
+    if not template or len(template) > LENGTH:
+        raise ValueError(f"The name template has {len(template)} characters; 1 to {LENGTH} are possible.")
+    if found := next((letter for letter in template if letter in FORBIDDEN and letter not in ":"), None):
+        raise ValueError(f"The name template has {found!r}, which file names cannot have.")
+    fields = [field for field, _, _ in _pieces(template) if field]
+    if not fields:
+        raise ValueError("The name template has no field; {n} or {slug} tells the pictures apart.")
+    if any(part.strip(" .") == "" for part in template.split("/")):
+        raise ValueError("The name template has a folder without a name.")
+    return template
+
+
+def name(template: str, values: NameValues) -> str:
+    """The name of one file, without its ending; "/" separates folders."""
+    known = asdict(values)
+    parts = []
+    for part in template.split("/"):
+        filled = "".join(_filled(field, spec, known) if field else text for field, spec, text in _pieces(part))
+        parts.append(_tidy(filled) or f"{values.n:03}")
+    return "/".join(parts)
+
+
+def uses(template: str, field: str) -> bool:
+    return any(field == found for found, _, _ in _pieces(template))
+
+
+class Taken:
+    """Names that are given out already; another one of the same name gets a number."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """`name`, or `name-2`, `name-3`, ...; told apart as Windows and macOS do, without regard to case."""
+        found, number = name, 1
+        while found.casefold() in self._names:
+            number += 1
+            found = f"{name}-{number}"
+        self._names.add(found.casefold())
+        return found
+
+
+def _pieces(template: str) -> list[tuple[str, str, str]]:
+    """The template as (field, digits, ""), or ("", "", text). Raises ValueError with a sentence."""
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError("The name template has a brace without its partner.") from error
+    pieces = []
+    for text, field, spec, conversion in parsed:
+        if ":" in text:
+            raise ValueError("The name template has ':', which file names cannot have.")
+        if text:
+            pieces.append(("", "", text))
+        if field is not None:
+            pieces.append((_field(field, conversion), _digits(field, spec or ""), ""))
+    return pieces
+
+
+def _field(field: str, conversion: str | None) -> str:
+    if field not in FIELDS or conversion:
+        raise ValueError(f"The name template has {{{field[:40]}}}; the fields are {', '.join(FIELDS)}.")
+    return field
+
+
+def _digits(field: str, spec: str) -> str:
+    if spec and (field not in NUMBERS or not re.fullmatch("0?[1-9]", spec)):
+        raise ValueError(f"The name template has {{{field}:{spec[:20]}}}; a number's digits are written as {{n:03}}.")
+    return spec
+
+
+def _filled(field: str, digits: str, values: Mapping[str, str | int]) -> str:
+    value = str(values[field])
+    return value.zfill(int(digits)) if digits else value
+
+
+def _tidy(part: str) -> str:
+    """Without the hyphens that an empty field leaves, and no longer than a file system takes."""
+    part = re.sub(r"([-_ ])[-_ ]*", r"\1", "".join(c for c in part if c.isprintable())).strip("-_ .")
+    part = part.encode()[:PART_BYTES].decode(errors="ignore").rstrip("-_ .")
+    return f"{part}-" if part.split(".")[0].lower() in RESERVED else part

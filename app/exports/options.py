@@ -1,0 +1,101 @@
+"""In which form pictures are delivered: format, sizes, names, and what lies beside them in the zip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from app.exports import names
+from app.forms import Form, Line
+
+ORIGINAL = "original"
+MIN_SIDE, MAX_SIDE = 16, 8192  # px
+MAX_SIZES = 12
+NAME_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """A file format: what people and Pillow call it, its ending and media type, whether it has a quality."""
+
+    title: str
+    kind: str
+    suffix: str
+    media_type: str
+    lossy: bool
+
+
+FORMATS = {
+    "png": PictureFormat("PNG", "PNG", ".png", "image/png", lossy=False),
+    "jpeg": PictureFormat("JPEG", "JPEG", ".jpg", "image/jpeg", lossy=True),
+    "webp": PictureFormat("WebP", "WEBP", ".webp", "image/webp", lossy=True),
+    "avif": PictureFormat("AVIF", "AVIF", ".avif", "image/avif", lossy=True),
+}
+
+# What social networks and web pages ask for, by their own words.
+PRESETS = {
+    "1080x1350": "Portrait 4:5",
+    "1080x1080": "Square",
+    "1080x1920": "Story 9:16",
+    "1200x628": "Link 1.91:1",
+    "1920x1080": "Wide 16:9",
+}
+
+
+class ExportOptions(Form):
+    """What is asked for. The defaults are a good export: the originals as PNG, with both manifests."""
+
+    format: Literal["png", "jpeg", "webp", "avif"] = Field(default="png", title="The format")
+    quality: int = Field(default=90, ge=1, le=100, title="The quality")  # of the lossy formats
+    sizes: tuple[str, ...] = Field(default=(ORIGINAL,), title="The sizes")
+    fit: Literal["crop", "pad"] = Field(default="crop", title="The fit")
+    template: Line = Field(default=names.DEFAULT, title="The name template")
+    manifests: bool = True  # manifest.csv and manifest.json
+    certificate: bool = True  # of the authority that signs, for those who want to verify
+    prompts: bool = True  # written into the pictures too
+
+    @field_validator("sizes")
+    @classmethod
+    def _sizes_are_known(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        kept = tuple(dict.fromkeys(normal_size(size) for size in sizes))
+        if not kept:
+            raise ValueError("Choose at least one size.")
+        if len(kept) > MAX_SIZES:
+            raise ValueError(f"These are {len(kept)} sizes; an export has at most {MAX_SIZES}.")
+        return kept
+
+    @field_validator("template")
+    @classmethod
+    def _template_is_understood(cls, template: str) -> str:
+        return names.checked(template)
+
+    @property
+    def file_format(self) -> PictureFormat:
+        return FORMATS[self.format]
+
+
+def normal_size(text: str) -> str:
+    """ "1080 × 1350" -> "1080x1350"; "original" stays. Raises ValueError with a sentence."""
+    written = "".join(text.lower().split()).replace("×", "x")
+    if written == ORIGINAL:
+        return ORIGINAL
+    width, _, height = written.partition("x")
+    if not all(side.isascii() and side.isdecimal() and len(side) < 6 for side in (width, height)):
+        raise ValueError(f"A size is written as width x height, such as 1080 x 1350; {text[:40]!r} was given.")
+    if not all(MIN_SIDE <= int(side) <= MAX_SIDE for side in (width, height)):
+        raise ValueError(f"Each side of a size has {MIN_SIDE} to {MAX_SIDE} px; {text[:40]!r} was given.")
+    return f"{int(width)}x{int(height)}"
+
+
+def pixels(size: str) -> tuple[int, int] | None:
+    """Width and height in px of a normal size; None for the original's."""
+    if size == ORIGINAL:
+        return None
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def custom(sizes: Sequence[str]) -> list[str]:
+    """Those of `sizes` that no preset has."""
+    return [size for size in sizes if size != ORIGINAL and size not in PRESETS]

@@ -1,0 +1,87 @@
+"""A picture in another shape: cropped around what matters in it, or padded with the colour of its border."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+DETAIL_SIDE = 160  # px, the longer side on which detail is measured
+CENTRE = 0.15  # how much an even choice leans to the middle, as a share of the picture's mean detail
+
+Fit = Literal["crop", "pad"]
+Box = tuple[int, int, int, int]  # left, top, right, bottom in px
+
+
+def fitted(picture: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image:
+    """An RGB picture in exactly `size` (width, height in px), enlarged or made smaller with Lanczos."""
+    if picture.size == size:
+        return picture
+    if fit == "crop":
+        return picture.resize(size, Image.Resampling.LANCZOS, box=window(picture, size), reducing_gap=3.0)
+    scale = min(size[0] / picture.width, size[1] / picture.height)
+    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    padded = Image.new("RGB", size, border_colour(picture))
+    inner = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    padded.paste(inner, ((size[0] - width) // 2, (size[1] - height) // 2))
+    return padded
+
+
+def window(picture: Image.Image, size: tuple[int, int]) -> Box:
+    """The largest window of the shape of `size` with the most detail in it.
+
+    Of that shape and as large as can be, a window can move along one side only; so the choice is where a moving sum of
+    the detail along that side is the greatest. Where nothing stands out it is the middle.
+    """
+    width, height = picture.size
+    wanted = size[0] / size[1]
+    if width / height > wanted:
+        length = max(1, round(height * wanted))
+        left = _best_start(detail(picture).sum(axis=0), length, width)
+        return left, 0, left + length, height
+    length = min(height, max(1, round(width / wanted)))
+    top = _best_start(detail(picture).sum(axis=1), length, height)
+    return 0, top, width, top + length
+
+
+def detail(picture: Image.Image) -> NDArray[np.float32]:
+    """How much there is to see, (h, w) of a small copy: edges of all channels, and distance from the border's colour.
+
+    Edges alone would find textures of a background; distance alone would find an empty sky of another colour.
+    """
+    small = picture.copy()
+    small.thumbnail((DETAIL_SIDE, DETAIL_SIDE), Image.Resampling.BOX)
+    values = np.asarray(small, np.float32) / 255  # h, w, 3
+    down = np.abs(np.diff(values, axis=0, append=values[-1:])).sum(axis=2)
+    along = np.abs(np.diff(values, axis=1, append=values[:, -1:])).sum(axis=2)
+    ground = np.asarray(border_colour(small), np.float32) / 255
+    apart = np.abs(values - ground).sum(axis=2)
+    seen: NDArray[np.float32] = _scaled(down + along) + _scaled(apart)
+    return seen
+
+
+def border_colour(picture: Image.Image) -> tuple[int, int, int]:
+    """The median colour of the outermost pixels, so that a motif that touches the border does not tint it."""
+    values = np.asarray(picture.convert("RGB"))
+    border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    red, green, blue = (int(channel) for channel in np.median(border, axis=0))
+    return red, green, blue
+
+
+def _scaled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    mean = float(values.mean())
+    return values / mean if mean > 1e-4 else np.zeros_like(values)
+
+
+def _best_start(along: NDArray[np.float32], length: int, whole: int) -> int:
+    """Where, 0 to whole - length in px, a window of `length` px holds the most of `along`, which has fewer places."""
+    places = len(along)
+    span = max(1, min(places, round(length * places / whole)))
+    sums = np.convolve(along, np.ones(span, np.float32), "valid")
+    middle = (len(sums) - 1) / 2
+    off_centre = np.abs(np.arange(len(sums)) - middle) / max(middle, 1)
+    lean = CENTRE * (float(along.mean()) or 1.0) * span * off_centre
+    good = np.flatnonzero(np.isclose(sums - lean, (sums - lean).max(), rtol=1e-5))
+    run = good[good - good[0] == np.arange(len(good))]  # neighbours that are as good: the middle of them
+    share = float(run.mean()) / (len(sums) - 1) if len(sums) > 1 else 0.0
+    return round(share * (whole - length))

@@ -1,0 +1,193 @@
+"""Structure maps made from pictures: white on black, as ControlNets take them.
+
+Edges are Canny's (J. Canny, "A computational approach to edge detection", PAMI 1986) on the strongest slope of any
+OKLab channel, so that a red apple on a green cloth of the same lightness has an outline. OpenCV makes them: one wheel
+that needs nothing but NumPy, and a large photo takes milliseconds.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.errors import Invalid
+from app.models import MapKind
+from app.quality.look import SIDE, oklab
+from app.structures import depth
+
+Map = NDArray[np.uint8]  # (H, W), 0 black to 255 white
+
+FAINTEST = 0.04  # slope in OKLab, a pixel to the next: fainter ones are texture or noise
+WEAK = 0.4  # of the strong slope: lines go on through such, where they began at a stronger one
+SPECK = 0.02  # of the shorter side: lines shorter than that are dropped
+STANDS_OUT = 0.06  # distance in OKLab from the border's colour that a subject must have
+FINE = 512  # px: below, a subject's thin parts are lost, and lines of one pixel too
+SMALL = 0.05  # of the largest part's area: smaller parts are specks
+COLOUR = 0.04  # chroma in OKLab that grey does not get even from JPEG
+COLOURED = 0.02  # share of a map that may have such
+
+
+def draw(picture: Image.Image, kind: MapKind, size: tuple[int, int], depth_model: str) -> Image.Image:
+    """The map of a picture, of the picture's shape and fine enough for images of `size` (width, height) px.
+
+    `depth_model` is a folder or a hub id. Raises Invalid("picture", ...) and NoDepth.
+    """
+    match kind:
+        case MapKind.EDGES:
+            lines = edges(covering(on_white(picture), size))
+            return bold(lines) if max(size) < FINE else lines
+        case MapKind.SILHOUETTE:
+            return silhouette(covering(picture, (max(size[0], FINE), max(size[1], FINE))))
+        case MapKind.DEPTH:
+            return depth.depth_model(depth_model)(covering(on_white(picture), size))
+
+
+def bold(lines: Image.Image) -> Image.Image:
+    """Lines three pixels wide, as ControlNets of small models learned them."""
+    return Image.fromarray(np.asarray(cv2.dilate(np.asarray(lines), np.ones((3, 3), np.uint8)), np.uint8))
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, on white where it is clear."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    clear = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+
+
+def edges(picture: Image.Image) -> Image.Image:
+    """The outlines of an RGB picture, white lines of a pixel on black, at its own size."""
+    lab = oklab(picture).astype(np.float32)
+    spread = min(picture.size) / 700  # px: the noise of photos grows with their size, and so does what is a line
+    smooth = cv2.GaussianBlur(lab, (0, 0), max(spread, 0.6))
+    across, down = _strongest(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1))
+    # Scharr's weights add up to 32 times the slope.
+    slope = np.hypot(across, down) / 32
+    strong = max(_otsu(slope), FAINTEST)
+    scale = 1024 / max(float(slope.max()) * 32, 1e-6)  # Canny wants whole numbers
+    lines = cv2.Canny(
+        (across * scale).astype(np.int16),
+        (down * scale).astype(np.int16),
+        WEAK * strong * 32 * scale,
+        strong * 32 * scale,
+        L2gradient=True,
+    )
+    return Image.fromarray(_without_specks(lines, least=round(SPECK * min(picture.size))))
+
+
+def silhouette(picture: Image.Image) -> Image.Image:
+    """The subject of a picture, white on black: its own transparency where it has any, else what is not the border.
+
+    Raises Invalid("picture", ...) when nothing stands out from the border.
+    """
+    if picture.has_transparency_data:
+        alpha = picture.convert("RGBA").getchannel("A")
+        if np.asarray(alpha).min() < 128:
+            return alpha
+    # Grain would fray the outline.
+    lab = cv2.GaussianBlur(oklab(picture).astype(np.float32), (0, 0), max(min(picture.size) / 250, 0.6))
+    distance = _from_border(lab)
+    if np.percentile(distance, 99) < STANDS_OUT:
+        raise Invalid(
+            "picture",
+            "No subject stands out from the edge of this picture. "
+            "Choose one with a plain or transparent background, or bring a ready map.",
+        )
+    inside: Any = (distance > max(_otsu(distance), STANDS_OUT / 2)).astype(np.uint8) * 255
+    inside = cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return Image.fromarray(_filled(_largest(inside)))
+
+
+def ready(picture: Image.Image, kind: MapKind) -> tuple[Image.Image, str]:
+    """A map that was brought ready, in grey, and a sentence where it does not look like one (else "")."""
+    picture = _on_ground(picture)
+    grey = picture.convert("L")
+    colours = oklab(picture.resize((SIDE, SIDE)))[..., 1:]
+    if float((np.hypot(colours[..., 0], colours[..., 1]) > COLOUR).mean()) > COLOURED:
+        return grey, "This has colours, as photos have and maps have not; perhaps a map should be made from it."
+    if kind is MapKind.EDGES and float(np.asarray(grey).mean()) > 128:
+        return Image.eval(grey, lambda light: 255 - light), "Its lines were dark on light, so it was inverted."
+    return grey, ""
+
+
+def covering(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The whole picture, just large enough to cover `size` (width, height) px: lines are as fine as images need."""
+    scale = max(size[0] / picture.width, size[1] / picture.height)
+    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
+
+
+def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The largest part about the centre that has the shape of `size` (width, height)."""
+    scale = min(picture.width / size[0], picture.height / size[1])
+    width, height = round(size[0] * scale), round(size[1] * scale)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _on_ground(picture: Image.Image) -> Image.Image:
+    """A map in RGB; where it is clear, on black if what it shows is light, else on white."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    clear = picture.convert("RGBA")
+    light = np.average(np.asarray(picture.convert("L")), weights=np.asarray(clear.getchannel("A")) + 1e-6)
+    ground = Image.new("RGBA", clear.size, "black" if light > 128 else "white")
+    return Image.alpha_composite(ground, clear).convert("RGB")
+
+
+def _strongest(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Of slopes (H, W, 3), at each pixel those (H, W) of the channel that is steepest there."""
+    channel = np.argmax(across**2 + down**2, axis=2)[..., None]
+    return np.take_along_axis(across, channel, 2)[..., 0], np.take_along_axis(down, channel, 2)[..., 0]
+
+
+def _otsu(values: NDArray[Any]) -> float:
+    """The value that parts `values`, 0 or more, best into low ones and high ones (Otsu 1979)."""
+    top = max(float(np.percentile(values, 99.5)), 1e-6)
+    grey = np.clip(values / top * 255, 0, 255).astype(np.uint8)
+    threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return threshold / 255 * top
+
+
+def _without_specks(lines: Any, least: int) -> Map:
+    """Lines without those of fewer than `least` pixels."""
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
+    long = facts[:, cv2.CC_STAT_AREA] >= least
+    long[0] = False  # the ground
+    return np.asarray(long[labels] * 255, np.uint8)
+
+
+def _from_border(lab: NDArray[Any]) -> NDArray[Any]:
+    """How far each pixel (H, W) is, in OKLab, from the colour that the border would have there.
+
+    The border's colour may change evenly across the picture, as light on a wall does: a plane is fitted to it, twice,
+    the second time without what did not fit, such as a subject that is cut off by the border.
+    """
+    height, width = lab.shape[:2]
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    places = np.stack([np.ones_like(x), x, y], axis=-1)
+    rim = np.zeros((height, width), bool)
+    wide = max(1, round(min(height, width) * 0.02))
+    rim[:wide] = rim[-wide:] = rim[:, :wide] = rim[:, -wide:] = True
+    kept = rim & (np.linalg.norm(lab - np.median(lab[rim], axis=0), axis=-1) < 4 * STANDS_OUT)
+    for _ in range(2):
+        plane, *_ = np.linalg.lstsq(places[kept], lab[kept], rcond=None)
+        distance: NDArray[Any] = np.linalg.norm(lab - places @ plane, axis=-1)
+        kept = rim & (distance <= np.percentile(distance[kept], 90))
+    return distance
+
+
+def _largest(inside: Any) -> Map:
+    """The largest part, and those that are not much smaller."""
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    areas = facts[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0  # the ground
+    large = (areas >= SMALL * areas.max()) & (areas > 0)
+    return np.asarray(large[labels] * 255, np.uint8)
+
+
+def _filled(inside: Map) -> Map:
+    """Without holes: of a drawing in lines, all that its outline holds."""
+    outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(inside), outlines, -1, 255, cv2.FILLED), np.uint8)

@@ -1,0 +1,60 @@
+"""Reading structure maps. Everybody who is signed in may use all of them, as they may use every reference."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.queries import signed_in
+from app.errors import NotFound
+from app.models import MapKind, StructureMap, User
+
+
+@dataclass(frozen=True)
+class Used:
+    """A structure of a set, with its maps: one, or one a prompt."""
+
+    kind: str
+    maps: Sequence[StructureMap]
+    weight: float
+    start: float
+    end: float
+
+
+def get(session: Session, user: User, map_id: int) -> StructureMap:
+    """Raises NotFound."""
+    found = session.scalar(select(StructureMap).where(StructureMap.id == map_id, signed_in(user)))
+    if found is None:
+        raise NotFound("There is no such map.")
+    return found
+
+
+def recent(session: Session, user: User, kind: MapKind | None = None, limit: int = 24) -> Sequence[StructureMap]:
+    """The newest maps, of one kind or of all."""
+    wanted = select(StructureMap).where(signed_in(user)).options(joinedload(StructureMap.uploaded_by))
+    if kind:
+        wanted = wanted.where(StructureMap.kind == kind)
+    return session.scalars(wanted.order_by(StructureMap.id.desc()).limit(limit)).all()
+
+
+def by_id(session: Session, map_ids: Iterable[int]) -> dict[int, StructureMap]:
+    """Those of the maps that are there."""
+    found = session.scalars(select(StructureMap).where(StructureMap.id.in_(set(map_ids))))
+    return {each.id: each for each in found}
+
+
+def used(session: Session, structures: Sequence[dict[str, Any]]) -> list[Used]:
+    """What a set's `structures` name, in their order."""
+    maps = by_id(session, (map_id for part in structures for map_id in part["maps"]))
+    return [
+        Used(
+            part["control"],
+            [maps[map_id] for map_id in part["maps"] if map_id in maps],
+            part["weight"],
+            part["start"],
+            part["end"],
+        )
+        for part in structures
+    ]

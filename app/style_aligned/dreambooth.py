@@ -1,0 +1,445 @@
+"""DreamBooth (Ruiz et al., CVPR 2023, arXiv 2208.12242) as a LoRA: pictures of one thing teach the model a phrase.
+
+The model learns "a sks teapot" from the pictures. *Prior preservation* keeps "a teapot" what it was: the model first
+draws teapots itself, and sees them beside the pictures in every step. Its teapots come in many looks, so that the thing
+is learnt and not the look of its photographs. Only the adapter's weights move, in float32, over the frozen model.
+"""
+
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.style_aligned.events import ImageReady
+from app.style_aligned.sampler import Conditioning
+from app.style_aligned.sharing import Sharing
+from app.style_aligned.studio import Studio
+from app.style_aligned.subjects import PARTS, PHRASE, Adapted, several_adapters
+
+FEWEST_PICTURES, MOST_PICTURES = 3, 20
+LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")  # of the UNet's transformers
+TEXT_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj")
+NAME = "lesson"  # of the adapter while it is trained
+VIEWS = 4  # of each picture: the whole, and crops of it
+SMALLEST_CROP = 0.85  # of a side: a thing cut in half would be learnt as such
+CLIP = 1.0  # of the gradient's norm
+SAMPLES = 2  # pictures a time
+CLASS_SEEDS = 2**40  # and above: noise that no sample begins from
+
+# Words that mean nothing and are short in the tokenizers of CLIP; "sks" is DreamBooth's own.
+RARE_WORDS = ("sks", "zwx", "qvk", "xjq", "vqz", "jxw", "kzv", "wqj", "ptzx", "gvq", "bxk", "fqz")
+
+# The looks that class pictures are drawn in: SDXL and the bundled model know them all.
+LOOKS = ("flat design", "watercolor", "3d render", "pencil sketch", "vintage poster", "oil painting", "papercut")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a subject is trained. Raises ValueError, with the value that was wrong."""
+
+    phrase: str  # what is learnt: "sks teapot"
+    class_words: str  # what kind of thing it is: "teapot"
+    steps: int = 800
+    rank: int = 16
+    alpha: float | None = None  # the update counts alpha / rank times; None: once
+    rate: float = 1e-4
+    batch: int = 1  # pictures a step; as many class pictures beside them
+    text_encoders: bool = False
+    priors: int = 48  # class pictures; 0: none, and the class may become the thing
+    prior_weight: float = 1.0
+    min_snr: float | None = None  # gamma of min-SNR weighting, 5 in its paper; None: every step counts alike
+    flips: bool = False  # mirrored too: not for lettering
+    checkpoints: bool = False  # gradient checkpointing: less memory, a third more time
+    seed: int = 0
+    sample_every: int = 200  # steps; 0: no samples
+    keep_every: int = 100  # steps between two states on the disk
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "steps": (self.steps, 1, 20_000),
+            "rank": (self.rank, 1, 256),
+            "rate": (self.rate, 1e-7, 1e-1),
+            "batch": (self.batch, 1, 64),
+            "priors": (self.priors, 0, 1000),
+            "prior_weight": (self.prior_weight, 0, 10),
+        }
+        for name, (value, low, high) in ranges.items():
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be between {low:g} and {high:g}; {value:g} was given")
+        if not self.phrase or not self.class_words:
+            raise ValueError("a phrase and a class are needed, such as 'sks teapot' and 'teapot'")
+
+
+@dataclass(frozen=True)
+class PriorImage:
+    """The model drew the class picture `number` of `count`; the training comes after."""
+
+    number: int
+    count: int
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """Step `step` of `steps` is done."""
+
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the adapter draws after `step` steps."""
+
+    picture: Image.Image
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The trained LoRA, as a safetensors file."""
+
+    safetensors: bytes
+
+
+TrainingEvent = PriorImage | TrainStep | Sample | Finished
+
+
+def suited(studio: Studio) -> dict[str, Any]:
+    """Fields of a Recipe that suit the loaded model: a small one learns with fewer, bolder steps."""
+    if max(studio.defaults.size) < 512:
+        little = {"steps": 300, "rate": 1e-3, "batch": 2, "priors": 16, "sample_every": 100}
+        return little | {"text_encoders": True}  # which have no opinion yet of letters that are no words
+    return {"checkpoints": True}
+
+
+def rare_words(tokenizers: Sequence[Any]) -> tuple[str, ...]:
+    """Words without a meaning to give to subjects, those first that these tokenizers cut into the fewest pieces."""
+    pieces = {w: sum(len(t(w, add_special_tokens=False)["input_ids"]) for t in tokenizers) for w in RARE_WORDS}
+    return tuple(sorted(RARE_WORDS, key=pieces.__getitem__))
+
+
+def train(
+    studio: Studio, pictures: Sequence[Image.Image], recipe: Recipe, folder: Path | None = None
+) -> Generator[TrainingEvent, None, None]:
+    """Teach the model the thing in `pictures` (3 to 20, any size), yielding events as they come.
+
+    The state goes to `folder` now and then, and when the generator is closed, which stops within a step; the next call
+    with the same pictures and recipe goes on from there, to the bit what it would have become. Another recipe begins
+    anew. The studio is as before afterwards. Raises ValueError.
+    """
+    if not FEWEST_PICTURES <= len(pictures) <= MOST_PICTURES:
+        raise ValueError(
+            f"a subject is learnt from {FEWEST_PICTURES} to {MOST_PICTURES} pictures; {len(pictures)} were given"
+        )
+    course = _Course(studio, list(pictures), recipe, folder)
+    lessons, priors = yield from course.prepared()
+    with course.adapter():
+        yield from course.trained(lessons, priors)
+
+
+class _Course:
+    """One training."""
+
+    def __init__(self, studio: Studio, pictures: list[Image.Image], recipe: Recipe, folder: Path | None) -> None:
+        self.studio, self.pictures, self.recipe, self.folder = studio, pictures, recipe, folder
+        self.random = torch.Generator("cpu").manual_seed(recipe.seed)
+        digest = hashlib.sha256(json.dumps([asdict(recipe), studio.name, str(studio.place)]).encode())
+        for picture in pictures:
+            digest.update(picture.convert("RGB").tobytes())
+        self.key = digest.hexdigest()
+        self.step = 0
+
+    # Before the training: what is learnt from, as latents.
+
+    def prepared(self) -> Generator[PriorImage, None, tuple[Tensor, Tensor]]:
+        """The latents of the pictures' views (V, C, h, w) and of the class pictures (P, C, h, w)."""
+        with torch.no_grad():
+            lessons = torch.cat([self.studio.encode(view) for view in self._views()])
+        file = self.folder / "class.safetensors" if self.folder else None
+        kept = _read(file, self.key)
+        if kept is None:
+            drawn: list[Tensor] = []
+            for number, latents in enumerate(self._class_pictures(), start=1):
+                drawn.append(latents)
+                yield PriorImage(number, self.recipe.priors)
+            kept = {"latents": torch.cat(drawn) if drawn else lessons[:0]}
+            _write(file, kept, self.key)
+        return lessons, kept["latents"].to(lessons.device, lessons.dtype)
+
+    def _views(self) -> Iterator[Image.Image]:
+        """Of every picture the whole of its middle square, then crops a little smaller at random places."""
+        side = min(self.studio.defaults.size)
+        for picture in self.pictures:
+            picture = picture.convert("RGB")
+            short = min(picture.size)
+            for view in range(VIEWS):
+                share = 1.0 if view == 0 else 1 - (1 - SMALLEST_CROP) * self._uniform()
+                left, top = (
+                    (length - share * short) * (0.5 if view == 0 else self._uniform()) for length in picture.size
+                )
+                box = (left, top, left + share * short, top + share * short)
+                cut = picture.resize((side, side), Image.Resampling.LANCZOS, box)
+                yield cut
+                if self.recipe.flips:
+                    yield cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+    def _uniform(self) -> float:
+        return torch.rand((), generator=self.random).item()
+
+    def _prompts(self) -> list[str]:
+        """Of the class pictures: plain ones and every look in turn."""
+        looks = ("", *LOOKS)
+        plain = _with_article(self.recipe.class_words)
+        texts = (f"{plain}, {looks[i % len(looks)]}" if i % len(looks) else plain for i in range(self.recipe.priors))
+        return list(texts)
+
+    def _class_pictures(self) -> Iterator[Tensor]:
+        """The latents (1, C, h, w) of what the bare model draws for the class."""
+        if not self.recipe.priors:
+            return
+        prompts = self._prompts()
+        seeds = [CLASS_SEEDS + self.recipe.seed * 1000 + i for i in range(len(prompts))]
+        for event in self.studio.generate(prompts, sharing=Sharing(0.0), seeds=seeds, preview_every=0):
+            if isinstance(event, ImageReady):
+                yield event.latents.clone()  # what comes from inference mode cannot be learnt from
+
+    # The training itself.
+
+    @contextmanager
+    def adapter(self) -> Iterator[None]:
+        """Within, the model has the adapter that is trained."""
+        adapters, recipe = self.studio.adapters, self.recipe
+        alpha = recipe.alpha or float(recipe.rank)
+        for part in self._parts():
+            layers = LAYERS if part == "unet" else TEXT_LAYERS
+            config = LoraConfig(r=recipe.rank, lora_alpha=alpha, target_modules=list(layers))
+            module: Any = adapters.parts[part]
+            with several_adapters():
+                module.add_adapter(config, adapter_name=NAME)
+        adapters.added(NAME, torch.float32)
+        unet: Any = adapters.parts["unet"]
+        try:
+            if recipe.checkpoints:
+                unet.enable_gradient_checkpointing()
+                unet.train()  # or diffusers keeps everything; there is no dropout that this would turn on
+            yield
+        finally:
+            if recipe.checkpoints:
+                unet.disable_gradient_checkpointing()
+                unet.eval()
+            adapters.drop(NAME)
+
+    def trained(self, lessons: Tensor, priors: Tensor) -> Iterator[TrainingEvent]:
+        """All steps that are left, then the file."""
+        recipe, adapters = self.recipe, self.studio.adapters
+        weights = adapters.weights(NAME)
+        self._begin(weights)
+        optimizer = torch.optim.AdamW(weights, lr=recipe.rate)
+        self._resume(weights, optimizer)
+        batches = _Batches(self.studio, recipe, lessons, priors, self._prompts())
+        kept = self.step
+        try:
+            while self.step < recipe.steps:
+                with adapters.active([Adapted(NAME)]):
+                    for weight in weights:
+                        weight.requires_grad_(True)
+                    loss = batches.loss(self.random)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    nn.utils.clip_grad_norm_(weights, CLIP)
+                    optimizer.step()
+                self.step += 1
+                if self.step % recipe.keep_every == 0:
+                    self._keep(weights, optimizer)
+                    kept = self.step
+                yield TrainStep(self.step, recipe.steps, loss.item())
+                if recipe.sample_every and self.step % recipe.sample_every == 0:
+                    yield from self._samples()
+        finally:
+            if kept != self.step:
+                self._keep(weights, optimizer)
+        yield Finished(self._file())
+
+    def _parts(self) -> tuple[str, ...]:
+        return PARTS if self.recipe.text_encoders else PARTS[:1]
+
+    def _begin(self, weights: list[nn.Parameter]) -> None:
+        """The usual beginning, an update of nothing, but by our own random numbers: the same on every run."""
+        with torch.no_grad():
+            for down, up in zip(weights[::2], weights[1::2], strict=True):
+                down.copy_(torch.randn(down.shape, generator=self.random) / self.recipe.rank)
+                up.zero_()
+
+    def _samples(self) -> Iterator[Sample]:
+        plain = _with_article(self.recipe.phrase)
+        prompts = [plain, *(f"{plain}, {look}" for look in LOOKS)][:SAMPLES]
+        events = self.studio.generate(prompts, sharing=Sharing(0.0), adapters=[Adapted(NAME)], preview_every=0)
+        for event in events:
+            if isinstance(event, ImageReady):
+                yield Sample(event.picture, self.step)
+
+    # The state on the disk.
+
+    def _keep(self, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+        state = {"step": torch.tensor(self.step), "random": self.random.get_state()}
+        for number, weight in enumerate(weights):
+            state[f"{number}.weight"] = weight.detach()
+            state |= {f"{number}.{name}": value for name, value in optimizer.state[weight].items()}
+        _write(self.folder and self.folder / "state.safetensors", state, self.key)
+
+    def _resume(self, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+        state = _read(self.folder and self.folder / "state.safetensors", self.key)
+        if state is None:
+            return
+        self.step = int(state["step"])
+        self.random.set_state(state["random"])
+        with torch.no_grad():
+            for number, weight in enumerate(weights):
+                weight.copy_(state[f"{number}.weight"])
+                optimizer.state[weight] = {
+                    # AdamW counts its steps on the CPU.
+                    name: state[f"{number}.{name}"].to("cpu" if name == "step" else weight.device)
+                    for name in ("step", "exp_avg", "exp_avg_sq")
+                    if f"{number}.{name}" in state  # the first text encoder's last layer is not used, so never learns
+                }
+
+    def _file(self) -> bytes:
+        """The LoRA as diffusers writes it, with what it is in its metadata."""
+        recipe = self.recipe
+        scale = (recipe.alpha or recipe.rank) / recipe.rank  # into the weights, so that no reader can miss it
+        tensors: dict[str, Tensor] = {}
+        for part in self._parts():
+            prefix = part if part == "unet" else f"{part}.text_model"  # which newer transformers leave out
+            module = self.studio.adapters.parts[part]
+            for key, weight in module.named_parameters():
+                if f".{NAME}.weight" in key:
+                    name = f"{prefix}.{key.replace(f'.{NAME}.', '.').removeprefix('text_model.')}"
+                    value = weight.detach() * (scale if ".lora_B." in key else 1)
+                    tensors[name] = value.to("cpu", torch.float16 if self.studio.place.dtype.itemsize == 2 else None)
+        return _in_order(save(tensors, self._facts()))
+
+    def _facts(self) -> dict[str, str]:
+        recipe = self.recipe
+        return {
+            "format": "pt",
+            PHRASE: recipe.phrase,
+            "soroe.class": recipe.class_words,
+            "soroe.model": self.studio.name,
+            "soroe.steps": str(recipe.steps),
+            "soroe.pictures": str(len(self.pictures)),
+        }
+
+
+class _Batches:
+    """What one step learns from: some views of the thing, and as many class pictures."""
+
+    def __init__(self, studio: Studio, recipe: Recipe, lessons: Tensor, priors: Tensor, prompts: list[str]) -> None:
+        self.studio, self.recipe, self.lessons, self.priors = studio, recipe, lessons, priors
+        self.prompts = prompts
+        self.lesson_prompt = _with_article(recipe.phrase)
+        self.alphas = studio.pipeline.scheduler.alphas_cumprod.to(lessons.device, torch.float32)
+        self.size = studio.defaults.size
+        self.words: dict[str, tuple[Tensor, Tensor]] = {}  # prompts as the frozen text encoders read them
+
+    def loss(self, random: torch.Generator) -> Tensor:
+        """The loss of a fresh batch: how far the UNet's output is from its target, with the priors' weight."""
+        recipe, count = self.recipe, self.recipe.batch
+        chosen = torch.randint(len(self.lessons), (count,), generator=random)
+        clean, prompts = self.lessons[chosen], [self.lesson_prompt] * count
+        weights = torch.full((count,), 1 / count)
+        if len(self.priors):
+            chosen = torch.randint(len(self.priors), (count,), generator=random)
+            clean = torch.cat([clean, self.priors[chosen]])
+            prompts += [self.prompts[i] for i in chosen.tolist()]
+            weights = torch.cat([weights, weights * recipe.prior_weight])
+        steps = torch.randint(len(self.alphas), (len(clean),), generator=random).to(clean.device)
+        noise = torch.randn(clean.shape, generator=random).to(clean.device)
+        alpha = self.alphas[steps].view(-1, 1, 1, 1)
+        seen = alpha**0.5 * clean.float() + (1 - alpha) ** 0.5 * noise
+        tokens, pooled = self._read(prompts)
+        conditions = Conditioning(tokens[None], pooled[None], self.size).arguments()
+        output = self.studio.unet(seen.to(clean.dtype), steps, **conditions, return_dict=False)[0]
+        errors = functional.mse_loss(output.float(), self._target(clean.float(), noise, alpha), reduction="none")
+        return (errors.mean((1, 2, 3)) * self._importance(alpha.flatten()) * weights.to(errors.device)).sum()
+
+    def _read(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
+        """Tokens (N, T, C) and pooled (N, P) of prompts, anew each time where the text encoders learn too."""
+        if self.recipe.text_encoders:
+            conditioning = self.studio.condition(prompts, "", 1.0, self.size)
+            return conditioning.tokens[0], conditioning.pooled[0]
+        for prompt in prompts:
+            if prompt not in self.words:
+                with torch.no_grad():
+                    conditioning = self.studio.condition([prompt], "", 1.0, self.size)
+                self.words[prompt] = conditioning.tokens[0], conditioning.pooled[0]
+        tokens, pooled = zip(*(self.words[prompt] for prompt in prompts), strict=True)
+        return torch.cat(tokens), torch.cat(pooled)
+
+    def _target(self, clean: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
+        match self.studio.sampler.prediction_type:
+            case "epsilon":
+                return noise
+            case "v_prediction":
+                return alpha**0.5 * noise - (1 - alpha) ** 0.5 * clean
+            case _:
+                return clean
+
+    def _importance(self, alpha: Tensor) -> Tensor:
+        """Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), of the loss in this prediction's terms."""
+        if self.recipe.min_snr is None:
+            return torch.ones_like(alpha)
+        snr = alpha / (1 - alpha)
+        capped = snr.clamp(max=self.recipe.min_snr)
+        match self.studio.sampler.prediction_type:
+            case "epsilon":
+                return capped / snr
+            case "v_prediction":
+                return capped / (snr + 1)
+            case _:
+                return capped
+
+
+def _in_order(data: bytes) -> bytes:
+    """A safetensors file with its header in the order of the alphabet: the same training is the same file."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + data[end:]
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
+
+
+def _read(file: Path | None, key: str) -> dict[str, Tensor] | None:
+    """What was written for the same `key`; None when there is nothing, or it is damaged or of another training."""
+    if file is None or not file.exists():
+        return None
+    try:
+        with safe_open(file, "pt") as opened:
+            fits = (opened.metadata() or {}).get("key") == key
+        return load_file(file) if fits else None
+    except (OSError, SafetensorError):
+        return None
+
+
+def _write(file: Path | None, tensors: dict[str, Tensor], key: str) -> None:
+    """Write under a temporary name and rename: a file is whole or absent."""
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, partial, {"key": key})
+    partial.replace(file)

@@ -1,0 +1,73 @@
+"""Subjects on the command line: `--subject mug.safetensors:0.8`, and what `soroe subject` keeps beside its file."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.engine.base import TrainingFacts
+from app.errors import Invalid
+from app.sets.spec import MOST_SUBJECTS
+from app.subjects.handles import handle_from
+
+
+@dataclass(frozen=True)
+class SubjectOption:
+    """A --subject, read: its file and its weight. Prompts name it by the file's name, `@mug`."""
+
+    file: Path
+    weight: float
+
+    @property
+    def handle(self) -> str:
+        return handle_from(self.file.stem)
+
+    def record(self) -> dict[str, Any]:
+        """For set.json."""
+        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
+        return {"file": self.file.name, "sha256": digest, "weight": self.weight}
+
+
+def read(given: Sequence[str]) -> list[SubjectOption]:
+    """The command's subjects, checked without the model. Raises Invalid."""
+    options = [_option(text) for text in given]
+    if len(options) > MOST_SUBJECTS:
+        raise Invalid("subject", f"A set has at most {MOST_SUBJECTS} subjects; {len(options)} were given.")
+    for option in options:
+        if [other.file.resolve() for other in options].count(option.file.resolve()) > 1:
+            raise Invalid("subject", f"The subject {option.file} was given twice; give it once, with its weight.")
+    return options
+
+
+def _option(text: str) -> SubjectOption:
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number) if colon else None
+    except ValueError:  # a colon of the path
+        weight = None
+    file = Path(text if weight is None else name).expanduser()
+    if weight is not None and not 0 <= weight <= 2:
+        raise Invalid("subject", f"A subject's weight is a number from 0 to 2; {number} was given for {name}.")
+    if not file.is_file():
+        raise Invalid("subject", f"There is no LoRA file at {file}.")
+    return SubjectOption(file, 1.0 if weight is None else weight)
+
+
+def check_pictures(files: Sequence[Path]) -> None:
+    """Raises Invalid for a wrong number of pictures."""
+    least, most = TrainingFacts().fewest_pictures, TrainingFacts().most_pictures
+    if not least <= len(files) <= most:
+        raise Invalid("picture", f"A subject is learnt from {least} to {most} pictures; {len(files)} were given.")
+
+
+def state_folder(file: Path) -> Path:
+    """Where the state of a training lies until its file is written."""
+    return file.with_name(f"{file.name}.training")
+
+
+def write(file: Path, data: bytes) -> None:
+    """Write the finished LoRA: whole or not at all."""
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(file)

@@ -1,0 +1,254 @@
+"""Exports: choosing the form, watching them being made ready, downloading, and sharing them outside."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, QueryParams
+
+from app.errors import Invalid, UserError
+from app.exports import certificates, names, queries, service, shares
+from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
+from app.exports.service import Subject
+from app.exports.shares import ShareDraft
+from app.models import Export, ExportState, Role, User
+from app.text import whole_number
+from app.web.deps import App, Form, Me, Parts, Read, text
+from app.web.downloads import Ids
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+EXAMPLES = 3  # names that the page shows
+Fields = FormData | QueryParams
+
+
+@router.get("/exports")
+def index(request: Request, me: Me, session: Read) -> Response:
+    return page(
+        request,
+        "exports/index.html",
+        nav="exports",
+        exports=queries.recent(session, me),
+        campaigns=queries.exportable(session, me),
+    )
+
+
+# Choosing
+
+
+@router.get("/campaigns/{campaign_id}/export")
+def of_campaign(request: Request, app: App, me: Me, session: Read, campaign_id: int) -> Response:
+    return form_page(request, app, me, session, service.subject(session, me, campaign_id=campaign_id))
+
+
+@router.get("/sets/{set_id}/export")
+def of_set(request: Request, app: App, me: Me, session: Read, set_id: int) -> Response:
+    return form_page(request, app, me, session, service.subject(session, me, set_id=set_id))
+
+
+@router.get("/pictures/export")
+def of_pictures(request: Request, app: App, me: Me, session: Read, ids: Ids) -> Response:
+    return form_page(request, app, me, session, service.subject(session, me, image_ids=ids), image_ids=ids)
+
+
+@router.post("/exports")
+def create(request: Request, app: App, me: Me, form: Form) -> Response:
+    with app.database.read() as session:
+        wanted, image_ids = asked_subject(session, me, form)
+    try:
+        options = ExportOptions.parse(fields(form))
+    except Invalid as error:
+        with app.database.read() as session:
+            return form_page(request, app, me, session, wanted, image_ids, form, error.errors)
+    with app.database.write() as session:
+        export = service.create(session, me, wanted, options)
+    app.exporter.wake()
+    return see_other(f"/exports/{export.id}?download=1")
+
+
+@router.get("/exports/example")
+def example(request: Request, me: Me, session: Read) -> Response:
+    """The names that the chosen options give, or what is wrong with them; for the page while somebody types."""
+    context: dict[str, Any] = {"names": [], "problem": None}
+    try:
+        wanted, _ = asked_subject(session, me, request.query_params)
+        context["names"] = example_names(session, me, wanted, ExportOptions.parse(fields(request.query_params)))
+    except UserError as error:
+        context["problem"] = str(error)
+    return page(request, "exports/_example.html", **context)
+
+
+def form_page(
+    request: Request,
+    app: Parts,
+    me: User,
+    session: Session,
+    wanted: Subject,
+    image_ids: list[int] | None = None,
+    form: Fields | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    rows = service.approved(session, me, wanted)
+    chosen = fields(form) if form else queries.latest_options(session, wanted.campaign_id) or {}
+    shown = ExportOptions().model_dump(mode="json") | chosen
+    try:
+        options = ExportOptions.parse(shown)
+    except Invalid:
+        options = ExportOptions()
+    facts = queries.sets(session, {row.set_id for row in rows})
+    return page(
+        request,
+        "exports/new.html",
+        422 if errors else 200,
+        nav="exports",
+        wanted=wanted,
+        image_ids=image_ids or [],
+        shown=shown,
+        own_sizes=", ".join(each.replace("x", " x ") for each in custom(shown["sizes"])),
+        errors=errors or {},
+        count=len(rows),
+        bytes=sum(row.bytes for row in rows),
+        smallest=min((min(each.width, each.height) for each in facts.values()), default=0),
+        names=service.example(rows[:EXAMPLES], facts, options)[:EXAMPLES],
+        problem=None,
+        formats=FORMATS,
+        presets=PRESETS,
+        name_fields=names.FIELDS,
+        earlier=earlier(session, me, wanted),
+        signer=signer(app, me),
+    )
+
+
+def asked_subject(session: Session, me: User, form: Fields) -> tuple[Subject, list[int]]:
+    """What the form is about, and the pictures if they were chosen one by one."""
+    ids = [number for value in form.getlist("ids") if (number := whole_number(str(value))) is not None]
+    numbers = {name: whole_number(str(form.get(name, ""))) for name in ("set_id", "campaign_id")}
+    return service.subject(session, me, image_ids=ids, **numbers), ids
+
+
+def fields(form: Fields) -> dict[str, Any]:
+    """The options as the form has them: an unticked box is not sent at all."""
+    own = [part for part in str(form.get("own_sizes", "")).replace("、", ",").split(",") if part.strip()]
+    found = {name: str(form[name]) for name in ("format", "quality", "fit", "template") if name in form}
+    return {
+        **found,
+        "template": found.get("template", ""),
+        "sizes": (*map(str, form.getlist("sizes")), *own),
+        **{name: name in form for name in ("manifests", "certificate", "prompts")},
+    }
+
+
+def example_names(session: Session, me: User, wanted: Subject, options: ExportOptions) -> list[str]:
+    rows = service.approved(session, me, wanted)[:EXAMPLES]
+    return service.example(rows, queries.sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
+
+
+def earlier(session: Session, me: User, wanted: Subject) -> list[Export]:
+    if wanted.campaign:
+        return queries.recent(session, me, Export.campaign_id == wanted.campaign.id, limit=5)
+    if wanted.image_set:
+        return queries.recent(session, me, Export.set_id == wanted.image_set.id, limit=5)
+    return []
+
+
+def signer(app: Parts, me: User) -> dict[str, Any]:
+    """Who signs the pictures, and what is wrong with the certificate if anything is."""
+    try:
+        found = certificates.identity(app.settings)
+    except UserError as error:
+        return {"problem": str(error)}
+    warns = found.ends_soon and me.can(Role.MANAGER)
+    return {"problem": None, "subject": found.subject, "own": found.own, "ends": found.ends if warns else None}
+
+
+# One export
+
+
+@router.get("/exports/{export_id}")
+def show(
+    request: Request, app: App, me: Me, session: Read, export_id: int, download: Annotated[str, Query()] = ""
+) -> Response:
+    return export_page(request, app, session, queries.get(session, me, export_id), download=bool(download))
+
+
+@router.post("/exports/{export_id}/again")
+def again(app: App, me: Me, export_id: int) -> Response:
+    with app.database.write() as session:
+        service.prepare_again(session, me, export_id)
+    app.exporter.wake()
+    return see_other(f"/exports/{export_id}?download=1")
+
+
+@router.post("/exports/{export_id}/delete")
+def delete(app: App, me: Me, export_id: int) -> Response:
+    with app.database.write() as session:
+        export = service.delete(session, me, export_id)
+    return see_other("/exports", f"The export {export.name} was deleted, and its links ended.")
+
+
+@router.post("/exports/{export_id}/shares")
+def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Response:
+    """The page with the new link on it, shown this once: only its hash is kept."""
+    values = {name: text(form, name) for name in ("days", "password", "note")}
+    link, errors = "", {}
+    try:
+        draft = ShareDraft.parse(values)
+        password_hash = shares.hashed(draft.password)
+        with app.database.write() as session:
+            token = shares.create(session, me, export_id, draft, password_hash)
+        link = f"{app.settings.public_url}/shared/{token}"
+    except Invalid as error:
+        errors = error.errors
+    with app.database.read() as session:
+        export = queries.get(session, me, export_id)
+        return export_page(request, app, session, export, link=link, values=values, errors=errors)
+
+
+@router.post("/exports/{export_id}/shares/{share_id}/revoke")
+def revoke(app: App, me: Me, export_id: int, share_id: int) -> Response:
+    with app.database.write() as session:
+        shares.revoke(session, me, export_id, share_id)
+    return see_other(f"/exports/{export_id}#shares", "The link was revoked; it opens nothing any more.")
+
+
+def export_page(
+    request: Request,
+    app: Parts,
+    session: Session,
+    export: Export,
+    *,
+    download: bool = False,
+    link: str = "",
+    values: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    cleared = export.state == ExportState.READY and not is_there(session, app, export)
+    return page(
+        request,
+        "exports/show.html",
+        422 if errors else 200,
+        nav="exports",
+        export=export,
+        options=service.options_of(export),
+        original=ORIGINAL,
+        cleared=cleared,
+        download=download,
+        before=queries.waiting_before(session, export.id) if export.state == ExportState.QUEUED else 0,
+        names=queries.first_names(session, export.id),
+        lost_names=queries.lost_names(session, export.id) if export.lost else [],
+        link=link,
+        values={"days": "7", "password": "", "note": ""} | (values or {}),
+        errors=errors or {},
+        days=shares.DAYS,
+        password_min=shares.PASSWORD_MIN,
+    )
+
+
+def is_there(session: Session, app: Parts, export: Export) -> bool:
+    try:
+        service.archive(session, export, app.exporter.store)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,248 @@
+"""The record, for managers: who did what and when, whether it is unbroken, and all of it as a CSV."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy.orm import Session
+
+from app.audit import chain, queries, service, table, words
+from app.audit.queries import RecordFilter
+from app.models import (
+    Act,
+    AuditEvent,
+    Base,
+    Campaign,
+    Image,
+    ImageSet,
+    Reference,
+    Role,
+    StructureMap,
+    Style,
+    StyleVersion,
+    Subject,
+    User,
+)
+from app.text import whole_number
+from app.web.deps import App, Parts, Read, require
+from app.web.filters import plural
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+PAGE = 50
+CSV_CHUNK = 1000  # events, each read in a session of its own: a slow download holds nothing
+WORDS_LENGTH = 200
+
+Manager = Annotated[User, Depends(require(Role.MANAGER))]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An event as the page tells it."""
+
+    event: AuditEvent
+    who: str
+    did: str
+    name: str  # of the thing
+    path: str | None  # where the thing is
+    more: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is known of the chain."""
+
+    head: chain.Head | None  # None: it is lost
+    problem: str | None = None
+    at: datetime | None = None  # None: never checked
+    by: str = ""
+    events: int = 0  # that were checked
+
+
+def wanted_events(
+    person: str = "", act: str = "", on: str = "", since: str = "", until: str = "", q: str = ""
+) -> RecordFilter:
+    """The filters of an address; what makes no sense asks nothing."""
+    of_row = re.fullmatch(r"([a-z_]{1,40}):(\d{1,18})", on, re.ASCII)
+    known = act in words.GROUPS or act in set(Act)
+    return RecordFilter(
+        person=whole_number(person),
+        act=act if known else "",
+        subject=(of_row[1], int(of_row[2])) if of_row else None,
+        since=day(since),
+        until=day(until),
+        q=q.strip()[:WORDS_LENGTH],
+    )
+
+
+Wanted = Annotated[RecordFilter, Depends(wanted_events)]
+
+
+@router.get("/record")
+def index(request: Request, me: Manager, session: Read, wanted: Wanted, before: str = "", after: str = "") -> Response:
+    found, newer, older = keyset(session, me, wanted, whole_number(before), whole_number(after))
+    people = queries.people(session, me)
+    return page(
+        request,
+        "record/index.html",
+        nav="record",
+        days=by_day(lines(session, found)),
+        newer=newer,
+        older=older,
+        check=state(session, me),
+        wanted=wanted,
+        on=name_of_subject(session, wanted),
+        query=urlencode(pairs(wanted)),
+        people=people,
+        acts=acts(),
+    )
+
+
+@router.post("/record/check")
+def check(app: App, me: Manager) -> Response:
+    """Walk the chain now. It is seconds for a million events, in a snapshot that stops nobody's work."""
+    with app.database.read() as session:
+        verdict = chain.verify(session)
+    with app.database.write() as session:
+        service.note_check(session, me, verdict)
+    if verdict.problem:
+        return see_other("/record", verdict.problem, refused=True)
+    return see_other("/record", f"The record is unbroken: {plural(verdict.count, 'event')}.")
+
+
+@router.get("/record.csv")
+def csv(app: App, me: Manager, wanted: Wanted) -> Response:
+    # Taking the record away leaves an event in it, so this GET writes; no cross-site page can read what it answers.
+    with app.database.write() as session:
+        end = service.note_download(session, me, urlencode(pairs(wanted)))
+    headers = {"Content-Disposition": 'attachment; filename="record.csv"'}
+    return StreamingResponse(csv_chunks(app, me, wanted, end), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def csv_chunks(app: Parts, me: User, wanted: RecordFilter, before: int) -> Iterator[bytes]:
+    yield table.head()
+    while True:
+        with app.database.read() as session:
+            found = queries.events(session, me, wanted, before=before, limit=CSV_CHUNK)
+            chunk = table.lines(found, queries.things(session, found))
+        if not found:
+            return
+        yield chunk
+        before = found[-1].id
+
+
+def keyset(
+    session: Session, me: User, wanted: RecordFilter, before: int | None, after: int | None
+) -> tuple[list[AuditEvent], int | None, int | None]:
+    """A page of events, and the numbers from which the newer and the older page go on; None where there is none."""
+    if after is not None:
+        found = queries.events(session, me, wanted, after=after, limit=PAGE + 1)
+        if len(found) > PAGE:
+            found = found[1:]
+            return found, found[0].id, found[-1].id
+        before = None  # the first page, filled up
+    found = queries.events(session, me, wanted, before=before, limit=PAGE + 1)
+    older = found[PAGE - 1].id if len(found) > PAGE else None
+    newer = before - 1 if before is not None else None
+    return found[:PAGE], newer, older
+
+
+def lines(session: Session, found: list[AuditEvent]) -> list[Line]:
+    things = queries.things(session, found)
+    return [line(event, things.get((event.subject, event.subject_id or 0))) for event in found]
+
+
+def line(event: AuditEvent, thing: Base | None) -> Line:
+    hidden = words.about_self(event) and event.act != Act.ACCOUNT_CHANGE
+    return Line(
+        event=event,
+        who=words.who(event),
+        did=words.did(event),
+        name="" if hidden else words.name_of(thing),
+        path=path_of(thing),
+        more=words.more(event),
+    )
+
+
+def by_day(shown: list[Line]) -> list[tuple[date, list[Line]]]:
+    """Lines under their days, in UTC."""
+    days: dict[date, list[Line]] = {}
+    for each in shown:
+        days.setdefault(each.event.at.date(), []).append(each)
+    return list(days.items())
+
+
+def path_of(thing: Base | None) -> str | None:
+    """The page of a thing."""
+    match thing:
+        case ImageSet():
+            return f"/sets/{thing.id}"
+        case Image():
+            return f"/review?set={thing.set_id}&image={thing.id}"
+        case Style():
+            return f"/styles/{thing.code}"
+        case StyleVersion():
+            return f"/styles/{thing.style.code}?version={thing.number}"
+        case Reference():
+            return f"/references/{thing.id}.png"
+        case StructureMap():
+            return f"/maps/{thing.id}.png"
+        case Subject():
+            return f"/subjects/{thing.handle}"
+        case Campaign():
+            return f"/pictures?campaign={thing.id}"
+    return None
+
+
+def state(session: Session, me: User) -> Check:
+    try:
+        head = chain.head(session)
+    except chain.Broken as broken:
+        return Check(None, str(broken))
+    last = queries.last_check(session, me)
+    if last is None:
+        return Check(head)
+    return Check(head, last.details.get("problem"), last.at, words.who(last), last.details.get("events", 0))
+
+
+def name_of_subject(session: Session, wanted: RecordFilter) -> str:
+    """What the filter on one thing is called."""
+    if not wanted.subject:
+        return ""
+    name, row_id = wanted.subject
+    found = queries.things(session, [AuditEvent(subject=name, subject_id=row_id)])
+    return words.name_of(found.get(wanted.subject)) or f"{name} {row_id}"
+
+
+def acts() -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """The acts to choose from: each group's first word, its name, and its acts in words."""
+    return [
+        (first, name, [(act, did.capitalize()) for act, did in words.DID.items() if act.startswith(f"{first}:")])
+        for first, name in words.GROUPS.items()
+    ]
+
+
+def pairs(wanted: RecordFilter) -> list[tuple[str, Any]]:
+    """The filters as an address has them."""
+    values = {
+        "person": wanted.person,
+        "act": wanted.act,
+        "on": ":".join(map(str, wanted.subject)) if wanted.subject else "",
+        "since": wanted.since,
+        "until": wanted.until,
+        "q": wanted.q,
+    }
+    return [(name, value) for name, value in values.items() if value not in (None, "")]
+
+
+def day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

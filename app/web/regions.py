@@ -1,0 +1,30 @@
+"""Painted masks of regions: kept while the form of a set is still being filled in."""
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from app.errors import Invalid
+from app.files import Kind
+from app.pictures import Limits
+from app.sets import regions
+from app.web.deps import App, Form, Me, upload
+from app.web.pictures import Sha256, png
+
+router = APIRouter()
+
+# Where a picture may come in, so where a body may be that large.
+UPLOAD_PATHS = ("/regions",)
+
+
+@router.post("/regions/masks")
+def keep(app: App, me: Me, form: Form) -> Response:
+    """Keep a painted mask; its name, for the form's field of the regions."""
+    given = upload(form, "mask")
+    if given is None:
+        raise Invalid("picture", "Paint a mask first.")
+    return JSONResponse({"mask": regions.keep_mask(app.files, given[1], Limits.of(app.settings))})
+
+
+@router.get("/regions/masks/{mask}.png")
+def picture(app: App, me: Me, mask: Sha256) -> Response:
+    return png(app.files.path(Kind.MAPS, mask))

@@ -1,0 +1,81 @@
+"""What a guest sees who was sent a link: what it is, how large, and a button. No account, nothing else of Soroe."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.errors import Forbidden, UserError
+from app.exports import queries, service, shares
+from app.models import ExportState, Share
+from app.web.deps import App, Form, Parts, text
+from app.web.downloads import stream
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+COOKIE = "share"
+TOO_MANY_TRIES = "There were too many tries at this password; wait a minute, then try again."
+
+
+@router.get("/shared/{token}")
+def show(request: Request, app: App, token: str) -> Response:
+    with app.database.read() as session:
+        return guest_page(request, app, queries.share(session, token), token)
+
+
+@router.post("/shared/{token}")
+def unlock(request: Request, app: App, form: Form, token: str) -> Response:
+    with app.database.read() as session:
+        share = queries.share(session, token)
+    address = request.client.host if request.client else ""
+    # By both, as at the sign-in: a guesser elsewhere cannot lock the guest out.
+    if not app.share_tries.allow(f"{share.id} {address}"):
+        return guest_page(request, app, share, token, TOO_MANY_TRIES)
+    try:
+        shares.unlock(share, text(form, "password"))
+    except Forbidden as error:
+        with app.database.write() as session:
+            shares.refused(session, share.id)
+        return guest_page(request, app, share, token, str(error))
+    response = see_other(f"/shared/{token}")
+    response.set_cookie(
+        COOKIE,
+        shares.proof(share, token),
+        path=f"/shared/{token}",
+        expires=share.expires_at,
+        httponly=True,
+        samesite="lax",
+        secure=app.https,
+    )
+    return response
+
+
+@router.get("/shared/{token}/download.zip")
+def download(request: Request, app: App, token: str) -> Response:
+    with app.database.read() as session:
+        share = queries.share(session, token)
+        if not is_unlocked(request, share, token):
+            return see_other(f"/shared/{token}")
+        try:
+            archive = service.archive(session, share.export, app.exporter.store)
+        except UserError:
+            return see_other(f"/shared/{token}")  # the page says so in the guest's words
+
+    def begun() -> None:
+        with app.database.write() as session:
+            shares.downloaded(session, share.id)
+
+    return stream(request, share.export, archive, begun)
+
+
+def guest_page(request: Request, app: Parts, share: Share, token: str, problem: str = "") -> Response:
+    open_ = is_unlocked(request, share, token)
+    context: dict[str, Any] = {"share": share, "token": token, "unlocked": open_, "problem": problem, "ready": False}
+    if open_:
+        context["ready"] = share.export.state == ExportState.READY
+    return page(request, "exports/shared.html", 422 if problem else 200, **context)
+
+
+def is_unlocked(request: Request, share: Share, token: str) -> bool:
+    return shares.is_unlocked(share, token, request.cookies.get(COOKIE, ""))

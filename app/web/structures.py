@@ -1,0 +1,111 @@
+"""Structure maps: made from pictures while the form of a set is filled in, cropped, picked from those used before.
+
+The form's script asks these addresses; a refusal is its sentence as plain text.
+"""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.orm import Session
+
+from app.engine.base import ModelFacts
+from app.errors import Invalid
+from app.files import Kind
+from app.models import MapKind, StructureMap
+from app.pictures import Limits
+from app.structures import queries, service
+from app.text import whole_number
+from app.web.deps import App, Form, Me, Read, text, upload
+from app.web.pictures import Side, png, webp
+from app.web.templating import page
+
+router = APIRouter()
+
+# Where a picture may come in, so where a body may be that large.
+UPLOAD_PATHS = ("/maps",)
+
+
+@router.get("/maps")
+def library(request: Request, me: Me, session: Read, kind: MapKind | None = None) -> Response:
+    """The newest maps, as the form's chooser shows them."""
+    return page(request, "structures/_library.html", maps=queries.recent(session, me, kind), kind=kind)
+
+
+@router.post("/maps")
+def create(app: App, me: Me, form: Form) -> Response:
+    """Make a map from the picture that was sent, or take the one that was sent ready."""
+    sent = upload(form, "picture")
+    if sent is None:
+        raise Invalid("picture", "Choose a picture first.")
+    name, data = sent
+    with app.database.write() as session:
+        made, remark = service.upload(
+            session,
+            me,
+            app.files,
+            data,
+            name,
+            kind_of(text(form, "kind")),
+            size=size_of(text(form, "size"), app.engine.model),
+            ready=bool(text(form, "ready")),
+            depth_model=app.settings.depth_model,
+            limits=Limits.of(app.settings),
+        )
+        session.flush()
+        return JSONResponse(facts(made) | {"remark": remark}, 201)
+
+
+@router.post("/maps/{map_id}/crop")
+def crop(app: App, me: Me, form: Form, map_id: int) -> Response:
+    with app.database.write() as session:
+        given = queries.get(session, me, map_id)
+        made = service.crop(session, me, app.files, given, size_of(text(form, "size"), app.engine.model))
+        session.flush()
+        return JSONResponse(facts(made), 201)
+
+
+@router.get("/maps/{map_id}.png")
+def picture(app: App, me: Me, session: Read, map_id: int) -> Response:
+    return png(app.files.path(Kind.MAPS, queries.get(session, me, map_id).sha256))
+
+
+@router.get("/maps/{map_id}/thumb-{side}.webp")
+def thumbnail(app: App, me: Me, session: Read, map_id: int, side: Side) -> Response:
+    return webp(app.files.thumbnail(queries.get(session, me, map_id).sha256, int(side)))
+
+
+def facts(given: StructureMap) -> dict[str, Any]:
+    """A map as the form's script takes it."""
+    return {
+        "id": given.id,
+        "kind": str(given.kind),
+        "name": given.original_name,
+        "width": given.width,
+        "height": given.height,
+    }
+
+
+def named_facts(session: Session, field: str) -> list[dict[str, Any]]:
+    """Facts of the maps that a form's field names; of an unreadable field, none."""
+    try:
+        map_ids = {map_id for part in json.loads(field or "[]") for map_id in part["maps"]}
+    except (ValueError, TypeError, KeyError):
+        return []
+    known = queries.by_id(session, (map_id for map_id in map_ids if isinstance(map_id, int)))
+    return [facts(known[map_id]) for map_id in sorted(known)]
+
+
+def kind_of(name: str) -> MapKind:
+    if name not in list(MapKind):
+        raise Invalid("kind", f"A map shows {', '.join(MapKind)}; {name[:40]!r} was given.")
+    return MapKind(name)
+
+
+def size_of(value: str, model: ModelFacts) -> tuple[int, int]:
+    """The size in px that the form stands at, as in "1024x768"; the model's own while it is being typed."""
+    width, _, height = value.lower().partition("x")
+    sides = whole_number(width.strip()), whole_number(height.strip())
+    fits = all(side and side <= model.max_side for side in sides)
+    return (sides[0] or 0, sides[1] or 0) if fits else model.default_size

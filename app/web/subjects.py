@@ -1,0 +1,347 @@
+"""Subjects: the list, the form that asks for one, and the page on which its training is watched."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, UploadFile
+
+from app.accounts import service as accounts
+from app.engine.bus import RunningUnit, subject_topic
+from app.errors import Conflict, Invalid, NotFound
+from app.files import Kind
+from app.models import State, Subject, User
+from app.pictures import Limits
+from app.sets import queries as sets
+from app.subjects import queries, service
+from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, upload
+from app.web.live import MESSAGE_SECONDS
+from app.web.pictures import HEADERS, Sha256, Side, webp
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+# Where pictures may come in, and where a LoRA file may, which is larger.
+UPLOAD_PATHS = ("/subjects",)
+LORA_PATH = "/subjects/lora"
+
+SAMPLES_SHOWN = 12  # the newest
+FIELDS = ("name", "class_words", "phrase", "steps", "rank", "rate")
+
+
+async def read_pictures(request: Request) -> AsyncIterator[FormData]:
+    """A form with as many pictures as a subject may have. Its files are closed after the request."""
+    most = parts_of(request).engine.model.training.most_pictures
+    async with request.form(max_files=most + 1, max_fields=most + 50) as form:
+        yield form
+
+
+PicturesForm = Annotated[FormData, Depends(read_pictures)]
+
+
+@router.get("/subjects")
+def index(request: Request, app: App, me: Me, session: Read) -> Response:
+    return page(
+        request, "subjects/index.html", nav="subjects", subjects=queries.every(session, me), model=app.engine.model
+    )
+
+
+@router.get("/subjects/new")
+def new(request: Request, app: App, me: Me) -> Response:
+    return form_page(request, empty_form(app), [], {})
+
+
+@router.post("/subjects/pictures")
+def keep(app: App, me: Me, form: Form) -> Response:
+    """Keep one picture before the rest of the form is sent; its name, for the form."""
+    sent = upload(form, "picture")
+    if sent is None:
+        raise Invalid("picture", "Choose a picture first.")
+    sha256 = service.keep_picture(me, app.files, sent[1], app.engine.model, Limits.of(app.settings))
+    return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
+
+
+@router.get("/subjects/pictures/{sha256}/thumb-{side}.webp")
+def kept_thumbnail(app: App, me: Me, sha256: Sha256, side: Side) -> Response:
+    """Of a picture that a form holds, which no subject has yet."""
+    if not app.files.has(Kind.SUBJECTS, sha256):
+        raise NotFound("There is no such picture.")
+    return webp(app.files.thumbnail(sha256, int(side)))
+
+
+@router.post("/subjects")
+def create(request: Request, app: App, me: Me, form: PicturesForm) -> Response:
+    values = typed(form)
+    pictures = [name for name in form.getlist("kept") if isinstance(name, str) and app.files.has(Kind.SUBJECTS, name)]
+    try:
+        pictures += sent_pictures(app, me, form)
+        draft = service.Draft.from_form(values | {"pictures": tuple(pictures)}, app.engine.model.training)
+        with app.database.write() as session:
+            subject = service.create_from_pictures(session, me, app.files, draft, app.engine.model)
+    except Invalid as error:
+        return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
+    app.dispatcher.wake()
+    return see_other(f"/subjects/{subject.id}")
+
+
+@router.post(LORA_PATH)
+def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response:
+    values = typed(form)
+    try:
+        sent = upload(form, "file")
+        if sent is None:
+            raise Invalid("file", "Choose the LoRA, a .safetensors file.")
+        draft = service.Draft.from_form(
+            {name: values[name] for name in ("name", "class_words", "phrase")}, app.engine.model.training
+        )
+        with app.database.write() as session:
+            subject = service.create_from_file(session, me, app.files, draft, sent[1], sent[0], app.engine)
+    except Invalid as error:
+        return form_page(request, values, [], error.errors, from_file=True)
+    return see_other(f"/subjects/{subject.id}", f"@{subject.handle} is ready.")
+
+
+@router.get("/subjects/{subject_id}")
+def show(request: Request, app: App, me: Me, session: Read, subject_id: int) -> Response:
+    # Taken before the rows are read: what changes from here on, the events will say.
+    cursor = app.bus.cursor()
+    now = view(session, app, me, subject_id)
+    return page(request, "subjects/show.html", nav="subjects", cursor=cursor, **now.context())
+
+
+@router.post("/subjects/{subject_id}/cancel")
+def cancel(app: App, me: Me, subject_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            running = service.cancel(session, me, subject_id)
+    except Conflict as error:
+        return see_other(f"/subjects/{subject_id}", str(error), refused=True)
+    app.dispatcher.cancel(running)
+    app.dispatcher.changed(subject_topic(subject_id))
+    return see_other(f"/subjects/{subject_id}")
+
+
+@router.post("/subjects/{subject_id}/retry")
+def retry(app: App, me: Me, subject_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            service.retry(session, me, subject_id)
+    except Conflict as error:
+        return see_other(f"/subjects/{subject_id}", str(error), refused=True)
+    app.dispatcher.wake()
+    app.dispatcher.changed(subject_topic(subject_id))
+    return see_other(f"/subjects/{subject_id}")
+
+
+@router.post("/subjects/{subject_id}/archive")
+def archive(app: App, me: Me, subject_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            subject = service.archive(session, me, subject_id)
+    except Conflict as error:
+        return see_other(f"/subjects/{subject_id}", str(error), refused=True)
+    return see_other("/subjects", f"@{subject.handle} was archived.")
+
+
+@router.post("/subjects/{subject_id}/unarchive")
+def unarchive(app: App, me: Me, subject_id: int) -> Response:
+    with app.database.write() as session:
+        subject = service.unarchive(session, me, subject_id)
+    return see_other(f"/subjects/{subject_id}", f"@{subject.handle} is back.")
+
+
+@router.get("/subjects/{subject_id}/lora.safetensors")
+def download(app: App, me: Me, session: Read, subject_id: int) -> Response:
+    subject = queries.get(session, me, subject_id)
+    if subject.sha256 is None or not app.files.lora(subject.sha256).is_file():
+        raise NotFound("This subject has no file yet.")
+    return FileResponse(
+        app.files.lora(subject.sha256),
+        headers=HEADERS,
+        media_type="application/octet-stream",
+        filename=f"{subject.handle}.safetensors",
+    )
+
+
+@router.get("/subjects/{subject_id}/pictures/{position}/thumb-{side}.webp")
+def picture(app: App, me: Me, session: Read, subject_id: int, position: int, side: Side) -> Response:
+    return webp(app.files.thumbnail(queries.picture(session, me, subject_id, position).sha256, int(side)))
+
+
+@router.get("/subjects/samples/{sample_id}/thumb-{side}.webp")
+def sample(app: App, me: Me, session: Read, sample_id: int, side: Side) -> Response:
+    return webp(app.files.thumbnail(queries.sample(session, me, sample_id).sha256, int(side)))
+
+
+# What changes while it is watched
+
+
+@dataclass(frozen=True)
+class View:
+    """All that changes on a subject's page, for one person."""
+
+    subject: Subject
+    running: RunningUnit | None
+    line: int | None  # how many sets and trainings come before
+    mine: bool
+    usable: bool  # with the model that the server runs
+
+    @property
+    def done(self) -> bool:
+        return self.subject.state not in service.WAITING
+
+    def context(self, **more: object) -> dict[str, Any]:
+        """As the templates take it."""
+        subject, running = self.subject, self.running
+        return {
+            "subject": subject,
+            "step": max(running.step if running else 0, subject.step),
+            "loss": running.loss if running else None,
+            "class_pictures": running.class_pictures if running else (0, 0),
+            "seconds_left": running.seconds_left if running else None,
+            "samples": subject.samples[-SAMPLES_SHOWN:][::-1],
+            "line": self.line,
+            "done": self.done,
+            "usable": self.usable,
+            "can_cancel": self.mine and not self.done,
+            "can_retry": self.mine and subject.state in (State.FAILED, State.CANCELLED),
+            "can_archive": self.mine and self.done,
+        } | more
+
+
+def view(session: Session, parts: Parts, me: User, subject_id: int) -> View:
+    """A subject as it is now. Raises NotFound."""
+    subject = queries.get(session, me, subject_id)
+    topic = subject_topic(subject_id)
+    # A copy: the event loop changes what runs while this thread looks.
+    running = next((unit for unit in tuple(parts.bus.running.values()) if unit.topic == topic), None)
+    return View(
+        subject=subject,
+        running=running if subject.state == State.GENERATING else None,
+        line=sets.line(session, subject_id=subject_id) if subject.state == State.QUEUED else None,
+        mine=service.may_change(me, subject),
+        usable=subject.model == parts.engine.model.name,
+    )
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who watches what. The token is looked up again for every message: signing out ends the stream."""
+
+    subject_id: int
+    token: str
+
+
+def watch(request: Request, me: Me, session: Read, subject_id: int) -> Watching:
+    queries.get(session, me, subject_id)  # or NotFound, before the stream begins
+    return Watching(subject_id, session_token(request))
+
+
+@router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse)
+async def events(
+    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], after: str = ""
+) -> AsyncIterator[ServerSentEvent]:
+    """What changes in a subject, until it is done; begins with what changed since `Last-Event-ID` or `after`."""
+    cursor = request.headers.get("last-event-id", after)
+    while not app.bus.closed.is_set():
+        cursor = (await app.bus.changes(subject_topic(watched.subject_id), cursor)).cursor
+        message = await asyncio.to_thread(render, app, watched)
+        if message is None:
+            return
+        html, done = message
+        yield ServerSentEvent(raw_data=html, id=cursor)
+        if done:
+            yield ServerSentEvent(raw_data="done", event="done", id=cursor)
+            return
+        await asyncio.sleep(MESSAGE_SECONDS)
+
+
+def render(app: Parts, watched: Watching) -> tuple[str, bool] | None:
+    """The HTML of one message, and whether the training ended; None when the person has been signed out meanwhile."""
+    with app.database.read() as session:
+        me = accounts.user_for_token(session, watched.token)
+        if me is None:
+            return None
+        now = view(session, app, me, watched.subject_id)
+        template = app.environment.get_template("subjects/_live.html")
+        return template.render(now.context(oob=True)), now.done
+
+
+# The form
+
+
+def empty_form(app: Parts) -> dict[str, Any]:
+    usual = app.engine.model.training
+    return {
+        "name": "",
+        "class_words": "",
+        "phrase": "",
+        "steps": str(usual.steps),
+        "rank": str(usual.rank),
+        "rate": f"{usual.rate:g}",
+        "text_encoders": "on" if usual.text_encoders else "",
+    }
+
+
+def typed(form: FormData) -> dict[str, Any]:
+    """What the form says, as the page shows it again; a checkbox that is missing is off."""
+    return {name: text(form, name) for name in FIELDS} | {"text_encoders": text(form, "text_encoders") or "off"}
+
+
+def sent_pictures(app: Parts, me: User, form: FormData) -> list[str]:
+    """Pictures that came with the form itself, from a browser without scripts."""
+    sent = [file for file in form.getlist("picture") if isinstance(file, UploadFile) and file.filename]
+    limits = Limits.of(app.settings)
+    return [service.keep_picture(me, app.files, file.file.read(), app.engine.model, limits) for file in sent]
+
+
+def form_page(
+    request: Request, form: dict[str, Any], pictures: list[str], errors: dict[str, str], from_file: bool = False
+) -> Response:
+    parts = parts_of(request)
+    return page(
+        request,
+        "subjects/new.html",
+        422 if errors else 200,
+        nav="subjects",
+        form=empty_form(parts) | {name: value for name, value in form.items() if value},
+        pictures=pictures,
+        errors=errors,
+        from_file=from_file,
+        model=parts.engine.model,
+        upload_bytes=parts.settings.upload_bytes,
+        lora_bytes=parts.settings.lora_bytes,
+    )
+
+
+# For the pages of sets
+
+
+def offered(session: Session, app: Parts, me: User, form: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The subjects that a set's form offers, with what it says of them."""
+    chosen = asked(form.get("subjects", ""))
+    return [
+        {
+            "id": subject.id,
+            "handle": subject.handle,
+            "name": subject.name,
+            "picture": bool(subject.pictures),
+            "chosen": subject.id in chosen,
+            "weight": chosen.get(subject.id, 1.0),
+        }
+        for subject in queries.choices(session, me, app.engine.model.name)
+    ]
+
+
+def asked(value: str) -> dict[int, float]:
+    """Weights by subject, of the form's hidden field; what cannot be read is nothing, and the service says why."""
+    try:
+        return {int(part["id"]): float(part.get("weight", 1)) for part in json.loads(value or "[]")}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}

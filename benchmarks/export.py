@@ -1,0 +1,122 @@
+"""How long an export takes, and how much memory it needs beside its pictures: `python -m benchmarks.export`.
+
+Makes a campaign of so many approved pictures, makes its zip ready, and downloads it, each in a process of its own, so
+that peak memory is that of the step alone. The second export finds every picture in the cache.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+from sqlalchemy import insert
+
+from app.database import Database, migrate
+from app.exports import queries, service
+from app.exports.options import ExportOptions
+from app.exports.preparer import Preparer
+from app.files import Files, Kind
+from app.models import Decision, Role, State, User, Verdict, now
+from app.models import Image as ImageRow
+from app.settings import Settings
+from tests.factory import Factory, encoded
+
+DIFFERENT = 50  # pictures; the others are copies, each with a prompt of its own, so none is found in the cache
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--side", type=int, default=1024, help="px")
+    parser.add_argument("--format", default="jpeg")
+    parser.add_argument("--step", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.step:
+        print(json.dumps(run(asked)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"{asked.pictures} pictures of {asked.side} px as {asked.format}")
+        for step in ("nothing", "make", "prepare", "again", "download"):
+            command = [sys.executable, "-m", "benchmarks.export", *sys.argv[1:], "--step", step, "--data", folder]
+            result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            print(f"{step:>10}  {result['seconds']:8.2f} s  {result['peak']:6.0f} MB at most  {result.get('note', '')}")
+
+
+def run(asked: argparse.Namespace) -> dict[str, object]:
+    settings = Settings(data=asked.data, _env_file=None)  # type: ignore[call-arg]
+    migrate(settings)
+    database, files = Database(settings), Files(settings.data / "files")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak from here on: imports have had one of their own
+    began = time.perf_counter()
+    note = ""
+    if asked.step == "make":
+        make(database, files, asked.pictures, asked.side)
+    elif asked.step in ("prepare", "again"):
+        note = prepare(settings, database, files, asked.format, "{n}" if asked.step == "again" else "{n}-{slug}")
+    elif asked.step == "download":
+        note = download(settings, database, files)
+    return {"seconds": time.perf_counter() - began, "peak": peak(), "note": note}
+
+
+def peak() -> float:
+    """The most memory that this process has held, in MB. Linux only, where `ru_maxrss` may be the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def make(database: Database, files: Files, pictures: int, side: int) -> None:
+    noise = [Image.effect_noise((side // 8, side // 8), 20 + n).resize((side, side)).convert("RGB") for n in range(5)]
+    with database.write() as session:
+        factory = Factory(session, files)
+        manager = factory.user(Role.MANAGER)
+        image_set = factory.image_set(manager, prompts="a fox")
+        kept = []
+        for number in range(DIFFERENT):
+            colour = (number * 5, 90, 200 - number)
+            picture = Image.blend(noise[number % 5], Image.new("RGB", (side, side), colour), 0.5)
+            data = encoded(picture, compress_level=1)
+            kept.append((files.put(Kind.IMAGES, data), len(data)))
+        rows = []
+        for number in range(pictures):
+            sha256, size = kept[number % DIFFERENT]
+            told = {"set_id": image_set.id, "position": number + 2, "prompt": f"picture {number}", "seed": number}
+            done = {"state": State.FINISHED, "decision": Verdict.APPROVED, "finished_at": now()}
+            rows.append({**told, **done, "sha256": sha256, "bytes": size})
+        ids = session.scalars(insert(ImageRow).returning(ImageRow.id), rows).all()
+        decided = [{"image_id": each, "user_id": manager.id, "verdict": Verdict.APPROVED} for each in ids]
+        session.execute(insert(Decision), decided)
+
+
+def prepare(settings: Settings, database: Database, files: Files, form: str, template: str) -> str:
+    preparer = Preparer(settings, database, files)
+    with database.write() as session:
+        user = session.query(User).filter_by(role=Role.MANAGER).one()
+        wanted = service.subject(session, user, campaign_id=1)
+        options = ExportOptions(format=form, template=template)  # type: ignore[arg-type]
+        export = service.create(session, user, wanted, options)
+    preparer.prepare(export.id)
+    with database.read() as session:
+        ready = queries.get(session, user, export.id)
+        return f"{ready.state}, {ready.done} files, {(ready.bytes or 0) / 2**20:.0f} MB"
+
+
+def download(settings: Settings, database: Database, files: Files) -> str:
+    store = Preparer(settings, database, files).store
+    with database.read() as session:
+        user = session.query(User).filter_by(role=Role.MANAGER).one()
+        archive = service.archive(session, queries.get(session, user, 1), store)
+    read = sum(map(len, archive.read()))
+    if read != archive.length:
+        raise SystemExit(f"{read} bytes were read of a zip of {archive.length}")
+    began, start = time.perf_counter(), archive.length * 9 // 10
+    sum(map(len, archive.read(start, start + 1000)))
+    return f"{read / 2**20:.0f} MB; a kB from its last tenth after {1000 * (time.perf_counter() - began):.1f} ms"
+
+
+if __name__ == "__main__":
+    main()

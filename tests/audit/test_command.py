@@ -1,0 +1,91 @@
+"""`soroe audit`, as a process: what it says, and with which status it ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from app.audit import chain
+from app.audit.service import record
+from app.database import migrate
+from app.models import Act, AuditEvent, AuditHead, Role, User
+from app.settings import Settings
+from tests.factory import Factory
+
+SOROE = Path(sys.executable).with_name("soroe")
+EVENT = AuditEvent.__table__
+
+
+def audit(settings: Settings, *arguments: str) -> tuple[int, str]:
+    """The status, and what it said on either stream."""
+    environment = {**os.environ, "SOROE_DATA": str(settings.data)}
+    done = subprocess.run(
+        [SOROE, "audit", *arguments], check=False, capture_output=True, text=True, timeout=120, env=environment
+    )
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+@pytest.fixture
+def user(session: Session, make: Factory) -> User:
+    """Somebody who signed in 1 204 times."""
+    user = make.user(Role.ADMIN)
+    for _ in range(1204):
+        record(session, user, Act.SIGN_IN, user)
+    session.commit()
+    return user
+
+
+def test_an_unbroken_record(settings: Settings, session: Session, user: User) -> None:
+    assert audit(settings, "verify") == (0, "The record is unbroken: 1,204 events.")
+    status, head = audit(settings, "head")
+    assert (status, head) == (0, f"{chain.head(session).hash} 1204")
+    record(session, user, Act.SIGN_OUT, user)
+    session.commit()
+    found = "The record is unbroken: 1,205 events. The noted head is that of event 1,204."
+    assert audit(settings, "verify", "--head", head) == (0, found)
+    assert audit(settings, "verify", "--head", head.split()[0].upper()) == (0, found)
+
+
+def test_a_broken_record(settings: Settings, session: Session, user: User) -> None:
+    noted = chain.head(session).hash
+    session.execute(delete(EVENT).where(EVENT.c.id > 1200))
+    session.commit()
+    assert audit(settings, "verify") == (1, "The record is broken. Events 1201 to 1204 were removed.")
+    latest = session.get_one(AuditEvent, 1200)
+    session.execute(update(AuditHead).values(count=1200, hash=latest.hash))
+    session.commit()
+    assert audit(settings, "verify") == (0, "The record is unbroken: 1,200 events.")
+    status, sentence = audit(settings, "verify", "--head", noted)
+    assert status == 1
+    assert sentence.startswith("The record is broken. The noted head is not in the record")
+
+
+def test_no_head(settings: Settings, session: Session, user: User) -> None:
+    session.execute(delete(AuditHead))
+    session.commit()
+    assert audit(settings, "head") == (2, "soroe: The head of the record was removed.")
+    assert audit(settings, "verify") == (1, "The record is broken. The head of the record was removed.")
+
+
+def test_what_cannot_be_looked_at(settings: Settings, tmp_path: Path) -> None:
+    assert audit(settings, "verify", "--head", "9f2c")[0] == 2
+    nothing = Settings(data=tmp_path / "nothing")
+    status, sentence = audit(nothing, "verify")
+    assert status == 2
+    assert sentence.startswith("soroe: There is no record in")
+    assert not nothing.data.exists(), "looking makes nothing"
+    (settings.data / "soroe.sqlite3").write_bytes(b"not a database" * 100)
+    status, sentence = audit(settings, "verify")
+    assert (status, "cannot be read: file is not a database." in sentence) == (2, True)
+
+
+def test_data_of_an_earlier_soroe(tmp_path: Path) -> None:
+    old = Settings(data=tmp_path / "old")
+    migrate(old, "0002")
+    status, sentence = audit(old, "verify")
+    assert status == 2
+    assert sentence.endswith("is of an earlier Soroe; start this one on it once.")

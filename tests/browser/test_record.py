@@ -1,0 +1,119 @@
+"""A manager reads the record, by keyboard alone: finds events, checks the chain, takes a CSV away."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from app.main import create_app
+from app.models import Role
+from app.settings import Settings
+from tests.engine.painter import Painter
+from tests.web.server import Server, make_person, making, serve, signed_in_browser
+
+
+@pytest.fixture
+def busy(settings: Settings) -> Iterator[Server]:
+    """A server on which things have happened; its engine only paints."""
+    with serve(create_app(settings, Painter())) as server:
+        with making(server) as make:
+            owner = make.user(Role.DESIGNER, "森 はるか")
+            for name in ("Autumn table", "秋の食卓"):
+                make.decide(make.finished_set(owner, name=name, count=12).images[0])
+        yield server
+
+
+@pytest.fixture
+def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iterator[Page]:
+    """Signed in as a manager, at home."""
+    browser = signed_in_browser(busy, make_person(busy, Role.MANAGER, "Ito Kenji"))
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.add_cookies([{"name": name, "value": value, "url": busy.url} for name, value in browser.cookies.items()])
+    browser.close()
+    page = watch(context.new_page())
+    page.goto(busy.url)
+    yield page
+    context.close()
+
+
+def tab_to(page: Page, name: str | re.Pattern[str], role: str = "link") -> None:
+    """Press Tab until the control has the focus, as somebody without a mouse does."""
+    control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if control.evaluate("control => control === document.activeElement"):
+            return
+    raise AssertionError(f"Tab never comes to {name}")
+
+
+def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
+    tab_to(page, "Account: Ito Kenji", "button")
+    page.keyboard.press("Enter")
+    tab_to(page, "Record")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/record")
+    shown = page.locator(".event")
+    expect(shown).to_have_count(50)
+
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/record?before=*")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/record?after=*")
+    expect(shown.first).to_contain_text("Ito Kenji signed in")
+
+    page.keyboard.press("/")
+    page.keyboard.type("autumn")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("森 はるか asked for the set Autumn table")
+    page.wait_for_url("**q=autumn*")
+
+    tab_to(page, "Download CSV")
+    with page.expect_download() as begun:
+        page.keyboard.press("Enter")
+    with begun.value.path().open(encoding="utf-8-sig", newline="") as file:
+        assert [row["what"] for row in csv.DictReader(file)] == ["Autumn table"]
+
+    tab_to(page, "Only what happened to Autumn table")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/record?on=image_sets:1")
+    expect(page.get_by_text("Only Autumn table")).to_be_visible()
+
+    tab_to(page, "Check now", "button")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chain")).to_contain_text(re.compile(r"Unbroken, \d+ events, checked just now by Ito Kenji"))
+    page.locator(".chain summary").press("Enter")
+    expect(page.get_by_label(re.compile("Hash of event"))).to_have_value(re.compile("^[0-9a-f]{64}$"))
+    assert not problems
+
+
+def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: list[str]) -> None:
+    page.goto(busy.url + "/record")
+    page.evaluate("window.sameDocument = true")
+    page.get_by_label("Act").select_option(label="Decided on")
+    expect(page.locator(".event")).to_have_count(2)
+    page.get_by_label("Person").select_option(label="Soroe and strangers")
+    expect(page.get_by_role("heading", name="No event matches")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+    page.go_back()
+    expect(page.locator(".event")).to_have_count(2)
+    assert not problems
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1920])
+def test_it_fits_and_axe_finds_nothing(page: Page, busy: Server, scheme: str, width: int, problems: list[str]) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for path in ("/record", "/record?q=nothing+such", "/record?on=images:1"):
+        page.goto(busy.url + path)
+        page.locator(".chain summary").click()
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
+        assert not [
+            f"{path}: {found['id']}: {node['html'][:200]}"
+            for found in Axe().run(page).response["violations"]
+            for node in found["nodes"]
+        ]
+    assert not problems

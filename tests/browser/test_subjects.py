@@ -1,0 +1,85 @@
+"""Subjects in a real browser: pictures are dropped, a training is watched, and a set names what was learnt."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.main import create_app
+from app.models import Role
+from app.settings import Settings
+from tests.engine.painter import Painter
+from tests.style_aligned.drawings import drawing
+from tests.web.server import Server, make_person, making, serve, signed_in_browser
+
+SLOW = 20_000  # ms
+
+
+@pytest.fixture
+def painted(settings: Settings) -> Iterator[Server]:
+    """A server whose engine paints: here it is the page that is tested."""
+    with serve(create_app(settings, Painter(step_seconds=0.02))) as server:
+        yield server
+
+
+@pytest.fixture
+def page(painted: Server, chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Page]:
+    token = signed_in_browser(painted, make_person(painted, Role.DESIGNER)).cookies[painted.parts.cookie]
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=painted.url)
+    context.add_cookies([{"name": painted.parts.cookie, "value": token, "url": painted.url}])
+    page = watch(context.new_page())
+    page.goto("/")
+    yield page
+    context.close()
+
+
+def file(number: int) -> dict[str, object]:
+    written = io.BytesIO()
+    drawing(number).save(written, "PNG")
+    return {"name": f"{number}.png", "mimeType": "image/png", "buffer": written.getvalue()}
+
+
+def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, problems: list[str]) -> None:
+    with making(painted) as make:
+        make.style()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Subjects").click()
+    page.get_by_role("link", name="New subject").click()
+
+    chooser = page.locator("[data-pictures]")
+    chooser.set_input_files([file(0), file(1)])  # type: ignore[list-item]
+    expect(page.locator("[data-kept-words]")).to_have_text("2 pictures, 1 more needed", timeout=SLOW)
+    chooser.set_input_files([file(1)])  # type: ignore[list-item]
+    expect(page.locator("[data-kept-error]")).to_contain_text("1.png is there already", timeout=SLOW)
+    chooser.set_input_files([file(2), file(3)])  # type: ignore[list-item]
+    expect(page.locator("[data-kept-words]")).to_have_text("4 pictures", timeout=SLOW)
+    page.get_by_role("button", name="Remove this picture").first.click()
+    expect(page.locator("[data-kept-words]")).to_have_text("3 pictures")
+    page.get_by_label("Name", exact=True).first.fill("Blue mug")
+    page.get_by_label("Kind of thing").fill("mug")
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Steps").fill("150")
+    page.get_by_role("button", name="Start training").click()
+
+    page.wait_for_url(re.compile(r"/subjects/\d+$"))
+    expect(page.locator("#subject")).to_contain_text(re.compile(r"Step \d+ of 150"), timeout=SLOW)
+    expect(page.get_by_alt_text("Sample after 75 steps")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name="Use it in prompts")).to_be_visible(timeout=SLOW)
+
+    page.get_by_role("link", name="New set").last.click()
+    page.locator("#subjects summary").click()
+    box = page.get_by_role("checkbox", name="@blue-mug")
+    expect(box).not_to_be_checked()
+    page.locator("#prompts").fill("@blue-mug on a beach")
+    expect(box).to_be_checked()
+    page.locator("#prompts").fill("a fox")
+    expect(box).not_to_be_checked()
+    box.check()
+    page.locator("#subjects input[type=range]").fill("0.6")
+    assert page.locator("[name=subjects]").input_value() == '[{"id":1,"weight":0.6}]'
+    page.locator("#prompts").fill("a @blue-mug on a beach")
+    page.get_by_role("button", name=re.compile("Generate")).first.click()
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+    expect(page.get_by_text("@blue-mug × 0.6")).to_be_visible()
+    assert not problems

@@ -1,0 +1,75 @@
+"""The engine of one machine gives structures to its studio: ControlNets by the settings, maps from their files."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import ControlNetModel
+from PIL import Image, ImageDraw
+
+from app.engine.events import Event, Failed, ImageReady, Unit, UnitStructure
+from app.engine.local import LocalEngine
+from app.settings import Settings
+from app.style_aligned.loading import Place, load_pipeline
+from tests.engine.test_local import Run, collect
+from tests.engine.test_local import run as run  # fixtures, shared
+from tests.engine.test_local import unit as unit
+
+
+@pytest.fixture(scope="module")
+def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    """With a ControlNet for depth that lets something through, and one for edges that is not there."""
+    folder = tmp_path_factory.mktemp("engine")
+    unet = load_pipeline("demo", Place.choose("cpu"), lambda what, share: None).unet
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in (*net.controlnet_down_blocks.parameters(), *net.controlnet_cond_embedding.parameters()):
+        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    net.save_pretrained(folder / "net")
+    names = f"depth={folder / 'net'}, edges={folder / 'gone'}"
+    engine = LocalEngine(Settings(_env_file=None, data=folder, device="cpu", controlnets=names))
+    run(engine.start())
+    yield engine
+    run(engine.close())
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    picture = Image.new("L", (128, 128))
+    ImageDraw.Draw(picture).rectangle((32, 32, 96, 96), outline=255, width=3)
+    picture.save(tmp_path / "lines.png")
+    return tmp_path / "lines.png"
+
+
+def made(run: Run, engine: LocalEngine, unit: Unit, *structures: UnitStructure) -> list[Event]:
+    return list(run(collect(engine.run(replace(unit, steps=2, structures=structures)))))
+
+
+def pictures(events: list[Event]) -> list[bytes]:
+    return [event.png for event in events if isinstance(event, ImageReady)]
+
+
+def test_the_model_says_which_maps_it_follows(engine: LocalEngine) -> None:
+    assert {"depth", "edges"} <= set(engine.model.controls)
+
+
+def test_a_unit_follows_its_maps(run: Run, engine: LocalEngine, unit: Unit, lines: Path) -> None:
+    plain = pictures(made(run, engine, unit))
+    one = pictures(made(run, engine, unit, UnitStructure("depth", (lines,))))
+    each = pictures(made(run, engine, unit, UnitStructure("depth", (lines, lines))))
+    assert len(one) == 2
+    assert one != plain
+    assert each == one
+    assert pictures(made(run, engine, unit, UnitStructure("depth", (lines,), weight=0))) == plain
+
+
+def test_what_cannot_be_followed_is_a_sentence(run: Run, engine: LocalEngine, unit: Unit, lines: Path) -> None:
+    *_, last = made(run, engine, unit, UnitStructure("edges", (lines,)))
+    assert isinstance(last, Failed)
+    assert not last.transient
+    assert last.message.startswith("There is no ControlNet at ")
+    *_, last = made(run, engine, unit, UnitStructure("depth", (Path("/nowhere/gone.png"),)))
+    assert isinstance(last, Failed)
+    assert last.message == "A picture's file is missing: gone.png. Restore the data folder or upload it again."

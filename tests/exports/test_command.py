@@ -1,0 +1,62 @@
+"""`soroe certificates`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from app.exports import certificates
+from app.settings import Settings
+from tests.exports.test_certificates import own
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["soroe", "certificates", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_it_makes_shows_and_renews(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOROE_DATA", str(tmp_path / "data"))
+    assert run(monkeypatch) == 0
+    first = capsys.readouterr().out
+    assert "signed by Soroe (es256)" in first
+    assert str(tmp_path / "data" / "certificates" / "authority.pem") in first
+    identity = certificates.identity(Settings(data=tmp_path / "data"))
+    assert identity.authority_fingerprint in first
+    assert run(monkeypatch, "--renew") == 0
+    again = capsys.readouterr().out
+    assert re.findall("SHA-256 .*", again) == re.findall("SHA-256 .*", first), "the authority stays"
+    assert certificates.identity(Settings(data=tmp_path / "data")).fingerprint != identity.fingerprint
+
+
+def test_the_teams_own_certificate_is_shown_and_not_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = own(tmp_path, days=10)
+    monkeypatch.setenv("SOROE_DATA", str(settings.data))
+    monkeypatch.setenv("SOROE_SIGNING_CERTIFICATE", settings.signing_certificate)
+    monkeypatch.setenv("SOROE_SIGNING_KEY", settings.signing_key)
+    assert run(monkeypatch) == 0
+    shown = capsys.readouterr().out
+    assert "Example Studio" in shown
+    assert "ends soon" in shown
+    assert run(monkeypatch, "--renew") == 2
+    assert "renew it where it was made" in capsys.readouterr().err
+
+
+def test_a_wrong_certificate_is_one_sentence_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = own(tmp_path, authority=False)
+    monkeypatch.setenv("SOROE_SIGNING_CERTIFICATE", settings.signing_certificate)
+    assert run(monkeypatch) == 2
+    assert "belong together" in capsys.readouterr().err
+    monkeypatch.setenv("SOROE_SIGNING_KEY", settings.signing_key)
+    monkeypatch.setenv("SOROE_DATA", str(settings.data))
+    assert run(monkeypatch) == 2
+    assert "signed by itself" in capsys.readouterr().err

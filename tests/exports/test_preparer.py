@@ -1,0 +1,323 @@
+"""Exports made ready: converted, signed, kept, with their manifests, as one zip."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import zipfile
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Picture
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.exports import certificates, manifest, provenance, queries, service
+from app.exports.options import FORMATS, ExportOptions
+from app.exports.preparer import Preparer
+from app.files import Files, Kind
+from app.models import Export, ExportFile, ExportState, Role, Share, Verdict, now
+from tests.exports.conftest import Make
+from tests.exports.test_service import approved_set
+from tests.factory import Factory
+
+
+def unzipped(session: Session, export: Export, preparer: Preparer) -> zipfile.ZipFile:
+    archive = service.archive(session, export, preparer.store)
+    data = b"".join(archive.read())
+    assert len(data) == archive.length == export.bytes
+    opened = zipfile.ZipFile(io.BytesIO(data))
+    assert opened.testzip() is None
+    return opened
+
+
+def lines(opened: zipfile.ZipFile) -> list[dict[str, str]]:
+    data = opened.read("manifest.csv")
+    assert data.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_zip_has_signed_pictures_in_every_size(
+    session: Session, make: Factory, preparer: Preparer, ready: Make, name: str
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox")
+    options = ExportOptions(format=name, sizes=("original", "90x160"), template="{size}")  # type: ignore[arg-type]
+    opened = unzipped(session, ready(user, options, set_id=image_set.id), preparer)
+    authority = certificates.identity(preparer.settings).authority
+    form = FORMATS[name]
+    for size in ("original", "90x160"):
+        data = opened.read(size + form.suffix)
+        with Picture.open(io.BytesIO(data)) as picture:
+            assert picture.format == form.kind
+            assert picture.size == ((96, 64) if size == "original" else (90, 160))
+        assert provenance.verified(data, form.media_type, authority)["validation_state"] == "Trusted"
+    assert opened.read(service.AUTHORITY).decode() == authority
+
+
+def test_the_original_keeps_every_pixel(
+    session: Session, make: Factory, files: Files, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox")
+    opened = unzipped(session, ready(user, set_id=image_set.id), preparer)
+    with (
+        Picture.open(files.path(Kind.IMAGES, image_set.images[0].sha256 or "")) as made,
+        Picture.open(io.BytesIO(opened.read(opened.namelist()[0]))) as delivered,
+    ):
+        assert made.tobytes() == delivered.tobytes()
+
+
+def test_manifests_say_how_each_was_made(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    user, style = make.user(), make.style(name="Retro sunburst", strength=1.5, text="vintage")
+    reference = style.versions[0].references[0].reference
+    reference.rights = {"creator": "Mori Haruka", "copyright": "© 2026"}
+    values = {"prompts": "a fox\n露のついたぶどう", "seed": 7, "size": "384x256", "scheduler": "ddim"}
+    image_set = make.finished_set(user, style, name='Set, with “quotes"', campaign="Spring", **values)
+    image = image_set.images[1]
+    make.decide(image, Verdict.REJECTED, make.user(Role.REVIEWER, name="First"))
+    make.decide(image, reviewer=make.user(Role.REVIEWER, name="Ito Kenji"))
+    opened = unzipped(session, ready(user, set_id=image_set.id), preparer)
+    (row,) = lines(opened)
+    data = opened.read(row["file"])
+    approved_at = row.pop("approved at")
+    assert abs((now() - now().fromisoformat(approved_at)).total_seconds()) < 60
+    assert row == {
+        "file": "spring-retro-sunburst-001-露のついたぶどう.png",
+        "image": str(image.id),
+        "prompt": "露のついたぶどう",
+        "seed": "8",
+        "campaign": "Spring",
+        "set": 'Set, with “quotes"',
+        "style": "Retro sunburst",
+        "style code": style.code,
+        "version": "1",
+        "references": reference.sha256,
+        "rights": "creator: Mori Haruka, copyright: © 2026",
+        "model": "demo",
+        "size": "384x256",
+        "made as": "384x256",
+        "steps": "20",
+        "guidance": "5.0",
+        "scheduler": "ddim",
+        "strength": "1.5",
+        "approved by": "Ito Kenji",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": str(len(data)),
+        "note": "",
+    }
+    told = json.loads(opened.read("manifest.json"))
+    (entry,) = told["files"]
+    assert entry["sha256"] == row["sha256"]
+    assert entry["references"][0]["rights"] == reference.rights
+    assert entry["settings"]["style text"] == "vintage"
+    assert [(each["verdict"], each["by"]) for each in entry["decisions"]] == [
+        ("rejected", "First"),
+        ("approved", "Ito Kenji"),
+    ]
+
+
+def test_a_decision_after_the_export_was_asked_for_changes_nothing_in_it(
+    session: Session, make: Factory, preparer: Preparer
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox")
+    export = service.create(session, user, service.subject(session, user, set_id=image_set.id), ExportOptions())
+    make.decide(image_set.images[0], Verdict.WITHDRAWN)
+    session.commit()
+    preparer.prepare(export.id)
+    session.refresh(export)
+    (entry,) = json.loads(unzipped(session, export, preparer).read("manifest.json"))["files"]
+    assert [each["verdict"] for each in entry["decisions"]] == ["approved"]
+
+
+def test_manifest_runs_no_formula(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    user = make.user()
+    (row,) = lines(unzipped(session, ready(user, set_id=approved_set(make, user, prompts="=1+1").id), preparer))
+    assert row["prompt"] == row["set"] == "'=1+1"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("＝cmd", "'＝cmd"),
+        ("a = b", "a = b"),
+    ],
+)
+def test_a_formula_is_marked_as_text(text: str, cell: str) -> None:
+    assert manifest.harmless(text) == cell
+
+
+@given(st.text())
+def test_no_text_is_a_formula(text: str) -> None:
+    cell = str(manifest.harmless(text))
+    assert cell[:1] not in tuple("=+-@\t\r\n＝＋－＠")
+    assert cell.endswith(text)
+
+
+def test_what_is_not_wanted_is_not_there(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a secret fox")
+    options = ExportOptions(manifests=False, certificate=False, prompts=False, template="{n}")
+    opened = unzipped(session, ready(user, options, set_id=image_set.id), preparer)
+    assert opened.namelist() == ["1.png"]
+    assert b"secret" not in opened.read("1.png")
+
+
+def test_a_lost_file_is_named_and_stops_nothing(
+    session: Session, make: Factory, files: Files, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox\nan owl\na pear\na bell")
+    files.path(Kind.IMAGES, image_set.images[1].sha256 or "").unlink()
+    files.path(Kind.IMAGES, image_set.images[2].sha256 or "").write_bytes(b"damaged")
+    export = ready(user, ExportOptions(template="{n}-{slug}"), set_id=image_set.id)
+    assert (export.state, export.done, export.lost) == (ExportState.READY, 4, 2)
+    opened = unzipped(session, export, preparer)
+    assert [name for name in opened.namelist() if name.endswith(".png")] == ["1-a-fox.png", "4-a-bell.png"]
+    assert [(row["file"], bool(row["note"])) for row in lines(opened)] == [
+        ("1-a-fox.png", False),
+        ("2-an-owl.png", True),
+        ("3-a-pear.png", True),
+        ("4-a-bell.png", False),
+    ]
+    assert [entry.get("lost") for entry in json.loads(opened.read("manifest.json"))["files"]] == [
+        None,
+        "2-an-owl.png",
+        "3-a-pear.png",
+        None,
+    ]
+    note = opened.read("missing-files.txt").decode("utf-8-sig")
+    assert "2-an-owl.png" in note
+    assert "3-a-pear.png" in note
+
+
+def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
+    session: Session, make: Factory, files: Files, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox")
+    path = files.path(Kind.IMAGES, image_set.images[0].sha256 or "")
+    png = path.read_bytes()
+    path.unlink()
+    export = ready(user, set_id=image_set.id)
+    assert export.state == ExportState.FAILED
+    assert "lost from the server" in (export.error or "")
+    with pytest.raises(Conflict, match="All files of these"):
+        service.archive(session, export, preparer.store)
+    path.write_bytes(png)
+    service.prepare_again(session, user, export.id)
+    session.commit()
+    preparer.prepare(export.id)
+    session.refresh(export)
+    assert len(unzipped(session, export, preparer).namelist()) == 4
+
+
+def test_a_picture_is_converted_once(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    """The second export has the very same files, bytes of their signatures too; one more picture is all that is new."""
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox\nan owl")
+    make.decide(image_set.images[0])
+    cache = preparer.store.root / "cache"
+    first = ready(user, set_id=image_set.id)
+    (kept,) = cache.glob("*/*")
+    written = kept.stat().st_mtime_ns
+    make.decide(image_set.images[1])
+    second = ready(user, ExportOptions(template="{n}"), set_id=image_set.id)
+    assert len(list(cache.glob("*/*"))) == 2
+    assert kept.stat().st_mtime_ns == written
+    old, new = unzipped(session, first, preparer), unzipped(session, second, preparer)
+    assert old.read(old.namelist()[0]) == new.read("1.png")
+
+
+def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    user = make.user()
+    image_set = approved_set(make, user)
+    export = ready(user, set_id=image_set.id)
+    before = b"".join(service.archive(session, export, preparer.store).read()), export.etag
+    assert b"".join(service.archive(session, export, preparer.store).read()) == before[0]
+    next((preparer.store.root / "cache").glob("*/*")).unlink()
+    with pytest.raises(Conflict, match="cleared away"):
+        service.archive(session, export, preparer.store)
+    service.prepare_again(session, user, export.id)
+    session.commit()
+    preparer.prepare(export.id)
+    session.refresh(export)
+    assert export.etag != before[1], "the picture was signed anew"
+    assert export.state == ExportState.READY
+
+
+def test_what_a_crash_interrupted_goes_on(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user, prompts="a\nb\nc").id)
+    file = session.scalars(select(ExportFile).where(ExportFile.position == 2)).one()
+    file.key = file.sha256 = file.bytes = file.crc32 = None
+    export.state, export.done = ExportState.PREPARING, 2
+    session.commit()
+    assert queries.waiting(session) == export.id
+    session.commit()
+    preparer.prepare(export.id)
+    session.refresh(export)
+    assert (export.state, export.done) == (ExportState.READY, 3)
+    assert len([name for name in unzipped(session, export, preparer).namelist() if name.endswith(".png")]) == 3
+
+
+def test_without_a_certificate_that_can_sign_the_export_fails_with_the_reason(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    preparer.settings.signing_certificate = preparer.settings.signing_key = "/nothing/here.pem"
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user).id)
+    assert export.state == ExportState.FAILED
+    assert "/nothing/here.pem cannot be read" in (export.error or "")
+
+
+def test_an_export_that_is_not_ready_is_not_downloaded(session: Session, make: Factory, preparer: Preparer) -> None:
+    user = make.user()
+    image_set = approved_set(make, user)
+    export = service.create(session, user, service.subject(session, user, set_id=image_set.id), ExportOptions())
+    with pytest.raises(Conflict, match="still being made ready"):
+        service.archive(session, export, preparer.store)
+
+
+def test_old_exports_are_forgotten_unless_an_open_link_leads_to_them(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    old, shared, young = (
+        ready(user, ExportOptions(quality=quality, format="webp"), set_id=approved_set(make, user).id)
+        for quality in (70, 80, 90)
+    )
+    for export in (old, shared):
+        export.created_at = now() - timedelta(days=preparer.settings.export_days + 1)
+    session.add(Share(export_id=shared.id, token_hash="-", made_by_id=user.id, expires_at=now() + timedelta(days=1)))
+    unused = preparer.store.picture("ab" * 32, ".webp")
+    unused.parent.mkdir()
+    unused.touch()
+    os.utime(unused, (0, 0))
+    session.commit()
+    preparer.tidy()
+    session.expire_all()
+    assert {export.id for export in session.scalars(select(Export))} == {shared.id, young.id}
+    assert {path.name for path in (preparer.store.root / "made").iterdir()} == {str(shared.id), str(young.id)}
+    assert not unused.exists()
+    unzipped(session, young, preparer)
+
+
+def test_deleting_ends_the_links(session: Session, make: Factory, ready: Make) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user).id)
+    session.add(Share(export_id=export.id, token_hash="-", made_by_id=user.id, expires_at=now() + timedelta(days=1)))
+    session.flush()
+    service.delete(session, user, export.id)
+    session.flush()
+    assert session.scalars(select(Share)).all() == session.scalars(select(ExportFile)).all() == []

@@ -1,0 +1,282 @@
+"""Panoramas: windows that are denoised together make one picture, without seams, at any width in the same memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor, nn
+
+from app.quality.look import Look
+from app.style_aligned import ImageReady, Preview, Sharing, Studio
+from app.style_aligned.panorama import Canvas, Window, window_size
+from app.style_aligned.sampler import Brush, guide
+from tests.style_aligned.conftest import ready
+
+WIDE = (512, 128)  # four times as wide as the model is good at
+BORDERS = 1.5  # times the steps around it may the step across a window's border be; measured 1.2, side by side 18
+ENDS = 3  # the same of seamless ends, of which there are few; measured 1.3, and 6.7 of ends that are not
+AROUND = [place for place in range(-6, 7) if place]  # columns
+
+
+def sharpness(picture: Image.Image, columns: Sequence[int]) -> float:
+    """How the step from each of `columns` to the next compares with those within 6 px, on average: 1 is no seam.
+
+    A seam is one sharp step; an object's outlines are many around it. The step after the last column is to the first.
+    """
+    pixels = np.asarray(picture.convert("RGB"), np.float64)
+    steps = np.abs(np.roll(pixels, -1, 1) - pixels).mean((0, 2))
+    around = [steps[[(column + place) % len(steps) for place in AROUND]].mean() for column in columns]
+    return float(np.mean(steps[list(columns)] / around))
+
+
+def borders(canvas: Canvas, factor: int) -> list[int]:
+    """The columns of pixels after which a window begins or ends within the picture."""
+    width = canvas.width * factor
+    edges = {side * factor % width for window in canvas.windows for side in (window.left, window.left + window.width)}
+    return sorted(edge - 1 for edge in edges if edge)
+
+
+def wide_canvas(seamless: bool = False) -> Canvas:
+    return Canvas.covered(16, 64, (16, 16), seamless)
+
+
+@pytest.fixture(scope="module")
+def made(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, ImageReady]:
+    """A panorama in each of four looks, and in two of them a seamless one."""
+
+    def make(look: str, prompt: str, seamless: bool) -> ImageReady:
+        how = {"reference": studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
+        return ready(studio.generate([prompt], size=WIDE, seeds=[3], steps=8, preview_every=0, **how))[0]
+
+    prompts = ["a house", "a tulip", "a tree", "a car"]
+    images = {look: make(look, prompt, False) for look, prompt in zip(looks, prompts, strict=True)}
+    return images | {f"{look}, seamless": make(look, "a tulip", True) for look in list(looks)[:2]}
+
+
+@pytest.fixture(scope="module")
+def panoramas(made: dict[str, ImageReady]) -> dict[str, Image.Image]:
+    return {name: image.picture for name, image in made.items()}
+
+
+# One picture
+
+
+def test_no_seam_where_windows_begin_or_end(panoramas: dict[str, Image.Image]) -> None:
+    columns = borders(wide_canvas(), 8)
+    assert columns == [63, 127, 191, 255, 319, 383, 447]
+    at_borders = np.mean([sharpness(picture, columns) for picture in panoramas.values()])
+    elsewhere = np.mean([sharpness(picture, range(8, 504)) for picture in panoramas.values()])
+    print(f"the step across a border: {at_borders:.2f} of those around it; elsewhere {elsewhere:.2f}")
+    assert at_borders < BORDERS * elsewhere
+
+
+def test_pictures_side_by_side_have_seams(studio: Studio, looks: dict[str, Image.Image]) -> None:
+    """What the same measure says of four pictures in one look that know nothing of each other."""
+    how = {"reference": studio.reference(looks["poster-pear"]), "sharing": Sharing.for_picture()}
+    parts = ready(studio.generate(["a house"] * 4, steps=8, preview_every=0, **how))
+    side_by_side = Image.new("RGB", WIDE)
+    for place, part in enumerate(parts):
+        side_by_side.paste(part.picture, (128 * place, 0))
+    seams = sharpness(side_by_side, [127, 255, 383])
+    print(f"side by side: {seams:.2f}")
+    assert seams > 1.5 * BORDERS
+
+
+def test_seamless_ends_meet(panoramas: dict[str, Image.Image]) -> None:
+    open_ends, closed = (
+        np.mean([sharpness(p, [511]) for name, p in panoramas.items() if ("seamless" in name) is seamless])
+        for seamless in (False, True)
+    )
+    print(f"from the last column to the first: {closed:.2f} of the steps around it, {open_ends:.2f} without seamless")
+    assert closed < ENDS
+    assert closed < 0.6 * open_ends
+
+
+def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageReady]) -> None:
+    """Windows of the VAE are as good as the whole picture at once, which needs memory that grows with it."""
+    columns = borders(wide_canvas(), 8)
+    with torch.inference_mode():
+        whole = [studio.decode(image.latents) for name, image in made.items() if "seamless" not in name]
+    parts = [image.picture for name, image in made.items() if "seamless" not in name]
+    at_once, by_windows = (np.mean([sharpness(picture, columns) for picture in kind]) for kind in (whole, parts))
+    print(f"at borders: {by_windows:.2f} by windows, {at_once:.2f} at once")
+    assert by_windows < at_once + 0.15
+
+
+def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[str, Image.Image]) -> None:
+    """Each quarter of a panorama is nearer to its own reference than to any other."""
+    for look in looks:
+        for left in range(0, 512, 128):
+            part = Look.of(panoramas[look].crop((left, 0, left + 128, 128)))
+            distances = {other: part.distance(Look.of(picture)) for other, picture in looks.items()}
+            assert min(distances, key=distances.__getitem__) == look
+
+
+# Exactness
+
+
+def test_one_window_is_no_window_bit_for_bit(studio: Studio) -> None:
+    def last(canvas: Canvas | None) -> Tensor:
+        with torch.inference_mode():
+            brush = Brush(studio.condition(["a fox"], "", 4.0, (128, 128)))
+            noise = studio.noise([1], (128, 128))
+            steps = studio.sampler.denoise(
+                studio.scheduler("ddim", 3), noise, [brush], guidance=4.0, generators=[], canvas=canvas
+            )
+            *_, state = steps
+            return state.latents
+
+    assert torch.equal(last(None), last(Canvas.covered(16, 16, (16, 16))))
+    with torch.inference_mode():
+        assert torch.equal(last(None), by_the_book(studio, 3, [Window(0, 0, 16, 16)], (16, 16)))
+
+
+def by_the_book(studio: Studio, steps: int, windows: list[Window], size: tuple[int, int]) -> Tensor:
+    """MultiDiffusion as in the paper's equation 5: step every window by itself, then average the latents."""
+    scheduler = studio.scheduler("ddim", steps)
+    latents = studio.noise([1], (size[1] * 8, size[0] * 8))
+    conditioning = studio.condition(["a fox"], "", 4.0, (128, 128))
+    for t in scheduler.timesteps:
+        value, count = torch.zeros_like(latents), torch.zeros_like(latents)
+        for w in windows:
+            rows, columns = slice(w.top, w.top + w.height), slice(w.left, w.left + w.width)
+            view = latents[..., rows, columns]
+            both = studio.unet(torch.cat([view] * 2), t, **conditioning.arguments()).sample
+            output = guide(both.unflatten(0, (2, 1)), 4.0)
+            weight = Canvas(*size, tuple(windows)).weight(w)
+            value[..., rows, columns] += weight * scheduler.step(output, t, view).prev_sample
+            count[..., rows, columns] += weight
+        latents = value / count
+    return latents
+
+
+def test_the_mean_of_predictions_is_the_papers_mean_of_latents(studio: Studio) -> None:
+    canvas = Canvas.covered(16, 32, (16, 16))
+    assert len(canvas.windows) == 3
+    with torch.inference_mode():
+        brush = Brush(studio.condition(["a fox"], "", 4.0, (128, 128)))
+        noise = studio.noise([1], (256, 128))
+        *_, state = studio.sampler.denoise(
+            studio.scheduler("ddim", 4), noise, [brush], guidance=4.0, generators=[], canvas=canvas
+        )
+        expected = by_the_book(studio, 4, list(canvas.windows), (16, 32))
+    assert (state.latents - expected).abs().max() < 1e-4
+
+
+sizes = st.integers(1, 60)
+
+
+@given(height=sizes, width=sizes, high=sizes, wide=sizes, seamless=st.booleans())
+def test_windows_cover_everything_once(height: int, width: int, high: int, wide: int, seamless: bool) -> None:
+    canvas = Canvas.covered(height, width, (high, wide), seamless)
+    (patches,) = canvas.patches([None])
+    total = torch.zeros(height, width)
+    for patch in patches:
+        assert patch.weight.shape == (min(high, height), min(wide, width))
+        patch.window.add(total, patch.weight)
+    assert torch.allclose(total, torch.ones(height, width), atol=1e-5)
+
+
+@given(length=sizes, left=sizes, width=sizes)
+def test_cut_and_add_go_around(length: int, left: int, width: int) -> None:
+    window = Window(0, left % length, 1, min(width, length))
+    x = torch.arange(length).float()[None]
+    columns = [(window.left + i) % length for i in range(window.width)]
+    assert window.cut(x)[0].tolist() == columns
+    y = torch.zeros(1, length)
+    window.add(y, window.cut(x))
+    assert y[0].nonzero().flatten().tolist() == sorted(c for c in columns if c)
+
+
+# Memory
+
+
+@contextmanager
+def largest(*modules: Any) -> Iterator[Callable[[], int]]:
+    """Within, the largest tensor, in numbers, that any layer of `modules` takes or gives."""
+    most = 0
+
+    def look(_: nn.Module, *given: Any) -> None:
+        nonlocal most
+        for part in given:
+            for value in part if isinstance(part, tuple) else (part,):
+                most = max(most, value.numel() if isinstance(value, Tensor) else 0)
+
+    hooks = [layer.register_forward_hook(look) for module in modules for layer in module.modules()]
+    try:
+        yield lambda: most
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def test_memory_does_not_grow_with_width(studio: Studio, looks: dict[str, Image.Image]) -> None:
+    def seen(width: int) -> int:
+        with largest(studio.unet, studio.vae) as most:
+            reference = studio.reference(looks["neon-guitar"])
+            ready(studio.generate(["a fox"], reference=reference, size=(width, 128), steps=1, preview_every=0))
+            return most()
+
+    assert seen(256) == seen(1024) == seen(128)
+
+
+# Shapes
+
+
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        ((1024, 1024), (1024, 1024)),
+        ((1344, 768), (1344, 768)),
+        ((2560, 720), (1440, 720)),
+        ((1080, 1920), (1024, 1024)),
+        ((2912, 360), (1440, 360)),
+        ((4096, 4096), (1024, 1024)),
+    ],
+)
+def test_window_of(size: tuple[int, int], window: tuple[int, int]) -> None:
+    """About the area that SDXL was trained at, never longer than the longest of its training shapes."""
+    assert window_size(size, (1024, 1024), 32) == window
+
+
+def test_previews_have_the_panoramas_shape(studio: Studio) -> None:
+    events = studio.generate(["a fox"], size=(256, 128), steps=2, preview_every=1)
+    assert [event.picture.size for event in events if isinstance(event, Preview)] == [(256, 128)]
+
+
+def test_the_first_panorama_is_the_reference_of_the_others(studio: Studio) -> None:
+    """Without a picture, in the way of the paper's text-only sets: the second picture changes with the first prompt."""
+    how = {"size": (256, 128), "seeds": [1, 2], "steps": 3, "preview_every": 0}
+    one = ready(studio.generate(["a fox", "a car"], **how))
+    other = ready(studio.generate(["a house", "a car"], **how))
+    alone = ready(studio.generate(["a fox"], **{**how, "seeds": [1]}))
+    assert one[1].picture.size == (256, 128)
+    assert one[1].picture.tobytes() != other[1].picture.tobytes()
+    assert one[0].picture.tobytes() == alone[0].picture.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        ((3840, 128), "at most 16 times as long as it is high or wide; 3840 x 128 was given"),
+        ((128, 3840), "at most 16 times as long as it is high or wide; 128 x 3840 was given"),
+        ((500, 128), "multiples of 8 px; 500 x 128 was given"),
+        ((0, 128), "multiples of 8 px; 0 x 128 was given"),
+    ],
+)
+def test_bad_sizes_are_refused_before_anything_runs(studio: Studio, size: tuple[int, int], sentence: str) -> None:
+    with largest(studio.unet, studio.vae) as most:
+        with pytest.raises(ValueError, match=sentence):
+            next(studio.generate(["a fox"], size=size))
+        assert most() == 0
+
+
+def test_masks_that_leave_a_hole_are_refused() -> None:
+    with pytest.raises(ValueError, match="covered by nothing"):
+        wide_canvas().patches([torch.cat([torch.ones(16, 20), torch.zeros(16, 44)], 1)])

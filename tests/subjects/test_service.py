@@ -1,0 +1,230 @@
+"""Subjects as people ask for them: made, refused, cancelled, taken up again, and used in sets."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.engine.base import TrainingFacts
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Files, Kind
+from app.models import Act, AuditEvent, Role, State, Subject, SubjectKind, Unit
+from app.sets import service as sets
+from app.subjects import service
+from tests.engine.painter import Painter
+from tests.factory import MODEL, Factory, png
+
+
+def acts(session: Session) -> list[Act]:
+    return [Act(act) for act in session.scalars(select(AuditEvent.act).order_by(AuditEvent.id))]
+
+
+@pytest.fixture
+def engine() -> Painter:
+    painter = Painter()
+    painter.started = True
+    return painter
+
+
+# From pictures
+
+
+def test_create_from_pictures(session: Session, make: Factory, files: Files) -> None:
+    subject = make.subject(name="Blue Mug", class_words="mug", steps=40, rank=8)
+    assert (subject.handle, subject.phrase, subject.kind) == ("blue-mug", "sks mug", SubjectKind.TRAINED)
+    assert (subject.state, subject.steps, subject.model) == (State.QUEUED, 40, "demo")
+    assert subject.settings == {"rank": 8, "rate": TrainingFacts().rate, "text_encoders": False}
+    assert [picture.position for picture in subject.pictures] == [1, 2, 3]
+    assert all(files.path(Kind.SUBJECTS, picture.sha256).is_file() for picture in subject.pictures)
+    unit = session.scalars(select(Unit)).one()
+    assert (unit.subject_id, unit.set_id, unit.owner_id) == (subject.id, None, subject.owner_id)
+    assert Act.SUBJECT_CREATE in acts(session)
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (2, "A subject is learnt from 3 to 20 pictures; 2 pictures were given."),
+        (1, "A subject is learnt from 3 to 20 pictures; 1 picture was given."),
+        (21, "A subject is learnt from 3 to 20 pictures; 21 pictures were given."),
+    ],
+)
+def test_too_few_or_too_many_pictures_422(session: Session, make: Factory, count: int, sentence: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        make.subject(pictures=tuple(make.subject_draft(count).pictures))
+    assert refused.value.errors == {"pictures": sentence}
+    assert not session.scalars(select(Subject)).all()
+
+
+def test_the_same_picture_twice_422(session: Session, make: Factory) -> None:
+    kept = make.subject_draft(3).pictures
+    with pytest.raises(Invalid, match=r"1 picture came twice; each picture should show the thing in another way\."):
+        make.subject(pictures=(*kept, kept[0]))
+
+
+@pytest.mark.parametrize("name", ["f" * 64, "../../../etc/passwd", "short"])
+def test_a_picture_that_is_not_there_422(session: Session, make: Factory, name: str) -> None:
+    with pytest.raises(Invalid, match="no longer there"):
+        make.subject(pictures=(*make.subject_draft(2).pictures, name))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"class_words": ""}, "class_words", "Say what kind of thing it is"),
+        ({"name": "湯のみ"}, "name", "gives no handle"),
+        ({"name": "   "}, "name", "Name is missing"),
+        ({"steps": 0}, "steps", "Steps is a whole number from 1 to 10000"),
+        ({"rank": 500}, "rank", "Rank is a whole number from 1 to 128"),
+        ({"rate": 1}, "rate", "Rate is a number from 1e-06 to 0.01"),
+    ],
+)
+def test_a_wrong_field_422(
+    session: Session, make: Factory, fields: dict[str, object], field: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        make.subject(**fields)
+    assert refused.value.errors[field].startswith(sentence) or sentence in refused.value.errors[field]
+
+
+def test_two_subjects_never_share_a_handle_or_a_word(session: Session, make: Factory) -> None:
+    assert make.subject(name="Mug").phrase == "sks mug"
+    with pytest.raises(Invalid, match="already a subject @mug"):
+        make.subject(name="MUG!")
+    model_words = MODEL.training.words
+    second = make.subject(name="Kettle", class_words="kettle")
+    assert second.phrase.split()[0] in model_words
+
+
+def test_keep_picture(make: Factory, files: Files) -> None:
+    user = make.user()
+    sha256 = service.keep_picture(user, files, png(size=(300, 200)), MODEL)
+    assert files.has(Kind.SUBJECTS, sha256)
+    assert service.keep_picture(user, files, png(size=(300, 200)), MODEL) == sha256
+    with pytest.raises(Invalid, match="100 × 100 px; to be learnt from, each side needs 128 px"):
+        service.keep_picture(user, files, png(size=(100, 100)), MODEL)
+    with pytest.raises(Invalid, match="not a picture") as refused:
+        service.keep_picture(user, files, b"nothing of the kind", MODEL)
+    assert refused.value.field == "pictures"
+
+
+def test_a_closed_account_makes_none_403(session: Session, make: Factory, files: Files) -> None:
+    closed = make.user(active=False)
+    with pytest.raises(Forbidden):
+        service.create_from_pictures(session, closed, files, make.subject_draft(), MODEL)
+    with pytest.raises(Forbidden):
+        service.keep_picture(closed, files, png(size=(300, 200)), MODEL)
+
+
+# From a file
+
+
+def test_create_from_a_lora_file(session: Session, make: Factory, files: Files, engine: Painter) -> None:
+    draft = service.Draft.from_form({"name": "Glow"}, TrainingFacts())
+    subject = service.create_from_file(session, make.user(), files, draft, b"lora sks lamp", "g.safetensors", engine)
+    session.flush()
+    assert (subject.state, subject.kind, subject.phrase) == (State.FINISHED, SubjectKind.FILE, "sks lamp")
+    assert subject.sha256
+    assert files.lora(subject.sha256).read_bytes() == b"lora sks lamp"
+    assert not session.scalars(select(Unit)).all(), "nothing is to be trained"
+
+
+def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Files, engine: Painter) -> None:
+    draft = service.Draft.from_form({"name": "Glow"}, TrainingFacts())
+    with pytest.raises(Invalid, match="damaged or not a safetensors") as refused:
+        service.create_from_file(session, make.user(), files, draft, b"junk", "g.safetensors", engine)
+    assert refused.value.field == "file"
+    assert not session.scalars(select(Subject)).all()
+
+
+# What can be done with one
+
+
+def test_cancel_and_go_on(session: Session, make: Factory) -> None:
+    subject = make.subject()
+    assert service.cancel(session, subject.owner, subject.id) == []
+    assert subject.state == State.CANCELLED
+    assert session.scalars(select(Unit.state)).all() == [State.CANCELLED]
+    with pytest.raises(Conflict, match="nothing to cancel"):
+        service.cancel(session, subject.owner, subject.id)
+    service.retry(session, subject.owner, subject.id)
+    assert subject.state == State.QUEUED
+    with pytest.raises(Conflict, match="failed or was cancelled"):
+        service.retry(session, subject.owner, subject.id)
+    assert {Act.SUBJECT_CANCEL, Act.SUBJECT_RETRY} <= set(acts(session))
+
+
+def test_cancel_of_what_runs_names_the_unit(session: Session, make: Factory) -> None:
+    subject = make.subject()
+    unit = sets.claim_next(session)
+    assert unit
+    assert service.cancel(session, subject.owner, subject.id) == [unit.id]
+
+
+def test_archive(session: Session, make: Factory) -> None:
+    subject = make.finished_subject()
+    service.archive(session, subject.owner, subject.id)
+    assert subject.archived_at
+    with pytest.raises(Invalid, match="@blue-mug was archived"):
+        make.image_set(prompts="@blue-mug on a beach")
+    service.unarchive(session, subject.owner, subject.id)
+    assert make.image_set(prompts="@blue-mug on a beach").subjects == [{"id": subject.id, "weight": 1.0}]
+    waiting = make.subject(name="other")
+    with pytest.raises(Conflict, match="cancel that first"):
+        service.archive(session, waiting.owner, waiting.id)
+
+
+@pytest.mark.parametrize("act", [service.cancel, service.retry, service.archive, service.unarchive])
+def test_only_the_owner_and_managers_change_it(session: Session, make: Factory, act: object) -> None:
+    subject = make.subject()
+    with pytest.raises(Forbidden, match=r"Only .* or a manager can change this subject"):
+        act(session, make.user(Role.REVIEWER), subject.id)  # type: ignore[operator]
+    service.cancel(session, make.user(Role.MANAGER), subject.id)
+
+
+# In sets
+
+
+def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, make: Factory, files: Files) -> None:
+    mug, kettle = make.finished_subject(name="mug"), make.finished_subject(name="kettle")
+    image_set = make.image_set(
+        prompts="@kettle on a beach\na fox", subjects=f'[{{"id": {mug.id}, "weight": 0.5}}]', unit_size=2
+    )
+    assert image_set.subjects == [{"id": mug.id, "weight": 0.5}, {"id": kettle.id, "weight": 1.0}]
+    unit = sets.claim_next(session)
+    assert unit
+    given = sets.engine_unit(session, unit, files)
+    assert [image.prompt for image in given.images] == [f"{kettle.phrase} on a beach", "a fox"]
+    assert [(subject.path, subject.weight) for subject in given.subjects] == [
+        (files.lora(str(mug.sha256)), 0.5),
+        (files.lora(str(kettle.sha256)), 1.0),
+    ]
+    assert all(isinstance(subject.path, Path) for subject in given.subjects)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "chosen", "sentence"),
+    [
+        ("@nobody on a beach", "", "There is no subject @nobody; write its handle as the list of subjects shows it."),
+        ("a fox", '[{"id": 99}]', "A chosen subject is no longer there; choose again."),
+        ("a fox", '[{"id": 1}, {"id": 1}]', "A subject was chosen twice; choose it once, with its weight."),
+        ("@waiting", "", "@waiting is not ready: its training has not finished."),
+        ("@foreign", "", "@foreign was made for sdxl, but the server now runs demo."),
+    ],
+)
+def test_what_a_set_cannot_have_422(session: Session, make: Factory, prompts: str, chosen: str, sentence: str) -> None:
+    assert make.finished_subject(name="mug").id == 1
+    make.subject(name="waiting")
+    make.finished_subject(name="foreign").model = "sdxl"
+    session.flush()
+    with pytest.raises(Invalid) as refused:
+        make.image_set(prompts=prompts, subjects=chosen)
+    assert refused.value.errors == {"subjects": sentence}
+
+
+def test_at_most_eight(session: Session, make: Factory) -> None:
+    for number in range(9):
+        make.finished_subject(name=f"s{number}")
+    with pytest.raises(Invalid, match="at most 8 subjects"):
+        make.image_set(prompts=" ".join(f"@s{number}" for number in range(9)))

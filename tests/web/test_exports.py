@@ -1,0 +1,230 @@
+"""The pages of exports, and what a guest sees."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from app.exports.service import EXTRAS
+from app.models import Act, AuditEvent, Export, ExportState, Role, Share
+from tests.web.server import Browser, Server, making, share_link, shared_export
+
+FORM = {"set_id": "1", "format": "jpeg", "quality": "80", "sizes": ["original", "1080x1080"], "template": "{n}-{slug}"}
+
+
+@pytest.fixture
+def set_id(server: Server) -> int:
+    with making(server) as make:
+        image_set = make.finished_set(prompts="a fox\nan owl", name="Autumn", campaign="Spring")
+        for image in image_set.images:
+            make.decide(image)
+        return image_set.id
+
+
+@pytest.fixture
+def manager(sign_in: Callable[..., Browser]) -> Browser:
+    return sign_in(Role.MANAGER)
+
+
+@pytest.fixture
+def guest(anonymous: Browser) -> Browser:
+    return anonymous
+
+
+def wait_until_ready(server: Server, export_id: int) -> None:
+    """The server makes it ready by itself; this makes it ready if it has not begun, and waits if it has."""
+    server.parts.exporter.prepare(export_id)
+    with server.parts.database.read() as session:
+        assert session.get(Export, export_id).state == ExportState.READY
+
+
+@pytest.mark.parametrize("path", ["/sets/1/export", "/campaigns/1/export", "/pictures/export?ids=1&ids=2"])
+def test_one_click_is_enough(server: Server, manager: Browser, set_id: int, path: str) -> None:
+    """The form as it comes makes a zip of everything."""
+    html = manager.get(path).text
+    assert "2 approved pictures" in html
+    assert "spring-retro-sunburst-001-a-fox.png" in html
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="(\d+)">', html)
+    form: dict[str, list[str]] = {"format": ["png"], "sizes": ["original"], "manifests": ["1"], "certificate": ["1"]}
+    for name, value in hidden:
+        form.setdefault(name, []).append(value)
+    answer = manager.post("/exports", data=form | {"template": "{campaign}-{style}-{n:03}-{slug}", "fit": "crop"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/exports/1?download=1"
+    wait_until_ready(server, 1)
+    page = manager.get(answer.headers["location"]).text
+    assert "data-download-now" in page
+    assert "data-download-now" not in manager.get("/exports/1").text
+    with zipfile.ZipFile(io.BytesIO(manager.get("/exports/1/download.zip").content)) as archive:
+        assert len(archive.namelist()) == 5
+        assert set(archive.namelist()) >= set(EXTRAS) - {"missing-files.txt"}
+
+
+def test_what_was_chosen_is_what_comes(server: Server, manager: Browser, set_id: int) -> None:
+    manager.post("/exports", data=FORM | {"own_sizes": "300 x 200, 64×64"})
+    wait_until_ready(server, 1)
+    with zipfile.ZipFile(io.BytesIO(manager.get("/exports/1/download.zip").content)) as archive:
+        assert sorted(archive.namelist()) == sorted(
+            f"{size}/{name}.jpg"
+            for size in ("original", "1080x1080", "300x200", "64x64")
+            for name in ("1-a-fox", "2-an-owl")
+        )
+
+
+def test_the_next_time_the_choice_is_there_already(manager: Browser, set_id: int) -> None:
+    manager.post("/exports", data=FORM | {"own_sizes": "300 x 200"})
+    html = " ".join(manager.get("/campaigns/1/export").text.split())
+    assert 'value="jpeg" checked' in html
+    assert 'value="1080x1080" checked' in html
+    assert 'value="300 x 200"' in html
+    assert 'value="{n}-{slug}"' in html
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"template": "{who}"}, "the fields are campaign"),
+        ({"sizes": []}, "Choose at least one size"),
+        ({"own_sizes": "huge"}, "A size is written as width x height"),
+        ({"quality": "101"}, "from 1 to 100"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(
+    manager: Browser, set_id: int, wrong: dict[str, object], sentence: str
+) -> None:
+    answer = manager.post("/exports", data=FORM | wrong)
+    assert answer.status_code == 422
+    assert sentence in answer.text.replace("&#39;", "'")
+    assert 'aria-invalid="true"' in answer.text
+
+
+def test_the_example_follows_the_form(manager: Browser, set_id: int) -> None:
+    assert "original/1-a-fox.jpg" in manager.get("/exports/example", params=FORM).text
+    assert "the fields are campaign" in manager.get("/exports/example", params=FORM | {"template": "{x}"}).text
+    assert "There is no such set." in manager.get("/exports/example", params=FORM | {"set_id": "99"}).text
+
+
+def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: int) -> None:
+    manager.post("/exports", data=FORM)
+    wait_until_ready(server, 1)
+    with server.parts.exporter._one_at_a_time:  # or it would make the export ready at once
+        with server.parts.database.write() as session:
+            export = session.get(Export, 1)
+            export.state, export.done = ExportState.PREPARING, 3
+        html = manager.get("/exports/1").text
+        assert "Converting and signing, 3 of 4 files" in html
+        assert 'hx-trigger="every 1s"' in html
+        with server.parts.database.write() as session:
+            export = session.get(Export, 1)
+            export.state, export.error = ExportState.FAILED, "The disk is full."
+    html = manager.get("/exports/1").text
+    assert "The disk is full." in html
+    assert 'hx-trigger="every 1s"' not in html
+    assert manager.post("/exports/1/again").headers["location"] == "/exports/1?download=1"
+    wait_until_ready(server, 1)
+    assert "Ready" in manager.get("/exports/1").text
+
+
+def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    next((server.parts.exporter.store.root / "cache").glob("*/*")).unlink()
+    assert "cleared away" in manager.get(f"/exports/{export.id}").text
+    manager.post(f"/exports/{export.id}/again")
+    wait_until_ready(server, export.id)
+    assert manager.get(f"/exports/{export.id}/download.zip").status_code == 200
+
+
+def test_a_designer_exports_only_their_own(designer: Browser, set_id: int, server: Server) -> None:
+    export, share = shared_export(server, set_id)
+    for path in ("/sets/1/export", "/campaigns/1/export", "/pictures/export?ids=1"):
+        assert designer.get(path).status_code == 403, path
+    assert designer.post("/exports", data=FORM).status_code == 403
+    for path in ("", "/download.zip"):
+        assert designer.get(f"/exports/{export.id}{path}").status_code == 404
+    for path in ("delete", "again", "shares", f"shares/{share.id}/revoke"):
+        assert designer.post(f"/exports/{export.id}/{path}").status_code == 404
+
+
+def test_deleting(server: Server, manager: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    assert manager.post(f"/exports/{export.id}/delete").headers["location"] == "/exports"
+    assert manager.get(f"/exports/{export.id}").status_code == 404
+    with server.parts.database.read() as session:
+        assert session.query(Share).count() == 0
+
+
+# Guests
+
+
+def test_a_guest_downloads_by_a_link(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    html = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "note": "Agency"}).text
+    link = re.search(r'value="http://[^"]*(/shared/[\w-]+)"', html)
+    assert link
+    assert link[1] not in manager.get(f"/exports/{export.id}").text, "it is shown only once"
+    page = guest.get(link[1]).text
+    assert "2 picture files" in page
+    answer = guest.get(f"{link[1]}/download.zip")
+    assert answer.content == manager.get(f"/exports/{export.id}/download.zip").content
+    assert guest.get(f"{link[1]}/download.zip", headers={"range": "bytes=9-"}).status_code == 206
+    assert "1 download" in manager.get(f"/exports/{export.id}").text
+    for path in ("/", f"/exports/{export.id}", "/sets/1"):
+        assert guest.get(path).status_code == 303, "the link opens nothing else"
+
+
+def test_a_password_is_asked_for_first(server: Server, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id, "correct horse")
+    assert export.name not in guest.get(f"/shared/{token}").text
+    assert guest.get(f"/shared/{token}/download.zip").status_code == 303
+    wrong = guest.post(f"/shared/{token}", data={"password": "wrong horse"})
+    assert wrong.status_code == 422
+    assert "not the password" in wrong.text
+    right = guest.post(f"/shared/{token}", data={"password": "correct horse"})
+    assert right.status_code == 303
+    cookie = right.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert f"Path=/shared/{token}" in cookie
+    assert export.name in guest.get(f"/shared/{token}").text
+    assert guest.get(f"/shared/{token}/download.zip").status_code == 200
+    with server.parts.database.read() as session:
+        acts = [event.act for event in session.query(AuditEvent).filter_by(subject="shares", subject_id=share.id)]
+    assert acts == [Act.SHARE_CREATE, Act.SHARE_REFUSED, Act.SHARE_DOWNLOAD]
+
+
+def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id, "correct horse")
+    for _ in range(server.parts.share_tries.tries):
+        server.parts.share_tries.allow(f"{share.id} 127.0.0.1")
+    assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
+
+
+def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id)
+    assert guest.get(f"/shared/{token}").status_code == 200
+    manager.post(f"/exports/{export.id}/shares/{share.id}/revoke")
+    for path in (f"/shared/{token}", f"/shared/{token}/download.zip", "/shared/unknown"):
+        answer = guest.get(path)
+        assert answer.status_code == 404
+        assert "ended or was revoked" in answer.text
+    assert "Revoked" in manager.get(f"/exports/{export.id}").text
+
+
+def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    token, _ = share_link(server, export.id)
+    with server.parts.database.write() as session:
+        session.get(Export, export.id).state = ExportState.FAILED
+    assert "not there now" in guest.get(f"/shared/{token}").text
+    assert guest.get(f"/shared/{token}/download.zip").status_code == 303
+
+
+def test_wrong_wishes_for_a_link_are_said_beside_their_field(server: Server, manager: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    answer = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "password": "short"})
+    assert answer.status_code == 422
+    assert "at least 8 characters" in answer.text
