@@ -8,6 +8,9 @@ The steps, each a module with a command line of its own, each resumable and cont
     python -m training.controlnet   structure guidance by edges or silhouette
     python -m training.clip         a small CLIP that recognises objects and looks
     python -m training.sample       a sheet at fixed prompts and seeds
-    python -m training.evaluate     how often the CLIP finds object and look in samples
-    python -m training              all of them in order
+    python -m training.evaluate     what the CLIP finds in samples of what the prompts asked for
+    python -m training.card         the same, written into docs/demo-model.md
+    python -m training              the data and all trainings in order
+
+And what a size costs, without training it: python -m training.budget
 """

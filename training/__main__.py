@@ -26,6 +26,8 @@ from training.structure import KINDS
 from training.train import diffusion_run
 from training.train_vae import vae_run
 
+Left = Callable[[], float | None]  # minutes
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -41,16 +43,15 @@ class Folders:
         return self.root / "unet" / "pipeline"
 
 
-def runs(size: Size, folders: Folders, device: torch.device) -> Iterator[Callable[[], Run]]:
-    """The training runs in the order in which they need each other, each made only when it is its turn."""
+def unet_run(size: Size, pictures: Pictures, folders: Folders, device: torch.device) -> Run:
+    vae = AutoencoderKL.from_pretrained(folders["vae"] / "vae", torch_dtype=torch.float32)
+    return diffusion_run(size, pictures, vae, folders["unet"], device)
+
+
+def later_runs(size: Size, folders: Folders, device: torch.device) -> Iterator[Callable[[], Run]]:
+    """The training runs after the VAE's, in the order in which they need each other, each made when it is its turn."""
     pictures = Pictures.open(folders["data"])
-
-    def unet() -> Run:
-        vae = AutoencoderKL.from_pretrained(folders["vae"] / "vae", torch_dtype=torch.float32)
-        return diffusion_run(size, pictures, vae, folders["unet"], device)
-
-    yield partial(vae_run, size, pictures, folders["vae"], device)
-    yield unet
+    yield partial(unet_run, size, pictures, folders, device)
     for kind in KINDS:
         yield partial(control_run, size, kind, pictures, folders.pipeline, folders[kind], device)
     yield partial(clip_run, size, pictures, folders["clip"], device)
@@ -66,7 +67,27 @@ def collect(folders: Folders) -> Path:
     shutil.copytree(folders["clip"] / "clip", model / "clip")
     lines = (f"- {source.credit}: {source.licence} (npm {source.package})" for source in artwork.SOURCES.values())
     (model / "CREDITS.md").write_text("Trained on renderings of\n\n" + "\n".join(lines) + "\n")
+    known = {thing for scene in data.read_scenes(folders["data"]) for thing in scene.objects}
+    (model / "words.txt").write_text("".join(f"{thing}\n" for thing in sorted(known)))
     return model
+
+
+def trained(run: Run, left: Left) -> bool:
+    return run.done or run.fit(left())
+
+
+def make(size: Size, folders: Folders, device: torch.device, workers: int, beside: bool, left: Left) -> bool:
+    """Draw and train until all is done or no time is ``left``; return whether all is done."""
+    data.fetch_artwork(size, folders["data"], folders["artwork"], workers, typer.echo)
+    draw = partial(data.build, size, folders["data"], workers=workers, say=typer.echo)
+    if not draw(minutes=left(), first=size.vae_pictures if beside else None):
+        return False
+    spare = max(1, workers - 2)  # the VAE's own process must not wait for a core
+    with data.drawn_beside(size, folders["data"], left(), spare, typer.echo) as all_drawn:
+        first = Pictures.open(folders["data"], size.vae_pictures)
+        if not (trained(vae_run(size, first, folders["vae"], device), left) and all_drawn()):
+            return False
+    return all(trained(make_run(), left) for make_run in later_runs(size, folders, device))
 
 
 def main(
@@ -76,23 +97,19 @@ def main(
     device: Device = "auto",
     threads: Threads = None,
     workers: Annotated[int, typer.Option(help="processes that draw the data")] = multiprocessing.cpu_count(),
+    beside: Annotated[
+        bool | None, typer.Option(help="draw on while the VAE learns from the first pictures; usual with a GPU")
+    ] = None,
 ) -> None:
     """Make the bundled model: data, VAE, UNet with text encoders, ControlNets and CLIP."""
-    chosen, folders, place = SIZES[size], Folders(out), pick_device(device)
+    folders, place = Folders(out), pick_device(device)
     prepare(place, threads)
     began = time.monotonic()
 
     def left() -> float | None:
         return None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
 
-    sprites = artwork.load(artwork.fetch(folders["artwork"]), chosen.objects, chosen.pixels * 5 // 4)
-    finished = data.build(chosen, folders["data"], sprites, left(), workers, typer.echo)
-    for make in runs(chosen, folders, place) if finished else ():
-        run = make()
-        finished = run.done or run.fit(left())
-        if not finished:
-            break
-    if not finished:
+    if not make(SIZES[size], folders, place, workers, place.type == "cuda" if beside is None else beside, left):
         typer.echo("time is up; run again to go on")
         raise typer.Exit(3)
     typer.echo(f"finished: {collect(folders)}")

@@ -10,7 +10,9 @@ import io
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.parallel import spread
 from training.vocabulary import ICON_OF
 
 Sprites = dict[tuple[str, str], NDArray[np.uint8]]  # (object, set) -> (R, R, 4)
@@ -57,7 +60,27 @@ def fetch(folder: Path) -> Path:
     return modules
 
 
-def _vector(icons: dict[str, Any], icon: str, side: int) -> str | None:
+@dataclass(frozen=True)
+class Original:
+    """One object in one set, as it is delivered."""
+
+    thing: str
+    source: str  # a name in SOURCES
+    art: str | Path  # the text of an SVG, or the file of a rendering
+
+    def rasterised(self, side: int) -> NDArray[np.uint8]:
+        """RGBA ``(side, side, 4)``."""
+        if isinstance(self.art, Path):
+            with Image.open(self.art) as image:
+                return np.asarray(image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS))
+        import resvg_py  # an extra of its own: whoever only samples does not need it
+
+        sized = self.art.replace("<svg ", f'<svg width="{side}" height="{side}" ', 1)  # square, whatever the drawing is
+        png = bytes(resvg_py.svg_to_bytes(svg_string=sized, width=side, height=side))
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def _vector(icons: dict[str, Any], icon: str) -> str | None:
     parent = icons.get("aliases", {}).get(icon, {}).get("parent", icon)
     found = icons["icons"].get(parent)
     if found is None:
@@ -65,44 +88,55 @@ def _vector(icons: dict[str, Any], icon: str, side: int) -> str | None:
     width, height = (found.get(key, icons.get(key, 16)) for key in ("width", "height"))
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'viewBox="0 0 {width} {height}" width="{side}" height="{side}" color="#000">{found["body"]}</svg>'
+        f'viewBox="0 0 {width} {height}" color="#000">{found["body"]}</svg>'
     )
 
 
-def _rasterise(svg: str, side: int) -> NDArray[np.uint8]:
-    import resvg_py  # an extra of its own: whoever only samples does not need it
-
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side))
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
-
-
-def _rendered(modules: Path, codes: list[str], side: int) -> NDArray[np.uint8] | None:
+def _rendering(modules: Path, codes: list[str]) -> Path | None:
     """The 3d picture. Some files carry the emoji presentation selector in their names, some do not."""
     folder = modules / SOURCES["3d"].package / "assets"
-    for file in (folder / f"{code}{suffix}.webp" for code in codes for suffix in ("", "-fe0f")):
-        if file.exists():
-            with Image.open(file) as image:
-                return np.asarray(image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS))
-    return None
+    files = (folder / f"{code}{suffix}.webp" for code in codes for suffix in ("", "-fe0f"))
+    return next((file for file in files if file.exists()), None)
 
 
-def load(modules: Path, objects: tuple[str, ...], side: int) -> Sprites:
-    """Every object from every set that has it, as RGBA of ``side`` pixels."""
-    sprites: Sprites = {}
-    for name, source in SOURCES.items():
-        if name == "3d":
-            continue
-        icons = json.loads((modules / source.package / "icons.json").read_text())
+def originals(modules: Path, objects: tuple[str, ...]) -> Iterator[Original]:
+    """Every object from every set that has it."""
+    for name in (name for name in SOURCES if name != "3d"):
+        icons = json.loads((modules / SOURCES[name].package / "icons.json").read_text())
         for thing in objects:
-            svg = _vector(icons, ICON_OF[thing], side)
-            if svg is not None and (pixels := _rasterise(svg, side))[..., 3].any():
-                sprites[thing, name] = pixels
+            if (svg := _vector(icons, ICON_OF[thing])) is not None:
+                yield Original(thing, name, svg)
     names: dict[str, str] = json.loads((modules / SOURCES["noto"].package / "chars.json").read_text())
     for thing in objects:
         codes = [code for code, icon in names.items() if icon == ICON_OF[thing]]
-        if (rendered := _rendered(modules, codes, side)) is not None:
-            sprites[thing, "3d"] = rendered
-    return sprites
+        if (file := _rendering(modules, codes)) is not None:
+            yield Original(thing, "3d", file)
+
+
+def load(modules: Path, objects: tuple[str, ...], side: int, workers: int = 1) -> Sprites:
+    """Every object from every set that has it, as RGBA of ``side`` pixels."""
+    found = list(originals(modules, objects))
+    drawn = spread(partial(Original.rasterised, side=side), found, workers)
+    pairs = zip(found, drawn, strict=True)
+    return {(one.thing, one.source): pixels for one, pixels in pairs if pixels[..., 3].any()}
+
+
+def save(sprites: Sprites, folder: Path) -> None:
+    """Where processes that draw find them: ``sprites.npy`` ``(N, R, R, 4)`` and, whole only with it, their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "sprites.npy", np.stack(list(sprites.values())))
+    (folder / "sprites.json").write_text(json.dumps([list(name) for name in sprites]))
+
+
+def is_saved(folder: Path) -> bool:
+    return (folder / "sprites.json").exists()
+
+
+def open_saved(folder: Path) -> Sprites:
+    """Memory-mapped, so that processes share them."""
+    pixels = np.load(folder / "sprites.npy", "r")
+    names = json.loads((folder / "sprites.json").read_text())
+    return {(thing, source): pixels[row] for row, (thing, source) in enumerate(names)}
 
 
 def drawn_objects(sprites: Sprites) -> set[str]:

@@ -24,7 +24,7 @@ from training.looks import LOOKS
 from training.loop import Draw, Run, autocast, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, caption, naming
-from training.tensors import as_pictures, picture_rows
+from training.tensors import Rows, as_pictures, onto
 from training.text import Words, train_tokenizer
 from training.vocabulary import with_article
 
@@ -78,23 +78,25 @@ class ClipTask:
 
     def __post_init__(self) -> None:
         self.words = Words(self.tokenizer)
+        self.pixels = Rows(self.data.pixels, self.device)
         self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
 
     def pictures(self, rows: Tensor) -> Tensor:
-        return as_pictures(picture_rows(self.data.pixels, rows), self.device)
+        return as_pictures(self.pixels[rows])
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         rows = draw.rows(self.rows[TRAIN], self.size.clip.batch)
         scenes = [self.data.scenes[row] for row in rows.tolist()]
         pictures = augmented(self.pictures(rows), draw)
+        texts = [say(scene, draw.numpy) for say, _ in _KINDS.values() for scene in scenes]
         with autocast(self.device):
             seen = embed_pictures(self.model, pictures)
+            said = embed_texts(self.model, self.words, texts)
         scale = self.model.logit_scale.exp().clamp(max=100)
         total = torch.zeros((), device=self.device)
-        for say, key in _KINDS.values():
-            with autocast(self.device):
-                said = embed_texts(self.model, self.words, [say(scene, draw.numpy) for scene in scenes])
-            total = total + contrast(scale * seen @ said.T, alike([key(scene) for scene in scenes]).to(self.device))
+        for (_, key), part in zip(_KINDS.values(), said.split(len(scenes)), strict=True):
+            same = onto(alike([key(scene) for scene in scenes]), self.device)
+            total = total + contrast(scale * seen @ part.T, same)
         return total / len(_KINDS), {}
 
     def check(self) -> dict[str, float]:
@@ -127,10 +129,9 @@ def augmented(pictures: Tensor, draw: Draw) -> Tensor:
     most = pictures.shape[-1] // 16
     down, right = (int(number) for number in draw.numpy.integers(-most, most + 1, 2))
     shape = (len(pictures), 1, 1, 1)
-    gain = 0.85 + 0.3 * torch.rand(shape, generator=draw.torch).to(pictures.device)
-    level = 0.1 * torch.rand(shape, generator=draw.torch).to(pictures.device)
-    noise = torch.randn(pictures.shape, generator=draw.torch).to(pictures.device)
-    return (pictures.roll((down, right), (2, 3)) * gain + level * noise).clamp(-1, 1)
+    gain = 0.85 + 0.3 * draw.uniform(shape)
+    level = 0.1 * draw.uniform(shape)
+    return (pictures.roll((down, right), (2, 3)) * gain + level * draw.normal(pictures.shape)).clamp(-1, 1)
 
 
 def embed_pictures(model: CLIPModel, pictures: Tensor) -> Tensor:
@@ -141,7 +142,7 @@ def embed_pictures(model: CLIPModel, pictures: Tensor) -> Tensor:
 
 def embed_texts(model: CLIPModel, words: Words, texts: list[str]) -> Tensor:
     """Unit vectors ``(B, W)``."""
-    pooled = model.text_model(input_ids=words(texts).to(model.device)).pooler_output
+    pooled = model.text_model(input_ids=onto(words(texts), model.device)).pooler_output
     return functional.normalize(model.text_projection(pooled).float(), dim=-1)
 
 

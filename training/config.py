@@ -39,6 +39,7 @@ class Size:
     latent_channels: int
     vae_channels: tuple[int, ...]
     vae_crop: int
+    vae_pictures: int | None  # the VAE learns on so many, the first; None: on all
     unet_channels: tuple[int, ...]
     unet_layers: int  # residual blocks a level
     transformers: tuple[int, ...]  # transformer blocks a level; 0 is a level without attention, as SDXL's first
@@ -124,12 +125,13 @@ SMALL = Size(
     objects=FEW_OBJECTS,
     looks=tuple(LOOKS),
     variants=24,
-    colours=0.0,
-    pairs=0.0,
+    colours=0.25,
+    pairs=0.1,
     held_out=0.0,
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 48, 96, 128),
     vae_crop=64,
+    vae_pictures=None,
     unet_channels=(80, 160),
     unet_layers=1,
     transformers=(1, 2),
@@ -151,34 +153,34 @@ SMALL = Size(
     clip=Plan(steps=3_000, batch=128, rate=1e-3),
 )
 
+# Below 60 MiB in half precision, all parts together. Lengths are for about twenty minutes on an H100, an estimate from
+# the operations that `python -m training.budget` counts.
 FULL = replace(
     SMALL,
     name="full",
     pixels=256,
     objects=OBJECTS,
     variants=12,
-    colours=0.25,
     pairs=0.15,
     held_out=0.03,
     latent_channels=4,
-    vae_channels=(24, 48, 96, 160),
+    vae_channels=(24, 48, 96, 128),
     vae_crop=128,
-    unet_channels=(80, 160, 240),
-    unet_layers=1,
+    vae_pictures=16_384,
+    unet_channels=(64, 128, 160),
     transformers=(0, 1, 2),
-    heads=(2, 5, 8),
-    text_width=192,
-    text_layers=3,
-    text_heads=6,
+    heads=(2, 4, 5),
+    text_width=160,
+    text_layers=2,
+    text_heads=5,
     tokens=32,
     vocabulary=2400,
-    clip_width=192,
+    clip_width=160,
     clip_layers=6,
-    hint_channels=(16, 32, 64, 96),
-    vae=Plan(steps=15_000, batch=64, rate=1e-3, ema=0.999, weight_decay=1e-4, beta2=0.99),
-    unet=Plan(steps=40_000, batch=256, rate=6e-4, warmup=500, ema=0.9996, check_every=1_000),
-    controlnet=Plan(steps=8_000, batch=128, rate=3e-4, check_every=1_000),
-    clip=Plan(steps=6_000, batch=512, rate=1e-3),
+    vae=Plan(steps=10_000, batch=64, rate=1e-3, ema=0.999, weight_decay=1e-4, beta2=0.99, check_every=1_000),
+    unet=Plan(steps=20_000, batch=256, rate=8e-4, warmup=500, ema=0.9996, check_every=1_000),
+    controlnet=Plan(steps=5_000, batch=128, rate=3e-4, check_every=1_000),
+    clip=Plan(steps=4_000, batch=512, rate=1e-3, check_every=1_000),
 )
 
 _BRIEF = Plan(steps=60, batch=8, rate=3e-3, warmup=5, ema=0.9, log_every=5, check_every=30)
@@ -193,6 +195,7 @@ TINY = replace(
     variants=6,
     vae_channels=(8, 16),
     vae_crop=32,
+    vae_pictures=24,
     latent_channels=4,
     unet_channels=(16, 32),
     heads=(1, 2),
@@ -210,7 +213,7 @@ TINY = replace(
     hint_channels=(8, 8),
     vae=_BRIEF,
     unet=_BRIEF,
-    controlnet=_BRIEF,
+    controlnet=replace(_BRIEF, steps=30),
     clip=_BRIEF,
 )
 

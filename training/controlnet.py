@@ -20,16 +20,17 @@ from training.attention import use_plain_self_attention
 from training.config import SIZES, Size
 from training.data import Pictures
 from training.diffusion import Noised, Noising, encode_all, time_ids
-from training.loop import MODEL_SHARD, Draw, Run, autocast, forget_paths, pick_device, prepare
+from training.loop import MODEL_SHARD, Draw, Run, autocast, compiled, forget_paths, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import GUIDANCE, STEPS, load, tiled
 from training.scenes import CHECK, TRAIN, Mix, caption
 from training.structure import KINDS
-from training.tensors import as_hints, picture_rows
+from training.tensors import Rows, as_hints
 from training.text import TextEncoders
 
 # Structure has to do the work of words sometimes, so more captions are silent than in training the UNet.
 CAPTIONS = Mix(empty=0.25, no_look=0.15)
+Models = tuple[ControlNetModel, UNet2DConditionModel]
 SHEET_LOOKS = ("watercolor", "neon sign", "flat design", "papercut")
 
 
@@ -44,39 +45,43 @@ class ControlTask:
     unet: UNet2DConditionModel
     control: ControlNetModel
     data: Pictures
-    latents: Tensor
+    latents: Rows
     device: torch.device
 
     def __post_init__(self) -> None:
         self.noising = Noising(self.device)
-        self.plane = KINDS.index(self.kind)
+        self.maps = Rows(self.data.structure[..., KINDS.index(self.kind)], self.device)
         self.train_rows = torch.from_numpy(self.data.rows(TRAIN))
         self.check_rows = torch.from_numpy(self.data.rows(CHECK))
         if self.device.type == "cpu":
             use_plain_self_attention(self.unet)
             use_plain_self_attention(self.control)
+        self.fast = compiled(self.control, self.device), compiled(self.unet, self.device)
 
     def hints(self, rows: Tensor, draw: Draw) -> Tensor:
         """``(B, 3, S, S)``. Half of the edge maps are black and white only, as the usual detectors give them."""
-        maps = picture_rows(self.data.structure, rows)[..., self.plane]
+        maps = self.maps[rows]
         if self.kind == "edges":
-            hard = torch.rand(len(rows), generator=draw.torch) < 0.5
-            maps = torch.where(hard[:, None, None], (maps > 96).to(torch.uint8) * 255, maps)
-        return as_hints(maps, self.device)
+            hard = draw.uniform((len(rows), 1, 1)) < 0.5
+            maps = torch.where(hard, (maps > 96).to(torch.uint8) * 255, maps)
+        return as_hints(maps)
 
-    def errors(self, rows: Tensor, draw: Draw, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+    def errors(self, rows: Tensor, draw: Draw, models: Models, strength: float = 1.0) -> tuple[Tensor, Tensor]:
         captions = [caption(self.data.scenes[row], draw.numpy, CAPTIONS) for row in rows.tolist()]
-        noised = self.noising(self.latents[rows].to(self.device).float(), draw)
+        noised = self.noising(self.latents[rows].float(), draw)
         hints = self.hints(rows, draw)
         with autocast(self.device):
             with torch.no_grad():
                 states, pooled = self.text.encode(captions)
-            found = self._predict(noised, hints, states, pooled, strength)
+            found = self._predict(noised, hints, states, pooled, models, strength)
         return self.noising.loss(found, noised)
 
-    def _predict(self, noised: Noised, hints: Tensor, states: Tensor, pooled: Tensor, strength: float) -> Tensor:
+    def _predict(
+        self, noised: Noised, hints: Tensor, states: Tensor, pooled: Tensor, models: Models, strength: float
+    ) -> Tensor:
         conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(hints), self.device)}
-        down, middle = self.control(
+        control, unet = models
+        down, middle = control(
             noised.latents,
             noised.times,
             encoder_hidden_states=states,
@@ -85,7 +90,7 @@ class ControlTask:
             added_cond_kwargs=conditions,
             return_dict=False,
         )
-        found: Tensor = self.unet(
+        found: Tensor = unet(
             noised.latents,
             noised.times,
             encoder_hidden_states=states,
@@ -96,9 +101,9 @@ class ControlTask:
         )[0]
         return found
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
-        loss, error = self.errors(draw.rows(self.train_rows, self.size.controlnet.batch), draw)
-        return loss, {"mse": error.item()}
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, error = self.errors(draw.rows(self.train_rows, self.size.controlnet.batch), draw, self.fast)
+        return loss, {"mse": error}
 
     def check(self) -> dict[str, float]:
         """Held-out error with the map and, for comparison, without."""
@@ -106,7 +111,9 @@ class ControlTask:
         batches = self.check_rows[order][:256].split(self.size.controlnet.batch)
         numbers = {}
         for name, strength in (("mse", 1.0), ("mse_without", 0.0)):
-            errors = [self.errors(part, Draw.of(99, number), strength)[1] for number, part in enumerate(batches)]
+            draws = (Draw.of(99, number, self.device) for number in range(len(batches)))
+            models = self.control, self.unet
+            errors = [self.errors(*pair, models, strength)[1] for pair in zip(batches, draws, strict=True)]
             numbers[name] = torch.stack(errors).mean().item()
         return numbers
 
@@ -120,12 +127,13 @@ class ControlTask:
     def sheet(self, file: Path, control: ControlNetModel) -> None:
         """A row per structure map: the map, then four looks that follow it, all with the same noise."""
         pipeline = StableDiffusionXLControlNetPipeline(
-            **load(self.folder, torch.device("cpu")).components, controlnet=control, add_watermarker=False
-        )
+            **load(self.folder, self.device).components, add_watermarker=False, controlnet=control
+        ).to(self.device)
+        control.to(pipeline.unet.dtype)
         pipeline.set_progress_bar_config(disable=True)
         rows = self.check_rows[:: max(1, len(self.check_rows) // 4)][:4]
         tiles = []
-        for row, hint in zip(rows.tolist(), self.hints(rows, Draw.of(99, 0)).cpu(), strict=True):
+        for row, hint in zip(rows.tolist(), self.hints(rows, Draw.of(99, 0, self.device)).cpu(), strict=True):
             shown = Image.fromarray((hint.permute(1, 2, 0) * 255).byte().numpy())
             thing = self.data.scenes[row].objects[0]
             result = pipeline(
@@ -144,12 +152,14 @@ def control_run(size: Size, kind: str, data: Pictures, pipeline: Path, folder: P
     torch.manual_seed(size.controlnet.seed)
     folder.mkdir(parents=True, exist_ok=True)
     parts = load(pipeline, torch.device("cpu"))
-    unet = parts.unet.float().to(device).requires_grad_(False).eval()
+    unet = laid_out(parts.unet.float(), device).requires_grad_(False).eval()
     text = TextEncoders.load(pipeline, device)
-    latents = encode_all(parts.vae.float().to(device), data, device, folder / "latents.pt")
+    encoded = encode_all(
+        parts.vae.float().to(device), data, device, folder / "latents.pt", pipeline.parent / "latents.pt"
+    )
     control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=size.hint_channels)
-    control = control.to(device).requires_grad_(True).train()
-    task = ControlTask(size, kind, pipeline, text, unet, control, data, latents, device)
+    control = laid_out(control, device).requires_grad_(True).train()
+    task = ControlTask(size, kind, pipeline, text, unet, control, data, Rows(encoded, device), device)
     return Run(folder, size.controlnet, {"controlnet": control}, task.loss, task.check, task.export, typer.echo)
 
 

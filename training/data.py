@@ -1,7 +1,8 @@
 """Draws the training pictures: ``python -m training.data --size small --out DIR``.
 
 A data folder holds ``scenes.jsonl`` (what is in each picture), ``pictures.npy`` ``(N, S, S, 3)`` and ``structure.npy``
-``(N, S, S, 2)``, both uint8 and memory-mapped, row by row the same scenes.
+``(N, S, S, 2)``, both uint8 and memory-mapped, row by row the same scenes. Processes that draw write straight into
+them; ``progress.json`` says how many rows from the first on are there.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,11 +25,14 @@ from training import artwork, structure
 from training.artwork import Sprites
 from training.config import SIZES, Size
 from training.looks import LOOKS, SUBSTITUTES, Cutout
+from training.parallel import PROCESSES, spread
 from training.scenes import Scene, all_scenes
 from training.vocabulary import HUES
 
 Pixels = NDArray[np.uint8]
-CHUNK = 512
+PICTURES, STRUCTURE = "pictures.npy", "structure.npy"
+SPAN = 64  # pictures that a process draws at a time: a second or two
+SAY_EVERY = 2048
 
 
 def tint(rgb: Pixels, hue: float) -> Pixels:
@@ -95,91 +99,142 @@ class Pictures:
     structure: Pixels  # (N, S, S, 2)
 
     @classmethod
-    def open(cls, folder: Path) -> Pictures:
-        lines = (folder / "scenes.jsonl").read_text().splitlines()
-        scenes = [Scene.from_json(json.loads(line)) for line in lines]
-        state = json.loads((folder / "progress.json").read_text())
-        if state["drawn"] < len(scenes):
-            raise RuntimeError(f"{folder}: {state['drawn']} of {len(scenes)} pictures drawn; run training.data again")
-        return cls(scenes, np.load(folder / "pictures.npy", "r"), np.load(folder / "structure.npy", "r"))
+    def open(cls, folder: Path, first: int | None = None) -> Pictures:
+        """All pictures, or only the ``first`` so many. Raises RuntimeError while they are not all drawn."""
+        scenes = read_scenes(folder)[:first]
+        if (there := drawn(folder)) < len(scenes):
+            raise RuntimeError(f"{folder}: {there} of {len(scenes)} pictures drawn; run training.data again")
+        files = (np.load(folder / name, "r") for name in (PICTURES, STRUCTURE))
+        return cls(scenes, *(array[: len(scenes)] for array in files))
 
     def rows(self, split: str) -> NDArray[np.int64]:
         return np.array([row for row, scene in enumerate(self.scenes) if scene.split == split], np.int64)
 
 
-_SPRITES: Sprites = {}  # set before the workers fork, so that they share it instead of each receiving a copy
+def read_scenes(folder: Path) -> list[Scene]:
+    return [Scene.from_json(json.loads(line)) for line in (folder / "scenes.jsonl").read_text().splitlines()]
 
 
-def _draw_one(scene: Scene, side: int) -> tuple[Pixels, Pixels]:
-    return draw(scene, _SPRITES, side)
+def drawn(folder: Path) -> int:
+    """How many pictures are there."""
+    file = folder / "progress.json"
+    return int(json.loads(file.read_text())["drawn"]) if file.exists() else 0
 
 
-def _drawn(scenes: list[Scene], sprites: Sprites, side: int, workers: int) -> Iterator[list[tuple[Pixels, Pixels]]]:
-    """Pictures and maps in chunks, in order."""
-    _SPRITES.clear()
-    _SPRITES.update(sprites)
-    one = partial(_draw_one, side=side)
-    chunks = [scenes[start : start + CHUNK] for start in range(0, len(scenes), CHUNK)]
-    if workers == 1:
-        yield from (list(map(one, chunk)) for chunk in chunks)
+def complete(folder: Path) -> bool:
+    return (folder / "scenes.jsonl").exists() and drawn(folder) == len(read_scenes(folder))
+
+
+def fetch_artwork(size: Size, folder: Path, packages: Path, workers: int, say: Callable[[str], None] = print) -> None:
+    """Install and rasterise the emoji for the data in ``folder``, unless that is done."""
+    if artwork.is_saved(folder) or complete(folder):
         return
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
-        for chunk in chunks:
-            yield pool.map(one, chunk, chunksize=32)
+    # A quarter larger than ever needed, so that placing only ever shrinks.
+    sprites = artwork.load(artwork.fetch(packages), size.objects, size.pixels * 5 // 4, workers)
+    if missing := set(size.objects) - artwork.drawn_objects(sprites):
+        say(f"no artwork for: {', '.join(sorted(missing))}")
+    artwork.save(sprites, folder)
 
 
-def _open(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    mode = "r+" if file.exists() else "w+"
-    array: NDArray[np.uint8] = np.lib.format.open_memmap(file, mode, np.uint8, shape)
-    if array.shape != shape:
-        raise RuntimeError(f"{file} was made for another size: delete the folder or name another")
-    return array
+@dataclass(frozen=True)
+class Span:
+    """Some rows of a data folder, to be drawn by one process."""
+
+    folder: Path
+    first: int
+    scenes: list[Scene]
+    side: int
+
+    def draw(self) -> int:
+        """Draw them; return the row after the last."""
+        sprites = artwork.open_saved(self.folder)
+        pixels, maps = (np.load(self.folder / name, "r+") for name in (PICTURES, STRUCTURE))
+        for row, scene in enumerate(self.scenes, self.first):
+            pixels[row], maps[row] = draw(scene, sprites, self.side)
+        return self.first + len(self.scenes)
+
+
+def _planned(size: Size, folder: Path) -> list[Scene]:
+    """What the folder is to hold, in the order that it began with."""
+    file = folder / "scenes.jsonl"
+    planned = all_scenes(size)
+    if file.exists():
+        begun = read_scenes(folder)
+        if not set(begun) <= set(planned):
+            raise RuntimeError(f"{folder} was made for other pictures: delete the folder or name another")
+        return begun
+    there = artwork.drawn_objects(artwork.open_saved(folder))
+    scenes = [scene for scene in planned if set(scene.objects) <= there]
+    for name, planes in ((PICTURES, 3), (STRUCTURE, 2)):
+        np.lib.format.open_memmap(folder / name, "w+", np.uint8, (len(scenes), size.pixels, size.pixels, planes))
+    replace_text(file, "".join(json.dumps(scene.to_json()) + "\n" for scene in scenes))
+    return scenes
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Whole or not at all, whenever the process ends."""
+    partial = file.with_suffix(".part")
+    partial.write_text(text)
+    partial.replace(file)
 
 
 def build(
     size: Size,
     folder: Path,
-    sprites: Sprites,
     minutes: float | None = None,
     workers: int = 1,
     say: Callable[[str], None] = print,
+    first: int | None = None,
 ) -> bool:
-    """Draw what is still missing; return whether all is drawn."""
-    folder.mkdir(parents=True, exist_ok=True)
-    scenes = [scene for scene in all_scenes(size) if set(scene.objects) <= artwork.drawn_objects(sprites)]
-    (folder / "scenes.jsonl").write_text("".join(json.dumps(scene.to_json()) + "\n" for scene in scenes))
-    pixels = _open(folder / "pictures.npy", (len(scenes), size.pixels, size.pixels, 3))
-    maps = _open(folder / "structure.npy", (len(scenes), size.pixels, size.pixels, 2))
-    progress = folder / "progress.json"
-    row = json.loads(progress.read_text())["drawn"] if progress.exists() else 0
+    """Draw what is still missing, or of the ``first`` so many; return whether all of that is drawn."""
     began = time.monotonic()
-    for drawn in _drawn(scenes[row:], sprites, size.pixels, workers):
-        for picture, structure_maps in drawn:
-            pixels[row], maps[row] = picture, structure_maps
-            row += 1
-        progress.write_text(json.dumps({"size": size.name, "drawn": row}))
-        say(f"{row} of {len(scenes)} pictures")
+    scenes = _planned(size, folder)
+    wanted = len(scenes[:first])
+    starts = range(drawn(folder), wanted, SPAN)
+    spans = (Span(folder, start, scenes[start : min(start + SPAN, wanted)], size.pixels) for start in starts)
+    for row in spread(Span.draw, spans, workers):
+        replace_text(folder / "progress.json", json.dumps({"size": size.name, "drawn": row}))
+        if row % SAY_EVERY < SPAN or row == wanted:
+            say(f"{row} of {len(scenes)} pictures")
         if minutes is not None and time.monotonic() - began > minutes * 60:
             break
-    return row == len(scenes)
+    return drawn(folder) >= wanted
+
+
+@contextmanager
+def drawn_beside(
+    size: Size, folder: Path, minutes: float | None, workers: int, say: Callable[[str], None] = print
+) -> Iterator[Callable[[], bool]]:
+    """Within, another process draws what is missing. Calling what this gives waits for it: is all drawn?"""
+    if complete(folder):
+        yield lambda: True
+        return
+    process = PROCESSES.Process(target=build, args=(size, folder, minutes, workers, say))
+    process.start()
+
+    def wait() -> bool:
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"drawing the pictures of {folder} failed; its message is above")
+        return complete(folder)
+
+    try:
+        yield wait
+    finally:
+        process.terminate()
+        process.join()
 
 
 def main(
     out: Annotated[Path, typer.Option(help="data folder to make or to complete")],
     size: Annotated[str, typer.Option(help="small (128 px) or full (256 px)")] = "small",
-    artwork_folder: Annotated[Path | None, typer.Option("--artwork", help="where the npm packages go")] = None,
+    packages: Annotated[Path | None, typer.Option("--artwork", help="where the npm packages go")] = None,
     minutes: Annotated[float | None, typer.Option(help="stop after so long; run again to go on")] = None,
     workers: Annotated[int, typer.Option()] = multiprocessing.cpu_count(),
 ) -> None:
     """Fetch the emoji artwork and draw every object in every look."""
-    chosen = SIZES[size]
-    modules = artwork.fetch(artwork_folder or out.parent / "artwork")
-    # A quarter larger than ever needed, so that placing only ever shrinks.
-    sprites = artwork.load(modules, chosen.objects, chosen.pixels * 5 // 4)
-    missing = set(chosen.objects) - artwork.drawn_objects(sprites)
-    if missing:
-        typer.echo(f"no artwork for: {', '.join(sorted(missing))}")
-    if not build(chosen, out, sprites, minutes, workers, typer.echo):
+    fetch_artwork(SIZES[size], out, packages or out.parent / "artwork", workers, typer.echo)
+    if not build(SIZES[size], out, minutes, workers, typer.echo):
         raise typer.Exit(3)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
+from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import Pictures
 from training.loop import Draw, autocast
-from training.tensors import as_pictures, picture_rows
+from training.tensors import Rows, as_pictures
 
 # Hang et al. 2023: without the bound nearly clean steps, where there is little to learn, take the batch over.
 MIN_SNR = 5.0
@@ -42,12 +46,10 @@ class Noising:
         self.signal = scheduler.alphas_cumprod.to(device)
         ratio = self.signal / (1 - self.signal)
         self.weight = ratio.clamp(max=MIN_SNR) / ratio
-        self.device = device
 
     def __call__(self, clean: Tensor, draw: Draw) -> Noised:
-        times = torch.randint(0, len(self.signal), (len(clean),), generator=draw.torch)
-        noise = torch.randn(clean.shape, generator=draw.torch).to(self.device)
-        times = times.to(self.device)
+        times = torch.randint(0, len(self.signal), (len(clean),), generator=draw.here, device=clean.device)
+        noise = draw.normal(clean.shape)
         share = self.signal[times].view(-1, 1, 1, 1)
         return Noised(share.sqrt() * clean + (1 - share).sqrt() * noise, noise, times)
 
@@ -57,24 +59,41 @@ class Noising:
         return (self.weight[noised.times] * error).mean(), error.detach().mean()
 
 
+@lru_cache(maxsize=16)  # made once: a copy to a GPU would wait for it
 def time_ids(pixels: int, count: int, device: torch.device) -> Tensor:
     """SDXL's ``(B, 6)``: original size, crop corner, target size."""
     row = torch.tensor([[pixels, pixels, 0, 0, pixels, pixels]], dtype=torch.float32, device=device)
     return row.expand(count, -1)
 
 
+def _fingerprint(vae: AutoencoderKL, data: Pictures) -> str:
+    """Of the pictures and of the VAE in half precision, as it is saved."""
+    digest = hashlib.sha256(repr((data.scenes, data.pixels.shape, vae.config.scaling_factor)).encode())
+    for weight in vae.state_dict().values():
+        digest.update(weight.half().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 @torch.no_grad()
-def encode_all(vae: AutoencoderKL, data: Pictures, device: torch.device, cache: Path) -> Tensor:
-    """Scaled latents ``(N, C, H, W)`` of every picture, in half precision. Encoded once: the VAE no longer changes."""
-    if cache.exists():
-        latents: Tensor = torch.load(cache, weights_only=True)
-        if len(latents) == len(data.scenes):
-            return latents
+def encode_all(
+    vae: AutoencoderKL, data: Pictures, device: torch.device, cache: Path, *others: Path
+) -> NDArray[np.float16]:
+    """Scaled latents ``(N, C, H, W)`` of every picture. Encoded once, since the VAE no longer changes.
+
+    They are kept in the file ``cache``, unless one of ``others`` holds those of the same pictures and VAE already.
+    """
+    fingerprint = _fingerprint(vae, data)
+    for file in (cache, *others):
+        if file.exists():
+            kept = torch.load(file, weights_only=True)
+            if isinstance(kept, dict) and kept["of"] == fingerprint:
+                return np.asarray(kept["latents"])
+    pictures = Rows(data.pixels, device)
     parts = []
     for rows in torch.arange(len(data.scenes)).split(64):
         with autocast(device):
-            posterior = vae.encode(as_pictures(picture_rows(data.pixels, rows), device)).latent_dist
-        parts.append((posterior.mean.float() * vae.config.scaling_factor).half().cpu())
-    latents = torch.cat(parts)
-    torch.save(latents, cache)
-    return latents
+            mean = vae.encode(as_pictures(pictures[rows])).latent_dist.mean
+        parts.append((mean.float() * vae.config.scaling_factor).half())
+    latents = torch.cat(parts).cpu().contiguous()
+    torch.save({"of": fingerprint, "latents": latents}, cache)
+    return latents.numpy()

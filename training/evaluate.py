@@ -1,86 +1,98 @@
-"""How often the CLIP finds what the prompt named: ``python -m training.evaluate PIPELINE --clip DIR/clip``."""
+"""All measures of a trained model: ``python -m training.evaluate PIPELINE --clip CLIP --data DATA --out DIR``.
+
+Writes ``measures.json`` and two sheets: combinations never seen, and every look without and with sharing.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
+from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
-from training.clip import Judge, agreement
+from app.style_aligned import Studio
+from training.clip import Judge
 from training.config import SIZES, Size
-from training.looks import LOOKS
-from training.loop import pick_device
+from training.data import Pictures
+from training.examiner import Examiner, Figures, Pixels
 from training.options import Device, SizeName
-from training.sample import draw, load, tiled
-from training.scenes import Scene
-from training.tensors import as_pictures
+from training.sample import tiled
 from training.text import Words
-from training.vocabulary import with_article
+from training.vocabulary import HUES
 
-BATCH = 10
-
-
-def sampled_scenes(size: Size, count: int) -> list[Scene]:
-    """The same for every model, each object and look about equally often."""
-    rng = np.random.default_rng(2024)
-    objects = [str(name) for name in rng.permutation(np.resize(size.objects, count))]
-    looks = [str(name) for name in rng.permutation(np.resize(size.looks, count))]
-    return [Scene((thing,), look, 0) for thing, look in zip(objects, looks, strict=True)]
+MOST_BYTES = 500 * 1024  # of a sheet
+UNSEEN_SHEET, SHARING_SHEET = "demo-unseen.png", "demo-sharing.png"
+BAND = 9  # looks side by side
+TILE = 160  # px at most a picture in a sheet
 
 
-def prompt(scene: Scene) -> str:
-    return f"{with_article(scene.objects[0])}, {LOOKS[scene.look].phrases[0]}"
+def in_bands(columns: list[list[Pixels]], width: int) -> list[Pixels]:
+    """Columns of equally many tiles, side by side in bands of ``width`` columns, row by row; the last is filled up."""
+    blank = [np.zeros_like(tile) for tile in columns[0]]
+    filled = columns + [blank] * (-len(columns) % width)
+    bands = [filled[start : start + width] for start in range(0, len(filled), width)]
+    return [tile for band in bands for row in zip(*band, strict=True) for tile in row]
 
 
-def confusions(found: list[str], wanted: list[str]) -> list[str]:
-    """What is most often taken for what."""
-    wrong = Counter((true, seen) for seen, true in zip(found, wanted, strict=True) if seen != true)
-    return [f"{true} seen as {seen}: {count}" for (true, seen), count in wrong.most_common(10)]
+def save_sheet(pictures: list[Pixels], columns: int, file: Path) -> None:
+    """A PNG of 256 colours, made smaller where it would take more than ``MOST_BYTES``."""
+    sheet = tiled(pictures, columns)
+    width = min(sheet.width, columns * TILE)
+    while True:
+        shown = sheet.resize((width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS)
+        shown.quantize(256).save(file, optimize=True)
+        if file.stat().st_size < MOST_BYTES:
+            return
+        width = width * 9 // 10
+
+
+def load_examiner(pipeline: Path, clip: Path, size: Size, data: Path, device: str) -> Examiner:
+    studio = Studio.load(str(pipeline), device)  # type: ignore[arg-type]
+    model = CLIPModel.from_pretrained(clip, dtype=torch.float32).to(studio.place.device).eval()
+    judge = Judge(model, Words(CLIPTokenizer.from_pretrained(clip)), size.objects, size.looks)
+    return Examiner(studio, judge, size, Pictures.open(data))
+
+
+def examine(examiner: Examiner, samples: int, out: Path, say: Callable[[str], None]) -> Figures:
+    """All measures, the largest with ``samples`` pictures, the smaller with a fraction; sheets go to ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    figures: Figures = {"size": examiner.size.name, "judge": examiner.judged()}
+    say(f"judge: {json.dumps(figures['judge'])}")
+    figures["unseen"], tiles = examiner.unseen()
+    save_sheet(tiles, 6, out / UNSEEN_SHEET)
+    say("the sheet of unseen combinations is drawn")
+    figures["sharing"], columns = examiner.sharing(max(1, samples // 2 // len(examiner.size.looks)))
+    width = min(BAND, len(columns))
+    save_sheet(in_bands(columns, width), width, out / SHARING_SHEET)
+    say(f"sharing: {json.dumps(figures['sharing'])}")
+    for name, measure, count in (
+        ("named", examiner.named, samples),
+        ("colours", examiner.colours, max(len(HUES), samples // 4)),
+        ("pairs", examiner.pairs, max(2, samples // 4)),
+    ):
+        figures[name] = measure(count)
+        say(f"{name}: {json.dumps(figures[name])}")
+    return figures
 
 
 def main(
     pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
     clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.clip")],
+    data: Annotated[Path, typer.Option(help="the data folder that both learned from")],
+    out: Annotated[Path, typer.Option(help="folder for measures.json and the sheets")],
     size: SizeName = "small",
-    samples: Annotated[int, typer.Option(help="pictures to draw")] = 500,
-    sheet: Annotated[Path | None, typer.Option(help="PNG of the first forty")] = None,
+    samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,
     device: Device = "auto",
 ) -> None:
-    """Draw samples and count in how many the CLIP finds object and look; prints one JSON object."""
-    place = pick_device(device)
-    loaded = load(pipeline, place)
-    scenes = sampled_scenes(SIZES[size], samples)
-    model = CLIPModel.from_pretrained(clip, dtype=torch.float32).to(place).eval()
-    judge = Judge(model, Words(CLIPTokenizer.from_pretrained(clip)), SIZES[size].objects, SIZES[size].looks)
-    pictures: list[NDArray[np.uint8]] = []
-    objects: list[str] = []
-    looks: list[str] = []
-    for start in range(0, samples, BATCH):
-        part = [prompt(scene) for scene in scenes[start : start + BATCH]]
-        drawn = draw(loaded, part, SIZES[size].pixels, 10_000 + start)
-        found = judge(as_pictures(torch.from_numpy(np.stack(drawn)), place))
-        objects, looks, pictures = objects + found[0], looks + found[1], (pictures + drawn)[:40]
-    if sheet:
-        tiled(pictures).save(sheet)
-    typer.echo(json.dumps(report(scenes, objects, looks), indent=1))
-
-
-def report(scenes: list[Scene], objects: list[str], looks: list[str]) -> dict[str, object]:
-    true_objects, true_looks = [scene.objects[0] for scene in scenes], [scene.look for scene in scenes]
-    return {
-        "samples": len(scenes),
-        "object_found": agreement(objects, true_objects),
-        "look_found": agreement(looks, true_looks),
-        "objects_mistaken": confusions(objects, true_objects),
-        "looks_mistaken": confusions(looks, true_looks),
-    }
+    """Draw samples and count what the prompts asked for in them."""
+    figures = examine(load_examiner(pipeline, clip, SIZES[size], data, device), samples, out, typer.echo)
+    (out / "measures.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

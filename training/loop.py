@@ -1,7 +1,10 @@
 """What every training run shares: the schedule, the averaged weights, checkpoints, the log and time slices.
 
-A run is exactly resumable: all randomness of step ``n`` comes from a generator seeded by the plan and ``n``, so that
-stopping and going on gives the run that would have been without the stop.
+A run is exactly resumable: all randomness of step ``n`` comes from generators seeded by the plan and ``n``, so that
+stopping and going on gives the run that would have been without the stop. (On a GPU up to rounding, since some of its
+kernels add in no fixed order; and its noise is not the CPU's.)
+
+Nothing in a step waits for a GPU: losses stay tensors until they are logged, so that the process can run ahead.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,6 +25,9 @@ from torch import Tensor, nn
 from training.config import Plan
 
 MODEL_SHARD = "15MB"  # the repository takes files of at most 16 MiB
+
+Module = TypeVar("Module", bound=nn.Module)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def pick_device(name: str) -> torch.device:
@@ -37,6 +43,7 @@ def prepare(device: torch.device, threads: int | None) -> None:
     torch.set_flush_denormal(True)  # tiny optimiser states are else ten times slower on a CPU
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -44,19 +51,44 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def laid_out(module: Module, device: torch.device) -> Module:
+    """On the device, for convolutions on a GPU with the channels last, as its kernels like them."""
+    module.to(device)
+    if device.type == "cuda":
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+def compiled(function: Function, device: torch.device) -> Function:
+    """Faster on a GPU, for batches of one shape; what measures, in batches of any, calls the function itself."""
+    return cast(Function, torch.compile(function, dynamic=False)) if device.type == "cuda" else function
+
+
 @dataclass(frozen=True)
 class Draw:
-    """The random numbers of one step. Drawn on the CPU, so that a run is the same on every device."""
+    """The random numbers of one step: small ones from the CPU, noise from where it is needed."""
 
-    torch: torch.Generator
+    cpu: torch.Generator
+    here: torch.Generator  # on the device; on a CPU the same as ``cpu``
     numpy: np.random.Generator
 
     @classmethod
-    def of(cls, seed: int, step: int) -> Draw:
-        return cls(torch.Generator().manual_seed(seed * 1_000_003 + step), np.random.default_rng([seed, step]))
+    def of(cls, seed: int, step: int, device: torch.device) -> Draw:
+        number = seed * 1_000_003 + step
+        cpu = torch.Generator().manual_seed(number)
+        here = cpu if device.type == "cpu" else torch.Generator(device).manual_seed(number)
+        return cls(cpu, here, np.random.default_rng([seed, step]))
 
     def rows(self, among: Tensor, count: int) -> Tensor:
-        return among[torch.randint(len(among), (count,), generator=self.torch)]
+        return among[torch.randint(len(among), (count,), generator=self.cpu)]
+
+    def normal(self, shape: torch.Size | tuple[int, ...]) -> Tensor:
+        """Standard normal noise on the device."""
+        return torch.randn(shape, generator=self.here, device=self.here.device)
+
+    def uniform(self, shape: tuple[int, ...]) -> Tensor:
+        """0 to 1, on the device."""
+        return torch.rand(shape, generator=self.here, device=self.here.device)
 
 
 def rate_at(plan: Plan, step: int) -> float:
@@ -67,16 +99,16 @@ def rate_at(plan: Plan, step: int) -> float:
 
 @dataclass
 class Run:
-    """Trains some modules and remembers how far it is.
+    """Trains some modules, all on one device, and remembers how far it is.
 
-    ``loss`` returns the loss of a step and numbers to log; ``check`` measures held-out numbers with averaged weights;
-    ``export`` writes the result with averaged weights.
+    ``loss`` returns the loss of a step and numbers to log, all without dimensions; ``check`` measures held-out numbers
+    with averaged weights; ``export`` writes the result with averaged weights.
     """
 
     folder: Path
     plan: Plan
     modules: dict[str, nn.Module]
-    loss: Callable[[Draw], tuple[Tensor, dict[str, float]]]
+    loss: Callable[[Draw], tuple[Tensor, dict[str, Tensor]]]
     check: Callable[[], dict[str, float]]
     export: Callable[[Path], None]
     say: Callable[[str], None] = print
@@ -86,6 +118,7 @@ class Run:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.weights = [weight for module in self.modules.values() for weight in module.parameters()]
+        self.device = self.weights[0].device
         self.average = [weight.detach().clone() for weight in self.weights]
         self.optimizer = torch.optim.AdamW(
             self.weights,
@@ -103,7 +136,7 @@ class Run:
     def fit(self, minutes: float | None = None, save_every: float = 8.0) -> bool:
         """Train to the end of the plan or of the time slice; return whether the plan is fulfilled."""
         began = saved = time.monotonic()
-        window: list[dict[str, float]] = []
+        window: list[dict[str, Tensor]] = []
         if self.step == 0:
             self.measure()
         while not self.done and (minutes is None or time.monotonic() - began < minutes * 60):
@@ -121,10 +154,10 @@ class Run:
             self.measure()
         return self.done
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.plan, self.step)
-        loss, numbers = self.loss(Draw.of(self.plan.seed, self.step))
+        loss, numbers = self.loss(Draw.of(self.plan.seed, self.step, self.device))
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.weights, self.plan.clip_norm)
@@ -134,7 +167,7 @@ class Run:
         keep = min(self.plan.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, [weight.data for weight in self.weights], 1 - keep)
-        return {"loss": loss.item(), **numbers}
+        return {"loss": loss.detach(), **numbers}
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -184,11 +217,18 @@ class Run:
             for mean, saved in zip(self.average, state["average"], strict=True):
                 mean.copy_(saved)
         self.optimizer.load_state_dict(state["optimizer"])
+        for owner, kept in self.optimizer.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):  # laid out as the weight is, which may not be as they were saved
+                kept[name] = torch.empty_like(owner, requires_grad=False).copy_(kept[name])
         self.step = state["step"]
         self.say(f"going on from step {self.step} of {self.plan.steps}")
 
-    def _log_window(self, window: list[dict[str, float]], seconds: float) -> None:
-        means = {name: float(np.mean([numbers[name] for numbers in window])) for name in window[0]}
+    def _log_window(self, window: list[dict[str, Tensor]], seconds: float) -> None:
+        means = {name: torch.stack([numbers[name] for numbers in window]).mean().item() for name in window[0]}
+        if not math.isfinite(means["loss"]):
+            raise RuntimeError(
+                f"the loss is no longer a number near step {self.step}: lower the rate, then run it again"
+            )
         self._log({"step": self.step, **means, "rate": rate_at(self.plan, self.step), "seconds": round(seconds, 1)})
 
     def _log(self, numbers: dict[str, float]) -> None:

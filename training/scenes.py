@@ -47,11 +47,15 @@ def is_held_out(thing: str, look: str, share: float) -> bool:
 
 
 def all_scenes(size: Size) -> list[Scene]:
-    """Training pictures, one further variant of each combination to measure by, and the combinations kept unseen."""
+    """Training pictures, one further variant of each combination to measure by, and the combinations kept unseen.
+
+    Shuffled, always in the same way, so that the first part of them is a fair sample of all.
+    """
     scenes = list(_single(size))
     if size.pairs:
         scenes += _paired(size, round(len(scenes) * size.pairs))
-    return scenes
+    order = np.random.default_rng([zlib.crc32(b"order")]).permutation(len(scenes))
+    return [scenes[place] for place in order]
 
 
 def _single(size: Size) -> Iterator[Scene]:
@@ -117,5 +121,5 @@ def caption(scene: Scene, rng: np.random.Generator, mix: Mix | None = None) -> s
         return said if rng.random() < 0.7 else bare
     if drawn < mix.empty + mix.no_look + mix.look_only:
         return look
-    template = _TEMPLATES[0] if rng.random() < 0.55 else str(rng.choice(_TEMPLATES))
+    template = _TEMPLATES[0 if rng.random() < 0.55 else rng.integers(len(_TEMPLATES))]
     return template.format(object=said, bare=bare, look=look)

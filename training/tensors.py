@@ -1,24 +1,57 @@
-"""Between pictures on disk and tensors on the device."""
+"""Between pictures on disk and tensors on the device, without making the device wait."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-
-def picture_rows(pixels: NDArray[np.uint8], rows: Tensor) -> Tensor:
-    """uint8 ``(B, S, S, C)``. Rows are read in ascending order, which a disk likes better."""
-    ascending, back = torch.sort(rows)
-    return torch.from_numpy(np.ascontiguousarray(pixels[ascending.numpy()]))[torch.argsort(back)]
+RESIDENT_SHARE = 0.4  # of a GPU's free memory that one array may take; the rest is for the model and its batch
+CHUNK = 1024  # rows copied at a time
 
 
-def as_pictures(pixels: Tensor, device: torch.device) -> Tensor:
+def onto(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy on the device. From pinned memory it is under way while the process goes on."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+class Rows:
+    """Rows of a large array ``(N, ...)``: all on the GPU where there is room, else fetched as they are asked for."""
+
+    def __init__(self, array: NDArray[Any], device: torch.device) -> None:
+        self.array, self.device = array, device
+        self.resident: Tensor | None = None
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # what an earlier run used is free
+            if array.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+                self.resident = self._copied()
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """``(B, ...)`` on the device for row numbers ``(B,)`` on the CPU."""
+        if self.resident is not None:
+            return self.resident[onto(rows, self.device)]
+        # In ascending order, which a disk likes better.
+        ascending, back = torch.sort(rows)
+        fetched = torch.from_numpy(np.ascontiguousarray(self.array[ascending.numpy()]))
+        return onto(fetched[torch.argsort(back)], self.device)
+
+    def _copied(self) -> Tensor:
+        kind = torch.from_numpy(np.ascontiguousarray(self.array[:1])).dtype
+        whole = torch.empty(self.array.shape, dtype=kind, device=self.device)
+        for start in range(0, len(self.array), CHUNK):
+            part = np.ascontiguousarray(self.array[start : start + CHUNK])
+            whole[start : start + len(part)] = torch.from_numpy(part).to(self.device)
+        return whole
+
+
+def as_pictures(pixels: Tensor) -> Tensor:
     """uint8 ``(B, H, W, 3)`` to float ``(B, 3, H, W)`` in -1..1, as the VAE takes it."""
-    return pixels.to(device).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
 
-def as_hints(maps: Tensor, device: torch.device) -> Tensor:
+def as_hints(maps: Tensor) -> Tensor:
     """uint8 ``(B, H, W)`` to float ``(B, 3, H, W)`` in 0..1, as a ControlNet takes it."""
-    return maps.to(device)[:, None].float().div(255).expand(-1, 3, -1, -1)
+    return maps[:, None].float().div(255).expand(-1, 3, -1, -1)

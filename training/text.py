@@ -15,6 +15,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from training.config import Size
 from training.looks import LOOKS
 from training.scenes import Scene, caption
+from training.tensors import onto
 from training.vocabulary import HUES
 
 # Characters are tokens of their own, so that a word never heard of still has a spelling.
@@ -57,17 +58,27 @@ def train_tokenizer(size: Size) -> CLIPTokenizer:
 
 
 class Words:
-    """Token ids of captions. There are few thousand different ones, so each is tokenised once."""
+    """Token ids of captions. Captions are many but their words few, so each word is tokenised once."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         self.tokenizer = tokenizer
-        self._known: dict[str, Tensor] = {}
+        self.length: int = tokenizer.model_max_length
+        self._known: dict[str, list[int]] = {}
 
     def __call__(self, texts: list[str]) -> Tensor:
-        """``(B, T)``, padded."""
-        for text in set(texts) - self._known.keys():
-            self._known[text] = token_ids(self.tokenizer, text)
-        return torch.stack([self._known[text] for text in texts])
+        """``(B, T)``, padded: what the tokenizer gives for whole captions, since it never joins across spaces."""
+        ids = np.full((len(texts), self.length), self.tokenizer.pad_token_id, np.int64)
+        ids[:, 0] = self.tokenizer.bos_token_id
+        for row, text in enumerate(texts):
+            said = [number for word in text.split() for number in self._word(word)][: self.length - 2]
+            ids[row, 1 : 1 + len(said)] = said
+            ids[row, 1 + len(said)] = self.tokenizer.eos_token_id
+        return torch.from_numpy(ids)
+
+    def _word(self, word: str) -> list[int]:
+        if word not in self._known:
+            self._known[word] = self.tokenizer(word, add_special_tokens=False).input_ids
+        return self._known[word]
 
 
 @dataclass
@@ -102,14 +113,7 @@ class TextEncoders:
 
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """``(B, T, 2 W)`` and pooled ``(B, W)``. Of each encoder the layer before the last, as SDXL takes it."""
-        tokens = self.words(captions).to(self.device)
+        tokens = onto(self.words(captions), self.device)
         first = self.first(tokens, output_hidden_states=True)
         second = self.second(tokens, output_hidden_states=True)
         return torch.cat([first.hidden_states[-2], second.hidden_states[-2]], -1), second.text_embeds
-
-
-def token_ids(tokenizer: CLIPTokenizer, text: str) -> Tensor:
-    length = tokenizer.model_max_length
-    encoded = tokenizer(text, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    ids: Tensor = encoded.input_ids[0]
-    return ids

@@ -23,10 +23,11 @@ from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
 from training.data import Pictures
 from training.diffusion import Noising, encode_all, sdxl_scheduler, time_ids
-from training.loop import MODEL_SHARD, Draw, Run, autocast, forget_paths, pick_device, prepare
+from training.loop import MODEL_SHARD, Draw, Run, autocast, compiled, forget_paths, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import sheet
 from training.scenes import CHECK, TRAIN, UNSEEN, caption
+from training.tensors import Rows
 from training.text import TextEncoders
 
 CHECKED = 1024  # held-out latents to measure by: enough to tell apart a difference of a thousandth
@@ -42,25 +43,23 @@ class DiffusionTask:
     text: TextEncoders
     unet: UNet2DConditionModel
     data: Pictures
-    latents: Tensor
+    latents: Rows
     device: torch.device
 
     def __post_init__(self) -> None:
         self.noising = Noising(self.device)
         self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
-        self.predict: Any = self.unet
-        if self.device.type == "cuda":
-            self.predict = torch.compile(self.unet)
-        else:
+        if self.device.type == "cpu":
             use_plain_self_attention(self.unet)
+        self.fast_unet = compiled(self.unet, self.device)
 
-    def errors(self, rows: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    def errors(self, rows: Tensor, draw: Draw, unet: UNet2DConditionModel) -> tuple[Tensor, Tensor]:
         captions = [caption(self.data.scenes[row], draw.numpy) for row in rows.tolist()]
-        noised = self.noising(self.latents[rows].to(self.device).float(), draw)
+        noised = self.noising(self.latents[rows].float(), draw)
         with autocast(self.device):
             states, pooled = self.text.encode(captions)
             conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(rows), self.device)}
-            found = self.predict(
+            found = unet(
                 noised.latents,
                 noised.times,
                 encoder_hidden_states=states,
@@ -69,9 +68,9 @@ class DiffusionTask:
             )[0]
         return self.noising.loss(found, noised)
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
-        loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw)
-        return loss, {"mse": error.item()}
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw, self.fast_unet)
+        return loss, {"mse": error}
 
     def check(self) -> dict[str, float]:
         """Mean squared error on pictures kept from training, always with the same noise."""
@@ -79,7 +78,8 @@ class DiffusionTask:
         for name, split in (("mse", CHECK), ("unseen_mse", UNSEEN)):
             rows = self.rows[split][torch.randperm(len(self.rows[split]), generator=torch.Generator().manual_seed(0))]
             parts = rows[:CHECKED].split(self.plan.batch) if len(rows) else ()
-            errors = [self.errors(part, Draw.of(99, number))[1].item() for number, part in enumerate(parts)]
+            draws = (Draw.of(99, number, self.device) for number in range(len(parts)))
+            errors = [self.errors(part, draw, self.unet)[1].item() for part, draw in zip(parts, draws, strict=True)]
             if errors:
                 numbers[name] = float(np.average(errors, weights=[len(part) for part in parts]))
         return numbers
@@ -124,7 +124,7 @@ def _copied(module: nn.Module) -> nn.Module:
 
 
 def new_unet(size: Size, device: torch.device) -> UNet2DConditionModel:
-    return UNet2DConditionModel(**size.unet_config()).to(device)
+    return laid_out(UNet2DConditionModel(**size.unet_config()), device)
 
 
 def diffusion_run(
@@ -135,11 +135,11 @@ def diffusion_run(
     begun = folder / "pipeline"
     if (source := start if not begun.exists() else begun) is not None:
         text = TextEncoders.load(source, device)
-        unet = UNet2DConditionModel.from_pretrained(source / "unet", torch_dtype=torch.float32).to(device)
+        unet = laid_out(UNet2DConditionModel.from_pretrained(source / "unet", torch_dtype=torch.float32), device)
     else:
         text, unet = TextEncoders.new(size, device), new_unet(size, device)
-    vae = vae.to(device).eval().requires_grad_(False)
-    latents = encode_all(vae, data, device, folder / "latents.pt")
+    vae = laid_out(vae, device).eval().requires_grad_(False)
+    latents = Rows(encode_all(vae, data, device, folder / "latents.pt"), device)
     modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
     task = DiffusionTask(size, size.unet, vae, text, unet, data, latents, device)
     return Run(folder, size.unet, modules, task.loss, task.check, task.export, typer.echo)

@@ -17,10 +17,10 @@ from torch.nn import functional
 
 from training.config import SIZES, Size
 from training.data import Pictures
-from training.loop import Draw, Run, autocast, pick_device, prepare
+from training.loop import Draw, Run, autocast, compiled, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.scenes import CHECK, TRAIN
-from training.tensors import as_pictures, picture_rows
+from training.tensors import Rows, as_pictures
 
 EDGES = 0.5  # weight of the slopes' error: without it thin lines, half of the looks, come out grey
 DIVERGENCE = 2e-4  # just enough for latents of about unit scale without holes; more blurs
@@ -49,6 +49,8 @@ class VaeTask:
     device: torch.device
 
     def __post_init__(self) -> None:
+        self.pictures = Rows(self.data.pixels, self.device)
+        self.fast_redrawn = compiled(self.redrawn, self.device)
         self.train_rows = torch.from_numpy(self.data.rows(TRAIN))
         self.check_rows = torch.from_numpy(self.data.rows(CHECK))[:: max(1, len(self.data.rows(CHECK)) // 128)]
 
@@ -57,23 +59,33 @@ class VaeTask:
         side, crop = self.size.pixels, self.size.vae_crop
         factor = side // self.size.latent
         top, left = (int(draw.numpy.integers((side - crop) // factor + 1)) * factor for _ in range(2))
-        pictures = picture_rows(self.data.pixels, draw.rows(self.train_rows, self.size.vae.batch))
-        return as_pictures(pictures[:, top : top + crop, left : left + crop], self.device)
+        pictures = self.pictures[draw.rows(self.train_rows, self.size.vae.batch)]
+        return as_pictures(pictures[:, top : top + crop, left : left + crop])
 
-    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, float]]:
+    def redrawn(self, wanted: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures through the latents and back, and the latents' divergence from a standard normal, per number.
+
+        The VAE's parts in plain tensors, as a compiler likes them; ``noise`` ``(B, C, H, W)`` is the latents' own.
+        """
+        mean, log_variance = self.vae.quant_conv(self.vae.encoder(wanted)).chunk(2, 1)
+        log_variance = log_variance.float().clamp(-30, 20)  # as diffusers bounds it
+        divergence = 0.5 * (mean.float().pow(2) + log_variance.exp() - 1 - log_variance).mean()
+        drawn = self.vae.decoder(self.vae.post_quant_conv(mean + (0.5 * log_variance).exp() * noise))
+        return drawn.float(), divergence
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         wanted = self.crops(draw)
+        side = self.size.vae_crop * self.size.latent // self.size.pixels
+        noise = draw.normal((len(wanted), self.size.latent_channels, side, side))
         with autocast(self.device):
-            posterior = self.vae.encode(wanted).latent_dist
-            noise = torch.randn(posterior.mean.shape, generator=draw.torch).to(self.device)
-            drawn = self.vae.decode(posterior.mean + posterior.std * noise).sample
-        divergence = posterior.kl().float().mean() / posterior.mean[0].numel()
-        error = reconstruction_loss(drawn.float(), wanted)
-        return error + DIVERGENCE * divergence, {"error": error.item(), "divergence": divergence.item()}
+            drawn, divergence = self.fast_redrawn(wanted, noise)
+        error = reconstruction_loss(drawn, wanted)
+        return error + DIVERGENCE * divergence, {"error": error.detach(), "divergence": divergence.detach()}
 
     def check(self) -> dict[str, float]:
         scores = []
         for rows in self.check_rows.split(32):
-            wanted = as_pictures(picture_rows(self.data.pixels, rows), self.device)
+            wanted = as_pictures(self.pictures[rows])
             with autocast(self.device):
                 drawn = self.vae.decode(self.vae.encode(wanted).latent_dist.mean).sample
             scores.append(psnr(drawn.float(), wanted))
@@ -84,8 +96,7 @@ class VaeTask:
         latents = []
         for rows in self.check_rows.split(32):
             with autocast(self.device):
-                pictures = as_pictures(picture_rows(self.data.pixels, rows), self.device)
-                latents.append(self.vae.encode(pictures).latent_dist.mean.float())
+                latents.append(self.vae.encode(as_pictures(self.pictures[rows])).latent_dist.mean.float())
         self.vae.register_to_config(scaling_factor=1 / torch.cat(latents).std().item())
         copy = AutoencoderKL.from_config(self.vae.config)
         copy.load_state_dict(self.vae.state_dict())
@@ -94,7 +105,7 @@ class VaeTask:
 
 def vae_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> Run:
     torch.manual_seed(size.vae.seed)
-    vae = AutoencoderKL(**size.vae_config()).to(device).train()
+    vae = laid_out(AutoencoderKL(**size.vae_config()), device).train()
     task = VaeTask(vae, data, size, device)
     return Run(folder, size.vae, {"vae": vae}, task.loss, task.check, task.export, typer.echo)
 
@@ -111,7 +122,8 @@ def main(
     """Train the autoencoder."""
     place = pick_device(device)
     prepare(place, threads)
-    run = vae_run(planned(SIZES[size], "vae", steps), Pictures.open(data), out, place)
+    chosen = planned(SIZES[size], "vae", steps)
+    run = vae_run(chosen, Pictures.open(data, chosen.vae_pictures), out, place)
     if not run.fit(minutes):
         raise typer.Exit(3)
 

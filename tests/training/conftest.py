@@ -1,14 +1,22 @@
-"""A data folder of drawn shapes in place of the artwork, so that the tests need no network."""
+"""A data folder of drawn shapes in place of the artwork, so that the tests need no network, and models of size tiny."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 
-from training.artwork import SOURCES, Sprites
+from training.artwork import SOURCES, Sprites, save
+from training.clip import clip_run
 from training.config import TINY
 from training.data import Pictures, build
+from training.train import diffusion_run
+from training.train_vae import vae_run
+
+CPU = torch.device("cpu")
+
+quiet = str  # in place of printing: takes a line, says nothing, and is quick to hand to another process
 
 
 def shapes(side: int = 40) -> Sprites:
@@ -29,10 +37,40 @@ def sprites() -> Sprites:
 
 
 @pytest.fixture(scope="session")
-def pictures(sprites: Sprites, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+def data_folder(sprites: Sprites, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("data")
-    assert build(TINY, folder, sprites, say=lambda line: None)
-    return Pictures.open(folder)
+    save(sprites, folder)
+    assert build(TINY, folder, say=quiet)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(data_folder: Path) -> Pictures:
+    return Pictures.open(data_folder)
+
+
+@pytest.fixture(scope="session")
+def vae_folder(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("vae")
+    torch.set_num_threads(1)
+    assert vae_run(TINY, Pictures.open(data_folder, TINY.vae_pictures), folder, CPU).fit()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unet_folder(pictures: Pictures, vae_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("unet")
+    vae = AutoencoderKL.from_pretrained(vae_folder / "vae", torch_dtype=torch.float32)
+    assert diffusion_run(TINY, pictures, vae, folder, CPU).fit()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip_folder(pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("clip")
+    torch.set_num_threads(1)
+    assert clip_run(TINY, pictures, folder, CPU).fit()
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tests.training.conftest import quiet
 from training import structure
-from training.artwork import SOURCES
+from training.artwork import SOURCES, Original, save
 from training.config import FULL, SMALL, TINY
-from training.data import Pictures, build, compose, draw, tint
+from training.data import Pictures, build, compose, draw, drawn_beside, tint
 from training.looks import LOOKS
 from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, all_scenes, caption, is_held_out
 from training.vocabulary import FEW_OBJECTS, ICON_OF, OBJECTS, with_article
@@ -106,15 +108,74 @@ def test_edges_are_where_the_picture_changes():
 
 
 def test_build_goes_on_where_it_stopped(sprites, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.CHUNK", 4)
+    monkeypatch.setattr("training.data.SPAN", 4)
     size = replace(TINY, variants=3)
-    assert not build(size, tmp_path, sprites, minutes=0, say=lambda line: None)
+    save(sprites, tmp_path)
+    assert not build(size, tmp_path, minutes=0, say=quiet)
     with pytest.raises(RuntimeError, match="again"):
         Pictures.open(tmp_path)
-    assert build(size, tmp_path, sprites, say=lambda line: None)
+    assert build(size, tmp_path, say=quiet)
     data = Pictures.open(tmp_path)
     for row in (0, 5, len(data.scenes) - 1):
         np.testing.assert_array_equal(data.pixels[row], draw(data.scenes[row], sprites, 32)[0])
+
+
+def test_several_processes_draw_what_one_would(pictures, sprites, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.SPAN", 8)
+    save(sprites, tmp_path)
+    assert build(TINY, tmp_path, workers=2, say=quiet)
+    data = Pictures.open(tmp_path)
+    np.testing.assert_array_equal(data.pixels, pictures.pixels)
+    np.testing.assert_array_equal(data.structure, pictures.structure)
+
+
+def test_the_first_pictures_can_be_used_while_the_rest_is_drawn(pictures, sprites, tmp_path):
+    save(sprites, tmp_path)
+    assert build(TINY, tmp_path, say=quiet, first=10)
+    with pytest.raises(RuntimeError, match="10 of 31"):
+        Pictures.open(tmp_path)
+    with drawn_beside(TINY, tmp_path, None, 1, quiet) as all_drawn:
+        np.testing.assert_array_equal(Pictures.open(tmp_path, 10).pixels, pictures.pixels[:10])
+        assert all_drawn()
+    np.testing.assert_array_equal(Pictures.open(tmp_path).pixels, pictures.pixels)
+
+
+def test_drawing_beside_that_fails_is_not_mistaken_for_the_end(sprites, tmp_path):
+    save(sprites, tmp_path)
+    build(TINY, tmp_path, say=quiet, first=10)
+    (tmp_path / "sprites.npy").unlink()
+    with drawn_beside(TINY, tmp_path, None, 1, quiet) as all_drawn, pytest.raises(RuntimeError, match="failed"):
+        all_drawn()
+
+
+def test_a_folder_keeps_the_order_that_it_began_with(pictures, sprites, tmp_path):
+    save(sprites, tmp_path)
+    build(TINY, tmp_path, say=quiet, first=0)
+    file = tmp_path / "scenes.jsonl"
+    file.write_text("\n".join(reversed(file.read_text().splitlines())))
+    assert build(TINY, tmp_path, say=quiet)
+    assert Pictures.open(tmp_path).scenes == pictures.scenes[::-1]
+    np.testing.assert_array_equal(Pictures.open(tmp_path).pixels, pictures.pixels[::-1])
+    with pytest.raises(RuntimeError, match="other pictures"):
+        build(replace(TINY, looks=("neon",)), tmp_path, say=quiet)
+
+
+def test_the_first_part_of_the_scenes_is_a_fair_sample():
+    scenes = all_scenes(SMALL)[:2000]
+    assert {scene.look for scene in scenes} == set(LOOKS)
+    assert {thing for scene in scenes for thing in scene.objects} == set(FEW_OBJECTS)
+    assert any(scene.split == CHECK for scene in scenes)
+    assert any(len(scene.objects) == 2 for scene in scenes)
+
+
+def test_rasterising_takes_vectors_and_renderings(tmp_path):
+    Image.new("RGBA", (20, 20), "red").save(tmp_path / "square.webp", lossless=True)
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 1"><rect width="1" height="1" fill="blue"/></svg>'
+    drawn = Original("box", "noto", svg).rasterised(40)
+    assert drawn.shape == (40, 40, 4)
+    assert tuple(drawn[20, 10]) == (0, 0, 255, 255)
+    assert drawn[20, 30, 3] == drawn[5, 10, 3] == 0
+    assert tuple(Original("box", "3d", tmp_path / "square.webp").rasterised(10)[5, 5]) == (255, 0, 0, 255)
 
 
 @pytest.mark.parametrize("size", [SMALL, FULL])

@@ -1,5 +1,6 @@
 """Each part trains for a few steps on a tiny world: the loss falls, and what is saved loads in diffusers."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,44 +17,28 @@ from diffusers import (
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
-from transformers import CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from transformers import CLIPModel, CLIPProcessor
 
+from tests.training.conftest import CPU, quiet
 from training.__main__ import main as make_everything
 from training.attention import use_plain_self_attention
-from training.clip import clip_run, contrast
-from training.config import FULL, SIZES, TINY, Plan
+from training.clip import contrast
+from training.config import SIZES, SMALL, TINY, Plan
 from training.controlnet import control_run
-from training.diffusion import Noising, time_ids
-from training.evaluate import report, sampled_scenes
+from training.data import Pictures
+from training.diffusion import Noising, encode_all, time_ids
 from training.loop import Draw, Run, rate_at, read_log
 from training.sample import sheet, tiled
-from training.text import token_ids, train_tokenizer
-from training.train import diffusion_run, new_unet
-from training.train_vae import vae_run
-
-CPU = torch.device("cpu")
+from training.tensors import Rows, as_pictures
+from training.text import TextEncoders, Words, train_tokenizer
+from training.train import diffusion_run, new_unet, save_pipeline
+from training.train_vae import VaeTask
 
 
 def falls(folder: Path, name: str = "loss") -> bool:
     values = [line[name] for line in read_log(folder) if name in line]
     third = max(1, len(values) // 3)
     return float(np.mean(values[-third:])) < float(np.mean(values[:third]))
-
-
-@pytest.fixture(scope="module")
-def vae_folder(pictures, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("vae")
-    torch.set_num_threads(1)
-    assert vae_run(TINY, pictures, folder, CPU).fit()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def unet_folder(pictures, vae_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("unet")
-    vae = AutoencoderKL.from_pretrained(vae_folder / "vae", torch_dtype=torch.float32)
-    assert diffusion_run(TINY, pictures, vae, folder, CPU).fit()
-    return folder
 
 
 def test_vae_learns_and_loads(vae_folder):
@@ -92,6 +77,17 @@ def test_training_goes_on_from_a_finished_pipeline(pictures, unet_folder, tmp_pa
     assert numbers["mse"] == pytest.approx(read_log(unet_folder)[-1]["held_out_mse"], rel=0.02)
 
 
+def test_an_interrupted_unet_goes_on(pictures, unet_folder, tmp_path):
+    """Where some of its weights have never had a gradient: SDXL leaves the text encoders' last layers unused."""
+    folder = tmp_path / "unet"
+    shutil.copytree(unet_folder, folder)
+    vae = AutoencoderKL.from_pretrained(folder / "pipeline" / "vae", torch_dtype=torch.float32)
+    size = replace(TINY, unet=replace(TINY.unet, steps=TINY.unet.steps + 1))
+    run = diffusion_run(size, pictures, vae, folder, CPU)
+    assert run.step == TINY.unet.steps
+    assert run.fit()
+
+
 def test_controlnet_learns_and_loads(pictures, unet_folder, tmp_path):
     run = control_run(TINY, "edges", pictures, unet_folder / "pipeline", tmp_path, CPU)
     assert run.fit()
@@ -107,12 +103,11 @@ def test_controlnet_learns_and_loads(pictures, unet_folder, tmp_path):
     assert drawn.shape == (1, 32, 32, 3)
 
 
-def test_clip_learns_to_name_object_and_look(pictures, tmp_path):
-    assert clip_run(TINY, pictures, tmp_path, CPU).fit()
-    assert falls(tmp_path)
-    assert read_log(tmp_path)[-1]["held_out_look"] >= 0.75
-    model = CLIPModel.from_pretrained(tmp_path / "clip", dtype=torch.float32)
-    processor = CLIPProcessor.from_pretrained(tmp_path / "clip")
+def test_clip_learns_to_name_object_and_look(pictures, clip_folder):
+    assert falls(clip_folder)
+    assert read_log(clip_folder)[-1]["held_out_look"] >= 0.75
+    model = CLIPModel.from_pretrained(clip_folder / "clip", dtype=torch.float32)
+    processor = CLIPProcessor.from_pretrained(clip_folder / "clip")
     inputs = processor(
         text=["a disc", "a box"],
         images=Image.fromarray(np.asarray(pictures.pixels[0])),
@@ -132,10 +127,10 @@ class TestRun:
         line = nn.Linear(1, 1)
 
         def loss(draw: Draw):
-            inputs = torch.randn(8, 1, generator=draw.torch)
+            inputs = draw.normal((8, 1))
             return (line(inputs) - 2 * inputs).pow(2).mean(), {}
 
-        return Run(folder, self.PLAN, {"line": line}, loss, dict, lambda place: None, lambda line: None)
+        return Run(folder, self.PLAN, {"line": line}, loss, dict, lambda place: None, quiet)
 
     def test_a_stop_changes_nothing(self, tmp_path):
         straight = self.run(tmp_path / "straight")
@@ -148,6 +143,31 @@ class TestRun:
             assert sliced.step >= step
         for one, other in zip(straight.weights + straight.average, sliced.weights + sliced.average, strict=True):
             torch.testing.assert_close(one, other)
+
+    def test_it_goes_on_with_weights_laid_out_otherwise(self, tmp_path):
+        """As when a run that began on a CPU goes on on a GPU, where channels come last."""
+
+        def run(layout: torch.memory_format) -> Run:
+            convolution = nn.Conv2d(3, 3, 3).to(memory_format=layout)
+
+            def loss(draw: Draw):
+                return convolution(draw.normal((2, 3, 8, 8))).pow(2).mean(), {}
+
+            return Run(tmp_path, self.PLAN, {"it": convolution}, loss, dict, lambda place: None, quiet)
+
+        run(torch.contiguous_format).fit(minutes=0.0001)
+        other = run(torch.channels_last)
+        assert 0 < other.step < self.PLAN.steps
+        strides = {state["exp_avg"].stride() for state in other.optimizer.state.values()}
+        assert strides == {weight.stride() for weight in other.weights}
+        assert other.fit()
+
+    def test_it_stops_when_the_loss_is_no_number(self, tmp_path):
+        run = self.run(tmp_path)
+        run.weights[0].data.fill_(float("nan"))
+        with pytest.raises(RuntimeError, match="no longer a number near step 5"):
+            run.fit()
+        assert not (tmp_path / "state.pt").exists()
 
     def test_averaged_weights_are_put_back(self, tmp_path):
         run = self.run(tmp_path)
@@ -193,29 +213,81 @@ def test_equal_captions_share_the_probability():
 def test_tokenizer_knows_its_words_and_spells_others():
     tokenizer = train_tokenizer(TINY)
     assert len(tokenizer) <= TINY.vocabulary + 100
-    known, unknown = (token_ids(tokenizer, text) for text in ("a disc, flat design", "zebra"))
+    known, unknown = Words(tokenizer)(["a disc, flat design", "zebra"])
     assert len(known) == len(unknown) == TINY.tokens
     assert "zebra" in tokenizer.decode(unknown, skip_special_tokens=True).replace(" ", "")
 
 
-def test_full_size_fits_the_repository():
-    with torch.device("meta"):
-        unet = new_unet(FULL, torch.device("meta"))
-        vae = AutoencoderKL(**FULL.vae_config())
-        config = CLIPTextConfig(**FULL.text_config(FULL.vocabulary))
-        text = [CLIPTextModel(config), CLIPTextModelWithProjection(config)]
-    count = sum(weight.numel() for module in (unet, vae, *text) for weight in module.parameters())
-    assert 2 * count < 64 * 2**20
-    assert len(unet.config.block_out_channels) == 3
+def test_words_are_the_tokenizers_own():
+    tokenizer = train_tokenizer(SMALL)
+    texts = ["", "a red teapot, 8-bit pixel art", "Zebra's  die-cut sticker", "a fox " * 30]
+    expected = tokenizer(
+        texts, padding="max_length", max_length=SMALL.tokens, truncation=True, return_tensors="pt"
+    ).input_ids
+    assert torch.equal(Words(tokenizer)(texts), expected)
 
 
-def test_report_counts_what_was_found():
-    scenes = sampled_scenes(TINY, 4)
-    objects, looks = [scene.objects[0] for scene in scenes], [scene.look for scene in scenes]
-    looks[0] = "nothing"
-    numbers = report(scenes, objects, looks)
-    assert numbers["object_found"] == 1
-    assert numbers["look_found"] == 0.75
+def test_rows_come_in_the_order_that_they_are_asked_for(pictures):
+    wanted = [5, 0, 7, 5]
+    rows = Rows(pictures.pixels, CPU)[torch.tensor(wanted)]
+    np.testing.assert_array_equal(rows.numpy(), pictures.pixels[wanted])
+
+
+def test_latents_are_encoded_again_only_for_another_vae_or_other_pictures(pictures, vae_folder, tmp_path):
+    vae = AutoencoderKL.from_pretrained(vae_folder / "vae", torch_dtype=torch.float32)
+    first, second = tmp_path / "first.pt", tmp_path / "second.pt"
+    latents = encode_all(vae, pictures, CPU, first)
+    np.testing.assert_array_equal(encode_all(vae, pictures, CPU, second, first), latents)
+    assert not second.exists()
+    backwards = Pictures(pictures.scenes[::-1], pictures.pixels[::-1], pictures.structure)
+    np.testing.assert_array_equal(encode_all(vae, backwards, CPU, second, first), latents[::-1])
+    with torch.no_grad():
+        next(vae.encoder.parameters()).mul_(1.1)
+    assert not np.array_equal(encode_all(vae, pictures, CPU, first), latents)
+
+
+def test_the_vaes_loss_is_of_what_diffusers_draws(pictures, vae_folder):
+    vae = AutoencoderKL.from_pretrained(vae_folder / "vae", torch_dtype=torch.float32)
+    task = VaeTask(vae, pictures, TINY, CPU)
+    wanted = as_pictures(task.pictures[torch.arange(4)])
+    noise = torch.randn(4, TINY.latent_channels, TINY.latent, TINY.latent)
+    with torch.no_grad():
+        drawn, divergence = task.redrawn(wanted, noise)
+        posterior = vae.encode(wanted).latent_dist
+        torch.testing.assert_close(drawn, vae.decode(posterior.mean + posterior.std * noise).sample)
+    assert divergence == pytest.approx(posterior.kl().mean().item() / noise[0].numel(), rel=1e-4)
+
+
+def test_a_model_with_the_channels_last_is_saved(pictures, vae_folder, tmp_path):
+    """As models are laid out on a GPU."""
+    vae = AutoencoderKL.from_pretrained(vae_folder / "vae")
+    unet = new_unet(TINY, CPU).to(memory_format=torch.channels_last)
+    save_pipeline(tmp_path / "pipeline", vae, TextEncoders.new(TINY, CPU), unet)
+    saved = load_file(tmp_path / "pipeline" / "unet" / "diffusion_pytorch_model.safetensors")
+    torch.testing.assert_close(saved["conv_in.weight"], unet.conv_in.weight.half())
+
+
+def test_models_compile_without_a_break(pictures, vae_folder):
+    """What runs compiled on a GPU, traced here: one break in a graph would cost most of the gain."""
+
+    def traced(function):
+        return torch.compile(function, dynamic=False, backend="eager", fullgraph=True)
+
+    unet = new_unet(TINY, CPU)
+    control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=TINY.hint_channels)
+    latents, states = torch.randn(2, TINY.latent_channels, 16, 16), torch.randn(2, 5, 2 * TINY.text_width)
+    told = {"text_embeds": torch.randn(2, TINY.text_width), "time_ids": time_ids(32, 2, CPU)}
+    told_both = {"timestep": torch.tensor([3, 900]), "encoder_hidden_states": states, "added_cond_kwargs": told}
+    with torch.no_grad():
+        down, middle = traced(control)(
+            latents, controlnet_cond=torch.rand(2, 3, 32, 32), **told_both, return_dict=False
+        )
+        added = {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+        torch.testing.assert_close(
+            traced(unet)(latents, **told_both, **added).sample, unet(latents, **told_both, **added).sample
+        )
+        task = VaeTask(AutoencoderKL.from_pretrained(vae_folder / "vae"), pictures, TINY, CPU)
+        traced(task.redrawn)(torch.rand(2, 3, 32, 32), latents)
 
 
 def test_tiled_fills_the_last_row():
@@ -235,11 +307,13 @@ def test_everything_in_order_and_in_slices(sprites, tmp_path, monkeypatch):
     monkeypatch.setitem(SIZES, "tiny", size)
     monkeypatch.setattr("training.artwork.fetch", lambda folder: folder)
     monkeypatch.setattr("training.artwork.load", lambda *_: sprites)
+    monkeypatch.setattr("training.data.SPAN", 8)
     with pytest.raises(typer.Exit):
         make_everything(tmp_path, "tiny", minutes=0, workers=1)
-    make_everything(tmp_path, "tiny", workers=1)
+    make_everything(tmp_path, "tiny", workers=1, beside=True)
     made = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"unet", "controlnet_edges", "controlnet_silhouette", "clip"} <= made
     assert "CC-BY-4.0" in (tmp_path / "model" / "CREDITS.md").read_text()
+    assert (tmp_path / "model" / "words.txt").read_text().split() == ["box", "disc"]
     assert not any(str(tmp_path) in file.read_text() for file in (tmp_path / "model").rglob("*.json"))
     StableDiffusionXLPipeline.from_pretrained(tmp_path / "model")

@@ -1,0 +1,118 @@
+"""The model card and the README of the training cannot drift: figures stand there as they were found or counted."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from training import budget, card
+from training.config import FULL, SIZES, TINY
+from training.figures import NOT_YET, SECTIONS, filled
+from training.looks import LOOKS
+from training.vocabulary import HUES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "demo-model.md").read_text()
+
+
+def test_the_card_says_what_was_found():
+    assert filled(PAGE, json.loads((ROOT / "docs" / "demo-model.json").read_text())) == PAGE
+
+
+def test_the_card_names_every_look_and_colour():
+    words = " ".join(PAGE.split())
+    assert all(look.phrases[0] in words for look in LOOKS.values())
+    assert all(colour in words for colour in HUES)
+
+
+def test_figures_stand_where_they_belong():
+    figures = {
+        "named": {
+            "samples": 500,
+            "object_found": 0.81,
+            "look_found": 0.92,
+            "objects_mistaken": ["fox seen as dog: 3"],
+            "looks_mistaken": [],
+        },
+        "sharing": {
+            "samples": 250,
+            "strength_0": {"look": 0.06, "object": 0.83, "likeness": 0.12},
+            "strength_1": {"look": 0.88, "object": 0.74, "likeness": 0.71},
+        },
+        "colours": {"samples": 125, "found": 0.61, "in_data": 0.99, "by_chance": 1 / 7},
+        "pairs": {"samples": 120, "both": 0.31, "either": 0.72, "in_data": None},
+    }
+    page = filled(PAGE, figures)
+    for line in (
+        "| the object | 81 % | 80 % |",
+        "| the look | 92 % | 85 % |",
+        "Objects most often mistaken: fox seen as dog: 3.",
+        "| the reference's look is found | 6 % | 88 % | clearly more |",
+        "| the object asked for is found | 83 % | 74 % | 70 % |",
+        "| likeness to the reference (cosine) | 0.12 | 0.71 | more |",
+        "Sharing raises agreement in look by 82 points.",
+        "| the colour asked for | 125 | 61 % | 99 % |",
+        "| both objects of a pair | 120 | 31 % | – |",
+        "| at least one of them | 120 | 72 % | – |",
+    ):
+        assert f"\n{line}\n" in page
+
+
+def test_hours_add_up_over_slices(tmp_path):
+    (tmp_path / "vae").mkdir()
+    lines = [{"step": 0, "held_out_psnr": 8.0}, {"step": 5, "loss": 1.0, "seconds": 600.0}]
+    lines += [{"step": 9, "loss": 1.0, "seconds": 900.0}, {"step": 12, "loss": 1.0, "seconds": 300.0}]
+    lines += [{"step": 12, "held_out_psnr": 20.0}]
+    (tmp_path / "vae" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (run,) = card.trainings(TINY, tmp_path)
+    assert run["hours"] == pytest.approx(1200 / 3600)
+    assert run["held_out"] == {"psnr": [8.0, 20.0]}
+    assert run["samples"] == 12 * TINY.vae.batch
+
+
+def test_a_page_without_markers_is_refused():
+    with pytest.raises(ValueError, match="figures: sizes"):
+        filled("a page", {})
+
+
+def test_full_fits_the_repository_and_has_the_levels_of_sdxl():
+    assert budget.mebibytes(budget.Parts.of(FULL).parameters()) < 60
+    assert FULL.transformers[0] == 0
+    assert len(FULL.unet_channels) == 3
+
+
+@pytest.mark.parametrize("size", ["full", "small"])
+def test_the_readme_states_what_a_size_costs(size):
+    assert budget.tables(SIZES[size]) in (ROOT / "training" / "README.md").read_text()
+
+
+def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_folder, tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "demo-model.md").write_text(PAGE)
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "unet").symlink_to(unet_folder)
+    (runs / "clip").symlink_to(clip_folder)
+    card.main(unet_folder / "pipeline", data_folder, clip_folder / "clip", runs, "tiny", 8, "cpu", tmp_path)
+    page = (tmp_path / "demo-model.md").read_text()
+    figures = json.loads((tmp_path / "demo-model.json").read_text())
+    assert NOT_YET not in page
+    assert {need for _, needs in SECTIONS.values() for need in needs} <= figures.keys()
+    assert [part["part"] for part in figures["parts"]] == [
+        "UNet",
+        "first text encoder",
+        "second text encoder",
+        "VAE",
+        "CLIP",
+    ]
+    (unet, clip) = figures["training"]
+    assert unet["samples"] == TINY.unet.steps * TINY.unet.batch
+    assert unet["held_out"]["mse"][1] < unet["held_out"]["mse"][0]
+    assert set(clip["held_out"]) == {"object", "look"}
+    for name in ("demo-unseen.png", "demo-sharing.png"):
+        assert f"(images/{name})" in page
+        with Image.open(tmp_path / "images" / name) as sheet:
+            assert sheet.width >= 32
+    card.main(docs=tmp_path)
+    assert (tmp_path / "demo-model.md").read_text() == page

@@ -1,0 +1,140 @@
+"""Fills the figures in the model card: ``python -m training.card PIPELINE --data DATA --runs OUT``.
+
+The figures are kept in ``docs/demo-model.json`` and stand in ``docs/demo-model.md`` between markers, written from there
+by this module only. Without a pipeline it writes them again from what is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from math import prod
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from safetensors import safe_open
+
+from training.config import SIZES, Size
+from training.data import Pictures
+from training.evaluate import examine, load_examiner
+from training.examiner import Figures
+from training.figures import filled
+from training.loop import read_log
+from training.options import Device, SizeName
+from training.scenes import CHECK, TRAIN, UNSEEN
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+# Where each part lies in a finished model, and in the folders of the runs.
+PARTS = {
+    "UNet": ("unet", "unet/pipeline/unet"),
+    "first text encoder": ("text_encoder", "unet/pipeline/text_encoder"),
+    "second text encoder": ("text_encoder_2", "unet/pipeline/text_encoder_2"),
+    "VAE": ("vae", "unet/pipeline/vae"),
+    "ControlNet, edges": ("controlnet_edges", "edges/controlnet"),
+    "ControlNet, silhouette": ("controlnet_silhouette", "silhouette/controlnet"),
+    "CLIP": ("clip", "clip/clip"),
+}
+# The folder of each run, its plan in a Size, and what is learnt there.
+RUNS = {
+    "vae": ("vae", "VAE"),
+    "unet": ("unet", "UNet and text encoders"),
+    "edges": ("controlnet", "ControlNet, edges"),
+    "silhouette": ("controlnet", "ControlNet, silhouette"),
+    "clip": ("clip", "CLIP"),
+}
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the safetensors files of a folder hold."""
+    count = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            count += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return count
+
+
+def parts(pipeline: Path, runs: Path | None) -> list[Figures]:
+    """Name, parameters and bytes on disk of every part that is there."""
+    found = []
+    for part, (here, there) in PARTS.items():
+        places = [pipeline / here, *([runs / there] if runs else [])]
+        if (place := next((place for place in places if any(place.glob("*.safetensors"))), None)) is not None:
+            weights = sum(file.stat().st_size for file in place.glob("*.safetensors"))
+            found.append({"part": part, "parameters": parameters(place), "bytes": weights})
+    return found
+
+
+def trainings(size: Size, runs: Path) -> list[Figures]:
+    """What the logs say of each run: length, time, and each held-out measure before and after."""
+    found = []
+    for name, (plan, learnt) in RUNS.items():
+        if (runs / name / "log.jsonl").exists():
+            log = read_log(runs / name)
+            seconds = [line["seconds"] for line in log if "seconds" in line]  # each slice counts from nought
+            slices = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+            measured = [line for line in log if any(key.startswith("held_out_") for key in line)]
+            held_out = {
+                key.removeprefix("held_out_"): [measured[0][key], measured[-1][key]]
+                for key in measured[-1]
+                if key.startswith("held_out_")
+            }
+            steps = int(log[-1]["step"])
+            samples = steps * getattr(size, plan).batch
+            found.append(
+                {
+                    "learnt": learnt,
+                    "steps": steps,
+                    "samples": samples,
+                    "hours": sum(slices) / 3600,
+                    "held_out": held_out,
+                }
+            )
+    return found
+
+
+def world(size: Size, data: Pictures) -> Figures:
+    """What the data hold."""
+    splits = Counter(scene.split for scene in data.scenes)
+    return {
+        "pixels": size.pixels,
+        "objects": len({thing for scene in data.scenes for thing in scene.objects}),
+        "looks": len({scene.look for scene in data.scenes}),
+        "pictures": {split: splits[split] for split in (TRAIN, CHECK, UNSEEN)},
+        "of_two_objects": sum(len(scene.objects) == 2 for scene in data.scenes),
+        "in_a_colour": sum(scene.colour is not None for scene in data.scenes),
+    }
+
+
+def main(
+    pipeline: Annotated[Path | None, typer.Argument(help="a pipeline folder; without one the kept figures")] = None,
+    data: Annotated[Path | None, typer.Option(help="the data folder that it learned from")] = None,
+    clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without one there are sizes only")] = None,
+    runs: Annotated[Path | None, typer.Option(help="the folder with the folders of the runs, for their logs")] = None,
+    size: SizeName = "small",
+    samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,
+    device: Device = "auto",
+    docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
+) -> None:
+    """Measure a model and write what was found into the model card."""
+    page, kept = docs / "demo-model.md", docs / "demo-model.json"
+    if pipeline is None:
+        page.write_text(filled(page.read_text(), json.loads(kept.read_text())))
+        return
+    chosen = SIZES[size]
+    figures: Figures = {"size": size, "parts": parts(pipeline, runs)}
+    if runs:
+        figures["training"] = trainings(chosen, runs)
+    if data:
+        figures["world"] = world(chosen, Pictures.open(data))
+    if data and clip:
+        figures |= examine(load_examiner(pipeline, clip, chosen, data, device), samples, docs / "images", typer.echo)
+    text = filled(page.read_text(), figures)
+    kept.write_text(json.dumps(figures, indent=1) + "\n")
+    page.write_text(text)
+    typer.echo(f"written: {page}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,22 @@
+"""Work spread over processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Not "fork", which can hang once torch has started threads, and not "spawn", which would import torch in every process.
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+def spread(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+    """The results in the order of the jobs, each as soon as it is there. One worker is this process itself."""
+    if workers == 1:
+        yield from map(work, jobs)
+        return
+    with PROCESSES.Pool(workers) as pool:
+        yield from pool.imap(work, jobs)

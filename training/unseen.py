@@ -1,0 +1,58 @@
+"""Prompts whose combination of words no training picture has, though it has each word by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, product
+
+import numpy as np
+
+from training.config import Size
+from training.looks import LOOKS
+from training.scenes import TRAIN, UNSEEN, Scene
+from training.vocabulary import HUES
+
+COUNT = 12
+PAIRS = 4  # of them, where no combination of one object and look was held out
+
+
+def combination(scene: Scene) -> tuple[frozenset[str], str, str | None]:
+    return frozenset(scene.objects), scene.look, scene.colour
+
+
+def unseen_scenes(size: Size, scenes: list[Scene]) -> list[Scene]:
+    """Twelve at most, each in a look of its own; always the same for the same data, none chosen by how it comes out.
+
+    Where the data hold out combinations of object and look, they are such. Else they are an object in a colour that it
+    never had in this look, and, last, two objects that never stood together in it.
+    """
+    rng = np.random.default_rng(2025)
+    trained = {combination(scene) for scene in scenes if scene.split == TRAIN}
+    held_out = [Scene(scene.objects, scene.look, 0) for scene in scenes if scene.split == UNSEEN]
+    if held_out:
+        return _one_a_look(held_out, trained, rng, COUNT)
+    coloured = _one_a_look(_coloured(size), trained, rng, COUNT - PAIRS)
+    used = {scene.look for scene in coloured}
+    pairs = (Scene(pair, look, 0) for pair, look in product(combinations(size.objects, 2), size.looks))
+    return coloured + _one_a_look([scene for scene in pairs if scene.look not in used], trained, rng, PAIRS)
+
+
+def _coloured(size: Size) -> Iterator[Scene]:
+    for look, thing, colour in product(size.looks, size.objects, HUES):
+        if LOOKS[look].coloured:
+            yield Scene((thing,), look, 0, colour)
+
+
+def _one_a_look(
+    candidates: Iterator[Scene] | list[Scene],
+    trained: set[tuple[frozenset[str], str, str | None]],
+    rng: np.random.Generator,
+    count: int,
+) -> list[Scene]:
+    by_look: dict[str, list[Scene]] = {}
+    for scene in candidates:
+        if combination(scene) not in trained:
+            by_look.setdefault(scene.look, []).append(scene)
+    looks = sorted(by_look)
+    chosen = [looks[place] for place in rng.permutation(len(looks))[:count]]
+    return [by_look[look][int(rng.integers(len(by_look[look])))] for look in chosen]
