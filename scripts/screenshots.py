@@ -120,9 +120,40 @@ def walk(page: Page, folder: Path, link: str) -> None:
     page.locator("a[href^='/styles/SOR']").first.click()
     page.wait_for_url(re.compile(r"/styles/SOR-"))
     shoot(page, folder, "style")
+    companions(page, folder)
     page.context.clear_cookies()
     page.goto("/login")
     shoot(page, folder, "login")
+
+
+def companions(page: Page, folder: Path) -> None:
+    """A set that follows a map and has a region in another style; a subject; an export; the record."""
+    page.goto("/sets/new")
+    page.get_by_text("Harvest poster", exact=True).first.click()
+    page.locator("#prompts").fill("a house")
+    page.get_by_text("Edges, a silhouette or depth").click()
+    page.locator("[data-map-file]").set_input_files(SAMPLES / "look-blueprint.webp")
+    page.get_by_role("button", name="Use this map").click()
+    page.get_by_text("Parts of the picture with a prompt").click()
+    page.locator("[data-region-add]").click()
+    row = page.locator(".regions__row").first
+    row.get_by_label("What this region shows").fill("a tulip")
+    row.get_by_label("Style of this region").select_option(label="Workshop")
+    shoot(page, folder, "set-new-companions", ("390", "1440"))
+    page.locator("#prompts").focus()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(re.compile(r"/sets/\d+$"))
+    expect(page.locator("[data-state=finished]")).to_have_count(1, timeout=300_000)
+    shoot(page, folder, "set-companions", ("390", "1440"))
+    page.goto("/subjects")
+    shoot(page, folder, "subjects", ("390", "1440"))
+    page.goto("/subjects/new")
+    shoot(page, folder, "subject-new", ("390", "1440"))
+    page.goto("/sets/1")
+    page.get_by_role("link", name=re.compile("Export|Download")).first.click()
+    shoot(page, folder, "export", ("390", "1440"))
+    page.goto("/record")
+    shoot(page, folder, "record", ("390", "1440"))
 
 
 def main() -> None:

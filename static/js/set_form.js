@@ -41,6 +41,7 @@ if (form) {
     note.textContent = remark(all, wanted);
     form.querySelector("[data-total-words]").textContent = `${plural(wanted.length, "prompt")} × ${each}`;
     form.querySelectorAll("[data-total]").forEach((place) => (place.textContent = thin(total)));
+    form.querySelectorAll("[data-total-noun]").forEach((place) => (place.textContent = total === 1 ? "picture" : "pictures"));
     form.querySelector("[data-too-many]").hidden = total <= most("Pictures");
     form.querySelector("[data-generate]").textContent = total ? `Generate ${plural(total, "picture")}` : "Generate";
     form.querySelectorAll("[name=quality]").forEach((choice) => (choice.checked = choice.value === steps.value));
