@@ -32,7 +32,7 @@ ROWS = 1000  # written at a time
 
 
 @dataclass(frozen=True)
-class Subject:
+class Selection:
     """What an export is made of."""
 
     which: ColumnElement[bool]  # a condition on images
@@ -61,31 +61,31 @@ class Store:
         return self.root / "made" / str(export_id)
 
 
-def subject(
+def selection(
     session: Session,
     user: User,
     *,
     set_id: int | None = None,
     campaign_id: int | None = None,
     image_ids: Sequence[int] | None = None,
-) -> Subject:
+) -> Selection:
     """One set, one campaign or chosen pictures. Raises NotFound, Forbidden, and Invalid when nothing is chosen."""
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
         if not may_change(user, image_set):
             raise Forbidden(f"Only {image_set.owner.name} or a manager can download this set.")
         name = slug(image_set.name) or f"set-{set_id}"
-        return Subject(Image.set_id == set_id, name, image_set.name, image_set=image_set)
+        return Selection(Image.set_id == set_id, name, image_set.name, image_set=image_set)
     if campaign_id is not None:
         campaign = sets.campaign(session, user, campaign_id)
         name = slug(campaign.name) or f"campaign-{campaign_id}"
-        return Subject(ImageSet.campaign_id == campaign_id, name, campaign.name, campaign=campaign)
+        return Selection(ImageSet.campaign_id == campaign_id, name, campaign.name, campaign=campaign)
     if not image_ids:
         raise Invalid("ids", "Choose the pictures to download.")
-    return Subject(Image.id.in_(set(image_ids)), "pictures", "Chosen pictures")
+    return Selection(Image.id.in_(set(image_ids)), "pictures", "Chosen pictures")
 
 
-def create(session: Session, user: User, wanted: Subject, options: ExportOptions) -> Export:
+def create(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Export:
     """An export of what is approved of `wanted`, as far as `user` may take it away; it is made ready afterwards.
 
     Designers take their own; managers anybody's. The same pictures in the same form are not made twice: the export that
@@ -116,7 +116,7 @@ def create(session: Session, user: User, wanted: Subject, options: ExportOptions
     return export
 
 
-def approved(session: Session, user: User, wanted: Subject) -> list[ApprovedRow]:
+def approved(session: Session, user: User, wanted: Selection) -> list[ApprovedRow]:
     """The pictures of an export. Raises Forbidden and Conflict when there is none."""
     rows = queries.approved(session, user, wanted.which)
     if not rows and queries.is_any_approved(session, user, wanted.which):
@@ -173,8 +173,10 @@ def extras(export_id: int, store: Store) -> list[Member]:
 
 
 def downloaded(session: Session, user: User, export: Export) -> None:
-    """Write down that a download began."""
-    record(session, user, Act.EXPORT, export, pictures=export.pictures, bytes=export.bytes)
+    """Write down that a download began, at each set that it has pictures of: they are handed over now."""
+    for set_id in queries.set_ids(session, export.id):
+        image_set = session.get_one(ImageSet, set_id)
+        record(session, user, Act.EXPORT, image_set, name=image_set.name, export=export.id, bytes=export.bytes)
 
 
 def prepare_again(session: Session, user: User, export_id: int) -> Export:
@@ -203,7 +205,7 @@ def _is_whole(member: Member) -> bool:
         return False
 
 
-def _content(rows: Sequence[ApprovedRow], wanted: Subject, options: ExportOptions) -> str:
+def _content(rows: Sequence[ApprovedRow], wanted: Selection, options: ExportOptions) -> str:
     said = [wanted.name, options.model_dump(mode="json"), [(row.id, row.decision_id) for row in rows]]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 

@@ -62,7 +62,7 @@ def at_once(
     """The zip itself where that is a matter of seconds, else the page of the export, which shows how far it is."""
     # Downloading leaves entries in the record, so this GET writes; no cross-site page can read what it answers.
     with app.database.write() as session:
-        wanted = service.subject(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
+        wanted = service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
         export = service.create(session, me, wanted, ExportOptions())
     if export.state != ExportState.READY and (
         export.total > AT_ONCE or not app.exporter.prepare(export.id, wait=False)

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, QueryParams
 from app.errors import Invalid, UserError
 from app.exports import certificates, names, queries, service, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
-from app.exports.service import Subject
+from app.exports.service import Selection
 from app.exports.shares import ShareDraft
 from app.models import Export, ExportState, Role, User
 from app.text import whole_number
@@ -40,23 +40,23 @@ def index(request: Request, me: Me, session: Read) -> Response:
 
 @router.get("/campaigns/{campaign_id}/export")
 def of_campaign(request: Request, app: App, me: Me, session: Read, campaign_id: int) -> Response:
-    return form_page(request, app, me, session, service.subject(session, me, campaign_id=campaign_id))
+    return form_page(request, app, me, session, service.selection(session, me, campaign_id=campaign_id))
 
 
 @router.get("/sets/{set_id}/export")
 def of_set(request: Request, app: App, me: Me, session: Read, set_id: int) -> Response:
-    return form_page(request, app, me, session, service.subject(session, me, set_id=set_id))
+    return form_page(request, app, me, session, service.selection(session, me, set_id=set_id))
 
 
 @router.get("/pictures/export")
 def of_pictures(request: Request, app: App, me: Me, session: Read, ids: Ids) -> Response:
-    return form_page(request, app, me, session, service.subject(session, me, image_ids=ids), image_ids=ids)
+    return form_page(request, app, me, session, service.selection(session, me, image_ids=ids), image_ids=ids)
 
 
 @router.post("/exports")
 def create(request: Request, app: App, me: Me, form: Form) -> Response:
     with app.database.read() as session:
-        wanted, image_ids = asked_subject(session, me, form)
+        wanted, image_ids = asked_selection(session, me, form)
     try:
         options = ExportOptions.parse(fields(form))
     except Invalid as error:
@@ -73,7 +73,7 @@ def example(request: Request, me: Me, session: Read) -> Response:
     """The names that the chosen options give, or what is wrong with them; for the page while somebody types."""
     context: dict[str, Any] = {"names": [], "problem": None}
     try:
-        wanted, _ = asked_subject(session, me, request.query_params)
+        wanted, _ = asked_selection(session, me, request.query_params)
         context["names"] = example_names(session, me, wanted, ExportOptions.parse(fields(request.query_params)))
     except UserError as error:
         context["problem"] = str(error)
@@ -85,7 +85,7 @@ def form_page(
     app: Parts,
     me: User,
     session: Session,
-    wanted: Subject,
+    wanted: Selection,
     image_ids: list[int] | None = None,
     form: Fields | None = None,
     errors: dict[str, str] | None = None,
@@ -121,11 +121,11 @@ def form_page(
     )
 
 
-def asked_subject(session: Session, me: User, form: Fields) -> tuple[Subject, list[int]]:
+def asked_selection(session: Session, me: User, form: Fields) -> tuple[Selection, list[int]]:
     """What the form is about, and the pictures if they were chosen one by one."""
     ids = [number for value in form.getlist("ids") if (number := whole_number(str(value))) is not None]
     numbers = {name: whole_number(str(form.get(name, ""))) for name in ("set_id", "campaign_id")}
-    return service.subject(session, me, image_ids=ids, **numbers), ids
+    return service.selection(session, me, image_ids=ids, **numbers), ids
 
 
 def fields(form: Fields) -> dict[str, Any]:
@@ -140,12 +140,12 @@ def fields(form: Fields) -> dict[str, Any]:
     }
 
 
-def example_names(session: Session, me: User, wanted: Subject, options: ExportOptions) -> list[str]:
+def example_names(session: Session, me: User, wanted: Selection, options: ExportOptions) -> list[str]:
     rows = service.approved(session, me, wanted)[:EXAMPLES]
     return service.example(rows, queries.sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
 
 
-def earlier(session: Session, me: User, wanted: Subject) -> list[Export]:
+def earlier(session: Session, me: User, wanted: Selection) -> list[Export]:
     if wanted.campaign:
         return queries.recent(session, me, Export.campaign_id == wanted.campaign.id, limit=5)
     if wanted.image_set:

@@ -24,7 +24,7 @@ def ready(session: Session, preparer: Preparer) -> Make:
     """Makes an export of a set, a campaign or pictures, and makes it ready as the server does."""
 
     def make(user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
-        subject = service.subject(session, user, **wanted)  # type: ignore[arg-type]
+        subject = service.selection(session, user, **wanted)  # type: ignore[arg-type]
         export = service.create(session, user, subject, options or ExportOptions())
         session.commit()
         assert preparer.prepare(export.id)

@@ -127,7 +127,7 @@ def test_a_decision_after_the_export_was_asked_for_changes_nothing_in_it(
 ) -> None:
     user = make.user()
     image_set = approved_set(make, user, prompts="a fox")
-    export = service.create(session, user, service.subject(session, user, set_id=image_set.id), ExportOptions())
+    export = service.create(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions())
     make.decide(image_set.images[0], Verdict.WITHDRAWN)
     session.commit()
     preparer.prepare(export.id)
@@ -284,7 +284,7 @@ def test_without_a_certificate_that_can_sign_the_export_fails_with_the_reason(
 def test_an_export_that_is_not_ready_is_not_downloaded(session: Session, make: Factory, preparer: Preparer) -> None:
     user = make.user()
     image_set = approved_set(make, user)
-    export = service.create(session, user, service.subject(session, user, set_id=image_set.id), ExportOptions())
+    export = service.create(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions())
     with pytest.raises(Conflict, match="still being made ready"):
         service.archive(session, export, preparer.store)
 

@@ -23,11 +23,11 @@ def approved_set(make: Factory, user: User | None = None, **values: object) -> I
 
 
 def rows_of(session: Session, user: User, **wanted: object) -> list[ApprovedRow]:
-    return service.approved(session, user, service.subject(session, user, **wanted))  # type: ignore[arg-type]
+    return service.approved(session, user, service.selection(session, user, **wanted))  # type: ignore[arg-type]
 
 
 def created(session: Session, user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
-    subject = service.subject(session, user, **wanted)  # type: ignore[arg-type]
+    subject = service.selection(session, user, **wanted)  # type: ignore[arg-type]
     export = service.create(session, user, subject, options or ExportOptions())
     session.flush()
     return export

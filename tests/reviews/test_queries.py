@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.exports import service as exports
-from app.files import Files
+from app.exports.options import ExportOptions
 from app.models import ImageSet, Role, User, Verdict
 from app.reviews import queries, service
 from app.reviews.queries import Need, Scope
@@ -170,7 +170,7 @@ def test_need_to_retry_is_the_owners(session: Session, make: Factory) -> None:
     assert kinds(session, owner) == []
 
 
-def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factory, files: Files) -> None:
+def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factory) -> None:
     owner, manager = make.user(), make.user(Role.MANAGER)
     image_set = make.finished_set(owner)
     a, b = image_set.images
@@ -187,7 +187,10 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
             [a.id],
         )
     assert kinds(session, make.user(Role.REVIEWER)) == []
-    exports.approved(session, manager, files, set_id=image_set.id)
+    chosen = exports.selection(session, manager, set_id=image_set.id)
+    export = exports.create(session, manager, chosen, ExportOptions())
+    assert kinds(session, owner) == [("ready", image_set.id)]  # asked for, not downloaded yet
+    exports.downloaded(session, manager, export)
     assert kinds(session, owner) == []
     make.decide(b)
     assert kinds(session, owner) == [("ready", image_set.id)]

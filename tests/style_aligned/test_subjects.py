@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
-from PIL import Image
+from PIL import Image, ImageDraw
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from app.style_aligned import ModelError, Sharing, Studio
+from app.style_aligned import ModelError, Region, Sharing, Structure, Studio
 from app.style_aligned.dreambooth import (
     Finished,
     PriorImage,
@@ -94,6 +94,27 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
         print(f"{name}: likeness {with_it:.2f} with the subject, {bare:.2f} without")
         assert with_it > bare + 0.1, name
         assert with_it > 0.7, name
+
+
+def test_a_subject_on_a_map_in_a_look_in_a_panorama(studio: Studio, quick: Path, looks: dict[str, Image.Image]) -> None:
+    """All companions in one call: without any one of them it is another picture, and again it is the same one."""
+    outline = Image.new("RGB", (256, 128))
+    ImageDraw.Draw(outline).ellipse((40, 20, 110, 110), outline="white", width=3)
+    everything = {
+        "adapters": [studio.adapter(quick)],
+        "structures": [Structure(studio.control("edges"), [outline])],
+        "regions": [Region.box("a fox", (0.5, 0, 0.5, 1), studio.reference(looks["neon-guitar"]))],
+        "seamless": True,
+    }
+    common = {"size": (256, 128), "sharing": Sharing.for_picture(), "reference": studio.reference(looks["poster-pear"])}
+
+    def drawn(left_out: str = "") -> bytes:
+        how = {name: value for name, value in everything.items() if name != left_out}
+        return pixels(studio, ["a sks toy"], **common, **how)[0]
+
+    whole = drawn()
+    assert drawn() == whole
+    assert len({whole, *map(drawn, everything)}) == 1 + len(everything)
 
 
 def test_a_weight_of_nothing_is_no_subject(studio: Studio, quick: Path) -> None:

@@ -98,7 +98,7 @@ def shared_export(server: Server, set_id: int) -> tuple[Export, Share]:
     """An export of a set, ready, with a link that leads outside."""
     user = make_person(server, Role.MANAGER)
     with server.parts.database.write() as session:
-        wanted = exports.subject(session, user, set_id=set_id)
+        wanted = exports.selection(session, user, set_id=set_id)
         export = exports.create(session, user, wanted, ExportOptions())
     server.parts.exporter.prepare(export.id)
     _, share = share_link(server, export.id)
