@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from app.style_aligned import ModelError, Region, Sharing, Structure, Studio
+from app.style_aligned import ModelError, Region, Sharing, Structure, Studio, subjects
 from app.style_aligned.dreambooth import (
     Finished,
     PriorImage,
@@ -24,7 +24,7 @@ from app.style_aligned.dreambooth import (
     rare_words,
     train,
 )
-from app.style_aligned.subjects import MOST_LOADED, PHRASE, Adapted, phrase_in
+from app.style_aligned.subjects import PHRASE, Adapted, phrase_in
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.drawings import drawing, likeness
 
@@ -192,14 +192,17 @@ def test_processors_survive(studio: Studio, quick: Path) -> None:
     assert {name: type(processor) for name, processor in studio.unet.attn_processors.items()} == before
 
 
-def test_only_the_last_few_stay_loaded(studio: Studio, quick: Path, tmp_path: Path) -> None:
+def test_only_the_last_few_stay_loaded(
+    studio: Studio, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subjects, "MOST_LOADED", most := 2)
     before = pixels(studio, ["a fox"])
     names = []
-    for number in range(MOST_LOADED + 1):
+    for number in range(most + 1):
         copy = tmp_path / f"{number}.safetensors"
         copy.write_bytes(quick.read_bytes())
         names.append(studio.adapter(copy).name)
-    assert len(set(names)) == MOST_LOADED + 1
+    assert len(set(names)) == most + 1
     loaded = {name for layer in studio.adapters._layers for name in layer.lora_A}  # type: ignore[union-attr]
     assert loaded == set(names[1:])
     with pytest.raises(ValueError, match="load its file first"):
