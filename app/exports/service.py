@@ -111,7 +111,8 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
         total=files,
     )
     session.add(export)
-    record(session, user, Act.EXPORT_CREATE, export, pictures=len(rows), files=files, options=export.options)
+    form, sizes = options.format, ", ".join(options.sizes)
+    record(session, user, Act.EXPORT_CREATE, export, pictures=len(rows), files=files, format=form, sizes=sizes)
     _add_files(session, export, rows, options)
     return export
 
