@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from app.style_aligned.panorama import Window
+from app.style_aligned.sharing import check_part, within_part
 
 KINDS = ("edges", "silhouette", "depth")  # of maps
 
@@ -59,9 +60,7 @@ class Structure:
             raise ValueError("a structure needs at least one map; none was given")
         if not 0 <= self.weight <= 2:
             raise ValueError(f"a structure's weight must be between 0 and 2; {self.weight:g} was given")
-        start, end = self.steps
-        if not 0 <= start <= end <= 1:
-            raise ValueError(f"a structure's steps must be two rising numbers between 0 and 1; {self.steps} was given")
+        check_part("a structure's steps", self.steps)
 
     def hint(self, places: Sequence[int], size: tuple[int, int], factor: int, device: torch.device) -> "Hint":
         """The maps of the images at `places` as the ControlNet takes them, at `size` (width, height) px."""
@@ -93,8 +92,7 @@ class Hint:
 
     def active(self, step: int, steps: int) -> bool:
         """Whether the map counts in step `step`, 0 to `steps` - 1."""
-        start, end = self.steps
-        return self.weight > 0 and start <= step / max(steps - 1, 1) <= end
+        return self.weight > 0 and within_part(self.steps, step, steps)
 
     def within(self, window: Window) -> "Hint":
         """The part of the maps under a window of the latents."""

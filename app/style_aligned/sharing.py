@@ -47,9 +47,7 @@ class Sharing:
             _check("strength", strength, 0.0, MAX_STRENGTH)
         _check("scale", self.scale, 0.0, 2.0)
         _check("shift", self.shift, -10.0, 10.0)
-        start, end = self.steps
-        if not 0 <= start <= end <= 1:
-            raise ValueError(f"steps must be two rising numbers between 0 and 1; {self.steps} was given")
+        check_part("steps", self.steps)
 
     @classmethod
     def for_picture(cls, strength: float | Sequence[float] = 1.0) -> "Sharing":
@@ -69,14 +67,26 @@ class Sharing:
 
     def active(self, step: int, steps: int) -> bool:
         """Whether targets attend to the reference in step `step`, 0 to `steps` - 1."""
-        start, end = self.steps
-        return start <= step / max(steps - 1, 1) <= end
+        return within_part(self.steps, step, steps)
 
     def influence(self, strengths: Sequence[float], weights: Sequence[float], device: torch.device) -> Influence:
         """These settings as tensors, for targets of these strengths and references of these weights (above 0)."""
         weight = torch.tensor(weights, dtype=torch.float32, device=device)
         strength = torch.tensor(strengths, dtype=torch.float32, device=device)
         return Influence(weight / weight.sum(), strength, self.scale, self.shift, self.adain_values)
+
+
+def check_part(name: str, part: tuple[float, float]) -> None:
+    """Raises ValueError unless `part` is where something starts and ends, 0 the first step, 1 the last."""
+    start, end = part
+    if not 0 <= start <= end <= 1:
+        raise ValueError(f"{name} must be two rising numbers between 0 and 1; {part} was given")
+
+
+def within_part(part: tuple[float, float], step: int, steps: int) -> bool:
+    """Whether step `step`, 0 to `steps` - 1, lies in `part` of the denoising."""
+    start, end = part
+    return start <= step / max(steps - 1, 1) <= end
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
