@@ -207,6 +207,12 @@ def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
     return user.active and (row.owner_id == user.id or user.can(Role.MANAGER))
 
 
+def need_active(user: User) -> None:
+    """Raises Forbidden for somebody whose account was closed while they were signed in."""
+    if not user.active:
+        raise Forbidden("This account is closed.")
+
+
 def _need_admin(user: User) -> None:
     if not user.can(Role.ADMIN):
         raise Forbidden("Only administrators can change who is here. Ask one of them.")

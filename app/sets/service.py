@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Subquery, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.service import may_change as may_change
+from app.accounts.service import need_active
 from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
@@ -47,8 +48,7 @@ def create(
 
     `files`, when given, are asked whether the pictures that the set names are there.
     """
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     version = latest_version(session, spec.style_code)
     Invalid.check(
         {

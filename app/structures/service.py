@@ -9,10 +9,10 @@ from PIL import Image as Picture
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.service import need_active
 from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
-from app.errors import Forbidden
 from app.files import Files, Kind
 from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
 from app.pictures import Limits, clean_upload
@@ -42,8 +42,7 @@ def upload(
     The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
     Raises Invalid("picture", ...), NoDepth and NoRoom.
     """
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     clean = clean_upload(data, limits, keep_clear=True)
     picture = Picture.open(io.BytesIO(clean.png))
     if ready:

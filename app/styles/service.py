@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts.service import may_change as may_change
+from app.accounts.service import need_active
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
@@ -77,8 +78,7 @@ def upload_reference(
     The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
     Raises Invalid("picture", ...) and NoRoom.
     """
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     picture = clean_upload(data, limits)
     sha256 = files.put(Kind.REFERENCES, picture.png)
     if known := session.scalar(select(Reference).where(Reference.sha256 == sha256)):
@@ -101,8 +101,7 @@ def upload_reference(
 
 def create(session: Session, user: User, draft: StyleDraft) -> Style:
     """A new style with its first version and a code of its own. Raises Invalid and Forbidden."""
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     _check_draft(session, draft)
     style = _with_new_code(session, Style(name=draft.name, owner_id=user.id))
     record(session, user, Act.STYLE_CREATE, style, code=style.code, name=style.name)

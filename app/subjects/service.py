@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.service import may_change as may_change
+from app.accounts.service import need_active
 from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import Engine, ModelFacts, TrainingFacts
@@ -48,8 +49,7 @@ class Draft(Form):
 
 def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limits: Limits | None = None) -> str:
     """Clean an uploaded picture of a product and keep it; its SHA-256. Raises Invalid("pictures", ...) and NoRoom."""
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     try:
         picture = clean_upload(data, limits)
     except Invalid as error:
@@ -66,8 +66,7 @@ def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limit
 
 def create_from_pictures(session: Session, user: User, files: Files, draft: Draft, model: ModelFacts) -> Subject:
     """A new subject, queued to be trained. Raises Invalid and Forbidden."""
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     handle = handles.handle_from(draft.name)
     Invalid.check(
         {
@@ -101,8 +100,7 @@ def create_from_file(
     session: Session, user: User, files: Files, draft: Draft, data: bytes, file_name: str, engine: Engine
 ) -> Subject:
     """A new subject from a LoRA file that fits the engine's model, ready at once. Raises Invalid, Forbidden, NoRoom."""
-    if not user.active:
-        raise Forbidden("This account is closed.")
+    need_active(user)
     handle = handles.handle_from(draft.name)
     Invalid.check({"name": _handle_error(session, handle, draft.name)})
     phrase = engine.lora_phrase(data, file_name)
