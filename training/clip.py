@@ -6,7 +6,6 @@ It is also the judge of what the pipeline draws, so it learns from the data only
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,19 +22,12 @@ from training.data import Pictures
 from training.looks import LOOKS
 from training.loop import Draw, Run, autocast, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, caption, naming
+from training.scenes import CHECK, TRAIN, UNSEEN, Mix, caption
 from training.tensors import Rows, as_pictures, onto
 from training.text import Words, train_tokenizer
 from training.vocabulary import with_article
 
 FULL_CAPTIONS = Mix(empty=0, no_look=0, look_only=0)
-
-# What a caption can say. Two pictures for which it says the same are both right, so each kind has a key to compare.
-_KINDS: dict[str, tuple[Callable[[Scene, np.random.Generator], str], Callable[[Scene], tuple[str, ...]]]] = {
-    "all": (lambda scene, rng: caption(scene, rng, FULL_CAPTIONS), lambda scene: (*sorted(scene.objects), scene.look)),
-    "object": (lambda scene, rng: naming(scene)[int(rng.random() < 0.3)], lambda scene: tuple(sorted(scene.objects))),
-    "look": (lambda scene, rng: LOOKS[scene.look].phrases[int(rng.random() < 0.3)], lambda scene: (scene.look,)),
-}
 
 
 def clip_config(size: Size, words: int) -> CLIPConfig:
@@ -68,6 +60,11 @@ def alike(keys: list[tuple[str, ...]]) -> Tensor:
     return (row[:, None] == row[None, :]).float()
 
 
+def shares(shown: list[tuple[str, ...]], names: tuple[str, ...]) -> Tensor:
+    """Which of ``N`` names each of ``B`` pictures shows, ``(B, N)``; two objects have half of the probability each."""
+    return torch.tensor([[each.count(name) / len(each) for name in names] for each in shown])
+
+
 @dataclass
 class ClipTask:
     size: Size
@@ -85,19 +82,27 @@ class ClipTask:
         return as_pictures(self.pixels[rows])
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        """Whole captions are told apart within the batch; objects and looks among all that there are.
+
+        The names come for free beside the captions, and make each step worth more than a larger batch would.
+        """
         rows = draw.rows(self.rows[TRAIN], self.size.clip.batch)
         scenes = [self.data.scenes[row] for row in rows.tolist()]
         pictures = augmented(self.pictures(rows), draw)
-        texts = [say(scene, draw.numpy) for say, _ in _KINDS.values() for scene in scenes]
+        captions = [caption(scene, draw.numpy, FULL_CAPTIONS) for scene in scenes]
+        objects, looks = self.size.objects, self.size.looks
+        names = [with_article(name) for name in objects]
+        phrases = [LOOKS[look].phrases[int(draw.numpy.random() < 0.3)] for look in looks]
         with autocast(self.device):
             seen = embed_pictures(self.model, pictures)
-            said = embed_texts(self.model, self.words, texts)
-        scale = self.model.logit_scale.exp().clamp(max=100)
-        total = torch.zeros((), device=self.device)
-        for (_, key), part in zip(_KINDS.values(), said.split(len(scenes)), strict=True):
-            same = onto(alike([key(scene) for scene in scenes]), self.device)
-            total = total + contrast(scale * seen @ part.T, same)
-        return total / len(_KINDS), {}
+            said = embed_texts(self.model, self.words, captions + names + phrases)
+        scores = self.model.logit_scale.exp().clamp(max=100) * seen @ said.T
+        by_caption, by_object, by_look = scores.split((len(captions), len(names), len(phrases)), dim=1)
+        same = onto(alike([(*sorted(scene.objects), scene.look) for scene in scenes]), self.device)
+        shown = onto(shares([scene.objects for scene in scenes], objects), self.device)
+        drawn = onto(shares([(scene.look,) for scene in scenes], looks), self.device)
+        named = functional.cross_entropy(by_object, shown) + functional.cross_entropy(by_look, drawn)
+        return (contrast(by_caption, same) + named) / 3, {}
 
     def check(self) -> dict[str, float]:
         numbers = {}

@@ -126,7 +126,7 @@ SMALL = Size(
     looks=tuple(LOOKS),
     variants=24,
     colours=0.25,
-    pairs=0.1,
+    pairs=0.2,
     held_out=0.0,
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 48, 96, 128),
@@ -150,7 +150,7 @@ SMALL = Size(
     vae=Plan(steps=6_000, batch=16, rate=2e-3, warmup=100, ema=0.995, weight_decay=1e-4, beta2=0.99),
     unet=Plan(steps=20_000, batch=32, rate=1e-3),
     controlnet=Plan(steps=4_000, batch=32, rate=4e-4),
-    clip=Plan(steps=3_000, batch=128, rate=1e-3),
+    clip=Plan(steps=12_000, batch=32, rate=7e-4, check_every=1_000),
 )
 
 # Below 60 MiB in half precision, all parts together. Lengths are for about twenty minutes on an H100, an estimate from
@@ -193,6 +193,7 @@ TINY = replace(
     objects=("disc", "box"),
     looks=("flat", "icon"),
     variants=6,
+    pairs=0.1,
     vae_channels=(8, 16),
     vae_crop=32,
     vae_pictures=24,

@@ -148,7 +148,15 @@ class ControlTask:
         tiled(tiles, 1 + len(SHEET_LOOKS)).save(file)
 
 
-def control_run(size: Size, kind: str, data: Pictures, pipeline: Path, folder: Path, device: torch.device) -> Run:
+def control_run(
+    size: Size,
+    kind: str,
+    data: Pictures,
+    pipeline: Path,
+    folder: Path,
+    device: torch.device,
+    start: Path | None = None,
+) -> Run:
     torch.manual_seed(size.controlnet.seed)
     folder.mkdir(parents=True, exist_ok=True)
     parts = load(pipeline, torch.device("cpu"))
@@ -157,7 +165,10 @@ def control_run(size: Size, kind: str, data: Pictures, pipeline: Path, folder: P
     encoded = encode_all(
         parts.vae.float().to(device), data, device, folder / "latents.pt", pipeline.parent / "latents.pt"
     )
-    control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=size.hint_channels)
+    if start:
+        control = ControlNetModel.from_pretrained(start, torch_dtype=torch.float32)
+    else:
+        control = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=size.hint_channels)
     control = laid_out(control, device).requires_grad_(True).train()
     task = ControlTask(size, kind, pipeline, text, unet, control, data, Rows(encoded, device), device)
     return Run(folder, size.controlnet, {"controlnet": control}, task.loss, task.check, task.export, typer.echo)
@@ -168,9 +179,11 @@ def main(
     pipeline: Annotated[Path, typer.Option(help="the trained pipeline")],
     out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to go on from")],
     kind: Annotated[str, typer.Option(help=" or ".join(KINDS))] = KINDS[0],
+    start: Annotated[Path | None, typer.Option(help="a ControlNet to go on from, of either kind")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -179,7 +192,8 @@ def main(
         raise typer.BadParameter(f"--kind is {' or '.join(KINDS)}")
     place = pick_device(device)
     prepare(place, threads)
-    run = control_run(planned(SIZES[size], "controlnet", steps), kind, Pictures.open(data), pipeline, out, place)
+    chosen = planned(SIZES[size], "controlnet", steps, rate)
+    run = control_run(chosen, kind, Pictures.open(data), pipeline, out, place, start)
     if not run.fit(minutes):
         raise typer.Exit(3)
 

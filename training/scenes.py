@@ -99,7 +99,7 @@ class Mix:
     """How often captions leave something out. No words are for guidance, no look for sharing one."""
 
     empty: float = 0.10
-    no_look: float = 0.15
+    no_look: float = 0.30
     look_only: float = 0.04
 
 

@@ -1,5 +1,6 @@
 """A data folder of drawn shapes in place of the artwork, so that the tests need no network, and models of size tiny."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,13 @@ def shapes(side: int = 40) -> Sprites:
         for name, (mask, rgb) in colours.items()
         for source in SOURCES
     }
+
+
+@pytest.fixture(autouse=True)
+def whole_floats() -> Iterator[None]:
+    """Training flushes the smallest floats to nought for speed; the tests that follow in this process want them."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

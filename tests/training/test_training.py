@@ -102,6 +102,14 @@ def test_controlnet_learns_and_loads(pictures, unet_folder, tmp_path):
     drawn = pipeline("a box", image=hint, num_inference_steps=2, output_type="np").images
     assert drawn.shape == (1, 32, 32, 3)
 
+    other = control_run(
+        TINY, "silhouette", pictures, unet_folder / "pipeline", tmp_path / "next", CPU, tmp_path / "controlnet"
+    )
+    assert all(
+        torch.equal(weight.half(), other.modules["controlnet"].state_dict()[name].half())
+        for name, weight in control.state_dict().items()
+    )
+
 
 def test_clip_learns_to_name_object_and_look(pictures, clip_folder):
     assert falls(clip_folder)
