@@ -6,13 +6,15 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 TESTING := .venv/.testing
 
-.PHONY: run test check format lock bench demo-model clean
+.PHONY: run test check format lock bench bench-gallery demo-model clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
 
+# A file is a process's: its loaded models are shared. One thread each is more than several that wait for each other.
+# With figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
 test: check
-	@$(BIN)/python -m pytest $(PYTEST)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(PYTEST)
 
 check: $(TESTING)
 	@$(BIN)/ruff format --check --quiet .
@@ -26,6 +28,10 @@ format: $(TESTING)
 
 bench: $(TESTING)
 	@$(BIN)/python -m benchmarks.set_of_four
+
+# Pages of 100,000 pictures within 100 ms each.
+bench-gallery: $(TESTING)
+	@$(BIN)/python -m benchmarks.gallery
 
 # Train the bundled model anew; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
 demo-model: $(TESTING)

@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from app.errors import NotFound
-from app.models import AuditEvent, Base, Comment, Decision, StyleReference, StyleVersion
+from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
 from app.settings import Settings
 
 BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 # Rows that are only ever added: an edit is the next style version, a change of mind the next decision.
-HISTORY = (StyleVersion, StyleReference, Decision, Comment, AuditEvent)
+HISTORY = (StyleVersion, StyleReference, Decision, Comment, RightsRecord, AuditEvent)
 
 
 class Database:

@@ -1,6 +1,7 @@
 """Pictures on disk, named by the SHA-256 of their PNG, so that the same picture is kept once and a name never lies.
 
 references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp   subjects/ab/ab12...safetensors
+rights/ab/ab12...
 """
 
 import errno
@@ -12,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from app.errors import NoRoom
-from app.pictures import thumbnails
+from app.pictures import THUMBNAILS, thumbnails
 
 UNFINISHED = ".unfinished"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     IMAGES = "images"
     MAPS = "maps"
     SUBJECTS = "subjects"  # pictures of products, and samples of their training
+    RIGHTS = "rights"  # licences and consents, as they were uploaded
 
 
 class Files:
@@ -55,6 +57,24 @@ class Files:
     def lora(self, sha256: str) -> Path:
         """Where a LoRA file is kept."""
         return self.root / Kind.SUBJECTS / sha256[:2] / f"{sha256}.safetensors"
+
+    def put_document(self, data: bytes) -> str:
+        """Keep a licence or consent as it is; its SHA-256. Raises NoRoom, as `put`."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if not self.document(sha256).exists():
+            write_whole(self.document(sha256), data)
+        return sha256
+
+    def document(self, sha256: str) -> Path:
+        """Where a licence or consent is kept: without an ending, so that nothing opens it by its name."""
+        return self.root / Kind.RIGHTS / sha256[:2] / sha256
+
+    def remove(self, kind: Kind, sha256: str) -> None:
+        """Remove a PNG, and its thumbnails unless they are of another kind's picture too. Nothing, where it is gone."""
+        self.path(kind, sha256).unlink(missing_ok=True)
+        if not any(self.has(other, sha256) for other in Kind):
+            for side in THUMBNAILS:
+                self.thumbnail(sha256, side).unlink(missing_ok=True)
 
     def path(self, kind: Kind, sha256: str) -> Path:
         """Where a PNG is kept."""
@@ -92,7 +112,7 @@ def write_whole(path: Path, data: bytes) -> None:
                 raise
     except OSError as error:
         if error.errno in _FULL:
-            raise NoRoom("The server's disk is full, so the picture was not kept. Ask an administrator.") from error
+            raise NoRoom("The server's disk is full, so the file was not kept. Ask an administrator.") from error
         raise
     _sync_folder(path.parent)
 

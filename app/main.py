@@ -8,16 +8,21 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from app import days
+from app.audit.checker import Checker
 from app.database import Database, migrate
 from app.engine.base import Engine
 from app.engine.bus import Bus
 from app.engine.dispatcher import Dispatcher
 from app.exports.preparer import Preparer
 from app.files import Files
+from app.gallery.purger import Purger
+from app.rights.service import FILE_BYTES
 from app.sets import service as sets
 from app.settings import Settings
 from app.web import (
     accounts,
+    compare,
     downloads,
     exports,
     gallery,
@@ -28,10 +33,13 @@ from app.web import (
     record,
     regions,
     review,
+    review_settings,
+    rights,
     shares,
     structures,
     styles,
     subjects,
+    versions,
 )
 from app.web import sets as sets_pages
 from app.web.csrf import CrossSiteRefusal
@@ -51,8 +59,12 @@ PAGES = (
     sets_pages,
     live,
     review,
+    review_settings,
+    versions,
+    compare,
     gallery,
     pictures,
+    rights,  # after the pictures: an address ending in .png is theirs
     exports,
     downloads,
     shares,
@@ -65,6 +77,7 @@ UPLOAD_PATHS = (*styles.UPLOAD_PATHS, *structures.UPLOAD_PATHS, *regions.UPLOAD_
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     """Soroe on the data and the model of `settings`. `engine` is for one that is shared or already started."""
+    days.use(settings.time_zone)
     migrate(settings)
     database = Database(settings)
     files = Files(settings.data / "files")
@@ -84,6 +97,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         sign_in_tries=TryLimit(),
         exporter=Preparer(settings, database, files),
         share_tries=TryLimit(),
+        checker=Checker(database),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -105,6 +119,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(parts.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(parts.exporter.run(), name="exporter"),
+        asyncio.create_task(parts.checker.run(), name="checker"),
+        asyncio.create_task(Purger(parts.database, parts.files).run(), name="purger"),
     ]
     try:
         yield
@@ -145,6 +161,7 @@ def recover(parts: Parts) -> None:
 def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     """The last one added is the outermost: headers on everything, then who may write, then how much."""
     uploads = dict.fromkeys(UPLOAD_PATHS, settings.upload_bytes) | {subjects.LORA_PATH: settings.lora_bytes}
+    uploads |= dict.fromkeys(rights.UPLOAD_PATHS, FILE_BYTES)
     app.add_middleware(BodyLimit, uploads=uploads, refuse=refusal)
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
     app.add_middleware(SecurityHeaders, https=parts.https)

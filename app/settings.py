@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import days
+
 MAP_KINDS = ("edges", "silhouette", "depth")
 
 
@@ -42,6 +44,9 @@ class Settings(BaseSettings):
     session_days: int = Field(
         default=14, ge=1, le=365, description="Days until a signed-in browser must sign in again."
     )
+    time_zone: str = Field(
+        default="UTC", description="Where days begin and end and what times are shown in, such as Asia/Tokyo."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Log lines; auto: json off a terminal."
     )
@@ -56,6 +61,12 @@ class Settings(BaseSettings):
     signing_key: str = Field(
         default="", validate_default=True, description="PEM file with the key of that certificate."
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone_known(cls, name: str) -> str:
+        days.named(name)
+        return name
 
     @field_validator("controlnets")
     @classmethod

@@ -1,7 +1,10 @@
-"""Text that people typed: made clean before it is kept, and made safe before it names a file."""
+"""Text that people typed, made clean before it is kept and safe before it names a file; numbers with their words."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
+
+THIN_SPACE = "\u202f"  # narrow and unbreakable: "1 631"
 
 # Names that Windows will not give to a folder or file.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10))}
@@ -46,6 +49,21 @@ def shorten(text: str, length: int) -> str:
     head = text[: length - 1]
     words = head.rsplit(" ", 1)[0]
     return (words if len(words) > length // 2 else head).rstrip(" ,.;:、。") + "…"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "A", "A and B", "A, B and C"."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def thin(number: float | None) -> str:
+    """1631 -> "1 631"; "" for None."""
+    return "" if number is None else f"{number:,}".replace(",", THIN_SPACE)
+
+
+def plural(number: int | None, word: str, words: str | None = None) -> str:
+    """(3, "picture") -> "3 pictures"; "" for None."""
+    return "" if number is None else f"{thin(number)} {word if number == 1 else words or word + 's'}"
 
 
 def slug(text: str, length: int = 40) -> str:

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def run(asked: argparse.Namespace) -> dict[str, object]:
-    settings = Settings(data=asked.data, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data=asked.data, _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
     migrate(settings)
     database, files = Database(settings), Files(settings.data / "files")
     Path("/proc/self/clear_refs").write_text("5")  # the peak from here on: imports have had one of their own
@@ -81,12 +81,16 @@ def make(database: Database, files: Files, pictures: int, side: int) -> None:
             picture = Image.blend(noise[number % 5], Image.new("RGB", (side, side), colour), 0.5)
             data = encoded(picture, compress_level=1)
             kept.append((files.put(Kind.IMAGES, data), len(data)))
+        session.flush()
+        first = image_set.images[0]
+        shared = {"owner_id": first.owner_id, "campaign_id": first.campaign_id, "style_id": first.style_id}
         rows = []
         for number in range(pictures):
             sha256, size = kept[number % DIFFERENT]
             told = {"set_id": image_set.id, "position": number + 2, "prompt": f"picture {number}", "seed": number}
-            done = {"state": State.FINISHED, "decision": Verdict.APPROVED, "finished_at": now()}
-            rows.append({**told, **done, "sha256": sha256, "bytes": size})
+            done = {"state": State.FINISHED, "shown": True, "finished_at": now()}
+            approved = {"decision": Verdict.APPROVED, "approvals": 1}
+            rows.append({**shared, **told, **done, **approved, "sha256": sha256, "bytes": size})
         ids = session.scalars(insert(ImageRow).returning(ImageRow.id), rows).all()
         decided = [{"image_id": each, "user_id": manager.id, "verdict": Verdict.APPROVED} for each in ids]
         session.execute(insert(Decision), decided)
@@ -96,8 +100,8 @@ def prepare(settings: Settings, database: Database, files: Files, form: str, tem
     preparer = Preparer(settings, database, files)
     with database.write() as session:
         user = session.query(User).filter_by(role=Role.MANAGER).one()
-        wanted = service.subject(session, user, campaign_id=1)
-        options = ExportOptions(format=form, template=template)  # type: ignore[arg-type]
+        wanted = service.selection(session, user, campaign_id=1)
+        options = ExportOptions(format=form, template=template)  # type: ignore[arg-type]  # checked by pydantic
         export = service.create(session, user, wanted, options)
     preparer.prepare(export.id)
     with database.read() as session:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
@@ -78,7 +79,7 @@ def shoot(page: Page, folder: Path, name: str, sizes: tuple[str, ...] = ("390", 
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a str to mypy
             page.wait_for_timeout(400)  # until the colours have changed
             page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -107,12 +108,7 @@ def walk(page: Page, folder: Path, link: str) -> None:
     start_set(page, "Workshop icons", "Workshop", PROMPTS[:4])
     page.goto(first.replace(link.split("/setup")[0], ""))
     shoot(page, folder, "set-done")
-    page.goto("/review")
-    for key in "aaarac":
-        page.wait_for_selector("[data-review] img, .review img, main img")
-        page.keyboard.press(key)
-        page.wait_for_timeout(500)
-    shoot(page, folder, "review")
+    review(page, folder)
     for name in ("home", "sets", "styles", "pictures", "people"):
         page.goto("/" if name == "home" else f"/{name}")
         shoot(page, folder, name)
@@ -120,10 +116,49 @@ def walk(page: Page, folder: Path, link: str) -> None:
     page.locator("a[href^='/styles/SOR']").first.click()
     page.wait_for_url(re.compile(r"/styles/SOR-"))
     shoot(page, folder, "style")
+    rights(page, folder)
     companions(page, folder)
     page.context.clear_cookies()
     page.goto("/login")
     shoot(page, folder, "login")
+
+
+def review(page: Page, folder: Path) -> None:
+    """Decisions by keys, a pinned comment, a picture that is made again, and pictures side by side."""
+    page.goto("/review?set=1")
+    for keys in ("a", "a", "a", "r2", "a", "c"):
+        page.wait_for_selector("main img")
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(500)
+    page.keyboard.press("p")
+    page.keyboard.press("Enter")
+    page.keyboard.type("A little more room here, please.")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_timeout(1000)
+    shoot(page, folder, "review")
+    page.goto("/images/6/again")
+    shoot(page, folder, "again", ("390", "1440"))
+    for mode in ("side", "split", "difference"):
+        page.goto(f"/compare?ids=1,2,3&reference=1&mode={mode}")
+        page.wait_for_load_state("networkidle")
+        shoot(page, folder, f"compare-{mode}")
+    page.goto("/review/settings")
+    shoot(page, folder, "review-settings", ("390", "1440"))
+    page.goto("/pictures/bin")
+    shoot(page, folder, "bin", ("390", "1440"))
+
+
+def rights(page: Page, folder: Path) -> None:
+    """Who owns a reference, and until when."""
+    page.goto("/references/1/rights")
+    page.get_by_label("Owned by").first.fill("Studio Kiri")
+    page.get_by_label("Licence").first.fill("Marketing, all channels")
+    page.locator("[name=valid_until]").fill(f"{date.today() + timedelta(days=9)}")
+    shoot(page, folder, "rights", ("390", "1440"))
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_url(re.compile(r"/references/1$"))
+    shoot(page, folder, "reference", ("390", "1440"))
 
 
 def companions(page: Page, folder: Path) -> None:

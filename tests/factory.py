@@ -15,6 +15,7 @@ from app.models import (
     ImageSet,
     MapKind,
     Reference,
+    RightsRecord,
     Role,
     State,
     StructureMap,
@@ -24,8 +25,10 @@ from app.models import (
     User,
     Verdict,
 )
+from app.reviews import queries as review_queries
 from app.reviews import service as reviews
-from app.reviews.queries import latest as latest_decision
+from app.rights import service as rights
+from app.rights.draft import RightsDraft
 from app.sets import service as sets
 from app.sets.spec import SetSpec
 from app.structures import service as structures
@@ -93,10 +96,19 @@ class Factory:
         part = styles.DraftReference(reference_id=(reference or self.reference()).id)
         return styles.StyleDraft.parse({"name": "Retro sunburst", "references": (part,), **values})
 
-    def style(self, user: User | None = None, **values: Any) -> Style:
-        style = styles.create(self.session, user or self.user(), self.draft(**values))
+    def style(self, user: User | None = None, reference: Reference | None = None, **values: Any) -> Style:
+        user = user or self.user()
+        style = styles.create(self.session, user, self.draft(reference or self.reference(user), **values))
         self.session.flush()
         return style
+
+    def right(self, reference: Reference, **values: Any) -> RightsRecord:
+        """A stated right, by who uploaded the reference."""
+        draft = RightsDraft.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
+        standing = rights.queries.held(self.session, reference).record
+        made = rights.save(self.session, reference.uploaded_by, reference, draft, standing.id if standing else None)
+        self.session.flush()
+        return made
 
     def spec(self, style: Style | None = None, **values: object) -> SetSpec:
         form = {"style": (style or self.style()).code, "prompts": "a fox\na teapot", **values}
@@ -176,7 +188,13 @@ class Factory:
         return image_set
 
     def decide(self, image: Image, verdict: Verdict = Verdict.APPROVED, reviewer: User | None = None) -> None:
-        latest = latest_decision(self.session, image.id)
+        """What an image's outcome is from now on: what other people decided is withdrawn by a manager."""
         reviewer = reviewer or self.user(Role.REVIEWER)
-        reviews.decide(self.session, reviewer, image.id, verdict, latest.id if latest else None)
+        for other in review_queries.standing(self.session, reviewer, image.id):
+            if other.user_id != reviewer.id:
+                reviews.withdraw(self.session, self.user(Role.MANAGER), other.id)
+        if verdict is not Verdict.WITHDRAWN:
+            latest = review_queries.latest(self.session, image.id)
+            reason = next((each.words for each in review_queries.reasons(self.session)), "")
+            reviews.decide(self.session, reviewer, image.id, verdict, latest.id if latest else None, reason)
         self.session.flush()

@@ -36,7 +36,7 @@ def test_links_within_the_docs_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_shows_the_command_line_as_it_is() -> None:
     """Every option in the README's example is one that `soroe generate` has."""
-    code = (ROOT / "app" / "cli.py").read_text()
+    code = "".join(file.read_text() for file in (ROOT / "app" / "cli").glob("*.py"))
     for option in set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", README)) - {"help"}:
         name = option.replace("-", "_")
         assert f"    {name}: Annotated" in code or f'"--{option}"' in code, option

@@ -1,4 +1,4 @@
-"""Text that people typed."""
+"""Text that people typed, and numbers with their words."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import clean_line, clean_text, shorten, slug, whole_number
+from app.text import clean_line, clean_text, plural, shorten, slug, thin, whole_number
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,16 @@ def test_shorten_fits(text: str, length: int) -> None:
 
 def test_shorten_cuts_between_words() -> None:
     assert shorten("a cup of black coffee, steam rising", 25) == "a cup of black coffee…"
+
+
+@pytest.mark.parametrize(("number", "written"), [(0, "0"), (999, "999"), (1631, "1\u202f631"), (None, "")])
+def test_thin(number: int | None, written: str) -> None:
+    assert thin(number) == written
+
+
+def test_plural() -> None:
+    assert plural(1, "picture") == "1 picture"
+    assert plural(0, "picture") == "0 pictures"
+    assert plural(2, "person", "people") == "2 people"
+    assert plural(1500, "picture") == "1\u202f500 pictures"
+    assert plural(None, "picture") == ""

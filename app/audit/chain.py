@@ -96,13 +96,14 @@ def verify(
     """Walk the whole chain and tell the first thing that is wrong. Holds a thousand events at a time.
 
     `noted` is a hash that somebody noted of an earlier head: some event of the chain must have it. `progress` is told
-    how many events of how many were seen.
+    how many events of how many were seen, and may raise to end the walk.
     """
     last, before = Head(0, BEGINNING), None
     number = 0 if noted == BEGINNING else None
     try:
         end = head(session)  # events may be added while we walk, so it comes before them
         at_end = last.hash if end.count == 0 else None
+        progress(0, end.count)
         for row in _rows(session):
             _check(session, before, last, row)
             before, last = last, Head(row.id, row.hash)

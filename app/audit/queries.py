@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.interfaces import LoaderOption
 
+from app import days
 from app.errors import Forbidden
 from app.models import Act, AuditEvent, Base, Image, Role, StyleVersion, User
 
@@ -28,7 +29,7 @@ class RecordFilter:
     person: int | None = None  # an id, or SYSTEM
     act: str = ""  # an act, or the first word of several
     subject: tuple[str, int] | None = None  # a table and the row's id
-    since: date | None = None  # the first day, in UTC
+    since: date | None = None  # the first day
     until: date | None = None  # the last day, included
     q: str = ""  # in the details, or in the name or e-mail of who acted
 
@@ -41,6 +42,7 @@ def of(session: Session, row: Base, limit: int = 50) -> list[AuditEvent]:
     return list(
         session.scalars(
             select(AuditEvent)
+            # Base has no id; every row that something can be done to has.
             .where(AuditEvent.subject == row.__tablename__, AuditEvent.subject_id == row.id)  # type: ignore[attr-defined]
             .options(joinedload(AuditEvent.user))
             .order_by(AuditEvent.id.desc())
@@ -120,9 +122,9 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
         table, row_id = wanted.subject
         found += [AuditEvent.subject == table, AuditEvent.subject_id == row_id]
     if wanted.since:
-        found.append(AuditEvent.at >= _midnight(wanted.since))
+        found.append(AuditEvent.at >= days.begin(wanted.since))
     if wanted.until and wanted.until < date.max:
-        found.append(AuditEvent.at < _midnight(wanted.until + timedelta(days=1)))
+        found.append(AuditEvent.at < days.begin(wanted.until + timedelta(days=1)))
     found += [_mentions(word) for word in wanted.q.split()]
     return found
 
@@ -131,10 +133,6 @@ def _is_act(column: InstrumentedAttribute[Act], act: str) -> ColumnElement[bool]
     if ":" in act:
         return column == act
     return (column >= f"{act}:") & (column < f"{act};")  # ";" comes next after ":", so an index can be used
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _mentions(word: str) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ GROUPS = {  # by the first word of an act
     "subject": "Subjects",
     "review": "Review",
     "export": "Exports",
+    "rights": "Rights",
     "record": "The record",
 }
 
@@ -32,13 +33,26 @@ DID = {
     Act.SUBJECT_FAIL: "could not train",
     Act.SUBJECT_ARCHIVE: "archived or brought back the subject",
     Act.CAMPAIGN_CREATE: "made the campaign",
+    Act.CAMPAIGN_CHANGE: "changed the campaign",
     Act.SET_CREATE: "asked for the set",
     Act.SET_CANCEL: "cancelled the set",
     Act.SET_RETRY: "asked again for pictures of",
+    Act.SET_LOCK: "locked the decisions of",
+    Act.SET_UNLOCK: "unlocked the decisions of",
+    Act.IMAGE_AGAIN: "asked to make again",
+    Act.IMAGE_DISCARD: "gave up a new version of",
+    Act.IMAGE_MOVE: "moved",
+    Act.IMAGE_TAG: "tagged",
+    Act.IMAGE_DELETE: "deleted",
+    Act.IMAGE_RESTORE: "restored",
+    Act.IMAGE_PURGE: "removed for good the files of",
     Act.IMAGE_FINISH: "finished",
     Act.UNIT_FAIL: "could not make pictures of",
     Act.DECIDE: "decided on",
     Act.COMMENT: "commented on",
+    Act.THREAD_RESOLVE: "resolved a comment on",
+    Act.THREAD_REOPEN: "opened again a comment on",
+    Act.REASONS_CHANGE: "changed the reasons to reject",
     Act.EXPORT: "downloaded what is approved of",
     Act.EXPORT_CREATE: "made the export",
     Act.EXPORT_DELETE: "deleted the export",
@@ -46,6 +60,12 @@ DID = {
     Act.SHARE_REVOKE: "revoked a link to the export",
     Act.SHARE_DOWNLOAD: "downloaded by a link",
     Act.SHARE_REFUSED: "was refused at the link",
+    Act.RIGHTS_SAVE: "stated the rights of",
+    Act.RIGHTS_WITHDRAW: "withdrew the right to",
+    Act.RIGHTS_RESTORE: "restored the right to",
+    Act.RIGHTS_FILE_ADD: "added a file on the rights of",
+    Act.RIGHTS_FILE_REMOVE: "removed a file on the rights of",
+    Act.RIGHTS_FILE_DOWNLOAD: "downloaded a file on the rights of",
     Act.RECORD_CHECK: "checked the record",
     Act.RECORD_DOWNLOAD: "downloaded the record",
 }
@@ -75,6 +95,8 @@ def did(event: AuditEvent) -> str:
     if event.act not in DID:
         return event.act
     act = Act(event.act)
+    if act is Act.ACCOUNT_CREATE and about_self(event):
+        return "made their own account"
     detail, words = DID_EXACTLY.get(act, ("", {}))
     return words.get(event.details.get(detail), DID[act])
 

@@ -156,6 +156,7 @@ def _make_signing(folder: Path, authority: x509.Certificate, authority_key: Key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        # The key is elliptic, as we made it; cryptography's type allows kinds that cannot sign.
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)  # type: ignore[arg-type]
         .sign(authority_key, hashes.SHA256())
     )

@@ -9,7 +9,8 @@ from typing import Any
 from app.exports import provenance
 from app.exports.options import pixels
 from app.exports.queries import DecisionRow, FileRow, SetRow
-from app.models import Export
+from app.models import Export, Verdict
+from app.rights.queries import stated
 
 CSV, JSON, MISSING = "manifest.csv", "manifest.json", "missing-files.txt"
 LOST = "The picture's file is lost from the server; it is not in this zip."
@@ -17,6 +18,7 @@ LOST = "The picture's file is lost from the server; it is not in this zip."
 COLUMNS = (
     "file",
     "image",
+    "picture version",
     "prompt",
     "seed",
     "campaign",
@@ -26,6 +28,9 @@ COLUMNS = (
     "version",
     "references",
     "rights",
+    "rights owner",
+    "rights licence",
+    "rights until",
     "model",
     "size",
     "made as",
@@ -50,7 +55,7 @@ def as_csv(lines: Iterable[Line]) -> Iterator[bytes]:
     yield "\ufeff".encode()
     writer.writerow(COLUMNS)
     for file, image_set, decisions in lines:
-        writer.writerow(harmless(cell) for cell in _cells(file, image_set, decisions[-1]))
+        writer.writerow(harmless(cell) for cell in _cells(file, image_set, decisions))
         yield written.getvalue().encode()
         written.seek(0)
         written.truncate()
@@ -92,20 +97,31 @@ def rights(sources: Iterable[Mapping[str, Any]]) -> str:
     return "; ".join(", ".join(f"{name}: {text}" for name, text in each.items()) for each in sources if each)
 
 
-def _cells(file: FileRow, image_set: SetRow, approval: DecisionRow) -> tuple[str | float, ...]:
-    settings = image_set.settings
+def _stated(image_set: SetRow, name: str) -> str:
+    """What the rights records of a set's references say under `name`, in one cell."""
+    records = (source.held.record for source in image_set.sources)
+    return "; ".join(str(value) for record in records if (value := record and getattr(record, name)))
+
+
+def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -> tuple[str | float, ...]:
+    settings = _settings(file, image_set)
+    approvals = [each for each in decisions if each.stands and each.verdict == Verdict.APPROVED]
     return (
         file.name,
         file.image_id,
+        file.version,
         file.prompt,
         file.seed,
-        image_set.campaign,
+        file.campaign,
         image_set.name,
         image_set.style,
         image_set.code,
         image_set.version,
         " ".join(source.sha256 for source in image_set.sources),
         rights(source.rights for source in image_set.sources),
+        _stated(image_set, "owned_by"),
+        _stated(image_set, "licence"),
+        _stated(image_set, "valid_until"),
         image_set.model,
         "x".join(map(str, _size(file, image_set))),
         settings["size"],
@@ -113,8 +129,8 @@ def _cells(file: FileRow, image_set: SetRow, approval: DecisionRow) -> tuple[str
         settings["guidance"],
         settings["scheduler"],
         settings["strength"],
-        approval.by,
-        approval.at.isoformat(timespec="seconds"),
+        "; ".join(each.by for each in approvals),
+        approvals[-1].at.isoformat(timespec="seconds"),
         file.sha256 or "",
         file.bytes or "",
         LOST if file.lost else "",
@@ -131,22 +147,34 @@ def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         "width": width,
         "height": height,
         "image": file.image_id,
+        "version": file.version,
         "prompt": file.prompt,
         "seed": file.seed,
         "made": file.made_at.isoformat(timespec="seconds"),
-        "campaign": image_set.campaign,
+        "campaign": file.campaign,
         "set": image_set.name,
         "style": {"name": image_set.style, "code": image_set.code, "version": image_set.version},
         "references": [
-            {"sha256": each.sha256, "name": each.name, "weight": each.weight, "rights": each.rights}
+            {
+                "sha256": each.sha256,
+                "name": each.name,
+                "weight": each.weight,
+                "rights": each.rights,
+                "rights record": stated(each.held, each.documents),
+            }
             for each in image_set.sources
         ],
         "model": image_set.model,
-        "settings": image_set.settings,
+        "settings": _settings(file, image_set),
         "decisions": [
             {"verdict": each.verdict, "by": each.by, "at": each.at.isoformat(timespec="seconds")} for each in decisions
         ],
     }
+
+
+def _settings(file: FileRow, image_set: SetRow) -> dict[str, Any]:
+    """What the picture was made with: its set's, but for a strength of its own."""
+    return image_set.settings | ({} if file.strength is None else {"strength": file.strength})
 
 
 def _size(file: FileRow, image_set: SetRow) -> tuple[int, int]:

@@ -84,16 +84,20 @@ class Taken:
     """Names that are given out already; another one of the same name gets a number."""
 
     def __init__(self) -> None:
-        self._names: set[str] = set()
+        self._numbers: dict[str, int] = {}  # of each name, the last one that was given to it
 
     def unique(self, name: str) -> str:
         """`name`, or `name-2`, `name-3`, ...; told apart as Windows and macOS do, without regard to case."""
-        found, number = name, 1
-        while found.casefold() in self._names:
+        plain = name.casefold()
+        if plain not in self._numbers:
+            self._numbers[plain] = 1
+            return name
+        number = self._numbers[plain] + 1
+        while f"{plain}-{number}" in self._numbers:
             number += 1
-            found = f"{name}-{number}"
-        self._names.add(found.casefold())
-        return found
+        self._numbers[plain] = number
+        self._numbers[f"{plain}-{number}"] = 1
+        return f"{name}-{number}"
 
 
 def _pieces(template: str) -> list[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ from app.exports.archive import Archive, Member
 from app.exports.certificates import Identity
 from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
-from app.exports.queries import FileRow, SetRow
+from app.exports.queries import FileRow, SetRow, SourceRow
 from app.exports.service import Store
 from app.exports.shapes import fitted
 from app.files import Files, Kind, write_whole
@@ -283,10 +283,7 @@ class Maker:
             model=image_set.model,
             made_at=row.made_at,
             style=f"{image_set.style} ({image_set.code}, version {image_set.version})",
-            sources=tuple(
-                Source(each.name, each.sha256, each.rights.get("creator", ""), each.rights.get("copyright", ""))
-                for each in image_set.sources
-            ),
+            sources=tuple(map(_source, image_set.sources)),
         )
 
     def _key(self, row: FileRow) -> str:
@@ -304,6 +301,14 @@ class Maker:
             "signer": self.identity.fingerprint,
         }
         return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _source(row: SourceRow) -> Source:
+    """What somebody stated of a right outweighs what the file says."""
+    record = row.held.record
+    if record and record.owned_by:
+        return Source(row.name, row.sha256, record.owned_by, record.licence)
+    return Source(row.name, row.sha256, row.rights.get("creator", ""), row.rights.get("copyright", ""))
 
 
 def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterator[manifest.Line]:

@@ -32,8 +32,8 @@ class Source:
 
     name: str
     sha256: str
-    creator: str = ""
-    copyright: str = ""
+    creator: str = ""  # or the owner of the right
+    copyright: str = ""  # or the licence
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Reading the approved pictures that a person may take away, the exports that were made of them, and their links."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, exists, false, func, select, true, tuple_
@@ -20,15 +21,18 @@ from app.models import (
     Image,
     ImageSet,
     Reference,
+    RightsFile,
     Role,
     Share,
-    State,
     StyleReference,
     StyleVersion,
     User,
     Verdict,
     now,
 )
+from app.reviews.standing import standing
+from app.rights import queries as rights
+from app.rights.standing import Held
 
 T = TypeVar("T")
 
@@ -45,17 +49,29 @@ class ApprovedRow:
     prompt: str
     seed: int
     bytes: int
-    decision_id: int
+    decision_id: int  # the latest
+    campaign: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTally:
+    """What an export takes of one set."""
+
+    set_id: int
+    pictures: int
+    bytes: int
 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A reference of a style version."""
+    """A reference that the pictures of a set take their look from, and how its right stands now."""
 
     sha256: str
     name: str
     weight: float
-    rights: dict[str, Any]
+    rights: dict[str, Any]  # as the file itself says
+    held: Held
+    documents: tuple[RightsFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,6 @@ class SetRow:
 
     id: int
     name: str
-    campaign: str
     style: str
     code: str
     version: int
@@ -89,11 +104,14 @@ class FileRow:
     image_id: int
     set_id: int
     place: int  # of the image in its set
+    version: int  # of the image at that place
     prompt: str
     seed: int
+    strength: float | None  # None: the set's
     image_sha256: str
     made_at: datetime
     decision_id: int
+    campaign: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +119,7 @@ class DecisionRow:
     verdict: Verdict
     by: str
     at: datetime
+    stands: bool  # neither withdrawn nor followed by another of the same person
 
 
 @dataclass(frozen=True)
@@ -127,17 +146,22 @@ def downloadable(user: User) -> ColumnElement[bool]:
     return true() if user.can(Role.MANAGER) else (ImageSet.owner_id == user.id) & signed_in(user)
 
 
-def is_any_approved(session: Session, user: User, which: ColumnElement[bool]) -> bool:
-    """Whether anything of `which` is approved, be it `user`'s to take away or not."""
-    found = select(Image.id).join(ImageSet, ImageSet.id == Image.set_id)
-    return session.scalar(found.where(Image.decision == Verdict.APPROVED, which, signed_in(user)).limit(1)) is not None
+def approved_of_all(session: Session, user: User, which: ColumnElement[bool]) -> int:
+    """How many pictures of `which` are approved, be they `user`'s to take away or not."""
+    wanted = Image.shown, Image.decision == Verdict.APPROVED, which, signed_in(user)
+    return session.scalar(select(func.count()).select_from(Image).where(*wanted)) or 0
 
 
-def approved(session: Session, user: User, *which: ColumnElement[bool]) -> list[ApprovedRow]:
-    """The approved pictures of `which` that `user` may take away, set by set, each in its order. One statement."""
+def approved(
+    session: Session, user: User, *which: ColumnElement[bool], limit: int | None = None
+) -> Iterator[ApprovedRow]:
+    """The approved pictures of `which` that `user` may take away, set by set, each in its order. One statement, whose
+    rows are read a chunk at a time.
+    """
     latest = select(func.max(Decision.id)).where(Decision.image_id == Image.id).correlate(Image)
     rows = session.execute(
         _approved(user, *which)
+        .join(Campaign, Campaign.id == Image.campaign_id)
         .with_only_columns(
             Image.id,
             Image.set_id,
@@ -146,24 +170,30 @@ def approved(session: Session, user: User, *which: ColumnElement[bool]) -> list[
             Image.seed,
             Image.bytes,
             latest.scalar_subquery(),
+            Campaign.name,
         )
         .order_by(Image.set_id, Image.position)
+        .limit(limit)
+        .execution_options(yield_per=CHUNK)
     )
-    return [ApprovedRow(*row) for row in rows]
+    return (ApprovedRow(*row) for row in rows)
 
 
-def approved_count(session: Session, user: User, *which: ColumnElement[bool]) -> tuple[int, int]:
-    """How many such pictures there are, and their bytes."""
-    statement = _approved(user, *which).with_only_columns(func.count(), func.coalesce(func.sum(Image.bytes), 0))
-    count, size = session.execute(statement).one()
-    return count, size or 0
+def approved_by_set(session: Session, user: User, *which: ColumnElement[bool]) -> list[SetTally]:
+    """How many such pictures each set has."""
+    rows = session.execute(
+        _approved(user, *which)
+        .with_only_columns(Image.set_id, func.count(), func.sum(Image.bytes))
+        .group_by(Image.set_id)
+    )
+    return [SetTally(set_id, pictures, size or 0) for set_id, pictures, size in rows]
 
 
 def exportable(session: Session, user: User) -> list[ExportableRow]:
     """The campaigns in which `user` may take something away, the newest first."""
     rows = session.execute(
         _approved(user)
-        .join(Campaign, Campaign.id == ImageSet.campaign_id)
+        .join(Campaign, Campaign.id == Image.campaign_id)
         .with_only_columns(Campaign.id, Campaign.name, func.count())
         .group_by(Campaign.id)
         .order_by(func.max(ImageSet.id).desc())
@@ -173,29 +203,50 @@ def exportable(session: Session, user: User) -> list[ExportableRow]:
 
 def sets(session: Session, set_ids: Iterable[int]) -> dict[int, SetRow]:
     """What the pictures of these sets share, by the sets' ids."""
+    found: dict[int, SetRow] = {}
+    for ids in batched(sorted(set(set_ids)), CHUNK):
+        found |= _sets(session, ids)
+    return found
+
+
+def _sets(session: Session, set_ids: Sequence[int]) -> dict[int, SetRow]:
     version = joinedload(ImageSet.style_version)
     found = session.scalars(
-        select(ImageSet)
-        .where(ImageSet.id.in_(set(set_ids)))
-        .options(joinedload(ImageSet.campaign), version.joinedload(StyleVersion.style))
+        select(ImageSet).where(ImageSet.id.in_(set_ids)).options(version.joinedload(StyleVersion.style))
     ).all()
-    sources = _sources(session, {each.style_version_id for each in found})
-    return {each.id: _set_row(each, sources.get(each.style_version_id, ())) for each in found}
+    versions = {each.id: _version_ids(each) for each in found}
+    sources = _sources(session, {version_id for ids in versions.values() for version_id in ids})
+    return {each.id: _set_row(each, _once(sources[version_id] for version_id in versions[each.id])) for each in found}
 
 
 def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
     return (
         select(Image)
         .join(ImageSet, ImageSet.id == Image.set_id)
-        .where(Image.state == State.FINISHED, Image.decision == Verdict.APPROVED, downloadable(user), *which)
+        .where(Image.shown, Image.decision == Verdict.APPROVED, downloadable(user), *which)
     )
 
 
-def _sources(session: Session, version_ids: Iterable[int]) -> dict[int, tuple[SourceRow, ...]]:
-    found: dict[int, tuple[SourceRow, ...]] = {}
+def _version_ids(image_set: ImageSet) -> list[int]:
+    """The set's style version, then those that regions have for themselves."""
+    own = (region["style_version_id"] for region in image_set.regions if region["style_version_id"])
+    return list(dict.fromkeys((image_set.style_version_id, *own)))
+
+
+def _once(sources: Iterable[tuple[SourceRow, ...]]) -> tuple[SourceRow, ...]:
+    """All of them, each reference once."""
+    found: dict[str, SourceRow] = {}
+    for each in chain.from_iterable(sources):
+        found.setdefault(each.sha256, each)
+    return tuple(found.values())
+
+
+def _sources(session: Session, version_ids: Iterable[int]) -> defaultdict[int, tuple[SourceRow, ...]]:
+    found: defaultdict[int, tuple[SourceRow, ...]] = defaultdict(tuple)
     rows = session.execute(
         select(
             StyleReference.version_id,
+            Reference.id,
             Reference.sha256,
             Reference.original_name,
             StyleReference.weight,
@@ -204,9 +255,13 @@ def _sources(session: Session, version_ids: Iterable[int]) -> dict[int, tuple[So
         .join(Reference, Reference.id == StyleReference.reference_id)
         .where(StyleReference.version_id.in_(version_ids))
         .order_by(StyleReference.version_id, StyleReference.position)
-    )
-    for version_id, *source in rows:
-        found[version_id] = (*found.get(version_id, ()), SourceRow(*source))
+    ).all()
+    ids = {row[1] for row in rows}
+    helds, documents = rights.of_references(session, ids), rights.files_of(session, ids)
+    for version_id, reference_id, sha256, name, weight, said in rows:
+        proofs = tuple(documents.get(reference_id, ()))
+        row = SourceRow(sha256, name, weight, said, helds[reference_id], proofs)
+        found[version_id] = (*found[version_id], row)
     return found
 
 
@@ -215,7 +270,6 @@ def _set_row(image_set: ImageSet, sources: tuple[SourceRow, ...]) -> SetRow:
     return SetRow(
         id=image_set.id,
         name=image_set.name,
-        campaign=image_set.campaign.name,
         style=version.style.name,
         code=version.style.code,
         version=version.number,
@@ -322,13 +376,17 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
             Image.id,
             Image.set_id,
             Image.position,
+            Image.version,
             Image.prompt,
             Image.seed,
+            Image.strength,
             Image.sha256,
             func.coalesce(Image.finished_at, Image.created_at, type_=Image.created_at.type),
             ExportFile.decision_id,
+            Campaign.name,
         )
         .join(Image, Image.id == ExportFile.image_id)
+        .join(Campaign, Campaign.id == Image.campaign_id)
         .where(ExportFile.export_id == export_id, ExportFile.position > after, *which)
         .order_by(ExportFile.position)
         .limit(CHUNK)
@@ -356,17 +414,21 @@ def decisions(session: Session, files: Sequence[FileRow]) -> dict[int, list[Deci
     """What was decided of each picture up to its approval, the oldest first, by the images' ids."""
     approval = aliased(Decision)
     pairs = {(each.image_id, each.decision_id) for each in files}
-    rows = session.execute(
-        select(Decision.image_id, Decision.verdict, User.name, Decision.created_at)
-        .join(User, User.id == Decision.user_id)
+    rows = session.scalars(
+        select(Decision)
         .join(approval, approval.image_id == Decision.image_id)
         .where(tuple_(approval.image_id, approval.id).in_(pairs), Decision.id <= approval.id)
-        .order_by(Decision.id)
+        .options(joinedload(Decision.user))
+        .order_by(Decision.image_id, Decision.id)
     )
-    found: dict[int, list[DecisionRow]] = {}
-    for image_id, verdict, by, at in rows:
-        found.setdefault(image_id, []).append(DecisionRow(verdict, by, at))
-    return found
+    return {
+        image_id: _decision_rows(list(decided)) for image_id, decided in groupby(rows, key=lambda row: row.image_id)
+    }
+
+
+def _decision_rows(decided: Sequence[Decision]) -> list[DecisionRow]:
+    stand = {each.id for each in standing(decided)}
+    return [DecisionRow(each.verdict, each.user.name, each.created_at, each.id in stand) for each in decided]
 
 
 def lost_names(session: Session, export_id: int, limit: int = 20) -> list[str]:

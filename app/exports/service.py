@@ -2,31 +2,36 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import ColumnElement, insert
+from sqlalchemy import ColumnElement, insert, update
 from sqlalchemy.orm import Session
 
 from app.accounts.service import may_change
 from app.audit.service import record
-from app.errors import Conflict, Forbidden, Invalid
+from app.errors import Conflict, Forbidden, Invalid, UserError
 from app.exports import names, queries
 from app.exports.archive import Archive, Member
 from app.exports.manifest import CSV, JSON, MISSING
 from app.exports.names import NameValues, Taken
 from app.exports.options import FORMATS, ExportOptions
-from app.exports.queries import ApprovedRow, SetRow
+from app.exports.queries import ApprovedRow, SetRow, SetTally
+from app.gallery.queries import Search
+from app.gallery.queries import count as count_found
+from app.gallery.search import PictureFilter
 from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User
+from app.rights.standing import Held
 from app.sets import queries as sets
-from app.text import slug
+from app.text import plural, slug, thin
 
 MOST_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
 EXTRAS = (CSV, JSON, MISSING, AUTHORITY)  # in this order, after the pictures
+MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
 NAME_LENGTH = 80
 ROWS = 1000  # written at a time
 
@@ -40,6 +45,8 @@ class Selection:
     title: str
     campaign: Campaign | None = None
     image_set: ImageSet | None = None
+    search: PictureFilter | None = None  # all that match it
+    number: int | None = None  # pictures that were chosen or that match, whatever was decided on them
 
     @property
     def campaign_id(self) -> int | None:
@@ -67,9 +74,13 @@ def selection(
     *,
     set_id: int | None = None,
     campaign_id: int | None = None,
+    search: PictureFilter | None = None,
     image_ids: Sequence[int] | None = None,
 ) -> Selection:
-    """One set, one campaign or chosen pictures. Raises NotFound, Forbidden, and Invalid when nothing is chosen."""
+    """One set, one campaign, all that match a search, or chosen pictures.
+
+    Raises NotFound, Forbidden, and Invalid when nothing is chosen, or too much one by one.
+    """
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
         if not may_change(user, image_set):
@@ -79,25 +90,35 @@ def selection(
     if campaign_id is not None:
         campaign = sets.campaign(session, user, campaign_id)
         name = slug(campaign.name) or f"campaign-{campaign_id}"
-        return Selection(ImageSet.campaign_id == campaign_id, name, campaign.name, campaign=campaign)
-    if not image_ids:
+        return Selection(Image.campaign_id == campaign_id, name, campaign.name, campaign=campaign)
+    if search is not None:
+        found = Search.of(session, user, search)
+        name = "-".join(filter(None, ("pictures", slug(search.q))))
+        title = "pictures that match" if search else "all pictures"
+        return Selection(Image.id.in_(found.ids), name, title, search=search, number=count_found(session, found))
+    chosen = set(image_ids or ())
+    if not chosen:
         raise Invalid("ids", "Choose the pictures to download.")
-    return Selection(Image.id.in_(set(image_ids)), "pictures", "Chosen pictures")
+    if len(chosen) > MOST_CHOSEN:
+        raise Invalid(
+            "ids",
+            f"{plural(len(chosen), 'picture was', 'pictures were')} chosen one by one; at most {thin(MOST_CHOSEN)} can "
+            "be downloaded so. Search for them instead, and select all that match.",
+        )
+    return Selection(Image.id.in_(chosen), "pictures", "chosen pictures", number=len(chosen))
 
 
 def create(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Export:
     """An export of what is approved of `wanted`, as far as `user` may take it away; it is made ready afterwards.
 
     Designers take their own; managers anybody's. The same pictures in the same form are not made twice: the export that
-    is there already is returned. Raises Forbidden, and Conflict when nothing is approved.
+    is there already is returned. Raises Forbidden, Conflict and Invalid as `tally` does.
     """
-    rows = approved(session, user, wanted)
-    files = len(rows) * len(options.sizes)
-    if files > MOST_FILES:
-        raise Conflict(
-            f"These are {files} files; a zip holds at most {MOST_FILES}. Export single sets, or fewer sizes."
-        )
-    content = _content(rows, wanted, options)
+    taken = tally(session, user, wanted, len(options.sizes))
+    pictures = sum(each.pictures for each in taken)
+    files = pictures * len(options.sizes)
+    facts = queries.sets(session, (each.set_id for each in taken))
+    content = _content(queries.approved(session, user, wanted.which), facts, wanted, options)
     if found := queries.same(session, user, content):
         return found
     export = Export(
@@ -107,24 +128,62 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
         set_id=wanted.image_set.id if wanted.image_set else None,
         options=options.model_dump(mode="json"),
         content=content,
-        pictures=len(rows),
+        pictures=pictures,
         total=files,
     )
     session.add(export)
-    form, sizes = options.format, ", ".join(options.sizes)
-    record(session, user, Act.EXPORT_CREATE, export, pictures=len(rows), files=files, format=form, sizes=sizes)
-    _add_files(session, export, rows, options)
+    told: dict[str, Any] = {"format": options.format, "sizes": ", ".join(options.sizes)}
+    if wanted.search is not None:
+        told["search"] = wanted.search.query
+    record(session, user, Act.EXPORT_CREATE, export, pictures=pictures, files=files, **told)
+    _add_files(session, export, queries.approved(session, user, wanted.which), facts, options)
     return export
 
 
-def approved(session: Session, user: User, wanted: Selection) -> list[ApprovedRow]:
-    """The pictures of an export. Raises Forbidden and Conflict when there is none."""
-    rows = queries.approved(session, user, wanted.which)
-    if not rows and queries.is_any_approved(session, user, wanted.which):
-        raise Forbidden("The approved pictures here are other people's; they or a manager can download them.")
-    if not rows:
-        raise Conflict("There is nothing to download: none of these pictures is approved yet.")
-    return rows
+def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> list[SetTally]:
+    """How many pictures an export takes of each set, in so many sizes.
+
+    Raises Forbidden and Conflict when there is none, and Invalid when they are more than a zip holds.
+    """
+    found = queries.approved_by_set(session, user, wanted.which)
+    files = sizes * sum(each.pictures for each in found)
+    if not files:
+        raise _nothing(session, user, wanted)
+    if files > MOST_FILES:
+        raise Invalid(
+            "sizes",
+            f"These are {plural(files, 'file')}; a zip holds at most {thin(MOST_FILES)}. Take fewer pictures, or fewer "
+            "sizes.",
+        )
+    return found
+
+
+def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
+    if queries.approved_of_all(session, user, wanted.which):
+        return Forbidden("The approved pictures here are other people's; they or a manager can download them.")
+    if wanted.search is not None and not wanted.number:
+        return Conflict("There is nothing to download: no picture matches.")
+    return Conflict("There is nothing to download: none of these pictures is approved yet.")
+
+
+def first(session: Session, user: User, wanted: Selection, number: int) -> list[ApprovedRow]:
+    """The first pictures of an export."""
+    return list(queries.approved(session, user, wanted.which, limit=number))
+
+
+def left_out(session: Session, user: User, wanted: Selection, taken: Sequence[SetTally]) -> int:
+    """How many approved pictures are not `user`'s to take away."""
+    return queries.approved_of_all(session, user, wanted.which) - sum(each.pictures for each in taken)
+
+
+def restrained(taken: Sequence[SetTally], facts: dict[int, SetRow]) -> tuple[int, list[Held]]:
+    """How many of the pictures come from a reference whose right does not hold now, and these references."""
+    by_set = {
+        set_id: [each.held for each in image_set.sources if not each.held.standing.usable]
+        for set_id, image_set in facts.items()
+    }
+    found = {held.reference_id: held for helds in by_set.values() for held in helds}
+    return sum(each.pictures for each in taken if by_set[each.set_id]), list(found.values())
 
 
 def options_of(export: Export) -> ExportOptions:
@@ -186,8 +245,7 @@ def prepare_again(session: Session, user: User, export_id: int) -> Export:
     if export.state in (ExportState.QUEUED, ExportState.PREPARING):
         return export
     export.state, export.error, export.done, export.lost = ExportState.QUEUED, None, 0, 0
-    files = ExportFile.__table__
-    session.execute(files.update().where(files.c.export_id == export_id).values(key=None, lost=False))  # type: ignore[attr-defined]
+    session.execute(update(ExportFile).where(ExportFile.export_id == export_id).values(key=None, lost=False))
     return export
 
 
@@ -206,27 +264,39 @@ def _is_whole(member: Member) -> bool:
         return False
 
 
-def _content(rows: Sequence[ApprovedRow], wanted: Selection, options: ExportOptions) -> str:
-    said = [wanted.name, options.model_dump(mode="json"), [(row.id, row.decision_id) for row in rows]]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+def _content(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], wanted: Selection, options: ExportOptions) -> str:
+    """All that an export says, as one hash."""
+    # What the manifests tell of rights is told anew once it has changed.
+    sources = {source.sha256: source for each in facts.values() for source in each.sources}
+    rights = [
+        (name, each.held.standing.kind, each.held.record and each.held.record.id, [file.id for file in each.documents])
+        for name, each in sorted(sources.items())
+    ]
+    digest = hashlib.sha256(json.dumps([wanted.name, options.model_dump(mode="json"), rights]).encode())
+    for row in rows:
+        digest.update(json.dumps([row.id, row.decision_id, row.campaign]).encode())
+    return digest.hexdigest()
 
 
-def _add_files(session: Session, export: Export, rows: Sequence[ApprovedRow], options: ExportOptions) -> None:
-    facts = queries.sets(session, {row.set_id for row in rows})
-    taken = Taken()
-    made: list[dict[str, Any]] = []
-    for number, row in enumerate(rows, start=1):
-        found = _names(taken, options, _values(row, facts[row.set_id], number))
-        for size, name in zip(options.sizes, found, strict=True):
+def _add_files(
+    session: Session, export: Export, rows: Iterable[ApprovedRow], facts: dict[int, SetRow], options: ExportOptions
+) -> None:
+    def files() -> Iterator[dict[str, Any]]:
+        taken, position = Taken(), 0
+        for number, row in enumerate(rows, start=1):
             ids = {"export_id": export.id, "image_id": row.id, "decision_id": row.decision_id}
-            made.append({**ids, "position": len(made) + 1, "size": size, "name": name, "lost": False})
-    for start in range(0, len(made), ROWS):
-        session.execute(insert(ExportFile), made[start : start + ROWS])
+            found = _names(taken, options, _values(row, facts[row.set_id], number))
+            for size, name in zip(options.sizes, found, strict=True):
+                position += 1
+                yield {**ids, "position": position, "size": size, "name": name, "lost": False}
+
+    for some in queries.batched(files(), ROWS):
+        session.execute(insert(ExportFile), list(some))
 
 
 def _values(row: ApprovedRow, image_set: SetRow, number: int) -> NameValues:
     return NameValues(
-        campaign=slug(image_set.campaign),
+        campaign=slug(row.campaign),
         set=slug(image_set.name) or f"set-{image_set.id}",
         style=slug(image_set.style),
         code=image_set.code,

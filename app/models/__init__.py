@@ -3,8 +3,19 @@
 from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.base import Base, now
 from app.models.export import Export, ExportFile, ExportState, Share
-from app.models.image_set import Campaign, Image, ImageSet, State, Unit, Verdict
-from app.models.review import Comment, Decision
+from app.models.image_set import (
+    Campaign,
+    Image,
+    ImageSet,
+    ImageTag,
+    SavedSearch,
+    Star,
+    State,
+    Unit,
+    Verdict,
+)
+from app.models.review import Comment, Decision, Mention, RejectReason, Thread
+from app.models.rights import RightsFile, RightsRecord
 from app.models.structure import MapKind, StructureMap
 from app.models.style import Reference, ReferenceMethod, Style, StyleReference, StyleVersion
 from app.models.subject import Subject, SubjectKind, SubjectPicture, SubjectSample
@@ -23,13 +34,20 @@ __all__ = [
     "ExportState",
     "Image",
     "ImageSet",
+    "ImageTag",
     "Invitation",
     "LoginSession",
     "MapKind",
+    "Mention",
     "Reference",
     "ReferenceMethod",
+    "RejectReason",
+    "RightsFile",
+    "RightsRecord",
     "Role",
+    "SavedSearch",
     "Share",
+    "Star",
     "State",
     "StructureMap",
     "Style",
@@ -39,6 +57,7 @@ __all__ = [
     "SubjectKind",
     "SubjectPicture",
     "SubjectSample",
+    "Thread",
     "Unit",
     "User",
     "Verdict",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
@@ -36,6 +36,7 @@ class Campaign(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
+    approvals_needed: Mapped[int] = mapped_column(default=1)  # people who must approve a picture, 1 to 5
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -69,12 +70,15 @@ class ImageSet(Base):
     priority: Mapped[int] = mapped_column(default=0)  # higher first
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     cancelled_at: Mapped[datetime | None]
+    locked_at: Mapped[datetime | None]  # from then on no decision changes
+    locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
-    owner: Mapped[User] = relationship()
+    owner: Mapped[User] = relationship(foreign_keys=owner_id)
+    locked_by: Mapped[User | None] = relationship(foreign_keys=locked_by_id)
     campaign: Mapped[Campaign] = relationship()
     style_version: Mapped[StyleVersion] = relationship()
     images: Mapped[list["Image"]] = relationship(
-        back_populates="image_set", order_by="Image.position", cascade="all, delete-orphan"
+        back_populates="image_set", order_by="Image.position, Image.version", cascade="all, delete-orphan"
     )
 
 
@@ -104,29 +108,101 @@ class Unit(Base):
 
 
 class Image(Base):
-    """One picture of a set, from queued to decided."""
+    """One picture of a set, from queued to decided.
+
+    Made again, it has the same place in the set and the next version: a stack, of which the newest finished one counts.
+    """
 
     __tablename__ = "images"
     __table_args__ = (
-        UniqueConstraint("set_id", "position"),
-        Index("ix_images_decision_id", "decision", "id"),
+        UniqueConstraint("set_id", "position", "version"),
+        # What lists show, kept beside its causes so that an index can begin with it; the database keeps them together.
+        CheckConstraint(
+            "shown = (state = 'finished' AND NOT superseded AND deleted_at IS NULL)", name="shown_is_what_it_says"
+        ),
         Index("ix_images_state_id", "state", "id"),
+        Index("ix_images_shown_id", "shown", "id"),
+        Index("ix_images_shown_campaign_id_id", "shown", "campaign_id", "id"),
+        Index("ix_images_shown_style_id_id", "shown", "style_id", "id"),
+        Index("ix_images_shown_owner_id_id", "shown", "owner_id", "id"),
+        Index("ix_images_shown_decision_id", "shown", "decision", "id"),
+        Index("ix_images_facets", "shown", "decision", "style_id", "campaign_id", "owner_id", "finished_at"),
+        Index("ix_images_shown_set_id_decision", "shown", "set_id", "decision"),
+        # Few, and asked for on every page: of those, who has approved is done with them.
+        Index(
+            "ix_images_partly_approved",
+            "shown",
+            "decision",  # named, though there is one, or SQLite would prefer an index that names it
+            "id",
+            sqlite_where=text("approvals > 0 AND decision IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     set_id: Mapped[int] = mapped_column(ForeignKey("image_sets.id", ondelete="CASCADE"))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="SET NULL"), index=True)
     position: Mapped[int]  # 1, 2, ... in the set
+    version: Mapped[int] = mapped_column(default=1)  # 1, 2, ... at that place
+    # The set's, except that a picture can move to another campaign; kept here so that lists need no joins.
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    style_id: Mapped[int] = mapped_column(ForeignKey("styles.id"), index=True)
     prompt: Mapped[str] = mapped_column(Text)
-    seed: Mapped[int]
+    seed: Mapped[int] = mapped_column(index=True)
+    strength: Mapped[float | None]  # None: the set's
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
     error: Mapped[str | None] = mapped_column(Text)
-    sha256: Mapped[str | None] = mapped_column(String(64))  # of the PNG; it names the files
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)  # of the PNG; it names the files
     bytes: Mapped[int | None]
     measures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    decision: Mapped[Verdict | None] = mapped_column(String(20))  # the latest; None: not reviewed
+    decision: Mapped[Verdict | None] = mapped_column(String(20))  # the outcome of all; None: not (fully) reviewed
+    approvals: Mapped[int] = mapped_column(default=0)  # people whose approval stands
+    superseded: Mapped[bool] = mapped_column(default=False)  # a newer version is finished
+    shown: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(index=True)
+    deleted_at: Mapped[datetime | None] = mapped_column(index=True)  # in the bin, for 30 days
+    deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    purged_at: Mapped[datetime | None]  # its files are gone for good
 
     image_set: Mapped[ImageSet] = relationship(back_populates="images")
     unit: Mapped[Unit | None] = relationship(back_populates="images")
+    campaign: Mapped[Campaign] = relationship()
+    owner: Mapped[User] = relationship(foreign_keys=owner_id)
+    deleted_by: Mapped[User | None] = relationship(foreign_keys=deleted_by_id)
+
+
+class Star(Base):
+    """A picture that a person wants to find again."""
+
+    __tablename__ = "stars"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class ImageTag(Base):
+    """A word that somebody put on a picture, for all to find it by."""
+
+    __tablename__ = "image_tags"
+    __table_args__ = (Index("ix_image_tags_tag_image_id", "tag", "image_id"),)
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower case
+    added_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+
+
+class SavedSearch(Base):
+    """A search of the pictures under a name: its maker's own, or everybody's."""
+
+    __tablename__ = "saved_searches"
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(60))
+    query: Mapped[str] = mapped_column(String(2000))  # of the address: "style=SOR-7K2Q&decision=approved"
+    shared: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    owner: Mapped[User] = relationship()

@@ -1,38 +1,51 @@
-"""Reading what is to be reviewed, and what people said of a picture."""
+"""Reading what is to be reviewed, and what people said of a picture.
+
+A person's queue is what is shown, has no outcome yet, and has no decision of theirs that stands: where two people must
+approve, one who has is done with it. Everything is asked so that an index answers it, however many pictures there are.
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select, true
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column, not_, or_, select, true
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.accounts.queries import signed_in
+from app.errors import NotFound
 from app.models import (
     Act,
     AuditEvent,
+    Campaign,
     Comment,
     Decision,
     Image,
     ImageSet,
+    Mention,
+    RejectReason,
     Role,
     State,
     Style,
-    StyleVersion,
+    Thread,
     User,
     Verdict,
 )
+from app.reviews import standing as rules
 from app.sets.queries import NOT_REVIEWED, TO_REVIEW, mosaics
+from app.sets.stack import BEING_MADE_AGAIN
+
+OPEN = (Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)  # one at a time, an index finds them
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which pictures a review goes through: all that are finished, or those of a set, a style or a campaign."""
+    """Which pictures a review goes through: all that are shown, or those of a set, a style, a campaign, an owner."""
 
     set_id: int | None = None
     style_code: str = ""
     campaign_id: int | None = None
+    owner_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class StripRow:
     position: int
     prompt: str
     decision: Verdict | None
+    approvals: int
 
 
 @dataclass(frozen=True)
@@ -54,30 +68,57 @@ class Neighbours:
     total: int
     previous_id: int | None
     next_id: int | None
-    next_open_id: int | None  # the next one to review, from the start again after the last
+    next_open_id: int | None  # the next one in the person's queue, from the start again after the last
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A thread, and the version of the picture on which it was begun."""
+
+    thread: Thread
+    image_id: int
+    version: int
+    number: int | None  # of its pin: 1, 2, ...; None without
+
+    def said_by(self, user: User) -> int:
+        """How many of its comments are `user`'s."""
+        return sum(comment.user_id == user.id for comment in self.thread.comments)
+
+
+@dataclass(frozen=True)
+class ScopeOptions:
+    """What a review can be narrowed to, by name."""
+
+    campaigns: list[tuple[int, str]]
+    styles: list[tuple[str, str]]  # code, name
+    owners: list[tuple[int, str]]
+
+
+# The queue
 
 
 def pending_count(session: Session, user: User, scope: Scope | None = None) -> int:
-    """How many finished pictures wait for a decision, those whose decision was withdrawn among them."""
-    statement = _finished(user, scope or Scope()).where(TO_REVIEW)
-    return session.scalar(statement.with_only_columns(func.count())) or 0
+    """How many pictures wait for `user`'s decision, those whose decision was withdrawn among them."""
+    pictures = _pictures(user, scope or Scope()).with_only_columns(func.count())
+    waiting = sum(session.scalar(pictures.where(open_)) or 0 for open_ in OPEN)
+    # A literal, so that SQLite sees that its small index of such pictures fits.
+    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user))
+    return waiting - (session.scalar(partly) or 0)
 
 
-def strip(session: Session, user: User, scope: Scope, around: int | None = None, limit: int = 200) -> list[StripRow]:
-    """The pictures of a review in order; of a long one, those before and after the picture `around`."""
+def strip(session: Session, user: User, set_id: int, around: int, limit: int = 200) -> list[StripRow]:
+    """The pictures of a set in their order; of a long one, those before and after the position `around`."""
     half = limit // 2
-    if around is None:
-        return _rows(session, _finished(user, scope).order_by(Image.id).limit(limit))
-    before = _rows(session, _finished(user, scope).where(Image.id < around).order_by(Image.id.desc()).limit(half))
-    after = _rows(session, _finished(user, scope).where(Image.id >= around).order_by(Image.id).limit(limit - half))
-    return before[::-1] + after
+    of_set = _pictures(user, Scope(set_id))
+    before = of_set.where(Image.position < around).order_by(Image.position.desc()).limit(half)
+    after = of_set.where(Image.position >= around).order_by(Image.position).limit(limit - half)
+    return _rows(session, before)[::-1] + _rows(session, after)
 
 
 def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Neighbours:
     """Where `image_id` stands among the pictures of a review."""
-    pictures = _finished(user, scope)
-    earlier, later, open_ = Image.id < image_id, Image.id > image_id, TO_REVIEW
-    first, last = func.min(Image.id), func.max(Image.id)
+    pictures = _pictures(user, scope)
+    earlier, later = Image.id < image_id, Image.id > image_id
 
     def one(statement: Select[Image], value: ColumnElement[int]) -> int | None:
         return session.scalar(statement.with_only_columns(value))
@@ -85,22 +126,87 @@ def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Nei
     return Neighbours(
         place=(one(pictures.where(earlier), func.count()) or 0) + 1,
         total=one(pictures, func.count()) or 0,
-        previous_id=one(pictures.where(earlier), last),
-        next_id=one(pictures.where(later), first),
-        next_open_id=one(pictures.where(open_, later), first) or one(pictures.where(open_, earlier), first),
+        previous_id=one(pictures.where(earlier), func.max(Image.id)),
+        next_id=one(pictures.where(later), func.min(Image.id)),
+        next_open_id=next_open(session, user, scope, image_id),
     )
 
 
-def first_open(session: Session, user: User, scope: Scope) -> int | None:
-    """The first picture of a review that waits for a decision; None when all are decided."""
-    return session.scalar(_finished(user, scope).where(TO_REVIEW).with_only_columns(func.min(Image.id)))
+def next_open(session: Session, user: User, scope: Scope, after: int = 0) -> int | None:
+    """The next picture in a person's queue, from the start again after the last; None when they are done.
+
+    The picture `after` itself is never the next.
+    """
+    later, earlier = Image.id > after, Image.id < after
+    return _first_open(session, user, scope, later) or _first_open(session, user, scope, earlier)
 
 
 def tally(session: Session, user: User, scope: Scope) -> dict[str, int]:
     """How many pictures of a review have each verdict, or NOT_REVIEWED."""
-    counted = _finished(user, scope).with_only_columns(Image.decision, func.count()).group_by(Image.decision)
+    counted = _pictures(user, scope).with_only_columns(Image.decision, func.count()).group_by(Image.decision)
     found = dict.fromkeys((*Verdict, NOT_REVIEWED), 0)
     return found | {decision or NOT_REVIEWED: number for decision, number in session.execute(counted)}
+
+
+def scope_options(session: Session, user: User) -> ScopeOptions:
+    """Campaigns, styles and people that have sets, each by name."""
+    owned = select(ImageSet.owner_id)
+    rows = (
+        session.execute(statement.where(signed_in(user)))
+        for statement in (
+            select(Campaign.id, Campaign.name).order_by(Campaign.name),
+            select(Style.code, Style.name).order_by(Style.name, Style.code),
+            select(User.id, User.name).where(User.id.in_(owned)).order_by(User.name, User.id),
+        )
+    )
+    return ScopeOptions(*([(key, name) for key, name in found] for found in rows))
+
+
+def campaigns(session: Session, user: User) -> list[Campaign]:
+    """All campaigns, by name."""
+    return list(session.scalars(select(Campaign).where(signed_in(user)).order_by(Campaign.name)))
+
+
+def waits_for(user: User) -> ColumnElement[bool]:
+    """A condition for the pictures in `user`'s queue."""
+    return and_(Image.shown, TO_REVIEW, or_(Image.approvals == 0, not_(_decided_by(user))))
+
+
+def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElement[bool]) -> int | None:
+    mine = _pictures(user, scope).where(or_(Image.approvals == 0, not_(_decided_by(user))), *which)
+    firsts = (mine.where(open_).with_only_columns(Image.id).order_by(Image.id).limit(1) for open_ in OPEN)
+    return min(filter(None, (session.scalar(first) for first in firsts)), default=None)
+
+
+def _decided_by(user: User) -> ColumnElement[bool]:
+    """Whether a decision of `user` on an image stands; as `app.reviews.standing`, in SQL."""
+    mine, back = aliased(Decision), aliased(Decision)
+    newest = (
+        select(func.max(mine.id))
+        .where(mine.image_id == Image.id, mine.user_id == user.id, mine.verdict != Verdict.WITHDRAWN)
+        .correlate(Image)
+        .scalar_subquery()
+    )
+    taken_back = (
+        select(back.id)
+        .where(back.image_id == Image.id, back.verdict == Verdict.WITHDRAWN, back.id > newest)
+        .where(or_(back.withdraws_id == newest, back.withdraws_id.is_(None)))
+        .correlate(Image)
+    )
+    return and_(newest.is_not(None), ~exists(taken_back))
+
+
+# One picture
+
+
+def decision(session: Session, user: User, decision_id: int) -> Decision:
+    """Raises NotFound."""
+    found = session.scalar(
+        select(Decision).where(Decision.id == decision_id, signed_in(user)).options(joinedload(Decision.user))
+    )
+    if not found:
+        raise NotFound("There is no such decision.")
+    return found
 
 
 def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
@@ -115,8 +221,13 @@ def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
     )
 
 
+def standing(session: Session, user: User, image_id: int) -> list[Decision]:
+    """Of a picture's decisions those that count, the oldest first, with who decided."""
+    return rules.standing(decisions(session, user, image_id))
+
+
 def latest(session: Session, image_id: int) -> Decision | None:
-    """The decision that counts, with who decided; a withdrawal too is one."""
+    """What was decided last, with who decided; a withdrawal too is a decision."""
     return session.scalar(
         select(Decision)
         .where(Decision.image_id == image_id)
@@ -126,16 +237,55 @@ def latest(session: Session, image_id: int) -> Decision | None:
     )
 
 
-def comments(session: Session, user: User, image_id: int) -> list[Comment]:
-    """What was said of a picture, the oldest first, with who said it."""
+def reasons(session: Session) -> list[RejectReason]:
+    """The team's reasons to reject a picture, in their order."""
+    return list(session.scalars(select(RejectReason).order_by(RejectReason.position)))
+
+
+# What was said
+
+
+def conversations(session: Session, user: User, image: Image) -> list[Conversation]:
+    """All threads on a picture and its other versions, the oldest first, with who said what."""
+    rows = session.execute(
+        select(Thread, Image.id, Image.version)
+        .join(Image, Image.id == Thread.image_id)
+        .where(*_at_place(image), signed_in(user))
+        .options(selectinload(Thread.comments).joinedload(Comment.user), joinedload(Thread.resolved_by))
+        .order_by(Thread.id)
+    ).all()
+    pinned = [thread.id for thread, *_ in rows if thread.x is not None]
+    numbers = {id: number for number, id in enumerate(pinned, start=1)}
+    return [Conversation(thread, image_id, version, numbers.get(thread.id)) for thread, image_id, version in rows]
+
+
+def thread(session: Session, user: User, thread_id: int) -> Thread:
+    """Raises NotFound."""
+    found = session.scalar(select(Thread).where(Thread.id == thread_id, signed_in(user)))
+    if not found:
+        raise NotFound("There is no such conversation.")
+    return found
+
+
+def people(session: Session, user: User) -> list[User]:
+    """Who can be mentioned: everybody with an open account, by name."""
+    return list(session.scalars(select(User).where(User.active, signed_in(user)).order_by(User.name, User.id)))
+
+
+def unseen_mentions(session: Session, user: User, image: Image) -> list[int]:
+    """The comments on a picture and its other versions that name `user` and that they have not seen. Ids."""
     return list(
         session.scalars(
-            select(Comment)
-            .where(Comment.image_id == image_id, signed_in(user))
-            .options(joinedload(Comment.user))
-            .order_by(Comment.id)
+            select(Mention.comment_id)
+            .join(Comment, Comment.id == Mention.comment_id)
+            .join(Image, Image.id == Comment.image_id)
+            .where(Mention.user_id == user.id, Mention.seen_at.is_(None), *_at_place(image), signed_in(user))
         )
     )
+
+
+def _at_place(image: Image) -> tuple[ColumnElement[bool], ...]:
+    return Image.set_id == image.set_id, Image.position == image.position, Image.deleted_at.is_(None)
 
 
 # What needs a person
@@ -145,32 +295,57 @@ def comments(session: Session, user: User, image_id: int) -> list[Comment]:
 class Need:
     """Something in one set that waits for somebody."""
 
-    kind: Literal["review", "changes", "failed", "ready"]
+    kind: Literal["mention", "review", "changes", "failed", "ready"]
     set_id: int
     set_name: str
-    who: str  # the set's owner; of changes, who asked for them
+    who: str  # the set's owner; of changes, who asked for them, if known; of a mention, whose it is
     count: int  # pictures
     at: datetime | None  # the latest of them
     image_ids: list[int]  # up to four of them
-    comment: str | None = None  # of changes: the newest in the set
+    comment: str | None = None  # of changes: the newest in the set; of a mention: its words
     bytes: int | None = None  # of ready: the approved pictures' size
 
 
 def needs(session: Session, user: User, limit: int = 6) -> list[Need]:
-    """What waits for `user`: pictures to review, changes asked in their sets, failures in them, and sets to hand over.
+    """What waits for `user`: comments that name them, pictures to review, and of their own sets changes that are asked,
+    failures, and what can be handed over.
 
     At most `limit` of each kind, those of the newest sets.
     """
-    mine = ImageSet.owner_id == user.id
-    found: list[Need] = []
+    mine = Image.owner_id == user.id
+    found = _mentions(session, user, limit)
     if user.can(Role.REVIEWER):
-        found += _needs(session, "review", and_(Image.state == State.FINISHED, TO_REVIEW), limit)
-    found += _changes(
-        session, user, _needs(session, "changes", Image.decision == Verdict.CHANGES_REQUESTED, limit, mine)
-    )
-    found += _needs(session, "failed", Image.state == State.FAILED, limit, mine)
+        found += _needs(session, "review", waits_for(user), limit)
+    to_change = and_(Image.shown, Image.decision == Verdict.CHANGES_REQUESTED, ~BEING_MADE_AGAIN, mine)
+    found += _changes(session, user, to_change, limit)
+    found += _needs(session, "failed", and_(Image.state == State.FAILED, ~Image.superseded, mine), limit)
     found += _ready(session, user, limit)
     return found if user.active else []
+
+
+def _mentions(session: Session, user: User, limit: int) -> list[Need]:
+    """Comments that name `user` and that they have not seen, the newest of each picture."""
+    newest = (
+        select(func.max(Comment.id).label("id"), func.count().label("number"))
+        .join(Mention, Mention.comment_id == Comment.id)
+        .join(Image, Image.id == Comment.image_id)
+        .where(Mention.user_id == user.id, Mention.seen_at.is_(None), Image.deleted_at.is_(None))
+        .group_by(Comment.image_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Comment, ImageSet.id, ImageSet.name, newest.c.number)
+        .join(newest, newest.c.id == Comment.id)
+        .join(Image, Image.id == Comment.image_id)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .options(joinedload(Comment.user))
+        .order_by(Comment.id.desc())
+        .limit(limit)
+    )
+    return [
+        Need("mention", set_id, name, said.user.name, number, said.created_at, [said.image_id], said.body)
+        for said, set_id, name, number in rows
+    ]
 
 
 def _needs(
@@ -178,20 +353,21 @@ def _needs(
     kind: Literal["review", "changes", "failed", "ready"],
     which: ColumnElement[bool],
     limit: int,
-    *sets: ColumnElement[bool],
 ) -> list[Need]:
+    # The sets first: an index has them in their order, so the search ends with the newest few.
+    newest = select(Image.set_id).where(which).group_by(Image.set_id).order_by(Image.set_id.desc()).limit(limit)
+    set_ids = list(session.scalars(newest))
     at = func.coalesce(Image.finished_at, ImageSet.created_at)
     rows = session.execute(
         select(ImageSet.id, ImageSet.name, User.name, func.count(), func.max(at), func.sum(Image.bytes))
         .join(Image, Image.set_id == ImageSet.id)
         .join(User, User.id == ImageSet.owner_id)
-        .where(which, *sets)
+        .where(Image.set_id.in_(set_ids), which)
         .group_by(ImageSet.id)
         .order_by(ImageSet.id.desc())
-        .limit(limit)
     ).all()
     examples = defaultdict(list)
-    for set_id, image_id in mosaics(session, [row[0] for row in rows], 4, which):
+    for set_id, image_id in mosaics(session, set_ids, 4, which):
         examples[set_id].append(image_id)
     return [
         Need(kind, id, name, owner, number, at, examples[id], bytes=size if kind == "ready" else None)
@@ -199,16 +375,17 @@ def _needs(
     ]
 
 
-def _changes(session: Session, user: User, found: list[Need]) -> list[Need]:
-    """With who asked for them last, and the newest comment that is not `user`'s own."""
+def _changes(session: Session, user: User, which: ColumnElement[bool], limit: int) -> list[Need]:
+    """With who asked for them last, "" when no decision says so, and the newest comment that is not `user`'s own."""
+    found = _needs(session, "changes", which, limit)
     set_ids = [need.set_id for need in found]
-    asked = _newest_by_set(session, Decision, set_ids, Decision.verdict == Verdict.CHANGES_REQUESTED)
+    asked = _newest_by_set(session, Decision, set_ids, and_(Decision.verdict == Verdict.CHANGES_REQUESTED, which))
     said = _newest_by_set(session, Comment, set_ids, Comment.user_id != user.id)
     return [
         replace(
             need,
-            who=asked[need.set_id].user.name,
-            at=asked[need.set_id].created_at,
+            who=asked[need.set_id].user.name if need.set_id in asked else "",
+            at=asked[need.set_id].created_at if need.set_id in asked else need.at,
             comment=said[need.set_id].body if need.set_id in said else None,
         )
         for need in found
@@ -218,7 +395,7 @@ def _changes(session: Session, user: User, found: list[Need]) -> list[Need]:
 def _ready(session: Session, user: User, limit: int) -> list[Need]:
     """Sets that are decided to the last picture, some approved, and not downloaded since the last decision."""
     whose = true() if user.can(Role.MANAGER) else ImageSet.owner_id == user.id
-    open_ = and_(Image.state == State.FINISHED, TO_REVIEW) | Image.state.in_([State.QUEUED, State.GENERATING])
+    open_ = and_(Image.shown, TO_REVIEW) | Image.state.in_([State.QUEUED, State.GENERATING])
     newest = select(ImageSet.id).where(whose).order_by(ImageSet.id.desc()).limit(200)
     decided = (
         select(Image.set_id, func.max(Decision.created_at).label("at"))
@@ -239,7 +416,8 @@ def _ready(session: Session, user: User, limit: int) -> list[Need]:
         .join(decided, decided.c.set_id == ImageSet.id)
         .where(~exists(undecided), ~exists(downloaded))
     )
-    return _needs(session, "ready", Image.decision == Verdict.APPROVED, limit, ImageSet.id.in_(ready))
+    approved = and_(Image.shown, Image.decision == Verdict.APPROVED, Image.set_id.in_(ready))
+    return _needs(session, "ready", approved, limit)
 
 
 N = TypeVar("N", Decision, Comment)
@@ -258,20 +436,20 @@ def _newest_by_set(session: Session, of: type[N], set_ids: list[int], which: Col
     return dict(rows.all())
 
 
-def _finished(user: User, scope: Scope) -> Select[Image]:
-    statement = select(Image).where(Image.state == State.FINISHED, signed_in(user))
+def _pictures(user: User, scope: Scope) -> Select[Image]:
+    statement = select(Image).where(Image.shown, signed_in(user))
     if scope.set_id is not None:
         statement = statement.where(Image.set_id == scope.set_id)
-    if scope.style_code or scope.campaign_id is not None:
-        statement = statement.join(ImageSet, ImageSet.id == Image.set_id)
     if scope.style_code:
-        versions = select(StyleVersion.id).join(Style).where(Style.code == scope.style_code)
-        statement = statement.where(ImageSet.style_version_id.in_(versions))
+        style = select(Style.id).where(Style.code == scope.style_code).scalar_subquery()
+        statement = statement.where(Image.style_id == style)
     if scope.campaign_id is not None:
-        statement = statement.where(ImageSet.campaign_id == scope.campaign_id)
+        statement = statement.where(Image.campaign_id == scope.campaign_id)
+    if scope.owner_id is not None:
+        statement = statement.where(Image.owner_id == scope.owner_id)
     return statement
 
 
 def _rows(session: Session, statement: Select[Image]) -> list[StripRow]:
-    columns = Image.id, Image.set_id, Image.position, Image.prompt, Image.decision
+    columns = Image.id, Image.set_id, Image.position, Image.prompt, Image.decision, Image.approvals
     return [StripRow(*row) for row in session.execute(statement.with_only_columns(*columns))]

@@ -1,73 +1,270 @@
 """Deciding on pictures and talking about them. Nothing that was said is ever changed: a new decision follows."""
 
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from app import days
+from app.accounts.service import may_change, need_active
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
-from app.models import Act, Comment, Decision, Image, Role, State, User, Verdict
+from app.models import (
+    Act,
+    Campaign,
+    Comment,
+    Decision,
+    Image,
+    ImageSet,
+    Mention,
+    Role,
+    State,
+    Thread,
+    User,
+    Verdict,
+    now,
+)
 from app.reviews import queries
+from app.reviews.mentions import mentioned
+from app.reviews.standing import approvals, outcome
 from app.sets import queries as sets
 from app.text import clean_text
 
 COMMENT_LENGTH = 2000  # characters
+MOST_APPROVALS = 5  # that a campaign can ask for
+VERDICTS = (Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.REJECTED)
 
 # "Ito Kenji ... this picture"
 _DID = {
     Verdict.APPROVED: "approved",
     Verdict.CHANGES_REQUESTED: "asked for changes to",
     Verdict.REJECTED: "rejected",
-    Verdict.WITHDRAWN: "withdrew the decision on",
+    Verdict.WITHDRAWN: "withdrew a decision on",
 }
 
 
-def decide(session: Session, user: User, image_id: int, verdict: str, seen: int | None) -> Decision:
-    """Decide on a finished picture. Reviewers and above.
+# Decisions
 
-    `seen` is the id of the latest decision that `user` was shown, None for none: somebody else's that came in between
-    raises Conflict, which names it, instead of being lost. To withdraw is to decide too: the picture waits again.
+
+def decide(session: Session, user: User, image_id: int, verdict: str, seen: int | None, reason: str = "") -> Decision:
+    """Decide on a picture that is shown. Reviewers and above. It replaces what the same person decided before.
+
+    `seen` is the id of the latest decision that `user` was shown, None for none: one that came in between raises
+    Conflict, which says what happened, instead of being lost. A rejection needs one of the team's reasons, if there
+    are any.
     """
-    image = _decidable(session, user, image_id)
+    if not user.can(Role.REVIEWER):
+        raise Forbidden("Only reviewers decide on pictures. You can write a comment instead.")
+    image = sets.image(session, user, image_id)
+    _need_open(image.image_set)
+    _need_shown(image)
     chosen = _verdict(verdict)
     present = queries.latest(session, image_id)
     if present and present.id != seen:
-        raise Conflict(
-            f"{present.user.name} {_DID[Verdict(present.verdict)]} this picture meanwhile. Look again first."
-        )
-    undecided = not present or present.verdict == Verdict.WITHDRAWN
-    if chosen is Verdict.WITHDRAWN and undecided:
-        raise Conflict("There is no decision on this picture to withdraw.")
-    decision = Decision(image_id=image.id, user_id=user.id, verdict=chosen)
+        who = "You" if present.user_id == user.id else present.user.name
+        raise Conflict(f"{who} {_DID[Verdict(present.verdict)]} this picture meanwhile. Look again first.")
+    decision = Decision(image_id=image.id, user_id=user.id, verdict=chosen, reason=_reason(session, reason, chosen))
     session.add(decision)
-    image.decision = chosen
-    record(session, user, Act.DECIDE, image, verdict=chosen)
+    settle(session, image)
+    said = {"reason": decision.reason} if decision.reason else {}
+    record(session, user, Act.DECIDE, image, verdict=chosen, **said)
     return decision
 
 
-def comment(session: Session, user: User, image_id: int, body: str) -> Comment:
-    """Say something of a picture. Everybody who is signed in may."""
+def withdraw(session: Session, user: User, decision_id: int) -> Decision:
+    """Take back a decision: one's own, or anybody's for managers. Raises Conflict when it does not stand any more."""
+    decision = queries.decision(session, user, decision_id)
+    image = sets.image(session, user, decision.image_id)
+    if decision.user_id != user.id and not user.can(Role.MANAGER):
+        raise Forbidden(f"Only {decision.user.name} or a manager can withdraw this decision.")
+    _need_open(image.image_set)
+    if decision.id not in {each.id for each in queries.standing(session, user, image.id)}:
+        raise Conflict("This decision was withdrawn or replaced meanwhile. Look again.")
+    taken_back = Decision(image_id=image.id, user_id=user.id, verdict=Verdict.WITHDRAWN, withdraws_id=decision.id)
+    session.add(taken_back)
+    settle(session, image)
+    whose = {} if decision.user_id == user.id else {"of": decision.user.name}
+    record(session, user, Act.DECIDE, image, verdict=Verdict.WITHDRAWN, **whose)
+    return taken_back
+
+
+def settle(session: Session, image: Image) -> None:
+    """Bring an image's outcome in line with its decisions and with what its campaign needs."""
+    session.flush()
+    decisions = list(session.scalars(select(Decision).where(Decision.image_id == image.id).order_by(Decision.id)))
+    needed = session.get_one(Campaign, image.campaign_id).approvals_needed
+    image.decision, image.approvals = outcome(decisions, needed), approvals(decisions)
+
+
+def set_approvals(session: Session, user: User, campaign_id: int, needed: int | None) -> Campaign:
+    """Say how many people must approve a picture of a campaign. Managers and above.
+
+    Pictures that are undecided or approved get their outcome by the new number at once, but for those of locked sets.
+    """
+    _need_manager(user, "say how many approvals a campaign needs")
+    campaign = sets.campaign(session, user, campaign_id)
+    if needed is None or not 1 <= needed <= MOST_APPROVALS:
+        raise Invalid("approvals", f"A campaign needs a whole number of approvals from 1 to {MOST_APPROVALS}.")
+    if needed != campaign.approvals_needed:
+        record(session, user, Act.CAMPAIGN_CHANGE, campaign, approvals=f"{campaign.approvals_needed} → {needed}")
+        campaign.approvals_needed = needed
+        session.flush()
+        locked = select(ImageSet.id).where(ImageSet.locked_at.is_not(None))
+        _settle_approvals(session, Image.campaign_id == campaign.id, Image.set_id.not_in(locked))
+    return campaign
+
+
+def _settle_approvals(session: Session, *which: ColumnElement[bool]) -> None:
+    """What `settle` does, for many images whose decisions are the same as before, in two statements."""
+    needed = select(Campaign.approvals_needed).where(Campaign.id == Image.campaign_id).scalar_subquery()
+    enough = update(Image).where(Image.decision.is_(None), Image.approvals >= needed, *which)
+    too_few = update(Image).where(Image.decision == Verdict.APPROVED, Image.approvals < needed, *which)
+    session.execute(enough.values(decision=Verdict.APPROVED).execution_options(synchronize_session="fetch"))
+    session.execute(too_few.values(decision=None).execution_options(synchronize_session="fetch"))
+
+
+# Locks
+
+
+def lock(session: Session, user: User, set_id: int) -> ImageSet:
+    """Let no decision on a set change from now on. Its owner and managers may."""
+    image_set = sets.get(session, user, set_id)
+    if not may_change(user, image_set):
+        raise Forbidden(f"Only {image_set.owner.name} or a manager can lock the decisions of this set.")
+    _need_open(image_set)
+    if not sets.progress(session, user, set_id).done:
+        raise Conflict("Pictures of this set are still being made. Lock its decisions when they are done.")
+    image_set.locked_at, image_set.locked_by_id = now(), user.id
+    record(session, user, Act.SET_LOCK, image_set)
+    return image_set
+
+
+def unlock(session: Session, user: User, set_id: int) -> ImageSet:
+    """Open the decisions of a set again. Managers and above. Raises Conflict when it is not locked."""
+    _need_manager(user, "unlock the decisions of a set")
+    image_set = sets.get(session, user, set_id)
+    if image_set.locked_at is None:
+        raise Conflict("The decisions of this set are not locked.")
+    image_set.locked_at = image_set.locked_by_id = None
+    session.flush()
+    _settle_approvals(session, Image.set_id == set_id)  # the campaign may need another number by now
+    record(session, user, Act.SET_UNLOCK, image_set)
+    return image_set
+
+
+def locked_words(image_set: ImageSet) -> str:
+    """Who locked a set, and who opens it again; "" for one that is open."""
+    if image_set.locked_at is None:
+        return ""
+    who = image_set.locked_by.name if image_set.locked_by else "Somebody"
+    on = days.written(days.local(image_set.locked_at))
+    return f"{who} locked the decisions of this set on {on}. A manager can unlock them."
+
+
+# Conversations
+
+
+def comment(
+    session: Session, user: User, image_id: int, body: str, x: float | None = None, y: float | None = None
+) -> Comment:
+    """Begin a conversation on a picture; everybody who is signed in may.
+
+    `x` and `y` are the point that is meant, as shares of the picture's width and height, 0 to 1, from its top left
+    corner; None both for the whole picture.
+    """
     image = sets.image(session, user, image_id)
+    if image.state != State.FINISHED:
+        raise Conflict("This picture is not finished, so there is nothing to say of it yet.")
+    point = [share for share in (x, y) if share is not None]
+    if len(point) == 1 or not all(0 <= share <= 1 for share in point):
+        raise Invalid("point", "The point lies outside of the picture. Place the pin again.")
+    return _say(session, user, Thread(image_id=image.id, x=x, y=y), body)
+
+
+def reply(session: Session, user: User, thread_id: int, body: str) -> Comment:
+    """Go on with a conversation. One that was resolved is open again."""
+    thread = queries.thread(session, user, thread_id)
+    said = _say(session, user, thread, body)
+    if thread.resolved_at:
+        reopen(session, user, thread_id)
+    return said
+
+
+def resolve(session: Session, user: User, thread_id: int) -> Thread:
+    """Say that what a conversation asked for is done; everybody who is signed in may."""
+    thread = queries.thread(session, user, thread_id)
+    if thread.resolved_at:
+        raise Conflict("This conversation was resolved already.")
+    thread.resolved_at, thread.resolved_by_id = now(), user.id
+    record(session, user, Act.THREAD_RESOLVE, session.get_one(Image, thread.image_id))
+    return thread
+
+
+def reopen(session: Session, user: User, thread_id: int) -> Thread:
+    """The opposite of `resolve`."""
+    thread = queries.thread(session, user, thread_id)
+    if not thread.resolved_at:
+        raise Conflict("This conversation is open already.")
+    thread.resolved_at = thread.resolved_by_id = None
+    record(session, user, Act.THREAD_REOPEN, session.get_one(Image, thread.image_id))
+    return thread
+
+
+def see_mentions(session: Session, user: User, image: Image) -> None:
+    """Note that `user` has seen where they were named in the conversations on a picture and its other versions."""
+    ids = queries.unseen_mentions(session, user, image)
+    mine = Mention.user_id == user.id, Mention.comment_id.in_(ids)
+    session.execute(update(Mention).where(*mine).values(seen_at=now()))
+
+
+def _say(session: Session, user: User, thread: Thread, body: str) -> Comment:
+    need_active(user)
     body = clean_text(body)
     if not body:
         raise Invalid("body", "Write what you want to say.")
     if len(body) > COMMENT_LENGTH:
         raise Invalid("body", f"The comment has {len(body)} characters; at most {COMMENT_LENGTH} fit.")
-    said = Comment(image_id=image.id, user_id=user.id, body=body)
+    said = Comment(image_id=thread.image_id, user_id=user.id, body=body, thread=thread)
     session.add(said)
-    record(session, user, Act.COMMENT, image)
+    session.flush()
+    named = [person for person in mentioned(body, queries.people(session, user)) if person.id != user.id]
+    session.add_all(Mention(comment_id=said.id, user_id=person.id) for person in named)
+    names = {"mentioned": [person.name for person in named]} if named else {}
+    record(session, user, Act.COMMENT, session.get_one(Image, thread.image_id), **names)
     return said
 
 
-def _decidable(session: Session, user: User, image_id: int) -> Image:
-    if not user.can(Role.REVIEWER):
-        raise Forbidden("Only reviewers decide on pictures. You can write a comment instead.")
-    image = sets.image(session, user, image_id)
+# What is asked before
+
+
+def _need_manager(user: User, what: str) -> None:
+    if not user.can(Role.MANAGER):
+        raise Forbidden(f"Only managers {what}. Ask one of them.")
+
+
+def _need_open(image_set: ImageSet) -> None:
+    if words := locked_words(image_set):
+        raise Conflict(words)
+
+
+def _need_shown(image: Image) -> None:
+    if image.deleted_at:
+        raise Conflict("This picture is in the bin. Restore it first.")
     if image.state != State.FINISHED:
         raise Conflict("This picture is not finished, so there is nothing to decide on yet.")
-    return image
+    if image.superseded:
+        raise Conflict("A newer version replaced this picture. Decide on that one.")
 
 
 def _verdict(verdict: str) -> Verdict:
-    try:
+    if verdict in VERDICTS:
         return Verdict(verdict)
-    except ValueError:
-        raise Invalid("verdict", f"The verdict is one of {', '.join(Verdict)}; {verdict[:40]!r} was given.") from None
+    raise Invalid("verdict", f"The verdict is one of {', '.join(VERDICTS)}; {verdict[:40]!r} was given.")
+
+
+def _reason(session: Session, reason: str, verdict: Verdict) -> str:
+    """The reason as it is kept. Raises Invalid when a rejection has none of the team's."""
+    known = [each.words for each in queries.reasons(session)]
+    if verdict is not Verdict.REJECTED or not known:
+        return ""
+    if reason not in known:
+        raise Invalid("reason", "A rejection needs a reason; choose one of the team's list.")
+    return reason

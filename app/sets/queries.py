@@ -4,10 +4,10 @@ Pages of a list are cut by id (keyset), so that the thousandth costs what the fi
 rows come in at the top. Lists are read in a fixed number of statements, whatever their length.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from itertools import groupby
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
@@ -28,7 +28,7 @@ from app.models import (
     User,
     Verdict,
 )
-from app.text import whole_number
+from app.sets.stack import FACE, ON_PAGE
 
 NOT_REVIEWED = "none"  # how filters and counts name the lack of a decision
 MOSAIC = 6  # pictures on a set's card
@@ -37,7 +37,12 @@ TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
 @dataclass
 class Counts:
-    """How many images of a set are where."""
+    """How many places of a set are where.
+
+    A place counts once, by its picture that is shown, so that four of four stay finished while one is made again;
+    until there is one, by the newest version that is to become it. Versions beside that one count as `again_`.
+    What was deleted, or given up for an older version, counts nowhere.
+    """
 
     total: int = 0
     queued: int = 0
@@ -49,25 +54,47 @@ class Counts:
     changes: int = 0
     rejected: int = 0
     to_review: int = 0  # finished, not decided or the decision withdrawn
+    again_queued: int = 0
+    again_generating: int = 0
+    again_failed: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Pictures in the queue, new or again."""
+        return self.queued + self.again_queued
+
+    @property
+    def making(self) -> int:
+        """Pictures in the engine, new or again."""
+        return self.generating + self.again_generating
+
+    @property
+    def unmade(self) -> int:
+        """Pictures that can be tried once more."""
+        return self.failed + self.cancelled + self.again_failed
 
     @property
     def done(self) -> bool:
         """Nothing is waiting or being made."""
-        return not (self.queued or self.generating)
+        return not (self.waiting or self.making)
 
     @property
     def state(self) -> State:
         """Of the set as a whole. One that has begun stays generating between two of its units."""
-        if self.generating or (self.queued and self.finished):
+        if self.making or (self.waiting and self.finished):
             return State.GENERATING
-        if self.queued:
+        if self.waiting:
             return State.QUEUED
         if self.failed:
             return State.FAILED
         return State.CANCELLED if self.cancelled else State.FINISHED
 
-    def add(self, state: str, decision: str | None, number: int) -> None:
-        """Count `number` images that are in `state` and have `decision`."""
+    def add(self, state: str, decision: str | None, number: int, face: bool = True) -> None:
+        """Count `number` images that are in `state` and have `decision`; not a `face`, they are beside a shown one."""
+        if not face:
+            name = f"again_{State(state)}"
+            setattr(self, name, getattr(self, name) + number)
+            return
         self.total += number
         setattr(self, State(state), getattr(self, State(state)) + number)
         if state == State.FINISHED:
@@ -133,7 +160,16 @@ class CampaignRow:
     id: int
     name: str
     approved: int
-    total: int  # finished pictures
+    total: int  # pictures that are shown
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place of a set as its page has it."""
+
+    position: int
+    face: Image  # the picture that is shown, or the newest that is to become one
+    others: tuple[Image, ...]  # newer ones that wait, are being made or failed; the newest first
 
 
 # One set, one picture
@@ -157,14 +193,31 @@ def get(session: Session, user: User, set_id: int) -> ImageSet:
     return found
 
 
-def images(session: Session, user: User, set_id: int, only: Collection[int] | None = None) -> list[Image]:
-    """The images of a set in their order, with their units; of those ids `only`, when they are given."""
+def image_ids(session: Session, user: User, set_id: int) -> list[int]:
+    """Of all images of a set, every version."""
+    return list(session.scalars(select(Image.id).where(Image.set_id == set_id, signed_in(user))))
+
+
+def places(session: Session, user: User, set_id: int, positions: Collection[int] | None = None) -> list[Place]:
+    """The places of a set that have something, in their order, with units and campaigns; those `positions`, when they
+    are given.
+    """
     statement = (
         select(Image)
-        .where(Image.set_id == set_id, signed_in(user))
-        .options(joinedload(Image.unit))
-        .order_by(Image.position)
+        .where(Image.set_id == set_id, ON_PAGE, signed_in(user))
+        .options(joinedload(Image.unit), joinedload(Image.campaign))
+        .order_by(Image.position, Image.shown.desc(), Image.version.desc())
     )
+    found = session.scalars(statement if positions is None else statement.where(Image.position.in_(positions)))
+    return [
+        Place(position, face, tuple(others))
+        for position, (face, *others) in groupby(found, key=lambda image: image.position)
+    ]
+
+
+def positions(session: Session, user: User, set_id: int, only: Collection[int] | None = None) -> list[int]:
+    """The places of a set, empty ones too; `only` those of some images."""
+    statement = select(Image.position).where(Image.set_id == set_id, signed_in(user)).distinct()
     return list(session.scalars(statement if only is None else statement.where(Image.id.in_(only))))
 
 
@@ -225,30 +278,26 @@ def count(
 
 
 def campaigns(session: Session, user: User) -> list[CampaignRow]:
-    """All campaigns, those with the newest sets first."""
-    # By set first: joined to the images themselves, SQLite would walk all finished ones for each set.
+    """All campaigns that have a set or a picture, those with the newest sets first."""
     made = (
         select(
-            Image.set_id,
+            Image.campaign_id,
             func.count().label("total"),
             func.count().filter(Image.decision == Verdict.APPROVED).label("approved"),
         )
-        .where(Image.state == State.FINISHED)
-        .group_by(Image.set_id)
+        .where(Image.shown)
+        .group_by(Image.campaign_id)
         .subquery()
     )
+    newest = (
+        select(ImageSet.campaign_id, func.max(ImageSet.id).label("set_id")).group_by(ImageSet.campaign_id).subquery()
+    )
     rows = session.execute(
-        select(
-            Campaign.id,
-            Campaign.name,
-            func.coalesce(func.sum(made.c.approved), 0),
-            func.coalesce(func.sum(made.c.total), 0),
-        )
-        .join(ImageSet, ImageSet.campaign_id == Campaign.id)
-        .outerjoin(made, made.c.set_id == ImageSet.id)
-        .where(signed_in(user))
-        .group_by(Campaign.id)
-        .order_by(func.max(ImageSet.id).desc())
+        select(Campaign.id, Campaign.name, func.coalesce(made.c.approved, 0), func.coalesce(made.c.total, 0))
+        .outerjoin(made, made.c.campaign_id == Campaign.id)
+        .outerjoin(newest, newest.c.campaign_id == Campaign.id)
+        .where(or_(made.c.total.is_not(None), newest.c.set_id.is_not(None)), signed_in(user))
+        .order_by(newest.c.set_id.desc().nulls_last(), Campaign.id.desc())
     )
     return [CampaignRow(*row) for row in rows]
 
@@ -286,25 +335,26 @@ def _cards(session: Session, statement: Select[int, str, str, str, datetime]) ->
 
 def _count(session: Session, counts: Mapping[int, Counts]) -> None:
     """Fill the counts of sets, by their ids."""
+    face = FACE.label("face")
     rows = session.execute(
-        select(Image.set_id, Image.state, Image.decision, func.count())
-        .where(Image.set_id.in_(counts))
-        .group_by(Image.set_id, Image.state, Image.decision)
+        select(Image.set_id, Image.state, Image.decision, func.count(), face)
+        .where(Image.set_id.in_(counts), ON_PAGE)
+        .group_by(Image.set_id, Image.state, Image.decision, face)
     )
-    for set_id, state, decision, number in rows:
-        counts[set_id].add(state, decision, number)
+    for set_id, state, decision, number, is_face in rows:
+        counts[set_id].add(state, decision, number, is_face)
 
 
 def mosaics(
     session: Session, set_ids: Iterable[int], most: int, of: ColumnElement[bool] | None = None
 ) -> list[tuple[int, int]]:
-    """Up to `most` finished images of each set, as (set id, image id): those that are `of`, the approved first."""
+    """Up to `most` shown images of each set, as (set id, image id): those that are `of`, the approved first."""
     order = func.row_number().over(
         partition_by=Image.set_id, order_by=(func.coalesce(Image.decision != Verdict.APPROVED, true()), Image.position)
     )
     ranked = (
         select(Image.set_id, Image.id, order.label("place"))
-        .where(Image.set_id.in_(set_ids), Image.state == State.FINISHED, true() if of is None else of)
+        .where(Image.set_id.in_(set_ids), Image.shown, true() if of is None else of)
         .subquery()
     )
     rows = session.execute(
@@ -319,10 +369,10 @@ def mosaics(
 def progress(session: Session, user: User, set_id: int) -> Progress:
     """Raises NotFound."""
     made = Progress(set_id=set_id, line=None)
-    _count(session, {set_id: made})
-    if not made.total or not user.active:
+    if session.scalar(select(ImageSet.id).where(ImageSet.id == set_id, signed_in(user))) is None:
         raise NotFound("There is no such set.")
-    if made.queued and not made.generating:
+    _count(session, {set_id: made})
+    if made.waiting and not made.making:
         made.line = line(session, set_id)
     return made
 
@@ -346,7 +396,7 @@ def queue(session: Session, user: User, limit: int = 50) -> list[QueueRow | Trai
 
 
 def _runs(row: QueueRow | TrainingRow) -> bool:
-    return bool(row.generating) if isinstance(row, QueueRow) else row.state == State.GENERATING
+    return bool(row.making) if isinstance(row, QueueRow) else row.state == State.GENERATING
 
 
 def _queued_trainings(session: Session, user: User, ids: list[int]) -> dict[int, TrainingRow]:
@@ -403,141 +453,3 @@ def mean_unit_seconds(session: Session, set_id: int, latest: int = 20) -> float 
     )
     seconds = [(ended - started).total_seconds() for started, ended in units if started and ended]
     return sum(seconds) / len(seconds) if seconds else None
-
-
-# All pictures
-
-
-@dataclass(frozen=True)
-class PictureFilter:
-    """What the gallery shows: an empty field leaves all in, several values are alternatives."""
-
-    decision: Sequence[str] = ()  # verdicts, or NOT_REVIEWED
-    style: Sequence[str] = ()  # codes
-    campaign: Sequence[int] = ()
-    owner: Sequence[int] = ()
-    set: int | None = None
-    q: str = ""  # words that the prompt must have, or a seed
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A picture as the gallery shows it."""
-
-    id: int
-    set_id: int
-    prompt: str
-    width: int  # px
-    height: int
-    decision: Verdict | None
-    style_name: str
-    style_code: str
-    owner: str
-
-
-@dataclass(frozen=True)
-class Option:
-    """A value that the gallery can be filtered by, with how many pictures it would show."""
-
-    value: str | int
-    name: str
-    count: int
-    reference_id: int | None = None  # of a style
-
-
-@dataclass(frozen=True)
-class PictureOptions:
-    decisions: dict[str, int]  # by verdict or NOT_REVIEWED
-    styles: list[Option]  # most pictures first, as the others
-    campaigns: list[Option]
-    owners: list[Option]
-
-
-def pictures(
-    session: Session, user: User, wanted: PictureFilter, after: int | None = None, limit: int = 60
-) -> list[Cell]:
-    """Finished pictures, the newest first; `after` is the id of the last one shown."""
-    statement = _pictures(user, wanted).with_only_columns(
-        Image.id,
-        Image.set_id,
-        Image.prompt,
-        ImageSet.width,
-        ImageSet.height,
-        Image.decision,
-        Style.name,
-        Style.code,
-        User.name,
-    )
-    if after is not None:
-        statement = statement.where(Image.id < after)
-    return [Cell(*row) for row in session.execute(statement.order_by(Image.id.desc()).limit(limit))]
-
-
-def pictures_count(session: Session, user: User, wanted: PictureFilter | None = None) -> int:
-    """How many pictures the filter leaves in."""
-    statement = _pictures(user, wanted or PictureFilter())
-    return session.scalar(statement.with_only_columns(func.count())) or 0
-
-
-def picture_options(session: Session, user: User, wanted: PictureFilter) -> PictureOptions:
-    """What else could be chosen: each field counts under the other fields' filters, so that no choice surprises."""
-
-    def counted(others: PictureFilter, *columns: Any) -> list[Any]:
-        statement = _pictures(user, others).with_only_columns(*columns, func.count())
-        return list(session.execute(statement.group_by(*columns).order_by(func.count().desc(), columns[-1])))
-
-    reference = (
-        select(StyleReference.reference_id)
-        .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
-        .where(StyleVersion.style_id == Style.id)
-        .order_by(StyleVersion.number.desc(), StyleReference.position)
-        .limit(1)
-        .correlate(Style)
-        .scalar_subquery()
-    )
-    styles = counted(replace(wanted, style=()), Style.code, Style.name, reference)
-    return PictureOptions(
-        decisions={
-            decision or NOT_REVIEWED: number
-            for decision, number in counted(replace(wanted, decision=()), Image.decision)
-        },
-        styles=[Option(code, name, number, reference_id) for code, name, reference_id, number in styles],
-        campaigns=[Option(*row) for row in counted(replace(wanted, campaign=()), Campaign.id, Campaign.name)],
-        owners=[Option(*row) for row in counted(replace(wanted, owner=()), User.id, User.name)],
-    )
-
-
-def _pictures(user: User, wanted: PictureFilter) -> Select[Image]:
-    """Finished images that the filter leaves in, joined to all that they are filtered by."""
-    statement = (
-        select(Image)
-        .join(ImageSet, ImageSet.id == Image.set_id)
-        .join(StyleVersion, StyleVersion.id == ImageSet.style_version_id)
-        .join(Style, Style.id == StyleVersion.style_id)
-        .join(Campaign, Campaign.id == ImageSet.campaign_id)
-        .join(User, User.id == ImageSet.owner_id)
-        .where(Image.state == State.FINISHED, signed_in(user))
-    )
-    chosen = {Style.code: wanted.style, Campaign.id: wanted.campaign, User.id: wanted.owner}
-    for column, values in chosen.items():
-        if values:
-            statement = statement.where(column.in_(values))
-    if wanted.decision:
-        statement = statement.where(_decided(wanted.decision))
-    if wanted.set is not None:
-        statement = statement.where(Image.set_id == wanted.set)
-    for word in wanted.q.split():
-        statement = statement.where(_mentions(word))
-    return statement
-
-
-def _decided(decisions: Sequence[str]) -> ColumnElement[bool]:
-    verdicts = [decision for decision in decisions if decision != NOT_REVIEWED]
-    found = Image.decision.in_(verdicts)
-    return or_(found, Image.decision.is_(None)) if NOT_REVIEWED in decisions else found
-
-
-def _mentions(word: str) -> ColumnElement[bool]:
-    found = Image.prompt.icontains(word, autoescape=True)
-    seed = whole_number(word)
-    return found if seed is None else or_(found, Image.seed == seed)

@@ -13,6 +13,7 @@ from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import ImageSet, StyleReference, StyleVersion
 from app.pictures import Limits, clean_upload
+from app.rights import queries as rights
 from app.sets.looks import engine_references, joined, latest_version
 from app.sets.spec import RegionChoice, SetSpec
 
@@ -30,8 +31,8 @@ def problem(session: Session, spec: SetSpec, model: ModelFacts, files: Files | N
             return f"Region {number} {wrong}."
         if region.mask and files and not files.path(Kind.MAPS, region.mask).is_file():
             return f"The painted mask of region {number} is not on the server. Paint it again."
-        if region.style_code and latest_version(session, region.style_code) is None:
-            return f"There is no style {region.style_code!r} for region {number}. Perhaps it was archived."
+        if region.style_code and (wrong := _style_problem(session, region.style_code, number)):
+            return wrong
     return None
 
 
@@ -89,11 +90,19 @@ def keep_mask(files: Files, data: bytes, limits: Limits) -> str:
     """Keep a painted mask, white where the region is; the SHA-256 of its PNG. Raises Invalid."""
     with Image.open(io.BytesIO(clean_upload(data, limits).png)) as opened:
         mask = opened.convert("L")
-    if mask.getextrema()[1] < SEEN:  # type: ignore[operator]
+    if mask.getextrema()[1] < SEEN:  # type: ignore[operator]  # a pair of numbers: of one band
         raise Invalid("picture", "The mask is empty. Paint where the region is.")
     written = io.BytesIO()
     mask.save(written, "PNG")
     return files.put(Kind.MAPS, written.getvalue())
+
+
+def _style_problem(session: Session, code: str, number: int) -> str | None:
+    version = latest_version(session, code)
+    if version is None:
+        return f"There is no style {code!r} for region {number}. Perhaps it was archived."
+    refusal = rights.refusal(session, version)
+    return refusal and f"Region {number}: {refusal}"
 
 
 def _box_problem(box: tuple[float, float, float, float]) -> str | None:

@@ -27,17 +27,20 @@ from app.models import (
     User,
     now,
 )
+from app.rights import queries as rights
 from app.sets import queries, regions
 from app.sets.looks import engine_references, joined, latest_version
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, SEEDS, SetSpec
+from app.sets.stack import ON_PAGE, restack
 from app.structures import service as structures
 from app.subjects import service as subjects
 from app.subjects import training
 from app.subjects.handles import spoken
-from app.text import shorten
+from app.text import plural, shorten, thin
 
 MOST_TRIES = 3  # of a unit
 NO_CAMPAIGN = "Unsorted"
+LOCKED = "The decisions of this set are locked, so no picture of it is made again. Ask a manager to unlock it."
 NAME_LENGTH = 60  # characters of a prompt that become a set's name
 
 
@@ -52,7 +55,9 @@ def create(
     version = latest_version(session, spec.style_code)
     Invalid.check(
         {
-            "style": None if version else f"There is no style {spec.style_code!r} to choose. Perhaps it was archived.",
+            "style": rights.refusal(session, version)
+            if version
+            else f"There is no style {spec.style_code!r} to choose. Perhaps it was archived.",
             "count": _count_error(spec),
             "size": _side_error("Width", spec.width, model)
             or _side_error("Height", spec.height, model)
@@ -73,7 +78,7 @@ def create(
         regions=regions.stored(session, spec),
         name=spec.name or shorten(spec.prompts[0], NAME_LENGTH),
         owner_id=user.id,
-        campaign=_campaign(session, user, spec.campaign or NO_CAMPAIGN),
+        campaign=campaign_named(session, user, spec.campaign or NO_CAMPAIGN),
         style_version=version,
         model=model.name,
         prompts=list(spec.prompts),
@@ -83,13 +88,13 @@ def create(
     image_set.images = _images(image_set)
     session.add(image_set)
     record(session, user, Act.SET_CREATE, image_set, name=image_set.name, pictures=len(image_set.images))
-    _queue(session, image_set, image_set.images, unit_size)
+    queue(session, image_set, image_set.images, unit_size)
     return image_set
 
 
 def cancel(session: Session, user: User, set_id: int) -> list[int]:
     """Make no more of a set; what is finished stays. The ids of the units to stop in the engine, after the commit."""
-    image_set = _changeable(session, user, set_id)
+    image_set = changeable(session, user, set_id)
     waiting = [State.QUEUED, State.GENERATING]
     stopped = session.execute(
         update(Image)
@@ -112,9 +117,9 @@ def cancel(session: Session, user: User, set_id: int) -> list[int]:
 
 def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
     """Queue a set's failed and cancelled images again; how many. Raises Conflict when there are none."""
-    image_set = _changeable(session, user, set_id)
-    wanted = Image.set_id == set_id, Image.state.in_([State.FAILED, State.CANCELLED])
-    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position)))
+    image_set = changeable(session, user, set_id)
+    wanted = Image.set_id == set_id, ON_PAGE, Image.state.in_([State.FAILED, State.CANCELLED])
+    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
     if not images:
         raise Conflict("There is nothing to make again: no picture of this set failed or was cancelled.")
     return _retry(session, user, image_set, images, unit_size)
@@ -123,23 +128,35 @@ def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
 def retry_image(session: Session, user: User, image_id: int) -> Image:
     """Queue one failed or cancelled image again. Raises Conflict when it is neither."""
     image = queries.image(session, user, image_id)
-    image_set = _changeable(session, user, image.set_id)
+    image_set = changeable(session, user, image.set_id)
     if image.state not in (State.FAILED, State.CANCELLED):
         raise Conflict("Only a picture that failed or was cancelled can be made again.")
+    if image.superseded or image.deleted_at:
+        raise Conflict("A newer version of this picture is there already.")
     _retry(session, user, image_set, [image], unit_size=1)
     return image
 
 
 def _retry(session: Session, user: User, image_set: ImageSet, images: list[Image], unit_size: int) -> int:
+    if image_set.locked_at:
+        raise Conflict(LOCKED)
+    need_rights(session, image_set)
     for image in images:
         image.state, image.error = State.QUEUED, None
     image_set.cancelled_at = None
-    _queue(session, image_set, images, unit_size)
+    queue(session, image_set, images, unit_size)
     record(session, user, Act.SET_RETRY, image_set, pictures=[image.position for image in images])
     return len(images)
 
 
-def _changeable(session: Session, user: User, set_id: int) -> ImageSet:
+def need_rights(session: Session, image_set: ImageSet) -> None:
+    """Raises Conflict when a right to a reference of the set, or of one of its regions, does not hold today."""
+    if refusal := rights.refusal(session, image_set.style_version, *regions.styles_of(session, image_set).values()):
+        raise Conflict(refusal)
+
+
+def changeable(session: Session, user: User, set_id: int) -> ImageSet:
+    """A set that `user` may change: its owner, and managers. Raises NotFound and Forbidden."""
     image_set = queries.get(session, user, set_id)
     if not may_change(user, image_set):
         raise Forbidden(f"Only {image_set.owner.name} or a manager can change this set.")
@@ -150,7 +167,8 @@ def _count_error(spec: SetSpec) -> str | None:
     pictures = len(spec.prompts) * spec.count
     if pictures <= MOST_PICTURES:
         return None
-    return f"{len(spec.prompts)} prompts × {spec.count} are {pictures} pictures; a set makes at most {MOST_PICTURES}."
+    prompts, most = plural(len(spec.prompts), "prompt"), thin(MOST_PICTURES)
+    return f"{prompts} × {spec.count} are {plural(pictures, 'picture')}; a set makes at most {most}."
 
 
 def _side_error(side: str, pixels: int, model: ModelFacts) -> str | None:
@@ -182,7 +200,8 @@ def _scheduler_error(spec: SetSpec, model: ModelFacts) -> str | None:
     return f"The scheduler is one of {', '.join(model.schedulers)}; {spec.scheduler[:40]!r} was given."
 
 
-def _campaign(session: Session, user: User, name: str) -> Campaign:
+def campaign_named(session: Session, user: User, name: str) -> Campaign:
+    """The campaign of that name, made if there is none."""
     found = session.scalar(select(Campaign).where(Campaign.name == name))
     if found:
         return found
@@ -196,7 +215,14 @@ def _images(image_set: ImageSet) -> list[Image]:
     """All variations of the first prompt, then of the second, ...; each image has the seed after the one before it."""
     prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
     return [
-        Image(position=index + 1, prompt=prompt, seed=(image_set.seed + index) % SEEDS)
+        Image(
+            position=index + 1,
+            prompt=prompt,
+            seed=(image_set.seed + index) % SEEDS,
+            owner_id=image_set.owner_id,
+            campaign_id=image_set.campaign.id,
+            style_id=image_set.style_version.style_id,
+        )
         for index, prompt in enumerate(prompts)
     ]
 
@@ -213,16 +239,21 @@ def _images(image_set: ImageSet) -> list[Image]:
 # A unit makes images of a set, or trains a subject (`app.subjects.training`); the queue is the same.
 
 
-def _queue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
-    for start in range(0, len(images), unit_size):
-        session.add(
-            Unit(
-                image_set=image_set,
-                owner_id=image_set.owner_id,
-                priority=image_set.priority,
-                images=images[start : start + unit_size],
+def queue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
+    """Units for images of a set. Those of one unit share their strength, as they share a batch."""
+    by_strength: dict[float | None, list[Image]] = {}
+    for image in images:
+        by_strength.setdefault(image.strength, []).append(image)
+    for alike in by_strength.values():
+        for start in range(0, len(alike), unit_size):
+            session.add(
+                Unit(
+                    image_set=image_set,
+                    owner_id=image_set.owner_id,
+                    priority=image_set.priority,
+                    images=alike[start : start + unit_size],
+                )
             )
-        )
     session.flush()
 
 
@@ -264,7 +295,7 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
     """A claimed unit as an engine takes it, without the images that an earlier try has finished.
 
     Raises Conflict when the set was asked of another model than `model`, the engine's (None: whichever): its pictures
-    would not be what its row says.
+    would not be what its row says. And when a right to its references ended after it was queued.
     """
     image_set = session.scalars(
         select(ImageSet)
@@ -277,8 +308,10 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
     ).one()
     if model not in (None, image_set.model):
         raise Conflict(f"This set was asked of {image_set.model}, but the server now runs {model}. Make a new set.")
+    need_rights(session, image_set)
     style = image_set.style_version
     images = [image for image in unit.images if image.state == State.GENERATING]
+    own_strength = images[0].strength if images else None
     phrases = subjects.phrases(session, image_set)
     return engine.Unit(
         id=unit.id,
@@ -288,7 +321,7 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         ),
         references=engine_references(style, files),
         method=cast(Literal["noise", "ddim"], str(style.method)),
-        strength=image_set.strength,
+        strength=image_set.strength if own_strength is None else own_strength,
         scale=style.scale,
         share_group_norm=style.share_group_norm,
         adain_values=style.adain_values,
@@ -315,6 +348,7 @@ def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, siz
         .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
         .values(
             state=State.FINISHED,
+            shown=~Image.superseded,
             sha256=sha256,
             bytes=size,
             measures={"seconds": round(seconds, 3)},
@@ -325,6 +359,7 @@ def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, siz
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     if image:
+        restack(session, image.set_id, image.position)
         record(session, None, Act.IMAGE_FINISH, image)
     return image
 

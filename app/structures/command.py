@@ -16,7 +16,7 @@ from app.pictures import Limits, clean_upload
 from app.sets.spec import MOST_STRUCTURES
 from app.structures import maps
 from app.structures.service import OFF
-from app.text import shorten
+from app.text import plural, shorten
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 NUMBERS = {"weight": (1.0, 2.0), "start": (0.0, 1.0), "end": (1.0, 1.0)}  # what is meant without, and the most
@@ -70,7 +70,7 @@ def read(texts: list[str], prompts: int) -> list[StructureOption]:
     for option in options:
         if len(option.files) not in (1, prompts):
             raise UserError(
-                f"There are {len(option.files)} maps of {option.kind} for {prompts} prompts; "
+                f"There are {plural(len(option.files), 'map')} of {option.kind} for {plural(prompts, 'prompt')}; "
                 "give one for all, or one for each prompt."
             )
     return options

@@ -18,7 +18,7 @@ from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
 from app.pictures import Limits, clean_upload
 from app.sets.spec import SetSpec, StructureChoice
 from app.structures import maps, queries
-from app.text import clean_line
+from app.text import clean_line, plural
 
 OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
 
@@ -116,12 +116,8 @@ def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpe
         return f"There is no map {lost}; remove it and choose another."
     count, prompts = len(part.maps), len(spec.prompts)
     if count not in (1, prompts):
-        maps_given, prompts_given = (
-            f"{n} {word}{'' if n == 1 else 's'}" for n, word in ((count, "map"), (prompts, "prompt"))
-        )
-        return (
-            f"There are {maps_given} of {part.control} for {prompts_given}; give one for all, or one for each prompt."
-        )
+        there, wanted = plural(count, "map"), plural(prompts, "prompt")
+        return f"There are {there} of {part.control} for {wanted}; give one for all, or one for each prompt."
     if part.start > part.end:
         return f"A structure starts before it ends; from {part.start:g} to {part.end:g} was given."
     for given in (known[map_id] for map_id in part.maps):

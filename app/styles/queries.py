@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.accounts.queries import signed_in
 from app.errors import NotFound
-from app.models import Image, ImageSet, Reference, State, Style, StyleReference, StyleVersion, User, Verdict
+from app.models import Image, ImageSet, Reference, Style, StyleReference, StyleVersion, User, Verdict
 
 MOSAIC = 2  # pictures on a style's card
 
@@ -134,14 +134,12 @@ def _set_counts(session: Session, style_ids: list[int]) -> dict[int, int]:
 def _newest_pictures(session: Session, style_ids: list[int]) -> defaultdict[int, list[int]]:
     """The newest pictures by style: rejected ones are left out, approved ones come first."""
     newest = func.row_number().over(
-        partition_by=StyleVersion.style_id,
+        partition_by=Image.style_id,
         order_by=(func.coalesce(Image.decision != Verdict.APPROVED, true()), Image.id.desc()),
     )
     ranked = (
-        select(StyleVersion.style_id, Image.id, newest.label("place"))
-        .join(ImageSet, ImageSet.style_version_id == StyleVersion.id)
-        .join(Image, Image.set_id == ImageSet.id)
-        .where(StyleVersion.style_id.in_(style_ids), Image.state == State.FINISHED)
+        select(Image.style_id, Image.id, newest.label("place"))
+        .where(Image.style_id.in_(style_ids), Image.shown)
         .where(func.coalesce(Image.decision != Verdict.REJECTED, true()))
         .subquery()
     )

@@ -16,6 +16,7 @@ from app.files import Files, Kind
 from app.forms import Form, Line
 from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
 from app.pictures import MIN_SIDE, Limits, clean_upload
+from app.rights.queries import references_refusal
 from app.text import clean_line
 
 # Without 0 O, 1 I L, U V look-alikes and vowels' accidents: a code is read aloud and typed from paper.
@@ -103,6 +104,7 @@ def create(session: Session, user: User, draft: StyleDraft) -> Style:
     """A new style with its first version and a code of its own. Raises Invalid and Forbidden."""
     need_active(user)
     _check_draft(session, draft)
+    _check_rights(session, draft)
     style = _with_new_code(session, Style(name=draft.name, owner_id=user.id))
     record(session, user, Act.STYLE_CREATE, style, code=style.code, name=style.name)
     _append_version(session, user, style, draft, 1)
@@ -117,6 +119,7 @@ def add_version(session: Session, user: User, style: Style, draft: StyleDraft) -
     latest = style.versions[0]
     if _content(latest) == _content(_version(draft)):
         return latest
+    _check_rights(session, draft)
     return _append_version(session, user, style, draft, latest.number + 1)
 
 
@@ -156,6 +159,10 @@ def _check_draft(session: Session, draft: StyleDraft) -> None:
         if min(width, height) < MIN_SIDE:
             size = f"The part to use is {width} × {height} px; each side needs at least {MIN_SIDE} px."
             raise Invalid("picture", f"{size} Choose a larger part.")
+
+
+def _check_rights(session: Session, draft: StyleDraft) -> None:
+    Invalid.check({"picture": references_refusal(session, [wanted.reference_id for wanted in draft.references])})
 
 
 def _with_new_code(session: Session, style: Style) -> Style:

@@ -10,6 +10,7 @@ from app.engine.base import TrainingFacts
 from app.errors import Invalid
 from app.sets.spec import MOST_SUBJECTS
 from app.subjects.handles import handle_from
+from app.text import plural
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def check_pictures(files: Sequence[Path]) -> None:
     """Raises Invalid for a wrong number of pictures."""
     least, most = TrainingFacts().fewest_pictures, TrainingFacts().most_pictures
     if not least <= len(files) <= most:
-        raise Invalid("picture", f"A subject is learnt from {least} to {most} pictures; {len(files)} were given.")
+        were = plural(len(files), "picture was", "pictures were")
+        raise Invalid("picture", f"A subject is learnt from {least} to {most} pictures; {were} given.")
 
 
 def state_folder(file: Path) -> Path:

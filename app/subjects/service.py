@@ -23,6 +23,7 @@ from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPictur
 from app.pictures import Limits, clean_upload
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
+from app.text import plural
 
 SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
 WAITING = (State.QUEUED, State.GENERATING)
@@ -173,18 +174,14 @@ def _changeable(session: Session, user: User, subject_id: int) -> Subject:
 def _pictures_error(pictures: Sequence[str], files: Files, facts: TrainingFacts) -> str | None:
     twice = len(pictures) - len(set(pictures))
     if twice:
-        return f"{_many(twice, 'picture')} came twice; each picture should show the thing in another way."
+        return f"{plural(twice, 'picture')} came twice; each picture should show the thing in another way."
     least, most = facts.fewest_pictures, facts.most_pictures
     if not least <= len(pictures) <= most:
-        were = f"{_many(len(pictures), 'picture')} {'was' if len(pictures) == 1 else 'were'}"
+        were = plural(len(pictures), "picture was", "pictures were")
         return f"A subject is learnt from {least} to {most} pictures; {were} given."
     if not all(files.has(Kind.SUBJECTS, sha256) for sha256 in pictures):
         return "A picture is no longer there; upload the pictures again."
     return None
-
-
-def _many(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _handle_error(session: Session, handle: str, name: str) -> str | None:

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from app.accounts import queries, service
-from app.errors import Invalid
-from app.models import Role, User
+from app.errors import Invalid, NotFound
+from app.models import Invitation, Role, User
+from app.web import once
 from app.web.deps import (
     Admin,
     App,
@@ -175,18 +176,39 @@ def account_page(request: Request, me: User, session: Session, errors: dict[str,
 
 
 @router.get("/people")
-def people(request: Request, me: Admin, session: Read) -> Response:
-    return people_page(request, me, session)
+def people(request: Request, app: App, me: Admin, session: Read) -> Response:
+    """Everybody, and the link that was just made, this once: only its hash is kept."""
+    token = once.secret_of(request)
+    invitation = new_invitation(session, token)
+    response = page(
+        request,
+        "accounts/people.html",
+        nav="people",
+        people=queries.people(session, me),
+        roles=list(Role),
+        link=f"{app.settings.public_url}/setup/{token}" if invitation else "",
+        link_role=invitation.role if invitation else None,
+        me=me,
+    )
+    if token:
+        once.forget(app, "/people", response)
+    return response
 
 
 @router.post("/people/invite")
-def invite(request: Request, app: App, me: Admin, form: Form) -> Response:
-    """The page with the new link on it, shown this once: only its hash is kept."""
+def invite(app: App, me: Admin, form: Form) -> Response:
     role = service.parse_role(text(form, "role"))
     with app.database.write() as session:
         token = service.invite(session, me, role)
-    with app.database.read() as session:
-        return people_page(request, me, session, link=f"{app.settings.public_url}/setup/{token}", link_role=role)
+    return once.show_once(app, "/people", token)
+
+
+def new_invitation(session: Session, token: str) -> Invitation | None:
+    """The open one-time link of that token; None for one that was used or has ended."""
+    try:
+        return queries.invitation(session, token) if token else None
+    except NotFound:
+        return None
 
 
 @router.post("/people/{person_id}")
@@ -199,19 +221,3 @@ def change_person(app: App, me: Admin, form: Form, person_id: int) -> Response:
             person = service.set_active(session, me, person_id, active == "1")
         state = f"is {Role(person.role)} now" if person.active else "cannot sign in any more"
         return see_other("/people", f"{person.name} {state}.")
-
-
-def people_page(
-    request: Request, me: User, session: Session, link: str | None = None, link_role: Role | None = None
-) -> Response:
-    everybody = queries.people(session, me)
-    return page(
-        request,
-        "accounts/people.html",
-        nav="people",
-        people=everybody,
-        roles=list(Role),
-        link=link,
-        link_role=link_role,
-        me=me,
-    )

@@ -11,6 +11,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from app.accounts import service as accounts
+from app.audit.checker import Checker
 from app.database import Database
 from app.engine.base import Engine
 from app.engine.bus import Bus
@@ -42,6 +43,7 @@ class Parts:
     sign_in_tries: TryLimit
     exporter: Preparer
     share_tries: TryLimit
+    checker: Checker
 
     @property
     def https(self) -> bool:

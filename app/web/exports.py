@@ -7,15 +7,17 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, QueryParams
 
-from app.errors import Invalid, UserError
+from app.errors import Invalid, NotFound, UserError
 from app.exports import certificates, names, queries, service, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
 from app.exports.service import Selection
 from app.exports.shares import ShareDraft
-from app.models import Export, ExportState, Role, User
+from app.gallery.search import PictureFilter
+from app.models import Export, ExportState, Role, Share, User
 from app.text import whole_number
+from app.web import once
 from app.web.deps import App, Form, Me, Parts, Read, text
-from app.web.downloads import Ids
+from app.web.gallery import Picked, numbers
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -49,21 +51,22 @@ def of_set(request: Request, app: App, me: Me, session: Read, set_id: int) -> Re
 
 
 @router.get("/pictures/export")
-def of_pictures(request: Request, app: App, me: Me, session: Read, ids: Ids) -> Response:
-    return form_page(request, app, me, session, service.selection(session, me, image_ids=ids), image_ids=ids)
+def of_pictures(request: Request, app: App, me: Me, session: Read) -> Response:
+    wanted, image_ids = asked_selection(session, me, request.query_params)
+    return form_page(request, app, me, session, wanted, image_ids)
 
 
 @router.post("/exports")
-def create(request: Request, app: App, me: Me, form: Form) -> Response:
+def create(request: Request, app: App, me: Me, form: Picked) -> Response:
     with app.database.read() as session:
         wanted, image_ids = asked_selection(session, me, form)
     try:
         options = ExportOptions.parse(fields(form))
+        with app.database.write() as session:
+            export = service.create(session, me, wanted, options)
     except Invalid as error:
         with app.database.read() as session:
             return form_page(request, app, me, session, wanted, image_ids, form, error.errors)
-    with app.database.write() as session:
-        export = service.create(session, me, wanted, options)
     app.exporter.wake()
     return see_other(f"/exports/{export.id}?download=1")
 
@@ -90,14 +93,15 @@ def form_page(
     form: Fields | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    rows = service.approved(session, me, wanted)
+    taken = service.tally(session, me, wanted)
     chosen = fields(form) if form else queries.latest_options(session, wanted.campaign_id) or {}
     shown = ExportOptions().model_dump(mode="json") | chosen
     try:
         options = ExportOptions.parse(shown)
     except Invalid:
         options = ExportOptions()
-    facts = queries.sets(session, {row.set_id for row in rows})
+    facts = queries.sets(session, (each.set_id for each in taken))
+    restrained, helds = service.restrained(taken, facts)
     return page(
         request,
         "exports/new.html",
@@ -108,10 +112,13 @@ def form_page(
         shown=shown,
         own_sizes=", ".join(each.replace("x", " x ") for each in custom(shown["sizes"])),
         errors=errors or {},
-        count=len(rows),
-        bytes=sum(row.bytes for row in rows),
+        count=sum(each.pictures for each in taken),
+        left_out=service.left_out(session, me, wanted, taken),
+        restrained=restrained,
+        helds=helds,
+        bytes=sum(each.bytes for each in taken),
         smallest=min((min(each.width, each.height) for each in facts.values()), default=0),
-        names=service.example(rows[:EXAMPLES], facts, options)[:EXAMPLES],
+        names=service.example(service.first(session, me, wanted, EXAMPLES), facts, options)[:EXAMPLES],
         problem=None,
         formats=FORMATS,
         presets=PRESETS,
@@ -123,9 +130,11 @@ def form_page(
 
 def asked_selection(session: Session, me: User, form: Fields) -> tuple[Selection, list[int]]:
     """What the form is about, and the pictures if they were chosen one by one."""
-    ids = [number for value in form.getlist("ids") if (number := whole_number(str(value))) is not None]
-    numbers = {name: whole_number(str(form.get(name, ""))) for name in ("set_id", "campaign_id")}
-    return service.selection(session, me, image_ids=ids, **numbers), ids
+    if form.get("all"):
+        return service.selection(session, me, search=PictureFilter.of_query(str(form.get("query", "")))), []
+    ids = numbers(form.getlist("ids"))
+    set_id, campaign_id = (whole_number(str(form.get(name, ""))) for name in ("set_id", "campaign_id"))
+    return service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=ids), ids
 
 
 def fields(form: Fields) -> dict[str, Any]:
@@ -141,7 +150,8 @@ def fields(form: Fields) -> dict[str, Any]:
 
 
 def example_names(session: Session, me: User, wanted: Selection, options: ExportOptions) -> list[str]:
-    rows = service.approved(session, me, wanted)[:EXAMPLES]
+    service.tally(session, me, wanted, len(options.sizes))  # refuses nothing and too much
+    rows = service.first(session, me, wanted, EXAMPLES)
     return service.example(rows, queries.sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
 
 
@@ -170,7 +180,13 @@ def signer(app: Parts, me: User) -> dict[str, Any]:
 def show(
     request: Request, app: App, me: Me, session: Read, export_id: int, download: Annotated[str, Query()] = ""
 ) -> Response:
-    return export_page(request, app, session, queries.get(session, me, export_id), download=bool(download))
+    export, token = queries.get(session, me, export_id), once.secret_of(request)
+    response = export_page(
+        request, app, session, export, download=bool(download), new=new_share(session, export, token), token=token
+    )
+    if token:
+        once.forget(app, f"/exports/{export_id}", response)
+    return response
 
 
 @router.post("/exports/{export_id}/again")
@@ -190,20 +206,18 @@ def delete(app: App, me: Me, export_id: int) -> Response:
 
 @router.post("/exports/{export_id}/shares")
 def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Response:
-    """The page with the new link on it, shown this once: only its hash is kept."""
+    """Make a link, and show it on the export's page this once: only its hash is kept."""
     values = {name: text(form, name) for name in ("days", "password", "note")}
-    link, errors = "", {}
     try:
         draft = ShareDraft.parse(values)
         password_hash = shares.hashed(draft.password)
         with app.database.write() as session:
             token = shares.create(session, me, export_id, draft, password_hash)
-        link = f"{app.settings.public_url}/shared/{token}"
     except Invalid as error:
-        errors = error.errors
-    with app.database.read() as session:
-        export = queries.get(session, me, export_id)
-        return export_page(request, app, session, export, link=link, values=values, errors=errors)
+        with app.database.read() as session:
+            export = queries.get(session, me, export_id)
+            return export_page(request, app, session, export, values=values, errors=error.errors)
+    return once.show_once(app, f"/exports/{export_id}", token, "sharing")
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/revoke")
@@ -220,7 +234,8 @@ def export_page(
     export: Export,
     *,
     download: bool = False,
-    link: str = "",
+    new: Share | None = None,
+    token: str = "",
     values: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
@@ -238,12 +253,22 @@ def export_page(
         before=queries.waiting_before(session, export.id) if export.state == ExportState.QUEUED else 0,
         names=queries.first_names(session, export.id),
         lost_names=queries.lost_names(session, export.id) if export.lost else [],
-        link=link,
+        new=new,
+        link=f"{app.settings.public_url}/shared/{token}" if new else "",
         values={"days": "7", "password": "", "note": ""} | (values or {}),
         errors=errors or {},
         days=shares.DAYS,
         password_min=shares.PASSWORD_MIN,
     )
+
+
+def new_share(session: Session, export: Export, token: str) -> Share | None:
+    """The link of that token, which was just made; None for one that is of another export, or not open any more."""
+    try:
+        found = queries.share(session, token) if token else None
+    except NotFound:
+        return None
+    return found if found and found.export_id == export.id else None
 
 
 def is_there(session: Session, app: Parts, export: Export) -> bool:

@@ -1,20 +1,12 @@
 """How times, numbers and sizes are written on the pages. Each gives "" for None, so that templates need not ask."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 
+from app import days
 from app.models import now
 
-THIN_SPACE = "\u202f"  # narrow and unbreakable: "1 631"
-
-
-def thin(number: float | None) -> str:
-    """1631 -> "1 631"."""
-    return "" if number is None else f"{number:,}".replace(",", THIN_SPACE)
-
-
-def plural(number: int | None, word: str, words: str | None = None) -> str:
-    """(3, "picture") -> "3 pictures"."""
-    return "" if number is None else f"{thin(number)} {word if number == 1 else words or word + 's'}"
+JAPANESE = re.compile("[぀-鿿]")  # kana and kanji
 
 
 def filesize(size: int | None) -> str:
@@ -44,11 +36,22 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def day(time: datetime | None) -> str:
+def day(time: date | datetime | None) -> str:
     """ "19 Nov", with the year when it is not this one."""
     if time is None:
         return ""
-    return f"{time.day} {time:%b}" if time.year == now().year else f"{time.day} {time:%b %Y}"
+    on = days.local(time).date() if isinstance(time, datetime) else time
+    return f"{on.day} {on:%b}" if on.year == days.today().year else days.written(on)
+
+
+def clock(time: datetime) -> str:
+    """ "14:05"."""
+    return f"{days.local(time):%H:%M}"
+
+
+def exactly(time: datetime) -> str:
+    """ "2026-11-19 14:05:31 UTC"."""
+    return f"{days.local(time):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def ago(time: datetime | None) -> str:
@@ -63,3 +66,8 @@ def ago(time: datetime | None) -> str:
     if seconds < 86400:
         return f"{int(seconds // 3600)} h ago"
     return "yesterday" if seconds < 2 * 86400 else day(time)
+
+
+def japanese(text: str) -> bool:
+    """Whether a text has kana or kanji."""
+    return JAPANESE.search(text) is not None

@@ -1,101 +1,249 @@
-"""All finished pictures, with filters."""
+"""All pictures: filters, saved searches, what is done with many at once, and the bin."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
 
-from app.models import User, Verdict
-from app.sets import queries
-from app.sets.queries import NOT_REVIEWED, Option, PictureFilter
-from app.styles.queries import normal_code
+from app.errors import UserError
+from app.gallery import queries, service
+from app.gallery.queries import PAGE, Search
+from app.gallery.search import WORDS_LENGTH, PictureFilter
+from app.gallery.service import Done
+from app.models import Role, User, Verdict
+from app.reviews import queries as reviews
+from app.sets import queries as sets
+from app.styles import queries as styles
 from app.text import whole_number
-from app.web.deps import Me, Read
-from app.web.templating import page
+from app.web.deps import App, Form, Me, Parts, Read, text, whole
+from app.web.templating import page, see_other
 
 router = APIRouter()
 
-PAGE = 60
-DECISIONS = (*(str(verdict) for verdict in Verdict), NOT_REVIEWED)
-WORDS_LENGTH = 200
+MOST_AGAIN = 10 * PAGE  # pictures that are shown at once after an act, as far as somebody had come
+FIELDS = 2 * service.MOST  # of a form with ticked pictures
 
-Texts = Annotated[list[str], Query(max_length=50)]
+
+@dataclass(frozen=True)
+class Undo:
+    """What was just deleted, for the toast that brings it back."""
+
+    at: str
+    count: int
 
 
 @router.get("/pictures")
-def index(
-    request: Request,
-    me: Me,
-    session: Read,
-    decision: Texts = [],  # noqa: B006  (FastAPI copies it)
-    style: Texts = [],  # noqa: B006
-    campaign: Texts = [],  # noqa: B006
-    owner: Texts = [],  # noqa: B006
-    set: str = "",
-    q: str = "",
-    after: int | None = None,
-) -> Response:
-    wanted = PictureFilter(
-        decision=[each for each in decision if each in DECISIONS],
-        style=[normal_code(code) for code in style if code],
-        campaign=numbers(campaign),
-        owner=numbers(owner),
-        set=next(iter(numbers([set])), None),
-        q=q.strip()[:WORDS_LENGTH],
-    )
-    shown = queries.pictures(session, me, wanted, after, PAGE + 1)
+def index(request: Request, me: Me, session: Read, after: str = "", upto: str = "", deleted: str = "") -> Response:
+    wanted = PictureFilter.of_pairs(request.query_params.multi_items())
+    last, first = whole_number(after), whole_number(upto)
+    partial = last is not None and "hx-request" in request.headers
+    search = Search.of(session, me, wanted, to_count=not partial)
+    # After an act the page has all that it had before; at most so many are sent again.
+    limit = MOST_AGAIN if first is not None else PAGE
+    cells = queries.pictures(session, search, last, limit + 1, first)
+    more = len(cells) > limit or (first is not None and bool(queries.pictures(session, search, first, limit=1)))
+    cells = cells[:limit]
+    context: dict[str, Any] = {
+        "wanted": wanted,
+        "cells": cells,
+        "after": (cells[-1].id if cells else first) if more else None,
+    }
+    if partial:
+        return page(request, "gallery/_more.html", **context)
     return page(
         request,
         "gallery/index.html",
         nav="pictures",
-        images=shown[:PAGE],
-        after=str(shown[PAGE - 1].id) if len(shown) > PAGE else None,
-        total=queries.pictures_count(session, me, wanted),
-        of=queries.pictures_count(session, me),
-        filters=filters(session, me, wanted),
-        options=options(queries.picture_options(session, me, wanted)),
-        query=urlencode(pairs(wanted)),
+        **context,
+        options=queries.options(session, search),
+        most=service.MOST,
+        words_length=WORDS_LENGTH,
+        tags=queries.tags(session, me),
+        campaigns=queries.campaigns(session, me),
+        searches=queries.searches(session, me),
+        reasons=[each.words for each in reviews.reasons(session)],
+        set_name=sets.get(session, me, wanted.set).name if wanted.set else "",
+        reference_name=styles.reference(session, me, wanted.reference).original_name if wanted.reference else "",
+        can_decide=me.can(Role.REVIEWER),
+        undo=undoable(session, me, deleted),
     )
 
 
-def numbers(values: Iterable[str]) -> list[int]:
-    return [number for value in values if (number := whole_number(value)) is not None]
+def undoable(session: Session, me: User, deleted: str) -> Undo | None:
+    moment = moment_of(deleted)
+    number = len(queries.deleted_at_once(session, me, moment)) if moment else 0
+    return Undo(deleted, number) if number else None
 
 
-def filters(session: Session, me: User, wanted: PictureFilter) -> dict[str, Any]:
-    return {
-        "decision": wanted.decision,
-        "style": wanted.style,
-        "campaign": wanted.campaign,
-        "owner": wanted.owner,
-        "set": wanted.set,
-        "set_name": queries.get(session, me, wanted.set).name if wanted.set else "",
-        "q": wanted.q,
-    }
+def moment_of(value: str) -> datetime | None:
+    """A moment as an address has it."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
-def options(found: queries.PictureOptions) -> dict[str, Any]:
-    def by_id(rows: list[Option]) -> list[dict[str, Any]]:
-        return [{"id": row.value, "name": row.name, "count": row.count} for row in rows]
-
-    return {
-        "decisions": found.decisions,
-        "styles": [
-            {"code": row.value, "name": row.name, "reference_id": row.reference_id, "count": row.count}
-            for row in found.styles
-        ],
-        "campaigns": by_id(found.campaigns),
-        "owners": by_id(found.owners),
-    }
+# With many at once
 
 
-def pairs(wanted: PictureFilter) -> list[tuple[str, Any]]:
-    """The filters as an address has them."""
-    several = {"decision": wanted.decision, "style": wanted.style, "campaign": wanted.campaign, "owner": wanted.owner}
-    single = {"set": wanted.set, "q": wanted.q}
-    return [(name, value) for name, values in several.items() for value in values] + [
-        (name, value) for name, value in single.items() if value
-    ]
+async def read_picked(request: Request) -> AsyncIterator[FormData]:
+    """A form with ticked pictures, which are more fields than other forms may have."""
+    async with request.form(max_files=0, max_fields=FIELDS) as form:
+        yield form
+
+
+Picked = Annotated[FormData, Depends(read_picked)]
+
+
+def act(app: Parts, me: User, form: FormData, do: Callable[[Session, list[int]], Done], did: str) -> Response:
+    """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
+    wanted = PictureFilter.of_query(text(form, "query"))
+    try:
+        with app.database.write() as session:
+            everything = wanted if text(form, "all") else None
+            ids = service.chosen(session, me, numbers(form.getlist("ids")), everything, whole(form, "seen"))
+            done = do(session, ids)
+    except UserError as error:
+        return see_other(back(wanted, form), str(error), refused=True)
+    tell(app, done)
+    refused = bool(done.refused) and not done.ids
+    if done.at and done.ids:  # the toast that brings them back says the rest
+        return see_other(back(wanted, form, deleted=done.at.isoformat()), done.told_refused(did), refused=True)
+    return see_other(back(wanted, form), done.told(did), refused=refused)
+
+
+def tell(app: Parts, done: Done) -> None:
+    """Let the pages of the sets show what changed."""
+    for set_id, ids in done.by_set.items():
+        app.dispatcher.changed(set_id, *ids)
+
+
+def back(wanted: PictureFilter, form: FormData, **more: str) -> str:
+    """The address of the page that somebody was at."""
+    pairs = [*wanted.pairs, *more.items()]
+    if upto := whole(form, "upto"):
+        pairs.append(("upto", upto))
+    return f"/pictures?{urlencode(pairs)}" if pairs else "/pictures"
+
+
+def numbers(values: Iterable[Any]) -> list[int]:
+    return [number for value in values if (number := whole_number(str(value))) is not None]
+
+
+@router.post("/pictures/decide")
+def decide(app: App, me: Me, form: Picked) -> Response:
+    verdict = text(form, "verdict")
+    did = "approved" if verdict == Verdict.APPROVED else "sent back for changes"
+    return act(app, me, form, lambda session, ids: service.decide(session, me, ids, verdict), did)
+
+
+@router.post("/pictures/reject")
+def reject(app: App, me: Me, form: Picked) -> Response:
+    reason = text(form, "reason")
+    return act(
+        app, me, form, lambda session, ids: service.decide(session, me, ids, Verdict.REJECTED, reason), "rejected"
+    )
+
+
+@router.post("/pictures/move")
+def move(app: App, me: Me, form: Picked) -> Response:
+    campaign = text(form, "campaign_name")
+    return act(app, me, form, lambda session, ids: service.move(session, me, ids, campaign), f"moved to {campaign}")
+
+
+@router.post("/pictures/tag")
+def tag(app: App, me: Me, form: Picked) -> Response:
+    name = text(form, "tag_name")
+    return act(app, me, form, lambda session, ids: service.tag(session, me, ids, name), f"tagged {name}")
+
+
+@router.post("/pictures/untag")
+def untag(app: App, me: Me, form: Picked) -> Response:
+    name = text(form, "tag_name")
+    return act(app, me, form, lambda session, ids: service.untag(session, me, ids, name), f"freed of the tag {name}")
+
+
+@router.post("/pictures/star")
+def star(app: App, me: Me, form: Picked) -> Response:
+    on = text(form, "on") == "1"
+    did = "starred" if on else "freed of your star"
+    return act(app, me, form, lambda session, ids: service.star(session, me, ids, on), did)
+
+
+@router.post("/pictures/delete")
+def delete(app: App, me: Me, form: Picked) -> Response:
+    return act(app, me, form, lambda session, ids: service.delete(session, me, ids), "deleted")
+
+
+@router.post("/pictures/restore")
+def restore(app: App, me: Me, form: Picked) -> Response:
+    """From the bin, what is ticked; from the toast, what was deleted at one moment."""
+    wanted = PictureFilter.of_query(text(form, "query"))
+    moment = moment_of(text(form, "at"))
+    there = back(wanted, form) if moment else "/pictures/bin"
+    try:
+        with app.database.write() as session:
+            ids = queries.deleted_at_once(session, me, moment) if moment else numbers(form.getlist("ids"))
+            done = service.restore(session, me, service.chosen(session, me, ids))
+    except UserError as error:
+        return see_other(there, str(error), refused=True)
+    tell(app, done)
+    return see_other(there, done.told("restored"), refused=bool(done.refused) and not done.ids)
+
+
+@router.get("/pictures/bin")
+def bin(request: Request, me: Me, session: Read, after: str = "") -> Response:
+    when, _, number = after.partition(" ")
+    moment, last = moment_of(when), whole_number(number)
+    shown = queries.deleted(session, me, (moment, last) if moment and last else None, PAGE + 1)
+    more = len(shown) > PAGE
+    shown = shown[:PAGE]
+    return page(
+        request,
+        "gallery/bin.html",
+        nav="pictures",
+        cells=shown,
+        total=queries.deleted_count(session, me),
+        days=queries.KEPT_DAYS,
+        after=f"{shown[-1].deleted_at.isoformat()} {shown[-1].id}" if more else None,
+    )
+
+
+# Saved searches
+
+
+@router.post("/searches")
+def save_search(app: App, me: Me, form: Form) -> Response:
+    query = text(form, "query")
+    there = f"/pictures?{PictureFilter.of_query(query).query}"
+    try:
+        with app.database.write() as session:
+            search = service.save_search(session, me, text(form, "name"), query, bool(text(form, "shared")))
+    except UserError as error:
+        return see_other(there, str(error), refused=True)
+    return see_other(there, f"The search {search.name} was saved.")
+
+
+@router.post("/searches/{search_id}/rename")
+def rename_search(app: App, me: Me, form: Form, search_id: int) -> Response:
+    there = f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}"
+    try:
+        with app.database.write() as session:
+            search = service.rename_search(session, me, search_id, text(form, "name"))
+    except UserError as error:
+        return see_other(there, str(error), refused=True)
+    return see_other(there, f"The search is called {search.name} now.")
+
+
+@router.post("/searches/{search_id}/delete")
+def delete_search(app: App, me: Me, form: Form, search_id: int) -> Response:
+    with app.database.write() as session:
+        search = service.delete_search(session, me, search_id)
+    return see_other(f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}", f"{search.name} was deleted.")

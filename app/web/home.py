@@ -5,6 +5,7 @@ from fastapi.responses import Response
 
 from app.engine.bus import subject_topic
 from app.reviews import queries as reviews
+from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.web.deps import App, Me, Parts, Read
@@ -31,7 +32,7 @@ def home(request: Request, app: App, me: Me, session: Read) -> Response:
         request,
         "home/home.html",
         nav="home",
-        needs=reviews.needs(session, me),
+        needs=[*rights.needs(session, me), *reviews.needs(session, me)],
         queue=[live_row(app, row) for row in sets.queue(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),

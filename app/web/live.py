@@ -2,12 +2,17 @@
 
 A message holds the tiles that changed and the progress, as HTML that htmx puts in place by their ids. Its id is a
 cursor of the bus, so a browser that reconnects with `Last-Event-ID` gets what it missed, once, as it is now.
+
+A stream ends when its set is done. The page then connects again and waits in silence, until somebody decides on a
+picture or makes one again.
+
+The review room has a stream of its own, which only says that there is news: the room then asks for its page anew.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +22,9 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.engine.bus import Bus, RunningUnit
 from app.models import Image, ImageSet, Role, State, User, Verdict
+from app.reviews import news as review_news
 from app.sets import queries, service
+from app.text import whole_number
 from app.web.deps import App, Me, Parts, Read, session_token
 
 router = APIRouter()
@@ -32,6 +39,7 @@ class Tile:
     id: int
     set_id: int
     position: int
+    version: int
     prompt: str
     seed: int
     width: int
@@ -44,6 +52,9 @@ class Tile:
     error: str | None
     tries: int
     can_retry: bool
+    approvals: int  # people whose approval stands
+    needed: int
+    others: tuple["Tile", ...] = ()  # newer versions that wait, are being made or failed
 
 
 @dataclass(frozen=True)
@@ -52,40 +63,46 @@ class View:
 
     image_set: ImageSet
     progress: queries.Progress
-    tiles: list[Tile]
+    tiles: list[Tile]  # one a place
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
     can_review: bool
     can_download: bool
+    can_lock: bool  # or unlock
+    locked: bool  # no decision changes
 
     def context(self, **more: object) -> dict[str, Any]:
         """As the templates take it."""
         progress = asdict(self.progress) | {
             "state": self.progress.state,
             "done": self.progress.done,
+            "unmade": self.progress.unmade,
             "seconds_left": self.seconds_left,
         }
-        names = ("can_cancel", "can_retry", "can_review", "can_download")
+        names = ("can_cancel", "can_retry", "can_review", "can_download", "can_lock", "locked")
         rights = {name: getattr(self, name) for name in names}
         return rights | {"progress": progress} | more
 
 
-def view(session: Session, parts: Parts, me: User, set_id: int, only: frozenset[int] | None = None) -> View:
-    """A set as it is now; its tiles, or `only` those of some images. Raises NotFound."""
+def view(session: Session, parts: Parts, me: User, set_id: int, positions: Collection[int] | None = None) -> View:
+    """A set as it is now; its tiles, or those at some `positions`. Raises NotFound."""
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
     mine = service.may_change(me, image_set)
-    images = queries.images(session, me, set_id, only)
+    can_retry = mine and not image_set.locked_at
+    places = queries.places(session, me, set_id, positions)
     return View(
         image_set=image_set,
         progress=progress,
-        tiles=[tile(image, image_set, parts.bus, can_retry=mine) for image in images],
+        tiles=[place_tile(place, image_set, parts.bus, can_retry) for place in places],
         seconds_left=seconds_left(session, parts, me, progress),
         can_cancel=mine and not progress.done,
-        can_retry=mine and progress.done and progress.failed + progress.cancelled > 0,
+        can_retry=can_retry and progress.done and progress.unmade > 0,
         can_review=me.can(Role.REVIEWER),
         can_download=mine,
+        can_lock=me.can(Role.MANAGER) if image_set.locked_at else mine and progress.done and progress.finished > 0,
+        locked=image_set.locked_at is not None,
     )
 
 
@@ -102,6 +119,11 @@ def watch(request: Request, me: Me, session: Read, set_id: int) -> Watching:
     return Watching(set_id, session_token(request))
 
 
+def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
+    others = tuple(tile(image, image_set, bus, can_retry) for image in place.others)
+    return replace(tile(place.face, image_set, bus, can_retry), others=others)
+
+
 def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
     running = bus.running.get(image.unit_id or 0) if image.state == State.GENERATING else None
     preview_step, _ = bus.previews.get(image.id, (None, b""))
@@ -109,6 +131,7 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
         id=image.id,
         set_id=image_set.id,
         position=image.position,
+        version=image.version,
         prompt=image.prompt,
         seed=image.seed,
         width=image_set.width,
@@ -121,6 +144,8 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
         error=image.error,
         tries=image.unit.tries if image.unit else 0,
         can_retry=can_retry,
+        approvals=image.approvals,
+        needed=image.campaign.approvals_needed,
     )
 
 
@@ -140,9 +165,9 @@ def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Pro
     waiting: Counter[str] = Counter()
     for row in queries.queue(session, me):
         if isinstance(row, queries.QueueRow) and row.set_id != progress.set_id:
-            waiting[row.owner] += row.queued
-    between = sum(min(pictures, progress.queued) for pictures in waiting.values())
-    return max(lefts, default=0.0) + (progress.queued + between) / parts.settings.unit_size * a_unit
+            waiting[row.owner] += row.waiting
+    between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
+    return max(lefts, default=0.0) + (progress.waiting + between) / parts.settings.unit_size * a_unit
 
 
 def whole_unit(running: RunningUnit) -> float | None:
@@ -176,9 +201,45 @@ def render(app: Parts, watched: Watching, images: frozenset[int] | None) -> tupl
         me = accounts.user_for_token(session, watched.token)
         if me is None:
             return None
-        now = view(session, app, me, watched.set_id, images)
+        positions = queries.positions(session, me, watched.set_id, images)
+        now = view(session, app, me, watched.set_id, positions)
         tiles = app.environment.get_template("sets/_tile.html")
         progress = app.environment.get_template("sets/_progress.html")
         rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
+        # Of a place whose pictures were deleted, the tile goes.
+        gone = sorted({*positions} - {each.position for each in now.tiles})
+        rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
         rendered.append(progress.render(now.context(oob=True)))
     return "".join(rendered), now.progress.done
+
+
+# The review room
+
+
+@router.get("/sets/{set_id}/news", response_class=EventSourceResponse)
+async def news(
+    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], after: str = ""
+) -> AsyncIterator[ServerSentEvent]:
+    """A message whenever somebody else did something in a set, or a picture of it was finished. It does not end.
+
+    An id is the number of the latest event of the record, so a browser that comes back with `Last-Event-ID` misses
+    nothing, even if the server began anew meanwhile.
+    """
+    known = whole_number(request.headers.get("last-event-id", after)) or 0
+    while not app.bus.closed.is_set():
+        cursor = app.bus.cursor()  # before the look: what happens from here on ends the wait below
+        latest = await asyncio.to_thread(latest_news, app, watched, known)
+        if latest is None:
+            return
+        if latest > known:
+            known = latest
+            yield ServerSentEvent(raw_data="news", event="news", id=str(known))
+        await asyncio.sleep(MESSAGE_SECONDS)
+        await app.bus.changes(watched.set_id, cursor)
+
+
+def latest_news(app: Parts, watched: Watching, known: int) -> int | None:
+    """The number of the latest event that is news; None when the person has been signed out meanwhile."""
+    with app.database.read() as session:
+        me = accounts.user_for_token(session, watched.token)
+        return review_news.latest(session, me, watched.set_id, known) if me else None

@@ -50,6 +50,15 @@ def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
     return webp(app.files.thumbnail(finished(made), 320), PREVIEW_HEADERS)
 
 
+@router.get("/thumbs/{sha256}-{side}.webp")
+def thumbnail(app: App, me: Me, sha256: Sha256, side: Side) -> Response:
+    """By what it shows, so that a browser asks once for it, and nothing is looked up but who asks.
+
+    The name is as secret as the picture: only lists that somebody may see have it.
+    """
+    return webp(app.files.thumbnail(sha256, int(side)))
+
+
 @router.get("/references/{reference_id}.png")
 def reference(app: App, me: Me, session: Read, reference_id: int) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256

@@ -11,7 +11,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.orm import Session
 
+from app import days
 from app.audit import chain, queries, service, table, words
+from app.audit.checker import Walk
 from app.audit.queries import RecordFilter
 from app.models import (
     Act,
@@ -30,7 +32,6 @@ from app.models import (
 )
 from app.text import whole_number
 from app.web.deps import App, Parts, Read, require
-from app.web.filters import plural
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -63,6 +64,8 @@ class Check:
     at: datetime | None = None  # None: never checked
     by: str = ""
     events: int = 0  # that were checked
+    walk: Walk | None = None  # the one that is under way
+    failed: bool = False  # the last one broke off
 
 
 def wanted_events(
@@ -85,7 +88,10 @@ Wanted = Annotated[RecordFilter, Depends(wanted_events)]
 
 
 @router.get("/record")
-def index(request: Request, me: Manager, session: Read, wanted: Wanted, before: str = "", after: str = "") -> Response:
+def index(
+    request: Request, app: App, me: Manager, session: Read, wanted: Wanted, before: str = "", after: str = ""
+) -> Response:
+    known = state(app, session, me)
     found, newer, older = keyset(session, me, wanted, whole_number(before), whole_number(after))
     people = queries.people(session, me)
     return page(
@@ -95,7 +101,7 @@ def index(request: Request, me: Manager, session: Read, wanted: Wanted, before: 
         days=by_day(lines(session, found)),
         newer=newer,
         older=older,
-        check=state(session, me),
+        check=known,
         wanted=wanted,
         on=name_of_subject(session, wanted),
         query=urlencode(pairs(wanted)),
@@ -106,14 +112,11 @@ def index(request: Request, me: Manager, session: Read, wanted: Wanted, before: 
 
 @router.post("/record/check")
 def check(app: App, me: Manager) -> Response:
-    """Walk the chain now. It is seconds for a million events, in a snapshot that stops nobody's work."""
-    with app.database.read() as session:
-        verdict = chain.verify(session)
-    with app.database.write() as session:
-        service.note_check(session, me, verdict)
-    if verdict.problem:
-        return see_other("/record", verdict.problem, refused=True)
-    return see_other("/record", f"The record is unbroken: {plural(verdict.count, 'event')}.")
+    """Have the chain walked beside the requests; the page shows how far that is, then what was found."""
+    if under_way := app.checker.ask(me):
+        who = "You" if under_way.user_id == me.id else under_way.by
+        return see_other("/record", f"{who} asked for a check already. It goes on; its result shows here.")
+    return see_other("/record")
 
 
 @router.get("/record.csv")
@@ -171,11 +174,11 @@ def line(event: AuditEvent, thing: Base | None) -> Line:
 
 
 def by_day(shown: list[Line]) -> list[tuple[date, list[Line]]]:
-    """Lines under their days, in UTC."""
-    days: dict[date, list[Line]] = {}
+    """Lines under their days."""
+    found: dict[date, list[Line]] = {}
     for each in shown:
-        days.setdefault(each.event.at.date(), []).append(each)
-    return list(days.items())
+        found.setdefault(days.local(each.event.at).date(), []).append(each)
+    return list(found.items())
 
 
 def path_of(thing: Base | None) -> str | None:
@@ -190,7 +193,7 @@ def path_of(thing: Base | None) -> str | None:
         case StyleVersion():
             return f"/styles/{thing.style.code}?version={thing.number}"
         case Reference():
-            return f"/references/{thing.id}.png"
+            return f"/references/{thing.id}"
         case StructureMap():
             return f"/maps/{thing.id}.png"
         case Subject():
@@ -200,15 +203,17 @@ def path_of(thing: Base | None) -> str | None:
     return None
 
 
-def state(session: Session, me: User) -> Check:
+def state(app: Parts, session: Session, me: User) -> Check:
+    walk, failed = app.checker.walk, app.checker.failed  # before the record: what it found is there once it is over
     try:
         head = chain.head(session)
     except chain.Broken as broken:
         return Check(None, str(broken))
     last = queries.last_check(session, me)
     if last is None:
-        return Check(head)
-    return Check(head, last.details.get("problem"), last.at, words.who(last), last.details.get("events", 0))
+        return Check(head, walk=walk, failed=failed)
+    found = last.details
+    return Check(head, found.get("problem"), last.at, words.who(last), found.get("events", 0), walk, failed)
 
 
 def name_of_subject(session: Session, wanted: RecordFilter) -> str:

@@ -1,27 +1,35 @@
 """The review room: one picture, its reference, what was said of it, and the decision that leads to the next."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, NotFound
-from app.models import Decision, Role, State, User, Verdict
-from app.reviews import queries, service
+from app.accounts import queries as accounts
+from app.accounts.service import may_change
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Decision, Image, Role, State, User, Verdict
+from app.reviews import news, queries, service
+from app.reviews.mentions import pieces
 from app.reviews.queries import Scope
+from app.reviews.standing import standing
+from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, text, whole
+from app.web.accounts import inner_path
+from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, whole
 from app.web.templating import page, see_other
+from app.web.versions import stack
 
 router = APIRouter()
 
-VERDICTS = (Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.REJECTED)
+COMPARED = 4  # pictures that the compare room takes
 
 
 @dataclass(frozen=True)
@@ -31,119 +39,299 @@ class ScopeView:
     query: str  # of the address, without the image: "set=3"
     name: str
     back: str  # where the review was begun
+    scope: Scope
 
 
 @dataclass(frozen=True)
 class Undo:
     """The decision that was just taken, for the toast that takes it back."""
 
-    image_id: int
+    id: int
     prompt: str
     verdict: Verdict
-    seen: int
 
 
 @router.get("/review")
-def review(request: Request, me: Me, session: Read, image: int | None = None, undo: int | None = None) -> Response:
+def review(
+    request: Request,
+    me: Me,
+    session: Read,
+    image: int | None = None,
+    undo: int | None = None,
+    known: int | None = None,
+) -> Response:
+    """The room. One that is open asks for itself anew, with the number of the latest event it knows of."""
     scope = scope_of(request.query_params)
-    image_id = image or queries.first_open(session, me, scope)
-    context = room(session, me, scope, image_id) if image_id else EMPTY_ROOM
+    image_id = image or queries.next_open(session, me, scope)
+    context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
+    if context["image"] and request.headers.get("purpose") != "prefetch":
+        see_mentions(parts_of(request), session, me, context["image"])
     return page(
         request,
         "review/show.html",
         nav="review",
         **context,
         scope=scope_view(session, me, scope),
+        options=queries.scope_options(session, me),
+        news=news.told(session, me, context["image"], known) if context["image"] and known is not None else [],
         undo=undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
+        can_manage=me.can(Role.MANAGER),
     )
 
 
 @router.post("/images/{image_id}/decision")
 def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
-    """Decide, and show the next picture that waits; or take a decision back, and stay.
+    """Decide, and show the next picture that waits, or the page `from` which it was decided.
 
     Who was too late sees the picture as it is now, and can decide on that.
     """
-    scope = scope_of(dict(parse_qsl(text(form, "scope"))))
-    seen = whole(form, "seen")
+    scope, back = scope_in(form), back_from(form)
+    seen, verdict = whole(form, "seen"), text(form, "verdict")
     try:
         with app.database.write() as session:
-            decision = service.decide(session, me, image_id, text(form, "verdict"), seen)
+            decision = service.decide(session, me, image_id, verdict, seen, text(form, "reason"))
             session.flush()
-            around = queries.neighbours(session, me, scope, image_id)
-            decided = sets.image(session, me, image_id)
+            following = queries.next_open(session, me, scope, image_id)
+            set_id = sets.image(session, me, image_id).set_id
+    except (Conflict, Invalid) as error:
+        return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
+    app.dispatcher.changed(set_id, image_id)
+    if back:
+        return see_other(f"{back}{'&' if '?' in back else '?'}undo={decision.id}")
+    return see_other(room_url(scope, image=following, undo=decision.id))
+
+
+@router.post("/decisions/{decision_id}/withdraw")
+def withdraw(app: App, me: Me, form: Form, decision_id: int) -> Response:
+    """Take a decision back, and show its picture, or the page `from` which that was asked."""
+    with app.database.read() as session:
+        image = sets.image(session, me, queries.decision(session, me, decision_id).image_id)
+    back = back_from(form) or room_url(scope_in(form), image=image.id)
+    try:
+        in_writing(app, service.withdraw, me, decision_id)
     except Conflict as error:
-        return see_other(room_url(scope, image=image_id), str(error), refused=True)
-    app.dispatcher.changed(decided.set_id, image_id)
-    if decision.verdict == Verdict.WITHDRAWN:
-        return see_other(room_url(scope, image=image_id))
-    return see_other(room_url(scope, image=around.next_open_id, undo=decision.id))
+        return see_other(back, str(error), refused=True)
+    app.dispatcher.changed(image.set_id, image.id)
+    return see_other(back)
 
 
 @router.post("/images/{image_id}/comments")
 def comment(app: App, me: Me, form: Form, image_id: int) -> Response:
     with app.database.write() as session:
-        service.comment(session, me, image_id, text(form, "body"))
-    return see_other(room_url(scope_of(dict(parse_qsl(text(form, "scope")))), image=image_id))
+        service.comment(session, me, image_id, text(form, "body"), share(form, "x"), share(form, "y"))
+        set_id = sets.image(session, me, image_id).set_id
+    app.dispatcher.changed(set_id, image_id)
+    return see_other(room_url(scope_in(form), image=image_id))
+
+
+@router.post("/threads/{thread_id}/replies")
+def reply(app: App, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(app, me, form, thread_id, partial(service.reply, body=text(form, "body")))
+
+
+@router.post("/threads/{thread_id}/resolve")
+def resolve(app: App, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(app, me, form, thread_id, service.resolve)
+
+
+@router.post("/threads/{thread_id}/reopen")
+def reopen(app: App, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(app, me, form, thread_id, service.reopen)
+
+
+@router.post("/sets/{set_id}/lock")
+def lock(app: App, me: Me, form: Form, set_id: int) -> Response:
+    return turn_lock(app, me, form, set_id, service.lock, "The decisions of this set are locked.")
+
+
+@router.post("/sets/{set_id}/unlock")
+def unlock(app: App, me: Me, form: Form, set_id: int) -> Response:
+    return turn_lock(app, me, form, set_id, service.unlock, "Decisions can be taken again.")
+
+
+# What the routes share
+
+
+def in_writing(app: Parts, act: Callable[..., object], *values: object) -> None:
+    with app.database.write() as session:
+        act(session, *values)
+
+
+def turn_thread(app: Parts, me: User, form: Any, thread_id: int, act: Callable[..., object]) -> Response:
+    """Do something to a conversation, and back to the picture that was open; without a word of it, to the one on which
+    the conversation was begun.
+    """
+    refused = ""
+    try:
+        in_writing(app, act, me, thread_id)
+    except Conflict as error:
+        refused = str(error)
+    with app.database.read() as session:
+        image = sets.image(session, me, queries.thread(session, me, thread_id).image_id)
+    app.dispatcher.changed(image.set_id, image.id)
+    back = room_url(scope_in(form), image=whole(form, "image") or image.id)
+    return see_other(back, refused, refused=bool(refused))
+
+
+def turn_lock(app: Parts, me: User, form: Any, set_id: int, act: Callable[..., object], done: str) -> Response:
+    """Lock or unlock, and back to where that was asked: a picture in the room, or the set's page."""
+    image_id = whole(form, "image")
+    back = room_url(scope_in(form), image=image_id) if image_id else f"/sets/{set_id}"
+    try:
+        in_writing(app, act, me, set_id)
+    except Conflict as error:
+        return see_other(back, str(error), refused=True)
+    with app.database.read() as session:
+        images = sets.image_ids(session, me, set_id)
+    app.dispatcher.changed(set_id, *images)
+    return see_other(back, done)
+
+
+def back_from(form: Any) -> str:
+    """The page, outside of the room, that a form was sent from; "" when it does not say."""
+    written = text(form, "from")
+    return inner_path(written) if written else ""
+
+
+def share(form: Any, name: str) -> float | None:
+    """A coordinate of a pin; None for none. What is no number lies outside of every picture."""
+    written = text(form, name)
+    if not written:
+        return None
+    try:
+        return float(written)
+    except ValueError:
+        return -1.0
+
+
+def see_mentions(app: Parts, session: Session, me: User, image: Image) -> None:
+    if queries.unseen_mentions(session, me, image):
+        in_writing(app, service.see_mentions, me, image)
+
+
+# The room
 
 
 EMPTY_ROOM: dict[str, Any] = {
     "image": None,
     "image_set": None,
+    "instead_id": None,
     "strip": [],
-    "reference": None,
-    "comments": [],
-    "decisions": [],
+    "held": None,
+    "conversations": [],
+    "begun": 0,
+    "people": [],
+    "spoken": {},
+    "standing": [],
+    "mine": None,
+    "needed": 1,
+    "reasons": [],
+    "locked": "",
+    "can_lock": False,
     "seen": "",
+    "known": 0,
     "position": 0,
     "total": 0,
     "remaining": 0,
     "tally": {},
+    "compare_url": "",
     "previous_id": None,
     "next_id": None,
     "next_open_id": None,
 }
 
 
-def room(session: Session, me: User, scope: Scope, image_id: int) -> dict[str, Any]:
+def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: bool = False) -> dict[str, Any]:
+    """What the room shows. Raises NotFound for a picture that is not finished, or was deleted, unless it was open."""
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
         raise NotFound("This picture is not finished, so there is nothing to review yet.")
+    if image.deleted_at and not even_deleted:
+        raise NotFound("This picture was deleted; it can be restored from the bin.")
     image_set = sets.get(session, me, image.set_id)
-    decisions = queries.decisions(session, me, image.id)
+    versions = stack(session, me, image, back=room_url(scope, image=image.id))
+    finished = [each.image for each in versions["versions"] if each.image.state == State.FINISHED]
+    strip = queries.strip(session, me, image.set_id, around=image.position)
     around = queries.neighbours(session, me, scope, image.id)
-    tally = queries.tally(session, me, scope)
+    locked = service.locked_words(image_set)
+    conversations = queries.conversations(session, me, image)
+    people = queries.people(session, me)
+    comments = [comment for each in conversations for comment in each.thread.comments]
     return {
         "image": image,
         "image_set": image_set,
-        "strip": queries.strip(session, me, scope, around=image.id),
-        "reference": image_set.style_version.references[0].reference,
-        "comments": queries.comments(session, me, image.id),
-        "decisions": decisions,
-        "seen": decisions[-1].id if decisions else "",
+        "instead_id": None if image.shown else next((each.id for each in finished if each.shown), None),
+        "strip": strip,
+        "held": rights.of_version(session, image_set.style_version)[0],
+        "conversations": conversations,
+        "begun": sum(each.thread.comments[0].user_id == me.id for each in conversations),
+        "people": people,
+        "spoken": {comment.id: pieces(comment.body, people) for comment in comments},
+        "locked": locked,
+        "can_lock": me.can(Role.MANAGER) if locked else may_change(me, image_set),
         "position": around.place,
         "total": around.total,
-        "remaining": queries.pending_count(session, me, scope),
-        "tally": {str(verdict): tally[verdict] for verdict in VERDICTS},
+        "compare_url": compare_url(scope, image, finished, strip),
         "previous_id": around.previous_id,
         "next_id": around.next_id,
         "next_open_id": around.next_open_id,
+        **decided(session, me, scope, image),
+        **versions,
     }
 
 
+def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str, Any]:
+    """What was decided of a picture, and how far the review is."""
+    decisions = queries.decisions(session, me, image.id)
+    stands = standing(decisions)
+    tally = queries.tally(session, me, scope)
+    return {
+        "standing": stands,
+        "mine": next((each.verdict for each in stands if each.user_id == me.id), None),
+        "needed": image.campaign.approvals_needed,
+        "reasons": queries.reasons(session),
+        "seen": decisions[-1].id if decisions else "",
+        "known": news.known(session),
+        "remaining": queries.pending_count(session, me, scope),
+        "tally": {str(verdict): tally[verdict] for verdict in service.VERDICTS},
+    }
+
+
+def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[queries.StripRow]) -> str:
+    """The compare room with this picture and its other versions; without any, with the next ones of the set."""
+    others = [each.id for each in versions if each.id != image.id]
+    if not others:
+        after = [row.id for row in strip if row.position > image.position]
+        before = [row.id for row in strip if row.position < image.position]
+        others = after + before[::-1]
+    ids = ",".join(map(str, (image.id, *others[: COMPARED - 1])))
+    alone = "" if others else f"&reference={image.image_set.style_version.references[0].reference_id}"
+    return f"/compare?ids={ids}{alone}&from={quote(room_url(scope, image=image.id), safe='/')}"
+
+
+def scope_in(form: Any) -> Scope:
+    """From a form's field `scope`, which has the query of the room's address."""
+    return scope_of(dict(parse_qsl(text(form, "scope"))))
+
+
 def scope_of(query: Mapping[str, str]) -> Scope:
-    """From an address: `set`, `style` and `campaign`; what is no number is left out."""
+    """From an address: `set`, `style`, `campaign` and `owner`; what is no number is left out."""
 
     def number(name: str) -> int | None:
         return whole_number(query.get(name, ""))
 
     code = query.get("style", "")
-    return Scope(number("set"), styles.normal_code(code) if code else "", number("campaign"))
+    return Scope(number("set"), styles.normal_code(code) if code else "", number("campaign"), number("owner"))
 
 
 def scope_query(scope: Scope) -> dict[str, Any]:
-    pairs = {"set": scope.set_id, "style": scope.style_code, "campaign": scope.campaign_id}
+    pairs = {
+        "set": scope.set_id,
+        "style": scope.style_code,
+        "campaign": scope.campaign_id,
+        "owner": scope.owner_id,
+    }
     return {name: value for name, value in pairs.items() if value}
 
 
@@ -153,25 +341,29 @@ def room_url(scope: Scope, **more: int | None) -> str:
 
 
 def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
-    """Raises NotFound for a set, style or campaign that is not there."""
-    query = urlencode(scope_query(scope))
+    """Raises NotFound for a set, style, campaign or person that is not there."""
+    named: list[tuple[str, str]] = []  # the name, and where it leads back to
     if scope.set_id:
-        return ScopeView(query, sets.get(session, me, scope.set_id).name, f"/sets/{scope.set_id}")
+        named.append((sets.get(session, me, scope.set_id).name, f"/sets/{scope.set_id}"))
     if scope.style_code:
-        return ScopeView(query, styles.by_code(session, me, scope.style_code).name, f"/styles/{scope.style_code}")
+        named.append((styles.by_code(session, me, scope.style_code).name, f"/styles/{scope.style_code}"))
     if scope.campaign_id:
         name = sets.campaign(session, me, scope.campaign_id).name
-        return ScopeView(query, name, f"/pictures?campaign={scope.campaign_id}")
-    return ScopeView(query, "All pictures", "/")
+        named.append((name, f"/pictures?campaign={scope.campaign_id}"))
+    if scope.owner_id:
+        name = accounts.person(session, scope.owner_id).name
+        named.append((name, f"/pictures?owner={scope.owner_id}"))
+    words = ", ".join(name for name, _ in named) or "All pictures"
+    return ScopeView(urlencode(scope_query(scope)), words, named[0][1] if named else "/", scope)
 
 
 def undoable(session: Session, me: User, decision_id: int | None) -> Undo | None:
-    """The person's own decision of that id, as long as nobody has decided after it."""
+    """The person's own decision of that id, as long as it stands and can be taken back."""
     decision = session.get(Decision, decision_id) if decision_id else None
-    if decision is None or decision.user_id != me.id or decision.verdict == Verdict.WITHDRAWN:
-        return None
-    latest = queries.latest(session, decision.image_id)
-    if latest is None or latest.id != decision.id:
+    if decision is None or decision.user_id != me.id:
         return None
     image = sets.image(session, me, decision.image_id)
-    return Undo(image.id, image.prompt, Verdict(decision.verdict), decision.id)
+    stands = decision.id in {each.id for each in queries.standing(session, me, image.id)}
+    if not stands or image.image_set.locked_at:
+        return None
+    return Undo(decision.id, image.prompt, Verdict(decision.verdict))

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.models import ImageSet, User
+from app.rights import queries as rights
+from app.rights.standing import worst
 from app.sets import queries, regions, service
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
 from app.structures import queries as structures
@@ -122,6 +124,7 @@ def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Resp
     context["structures"] = structures.used(session, now.image_set.structures)
     context["subjects"] = subjects.of_set(session, now.image_set)
     context["regions"] = regions.shown(session, now.image_set)
+    context["held"] = worst(rights.of_version(session, now.image_set.style_version))
     return page(request, "sets/show.html", nav="sets", **context)
 
 
@@ -130,7 +133,7 @@ def cancel(app: App, me: Me, set_id: int) -> Response:
     try:
         with app.database.write() as session:
             running = service.cancel(session, me, set_id)
-            images = [image.id for image in queries.images(session, me, set_id)]
+            images = queries.image_ids(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
     app.dispatcher.cancel(running)
@@ -143,7 +146,7 @@ def retry(app: App, me: Me, set_id: int) -> Response:
     try:
         with app.database.write() as session:
             service.retry_set(session, me, set_id, app.settings.unit_size)
-            images = [image.id for image in queries.images(session, me, set_id)]
+            images = queries.image_ids(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
     app.dispatcher.wake()
@@ -213,6 +216,8 @@ def form_page(
     request: Request, session: Session, me: User, form: Mapping[str, Any], errors: dict[str, str]
 ) -> Response:
     model = parts_of(request).engine.model
+    choices = styles.choices(session, me)
+    helds = rights.of_styles(session, me, [card.id for card in choices])
     return page(
         request,
         "sets/new.html",
@@ -220,7 +225,9 @@ def form_page(
         nav="sets",
         form=form,
         errors=errors,
-        styles=styles.choices(session, me),
+        styles=choices,
+        helds=helds,
+        refused=[style_id for style_id, held in helds.items() if held.refusal],
         campaigns=[row.name for row in queries.campaigns(session, me)],
         sizes=sizes(model, SHAPES),
         formats=sizes(model, FORMATS),

@@ -7,8 +7,12 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.errors import Forbidden, Invalid
+from app.gallery import queries as gallery
+from app.gallery.queries import Search
+from app.gallery.search import PictureFilter
 from app.models import Reference, Style, StyleVersion, User
 from app.pictures import Limits
+from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries, service
 from app.text import whole_number
@@ -94,8 +98,10 @@ def show(request: Request, me: Me, session: Read, code: str, version: int | None
         versions=style.versions,
         sets=sets.cards(session, me, style_code=style.code, limit=SETS_SHOWN),
         sets_total=sets.count(session, me, style_code=style.code),
-        pictures_total=sets.pictures_count(session, me, sets.PictureFilter(style=(style.code,))),
+        pictures_total=gallery.count(session, Search.of(session, me, PictureFilter(style=(style.code,)))),
         can_edit=service.may_change(me, style),
+        helds=rights.of_version(session, shown),
+        documents=rights.files_of(session, [use.reference_id for use in shown.references]),
     )
 
 

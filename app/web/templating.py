@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 from starlette.types import Scope
 
+from app import days
 from app.models import Role
 from app.reviews import queries as reviews
+from app.text import plural, thin
 from app.web import filters
 from app.web.deps import parts_of, signed_in_user
 
@@ -43,11 +45,13 @@ def make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("ago", "day", "thin", "plural", "duration", "filesize"):
+    for name in ("ago", "day", "clock", "exactly", "duration", "filesize", "japanese"):
         environment.filters[name] = getattr(filters, name)
+    environment.filters |= {"thin": thin, "plural": plural}
     version = content_hash(STATIC)
     environment.globals["static"] = lambda path: f"/static/{version}/{path}"
     environment.globals["Role"] = Role
+    environment.globals["zone"] = days.zone
     return environment
 
 

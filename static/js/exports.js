@@ -1,4 +1,4 @@
-// The page of an export: the download begins once when the zip is ready; deleting is asked about first.
+// The page of an export: the download begins once when the zip is ready.
 
 function begin() {
   const link = document.querySelector("[data-download-now]");
@@ -8,12 +8,6 @@ function begin() {
   history.replaceState(null, "", location.pathname);
   location.assign(link.href);
 }
-
-// Captured, so that it is asked before forms.js takes the form for sent.
-addEventListener("submit", (event) => {
-  const question = event.target.dataset.confirm;
-  if (question && !confirm(question)) event.preventDefault();
-}, { capture: true });
 
 begin();
 new MutationObserver(begin).observe(document.getElementById("main"), { childList: true, subtree: true });

@@ -1,6 +1,6 @@
 // Small helps of forms, none of which a form needs to work:
 // a [data-autosubmit] control sends its form when it changes; a [data-select] field selects its text when it gets the focus;
-// a form that was sent waits, so that a second press does not send it twice.
+// a form with data-confirm asks that question first; a form that was sent waits, so that a second press does not send it twice.
 
 addEventListener("change", (event) => {
   if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
@@ -9,6 +9,12 @@ addEventListener("change", (event) => {
 addEventListener("focusin", (event) => {
   if (event.target.matches("[data-select]")) event.target.select();
 });
+
+// Captured, so that it is asked before the form is taken for sent.
+addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+}, { capture: true });
 
 addEventListener("submit", (event) => {
   const form = event.target;

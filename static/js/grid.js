@@ -1,28 +1,88 @@
-// Pictures in a [data-grid]: arrow keys move, Space selects, Shift and arrows select more, Ctrl A all that are shown,
-// Esc none, Enter opens (it is a link). Shift and a click select up to there; on touch, a long press selects.
-// The bar #picked counts.
+// Pictures in a [data-grid]: arrow keys move, Space selects, Shift and arrows select from there to here, Ctrl A all that are
+// shown, Esc none, Enter opens (it is a link); S stars and Delete deletes where the bar can. Ctrl and a click select one more,
+// Shift and a click select up to there; on touch, a long press selects. The bar #picked counts, and says what can be done.
 
 const LONG = 500; // ms
+const BOX = "[data-grid] .pick input";
 
 const items = (grid) => [...grid.children].filter((item) => item.checkVisibility() && item.querySelector("a[href]"));
 const box = (item) => item?.querySelector(".pick input");
-let last = null; // the item that was selected last: a range begins there
+const picked = () => [...document.querySelectorAll(`${BOX}:checked`)].map((input) => input.closest("li"));
+const thin = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+let anchor = null; // the item that was selected or visited last: a range begins there
+
+function enable(button, able) {
+  if (button) button.disabled = !able;
+}
+
+function label(button, words) {
+  button.querySelector("span").textContent = words;
+  if (button.hasAttribute("aria-label")) button.setAttribute("aria-label", words);
+}
+
+// All that match a search, on the page or not: the server finds them again by the search.
+const everything = () => document.querySelector("[data-picked-everything]");
+
+function leaveEverything() {
+  if (everything()) everything().disabled = true;
+}
 
 function count() {
   const bar = document.getElementById("picked");
   if (!bar) return;
-  const picked = [...document.querySelectorAll(".pick :checked")].map((input) => input.closest("li"));
-  const approved = picked.filter((item) => item.dataset.decision === "approved").length;
+  const all = everything() && !everything().disabled;
+  if (all) document.querySelectorAll(BOX).forEach((input) => (input.checked = true));
+  const chosen = picked();
+  const total = Number(document.querySelector("[data-grid]")?.dataset.total ?? 0);
+  bar.querySelector("[data-picked-count]").textContent = all ? `All ${thin(total)} selected` : `${chosen.length} selected`;
+  const more = bar.querySelector("[data-picked-all]");
+  if (more) {
+    const shown = document.querySelectorAll(BOX).length;
+    more.hidden = all || chosen.length < shown || total <= shown;
+    more.textContent = `Select all ${thin(total)} that match`;
+    const many = all && total > Number(more.dataset.most);
+    bar.querySelector("[data-picked-limit]").hidden = !many;
+    bar.querySelectorAll("[data-picked-act]").forEach((button) => enable(button, !many));
+  }
+  enable(bar.querySelector("[data-picked-compare]"), !all && chosen.length > 1 && chosen.length < 5);
+  const star = bar.querySelector("[data-picked-star]");
+  if (star) {
+    const starred = !all && chosen.length > 0 && chosen.every((item) => item.dataset.starred);
+    star.value = starred ? "" : "1";
+    label(star, starred ? "Unstar" : "Star");
+  }
   const download = bar.querySelector("[data-picked-download]");
-  bar.querySelector("[data-picked-count]").textContent = `${picked.length} selected`;
-  download.disabled = !approved;
-  download.querySelector("span").textContent = approved ? `Download ${approved} approved` : "None is approved";
+  if (download) {
+    const approved = all
+      ? Number(document.querySelector("[data-grid]").dataset.approved)
+      : chosen.filter((item) => item.dataset.decision === "approved").length;
+    enable(download, approved > 0);
+    label(download, approved ? `Export ${thin(approved)} approved` : "None is approved");
+  }
 }
 
-function pick(input, checked) {
-  if (!input) return;
-  input.checked = checked;
-  last = input.closest("li");
+function pick(item, checked) {
+  if (!box(item)) return;
+  box(item).checked = checked;
+  anchor = item;
+  leaveEverything();
+}
+
+function between(list, one, other) {
+  const [from, to] = [list.indexOf(one), list.indexOf(other)].sort((a, b) => a - b);
+  return list.slice(Math.max(from, 0), to + 1);
+}
+
+// Selected are those from the anchor to `to`; what was selected on the way to `from` no longer is, when one turns back.
+function extend(list, from, to) {
+  if (!list.includes(anchor)) anchor = from;
+  const left = new Set(box(from)?.checked ? between(list, anchor, from) : []);
+  for (const item of between(list, anchor, to)) {
+    left.delete(item);
+    if (box(item)) box(item).checked = true;
+  }
+  for (const item of left) if (box(item)) box(item).checked = false;
+  leaveEverything();
 }
 
 function middle(item) {
@@ -45,8 +105,20 @@ function towards(list, from, key) {
     .sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0];
 }
 
+// A key that acts on what is selected, or, when nothing is, on the picture that has the focus.
+function press(selector, from, event) {
+  const button = document.querySelector(`#picked ${selector}`);
+  if (!button) return;
+  if (!picked().length) pick(from, true);
+  if (!picked().length) return;
+  event.preventDefault();
+  count();
+  button.click();
+}
+
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.querySelector(".pick :checked") && !document.querySelector(":popover-open")) {
+  if (event.defaultPrevented) return;
+  if (event.key === "Escape" && picked().length && !document.querySelector(":popover-open")) {
     document.getElementById("picked")?.reset();
     return;
   }
@@ -58,58 +130,86 @@ addEventListener("keydown", (event) => {
     const to = towards(list, from, event.key);
     if (!to) return;
     event.preventDefault();
-    if (event.shiftKey) {
-      pick(box(from), true);
-      pick(box(to), true);
-      count();
-    }
+    if (event.shiftKey) extend(list, from, to);
+    else anchor = to;
+    count();
     to.querySelector("a[href]").focus();
   } else if (event.key === " " && !event.target.matches("input")) {
     event.preventDefault();
-    pick(box(from), !box(from)?.checked);
+    pick(from, !box(from)?.checked);
     count();
   } else if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    list.forEach((item) => pick(box(item), true));
+    list.forEach((item) => pick(item, true));
     count();
+  } else if (event.ctrlKey || event.metaKey || event.altKey) {
+    return;
+  } else if (event.key.toLowerCase() === "s") {
+    press("[data-picked-star]", from, event);
+  } else if (event.key === "Delete" || event.key === "Backspace") {
+    press("[data-picked-delete]", from, event);
   }
 });
 
 addEventListener("click", (event) => {
-  if (!event.shiftKey || !event.target.matches(".pick input") || !last?.isConnected) return;
-  const list = items(event.target.closest("[data-grid]"));
-  const [from, to] = [list.indexOf(last), list.indexOf(event.target.closest("li"))].sort((a, b) => a - b);
-  const { checked } = event.target;
-  list.slice(from, to + 1).forEach((item) => box(item) && (box(item).checked = checked));
+  const item = event.target.closest?.("[data-grid] > li");
+  const several = event.ctrlKey || event.metaKey;
+  if (!box(item) || !(several || event.shiftKey)) return;
+  const onBox = event.target.matches(".pick input");
+  if (!onBox && !event.target.closest("a")) return;
+  if (!onBox) event.preventDefault();
+  const list = items(item.parentElement);
+  if (event.shiftKey && list.includes(anchor)) {
+    const checked = onBox ? event.target.checked : true;
+    between(list, anchor, item).forEach((each) => box(each) && (box(each).checked = checked));
+    leaveEverything();
+  } else if (!onBox) {
+    pick(item, !box(item).checked);
+  }
   count();
 });
 
 addEventListener("change", (event) => {
-  if (!event.target.matches(".pick input")) return;
-  last = event.target.closest("li");
+  if (!event.target.matches(BOX)) return;
+  anchor = event.target.closest("li");
+  leaveEverything();
   count();
 });
 
-addEventListener("reset", () => setTimeout(count));
+addEventListener("click", (event) => {
+  if (!event.target.closest?.("[data-picked-all]")) return;
+  everything().disabled = false;
+  count();
+});
 
-let press = 0;
+// They are sent as the search that finds them, not as thousands of numbers.
+addEventListener("formdata", (event) => {
+  if (event.formData.has("all")) event.formData.delete("ids");
+});
+
+addEventListener("reset", () => {
+  leaveEverything();
+  setTimeout(count);
+});
+
+let touching = 0;
 addEventListener("touchstart", (event) => {
   const item = event.target.closest?.("[data-grid] > li");
-  clearTimeout(press);
+  clearTimeout(touching);
   if (!box(item) || event.touches.length > 1) return;
-  press = setTimeout(() => {
-    pick(box(item), !box(item).checked);
+  touching = setTimeout(() => {
+    pick(item, !box(item).checked);
     count();
     // The finger's lifting is no click on the link.
     item.addEventListener("click", (click) => click.preventDefault(), { once: true, capture: true });
-    press = -1;
+    touching = -1;
   }, LONG);
 }, { passive: true });
 for (const name of ["touchend", "touchmove", "touchcancel"]) {
-  addEventListener(name, () => clearTimeout(press), { passive: true });
+  addEventListener(name, () => clearTimeout(touching), { passive: true });
 }
 addEventListener("contextmenu", (event) => {
-  if (press === -1 && event.target.closest?.("[data-grid]")) event.preventDefault();
+  if (touching === -1 && event.target.closest?.("[data-grid]")) event.preventDefault();
 });
 
 document.addEventListener("htmx:after:swap", count);

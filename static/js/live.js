@@ -1,5 +1,5 @@
-// The page of a set while it is made. htmx swaps what the events bring; here: what is read aloud (at most every ten
-// seconds), and the line that says when the connection was lost.
+// The page of a set. htmx swaps what the events bring; here: what is read aloud (at most every ten seconds), and the line
+// that says when the connection was lost.
 
 const EVERY = 10000;
 const live = document.getElementById("live");
@@ -24,7 +24,4 @@ document.addEventListener("htmx:sse:error", ({ detail }) => {
   else lost(false);
 });
 document.addEventListener("htmx:sse:after:connection", () => lost(true));
-document.addEventListener("htmx:sse:close", () => {
-  lost(true);
-  speak();
-});
+live?.addEventListener("done", speak);

@@ -1,71 +1,180 @@
-// The review room. Its keys are data-key attributes (see shortcuts.js); here: the surround by B, zoom and panning, swiping,
-// the film strip that follows, and the next picture that is fetched ahead. htmx morphs the room for each picture.
+// The review room. Most of its keys are data-key attributes (see shortcuts.js), and htmx morphs the room for each picture.
+// Here: the next picture in the queue is fetched ahead, its page and its PNG, so that a decision shows it at once, while
+// the server is told; reasons by number, the surround by U, swiping, and the film strip that follows. What others do
+// meanwhile is in news.js.
+
+import { enterPins } from "./pins.js";
+import "./mentions.js";
+import { enterNews, startNews, takeParts } from "./news.js";
+import { reasonKey } from "./reasons.js";
+import { nextSurround } from "./surround.js";
+import { enterZoom, isZoomed, zoomKey } from "./zoom.js";
 
 const SWIPE = 60; // px
 
-function share(stage) {
-  const picture = stage.querySelector("[data-frame] img");
-  const words = stage.querySelector("[data-zoom-share]");
-  const [width, height] = ["width", "height"].map((name) => Number(picture.getAttribute(name)));
-  const fitted = Math.min(picture.clientWidth / width, picture.clientHeight / height);
-  if (words && fitted) words.textContent = stage.dataset.zoom === "full" ? "Fit" : `${Math.round(fitted * 100)} %`;
+const room = () => document.getElementById("room");
+const say = (words) => document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
+const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
+
+// The next picture
+
+let ahead = null; // {url, page}: the next room, a Document once it has come
+const unsettled = new Set(); // ids of pictures whose decision the server has not answered yet
+
+async function fetchAhead() {
+  const { next, nextImage, following } = room().dataset;
+  for (const id of new Set([nextImage, following])) if (id) new Image().src = `/images/${id}.png`;
+  if (!next || unsettled.has(nextImage)) ahead = null;
+  if (!next || unsettled.has(nextImage) || ahead?.url === next) return;
+  const wanted = (ahead = { url: next, page: null });
+  try {
+    const response = await fetch(next, { headers: { Purpose: "prefetch", Accept: "text/html" } });
+    if (response.ok) wanted.page = parsed(await response.text());
+  } catch {
+    // Without it the decision waits for the server.
+  }
 }
 
 function enter() {
-  const stage = document.querySelector(".duo");
-  if (!stage) return;
-  share(stage);
+  enterZoom();
+  enterPins();
+  enterNews();
   const strip = document.querySelector(".filmstrip");
-  const current = strip.querySelector("[aria-current]");
+  const current = strip?.querySelector("[aria-current]");
   if (current) strip.scrollLeft = current.offsetLeft - (strip.clientWidth - current.clientWidth) / 2;
-  const next = document.querySelector("[data-prefetch]");
-  if (next) new Image().src = next.dataset.prefetch;
+  fetchAhead();
 }
 
-function zoom(to) {
-  const stage = document.querySelector(".duo");
-  const frame = stage.querySelector("[data-frame]");
-  stage.dataset.zoom = to;
-  frame.tabIndex = to === "full" ? 0 : -1; // what scrolls can be scrolled by keys
-  frame.scrollTo((frame.scrollWidth - frame.clientWidth) / 2, (frame.scrollHeight - frame.clientHeight) / 2);
-  share(stage);
+// Replace an element by its new self from another page. The focus stays where it was, and so does how the person likes to
+// see things, which may have changed since that page was fetched.
+function replace(old, fresh) {
+  for (const input of fresh.querySelectorAll("[data-pref]")) {
+    input.checked = document.getElementById(input.id)?.checked ?? input.checked;
+  }
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  old.replaceWith(fresh);
+  window.htmx.process(fresh);
+  document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
+function show(page, url) {
+  replace(room(), document.importNode(page.getElementById("room"), true));
+  document.title = page.title;
+  history.replaceState(history.state, "", url);
+  enter();
+}
+
+// Decisions: one after the other, in the order of the keys.
+
+let sent = Promise.resolve();
+let deciding = Promise.resolve(); // ends when the latest decision was answered
+let turns = 0;
+
+async function decide(form, submitter) {
+  const body = new URLSearchParams(new FormData(form, submitter));
+  const turn = ++turns;
+  const answer = sent.then(() => post(form.action, body));
+  sent = answer.catch(() => {});
+  const before = { room: room(), url: location.href, title: document.title };
+  unsettled.add(before.room.dataset.image);
+  const { url, page } = ahead ?? {};
+  if (page) show(page, url);
+  const next = room().dataset.image;
+  try {
+    take(await answer, turn, next);
+  } catch (error) {
+    unsettled.clear();
+    room().replaceWith(before.room);
+    document.title = before.title;
+    history.replaceState(history.state, "", before.url);
+    delete form.dataset.deciding;
+    enter();
+    say(error.message);
+  }
+}
+
+async function post(action, body) {
+  let response;
+  try {
+    response = await fetch(action, { method: "POST", body, headers: { "HX-Request": "true", Accept: "text/html" } });
+  } catch {
+    throw new Error("The server could not be reached, so nothing was decided. Try again in a moment.");
+  }
+  const elsewhere = response.headers.get("HX-Redirect");
+  if (elsewhere) location.assign(elsewhere); // signed out meanwhile
+  const page = parsed(await response.text());
+  const sentence = page.querySelector("[data-error-sentence]")?.textContent;
+  if (!response.ok) throw new Error(sentence ?? `The server answered ${response.status}. Nothing was decided.`);
+  return { page, url: response.url };
+}
+
+// What the server answered: the room after the decision, or with the picture as somebody else left it.
+function take({ page, url }, turn, next) {
+  const refused = page.querySelector("#toasts .toast--bad");
+  if (!refused && turn !== turns) return; // a later decision's answer is still to come
+  document.getElementById("toasts").replaceChildren(...document.importNode(page.getElementById("toasts"), true).childNodes);
+  window.htmx.process(document.getElementById("toasts"));
+  unsettled.clear();
+  const here = room().dataset.image;
+  if (!refused && page.getElementById("room").dataset.image === here) freshen(page, url);
+  else if (refused || here === next) show(page, url);
+}
+
+function freshen(page, url) {
+  takeParts(page);
+  history.replaceState(history.state, "", url);
+  enter();
+}
+
+// Before htmx, which would wait for the server.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("[data-decides]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (form.dataset.deciding) return;
+  form.dataset.deciding = "yes";
+  if (form.matches(":popover-open")) form.hidePopover();
+  deciding = decide(form, event.submitter);
+}, { capture: true });
+
+// The page of a picture whose decision the server has not answered yet would show it as it was before: the way back to it
+// waits for the answer.
 addEventListener("click", (event) => {
-  const button = event.target.closest("[data-zoom-to]");
-  if (button) zoom(button.dataset.zoomTo);
-});
+  const link = event.target.closest?.("#room a[hx-get]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!unsettled.has(new URL(link.href).searchParams.get("image"))) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  deciding.then(() => [...document.querySelectorAll("#room a[hx-get]")].find(({ href }) => href === link.href)?.click());
+}, { capture: true });
 
-addEventListener("dblclick", (event) => {
-  if (event.target.closest("[data-frame]")) zoom(document.querySelector(".duo").dataset.zoom === "full" ? "fit" : "full");
-});
+// Keys that no element has. Each function says whether the key did something.
+
+// Undo comes with the server's answer; pressed before, it waits for that.
+function undoLater() {
+  if (!unsettled.size) return false;
+  deciding.then(() => document.querySelector("#toasts [data-key=z]")?.click());
+  return true;
+}
 
 addEventListener("keydown", (event) => {
-  if (event.key.toLowerCase() !== "b" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("textarea, input[type=text]") || document.querySelector(":popover-open")) return;
-  const choices = [...document.querySelectorAll("input[name=surround]")];
-  const next = choices[(choices.findIndex((input) => input.checked) + 1) % choices.length];
-  next?.click();
-});
+  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("textarea, select, input[type=text], input[type=range]")) return;
+  const open = document.querySelector(":popover-open");
+  let did = false;
+  if (open) did = open.id === "reasons" && reasonKey(open, event.key);
+  else if (event.key.toLowerCase() === "u") did = nextSurround();
+  else if (event.key.toLowerCase() === "z") did = undoLater();
+  else did = zoomKey(event);
+  if (did) event.preventDefault();
+}, { capture: true });
 
-addEventListener("pointerdown", (event) => {
-  const frame = event.target.closest("[data-frame]");
-  if (!frame || event.button) return;
-  const full = frame.closest(".duo").dataset.zoom === "full";
-  if (event.pointerType !== "touch" && full) {
-    const { scrollLeft, scrollTop } = frame;
-    const pan = ({ clientX, clientY }) =>
-      frame.scrollTo(scrollLeft + event.clientX - clientX, scrollTop + event.clientY - clientY);
-    frame.setPointerCapture(event.pointerId);
-    frame.addEventListener("pointermove", pan);
-    frame.addEventListener("pointerup", () => frame.removeEventListener("pointermove", pan), { once: true });
-  }
-});
+// Touch: along, from picture to picture.
 
 let touch = null;
 addEventListener("touchstart", (event) => {
-  const frame = event.target.closest?.("[data-frame]");
-  const alone = frame && event.touches.length === 1 && frame.closest(".duo").dataset.zoom === "fit";
+  const alone = event.target.closest?.("[data-frame]") && event.touches.length === 1 && !isZoomed();
   touch = alone ? { x: event.touches[0].clientX, y: event.touches[0].clientY } : null;
 }, { passive: true });
 addEventListener("touchend", (event) => {
@@ -77,6 +186,12 @@ addEventListener("touchend", (event) => {
   if (along) document.querySelector(x < 0 ? ".arrow--next" : ".arrow--prev")?.click();
 }, { passive: true });
 
+// A page that was fetched ahead may be of a picture that somebody has just decided on.
+function followed() {
+  ahead = null;
+  fetchAhead();
+}
+
+startNews({ settled: () => deciding, changed: followed });
 document.addEventListener("htmx:after:swap", enter);
-addEventListener("resize", enter);
 enter();

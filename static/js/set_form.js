@@ -65,10 +65,21 @@ if (form) {
     summary.querySelector("[data-chosen-name]").lang = name.lang;
     summary.querySelector("[data-chosen-code]").textContent = chosen.value;
     summary.querySelector("[data-chosen-more]").textContent = chosen.dataset.more;
+    refuse(chosen.dataset.refusal ?? "");
     if (!ownStrength) {
       strength.value = chosen.dataset.strength;
       form.querySelector("output[for=strength]").textContent = Number(strength.value);
     }
+  }
+
+  // A style whose right has ended can be looked at, not generated with; the reason stands beside the button.
+  function refuse(reason) {
+    form.querySelectorAll("[type=submit]").forEach((button) => (button.disabled = Boolean(reason)));
+    form.querySelector("[data-refused-link]").hidden = !reason;
+    form.querySelectorAll("[data-refused]").forEach((place) => {
+      place.hidden = !reason;
+      place.querySelector("span").textContent = reason;
+    });
   }
 
   function putLines(all) {
@@ -111,8 +122,10 @@ if (form) {
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
-    form.requestSubmit(form.querySelector("[data-generate]"));
+    const generate = form.querySelector("[data-generate]");
+    if (!generate.disabled) form.requestSubmit(generate);
   });
 
   tell();
+  refuse(form.querySelector("[name=style]:checked")?.dataset.refusal ?? "");
 }

@@ -1,4 +1,5 @@
-// The keys of every page. An element says which key presses it: data-key="a", "ArrowRight", "?", or two in turn, "g h".
+// The keys of every page. An element says which key presses it: data-key="a", "ArrowRight", "?", or two in turn, "g h", or
+// a letter with Shift, "Shift+a", which does what the letter does where no element has it.
 // A text field is focused, anything else is clicked, so that a key does exactly what the pointer would.
 // Letters do nothing while a text field has the focus.
 
@@ -44,7 +45,8 @@ addEventListener("keydown", (event) => {
   const pair = first && event.timeStamp - firstAt < WAIT ? named(`${first} ${key}`) : [];
   first = key === "g" && !pair.length ? key : "";
   firstAt = event.timeStamp;
-  const elements = pair.length ? pair : named(key);
+  const shifted = event.shiftKey ? named(`Shift+${key}`) : [];
+  const elements = [pair, shifted, named(key)].find(({ length }) => length) ?? [];
   if (!elements.length) return;
   event.preventDefault();
   press(elements);

@@ -145,6 +145,12 @@ def test_what_was_done(act: Act, details: dict[str, Any], did: str) -> None:
     assert words.did(AuditEvent(act=act, details=details)) == did
 
 
+def test_who_set_up_soroe_made_their_own_account(session: Session, make: Factory) -> None:
+    first = make.user(Role.ADMIN)
+    assert words.did(record(session, first, Act.ACCOUNT_CREATE, first)) == "made their own account"
+    assert words.did(record(session, first, Act.ACCOUNT_CREATE, make.user())) == "made the account of"
+
+
 @pytest.mark.parametrize(
     ("act", "details", "more"),
     [

@@ -122,7 +122,12 @@ def share_it(page: Page) -> str:
     page.keyboard.press("Tab")
     page.keyboard.type("Agency")
     page.keyboard.press("Enter")
-    return page.get_by_label("Link to the download").input_value()
+    link = page.get_by_label("Link to the download").input_value()
+    expect(page.get_by_text("Send the password another way.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Link to the download")).to_have_count(0)
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(1)
+    return link
 
 
 def take_it(guest: Page, link: str, archive: Path) -> None:
@@ -140,7 +145,7 @@ def take_it(guest: Page, link: str, archive: Path) -> None:
 
 
 def revoke_it(page: Page) -> None:
-    page.goto(page.url.removesuffix("/shares"))
+    page.reload()
     expect(page.get_by_text("1 download, the last just now")).to_be_visible()
     tab_to(page, "button", "Revoke Agency")
     page.keyboard.press("Enter")

@@ -1,6 +1,7 @@
 """A manager reads the record, by keyboard alone: finds events, checks the chain, takes a CSV away."""
 
 import csv
+import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -8,11 +9,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from app.audit.checker import Walk
 from app.main import create_app
 from app.models import Role
 from app.settings import Settings
 from tests.engine.painter import Painter
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
+
+SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     tab_to(page, "Check now", "button")
     page.keyboard.press("Enter")
     expect(page.locator(".chain")).to_contain_text(re.compile(r"Unbroken, \d+ events, checked just now by Ito Kenji"))
-    page.locator(".chain summary").press("Enter")
+    page.locator(".chain__head summary").press("Enter")
     expect(page.get_by_label(re.compile("Hash of event"))).to_have_value(re.compile("^[0-9a-f]{64}$"))
     assert not problems
 
@@ -102,14 +106,33 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
     assert not problems
 
 
+def test_a_check_is_followed_to_its_end(page: Page, busy: Server, problems: list[str]) -> None:
+    """One that somebody else asked for."""
+    checker, user = busy.parts.checker, make_person(busy, Role.ADMIN, "森 はるか")
+    checker.walk = Walk(user.id, user.name, 40_000, 100_000)
+    page.goto(busy.url + "/record")
+    expect(page.get_by_text(re.compile("Checked 40.000 of 100.000"))).to_be_visible()
+    page.locator(".chain__head summary").click()
+    checker.walk = Walk(user.id, user.name, 60_000, 100_000)
+    expect(page.get_by_text(re.compile("Checked 60.000 of 100.000"))).to_be_visible()
+    expect(page.get_by_label(re.compile("Hash of event"))).to_be_visible()
+    checker.check()
+    expect(page.locator(".chain")).to_contain_text(re.compile(r"Unbroken, \d+ events, checked just now by 森 はるか"))
+    expect(page.get_by_role("button", name="Check now")).to_be_visible()
+    assert not problems
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1920])
 def test_it_fits_and_axe_finds_nothing(page: Page, busy: Server, scheme: str, width: int, problems: list[str]) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    for path in ("/record", "/record?q=nothing+such", "/record?on=images:1"):
+    for path in ("/record", "/record?q=nothing+such", "/record?on=images:1", "/record?act=review"):
+        busy.parts.checker.walk = Walk(1, "森 はるか", 40_000, 100_000) if "act" in path else None
         page.goto(busy.url + path)
-        page.locator(".chain summary").click()
+        page.locator(".chain__head summary").click()
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/record-{path.partition('?')[2][:3]}-{width}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
         assert not [
             f"{path}: {found['id']}: {node['html'][:200]}"

@@ -74,7 +74,7 @@ def ask_for_a_set(page: Page) -> None:
     page.locator("#prompts").fill("\n".join(PROMPTS))
     expect(page.locator("[data-total]").first).to_have_text("4")
     page.get_by_text("Advanced").click()
-    page.get_by_role("textbox", name="Steps").fill("6")
+    page.get_by_role("textbox", name="Steps").fill("16")
     page.get_by_label("Name of the set").fill("Autumn table")
     page.locator("#prompts").press("Control+Enter")
     page.wait_for_url(re.compile(r"/sets/\d+$"))
@@ -84,7 +84,7 @@ def watch_it_appear(page: Page) -> None:
     """Without a reload: steps are counted, previews and then pictures come in."""
     page.evaluate("window.sameDocument = true")
     expect(page.locator(".tile")).to_have_count(len(PROMPTS))
-    expect(page.get_by_text(re.compile(r"Step [1-6] of 6")).first).to_be_visible(timeout=MADE_WITHIN)
+    expect(page.get_by_text(re.compile(r"Step \d+ of 16")).first).to_be_visible(timeout=MADE_WITHIN)
     expect(page.locator("img[src*='/preview?step=']").first).to_be_visible(timeout=MADE_WITHIN)
     expect(page.locator(".tile[data-state=finished]")).to_have_count(len(PROMPTS), timeout=MADE_WITHIN)
     expect(page.locator("#progress")).to_contain_text("4 of 4")
@@ -104,6 +104,7 @@ def review_it(page: Page) -> None:
     page.keyboard.press("a")
     expect(room.get_by_text("2 of 4", exact=True)).to_be_visible()
     page.keyboard.press("r")
+    page.keyboard.press("2")
     expect(room.get_by_text("3 of 4", exact=True)).to_be_visible()
     page.keyboard.press("a")
     expect(room.get_by_text("4 of 4", exact=True)).to_be_visible()
@@ -186,7 +187,13 @@ def test_who_is_signed_out_while_a_set_is_made_comes_to_the_sign_in_page(
     path = page.url.removeprefix(server.url)
     another.clear_cookies()
     # As when the connection is lost: the stream ends, and is asked for again.
-    page.evaluate("document.getElementById('live')._htmx.sse.reader.cancel()")
+    page.evaluate(
+        """async () => {
+          const stream = () => document.getElementById("live")._htmx.sse.reader;
+          while (!stream()) await new Promise(requestAnimationFrame);
+          await stream().cancel();
+        }"""
+    )
     page.wait_for_url(f"{server.url}/login?next={path}")
     another.close()
     tidy = context.new_page()
@@ -216,6 +223,7 @@ PAGES = (
     "/review",
     "/review?set=1&image=1",
     "/review?set=99",
+    "/review/settings",
     "/pictures",
     "/pictures?q=nothing-of-the-sort",
     "/people",

@@ -92,3 +92,11 @@ def test_an_empty_field_leaves_no_hyphens() -> None:
 def test_no_name_comes_twice() -> None:
     taken = Taken()
     assert [taken.unique(name) for name in ("fox", "Fox", "fox-2", "fox")] == ["fox", "Fox-2", "fox-2-2", "fox-3"]
+
+
+@given(st.lists(st.sampled_from(["a", "A", "a-2", "a-2-2", "b", "straße", "STRASSE"])))
+def test_names_differ_without_regard_to_case(wanted: list[str]) -> None:
+    taken = Taken()
+    given = [taken.unique(name) for name in wanted]
+    assert len({name.casefold() for name in given}) == len(wanted)
+    assert all(name.startswith(asked) for name, asked in zip(given, wanted, strict=True))

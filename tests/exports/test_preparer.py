@@ -21,9 +21,13 @@ from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
 from app.models import Export, ExportFile, ExportState, Role, Share, Verdict, now
+from app.reviews import service as reviews
+from app.reviews.queries import latest
+from app.sets import versions
+from app.sets.versions import AgainDraft
 from tests.exports.conftest import Make
 from tests.exports.test_service import approved_set
-from tests.factory import Factory
+from tests.factory import MODEL, Factory
 
 
 def unzipped(session: Session, export: Export, preparer: Preparer) -> zipfile.ZipFile:
@@ -77,11 +81,16 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     user, style = make.user(), make.style(name="Retro sunburst", strength=1.5, text="vintage")
     reference = style.versions[0].references[0].reference
     reference.rights = {"creator": "Mori Haruka", "copyright": "© 2026"}
+    make.right(reference)
     values = {"prompts": "a fox\n露のついたぶどう", "seed": 7, "size": "384x256", "scheduler": "ddim"}
     image_set = make.finished_set(user, style, name='Set, with “quotes"', campaign="Spring", **values)
     image = image_set.images[1]
-    make.decide(image, Verdict.REJECTED, make.user(Role.REVIEWER, name="First"))
-    make.decide(image, reviewer=make.user(Role.REVIEWER, name="Ito Kenji"))
+    first = make.user(Role.REVIEWER, name="First")
+    make.decide(image, Verdict.REJECTED, first)
+    make.decide(image, reviewer=first)
+    seen = latest(session, image.id)
+    assert seen
+    reviews.decide(session, make.user(Role.REVIEWER, name="Ito Kenji"), image.id, Verdict.APPROVED, seen.id)
     opened = unzipped(session, ready(user, set_id=image_set.id), preparer)
     (row,) = lines(opened)
     data = opened.read(row["file"])
@@ -90,6 +99,7 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     assert row == {
         "file": "spring-retro-sunburst-001-露のついたぶどう.png",
         "image": str(image.id),
+        "picture version": "1",
         "prompt": "露のついたぶどう",
         "seed": "8",
         "campaign": "Spring",
@@ -99,6 +109,9 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
         "version": "1",
         "references": reference.sha256,
         "rights": "creator: Mori Haruka, copyright: © 2026",
+        "rights owner": "Mori Design Studio",
+        "rights licence": "Commissioned",
+        "rights until": "",
         "model": "demo",
         "size": "384x256",
         "made as": "384x256",
@@ -106,7 +119,7 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
         "guidance": "5.0",
         "scheduler": "ddim",
         "strength": "1.5",
-        "approved by": "Ito Kenji",
+        "approved by": "First; Ito Kenji",
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": str(len(data)),
         "note": "",
@@ -118,8 +131,55 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     assert entry["settings"]["style text"] == "vintage"
     assert [(each["verdict"], each["by"]) for each in entry["decisions"]] == [
         ("rejected", "First"),
+        ("approved", "First"),
         ("approved", "Ito Kenji"),
     ]
+
+
+def test_a_picture_made_again_tells_its_version_strength_and_campaign(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox\nan owl", strength="1", campaign="Spring")
+    autumn = make.image_set(campaign="Autumn").campaign
+    old, other = image_set.images
+    old.campaign = autumn
+    draft = AgainDraft.parse({"prompt": "a red fox", "strength": "0.5"})
+    (new,) = versions.again(session, user, old.id, draft, MODEL, unit_size=4)
+    make.finish(image_set)
+    for image in (new, other):
+        make.decide(image)
+    opened = unzipped(session, ready(user, set_id=image_set.id), preparer)
+    told = [(row["file"], row["picture version"], row["strength"], row["campaign"]) for row in lines(opened)]
+    assert told == [
+        ("autumn-retro-sunburst-001-a-red-fox.png", "2", "0.5", "Autumn"),
+        ("spring-retro-sunburst-002-an-owl.png", "1", "1.0", "Spring"),
+    ]
+    entries = json.loads(opened.read("manifest.json"))["files"]
+    assert [(each["version"], each["settings"]["strength"]) for each in entries] == [(2, 0.5), (1, 1.0)]
+    assert [row["file"] for row in lines(unzipped(session, ready(user, campaign_id=autumn.id), preparer))] == [
+        told[0][0]
+    ]
+
+
+def test_a_ready_export_keeps_a_picture_that_is_made_again(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox\nan owl")
+    export = ready(user, set_id=image_set.id)
+    before = unzipped(session, export, preparer).namelist()
+    versions.again(session, user, image_set.images[0].id, AgainDraft(prompt="a red fox"), MODEL, unit_size=4)
+    make.finish(image_set)
+    session.commit()
+    assert unzipped(session, export, preparer).namelist() == before
+    after = unzipped(session, ready(user, set_id=image_set.id), preparer)
+    assert [row["prompt"] for row in lines(after)] == ["an owl"], "the new one is not approved"
+    service.prepare_again(session, user, export.id)
+    session.commit()
+    assert preparer.prepare(export.id)
+    session.refresh(export)
+    assert unzipped(session, export, preparer).namelist() == before
 
 
 def test_a_decision_after_the_export_was_asked_for_changes_nothing_in_it(

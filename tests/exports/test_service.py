@@ -9,6 +9,8 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import queries, service
 from app.exports.options import ExportOptions
 from app.exports.queries import ApprovedRow
+from app.gallery import service as gallery
+from app.gallery.search import EVERYTHING, PictureFilter
 from app.models import Act, AuditEvent, Export, ExportFile, ExportState, ImageSet, Role, User, Verdict
 from tests.factory import Factory
 from tests.statements import counted
@@ -23,7 +25,12 @@ def approved_set(make: Factory, user: User | None = None, **values: object) -> I
 
 
 def rows_of(session: Session, user: User, **wanted: object) -> list[ApprovedRow]:
-    return service.approved(session, user, service.selection(session, user, **wanted))  # type: ignore[arg-type]
+    selection = service.selection(session, user, **wanted)  # type: ignore[arg-type]
+    taken = service.tally(session, user, selection)
+    rows = service.first(session, user, selection, 1000)
+    assert sum(each.pictures for each in taken) == len(rows)
+    assert sum(each.bytes for each in taken) == sum(row.bytes for row in rows)
+    return rows
 
 
 def created(session: Session, user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
@@ -105,7 +112,7 @@ def test_reading_takes_one_statement(session: Session, make: Factory, database: 
     approved_set(make, user, prompts="a fox\n" * 20)
     session.commit()
     with database.read() as reading, counted(database) as seen:
-        assert len(queries.approved(reading, user)) == 20
+        assert len(list(queries.approved(reading, user))) == 20
     assert len(seen) == 1
 
 
@@ -116,6 +123,111 @@ def test_creating_is_recorded(session: Session, make: Factory) -> None:
     events = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.EXPORT_CREATE)).all()
     assert [(event.subject, event.subject_id, event.user_id) for event in events] == [("exports", export.id, user.id)]
     assert events[0].details["pictures"] == 2
+
+
+def test_read_and_written_in_chunks(session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, style = make.user(), make.style()
+    sets = [approved_set(make, user, style=style, prompts="a\nb\nc", name=f"Set {n}") for n in range(3)]
+    options = ExportOptions(template="{set}-{n}", sizes=("original", "64x64"))
+    whole = created(session, user, options, campaign_id=sets[0].campaign_id)
+    monkeypatch.setattr(queries, "CHUNK", 2)
+    monkeypatch.setattr(service, "ROWS", 4)
+    assert created(session, user, options, campaign_id=sets[0].campaign_id) is whole
+    again = created(session, make.user(Role.MANAGER), options, campaign_id=sets[0].campaign_id)
+    assert again is not whole
+    assert names_of(session, again) == names_of(session, whole)
+    assert len(set(names_of(session, again))) == again.total == 18
+
+
+# All that match a search
+
+
+FOXES = PictureFilter(q="fox", oldest=True)
+
+
+def test_what_is_approved_of_all_that_match(session: Session, make: Factory) -> None:
+    user, style = make.user(), make.style()
+    first = approved_set(make, user, style=style, prompts="a fox\nan owl", campaign="Spring")
+    second = make.finished_set(user, style=style, prompts="a red fox\na fox at night", campaign="Winter")
+    make.decide(second.images[1])
+    gallery.delete(session, user, [approved_set(make, user, style=style, prompts="a lost fox").images[0].id])
+    wanted = service.selection(session, user, search=FOXES)
+    assert (wanted.number, wanted.title) == (3, "pictures that match")
+    export = created(session, user, search=FOXES)
+    assert names_of(session, export) == [
+        "spring-retro-sunburst-001-a-fox.png",
+        "winter-retro-sunburst-002-a-fox-at-night.png",
+    ]
+    assert (export.name, export.pictures, export.campaign_id, export.set_id) == ("pictures-fox-approved", 2, None, None)
+    assert created(session, user, search=EVERYTHING).pictures == 3
+    assert created(session, user, image_ids=[first.images[0].id]).pictures == 1
+    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.EXPORT_CREATE)).first()
+    assert event is not None
+    assert (event.details["search"], event.details["pictures"]) == ("q=fox&order=oldest", 2)
+
+
+def test_a_search_is_frozen_when_it_is_asked_for(session: Session, make: Factory) -> None:
+    user, style = make.user(), make.style()
+    image_set = make.finished_set(user, style=style, prompts="a fox\na fox at night")
+    make.decide(image_set.images[0])
+    export = created(session, user, search=FOXES)
+    before = names_of(session, export)
+    make.decide(image_set.images[0], Verdict.REJECTED)
+    make.decide(image_set.images[1])
+    approved_set(make, user, style=style, prompts="one more fox")
+    session.flush()
+    assert names_of(session, export) == before
+    assert [name[-12:] for name in before] == ["01-a-fox.png"]
+    again = created(session, user, search=FOXES)
+    assert again is not export
+    assert [name.split("-0")[1] for name in names_of(session, again)] == [
+        "01-a-fox-at-night.png",
+        "02-one-more-fox.png",
+    ]
+
+
+def test_a_search_has_no_limit_but_that_of_a_zip(
+    session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make.user()
+    images = approved_set(make, user, prompts="\n".join(f"fox {n}" for n in range(5))).images
+    monkeypatch.setattr(service, "MOST_CHOSEN", 3)
+    with pytest.raises(Invalid, match="5 pictures were chosen one by one; at most 3 can"):
+        created(session, user, image_ids=[image.id for image in images])
+    assert created(session, user, search=FOXES).pictures == 5
+    monkeypatch.setattr(service, "MOST_FILES", 9)
+    two = ExportOptions(sizes=("original", "64x64"))
+    with pytest.raises(Invalid, match="These are 10 files; a zip holds at most 9") as raised:
+        created(session, user, two, search=FOXES)
+    assert raised.value.field == "sizes"
+    monkeypatch.setattr(service, "MOST_FILES", 4)
+    with pytest.raises(Invalid, match="These are 5 files; a zip holds at most 4"):
+        rows_of(session, user, search=FOXES)
+
+
+def test_nothing_of_a_search(session: Session, make: Factory) -> None:
+    user = make.user()
+    make.finished_set(user, prompts="an owl")
+    theirs = approved_set(make, prompts="a bell")
+    for q, refusal, sentence in (
+        ("zebra", Conflict, "no picture matches"),
+        ("owl", Conflict, "none of these pictures is approved yet"),
+        ("bell", Forbidden, "other people's"),
+    ):
+        with pytest.raises(refusal, match=sentence):
+            rows_of(session, user, search=PictureFilter(q=q))
+    with pytest.raises(Conflict, match="no picture matches"):
+        rows_of(session, make.user(active=False), search=EVERYTHING)
+    assert len(rows_of(session, theirs.owner, search=EVERYTHING)) == 1
+
+
+def test_other_peoples_are_counted_and_left_out(session: Session, make: Factory) -> None:
+    user = make.user()
+    approved_set(make, user, prompts="a fox")
+    approved_set(make, prompts="a fox\nan owl")
+    for who, number in ((user, 2), (make.user(Role.MANAGER), 0)):
+        wanted = service.selection(session, who, search=EVERYTHING)
+        assert service.left_out(session, who, wanted, service.tally(session, who, wanted)) == number
 
 
 # Who may

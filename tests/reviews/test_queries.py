@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.exports import service as exports
 from app.exports.options import ExportOptions
-from app.models import ImageSet, Role, User, Verdict
+from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import queries, service
 from app.reviews.queries import Need, Scope
 from app.sets import service as sets
@@ -33,18 +33,25 @@ def ids(image_set: ImageSet) -> list[int]:
 
 def scopes(image_set: ImageSet) -> list[Scope]:
     code = image_set.style_version.style.code
-    return [Scope(image_set.id), Scope(style_code=code), Scope(campaign_id=image_set.campaign_id)]
+    return [
+        Scope(image_set.id),
+        Scope(style_code=code),
+        Scope(campaign_id=image_set.campaign_id),
+        Scope(owner_id=image_set.owner_id),
+        Scope(image_set.id, code, image_set.campaign_id, image_set.owner_id),
+    ]
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", range(5))
 def test_scope(session: Session, make: Factory, image_set: ImageSet, which: int) -> None:
     make.finished_set(campaign="Another")
     make.image_set(style=image_set.style_version.style, campaign=image_set.campaign.name)  # queued: not to review
     user, scope = make.user(Role.REVIEWER), scopes(image_set)[which]
-    assert [row.prompt for row in queries.strip(session, user, scope)] == ["a", "b", "c", "d", "e"]
+    assert queries.neighbours(session, user, scope, ids(image_set)[4]).place == 5
+    assert queries.neighbours(session, user, scope, ids(image_set)[0]).total == 5
     assert queries.pending_count(session, user, scope) == 3
     assert queries.pending_count(session, user) == 5
-    assert queries.first_open(session, user, scope) == ids(image_set)[1]
+    assert queries.next_open(session, user, scope) == ids(image_set)[1]
     assert queries.tally(session, user, scope) == {
         "approved": 1,
         "changes_requested": 0,
@@ -71,14 +78,92 @@ def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
     make.decide(a)
     assert queries.neighbours(session, user, Scope(image_set.id), b.id).next_open_id is None
     make.decide(b)
-    assert queries.first_open(session, user, Scope(image_set.id)) is None
+    assert queries.next_open(session, user, Scope(image_set.id)) is None
+
+
+def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Factory) -> None:
+    """Where two must approve, a picture leaves the queue of whoever has, and comes back when that is withdrawn."""
+    image_set = make.finished_set(prompts="a\nb")
+    a, b = image_set.images
+    one, two, manager = make.user(Role.REVIEWER), make.user(Role.REVIEWER), make.user(Role.MANAGER)
+    service.set_approvals(session, manager, image_set.campaign_id, 2)
+    decision = service.decide(session, one, a.id, "approved", None)
+    session.flush()
+    assert [queries.pending_count(session, who) for who in (one, two)] == [1, 2]
+    assert [queries.next_open(session, who, Scope()) for who in (one, two)] == [b.id, a.id]
+    assert [[need.count for need in queries.needs(session, who)] for who in (one, two)] == [[1], [2]]
+    assert [(row.decision, row.approvals) for row in queries.strip(session, one, image_set.id, 1)] == [
+        (None, 1),
+        (None, 0),
+    ]
+    service.withdraw(session, one, decision.id)
+    session.flush()
+    assert queries.next_open(session, one, Scope()) == a.id
 
 
 def test_strip_around_a_picture(session: Session, make: Factory) -> None:
     image_set, user = make.finished_set(prompts="a fox\n" * 12), make.user(Role.REVIEWER)
-    around = image_set.images[6]
-    rows = queries.strip(session, user, Scope(image_set.id), around=around.id, limit=6)
+    rows = queries.strip(session, user, image_set.id, around=7, limit=6)
     assert [row.position for row in rows] == [4, 5, 6, 7, 8, 9]
+
+
+def made_again(session: Session, image: Image) -> Image:
+    """The next version of a picture, finished."""
+    copied = ("set_id", "position", "owner_id", "campaign_id", "style_id", "prompt", "seed", "sha256", "bytes")
+    again = Image(**{name: getattr(image, name) for name in copied}, version=image.version + 1)
+    again.state, again.shown, again.finished_at = State.FINISHED, True, image.finished_at
+    image.superseded, image.shown = True, False
+    session.add(again)
+    session.flush()
+    return again
+
+
+def test_only_the_newest_version_is_to_review(session: Session, make: Factory, image_set: ImageSet) -> None:
+    user, (_, *others) = make.user(Role.REVIEWER), ids(image_set)
+    again = made_again(session, image_set.images[0])
+    assert [row.id for row in queries.strip(session, user, image_set.id, 1)] == [again.id, *others]
+    assert queries.pending_count(session, user) == 4, "it begins undecided"
+    assert queries.tally(session, user, Scope())["approved"] == 0
+    assert queries.neighbours(session, user, Scope(), again.id).total == 5
+
+
+def test_what_was_said_of_all_versions(session: Session, make: Factory, image_set: ImageSet) -> None:
+    user, first = make.user(), image_set.images[0]
+    service.comment(session, user, first.id, "The ear is gone", 0.5, 0.5)
+    service.comment(session, user, first.id, "And brighter")
+    service.comment(session, user, image_set.images[1].id, "Another picture")
+    again = made_again(session, first)
+    service.comment(session, user, again.id, "The tail too", 0.1, 0.9)
+    for image in (first, again):
+        found = queries.conversations(session, user, image)
+        assert [(each.version, each.number, each.thread.comments[0].body) for each in found] == [
+            (1, 1, "The ear is gone"),
+            (1, None, "And brighter"),
+            (2, 2, "The tail too"),
+        ]
+
+
+def test_scope_options(session: Session, make: Factory, image_set: ImageSet) -> None:
+    options = queries.scope_options(session, make.user())
+    assert options.campaigns == [(image_set.campaign_id, image_set.campaign.name)]
+    assert options.styles == [(image_set.style_version.style.code, image_set.style_version.style.name)]
+    assert options.owners == [(image_set.owner_id, image_set.owner.name)]
+
+
+def test_the_queue_is_read_by_indexes(session: Session, make: Factory, image_set: ImageSet, database: Database) -> None:
+    """None of what every page and every decision asks walks the table of all pictures."""
+    user = make.user(Role.REVIEWER)
+    session.commit()
+    with database.read() as reading, counted(database) as seen:
+        for scope in (Scope(), *scopes(image_set)):
+            queries.pending_count(reading, user, scope)
+            queries.next_open(reading, user, scope, 2)
+            queries.tally(reading, user, scope)
+    with database.read() as reading:
+        for statement in seen:
+            plan = reading.connection().exec_driver_sql("EXPLAIN QUERY PLAN " + statement.replace("?", "1"))
+            scans = [row.detail for row in plan if row.detail.startswith("SCAN")]
+            assert all("INDEX" in scan or "CONSTANT ROW" in scan for scan in scans), (statement, scans)
 
 
 def test_latest_names_who(session: Session, make: Factory, image_set: ImageSet) -> None:
@@ -100,16 +185,19 @@ def test_history_in_one_statement_each(
     session.commit()
     with database.read() as reading, counted(database) as seen:
         assert all(row.user.name for row in queries.decisions(reading, user, image.id))
-        assert all(row.user.name for row in queries.comments(reading, user, image.id))
-    assert len(seen) == 2
+        found = queries.conversations(reading, user, image)
+        assert [comment.user.name for each in found for comment in each.thread.comments]
+    assert len(seen) == 3  # decisions; threads; comments
 
 
 def test_closed_account_sees_nothing(session: Session, make: Factory, image_set: ImageSet) -> None:
     closed = make.user(Role.ADMIN, active=False)
     assert queries.pending_count(session, closed) == 0
-    assert queries.strip(session, closed, Scope()) == []
+    assert queries.strip(session, closed, image_set.id, 1) == []
+    assert queries.next_open(session, closed, Scope()) is None
     assert queries.decisions(session, closed, image_set.images[0].id) == []
-    assert queries.comments(session, closed, image_set.images[0].id) == []
+    assert queries.conversations(session, closed, image_set.images[0]) == []
+    assert queries.people(session, closed) == []
     assert queries.needs(session, closed) == []
 
 
@@ -155,6 +243,42 @@ def test_need_to_change_is_the_owners(session: Session, make: Factory) -> None:
     assert only(session, owner).comment == "魚の目をもう少し大きく"
     make.decide(image)
     assert ("changes", image_set.id) not in kinds(session, owner)
+
+
+def test_need_to_change_names_who_asked_for_what_is_still_to_change(session: Session, make: Factory) -> None:
+    owner = make.user()
+    first, second = make.finished_set(owner).images
+    make.decide(first, Verdict.CHANGES_REQUESTED, make.user(Role.REVIEWER, name="Ito Kenji"))
+    make.decide(second, Verdict.CHANGES_REQUESTED, make.user(Role.REVIEWER, name="佐藤 美咲"))
+    make.decide(second, Verdict.REJECTED)
+    assert only(session, owner).who == "Ito Kenji"
+
+
+def test_need_to_change_needs_no_decision(session: Session, make: Factory) -> None:
+    """As of pictures that were brought here from elsewhere with their outcome."""
+    owner = make.user()
+    image = make.finished_set(owner).images[0]
+    image.decision = Verdict.CHANGES_REQUESTED
+    session.flush()
+    need = only(session, owner)
+    assert (need.kind, need.who, need.at, need.image_ids) == ("changes", "", image.finished_at, [image.id])
+
+
+def test_need_to_answer_ends_when_the_picture_is_opened(session: Session, make: Factory) -> None:
+    owner, haruka = make.user(name="Ito Kenji"), make.user(name="Mori Haruka")
+    image = make.finished_set(owner).images[0]
+    for body in ("@Mori Haruka the ear", "and @mori haruka the tail"):
+        service.comment(session, owner, image.id, body)
+    need = only(session, haruka)
+    assert (need.kind, need.who, need.count, need.comment, need.image_ids) == (
+        "mention",
+        "Ito Kenji",
+        2,
+        "and @mori haruka the tail",
+        [image.id],
+    )
+    service.see_mentions(session, haruka, image)
+    assert kinds(session, haruka) == []
 
 
 def test_need_to_retry_is_the_owners(session: Session, make: Factory) -> None:

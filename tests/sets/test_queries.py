@@ -10,7 +10,7 @@ from app.database import Database
 from app.errors import NotFound
 from app.models import Image, ImageSet, State, User, Verdict
 from app.sets import queries, service
-from app.sets.queries import NOT_REVIEWED, Counts, PictureFilter
+from app.sets.queries import Counts
 from app.styles import service as styles
 from tests.factory import Factory
 from tests.statements import counted, plan
@@ -45,13 +45,14 @@ def test_image_brings_all_that_a_page_shows(session: Session, make: Factory, dat
         assert seen == []
 
 
-def test_images_in_order_with_units(session: Session, make: Factory, database: Database) -> None:
+def test_places_in_order_with_units(session: Session, make: Factory, database: Database) -> None:
     user = make.user()
     image_set = make.image_set(prompts="a\nb\nc", unit_size=2)
     session.commit()
     with database.read() as reading, counted(database) as seen:
-        images = queries.images(reading, user, image_set.id)
-        assert [(image.prompt, image.unit and image.unit.tries) for image in images] == [("a", 0), ("b", 0), ("c", 0)]
+        faces = [place.face for place in queries.places(reading, user, image_set.id)]
+        assert [(image.prompt, image.unit and image.unit.tries) for image in faces] == [("a", 0), ("b", 0), ("c", 0)]
+        assert {image.campaign.name for image in faces} == {"Unsorted"}
     assert len(seen) == 1
 
 
@@ -78,12 +79,11 @@ def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
         queries.image(session, closed, image_set.images[0].id)
     with pytest.raises(NotFound):
         queries.campaign(session, closed, image_set.campaign_id)
-    assert queries.images(session, closed, image_set.id) == []
+    assert queries.places(session, closed, image_set.id) == queries.positions(session, closed, image_set.id) == []
+    assert queries.image_ids(session, closed, image_set.id) == []
     for every in (queries.cards, queries.queue, queries.campaigns):
         assert every(session, closed) == []
-    assert queries.pictures(session, closed, PictureFilter()) == []
-    assert queries.pictures_count(session, closed) == queries.count(session, closed) == 0
-    assert queries.picture_options(session, closed, PictureFilter()).decisions == {}
+    assert queries.count(session, closed) == 0
 
 
 # Sets
@@ -232,110 +232,12 @@ def test_mean_unit_seconds(session: Session, make: Factory) -> None:
     assert 0 <= seconds < 60
 
 
-# The gallery
-
-
-@pytest.fixture
-def gallery(make: Factory) -> dict[str, Image]:
-    """Five finished pictures by name, and one queued that never shows."""
-    poster, ink = make.style(name="Poster"), make.style(name="Ink")
-    mori, ito = make.user(name="Mori"), make.user(name="Ito")
-    fox, owl, pear = make.finished_set(
-        mori, poster, prompts="A Fox\nan owl\n100% pear", campaign="Spring", seed=70
-    ).images
-    grapes, cat = make.finished_set(ito, ink, prompts="露のついたぶどう\na cat", campaign="Autumn", seed=90).images
-    make.image_set(mori, poster, prompts="a queued fox", campaign="Spring")
-    make.decide(fox)
-    make.decide(owl, Verdict.REJECTED)
-    make.decide(cat)
-    make.decide(cat, Verdict.WITHDRAWN)
-    return {"fox": fox, "owl": owl, "pear": pear, "grapes": grapes, "cat": cat}
-
-
-def shown(session: Session, gallery: dict[str, Image], wanted: PictureFilter) -> list[str]:
-    names = {image.id: name for name, image in gallery.items()}
-    user = session.scalars(select(User)).first()
-    assert user
-    cells = queries.pictures(session, user, wanted)
-    assert queries.pictures_count(session, user, wanted) == len(cells)
-    return [names[cell.id] for cell in cells]
-
-
-def test_gallery_shows_the_newest_first(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
-    assert shown(session, gallery, PictureFilter()) == ["cat", "grapes", "pear", "owl", "fox"]
-    cell = queries.pictures(session, make.user(), PictureFilter())[-1]
-    assert (cell.prompt, cell.width, cell.height, cell.decision) == ("A Fox", 256, 256, Verdict.APPROVED)
-    assert (cell.style_name, cell.owner, cell.set_id) == ("Poster", "Mori", gallery["fox"].set_id)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "names"),
-    [
-        (PictureFilter(decision=["approved"]), ["fox"]),
-        (PictureFilter(decision=["approved", "rejected"]), ["owl", "fox"]),
-        (PictureFilter(decision=[NOT_REVIEWED]), ["grapes", "pear"]),
-        (PictureFilter(decision=["withdrawn", NOT_REVIEWED]), ["cat", "grapes", "pear"]),
-        (PictureFilter(decision=["nonsense"]), []),
-        (PictureFilter(q="fox"), ["fox"]),
-        (PictureFilter(q="ぶどう"), ["grapes"]),
-        (PictureFilter(q="a  CAT"), ["cat"]),
-        (PictureFilter(q="100%"), ["pear"]),
-        (PictureFilter(q="%"), ["pear"]),
-        (PictureFilter(q="_"), []),
-        (PictureFilter(q="71"), ["owl"]),
-        (PictureFilter(q="9" * 30), []),
-        (PictureFilter(style=["SOR-NONE"]), []),
-    ],
-)
-def test_gallery_filtered(session: Session, gallery: dict[str, Image], wanted: PictureFilter, names: list[str]) -> None:
-    assert shown(session, gallery, wanted) == names
-
-
-def test_gallery_filtered_by_style_campaign_owner_set(session: Session, gallery: dict[str, Image]) -> None:
-    image_set = gallery["fox"].image_set
-    code = image_set.style_version.style.code
-    mine = ["pear", "owl", "fox"]
-    assert shown(session, gallery, PictureFilter(style=[code])) == mine
-    assert shown(session, gallery, PictureFilter(campaign=[image_set.campaign_id])) == mine
-    assert shown(session, gallery, PictureFilter(owner=[image_set.owner_id])) == mine
-    assert shown(session, gallery, PictureFilter(set=image_set.id)) == mine
-    assert shown(session, gallery, PictureFilter(set=image_set.id, decision=["rejected"], style=[code])) == ["owl"]
-
-
-def test_gallery_page_by_page(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
-    user = make.user()
-    first = queries.pictures(session, user, PictureFilter(), limit=2)
-    make.finished_set(user)  # newcomers shift nothing
-    second = queries.pictures(session, user, PictureFilter(), after=first[-1].id, limit=2)
-    third = queries.pictures(session, user, PictureFilter(), after=second[-1].id, limit=2)
-    seen = [cell.id for cell in first + second + third]
-    assert seen == sorted((image.id for image in gallery.values()), reverse=True)
-
-
-def test_options_count_under_the_other_filters(session: Session, make: Factory, gallery: dict[str, Image]) -> None:
-    user = make.user()
-    options = queries.picture_options(session, user, PictureFilter())
-    assert options.decisions == {"approved": 1, "rejected": 1, "withdrawn": 1, NOT_REVIEWED: 2}
-    assert [(option.name, option.count) for option in options.styles] == [("Poster", 3), ("Ink", 2)]
-    assert [(option.name, option.count) for option in options.campaigns] == [("Spring", 3), ("Autumn", 2)]
-    assert [(option.name, option.count) for option in options.owners] == [("Mori", 3), ("Ito", 2)]
-    poster = gallery["fox"].image_set.style_version
-    assert options.styles[0].reference_id == poster.references[0].reference_id
-
-    narrowed = queries.picture_options(session, user, PictureFilter(style=[poster.style.code], decision=["approved"]))
-    assert narrowed.decisions == {"approved": 1, "rejected": 1, NOT_REVIEWED: 1}
-    assert [(option.name, option.count) for option in narrowed.styles] == [("Poster", 1)]
-    assert [(option.name, option.count) for option in narrowed.owners] == [("Mori", 1)]
-
-
 # What it costs
 
 
 def statements(database: Database, user: User, set_id: int) -> list[int]:
     """How many statements each page takes."""
     pages: list[Callable[[Session], object]] = [
-        lambda session: queries.pictures(session, user, PictureFilter()),
-        lambda session: queries.picture_options(session, user, PictureFilter()),
         lambda session: queries.cards(session, user),
         lambda session: queries.queue(session, user),
         lambda session: queries.campaigns(session, user),
@@ -360,23 +262,11 @@ def test_pages_take_as_many_statements_for_many_as_for_few(session: Session, mak
         return waiting
 
     few = statements(database, user, more(1).id)
-    assert few[0] == 1
     many = statements(database, user, more(6).id)
     assert many[:-1] == few[:-1]
 
 
-@pytest.mark.parametrize("wanted", [PictureFilter(), PictureFilter(decision=["approved"]), PictureFilter(q="fox")])
-def test_gallery_walks_an_index_and_sorts_nothing(session: Session, make: Factory, wanted: PictureFilter) -> None:
-    statement = queries._pictures(make.user(), wanted).order_by(Image.id.desc()).limit(60)
-    steps = plan(session, statement)
-    assert "USING INDEX" in steps[0]
-    assert "images" in steps[0]
-    assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps)
-
-
-def test_counts_use_indexes(session: Session, make: Factory) -> None:
-    waiting = select(func.count()).where(Image.state == State.FINISHED, queries.TO_REVIEW)
-    for statement in (waiting, queries._pictures(make.user(), PictureFilter()).with_only_columns(func.count())):
-        steps = plan(session, statement)
-        assert steps
-        assert not any(step.startswith("SCAN") for step in steps)
+def test_counts_use_indexes(session: Session) -> None:
+    steps = plan(session, select(func.count()).where(Image.shown, queries.TO_REVIEW))
+    assert steps
+    assert not any(step.startswith("SCAN") for step in steps)

@@ -202,7 +202,7 @@ def test_code_as_typed_is_understood(make: Factory) -> None:
         ({"scheduler": "magic"}, {"scheduler": "The scheduler is one of euler, ddim; 'magic' was given."}),
         (
             {"prompts": "a fox\n" * 100, "count": 16},
-            {"count": "100 prompts × 16 are 1600 pictures; a set makes at most 1000."},
+            {"count": "100 prompts × 16 are 1\u202f600 pictures; a set makes at most 1\u202f000."},
         ),
     ],
 )

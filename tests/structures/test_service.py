@@ -139,7 +139,7 @@ def test_every_image_gets_the_map_of_its_prompt(session: Session, files: Files, 
     assert maps(first) == (path_a, path_a)
     assert maps(second) == (path_a, path_b)
     assert maps(third) == (path_b, path_b)
-    second.images[0].state = State.FINISHED
+    second.images[0].state, second.images[0].shown = State.FINISHED, True
     assert maps(second) == (path_b,)
 
 

@@ -155,7 +155,7 @@ def test_create(session: Session, make: Factory) -> None:
 
 def test_create_is_recorded(session: Session, make: Factory) -> None:
     user = make.user()
-    style = make.style(user)
+    style = make.style(user, make.reference())
     acts = session.scalars(select(AuditEvent.act).where(AuditEvent.user_id == user.id)).all()
     assert acts == [Act.STYLE_CREATE, Act.STYLE_VERSION]
     assert style.owner_id == user.id

@@ -38,5 +38,5 @@ def test_what_cannot_be_read(tmp_path: Path, given: list[str], sentence: str) ->
 
 @pytest.mark.parametrize("count", [0, 2, 21])
 def test_too_few_or_too_many_pictures(count: int) -> None:
-    with pytest.raises(Invalid, match=f"from 3 to 20 pictures; {count} were given"):
+    with pytest.raises(Invalid, match=f"from 3 to 20 pictures; {count} pictures were given"):
         command.check_pictures([Path(str(number)) for number in range(count)])

@@ -103,10 +103,10 @@ def test_signing_out(designer: Browser) -> None:
 
 
 def test_an_invitation(server: Server, admin: Browser) -> None:
-    page = admin.post("/people/invite", data={"role": "reviewer"})
-    assert page.status_code == 200
-    link = re.search(r'value="(http[^"]+/setup/[^"]+)"', page.text)
+    assert admin.post("/people/invite", data={"role": "reviewer"}).headers["location"] == "/people"
+    link = re.search(r'value="(http[^"]+/setup/[^"]+)"', admin.get("/people").text)
     assert link is not None
+    assert "/setup/" not in admin.get("/people").text, "shown only once"
     path = "/setup/" + link[1].rsplit("/", 1)[1]
     with Browser(server.url) as browser:
         assert "invited as <strong>reviewer</strong>" in browser.get(path).text

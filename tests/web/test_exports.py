@@ -4,9 +4,11 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 
+from app.exports import service
 from app.exports.service import EXTRAS
 from app.models import Act, AuditEvent, Export, ExportState, Role, Share
 from tests.web.server import Browser, Server, making, share_link, shared_export
@@ -40,13 +42,22 @@ def wait_until_ready(server: Server, export_id: int) -> None:
         assert session.get(Export, export_id).state == ExportState.READY
 
 
-@pytest.mark.parametrize("path", ["/sets/1/export", "/campaigns/1/export", "/pictures/export?ids=1&ids=2"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sets/1/export",
+        "/campaigns/1/export",
+        "/pictures/export?ids=1&ids=2",
+        "/pictures/export?all=1&query=",
+        "/pictures/export?all=1&query=campaign%3D1%26decision%3Dapproved%26order%3Doldest&ids=9",
+    ],
+)
 def test_one_click_is_enough(server: Server, manager: Browser, set_id: int, path: str) -> None:
     """The form as it comes makes a zip of everything."""
     html = manager.get(path).text
     assert "2 approved pictures" in html
     assert "spring-retro-sunburst-001-a-fox.png" in html
-    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="(\d+)">', html)
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', unescape(html))
     form: dict[str, list[str]] = {"format": ["png"], "sizes": ["original"], "manifests": ["1"], "certificate": ["1"]}
     for name, value in hidden:
         form.setdefault(name, []).append(value)
@@ -60,6 +71,70 @@ def test_one_click_is_enough(server: Server, manager: Browser, set_id: int, path
     with zipfile.ZipFile(io.BytesIO(manager.get("/exports/1/download.zip").content)) as archive:
         assert len(archive.namelist()) == 5
         assert set(archive.namelist()) >= set(EXTRAS) - {"missing-files.txt"}
+
+
+def test_a_search_says_how_many_it_takes_of_how_many(server: Server, manager: Browser, set_id: int) -> None:
+    with making(server) as make:
+        make.finished_set(prompts="a fox at night\n" * 3, campaign="Winter")
+    html = " ".join(manager.get("/pictures/export?all=1&query=q%3Dfox%26order%3Doldest").text.split())
+    assert "Export pictures that match" in html
+    assert re.search(r"1 approved picture</strong>.*?of the <a .*?>4 that match</a>", html)
+    assert 'href="/pictures?q=fox&amp;order=oldest"' in html
+    assert 'name="ids"' not in html
+    html = " ".join(manager.get("/pictures/export?all=1").text.split())
+    assert re.search(r"2 approved pictures</strong>.*?of <a .*?>all 5</a>", html)
+    html = " ".join(manager.get("/pictures/export?ids=1&ids=2&ids=3").text.split())
+    assert re.search(r"2 approved pictures</strong> <span[^>]*>of 3 chosen</span>", html)
+
+
+def test_a_designer_reads_how_many_are_left_out(server: Server, sign_in: Callable[..., Browser], set_id: int) -> None:
+    designer = sign_in()
+    with making(server) as make:
+        own = make.finished_set(designer.user, prompts="a fox at night")
+        make.decide(own.images[0])
+    html = " ".join(re.sub(r"<[^>]+>", "", designer.get("/pictures/export?all=1").text).split())
+    assert "2 approved pictures are other people's, and left out: they or a manager can download them." in html
+    assert "other people" not in designer.get(f"/sets/{own.id}/export").text
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "sentence"),
+    [
+        ("all=1&query=q%3Dzebra", 409, "There is nothing to download: no picture matches."),
+        ("all=1&query=decision%3Drejected", 409, "There is nothing to download"),
+        ("", 422, "Choose the pictures to download."),
+        ("ids=x", 422, "Choose the pictures to download."),
+        ("&".join(f"ids={n}" for n in range(1001)), 422, "1\u202f001 pictures were chosen one by one"),
+    ],
+)
+def test_nothing_or_too_much_is_one_sentence(
+    manager: Browser, set_id: int, query: str, status: int, sentence: str
+) -> None:
+    answer = manager.get(f"/pictures/export?{query}")
+    assert answer.status_code == status
+    assert sentence in answer.text
+
+
+def test_more_files_than_a_zip_holds_422(
+    server: Server, manager: Browser, set_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_FILES", 3)
+    values = {name: value for name, value in FORM.items() if name != "set_id"} | {"all": "1", "query": "campaign=1"}
+    sentence = "These are 4 files; a zip holds at most 3."
+    assert sentence in manager.get("/exports/example", params=values).text
+    answer = manager.post("/exports", data=values)
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert 'name="query" value="campaign=1"' in answer.text, "the form is still there"
+    assert manager.post("/exports", data=values | {"sizes": "original"}).status_code == 303
+
+
+def test_hundreds_are_chosen_one_by_one(server: Server, manager: Browser) -> None:
+    with making(server) as make:
+        images = make.finished_set(prompts="a fox\n" * 3).images
+        make.decide(images[0])
+    chosen = {"ids": list(range(1, 900)), "format": "png", "sizes": "original", "template": "{n}"}
+    assert manager.post("/exports", data=chosen).status_code == 303
 
 
 def test_what_was_chosen_is_what_comes(server: Server, manager: Browser, set_id: int) -> None:
@@ -160,8 +235,10 @@ def test_deleting(server: Server, manager: Browser, set_id: int) -> None:
 
 def test_a_guest_downloads_by_a_link(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
-    html = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "note": "Agency"}).text
-    link = re.search(r'value="http://[^"]*(/shared/[\w-]+)"', html)
+    answer = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "note": "Agency"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/exports/{export.id}#sharing")
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    link = re.search(r'value="http://[^"]*(/shared/[\w-]+)"', manager.get(f"/exports/{export.id}").text)
     assert link
     assert link[1] not in manager.get(f"/exports/{export.id}").text, "it is shown only once"
     page = guest.get(link[1]).text
@@ -172,6 +249,18 @@ def test_a_guest_downloads_by_a_link(server: Server, manager: Browser, guest: Br
     assert "1 download" in manager.get(f"/exports/{export.id}").text
     for path in ("/", f"/exports/{export.id}", "/sets/1"):
         assert guest.get(path).status_code == 303, "the link opens nothing else"
+
+
+def test_a_new_link_is_shown_on_no_other_page(server: Server, manager: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    other, _ = shared_export(server, set_id)
+    token, _ = share_link(server, other.id)
+    for secret in (token, "nonsense"):
+        manager.cookies.set("once", secret, domain="127.0.0.1", path=f"/exports/{export.id}")
+        answer = manager.get(f"/exports/{export.id}")
+        assert secret not in answer.text
+        assert "The link</h2>" not in answer.text
+        assert 'once=""' in answer.headers["set-cookie"]
 
 
 def test_a_password_is_asked_for_first(server: Server, guest: Browser, set_id: int) -> None:

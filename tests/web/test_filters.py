@@ -6,18 +6,6 @@ from app.models import now
 from app.web import filters
 
 
-@pytest.mark.parametrize(("number", "written"), [(0, "0"), (999, "999"), (1631, "1\u202f631"), (None, "")])
-def test_thin(number: int | None, written: str) -> None:
-    assert filters.thin(number) == written
-
-
-def test_plural() -> None:
-    assert filters.plural(1, "picture") == "1 picture"
-    assert filters.plural(0, "picture") == "0 pictures"
-    assert filters.plural(2, "person", "people") == "2 people"
-    assert filters.plural(None, "picture") == ""
-
-
 @pytest.mark.parametrize(
     ("size", "written"),
     [(0, "0 bytes"), (1024, "1 kB"), (32 * 2**20, "32 MB"), (int(1.5 * 2**20), "1.5 MB"), (2**31, "2 GB"), (None, "")],
@@ -58,3 +46,10 @@ def test_ago(before: timedelta, written: str) -> None:
 def test_a_day_of_another_year_says_which() -> None:
     assert filters.day(now().replace(year=2020, month=11, day=19)) == "19 Nov 2020"
     assert filters.ago(None) == filters.day(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "japanese"), [("a fox", False), ("", False), ("露のついた", True), ("カ", True), ("é 🦊", False)]
+)
+def test_japanese(text: str, japanese: bool) -> None:
+    assert filters.japanese(text) is japanese

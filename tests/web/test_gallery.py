@@ -1,8 +1,14 @@
 import re
+from datetime import UTC, datetime
+from html import unescape
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from app.models import Verdict
+from app.models import Image, ImageTag, Role, SavedSearch, Star, Verdict
+from app.web import gallery
 from tests.web.server import Browser, Server, making
 
 
@@ -11,53 +17,236 @@ def pictures(server: Server) -> None:
     with making(server) as make:
         haruka, kenji = make.user(name="Mori Haruka"), make.user(name="Ito Kenji")
         poster, sticker = make.style(name="Poster"), make.style(name="Sticker")
-        prompts = "\n".join(f"thing number {n}." for n in range(60))
-        make.finished_set(haruka, poster, prompts=prompts, campaign="Spring")
+        make.finished_set(haruka, poster, prompts="thing 1\nthing 2", campaign="Spring")
         foxes = make.finished_set(kenji, sticker, prompts="a fox\na <b>bold</b> fox\nan owl", campaign="Winter")
         make.decide(foxes.images[0])
         make.decide(foxes.images[2], Verdict.REJECTED)
 
 
-def shown(browser: Browser, query: str) -> int:
-    page = browser.get(f"/pictures{query}")
+@pytest.fixture
+def manager(sign_in: object) -> Browser:
+    return sign_in(Role.MANAGER)  # type: ignore[operator, no-any-return]
+
+
+def shown(browser: Browser, query: str) -> list[int]:
+    """The numbers of the pictures on a page, in its order."""
+    page = browser.get(query if query.startswith("/") else f"/pictures{query}")
     assert page.status_code == 200
-    return page.text.count('<li class="cell')
+    return [int(number) for number in re.findall(r'id="picture-(\d+)"', page.text)]
 
 
-def test_the_newest_come_first_and_the_rest_on_demand(designer: Browser) -> None:
+def post(browser: Browser, path: str, **values: object) -> str:
+    """What the page says after a form was sent."""
+    answer = browser.post(f"/pictures/{path}", data=values)
+    assert answer.status_code == 303, answer.text
+    return browser.get(answer.headers["location"]).text
+
+
+def test_the_newest_come_first_and_the_rest_on_demand(designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "PAGE", 2)
     page = designer.get("/pictures").text
-    assert page.count('<li class="cell') == 60
+    assert shown(designer, "") == [5, 4]
     assert "a &lt;b&gt;bold&lt;/b&gt; fox" in page
     more = re.search(r'href="(/pictures\?after=\d+)"', page)
     assert more is not None
-    assert shown(designer, more[1].removeprefix("/pictures")) == 3
+    assert shown(designer, more[1]) == [3, 2]
+    part = designer.get(more[1], headers={"hx-request": "true"}).text
+    assert re.findall(r'id="picture-(\d+)"', part) == ["3", "2"]
+    assert "facet" not in part, "only what comes after"
+    assert 'href="/pictures?after=2"' in part
+    assert "Load more" not in designer.get("/pictures?after=2").text
+
+
+def test_the_oldest_come_first_where_that_is_wanted(designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "PAGE", 2)
+    assert shown(designer, "?order=oldest") == [1, 2]
+    page = designer.get("/pictures?order=oldest&decision=none").text
+    assert re.search(r'<option value="oldest" selected>', page)
+    assert 'href="/pictures?order=oldest">Clear</a>' in page
+    assert 'href="/pictures?order=oldest" aria-label="Remove the filter Not reviewed"' in page
+    more = re.search(r'href="(/pictures\?decision=none&amp;order=oldest&amp;after=2)"', page)
+    assert more is not None
+    assert shown(designer, unescape(more[1])) == [4]
+    assert shown(designer, "?order=oldest&upto=3") == [1, 2, 3]
+    assert 'after=3"' in designer.get("/pictures?order=oldest&upto=3").text
+    assert "Clear</a>" not in designer.get("/pictures?order=oldest").text, "an order is no filter"
+    for wrong in ("?order=newest", "?order=", "?order=%00"):
+        assert shown(designer, wrong) == [5, 4]
+
+
+def test_an_order_is_kept_by_acts_and_saved_searches(manager: Browser) -> None:
+    there = manager.post("/pictures/star", data={"ids": [1], "on": 1, "query": "q=thing&order=oldest", "upto": 2})
+    assert there.headers["location"] == "/pictures?q=thing&order=oldest&upto=2"
+    manager.post("/searches", data={"name": "Old things", "query": "q=thing&order=oldest"})
+    assert 'href="/pictures?q=thing&amp;order=oldest"' in manager.get("/pictures").text
+
+
+TYPED = st.one_of(
+    st.text(max_size=250),
+    st.text(st.characters(exclude_categories=()), max_size=250),  # lone surrogates too
+    st.text(st.sampled_from("\"'*^:(){}+-,.%_\\ ;\0ANDORTNEAR\ud800🦊猫a7"), max_size=250),
+    st.sampled_from(["a", "at", "猫", "花火", "NEAR(", "a AND", '"', '""""', "a" * 10_000, "🦊 " * 1000, "\0" * 5000]),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(typed=TYPED, order=st.sampled_from(["", "oldest"]))
+def test_whatever_is_typed_is_answered(designer: Browser, typed: str, order: str) -> None:
+    query = quote(typed, safe="", errors="surrogatepass")  # a lone surrogate as no browser would write it
+    assert designer.get(f"/pictures?q={query}&order={order}").status_code == 200
+    assert designer.get(f"/pictures?q={query}&after=3", headers={"hx-request": "true"}).status_code == 200
+    assert designer.get(f"/pictures?tag={query}&style={query}&since={query}").status_code == 200
+    assert designer.get(f"/pictures/export?all=1&query=q%3D{quote(query)}").status_code in (200, 403, 409)
 
 
 @pytest.mark.parametrize(
-    ("query", "number"),
+    ("query", "numbers"),
     [
-        ("?decision=approved", 1),
-        ("?decision=approved&decision=rejected", 2),
-        ("?decision=none&q=fox", 1),
-        ("?decision=nonsense&q=fox", 2),
-        ("?q=owl", 1),
-        ("?q=fox+bold", 1),
-        ("?q=%25", 0),
-        ("?set=2", 3),
-        ("?campaign=2", 3),
-        ("?campaign=x&q=fox", 2),
-        ("?owner=2", 3),
-        ("?style=SOR-0000", 0),
-        ("?q=zebra", 0),
+        ("?decision=approved", [3]),
+        ("?decision=approved&decision=rejected", [5, 3]),
+        ("?decision=none&q=fox", [4]),
+        ("?decision=nonsense&q=fox", [4, 3]),
+        ("?q=fox+bold", [4]),
+        ("?q=%25", []),
+        ("?q=%22+OR+%22", []),
+        ("?set=2", [5, 4, 3]),
+        ("?campaign=2&campaign=x", [5, 4, 3]),
+        ("?owner=2", [5, 4, 3]),
+        ("?reference=1", [2, 1]),
+        ("?style=SOR-0000", []),
+        ("?starred=1", []),
+        ("?tag=hero", []),
+        ("?since=2000-01-01&until=2000-01-02", []),
+        (f"?since={datetime.now(UTC):%Y}-01-01&q=owl", [5]),
     ],
 )
-def test_filters(designer: Browser, query: str, number: int) -> None:
-    assert shown(designer, query) == number
+def test_filters(designer: Browser, query: str, numbers: list[int]) -> None:
+    assert shown(designer, query) == numbers
 
 
 def test_a_filtered_page_names_its_filters_and_how_many_are_hidden(designer: Browser) -> None:
-    page = designer.get("/pictures?decision=approved&q=fox&campaign=2").text
-    assert re.search(r"<strong>1</strong>.*?of 63 pictures", page)
-    assert 'aria-label="Remove the filter Approved"' in page
-    assert 'aria-label="Remove the filter Winter"' in page
-    assert 'href="/pictures?decision=approved&amp;campaign=2"' in page, "the address without the words"
+    page = designer.get("/pictures?decision=approved&q=fox&campaign=2&since=2020-01-01&reference=2").text
+    assert re.search(r"<strong>1</strong>.*?of 5 pictures", page)
+    for words in ("Approved", "Winter", "fox", "From 2020-01-01"):
+        assert f'aria-label="Remove the filter {words}"' in page
+    assert 'href="/pictures?decision=approved&amp;campaign=2&amp;reference=2&amp;since=2020-01-01"' in page
+    assert re.search(r'href="/pictures\?campaign=2" aria-current="page"', designer.get("/pictures?campaign=2").text)
+
+
+def test_unknown_set_and_reference_404(designer: Browser) -> None:
+    for query in ("set=404", "reference=404"):
+        assert designer.get(f"/pictures?{query}").status_code == 404
+
+
+def test_empty_states(server: Server, designer: Browser) -> None:
+    assert "No picture matches" in designer.get("/pictures?q=zebra").text
+    assert "The bin is empty" in designer.get("/pictures/bin").text
+
+
+def test_thumbnails_by_content(server: Server, designer: Browser, anonymous: Browser) -> None:
+    address = re.search(r'src="(/thumbs/[0-9a-f]{64}-320\.webp)"', designer.get("/pictures").text)
+    assert address is not None
+    answer = designer.get(address[1])
+    assert answer.headers["content-type"] == "image/webp"
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert designer.get(address[1].replace("-320", "-960")).status_code == 200
+    assert anonymous.get(address[1], headers={"accept": "image/webp"}).status_code == 401
+    for wrong in (address[1].replace("-320", "-640"), "/thumbs/../soroe.sqlite3", f"/thumbs/{'0' * 64}-320.webp"):
+        assert designer.get(wrong).status_code in (404, 422)
+
+
+def test_many_are_decided_at_once(server: Server, manager: Browser) -> None:
+    page = post(manager, "decide", ids=[1, 2], verdict="approved", query="q=thing")
+    assert "2 pictures were approved." in page
+    assert shown(manager, "?decision=approved") == [3, 2, 1]
+    assert 'value="q=thing"' in page, "the filter stays"
+    assert "needs a reason" in post(manager, "reject", ids=[1])
+    assert "1 picture was rejected" in post(manager, "reject", ids=[1], reason="Off the look")
+    assert "1 picture was sent back for changes" in post(manager, "decide", ids=[2], verdict="changes_requested")
+
+
+def test_only_reviewers_are_offered_decisions(designer: Browser, manager: Browser) -> None:
+    assert "/pictures/decide" not in designer.get("/pictures").text
+    assert "/pictures/decide" in manager.get("/pictures").text
+    assert "Only reviewers decide" in post(designer, "decide", ids=[1], verdict="approved")
+
+
+def test_all_that_match_if_they_are_as_many_as_were_seen(server: Server, manager: Browser) -> None:
+    told = post(manager, "tag", ids=[5], all=1, query="q=fox", seen=2, tag_name="Hero")
+    assert "2 pictures were tagged Hero" in told
+    assert shown(manager, "?tag=hero") == [4, 3]
+    assert "2 pictures match by now, not 3" in post(manager, "untag", all=1, query="q=fox", seen=3, tag_name="hero")
+    assert shown(manager, "?tag=hero") == [4, 3]
+
+
+def test_more_pictures_than_other_forms_have_fields(manager: Browser) -> None:
+    told = post(manager, "star", ids=list(range(1, 1500)), on=1)
+    assert "5 pictures were starred." in told
+    assert "1\u202f494 of 1\u202f499 could not be starred: they are not there any more." in told
+    assert shown(manager, "?starred=1") == [5, 4, 3, 2, 1]
+    post(manager, "star", ids=[2], on="")
+    assert shown(manager, "?starred=1") == [5, 4, 3, 1]
+
+
+def test_moved_to_another_campaign(manager: Browser) -> None:
+    assert "2 pictures were moved to Summer" in post(manager, "move", ids=[1, 4], campaign_name="Summer")
+    assert shown(manager, "?campaign=3") == [4, 1]
+
+
+def test_deleted_undone_and_restored(server: Server, manager: Browser, designer: Browser) -> None:
+    answer = manager.post("/pictures/delete", data={"ids": [1, 4], "query": "q=o", "upto": 2})
+    there = answer.headers["location"]
+    page = manager.get(there).text
+    assert "2 pictures deleted" in page
+    assert parse_qs(urlsplit(there).query)["upto"] == ["2"]
+    assert shown(manager, "") == [5, 3, 2]
+    assert "pictures deleted" not in designer.get(there).text, "who did not delete them is not asked"
+    bin = designer.get("/pictures/bin").text
+    assert "30 days left" in bin
+    assert "Restore a" not in bin
+    at = re.search(r'name="at" value="([^"]+)"', page)
+    assert at is not None
+    assert "2 pictures were restored" in post(manager, "restore", at=at[1], query="")
+    assert shown(manager, "") == [5, 4, 3, 2, 1]
+
+    post(manager, "delete", ids=[3])
+    assert shown(manager, "/pictures/bin") == [3]
+    assert "1 picture was restored" in post(manager, "restore", ids=[3])
+    assert "only the owner of their set or a manager may" in post(designer, "delete", ids=[1])
+
+
+def test_the_bin_page_by_page(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(manager, "delete", ids=[1, 2, 3])
+    monkeypatch.setattr(gallery, "PAGE", 2)
+    assert shown(manager, "/pictures/bin") == [3, 2]
+    older = re.search(r'href="(/pictures/bin\?after=[^"]+)"', manager.get("/pictures/bin").text)
+    assert older is not None
+    assert shown(manager, older[1]) == [1]
+
+
+def test_a_search_is_saved_renamed_deleted(server: Server, designer: Browser, manager: Browser) -> None:
+    def say(browser: Browser, path: str, **values: object) -> str:
+        answer = browser.post(path, data=values)
+        assert answer.status_code == 303
+        return browser.get(answer.headers["location"]).text
+
+    assert "The search Foxes was saved" in say(designer, "/searches", name="Foxes", query="q=fox", shared=1)
+    assert 'href="/pictures?q=fox"' in manager.get("/pictures").text
+    assert "nothing to save" in say(designer, "/searches", name="All", query="")
+    assert "is called Red foxes now" in say(designer, "/searches/1/rename", name="Red foxes", query="")
+    assert "Red foxes was deleted" in say(manager, "/searches/1/delete", query="q=owl")
+    with server.parts.database.read() as session:
+        assert session.query(SavedSearch).count() == 0
+
+
+def test_an_act_without_pictures_says_so(server: Server, manager: Browser) -> None:
+    assert "Choose the pictures first." in post(manager, "delete", query="q=fox")
+    assert "Write the tag." in post(manager, "tag", ids=[1], tag_name=" ")
+    with server.parts.database.read() as session:
+        assert session.query(ImageTag).count() == session.query(Star).count() == 0
+        assert session.query(Image).filter(Image.shown).count() == 5
+
+
+@pytest.mark.parametrize("path", ["/pictures", "/pictures/bin", "/thumbs/" + "0" * 64 + "-320.webp"])
+def test_nobody_comes_in_unasked(anonymous: Browser, path: str) -> None:
+    assert anonymous.get(path).headers["location"].startswith("/login")

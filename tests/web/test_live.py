@@ -10,7 +10,7 @@ import pytest
 from app.accounts import service as accounts
 from app.engine.bus import Bus
 from app.engine.events import Step, Unit, UnitImage
-from app.models import Image, ImageSet, State
+from app.models import Campaign, Image, ImageSet, State
 from app.web import live
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
@@ -84,8 +84,8 @@ def test_a_page_that_connects_gets_only_what_changed_since_it_was_rendered(
     cursor = server.parts.bus.cursor()
     first = next(iter(messages(designer, f"{path}/events?after={cursor}")))
     for number in (1, 2, 3, 4):
-        assert f'id="image-{number}"' not in first.data
-    assert 'id="image-5"' in first.data
+        assert f'id="place-{number}"' not in first.data
+    assert any(f'id="place-{number}"' in first.data for number in (5, 6, 7, 8))
 
 
 def test_a_reconnect_replays_what_was_missed_and_nothing_else(designer: Browser, server: Server, code: str) -> None:
@@ -98,8 +98,8 @@ def test_a_reconnect_replays_what_was_missed_and_nothing_else(designer: Browser,
     replayed = list(messages(designer, f"{path}/events", **{"last-event-id": last.id}))
     assert [message.event for message in replayed] == ["", "done"]
     for number in (5, 6, 7, 8):
-        assert f'id="image-{number}"' in replayed[0].data
-    assert 'id="image-1"' not in replayed[0].data
+        assert f'id="place-{number}"' in replayed[0].data
+    assert 'id="place-1"' not in replayed[0].data
     assert "8 of 8" in replayed[0].data
 
 
@@ -107,7 +107,7 @@ def test_an_id_of_an_earlier_process_brings_everything(designer: Browser, server
     path = post_set(designer, code, "a fox\na teapot", steps="1")
     wait_for(server, path, State.FINISHED)
     replayed = list(messages(designer, f"{path}/events", **{"last-event-id": "0badcafe-17"}))
-    assert replayed[0].data.count('id="image-') == 2
+    assert replayed[0].data.count('id="place-') == 2
 
 
 def test_a_quiet_stream_is_kept_open_by_comments(
@@ -192,6 +192,7 @@ def test_a_tile_counts_the_steps_that_the_scheduler_takes() -> None:
     unit = Unit(7, (UnitImage(10, "a fox", 1),), (), "noise", 1.0, 1.0, False, False, "", 64, 64, 20, 5.0, "heun")
     image_set = ImageSet(id=1, width=64, height=64, steps=20)
     image = Image(id=10, unit_id=7, position=1, prompt="a fox", seed=1, state=State.GENERATING)
+    image.campaign = Campaign(approvals_needed=1)
     bus.begin(unit, topic=1)
     assert live.tile(image, image_set, bus, can_retry=False).steps == 20
     bus.step(Step(7, 30, 39))

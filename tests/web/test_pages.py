@@ -2,19 +2,27 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from fastapi.routing import APIRoute
 
 from app.accounts import service as accounts
+from app.days import today
 from app.main import PAGES
-from app.models import Role, Verdict
+from app.models import Role, State, Verdict
+from app.rights import service as rights
+from app.sets import versions
+from app.sets.versions import AgainDraft
 from app.web.templating import TEMPLATES
+from tests.factory import MODEL
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
 
 OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz", "/shared/{token}", "/shared/{token}/download.zip"}
 OF_CHOSEN = {"/pictures/approved.zip", "/pictures/export"}
 OF_ADMINS = {"/people", "/people/invite", "/people/{person_id}"}
+ENDLESS = "/news"  # a stream that waits for more
+NO_PAGES = ("/preview", "/events", ENDLESS, "/example", "/maps")  # but parts of them, or streams
 
 
 @pytest.fixture
@@ -29,9 +37,18 @@ def filled(server: Server) -> dict[str, str]:
         make.decide(image_set.images[2], Verdict.REJECTED)
         make.decide(image_set.images[3])
         make.decide(image_set.images[3], Verdict.WITHDRAWN)
+        draft = AgainDraft(prompt="a pear")
+        (again,) = versions.again(make.session, owner, image_set.images[5].id, draft, MODEL, unit_size=4)
+        assert again.unit
+        again.state = again.unit.state = State.FAILED
         subject = make.finished_subject(owner)
         make.image_set(owner, style, prompts=f"@{subject.handle} on a beach")
+        reference = style.versions[0].references[0].reference
+        make.right(reference, valid_until=(today() + timedelta(days=3)).isoformat())
+        document = rights.add_file(make.session, owner, make.files, reference, b"%PDF-1.7", "licence.pdf")
+        make.session.flush()
         values = {
+            "file_id": str(document.id),
             "map_id": str(make.structure_map(owner).id),
             "mask": make.structure_map(owner).sha256,
             "subject_id": str(subject.id),
@@ -41,10 +58,14 @@ def filled(server: Server) -> dict[str, str]:
             "set_id": str(image_set.id),
             "image_id": str(image_set.images[0].id),
             "code": style.code,
-            "reference_id": str(style.versions[0].references[0].reference_id),
+            "reference_id": str(reference.id),
             "campaign_id": str(image_set.campaign.id),
             "person_id": str(owner.id),
             "side": "320",
+            "decision_id": "1",
+            "thread_id": "1",
+            "reason_id": "1",
+            "search_id": "1",
             "token": "unknown",
         }
     export, share = shared_export(server, image_set.id)
@@ -70,7 +91,7 @@ def fill(path: str, values: dict[str, str]) -> str:
 def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser]) -> None:
     manager = sign_in(Role.ADMIN)
     for method, path in routes():
-        if method != "GET" or path in OPEN_TO_ALL or path.endswith(("/preview", "/events", "/example", "/maps")):
+        if method != "GET" or path in OPEN_TO_ALL or path.endswith(NO_PAGES):
             continue
         query = f"?ids={filled['image_id']}" if path in OF_CHOSEN else ""
         answer = manager.get(fill(path, filled) + query)
@@ -96,8 +117,9 @@ def test_every_template_is_rendered_by_some_page(
         anonymous.get(path)
     admin = sign_in(Role.ADMIN)
     for method, path in routes():
-        if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview")):
+        if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview", ENDLESS)):
             admin.get(fill(path, filled))
+    assert admin.get(f"/pictures?after={filled['image_id']}", headers={"HX-Request": "true"}).status_code == 200
     rendered = {name for _, name in server.parts.environment.cache}
     assert rendered | {"home/_first_run.html", "home/_training.html"} == {
         path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from app.audit import chain
+from app.audit.checker import Walk
 from app.audit.queries import RecordFilter, events
 from app.models import Act, AuditEvent, AuditHead, Role
 from app.web import record as pages
@@ -30,6 +31,14 @@ def numbers(html: str) -> list[int]:
 def rows(text: str) -> list[dict[str, str]]:
     assert text.startswith("\ufeff")
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def checked(browser: Browser) -> str:
+    """The record's page once a check is over that is asked for here."""
+    assert browser.post("/record/check").headers["location"] == "/record"
+    asked = (browser.get("/record").text for _ in range(1000))
+    assert any("Check now" in html for html in asked)
+    return browser.get("/record").text
 
 
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER])
@@ -150,16 +159,32 @@ def test_the_csv_has_everything_and_is_itself_recorded(
 
 def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Browser) -> None:
     assert "not checked yet" in manager.get("/record").text
-    answer = manager.post("/record/check", follow_redirects=True)
-    assert re.search(r"The record is unbroken: \d+ events?\.", answer.text)
-    assert re.search(
-        r"<strong>Unbroken</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", answer.text
-    )
+    html = checked(manager)
+    assert re.search(r"<strong>Unbroken</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)
     with server.parts.database.write() as session:
         session.execute(update(EVENT).where(EVENT.c.id == 1).values(subject_id=99))
+    assert "<strong>Broken.</strong> Event 1 was altered." in checked(manager)
+
+
+def test_a_check_is_followed_and_a_second_one_joins_it(
+    server: Server, manager: Browser, sign_in: Callable[..., Browser]
+) -> None:
+    """One that somebody asked for who is not at this browser, in the midst of it."""
+    other = sign_in(Role.ADMIN, "Ito <b>Kenji</b>")
+    checker = server.parts.checker
+    checker.walk = Walk(other.user.id, other.user.name, 40_000, 100_000)
+    html = manager.get("/record").text
+    assert "Checked 40\u202f000 of 100\u202f000" in html
+    assert 'max="100000" value="40000"' in html
+    assert "Ito &lt;b&gt;Kenji" in html
+    assert "Check now" not in html
     html = manager.post("/record/check", follow_redirects=True).text
-    assert "<strong>Broken.</strong> Event 1 was altered." in html
-    assert "toast--bad" in html
+    assert "Ito &lt;b&gt;Kenji&lt;/b&gt; asked for a check already." in html
+    assert "You asked for a check already." in other.post("/record/check", follow_redirects=True).text
+    checker.walk, checker.failed = None, True
+    html = manager.get("/record").text
+    assert "The last check broke off" in html
+    assert "broke off" not in checked(manager)
 
 
 def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Browser) -> None:

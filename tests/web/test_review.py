@@ -1,10 +1,16 @@
+"""The review room over HTTP: what it shows, where decisions lead, and who may do what."""
+
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 
-from app.models import Decision, Image, Role, Verdict
+from app.models import Decision, Image, ImageSet, Mention, Role, Thread, Verdict
+from app.reviews import service
 from tests.web.server import Browser, Server, making
+
+REASON = "Off the look"
 
 
 @pytest.fixture
@@ -19,18 +25,35 @@ def reviewer(sign_in: Callable[..., Browser]) -> Browser:
     return sign_in(Role.REVIEWER, "Ito Kenji")
 
 
-def decide(browser: Browser, image_id: int, verdict: str, seen: str = "", **more: str) -> str:
+@pytest.fixture
+def manager(sign_in: Callable[..., Browser]) -> Browser:
+    return sign_in(Role.MANAGER, "Mori Haruka")
+
+
+def decide(browser: Browser, image_id: int, verdict: str, seen: str = "", reason: str = REASON) -> str:
     """Where a decision leads."""
-    answer = browser.post(
-        f"/images/{image_id}/decision", data={"verdict": verdict, "seen": seen, "scope": "set=1"} | more
-    )
+    data = {"verdict": verdict, "seen": seen, "scope": "set=1", "reason": reason}
+    answer = browser.post(f"/images/{image_id}/decision", data=data)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
 
 
-def verdicts(server: Server) -> list[Verdict | None]:
+def seen_in(page: str) -> str:
+    found = re.search(r'name="seen" value="(\d*)"', page)
+    assert found is not None
+    return found[1]
+
+
+def outcomes(server: Server) -> list[tuple[Verdict | None, int]]:
     with server.parts.database.read() as session:
-        return [image.decision for image in session.query(Image).order_by(Image.id)]
+        return [(image.decision, image.approvals) for image in session.query(Image).order_by(Image.id)]
+
+
+def verdicts(server: Server) -> list[Verdict | None]:
+    return [decision for decision, _ in outcomes(server)]
+
+
+# Deciding
 
 
 def test_decisions_lead_from_picture_to_picture(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
@@ -46,25 +69,55 @@ def test_decisions_lead_from_picture_to_picture(server: Server, reviewer: Browse
     assert verdicts(server) == [Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.REJECTED]
 
 
+def test_the_room_says_which_picture_to_fetch_ahead(reviewer: Browser, image_ids: list[int]) -> None:
+    one, two, three = image_ids
+    decide(reviewer, two, "approved")
+    page = reviewer.get(f"/review?set=1&image={one}").text
+    assert f'data-next="/review?set=1&amp;image={three}" data-next-image="{three}"' in page
+    assert f'data-following="{two}"' in page
+
+
+def test_a_rejection_asks_for_a_reason_and_shows_it(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
+    here = decide(reviewer, image_ids[0], "rejected", reason="")
+    assert here == f"/review?set=1&image={image_ids[0]}"
+    assert "A rejection needs a reason" in reviewer.get(here).text
+    assert verdicts(server)[0] is None
+    decide(reviewer, image_ids[0], "rejected")
+    dock = reviewer.get(here).text.split('id="room-dock"')[1]
+    assert re.search(r'class="why">Off the look</span>', dock)
+
+
 def test_a_decision_can_be_undone(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
     url = decide(reviewer, image_ids[0], "approved")
     page = reviewer.get(url).text
     assert "a fox: approved" in page
-    form = re.search(r'<form class="toast".*?</form>', page, re.DOTALL)
+    form = re.search(r'<form class="toast".*?action="(.*?)".*?</form>', page, re.DOTALL)
     assert form is not None
-    seen = re.search(r'name="seen" value="(\d+)"', form[0])
-    assert seen is not None
-    back = decide(reviewer, image_ids[0], "withdrawn", seen[1], undo="1")
-    assert back == f"/review?set=1&image={image_ids[0]}"
+    answer = reviewer.post(form[1], data={"scope": "set=1"})
+    assert answer.headers["location"] == f"/review?set=1&image={image_ids[0]}"
     assert verdicts(server)[0] == Verdict.WITHDRAWN
     assert '<form class="toast"' not in reviewer.get(url).text, "what is withdrawn cannot be undone again"
+    again = reviewer.post(form[1], data={"scope": "set=1"})
+    assert "withdrawn or replaced" in reviewer.get(again.headers["location"]).text
 
 
 def test_only_ones_own_decision_can_be_undone(
     reviewer: Browser, sign_in: Callable[..., Browser], image_ids: list[int]
 ) -> None:
     url = decide(reviewer, image_ids[0], "approved")
-    assert '<form class="toast"' not in sign_in(Role.REVIEWER).get(url).text
+    other = sign_in(Role.REVIEWER)
+    assert '<form class="toast"' not in other.get(url).text
+    assert other.post("/decisions/1/withdraw").status_code == 403
+
+
+def test_a_manager_withdraws_anybodys(
+    server: Server, reviewer: Browser, manager: Browser, image_ids: list[int]
+) -> None:
+    decide(reviewer, image_ids[0], "rejected")
+    page = manager.get(f"/review?set=1&image={image_ids[0]}").text
+    assert "Withdraw the decision of Ito Kenji" in page
+    assert manager.post("/decisions/1/withdraw", data={"scope": "set=1"}).status_code == 303
+    assert verdicts(server)[0] == Verdict.WITHDRAWN
 
 
 def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
@@ -80,10 +133,52 @@ def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
     page = other.get(here).text
     assert "Ito Kenji approved this picture meanwhile" in page
     assert "toast--bad" in page.split('<template id="toast-bad">')[0]
-    seen = re.search(r'name="seen" value="(\d+)"', page)
-    assert seen is not None
-    decide(other, image_ids[0], "rejected", seen[1])
+    decide(other, image_ids[0], "rejected", seen_in(page))
     assert verdicts(server)[0] == Verdict.REJECTED, "who has looked again can decide"
+
+
+def test_partial_approvals_are_said_everywhere(
+    server: Server, reviewer: Browser, manager: Browser, image_ids: list[int]
+) -> None:
+    with server.parts.database.write() as session:
+        service.set_approvals(session, manager.user, 1, 2)
+    decide(reviewer, image_ids[0], "approved")
+    assert outcomes(server)[0] == (None, 1)
+    here = f"/review?set=1&image={image_ids[0]}"
+    room = reviewer.get(here).text
+    assert "1 of 2 approvals" in room.split('id="room-dock"')[1]
+    assert "a fox, 1 of 2 approvals" in room.split('id="room-strip"')[1], "the strip"
+    assert re.search(r"1 of 2\s*</span>", reviewer.get("/sets/1").text), "the set's page"
+    assert f"/images/{image_ids[1]}.png" in reviewer.get("/review?set=1").text, "it has left the reviewer's queue"
+    decide(manager, image_ids[0], "approved", seen_in(manager.get(here).text))
+    assert outcomes(server)[0] == (Verdict.APPROVED, 2)
+
+
+# Locks
+
+
+def test_a_locked_set(server: Server, reviewer: Browser, manager: Browser, image_ids: list[int]) -> None:
+    here = f"/review?set=1&image={image_ids[0]}"
+    decide(reviewer, image_ids[0], "approved")
+    assert reviewer.post("/sets/1/lock").status_code == 403
+    answer = manager.post("/sets/1/lock", data={"image": str(image_ids[0]), "scope": "set=1"})
+    assert answer.headers["location"] == here
+    page = reviewer.get(here).text
+    assert "Mori Haruka locked the decisions of this set on" in page
+    assert len(re.findall(r'disabled aria-describedby="why-locked"', page)) == 3
+    assert "/withdraw" not in page
+    refused = decide(reviewer, image_ids[1], "approved")
+    assert "locked the decisions" in reviewer.get(refused).text.split('id="toasts"')[1]
+    assert verdicts(server) == [Verdict.APPROVED, None, None]
+    assert "/sets/1/unlock" in manager.get("/sets/1").text
+    assert "/sets/1/unlock" not in reviewer.get(here).text
+    assert manager.post("/sets/1/unlock").headers["location"] == "/sets/1"
+    assert "/sets/1/lock" in manager.get("/sets/1").text
+    with server.parts.database.read() as session:
+        assert session.get_one(ImageSet, 1).locked_at is None
+
+
+# Conversations
 
 
 def test_comments(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
@@ -96,22 +191,133 @@ def test_comments(reviewer: Browser, designer: Browser, image_ids: list[int]) ->
     assert reviewer.post("/images/99/comments", data={"body": "hello"}).status_code == 404
 
 
+def test_pins_are_where_they_were_meant(reviewer: Browser, image_ids: list[int]) -> None:
+    path, here = f"/images/{image_ids[0]}/comments", f"/review?image={image_ids[0]}"
+    reviewer.post(path, data={"body": "The ear", "x": "0.29", "y": "0.333"})
+    assert re.search(r'x="29.0%"\s+y="33.3%"', reviewer.get(here).text)
+    for x, y in (("0.5", ""), ("1.5", "0.5"), ("left", "top"), ("nan", "0.5")):
+        assert reviewer.post(path, data={"body": "Here", "x": x, "y": y}).status_code == 422
+    reviewer.post("/threads/1/resolve", data={"image": str(image_ids[0])})
+    page = reviewer.get(here).text
+    assert "data-pin=" not in page, "what is done is not on the picture any more"
+    assert "1 resolved" in page
+
+
+def test_threads(server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
+    designer.post(f"/images/{image_ids[0]}/comments", data={"body": "The ear is gone"})
+    scope = {"scope": "set=1", "image": str(image_ids[0])}
+    here = f"/review?set=1&image={image_ids[0]}"
+    assert reviewer.post("/threads/1/replies", data=scope | {"body": "Again, then"}).headers["location"] == here
+    assert designer.post("/threads/1/resolve", data=scope).headers["location"] == here
+    late = reviewer.post("/threads/1/resolve", data=scope)
+    assert "resolved already" in reviewer.get(late.headers["location"]).text
+    assert reviewer.post("/threads/1/reopen", data={}).headers["location"] == f"/review?image={image_ids[0]}"
+    page = reviewer.get(here).text
+    assert page.index("The ear is gone") < page.index("Again, then")
+    with server.parts.database.read() as session:
+        assert session.get_one(Thread, 1).resolved_at is None
+    assert reviewer.post("/threads/9/resolve").status_code == 404
+
+
+def test_who_is_named_is_marked(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
+    body = f"@Ito Kenji, <b>look</b> @{designer.user.name}! @Itokawa & me@home"
+    designer.post(f"/images/{image_ids[0]}/comments", data={"body": body})
+    said = re.search(r'id="said-1">.*?<p[^>]*>(.*?)</p>', reviewer.get("/review?image=1").text, re.DOTALL)
+    assert said is not None
+    assert said[1] == (
+        '<mark class="named named--you">@Ito Kenji</mark>, &lt;b&gt;look&lt;/b&gt; '
+        f'<mark class="named">@{designer.user.name}</mark>! @Itokawa &amp; me@home'
+    )
+
+
+def test_a_field_keeps_its_name_while_others_speak(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
+    """By its id htmx knows it again, with all that is written in it; a new one, after it was sent, is empty."""
+
+    def fields() -> list[str]:
+        return re.findall(r'<textarea id="((?:comment|reply)-[\d-]+)"', reviewer.get("/review?image=1").text)
+
+    reviewer.post("/images/1/comments", data={"body": "The ear"})
+    assert fields() == (before := ["reply-1-1", "comment-1-1"])
+    designer.post("/threads/1/replies", data={"body": "Gone"})
+    designer.post("/images/1/comments", data={"body": "The tail"})
+    assert fields() == [before[0], "reply-2-0", before[1]]
+    reviewer.post("/threads/1/replies", data={"body": "Thank you"})
+    reviewer.post("/images/1/comments", data={"body": "The nose"})
+    assert fields() == ["reply-1-2", "reply-2-0", "reply-3-1", "comment-1-2"]
+
+
+def test_a_mention_waits_at_home_until_the_picture_is_opened(
+    server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]
+) -> None:
+    designer.post(f"/images/{image_ids[0]}/comments", data={"body": "@Ito Kenji, is this ear right?"})
+    assert f"{designer.user.name}</span> named you" in reviewer.get("/").text
+    here = f"/review?set=1&image={image_ids[0]}"
+    reviewer.get(here, headers={"purpose": "prefetch"})
+    assert "named you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
+    reviewer.get(here)
+    assert "named you" not in reviewer.get("/").text
+    with server.parts.database.read() as session:
+        assert [each.seen_at is not None for each in session.query(Mention)] == [True]
+
+
+# Scopes, versions, settings
+
+
 def test_scopes(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
     with making(server) as make:
+        owner = make.user(name="森 はるか")
         style = make.style(name="Another look")
-        other = make.finished_set(style=style, prompts="a whale", campaign="Winter")
+        other = make.finished_set(owner, style, prompts="a whale", campaign="Winter")
         code, campaign, whale = style.code, other.campaign.id, other.images[0].id
     assert "1 of 4" in reviewer.get("/review").text
-    for query, name in ((f"style={code}", "Another look"), (f"campaign={campaign}", "Winter")):
+    for query, name in (
+        (f"style={code}", "Another look"),
+        (f"campaign={campaign}", "Winter"),
+        (f"owner={owner.id}", "森 はるか"),
+        (f"campaign={campaign}&style={code}", "Another look, Winter"),
+    ):
         page = reviewer.get(f"/review?{query}").text
         assert "1 of 1" in page
-        assert f"<h1>{name}</h1>" in page
+        assert re.search(rf"<h1[^>]*>{name}</h1>", page)
         assert f"/images/{whale}.png" in page
+    assert "All reviewed" in reviewer.get(f"/review?set=1&owner={owner.id}").text
     with making(server) as make:
         waiting = make.image_set(prompts="a fail").images[0].id
-    for query in (f"image={waiting}", "set=99", "style=SOR-XXXX", "campaign=99", "image=99"):
+    for query in (f"image={waiting}", "set=99", "style=SOR-XXXX", "campaign=99", "owner=99", "image=99"):
         assert reviewer.get(f"/review?{query}").status_code == 404, query
     assert reviewer.get("/review?set=one").status_code == 200, "no number: no scope"
+
+
+def test_a_replaced_version_is_only_looked_at(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
+    with server.parts.database.write() as session:
+        first, newer = (session.get_one(Image, image_id) for image_id in image_ids[:2])
+        first.superseded, first.shown = True, False
+        newer.position, newer.version = first.position, 2
+    page = reviewer.get(f"/review?set=1&image={image_ids[0]}").text
+    assert "A newer version replaced this one" in page
+    assert 'id="decide"' not in page
+    assert f"/compare?ids={image_ids[0]},{image_ids[1]}&amp;from=/review" in page, "the other version"
+    refused = decide(reviewer, image_ids[0], "approved")
+    assert "A newer version replaced this picture" in reviewer.get(refused).text
+
+
+def test_compare_takes_the_next_pictures_of_the_set(reviewer: Browser, image_ids: list[int]) -> None:
+    one, two, three = image_ids
+    page = reviewer.get(f"/review?set=1&image={two}").text
+    address = re.search(rf'href="(/compare\?ids={two},{three},{one}&amp;from=[^"]*)"', page)
+    assert address is not None
+    compared = reviewer.get(address[1].replace("&amp;", "&")).text
+    assert f'href="/review?set=1&amp;image={two}"' in compared, "and back"
+
+
+def test_what_is_made_again_stays_in_the_same_review(server: Server, manager: Browser, image_ids: list[int]) -> None:
+    here = f"/review?campaign=1&owner=1&image={image_ids[0]}"
+    page = manager.get(here).text
+    back = re.search(r'name="from" value="([^"]*)"', page)
+    assert back is not None
+    form = {"prompt": "a red fox", "seed": "", "strength": "1", "count": "1", "from": unescape(back[1])}
+    assert manager.post(f"/images/{image_ids[0]}/again", data=form).headers["location"] == here
+    assert f'href="/review?campaign=1&amp;owner=1&amp;image={image_ids[1]}"' in manager.get(here).text
 
 
 def test_how_many_wait_is_said_in_the_bar_to_those_who_decide(
@@ -121,3 +327,30 @@ def test_how_many_wait_is_said_in_the_bar_to_those_who_decide(
     assert "pending-reviews" not in designer.get("/").text
     decide(reviewer, image_ids[0], "approved")
     assert re.search(r'id="pending-reviews">.*?2</span>', reviewer.get("/").text)
+
+
+def test_settings(server: Server, manager: Browser, reviewer: Browser, image_ids: list[int]) -> None:
+    here = "/review/settings"
+    assert reviewer.get(here).status_code == 403
+    assert reviewer.post("/review/reasons", data={"words": "Mine"}).status_code == 403
+
+    def send(path: str, **data: str) -> str:
+        answer = manager.post(f"/review/{path}", data=data)
+        assert answer.headers["location"] == here
+        return manager.get(here).text
+
+    def listed(page: str) -> list[str]:
+        return re.findall(r'name="words"\s+value="([^"]*)"', page)
+
+    before = listed(manager.get(here).text)
+    page = send("reasons", words="Not our brand")
+    assert listed(page) == [*before, "Not our brand"]
+    assert "is in the list already" in send("reasons", words="not our brand")
+    page = send("reasons/6/move", to="up")
+    assert listed(page)[-2] == "Not our brand"
+    assert listed(send("reasons/6", words="ブランドに合わない"))[-2] == "ブランドに合わない"
+    assert listed(send("reasons/6/remove")) == before
+    page = send("campaigns/1", approvals="3")
+    assert '<option value="3" selected>' in page
+    assert "from 1 to 5" in send("campaigns/1", approvals="9")
+    assert manager.post("/review/campaigns/9", data={"approvals": "2"}).status_code == 404

@@ -53,7 +53,7 @@ def test_a_set_is_asked_for_and_made(server: Server, engine: Painter, designer: 
     assert "<h1>Autumn</h1>" in page
     assert page.count('data-state="finished"') == 4
     assert "Autumn 2026" in page
-    assert "hx-sse:connect" not in page, "a set that is done needs no events"
+    assert "hx-sse:connect" in page, "somebody may decide on a picture or make one again"
     picture = designer.get(f"/images/{images[0].id}.png")
     assert picture.headers["content-type"] == "image/png"
     assert len(picture.content) == images[0].bytes

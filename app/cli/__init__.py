@@ -1,0 +1,41 @@
+"""The `soroe` command: `generate` makes a set without a server, `serve` is the server, `audit` checks its record."""
+
+import os
+import sys
+
+import typer
+
+from app.cli import audit, certificates, generate, serve, subject
+from app.cli.console import BAD_INPUT, INTERRUPTED, Refused, err
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A matched set of pictures from one reference.",
+)
+app.command()(generate.generate)
+app.command("subject")(subject.teach)
+app.command()(serve.serve)
+app.command()(certificates.certificates)
+record = typer.Typer(no_args_is_help=True, help="The record of who did what: is it unbroken?")
+record.command("verify")(audit.verify)
+record.command("head")(audit.print_head)
+app.add_typer(record, name="audit")
+
+
+def main() -> None:
+    """Run the command. Bad input is one sentence on stderr and status 2."""
+    # Threads that wait for each other by spinning take the processor from the web server and from other programs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        status = app(standalone_mode=False)
+    except typer.Exit as stop:
+        status = stop.exit_code
+    except typer.Abort:
+        status = INTERRUPTED
+    except (Refused, typer.TyperException) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        err.print(f"soroe: {message}", markup=False)
+        status = BAD_INPUT
+    sys.exit(status if isinstance(status, int) else 0)

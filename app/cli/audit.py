@@ -1,0 +1,71 @@
+"""`soroe audit`: is the record of who did what unbroken?"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.console import BROKEN, Refused, out, progress_bar, read_settings
+
+
+def verify(
+    head: Annotated[str | None, typer.Option(help="A head that was noted elsewhere, by `soroe audit head`.")] = None,
+) -> None:
+    """Look whether the record is unbroken: status 0 when it is, 1 when it is not."""
+    from app.audit import chain
+
+    noted = parse_head(head) if head else None
+    with open_record() as session, progress_bar() as bar:
+        task = bar.add_task("Checking the record", total=None)
+        verdict = chain.verify(session, noted, lambda done, total: bar.update(task, completed=done, total=total))
+    if verdict.problem:
+        out.print(f"The record is broken. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(BROKEN)
+    events = "1 event" if verdict.count == 1 else f"{verdict.count:,} events"
+    where = f" The noted head is that of event {verdict.noted:,}." if verdict.noted is not None else ""
+    out.print(f"The record is unbroken: {events}.{where}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_head() -> None:
+    """Print the head of the record: a hash to note outside of Soroe, and the number of the latest event."""
+    from app.audit import chain
+
+    with open_record() as session:
+        try:
+            head = chain.head(session)
+        except chain.Broken as broken:
+            raise Refused(str(broken)) from broken
+    out.print(f"{head.hash} {head.count}", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def open_record() -> Iterator[Any]:
+    """A session that reads the record of the settings' database, which it neither makes nor changes."""
+    from sqlalchemy import inspect
+    from sqlalchemy.exc import DatabaseError
+
+    from app.database import Database
+
+    settings = read_settings()
+    if not (settings.data / "soroe.sqlite3").exists():
+        raise Refused(f"There is no record in {settings.data}; SOROE_DATA says where the server keeps its data.")
+    database = Database(settings)
+    try:
+        if not inspect(database.engine).has_table("audit_head"):
+            raise Refused(f"The data in {settings.data} is of an earlier Soroe; start this one on it once.")
+        with database.read() as session:
+            yield session
+    except DatabaseError as error:
+        raise Refused(f"The database in {settings.data} cannot be read: {error.orig}.") from error
+    finally:
+        database.close()
+
+
+def parse_head(text: str) -> str:
+    """The hash in what was noted, with or without the number that `soroe audit head` prints after it."""
+    found = re.search(r"\b[0-9a-f]{64}\b", text.lower())
+    if not found:
+        raise Refused(f"A head is a hash of 64 hexadecimal digits; {text[:80]} was given.")
+    return found[0]

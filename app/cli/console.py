@@ -1,0 +1,86 @@
+"""What every command shares: the two streams, one sentence for what cannot be done, settings, bars, the model."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.settings import Settings
+from app.text import sentence
+
+out = Console()
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+T = TypeVar("T")
+
+BROKEN, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message is one sentence. Ends the command with status 2."""
+
+
+def opened(make: Callable[[], T]) -> T:
+    """What `make` makes, or Refused when the disk refuses."""
+    try:
+        return make()
+    except OSError as error:
+        raise Refused(f"{error.filename} cannot be used: {error.strerror}.") from error
+
+
+def read_settings() -> Settings:
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"SOROE_{str(first['loc'][0]).upper()} is wrong: {first['msg']}.") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raises Refused for a folder that cannot be written to, before minutes are spent on pictures. Makes nothing."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = f"{there} is not writable" if there.is_dir() else f"{there} is a file"
+        raise Refused(f"The pictures cannot be written to {folder}: {why}.")
+
+
+@contextmanager
+def refusing(folder: Path) -> Iterator[None]:
+    """What the method or the disk refuses, in a sentence."""
+    try:
+        yield
+    except ValueError as error:  # in the method's own words
+        raise Refused(sentence(error)) from error
+    except OSError as error:
+        raise Refused(f"The pictures could not be written to {folder}: {error.strerror}.") from error
+
+
+def progress_bar() -> Progress:
+    """A bar on a terminal; nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+
+
+@contextmanager
+def loading() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar for a model; yields what is told about it."""
+    columns = (TextColumn("{task.description}"), BarColumn())
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task("Loading the model", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+
+
+def load_studio(model: str, settings: Settings) -> Any:
+    from app.style_aligned import ModelError, Studio
+
+    try:
+        with loading() as progress:
+            return Studio.load(model, settings.device, settings.precision, progress=progress)
+    except ModelError as error:
+        raise Refused(str(error)) from error

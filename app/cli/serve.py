@@ -1,0 +1,82 @@
+"""`soroe serve`: the server."""
+
+import asyncio
+import fcntl
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.cli.console import Refused, loading, opened, out, read_settings
+from app.settings import Settings
+
+
+def serve() -> None:
+    """Start the server; every setting is an environment variable (SOROE_*, see the README)."""
+    settings = read_settings()
+    opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
+    with only_one_server(settings), listening_socket(settings) as listener:
+        import uvicorn
+
+        from app.accounts.service import create_setup_link
+        from app.database import Database
+        from app.engine.local import LocalEngine
+        from app.logs import configure_logging
+        from app.main import Server, create_app
+
+        configure_logging(settings)
+        engine = load_engine(lambda progress: LocalEngine(settings, progress))
+        application = create_app(settings, engine)
+        database = Database(settings)
+        with database.write() as session:
+            link = create_setup_link(session, settings)
+        database.close()
+        listener.listen()  # who follows the link at once waits a moment instead of being turned away
+        out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
+        if link:
+            out.print(
+                "Set up the first administrator here; the link works once:", f"  {link}", sep="\n", soft_wrap=True
+            )
+        config = uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        Server(config).run(sockets=[listener])
+
+
+def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """An engine with its model loaded, before the server says that it is ready."""
+    from app.style_aligned import ModelError
+
+    try:
+        with loading() as progress:
+            engine = make(progress)
+            asyncio.run(engine.start())
+            return engine
+    except ModelError as error:
+        raise Refused(str(error)) from error
+
+
+@contextmanager
+def only_one_server(settings: Settings) -> Iterator[None]:
+    """Two servers on one data folder would make pictures twice. The lock ends with the process, however it ends."""
+    with opened(lambda: (settings.data / "server.lock").open("w")) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(f"Another Soroe is already running on the data in {settings.data}.") from error
+        yield
+
+
+@contextmanager
+def listening_socket(settings: Settings) -> Iterator[socket.socket]:
+    """The server's address, taken before the model is loaded, so that a port in use is said at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise Refused(f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}.") from error
+    settings.port = listener.getsockname()[1]
+    with listener:
+        yield listener

@@ -1,0 +1,61 @@
+"""Days as people mean them: when one begins depends on where they are, so on the time zone that the server is set to.
+
+Moments are kept and compared in UTC. Only what is read or written as a day, or as a time of day, is the zone's.
+"""
+
+from datetime import UTC, date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_zone: tzinfo = UTC  # of this process, which `use` sets at its start
+
+
+def named(name: str) -> tzinfo:
+    """The time zone of an IANA name, such as Asia/Tokyo. Raises ValueError."""
+    if name == "UTC":  # which needs no table of zones on the machine
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"it is the name of a time zone, such as Europe/Berlin or Asia/Tokyo; {name!r} is not one that this "
+            "machine knows (its package tzdata holds them)"
+        ) from None
+
+
+def use(name: str) -> None:
+    """Take the days of this zone from now on. Raises ValueError."""
+    global _zone  # noqa: PLW0603  (a process has one)
+    _zone = named(name)
+
+
+def zone() -> str:
+    """The name of the zone: "UTC"."""
+    return str(_zone)
+
+
+def local(moment: datetime) -> datetime:
+    """The same moment, with the day and time that it is in the zone."""
+    return moment.astimezone(_zone)
+
+
+def today() -> date:
+    return local(datetime.now(UTC)).date()
+
+
+def begin(day: date) -> datetime:
+    """The first moment of a day, in UTC."""
+    try:
+        return datetime.combine(day, time(), _zone).astimezone(UTC)
+    except OverflowError:  # the calendar's own first day, east of Greenwich
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def written(day: date | None) -> str:
+    """11 December 2026 -> "11 Dec 2026"; "" for None."""
+    return f"{day.day} {day:%b %Y}" if day else ""
+
+
+def written_exactly(moment: datetime) -> str:
+    """The day and time in the zone: "11 Dec 2026 at 14:05 UTC"."""
+    at = local(moment)
+    return f"{written(at)} at {at:%H:%M %Z}"

@@ -1,0 +1,482 @@
+"""Reading pictures of all sets. Everybody who is signed in sees all of them: it is a team's tool.
+
+A hundred thousand of them are listed and counted within milliseconds by three means. Pages are cut by id (keyset), so
+that the thousandth costs what the first costs. All counts come from one walk along one index that has every column of
+the facets (`ix_images_facets`). And what is no facet, such as words, becomes a list of ids from an index of its own, so
+that this walk need not look at the pictures themselves.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    column,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    union,
+    union_all,
+)
+from sqlalchemy.orm import Session, joinedload
+
+from app import days
+from app.accounts.queries import signed_in
+from app.gallery.search import PictureFilter, Word, match, words
+from app.models import (
+    Campaign,
+    Image,
+    ImageSet,
+    ImageTag,
+    Role,
+    SavedSearch,
+    Star,
+    Style,
+    StyleReference,
+    StyleVersion,
+    User,
+    Verdict,
+    now,
+)
+from app.pictures import THUMBNAILS
+from app.rights.queries import made_from
+from app.sets.queries import NOT_REVIEWED
+
+KEPT_DAYS = 30  # that a deleted picture can be restored
+PAGE = 60
+MOST_TAGS = 100  # that are suggested
+MOST_CAMPAIGNS = 200
+
+FACETS = Image.decision, Image.style_id, Image.campaign_id, Image.owner_id
+_WORDS = table("image_words", column("rowid", Integer))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picture as the gallery shows it."""
+
+    id: int
+    set_id: int
+    prompt: str
+    width: int  # px
+    height: int
+    sha256: str
+    decision: Verdict | None
+    style_name: str
+    style_code: str
+    owner: str
+    starred: bool
+    tags: tuple[str, ...] = ()
+
+    @property
+    def thumbs(self) -> list[tuple[int, int]]:
+        """The thumbnails as (side of their address, width in px), the smaller first; each width once."""
+        longest = max(self.width, self.height)
+        widths = {round(self.width * min(1.0, side / longest)): side for side in sorted(THUMBNAILS, reverse=True)}
+        return sorted((side, width) for width, side in widths.items())
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A picture in the bin."""
+
+    id: int
+    prompt: str
+    set_id: int
+    set_name: str
+    width: int  # px
+    height: int
+    sha256: str | None
+    deleted_at: datetime
+    deleted_by: str
+    restorable: bool  # by whoever asks
+
+    @property
+    def days_left(self) -> int:
+        """Until its files are removed, the day that has begun among them."""
+        return KEPT_DAYS - (now() - self.deleted_at).days
+
+
+@dataclass(frozen=True)
+class Option:
+    """A value that the gallery can be filtered by, with how many pictures it would show."""
+
+    value: str | int
+    name: str
+    count: int
+    reference_id: int | None = None  # of a style
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen: each field counts under the other fields' filters, so that no choice surprises."""
+
+    total: int  # pictures under all filters
+    of: int  # pictures there are
+    decisions: dict[str, int]  # by verdict or NOT_REVIEWED
+    styles: list[Option]  # most pictures first, as the others
+    campaigns: list[Option]
+    every_campaign: int  # pictures without the campaigns' filter
+    owners: list[Option]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pictures by the values of each facet, under the filters of the other facets."""
+
+    total: int
+    decisions: Counter[str | None]
+    styles: Counter[int]
+    campaigns: Counter[int]
+    owners: Counter[int]
+
+
+# What a filter means
+
+
+@dataclass(frozen=True)
+class Search:
+    """A filter made ready for reading: the styles that it names are looked up, and words that no index has."""
+
+    user: User
+    wanted: PictureFilter
+    codes: dict[str, int]  # the styles that the filter names, or that its words may name
+    listed: str | None = None  # the ids of what has the words that no index has, as JSON; None: not looked for
+
+    @classmethod
+    def of(cls, session: Session, user: User, wanted: PictureFilter, *, to_count: bool = False) -> "Search":
+        """`to_count`: once through all prompts for the short words, because all that have them will be needed."""
+        codes = {*wanted.style, *(word.code for word in words(wanted.q) if word.code)}
+        rows = session.execute(select(Style.code, Style.id).where(Style.code.in_(codes))) if codes else None
+        search = cls(user, wanted, dict(rows.all()) if rows else {})
+        if not to_count or not search.short:
+            return search
+        found = select(func.json_group_array(Image.id)).where(Image.shown, *map(_short, search.short))
+        return replace(search, listed=session.scalar(found))
+
+    @property
+    def ids(self) -> Select[int]:
+        """Of the pictures that are found."""
+        return select(Image.id).where(*self.unfaceted, *(_in(facet, values) for facet, values in self.chosen.items()))
+
+    @property
+    def short(self) -> list[Word]:
+        return [word for word in words(self.wanted.q) if not word.indexed]
+
+    @property
+    def chosen(self) -> dict[Any, Collection[Any]]:
+        """The facets that are limited, and to which values."""
+        wanted = self.wanted
+        limits: dict[Any, Collection[Any] | None] = {
+            Image.decision: [None if decision == NOT_REVIEWED else decision for decision in wanted.decision] or None,
+            Image.style_id: [self.codes[code] for code in wanted.style if code in self.codes] if wanted.style else None,
+            Image.campaign_id: wanted.campaign or None,
+            Image.owner_id: wanted.owner or None,
+        }
+        return {facet: values for facet, values in limits.items() if values is not None}
+
+    @property
+    def unfaceted(self) -> list[Any]:
+        """The conditions besides decision, style, campaign and owner."""
+        wanted = self.wanted
+        conditions: list[Any] = [Image.shown, signed_in(self.user)]
+        if wanted.since:
+            conditions.append(Image.finished_at >= days.begin(wanted.since))
+        if wanted.until and wanted.until < date.max:
+            conditions.append(Image.finished_at < days.begin(wanted.until + timedelta(days=1)))
+        if wanted.set is not None:
+            conditions.append(Image.id.in_(select(Image.id).where(Image.set_id == wanted.set)))
+        if wanted.reference is not None:
+            sets = select(ImageSet.id).where(made_from(wanted.reference))
+            conditions.append(Image.id.in_(select(Image.id).where(Image.set_id.in_(sets))))
+        if wanted.tag:
+            conditions.append(Image.id.in_(select(ImageTag.image_id).where(ImageTag.tag.in_(wanted.tag))))
+        if wanted.starred:
+            conditions.append(Image.id.in_(select(Star.image_id).where(Star.user_id == self.user.id)))
+        return conditions + self._said()
+
+    def _said(self) -> list[ColumnElement[bool]]:
+        """That a picture has each of the words."""
+        conditions = [_short(word) for word in self.short]
+        if self.listed is not None:
+            found = func.json_each(self.listed).table_valued(column("value", Integer))
+            conditions = [Image.id.in_(select(found.c.value))]
+        plain = []
+        for word in (word for word in words(self.wanted.q) if word.indexed):
+            style_id = self.codes.get(word.code)
+            if word.only_code:
+                conditions.append(Image.style_id == style_id if style_id else false())
+            elif word.seed is not None or style_id:
+                conditions.append(_has(word, style_id))
+            else:
+                plain.append(match(word.text))
+        return [*conditions, Image.id.in_(_matching(" ".join(plain)))] if plain else conditions
+
+
+def _in(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    known = [value for value in values if value is not None]
+    # With one value SQLite takes the index that begins with it; with more, that of all pictures, in their order.
+    among: ColumnElement[bool] = facet == known[0] if len(known) == 1 else facet.in_(known)
+    if len(known) == len(values):
+        return among
+    return or_(among, facet.is_(None)) if known else facet.is_(None)
+
+
+def _short(word: Word) -> ColumnElement[bool]:
+    """That a picture has a word which is too short for the index. As there, small and large letters are alike, but
+    only those of ASCII.
+    """
+    text = "".join(character.lower() if character.isascii() else character for character in word.text)
+    cased = any(character.isascii() and character.isalpha() for character in text)
+    found = func.instr(func.lower(Image.prompt) if cased else Image.prompt, text) > 0
+    return found if word.seed is None else or_(found, Image.seed == word.seed)
+
+
+def _has(word: Word, style_id: int | None) -> ColumnElement[bool]:
+    """That a picture has a word which may be a seed, or a style's code, besides a part of the prompt."""
+    found: Any = _matching(match(word.text))
+    if word.seed is not None:
+        found = union(found, select(Image.id).where(Image.seed == word.seed))
+    named = Image.id.in_(found)
+    return or_(named, Image.style_id == style_id) if style_id else named
+
+
+def _matching(query: str) -> Select[int]:
+    return select(_WORDS.c.rowid).where(literal_column("image_words").op("MATCH")(query))
+
+
+# Pages
+
+
+def pictures(
+    session: Session, search: Search, after: int | None = None, limit: int = PAGE, upto: int | None = None
+) -> list[Cell]:
+    """Pictures in the order of the search: `limit` of them after the id of the last one shown, if need be up to another
+    id.
+    """
+    oldest = search.wanted.oldest
+    order = Image.id.asc() if oldest else Image.id.desc()
+    shown = search.ids.order_by(order).limit(limit)
+    if after is not None:
+        shown = shown.where(Image.id > after if oldest else Image.id < after)
+    if upto is not None:
+        shown = shown.where(Image.id <= upto if oldest else Image.id >= upto)
+    starred = select(Star.image_id).where(Star.image_id == Image.id, Star.user_id == search.user.id).exists()
+    rows: Sequence[Any] = session.execute(
+        select(
+            Image.id,
+            Image.set_id,
+            Image.prompt,
+            ImageSet.width,
+            ImageSet.height,
+            Image.sha256,
+            Image.decision,
+            Style.name,
+            Style.code,
+            User.name,
+            starred,
+        )
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .join(Style, Style.id == Image.style_id)
+        .join(User, User.id == Image.owner_id)
+        .where(Image.id.in_(shown))
+        .order_by(order)
+    ).all()
+    tags = tags_of(session, [row[0] for row in rows])
+    return [replace(Cell(*row), tags=tuple(tags[row[0]])) for row in rows]
+
+
+def ids(session: Session, search: Search, limit: int) -> list[int]:
+    """Of the pictures that are found, the newest first."""
+    return list(session.scalars(search.ids.order_by(Image.id.desc()).limit(limit)))
+
+
+def tags_of(session: Session, image_ids: Collection[int]) -> defaultdict[int, list[str]]:
+    """The tags of pictures, in their order."""
+    by_image = defaultdict(list)
+    rows = session.execute(
+        select(ImageTag.image_id, ImageTag.tag).where(ImageTag.image_id.in_(image_ids)).order_by(ImageTag.tag)
+    )
+    for image_id, tag in rows:
+        by_image[image_id].append(tag)
+    return by_image
+
+
+# Counts
+
+
+def count(session: Session, search: Search) -> int:
+    """How many pictures are found."""
+    return session.scalar(search.ids.with_only_columns(func.count())) or 0
+
+
+def options(session: Session, search: Search) -> Options:
+    counts = facets(session, search)
+    wanted = search.wanted
+    for counter, chosen in ((counts.campaigns, wanted.campaign), (counts.owners, wanted.owner)):
+        counter.update(dict.fromkeys(chosen, 0))  # what is chosen can be seen and taken back
+    counts.styles.update(dict.fromkeys((search.codes[code] for code in wanted.style if code in search.codes), 0))
+    everything = select(func.count()).where(Image.shown, signed_in(search.user)).select_from(Image)
+    return Options(
+        total=counts.total,
+        of=session.scalar(everything) or 0,
+        decisions={decision or NOT_REVIEWED: number for decision, number in counts.decisions.items()},
+        styles=_style_options(session, counts.styles),
+        campaigns=_named(session, Campaign, counts.campaigns),
+        every_campaign=counts.campaigns.total(),
+        owners=_named(session, User, counts.owners),
+    )
+
+
+def facets(session: Session, search: Search) -> Counts:
+    """All counts from one walk: pictures by decision, style, campaign and owner at once, then summed for each."""
+    columns = cube(search).cte("cube").c
+    limits = {facet.key: _in(columns[facet.key], values) for facet, values in search.chosen.items()}
+    number = func.sum(columns.number)
+    sums = [select(literal(-1), literal(None), number).where(*limits.values())]
+    for place, facet in enumerate(FACETS):
+        others = (limit for name, limit in limits.items() if name != facet.key)
+        value = columns[facet.key]
+        sums.append(select(literal(place), value, number).where(*others).group_by(value))
+    counters: list[Counter[Any]] = [Counter() for _ in FACETS]
+    total = 0
+    for place, value, number in session.execute(union_all(*sums)):
+        if place < 0:
+            total = number or 0
+        else:
+            counters[place][value] = number
+    return Counts(total, *counters)
+
+
+def cube(search: Search) -> Select[Any, Any, Any, Any, int]:
+    """Pictures by all four facets at once, under whatever else is asked."""
+    return select(*FACETS, func.count().label("number")).where(*search.unfaceted).group_by(*FACETS)
+
+
+def _style_options(session: Session, counts: Counter[int]) -> list[Option]:
+    newest = (
+        select(StyleReference.reference_id)
+        .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
+        .where(StyleVersion.style_id == Style.id)
+        .order_by(StyleVersion.number.desc(), StyleReference.position)
+        .limit(1)
+        .correlate(Style)
+        .scalar_subquery()
+    )
+    rows = session.execute(select(Style.id, Style.code, Style.name, newest).where(Style.id.in_(counts)))
+    return _most_first(Option(code, name, counts[id], reference_id) for id, code, name, reference_id in rows)
+
+
+def _named(session: Session, of: type[Campaign] | type[User], counts: Counter[int]) -> list[Option]:
+    rows = session.execute(select(of.id, of.name).where(of.id.in_(counts)))
+    return _most_first(Option(id, name, counts[id]) for id, name in rows)
+
+
+def _most_first(rows: Iterable[Option]) -> list[Option]:
+    return sorted(rows, key=lambda option: (-option.count, option.name))
+
+
+def tags(session: Session, user: User) -> list[str]:
+    """The tags that are used most."""
+    rows = session.scalars(
+        select(ImageTag.tag)
+        .where(signed_in(user))
+        .group_by(ImageTag.tag)
+        .order_by(func.count().desc(), ImageTag.tag)
+        .limit(MOST_TAGS)
+    )
+    return list(rows)
+
+
+def campaigns(session: Session, user: User) -> list[str]:
+    """The names of campaigns, the newest first."""
+    statement = select(Campaign.name).where(signed_in(user)).order_by(Campaign.id.desc()).limit(MOST_CAMPAIGNS)
+    return list(session.scalars(statement))
+
+
+# Saved searches
+
+
+def searches(session: Session, user: User) -> list[SavedSearch]:
+    """The searches that `user` has saved, then those that others share, each by name."""
+    rows = session.scalars(
+        select(SavedSearch)
+        .where(or_(SavedSearch.owner_id == user.id, SavedSearch.shared), signed_in(user))
+        .options(joinedload(SavedSearch.owner))
+        .order_by(SavedSearch.owner_id != user.id, func.lower(SavedSearch.name), SavedSearch.id)
+    )
+    return list(rows)
+
+
+# The bin
+
+
+def deleted(
+    session: Session, user: User, after: tuple[datetime, int] | None = None, limit: int = PAGE
+) -> list[Deleted]:
+    """What can still be restored, the latest deleted first; `after` has when the last one shown was, and its id."""
+    statement = (
+        select(
+            Image.id,
+            Image.prompt,
+            Image.set_id,
+            ImageSet.name,
+            ImageSet.width,
+            ImageSet.height,
+            Image.sha256,
+            Image.deleted_at,
+            func.coalesce(User.name, ""),
+            or_(Image.owner_id == user.id, literal(user.can(Role.MANAGER))) & ImageSet.locked_at.is_(None),
+        )
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .outerjoin(User, User.id == Image.deleted_by_id)
+        .where(*_restorable(user))
+        .order_by(Image.deleted_at.desc(), Image.id.desc())
+        .limit(limit)
+    )
+    if after:
+        at, last = after
+        statement = statement.where(or_(Image.deleted_at < at, and_(Image.deleted_at == at, Image.id < last)))
+    rows: Sequence[Any] = session.execute(statement).all()
+    return [Deleted(*row) for row in rows]
+
+
+def deleted_count(session: Session, user: User) -> int:
+    return session.scalar(select(func.count()).select_from(Image).where(*_restorable(user))) or 0
+
+
+def deleted_at_once(session: Session, user: User, at: datetime) -> list[int]:
+    """The pictures that `user` deleted in one act, which gave them all the same moment."""
+    rows = select(Image.id).where(Image.deleted_at == at, Image.deleted_by_id == user.id, *_restorable(user))
+    return list(session.scalars(rows.order_by(Image.id)))
+
+
+def _restorable(user: User) -> Sequence[ColumnElement[bool]]:
+    return Image.deleted_at > now() - timedelta(days=KEPT_DAYS), Image.purged_at.is_(None), signed_in(user)
+
+
+def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:
+    """Deleted before a moment, their files still there; the oldest first."""
+    rows = session.scalars(
+        select(Image)
+        .where(Image.deleted_at <= before, Image.purged_at.is_(None))
+        .order_by(Image.deleted_at, Image.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def still_used(session: Session, sha256: str, without: int) -> bool:
+    """Whether another picture, in the bin or not, has the same file."""
+    others = select(Image.id).where(Image.sha256 == sha256, Image.id != without, Image.purged_at.is_(None))
+    return session.scalar(others.limit(1)) is not None

@@ -1,0 +1,151 @@
+"""What somebody looks for among the pictures: the filters of an address, and the words typed into its field."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from app.models import Verdict
+from app.sets.queries import NOT_REVIEWED
+from app.styles.queries import normal_code
+from app.styles.service import CODE_LETTERS
+from app.text import clean_line, whole_number
+
+DECISIONS = (*(str(verdict) for verdict in Verdict), NOT_REVIEWED)
+OLDEST = "oldest"  # the order that an address can ask for
+WORDS_LENGTH = 200  # characters that are searched for
+MOST_VALUES = 50  # of one filter
+TRIGRAM = 3  # characters; shorter words are not in the index
+_CODE = re.compile(rf"(SOR-)?[{CODE_LETTERS}]{{4}}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PictureFilter:
+    """Which pictures, and in which order: an empty field leaves all in, several values are alternatives."""
+
+    decision: Sequence[str] = ()  # verdicts, or NOT_REVIEWED
+    style: Sequence[str] = ()  # codes
+    campaign: Sequence[int] = ()
+    owner: Sequence[int] = ()
+    tag: Sequence[str] = ()
+    set: int | None = None
+    reference: int | None = None  # a style's, whose version made the picture
+    starred: bool = False  # by whoever asks
+    since: date | None = None  # day of finishing
+    until: date | None = None  # the last such day
+    q: str = ""  # words, each of which must be found: in the prompt, as seed or as a style's code
+    oldest: bool = False  # first; else the newest
+
+    @classmethod
+    def of_query(cls, query: str) -> "PictureFilter":
+        """From the query of an address: `style=SOR-7K2Q&decision=approved`."""
+        return cls.of_pairs(parse_qsl(query))
+
+    @classmethod
+    def of_pairs(cls, pairs: Iterable[tuple[str, str]]) -> "PictureFilter":
+        """From names and values. What makes no sense asks nothing."""
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            values.setdefault(name, []).append(value)
+        return cls(
+            decision=_several(values, "decision", lambda value: value if value in DECISIONS else None),
+            style=_several(values, "style", lambda value: normal_code(value) if value.strip() else None),
+            campaign=_several(values, "campaign", whole_number),
+            owner=_several(values, "owner", whole_number),
+            tag=_several(values, "tag", lambda value: normal_tag(value) or None),
+            set=whole_number(_last(values, "set")),
+            reference=whole_number(_last(values, "reference")),
+            starred=bool(_last(values, "starred")),
+            since=_day(_last(values, "since")),
+            until=_day(_last(values, "until")),
+            q=clean_line(_last(values, "q"))[:WORDS_LENGTH].strip(),
+            oldest=_last(values, "order") == OLDEST,
+        )
+
+    @property
+    def pairs(self) -> list[tuple[str, Any]]:
+        """As an address has them; `of_pairs` makes the same filter of it."""
+        several = ((name, value) for name in ("decision", "style", "campaign", "owner", "tag") for value in self[name])
+        single = ((name, self[name]) for name in ("set", "reference", "since", "until", "q") if self[name] is not None)
+        starred = [("starred", 1)] if self.starred else []
+        order = [("order", OLDEST)] if self.oldest else []
+        return [*several, *starred, *((name, value) for name, value in single if value != ""), *order]
+
+    @property
+    def query(self) -> str:
+        return urlencode(self.pairs)
+
+    def without(self, name: str, value: object = None) -> "PictureFilter":
+        """The filter less one value of a field, or less the whole field."""
+        left = EVERYTHING[name] if value is None else tuple(each for each in self[name] if each != value)
+        changes: dict[str, Any] = {name: left}
+        return replace(self, **changes)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __bool__(self) -> bool:
+        """Whether anything is left out."""
+        return self != self.cleared
+
+    @property
+    def cleared(self) -> "PictureFilter":
+        """All pictures, in the same order."""
+        return PictureFilter(oldest=self.oldest)
+
+
+EVERYTHING = PictureFilter()
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a search, and what else than a part of the prompt it may be."""
+
+    text: str
+    seed: int | None = None
+    code: str = ""  # a style's, if there is one of it
+
+    @property
+    def only_code(self) -> bool:
+        """Written as a code and nothing else, such as SOR-7K2Q."""
+        return bool(self.code) and self.text.upper() == self.code
+
+    @property
+    def indexed(self) -> bool:
+        return len(self.text) >= TRIGRAM
+
+
+def words(q: str) -> list[Word]:
+    """The words of a search, each once."""
+    return [
+        Word(text, whole_number(text), normal_code(text) if _CODE.fullmatch(text) else "")
+        for text in dict.fromkeys(q.split())
+    ]
+
+
+def match(text: str) -> str:
+    """A query of FTS5 for what contains `text`, whatever its signs mean to FTS5."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def normal_tag(text: str) -> str:
+    """A tag as it is kept: one line, lower case, single spaces."""
+    return " ".join(clean_line(text).lower().split())
+
+
+def _several(values: dict[str, list[str]], name: str, made: Callable[[str], Any]) -> tuple[Any, ...]:
+    found = (made(value) for value in values.get(name, [])[:MOST_VALUES])
+    return tuple(dict.fromkeys(value for value in found if value is not None))
+
+
+def _last(values: dict[str, list[str]], name: str) -> str:
+    return values.get(name, [""])[-1]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,54 @@
+"""Who owns a reference what they allow, and the files that prove it. A change is a new row: the newest one holds."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, now
+from app.models.style import Reference
+from app.models.user import User
+
+
+class RightsRecord(Base):
+    """What holds for a reference from `created_at` until its next record."""
+
+    __tablename__ = "rights_records"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"), index=True)
+    supplied_by: Mapped[str] = mapped_column(String(200), default="")
+    owned_by: Mapped[str] = mapped_column(String(200), default="")
+    licence: Mapped[str] = mapped_column(String(200), default="")
+    allows: Mapped[str] = mapped_column(Text, default="")
+    territory: Mapped[str] = mapped_column(String(200), default="")
+    valid_from: Mapped[date | None]  # the first day; None: it always held
+    valid_until: Mapped[date | None]  # the last day, included; None: it does not end
+    source_url: Mapped[str] = mapped_column(String(2000), default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str] = mapped_column(Text, default="")  # of a withdrawal, or of taking one back
+    made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    reference: Mapped[Reference] = relationship()
+    made_by: Mapped[User] = relationship()
+
+
+class RightsFile(Base):
+    """A licence or consent as a file. One that was removed is hidden; its bytes stay."""
+
+    __tablename__ = "rights_files"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(255))  # as it was uploaded, for people
+    media_type: Mapped[str] = mapped_column(String(40))  # by its content
+    bytes: Mapped[int]
+    uploaded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    removed_at: Mapped[datetime | None]
+
+    reference: Mapped[Reference] = relationship()
+    uploaded_by: Mapped[User] = relationship()

@@ -1,0 +1,89 @@
+"""What others do in a set while somebody has a picture of it in the review room, as the record tells it.
+
+The numbers of the record's events have no gaps and no order but that of the commits, so one number says how much of it
+somebody knows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.queries import signed_in
+from app.audit import words
+from app.models import Act, AuditEvent, Image, ImageSet, User
+
+MOST = 3  # sentences at once: the latest
+TOLD = (
+    Act.DECIDE,
+    Act.COMMENT,
+    Act.THREAD_RESOLVE,
+    Act.THREAD_REOPEN,
+    Act.SET_LOCK,
+    Act.SET_UNLOCK,
+    Act.IMAGE_AGAIN,
+    Act.IMAGE_DISCARD,
+    Act.IMAGE_FINISH,
+    Act.IMAGE_DELETE,
+    Act.IMAGE_RESTORE,
+)
+
+
+@dataclass(frozen=True)
+class News:
+    """A sentence: "Ito Kenji" and "rejected this picture."; nobody and "Version 2 of this picture is finished." """
+
+    who: str
+    words: str
+
+
+def known(session: Session) -> int:
+    """The number of the latest event there is, which a page made by the same session tells of."""
+    return session.scalar(select(func.max(AuditEvent.id))) or 0
+
+
+def latest(session: Session, user: User, set_id: int, after: int) -> int:
+    """The number of the latest event after `after` that `user` did not cause and that changes how the set is reviewed;
+    `after` itself when there is none.
+    """
+    of_set = select(Image.id).where(Image.set_id == set_id)
+    where = or_(_about(ImageSet, [set_id]), _about(Image, of_set))
+    newest = select(func.max(AuditEvent.id)).where(*_by_others(user, after), where, signed_in(user))
+    return session.scalar(newest) or after
+
+
+def told(session: Session, user: User, image: Image, after: int) -> list[News]:
+    """What others did to the picture, its other versions and its set after event `after`: the latest, in order."""
+    at_place = Image.set_id == image.set_id, Image.position == image.position
+    versions = dict(session.execute(select(Image.id, Image.version).where(*at_place)).all())
+    found = session.scalars(
+        select(AuditEvent)
+        .where(*_by_others(user, after), AuditEvent.act.in_(TOLD), signed_in(user))
+        .where(or_(_about(ImageSet, [image.set_id]), _about(Image, versions)))
+        .options(joinedload(AuditEvent.user))
+        .order_by(AuditEvent.id)
+    )
+    news = (_news(event, user, image, versions) for event in found)
+    return list(dict.fromkeys(news))[-MOST:]
+
+
+def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int]) -> News:
+    if event.subject == ImageSet.__tablename__:
+        thing = "this set"
+    elif event.subject_id == image.id:
+        thing = "this picture"
+    else:
+        thing = f"version {versions[event.subject_id or 0]} of this picture"
+    if event.act == Act.IMAGE_FINISH:
+        return News("", f"{thing[0].upper()}{thing[1:]} is finished.")
+    named = event.act == Act.COMMENT and user.name in event.details.get("mentioned", ())
+    return News(words.who(event), f"{'named you in a comment on' if named else words.did(event)} {thing}.")
+
+
+def _by_others(user: User, after: int) -> tuple[ColumnElement[bool], ...]:
+    return AuditEvent.id > after, or_(AuditEvent.user_id.is_(None), AuditEvent.user_id != user.id)
+
+
+def _about(table: type[Image | ImageSet], ids: Iterable[int] | Select[int]) -> ColumnElement[bool]:
+    return and_(AuditEvent.subject == table.__tablename__, AuditEvent.subject_id.in_(ids))

@@ -1,0 +1,42 @@
+"""What decisions come to: which of them stand, and their outcome. Plain functions of rows, without a database."""
+
+from collections.abc import Iterable, Sequence
+
+from app.models import Decision, Verdict
+
+# The outcome of several: any of the first, else any of the second.
+OUTWEIGH = (Verdict.REJECTED, Verdict.CHANGES_REQUESTED)
+
+
+def standing(decisions: Iterable[Decision]) -> list[Decision]:
+    """Each person's newest decision, unless it was withdrawn. `decisions` are those of one image, the oldest first."""
+    by_person: dict[int, Decision] = {}
+    for each in decisions:
+        if each.verdict != Verdict.WITHDRAWN:
+            by_person.pop(each.user_id, None)  # so that a changed mind comes last
+            by_person[each.user_id] = each
+        elif each.withdraws_id is None:  # an old withdrawal took back all before it
+            by_person.clear()
+        else:
+            by_person = {who: one for who, one in by_person.items() if one.id != each.withdraws_id}
+    return list(by_person.values())
+
+
+def approvals(decisions: Sequence[Decision]) -> int:
+    """How many people's approval stands."""
+    return sum(each.verdict == Verdict.APPROVED for each in standing(decisions))
+
+
+def outcome(decisions: Sequence[Decision], needed: int) -> Verdict | None:
+    """The one verdict of all that stand, where `needed` people must approve; None while too few have.
+
+    It is withdrawn when nothing stands any more because of the last act.
+    """
+    verdicts = {Verdict(each.verdict) for each in standing(decisions)}
+    for verdict in OUTWEIGH:
+        if verdict in verdicts:
+            return verdict
+    if approvals(decisions) >= needed:
+        return Verdict.APPROVED
+    gone = decisions and decisions[-1].verdict == Verdict.WITHDRAWN and not verdicts
+    return Verdict.WITHDRAWN if gone else None

@@ -1,0 +1,340 @@
+"""Reading rights: of references, of styles, of what was made from them. Everybody who is signed in sees all of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, Select, and_, case, column, exists, func, or_, select, true
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from app.accounts.queries import signed_in
+from app.days import today, written_exactly
+from app.errors import NotFound
+from app.models import (
+    Image,
+    ImageSet,
+    Reference,
+    RightsFile,
+    RightsRecord,
+    Role,
+    Style,
+    StyleReference,
+    StyleVersion,
+    User,
+)
+from app.rights.draft import RightsDraft
+from app.rights.standing import ENDING_DAYS, Held, standing, worst
+from app.text import listed
+
+# One record at most belongs to a reference: its newest.
+_NEWEST = select(func.max(RightsRecord.id)).where(RightsRecord.reference_id == Reference.id).correlate(Reference)
+_HOLDS = (RightsRecord.reference_id == Reference.id) & (RightsRecord.id == _NEWEST.scalar_subquery())
+# New sets take only the newest version of a style.
+_of_style = aliased(StyleVersion)
+_LATEST = (
+    StyleVersion.number
+    == (
+        select(func.max(_of_style.number)).where(_of_style.style_id == StyleVersion.style_id).correlate(StyleVersion)
+    ).scalar_subquery()
+)
+
+
+@dataclass(frozen=True)
+class UseRow:
+    """A style that uses a reference."""
+
+    code: str
+    name: str
+    archived: bool
+    present: bool  # its newest version does
+
+
+@dataclass(frozen=True)
+class Change:
+    """One record of a reference against the one before."""
+
+    record: RightsRecord
+    fields: list[tuple[str, str, str]]  # title, before, after
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What was stated of a right since somebody began to write from a record of it."""
+
+    seen: RightsRecord | None  # that was written from; None: nothing was stated
+    later: list[RightsRecord]  # those since that state something else, the oldest first, with who made them
+    fields: list[str]  # names of those that say something else now
+
+    @property
+    def present(self) -> RightsRecord:
+        return self.later[-1]
+
+    def told(self, user: User) -> str:
+        """Who changed what and when, in a sentence for `user`."""
+        names = dict.fromkeys("You" if row.made_by_id == user.id else row.made_by.name for row in self.later)
+        what = listed([f"“{RightsDraft.model_fields[name].title}”" for name in self.fields])
+        did = f"changed {what} of this right" if self.seen else "stated this right"
+        on = written_exactly(self.present.created_at)
+        return f"{listed(list(names))} {did} meanwhile, {'last ' if len(self.later) > 1 else ''}on {on}."
+
+    def merged(self, draft: RightsDraft) -> dict[str, str]:
+        """The form to look at again: what was typed, and what stands now where nothing was."""
+        untouched = [name for name in self.fields if said(draft, name) == said(self.seen, name)]
+        return {name: said(self.present if name in untouched else draft, name) for name in RightsDraft.model_fields}
+
+    def beside(self, draft: RightsDraft) -> dict[str, str]:
+        """What stands beside the fields of that form, by their names."""
+        before, typed, present = ({n: said(row, n) for n in self.fields} for row in (self.seen, draft, self.present))
+        return {
+            name: f"Changed meanwhile, and taken over here. Before: {before[name] or 'nothing'}"
+            if typed[name] == before[name]
+            else f"Stands now: {present[name] or 'nothing'}"
+            for name in self.fields
+            if typed[name] != present[name]
+        }
+
+
+@dataclass(frozen=True)
+class RightsNeed:
+    """A reference in use whose right ends soon, has ended or was withdrawn."""
+
+    kind: ClassVar[str] = "rights"
+
+    held: Held
+    styles: list[tuple[str, str]] = field(default_factory=list)  # code and name
+
+
+# Of references
+
+
+def reference(session: Session, user: User, reference_id: int) -> Reference:
+    """With who uploaded it. Raises NotFound."""
+    found = session.scalar(
+        select(Reference)
+        .where(Reference.id == reference_id, signed_in(user))
+        .options(joinedload(Reference.uploaded_by))
+    )
+    if not found:
+        raise NotFound("There is no such reference.")
+    return found
+
+
+def held(session: Session, row: Reference, on: date | None = None) -> Held:
+    """How the right to a reference stands on a day, today if none is given."""
+    return of_references(session, [row.id], on)[row.id]
+
+
+def of_references(session: Session, reference_ids: Iterable[int], on: date | None = None) -> dict[int, Held]:
+    rows = session.execute(
+        select(Reference.id, Reference.original_name, RightsRecord)
+        .outerjoin(RightsRecord, _HOLDS)
+        .where(Reference.id.in_(set(reference_ids)))
+        .options(joinedload(RightsRecord.made_by))
+    )
+    return {row[0]: Held(*row, standing(row[2], on or today())) for row in rows}
+
+
+def changes(session: Session, user: User, reference_id: int) -> list[Change]:
+    """The records of a reference, the newest first, each with what it changed and who made it."""
+    rows = list(
+        session.scalars(
+            select(RightsRecord)
+            .where(RightsRecord.reference_id == reference_id, signed_in(user))
+            .options(joinedload(RightsRecord.made_by))
+            .order_by(RightsRecord.id.desc())
+        )
+    )
+    return [Change(row, changed(before, row)) for row, before in zip(rows, [*rows[1:], None], strict=False)]
+
+
+def changed(before: RightsRecord | None, after: RightsRecord) -> list[tuple[str, str, str]]:
+    """Title, earlier and later text of each field that differs; of the first record, of each that it states."""
+    return [
+        (RightsDraft.model_fields[name].title or name, said(before, name), said(after, name))
+        for name in differing(before, after)
+    ]
+
+
+def differing(before: RightsRecord | None, after: RightsRecord | None) -> list[str]:
+    """The names of the fields in which two records differ."""
+    return [name for name in RightsDraft.model_fields if said(before, name) != said(after, name)]
+
+
+def said(record: RightsRecord | RightsDraft | None, name: str) -> str:
+    """What a record says in a field, as a form has it."""
+    return str(getattr(record, name, None) or "")
+
+
+def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhile | None:
+    """What was stated since the record `seen`, None for none; None while what that one says stands."""
+    rows = list(
+        session.scalars(
+            select(RightsRecord)
+            .where(RightsRecord.reference_id == reference_id)
+            .options(joinedload(RightsRecord.made_by))
+            .order_by(RightsRecord.id)
+        )
+    )
+    known = next((row for row in rows if row.id == seen), None)
+    since = [row for row in rows if not known or row.id > known.id]
+    # A withdrawal, and taking it back, states nothing new.
+    later = [row for before, row in zip([known, *since], since, strict=False) if differing(before, row)]
+    fields = differing(known, since[-1]) if since else []
+    return Meanwhile(known, later, fields) if fields else None
+
+
+def files(session: Session, user: User, reference_id: int) -> list[RightsFile]:
+    """The files on the rights of a reference that were not removed, the oldest first."""
+    return list(
+        session.scalars(_files([reference_id]).where(signed_in(user)).options(joinedload(RightsFile.uploaded_by)))
+    )
+
+
+def files_of(session: Session, reference_ids: Iterable[int]) -> dict[int, list[RightsFile]]:
+    """The same of several references."""
+    found: defaultdict[int, list[RightsFile]] = defaultdict(list)
+    for row in session.scalars(_files(reference_ids)):
+        found[row.reference_id].append(row)
+    return found
+
+
+def file(session: Session, user: User, reference_id: int, file_id: int) -> RightsFile:
+    """Raises NotFound."""
+    found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, signed_in(user)))
+    if not found:
+        raise NotFound("There is no such file here. Perhaps it was removed.")
+    return found
+
+
+def _files(reference_ids: Iterable[int]) -> Select[RightsFile]:
+    wanted = RightsFile.reference_id.in_(set(reference_ids)), RightsFile.removed_at.is_(None)
+    return select(RightsFile).where(*wanted).order_by(RightsFile.id)
+
+
+# Of styles
+
+
+def refusal(session: Session, *versions: StyleVersion, on: date | None = None) -> str | None:
+    """Why these style versions cannot be used on a day, in one sentence; None when they can."""
+    return references_refusal(session, [part.reference_id for version in versions for part in version.references], on)
+
+
+def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
+    """The same of references."""
+    first = worst(list(of_references(session, reference_ids, on).values()))
+    return first.refusal if first else None
+
+
+def of_version(session: Session, version: StyleVersion, on: date | None = None) -> list[Held]:
+    """How the rights to a style version's references stand, in their order."""
+    ids = [part.reference_id for part in version.references]
+    found = of_references(session, ids, on)
+    return [found[reference_id] for reference_id in dict.fromkeys(ids)]
+
+
+def of_styles(session: Session, user: User, style_ids: Iterable[int], on: date | None = None) -> dict[int, Held]:
+    """The right that restrains most in the newest version of each style, by the style's id."""
+    used: defaultdict[int, list[int]] = defaultdict(list)
+    for style_id, reference_id in session.execute(
+        select(StyleVersion.style_id, StyleReference.reference_id)
+        .join(StyleReference, StyleReference.version_id == StyleVersion.id)
+        .where(StyleVersion.style_id.in_(set(style_ids)), _LATEST, signed_in(user))
+    ):
+        used[style_id].append(reference_id)
+    found = of_references(session, {each for ids in used.values() for each in ids}, on)
+    restrained = {style_id: worst([found[each] for each in ids]) for style_id, ids in used.items()}
+    return {style_id: held for style_id, held in restrained.items() if held}
+
+
+def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
+    """The styles that use a reference in any version, those that new sets can have first."""
+    present = func.max(case((_LATEST, 1), else_=0))
+    rows = session.execute(
+        select(Style.code, Style.name, Style.archived_at.is_not(None), present)
+        .join(StyleVersion, StyleVersion.style_id == Style.id)
+        .join(StyleReference, StyleReference.version_id == StyleVersion.id)
+        .where(StyleReference.reference_id == reference_id, signed_in(user))
+        .group_by(Style.id)
+        .order_by(Style.archived_at.is_not(None), present.desc(), Style.id.desc())
+    )
+    return [UseRow(code, name, bool(archived), bool(now)) for code, name, archived, now in rows]
+
+
+# Of pictures
+
+
+def made_from(reference_id: int) -> ColumnElement[bool]:
+    """A condition for the sets whose pictures take their look from a reference, be it only in a region."""
+    versions = select(StyleReference.version_id).where(StyleReference.reference_id == reference_id)
+    region = func.json_each(ImageSet.regions).table_valued(column("value")).alias("region")
+    own = func.json_extract(region.c.value, "$.style_version_id")
+    return or_(
+        ImageSet.style_version_id.in_(versions),
+        exists(select(1).select_from(region).where(own.in_(versions)).correlate(ImageSet)),
+    )
+
+
+def newest_pictures(session: Session, user: User, reference_id: int, limit: int = 12) -> list[Image]:
+    """The newest pictures that were made from a reference."""
+    return list(session.scalars(_pictures(user, reference_id).order_by(Image.id.desc()).limit(limit)))
+
+
+def pictures_count(session: Session, user: User, reference_id: int) -> int:
+    """How many pictures were made from a reference."""
+    return session.scalar(_pictures(user, reference_id).with_only_columns(func.count())) or 0
+
+
+def _pictures(user: User, reference_id: int) -> Select[Image]:
+    return (
+        select(Image)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .where(Image.shown, made_from(reference_id), signed_in(user))
+    )
+
+
+# What needs a person
+
+
+def needs(session: Session, user: User, on: date | None = None, limit: int = 6) -> list[RightsNeed]:
+    """References that new sets could take and whose right ends soon, has ended or was withdrawn, the most urgent first:
+    those of `user`'s styles and uploads; all for managers.
+    """
+    on = on or today()
+    whose = true() if user.can(Role.MANAGER) else or_(Style.owner_id == user.id, Reference.uploaded_by_id == user.id)
+    ends = RightsRecord.valid_until <= on + timedelta(days=ENDING_DAYS)
+    rows = session.execute(
+        select(Reference.id, Style.code, Style.name)
+        .join(RightsRecord, _HOLDS)
+        .join(StyleReference, StyleReference.reference_id == Reference.id)
+        .join(StyleVersion, and_(StyleVersion.id == StyleReference.version_id, _LATEST))
+        .join(Style, Style.id == StyleVersion.style_id)
+        .where(Style.archived_at.is_(None), RightsRecord.withdrawn | ends, whose, signed_in(user))
+        .order_by(Style.id.desc())
+    ).all()
+    found = of_references(session, {row[0] for row in rows}, on)
+    ordered = sorted(found.values(), key=lambda held: (held.standing.day or on, held.reference_id), reverse=True)
+    # What still holds comes first: there is time to act. Then what ended, the latest first.
+    ordered.sort(key=lambda held: (not held.standing.usable, held.standing.days_left or 0))
+    return [
+        RightsNeed(held, list(dict.fromkeys((code, name) for id, code, name in rows if id == held.reference_id)))
+        for held in ordered[:limit]
+    ]
+
+
+def stated(held: Held, documents: Sequence[RightsFile]) -> dict[str, Any] | None:
+    """A right in full, as JSON can hold it; None when nothing is stated."""
+    row = held.record
+    if row is None:
+        return None
+    fields = {name: getattr(row, name) for name in RightsDraft.model_fields}
+    return {
+        "standing": held.standing.kind,
+        **{name: value.isoformat() if isinstance(value, date) else value for name, value in fields.items()},
+        "withdrawn": row.withdrawn,
+        "reason": row.reason,
+        "recorded by": row.made_by.name,
+        "recorded at": row.created_at.isoformat(timespec="seconds"),
+        "files": [{"name": each.name, "sha256": each.sha256, "bytes": each.bytes} for each in documents],
+    }

@@ -1,0 +1,184 @@
+"""Stating, withdrawing and restoring the right to a reference, and keeping the files that prove it.
+
+Nothing is overwritten: each change is the next record of the reference, and the newest one holds.
+"""
+
+from pathlib import PurePath
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts.service import need_active
+from app.audit.service import record
+from app.days import written_exactly
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Files
+from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
+from app.rights import queries
+from app.rights.draft import Reason, RightsDraft
+from app.text import clean_line, slug
+
+FILE_BYTES = 20 * 2**20
+MOST_FILES = 50  # of one reference
+BEGINNINGS = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+)
+SUFFIXES = {
+    "application/pdf": ".pdf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "text/plain": ".txt",
+}
+
+
+def may_change(user: User, reference: Reference) -> bool:
+    """Whether `user` may state the right: who uploaded the reference, managers and above.
+
+    Not who made a style from it: anybody can, and would so become able to restore what was withdrawn.
+    """
+    return user.active and (reference.uploaded_by_id == user.id or user.can(Role.MANAGER))
+
+
+def suggested(reference: Reference) -> dict[str, Any]:
+    """What a form begins with where nothing is stated: what the file itself says, and who uploaded it."""
+    said = reference.rights
+    return {
+        **dict.fromkeys(RightsDraft.model_fields, ""),
+        "supplied_by": said.get("credit") or reference.uploaded_by.name,
+        "owned_by": said.get("copyright") or said.get("creator") or "",
+    }
+
+
+def save(session: Session, user: User, reference: Reference, draft: RightsDraft, seen: int | None) -> RightsRecord:
+    """The next record of a reference; the present one if the draft says nothing new.
+
+    `seen` is the id of the record from which `user` wrote, None for none: where something else stands by now, it raises
+    Conflict, which says who changed what, instead of being laid over. Raises Invalid and Forbidden too, and Conflict
+    while the right is withdrawn.
+    """
+    _need_change(user, reference)
+    before = queries.held(session, reference).record
+    if before and before.withdrawn:
+        who = "You" if before.made_by_id == user.id else before.made_by.name
+        on = written_exactly(before.created_at)
+        raise Conflict(f"{who} withdrew this right on {on}. Restore it first, then change what it says.")
+    if draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
+        raise Invalid("valid_until", f"The right would end on {draft.valid_until}, before it begins.")
+    after = RightsRecord(reference_id=reference.id, made_by_id=user.id, **draft.model_dump())
+    changes = queries.changed(before, after)
+    if before and not changes:
+        return before
+    if meanwhile := queries.meanwhile(session, reference.id, seen):
+        raise Conflict(f"{meanwhile.told(user)} Look again first.")
+    session.add(after)
+    record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
+    return after
+
+
+def withdraw(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
+    """From now on nothing new is made from the reference, whatever its dates. Raises Forbidden and Conflict."""
+    _need_change(user, reference)
+    before = queries.held(session, reference).record
+    if before and before.withdrawn:
+        raise Conflict(f"The right to {reference.original_name} is withdrawn already.")
+    record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
+    return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
+
+
+def restore(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
+    """Take a withdrawal back: the right holds again as it was stated. Raises Forbidden and Conflict."""
+    _need_change(user, reference)
+    before = queries.held(session, reference).record
+    if not before or not before.withdrawn:
+        raise Conflict(f"The right to {reference.original_name} is not withdrawn.")
+    record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
+    return _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
+
+
+def add_file(session: Session, user: User, files: Files, reference: Reference, data: bytes, name: str) -> RightsFile:
+    """Keep a licence or consent, byte for byte. Raises Invalid("file", ...), Forbidden and NoRoom."""
+    _need_change(user, reference)
+    media_type = _media_type(data)
+    kept = queries.files(session, user, reference.id)
+    if len(kept) >= MOST_FILES:
+        raise Invalid("file", f"A reference has at most {MOST_FILES} files; remove one first.")
+    sha256 = files.put_document(data)
+    if twin := next((each for each in kept if each.sha256 == sha256), None):
+        raise Invalid("file", f"This file is here already, as {twin.name}.")
+    row = RightsFile(
+        reference_id=reference.id,
+        sha256=sha256,
+        name=clean_line(PurePath(name.replace("\\", "/")).name)[:255] or "file",
+        media_type=media_type,
+        bytes=len(data),
+        uploaded_by_id=user.id,
+    )
+    session.add(row)
+    record(session, user, Act.RIGHTS_FILE_ADD, reference, file=row.name, sha256=sha256)
+    return row
+
+
+def remove_file(session: Session, user: User, reference: Reference, file_id: int) -> RightsFile:
+    """Hide a file; its bytes stay, and the record names them. Raises Forbidden and NotFound."""
+    _need_change(user, reference)
+    row = queries.file(session, user, reference.id, file_id)
+    row.removed_at = now()
+    record(session, user, Act.RIGHTS_FILE_REMOVE, reference, file=row.name, sha256=row.sha256)
+    return row
+
+
+def note_download(session: Session, user: User, reference: Reference, file_id: int) -> RightsFile:
+    """Record that `user` takes a file away. Raises NotFound."""
+    row = queries.file(session, user, reference.id, file_id)
+    record(session, user, Act.RIGHTS_FILE_DOWNLOAD, reference, file=row.name, sha256=row.sha256)
+    return row
+
+
+def download_name(row: RightsFile) -> str:
+    """A name that any system takes, with the ending of what the file is."""
+    return (slug(PurePath(row.name).stem) or "file") + SUFFIXES[row.media_type]
+
+
+def _need_change(user: User, reference: Reference) -> None:
+    need_active(user)
+    if not may_change(user, reference):
+        name = reference.uploaded_by.name
+        raise Forbidden(f"Only {name}, who uploaded this reference, and managers can change its rights.")
+
+
+def _next(
+    session: Session, user: User, reference: Reference, before: RightsRecord | None, *, withdrawn: bool, reason: str
+) -> RightsRecord:
+    """The same as before, but for the withdrawal."""
+    said = {name: getattr(before, name) for name in RightsDraft.model_fields} if before else {}
+    row = RightsRecord(
+        reference_id=reference.id, made_by_id=user.id, **{**said, "withdrawn": withdrawn, "reason": reason}
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _media_type(data: bytes) -> str:
+    """What a file is, by its content. Raises Invalid for what is not taken."""
+    if not data:
+        raise Invalid("file", "The file is empty.")
+    if len(data) > FILE_BYTES:
+        raise Invalid("file", f"The file is larger than {FILE_BYTES // 2**20} MB, the most that is taken.")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    found = next((kind for beginning, kind in BEGINNINGS if data.startswith(beginning)), None)
+    if found or _is_text(data):
+        return found or "text/plain"
+    raise Invalid("file", "The file is not a PDF, PNG, JPEG, WebP or plain text in UTF-8. Save it as a PDF.")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+    return not any(character < " " and character not in "\t\n\r\f" for character in text)

@@ -1,0 +1,78 @@
+"""How a right stands on a day, of the days of `app.days`."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from app.days import local, written
+from app.models import RightsRecord
+from app.text import shorten
+
+ENDING_DAYS = 14  # before its end a right is said to end soon
+REASON_LENGTH = 120  # characters of a reason within a sentence
+
+Kind = Literal["unstated", "valid", "ending", "not_yet", "ended", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    kind: Kind
+    day: date | None = None  # on which it ends or ended, begins, or was withdrawn
+    days_left: int | None = None  # after today, of one that ends: 0 is the last day
+
+    @property
+    def usable(self) -> bool:
+        """Whether something new may be made. What nobody has stated stops nobody."""
+        return self.kind in ("unstated", "valid", "ending")
+
+
+@dataclass(frozen=True)
+class Held:
+    """A reference and how its right stands."""
+
+    reference_id: int
+    name: str  # of the reference
+    record: RightsRecord | None  # with who made it
+    standing: Standing
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing new can be made from the reference, and who can change that; None when it can."""
+        if self.standing.usable or self.record is None:
+            return None
+        right, person = f"The right to the reference {self.name}", self.record.made_by
+        ask = f"Ask {person.name} or a manager" if person.active else "Ask a manager"
+        day = written(self.standing.day)
+        match self.standing.kind:
+            case "withdrawn":
+                why = f" ({shorten(self.record.reason, REASON_LENGTH)})" if self.record.reason else ""
+                return f"{right} was withdrawn on {day}{why}, so nothing new can be made from it. {ask} about it."
+            case "not_yet":
+                return f"{right} begins only on {day}, so nothing can be made from it yet. {ask} if that is wrong."
+            case _:
+                return f"{right} ended on {day}, so nothing new can be made from it. {ask} to renew it."
+
+
+def standing(record: RightsRecord | None, today: date) -> Standing:
+    """How the right that `record` states stands on `today`. A withdrawal outweighs all dates."""
+    if record is None:
+        return Standing("unstated")
+    if record.withdrawn:
+        return Standing("withdrawn", local(record.created_at).date())
+    if not record.owned_by:
+        return Standing("unstated")  # withdrawn before anything was stated, then restored
+    first, last = record.valid_from, record.valid_until
+    if last and last < today:
+        return Standing("ended", last)
+    if first and first > today:
+        return Standing("not_yet", first)
+    if last is None:
+        return Standing("valid")
+    left = (last - today).days
+    return Standing("ending" if left <= ENDING_DAYS else "valid", last, left)
+
+
+def worst(helds: list[Held]) -> Held | None:
+    """The one that restrains most, the one that ends first before others; None when there is none."""
+    order: tuple[Kind, ...] = ("withdrawn", "ended", "not_yet", "ending", "unstated", "valid")
+    return min(helds, key=lambda held: (order.index(held.standing.kind), held.standing.day or date.max), default=None)

@@ -1,0 +1,173 @@
+"""Making a picture again: the same style and settings, with another prompt, seed or strength. The new one lies on the
+old, at the same place of the set.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.queries import signed_in
+from app.audit.service import record
+from app.engine.base import ModelFacts
+from app.errors import Conflict, Invalid
+from app.forms import Form, Line
+from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, now
+from app.rights import queries as rights
+from app.sets import queries, regions, service
+from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
+from app.subjects import service as subjects
+from app.subjects.handles import mentioned
+
+MOST_VERSIONS = 20  # at a place
+MOST_TRIES = 4  # at once
+UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
+
+
+class AgainDraft(Form):
+    """How a picture is to be made again."""
+
+    prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
+    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn; each next try has the next
+    strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the set's
+    count: int = Field(default=1, title="Tries", ge=1, le=MOST_TRIES)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a picture, against the one before it."""
+
+    image: Image
+    changed: list[str]  # of "prompt", "seed", "strength"; empty for the first
+
+
+def stack(session: Session, user: User, image: Image) -> list[Version]:
+    """The versions at the place of `image`, the newest first; without those that were deleted or given up."""
+    rows = session.scalars(
+        select(Image)
+        .where(Image.set_id == image.set_id, Image.position == image.position, signed_in(user))
+        .where(Image.deleted_at.is_(None), (Image.state != State.CANCELLED) | (Image.version == 1))
+        .order_by(Image.version)
+    ).all()
+    older = (None, *rows)
+    return [Version(row, changed(before, row) if before else []) for before, row in zip(older, rows, strict=False)][
+        ::-1
+    ]
+
+
+def changed(before: Image, after: Image) -> list[str]:
+    """In which of prompt, seed and strength two versions differ."""
+    return [name for name in ("prompt", "seed", "strength") if getattr(before, name) != getattr(after, name)]
+
+
+def refusal(session: Session, image: Image) -> str | None:
+    """Why nobody can make this picture again now, in a sentence; None when its owner and managers can."""
+    image_set = image.image_set
+    if image.state != State.FINISHED or image.deleted_at:
+        return "Only a finished picture can be made again; this one is not, or it was deleted."
+    if image_set.locked_at:
+        return service.LOCKED
+    if _newest(session, image) >= MOST_VERSIONS:
+        return f"This picture has {MOST_VERSIONS} versions, which is the most; make a new set to go on."
+    return rights.refusal(session, image_set.style_version, *regions.styles_of(session, image_set).values())
+
+
+def again(
+    session: Session, user: User, image_id: int, draft: AgainDraft, model: ModelFacts, unit_size: int
+) -> list[Image]:
+    """Queue new versions of a finished picture, as its owner or a manager. Raises Forbidden, Conflict and Invalid.
+
+    The set's other settings stay: its style version, size, structures, subjects, regions.
+    """
+    image = queries.image(session, user, image_id)
+    image_set = service.changeable(session, user, image.set_id)
+    if image_set.model != model.name:
+        raise Conflict(
+            f"This set was asked of {image_set.model}, but the server now runs {model.name}. Make a new set."
+        )
+    if why := refusal(session, image):
+        raise Conflict(why)
+    strength = None if draft.strength == image_set.strength else draft.strength
+    newest = _newest(session, image)
+    Invalid.check(
+        {
+            "prompt": _prompt_error(session, user, image_set, draft.prompt, model),
+            "seed": "With the same prompt, seed and strength it would be the same picture; change one of them."
+            if (draft.prompt, draft.seed, strength) == (image.prompt, image.seed, image.strength)
+            else None,
+            "count": f"This picture has {newest} versions of at most {MOST_VERSIONS}; ask for fewer."
+            if newest + draft.count > MOST_VERSIONS
+            else None,
+        }
+    )
+    seed = secrets.randbelow(SEEDS) if draft.seed is None else draft.seed
+    made = [
+        Image(
+            set_id=image.set_id,
+            position=image.position,
+            version=newest + 1 + number,
+            owner_id=image.owner_id,
+            campaign_id=image.campaign_id,
+            style_id=image.style_id,
+            prompt=draft.prompt,
+            seed=(seed + number) % SEEDS,
+            strength=strength,
+        )
+        for number in range(draft.count)
+    ]
+    session.add_all(made)
+    service.queue(session, image_set, made, unit_size)
+    _keep_finds(session, image, made)
+    numbers = [each.version for each in made]
+    record(session, user, Act.IMAGE_AGAIN, image, versions=numbers, changed=changed(image, made[0]))
+    return made
+
+
+def discard(session: Session, user: User, image_id: int) -> list[int]:
+    """Give up a newer version that waits, is being made or failed; the picture before it stays.
+
+    The ids of the units to stop in the engine, after the commit. Raises Forbidden and Conflict.
+    """
+    image = queries.image(session, user, image_id)
+    service.changeable(session, user, image.set_id)
+    if image.version == 1 or image.state not in UNMADE:
+        raise Conflict("Only a new version that is not finished can be given up.")
+    image.state, image.error = State.CANCELLED, None
+    record(session, user, Act.IMAGE_DISCARD, image, version=image.version)
+    session.flush()
+    unit = session.get(Unit, image.unit_id) if image.unit_id else None
+    running = unit is not None and unit.state == State.GENERATING
+    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(UNMADE[:2])).limit(1)
+    if unit is None or unit.state not in UNMADE[:2] or session.scalar(others):
+        return []
+    unit.state, unit.ended_at = State.CANCELLED, now()
+    return [unit.id] if running else []
+
+
+def _newest(session: Session, image: Image) -> int:
+    """The number of the newest version at the place of `image`."""
+    at_place = Image.set_id == image.set_id, Image.position == image.position
+    return session.scalar(select(func.max(Image.version)).where(*at_place)) or 0
+
+
+def _prompt_error(session: Session, user: User, image_set: ImageSet, prompt: str, model: ModelFacts) -> str | None:
+    """Subjects are the whole set's: a prompt can name those it has."""
+    others = [handle for handle in mentioned([prompt]) if handle not in subjects.phrases(session, image_set)]
+    if not others:
+        return None
+    spec = SetSpec.model_construct(prompts=tuple(f"@{handle}" for handle in others), subjects=(), regions=())
+    return subjects.problem(session, user, spec, model) or (
+        f"@{others[0]} is not a subject of this set; make a new set with it."
+    )
+
+
+def _keep_finds(session: Session, image: Image, made: list[Image]) -> None:
+    """Whoever found the picture by a tag or a star finds the new versions by it too."""
+    tags = session.scalars(select(ImageTag).where(ImageTag.image_id == image.id)).all()
+    stars = session.scalars(select(Star).where(Star.image_id == image.id)).all()
+    for each in made:
+        session.add_all(ImageTag(image_id=each.id, tag=tag.tag, added_by_id=tag.added_by_id) for tag in tags)
+        session.add_all(Star(image_id=each.id, user_id=star.user_id) for star in stars)
+    session.flush()

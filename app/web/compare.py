@@ -1,0 +1,230 @@
+"""The compare room: two to four pictures side by side, two in one frame with a split, or the difference of two.
+
+Its address holds all of it, so that a link shows another person the same:
+`/compare?ids=12,15&ids=16&reference=3&mode=split&pair=AC&split=37&together=off&from=/sets/4`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.datastructures import QueryParams
+
+from app.errors import Invalid, NotFound
+from app.models import Image, Reference, Role, State, Style, User, Verdict
+from app.reviews import queries as reviews
+from app.reviews import service
+from app.reviews.standing import standing
+from app.sets import queries as sets
+from app.styles import queries as styles
+from app.text import shorten, whole_number
+from app.web.accounts import inner_path
+from app.web.deps import Me, Read
+from app.web.review import undoable
+from app.web.templating import page
+
+router = APIRouter()
+
+LETTERS = "ABCD"  # one for each picture, in the order of the address
+MODES = ("side", "split", "difference")
+MIDDLE = 50  # per cent: where the split stands, unless the address says otherwise
+PICTURES = "/pictures"  # where one goes back to, unless the address says otherwise
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an address asks for."""
+
+    ids: tuple[int, ...]
+    reference_id: int | None
+    mode: str
+    pair: str  # the letters of the two that split and difference show, such as "AC"
+    split: int  # per cent of what is seen of the pair that is the first's, 0 to 100
+    together: bool  # zoom and pan move all pictures at once
+    back: str
+
+    @property
+    def url(self) -> str:
+        """The address that asks for this; what is as usual is left out."""
+        pairs = {
+            "ids": ",".join(map(str, self.ids)),
+            "reference": self.reference_id or "",
+            "mode": self.mode if self.mode != MODES[0] else "",
+            "pair": self.pair if self.pair != LETTERS[:2] else "",
+            "split": str(self.split) if self.split != MIDDLE else "",
+            "together": "" if self.together else "off",
+            "from": self.back if self.back != PICTURES else "",
+        }
+        return f"/compare?{urlencode({name: value for name, value in pairs.items() if value}, safe=',/')}"
+
+    def showing(self, mode: str) -> "Comparison":
+        return replace(self, mode=mode)
+
+    def without(self, image_id: int | None) -> "Comparison":
+        """One picture fewer; None takes the reference out. The letters move up, so the pair is the first two again."""
+        ids = tuple(id for id in self.ids if id != image_id)
+        return replace(self, ids=ids, reference_id=None if image_id is None else self.reference_id, pair=LETTERS[:2])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was decided of an image, and what the form needs that decides."""
+
+    seen: int | str  # id of the latest decision; "" for none
+    mine: Verdict | None  # the person's own, if it stands
+    closed: str  # why nothing can be decided; "" where it can
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A picture as the room shows it: an image, or the reference."""
+
+    letter: str
+    name: str
+    width: int  # px
+    height: int
+    png: str  # addresses
+    thumb: str
+    without: str
+    image: Image | None = None
+    judged: Judged | None = None  # of an image
+    reference: Reference | None = None
+    style: Style | None = None  # of a compared picture, made from this reference
+
+
+@router.get("/compare")
+def compare(request: Request, me: Me, session: Read) -> Response:
+    """Raises NotFound for what is not there or not finished, Invalid for too many pictures."""
+    wanted = asked_for(request.query_params)
+    images = [finished_image(session, me, image_id) for image_id in wanted.ids]
+    pictures = [
+        compared_image(session, me, wanted, letter, image) for letter, image in zip(LETTERS, images, strict=False)
+    ]
+    if wanted.reference_id is not None:
+        pictures.append(compared_reference(session, me, wanted, wanted.reference_id, images))
+    return page(
+        request,
+        "compare/show.html",
+        nav="pictures",
+        comparison=wanted,
+        pictures=pictures,
+        modes=MODES,
+        with_reference=reference_to_add(wanted, images),
+        can_decide=me.can(Role.REVIEWER),
+        reasons=reviews.reasons(session),
+        undo=undoable(session, me, whole_number(request.query_params.get("undo", ""))),
+    )
+
+
+def asked_for(query: QueryParams) -> Comparison:
+    """From an address. Raises NotFound for what is no number, Invalid for too many."""
+    ids = numbers(query.getlist("ids"), "picture")
+    references = numbers(query.getlist("reference"), "reference")
+    if len(references) > 1:
+        raise Invalid("reference", "Only one reference can be compared at a time.")
+    count = len(ids) + len(references)
+    if count > len(LETTERS):
+        raise Invalid("ids", f"Four pictures can be compared at most, not {count}; take some out.")
+    mode = query.get("mode", "")
+    return Comparison(
+        ids=ids,
+        reference_id=references[0] if references else None,
+        mode=mode if mode in MODES else MODES[0],
+        pair=pair_of(query.get("pair", ""), count),
+        split=split_of(query.get("split", "")),
+        together=query.get("together") != "off",
+        back=inner_path(query.get("from", PICTURES)),
+    )
+
+
+def numbers(values: Sequence[str], what: str) -> tuple[int, ...]:
+    """The ids in repeated and comma-separated values, each once, in their order. Raises NotFound."""
+    found: dict[int, None] = {}
+    for word in filter(None, (word.strip() for value in values for word in value.split(","))):
+        number = whole_number(word)
+        if number is None:
+            raise NotFound(f"There is no {what} {shorten(word, 20)}.")
+        found[number] = None
+    return tuple(found)
+
+
+def pair_of(letters: str, count: int) -> str:
+    """Two different letters of the first `count`, in their order; the first two for anything else."""
+    chosen = "".join(letter for letter in LETTERS[:count] if letter in letters.upper())
+    return chosen if len(chosen) == 2 else LETTERS[:2]
+
+
+def split_of(words: str) -> int:
+    """Whole per cent; the middle for anything else."""
+    share = whole_number(words)
+    return MIDDLE if share is None or share > 100 else share
+
+
+def finished_image(session: Session, me: User, image_id: int) -> Image:
+    """Raises NotFound, naming the number, because an address may name several."""
+    try:
+        image = sets.image(session, me, image_id)
+    except NotFound as error:
+        raise NotFound(f"There is no picture {image_id}.") from error
+    if image.state != State.FINISHED:
+        raise NotFound(f"Picture {image_id} is not finished, so it cannot be compared yet.")
+    return image
+
+
+def compared_image(session: Session, me: User, wanted: Comparison, letter: str, image: Image) -> Compared:
+    return Compared(
+        letter=letter,
+        name=image.prompt,
+        width=image.image_set.width,
+        height=image.image_set.height,
+        png=f"/images/{image.id}.png",
+        thumb=f"/images/{image.id}/thumb-320.webp",
+        without=wanted.without(image.id).url,
+        image=image,
+        judged=judged(session, me, image),
+    )
+
+
+def judged(session: Session, me: User, image: Image) -> Judged:
+    decisions = reviews.decisions(session, me, image.id)
+    mine = [each.verdict for each in standing(decisions) if each.user_id == me.id]
+    if image.deleted_at:
+        closed = "This picture is in the bin."
+    elif image.superseded:
+        closed = "A newer version replaced this one."
+    else:
+        closed = service.locked_words(image.image_set)
+    return Judged(decisions[-1].id if decisions else "", mine[0] if mine else None, closed)
+
+
+def compared_reference(
+    session: Session, me: User, wanted: Comparison, reference_id: int, images: Sequence[Image]
+) -> Compared:
+    try:
+        reference = styles.reference(session, me, reference_id)
+    except NotFound as error:
+        raise NotFound(f"There is no reference {reference_id}.") from error
+    versions = [image.image_set.style_version for image in images]
+    of = [version.style for version in versions if reference.id in (use.reference_id for use in version.references)]
+    return Compared(
+        letter=LETTERS[len(images)],
+        name="Reference",
+        width=reference.width,
+        height=reference.height,
+        png=f"/references/{reference.id}.png",
+        thumb=f"/references/{reference.id}/thumb-320.webp",
+        without=wanted.without(None).url,
+        reference=reference,
+        style=of[0] if of else None,
+    )
+
+
+def reference_to_add(wanted: Comparison, images: Sequence[Image]) -> str | None:
+    """The same comparison with the reference of its first picture; None where there is one, or no room for it."""
+    if wanted.reference_id is not None or not images or len(images) == len(LETTERS):
+        return None
+    first = images[0].image_set.style_version.references[0]
+    return replace(wanted, reference_id=first.reference_id).url

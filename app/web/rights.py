@@ -1,0 +1,203 @@
+"""A reference: its picture, its rights and their history, their files, and all that was made from it."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.models import Reference, RightsRecord, User
+from app.rights import queries, service
+from app.rights.draft import Reason, RightsDraft
+from app.web.deps import App, Form, Me, Read, text, upload, whole
+from app.web.filters import filesize
+from app.web.headers import PICTURE_POLICY
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+# Where a file may come in, so where a body may be that large.
+UPLOAD_PATHS = ("/references",)
+
+# What people upload is never shown by a browser as a part of this site, only saved.
+DOWNLOAD_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "X-Content-Type-Options": "nosniff"}
+FIELDS = tuple(RightsDraft.model_fields)
+
+
+@router.get("/references/{reference_id}")
+def show(request: Request, me: Me, session: Read, reference_id: int) -> Response:
+    return reference_page(request, session, me, reference_id, {}, {})
+
+
+@router.get("/references/{reference_id}/rights")
+def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response:
+    reference = queries.reference(session, me, reference_id)
+    if not service.may_change(me, reference):
+        raise Forbidden("Only who uploaded this reference and managers can change its rights.")
+    record = queries.held(session, reference).record
+    values = {name: queries.said(record, name) for name in FIELDS} if record else service.suggested(reference)
+    return form_page(request, session, reference, values, record.id if record else None)
+
+
+@router.post("/references/{reference_id}/rights")
+def save(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+    """Whoever was too late gets the form back, with what was typed and what stands now, and can send it again."""
+    values, seen = {name: text(form, name) for name in FIELDS}, whole(form, "seen")
+    try:
+        draft = RightsDraft.parse(values)
+        with app.database.write() as session:
+            service.save(session, me, queries.reference(session, me, reference_id), draft, seen)
+    except Invalid as error:
+        with app.database.read() as session:
+            reference = queries.reference(session, me, reference_id)
+            return form_page(request, session, reference, values, seen, errors=error.errors)
+    except Conflict as error:
+        with app.database.read() as session:
+            reference = queries.reference(session, me, reference_id)
+            return look_again_page(request, session, reference, draft, seen, str(error))
+    return see_other(f"/references/{reference_id}", "The rights were saved.")
+
+
+@router.post("/references/{reference_id}/rights/withdraw")
+def withdraw(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+    return turn(request, app, me, form, reference_id, "withdraw")
+
+
+@router.post("/references/{reference_id}/rights/restore")
+def restore(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+    return turn(request, app, me, form, reference_id, "restore")
+
+
+@router.post("/references/{reference_id}/rights/files")
+def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+    sent = upload(form, "file")
+    try:
+        if sent is None:
+            raise Invalid("file", "Choose the licence or consent first.")
+        with app.database.write() as session:
+            reference = queries.reference(session, me, reference_id)
+            row = service.add_file(session, me, app.files, reference, sent[1], sent[0])
+    except Invalid as error:
+        with app.database.read() as session:
+            return reference_page(request, session, me, reference_id, {}, error.errors)
+    return see_other(f"/references/{reference_id}#files", f"{row.name} was added.")
+
+
+@router.get("/references/{reference_id}/rights/files/{file_id}")
+def download(app: App, me: Me, reference_id: int, file_id: int) -> Response:
+    # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
+    with app.database.write() as session:
+        row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
+    path = app.files.document(row.sha256)
+    if not path.is_file():
+        raise NotFound("This file is lost from the server. Restore it from a backup.")
+    return FileResponse(
+        path,
+        headers=DOWNLOAD_HEADERS,
+        media_type=row.media_type,
+        filename=service.download_name(row),
+        content_disposition_type="attachment",
+    )
+
+
+@router.post("/references/{reference_id}/rights/files/{file_id}/remove")
+def remove_file(app: App, me: Me, reference_id: int, file_id: int) -> Response:
+    with app.database.write() as session:
+        row = service.remove_file(session, me, queries.reference(session, me, reference_id), file_id)
+    return see_other(f"/references/{reference_id}#files", f"{row.name} was removed.")
+
+
+def turn(request: Request, app: App, me: User, form: Form, reference_id: int, what: str) -> Response:
+    """Withdraw or restore the right, for the reason that the form gives."""
+    try:
+        reason = Reason.parse({"reason": text(form, "reason")})
+        with app.database.write() as session:
+            reference = queries.reference(session, me, reference_id)
+            (service.withdraw if what == "withdraw" else service.restore)(session, me, reference, reason)
+    except Invalid as error:
+        with app.database.read() as session:
+            return reference_page(request, session, me, reference_id, {"reason": text(form, "reason")}, error.errors)
+    except Conflict as error:
+        return as_it_is_now(reference_id, error)
+    if what == "restore":
+        return see_other(f"/references/{reference_id}", "The right holds again as it was stated.")
+    return see_other(f"/references/{reference_id}", "The right was withdrawn: nothing new is made from this reference.")
+
+
+def as_it_is_now(reference_id: int, error: Conflict) -> Response:
+    """For a page that showed an earlier state: the present one, and what was refused."""
+    return see_other(f"/references/{reference_id}", str(error), refused=True)
+
+
+def reference_page(
+    request: Request, session: Session, me: User, reference_id: int, values: dict[str, str], errors: dict[str, str]
+) -> Response:
+    reference = queries.reference(session, me, reference_id)
+    return page(
+        request,
+        "rights/show.html",
+        422 if errors else 200,
+        nav="styles",
+        reference=reference,
+        held=queries.held(session, reference),
+        changes=queries.changes(session, me, reference_id),
+        files=queries.files(session, me, reference_id),
+        uses=queries.uses(session, me, reference_id),
+        pictures=queries.newest_pictures(session, me, reference_id),
+        pictures_total=queries.pictures_count(session, me, reference_id),
+        can_change=service.may_change(me, reference),
+        file_limit=filesize(service.FILE_BYTES),
+        reason=values.get("reason", ""),
+        errors=errors,
+    )
+
+
+def look_again_page(
+    request: Request, session: Session, reference: Reference, draft: RightsDraft, seen: int | None, problem: str
+) -> Response:
+    """The form as it was typed, after something else was stated or the right was withdrawn."""
+    meanwhile = queries.meanwhile(session, reference.id, seen)
+    if meanwhile is None:
+        values = {name: queries.said(draft, name) for name in FIELDS}
+        return form_page(request, session, reference, values, seen, problem=problem)
+    return form_page(
+        request,
+        session,
+        reference,
+        meanwhile.merged(draft),
+        meanwhile.present.id,
+        problem=problem,
+        present=meanwhile.present,
+        beside=meanwhile.beside(draft),
+    )
+
+
+def form_page(
+    request: Request,
+    session: Session,
+    reference: Reference,
+    values: dict[str, Any],
+    seen: int | None,
+    *,
+    errors: dict[str, str] | None = None,
+    problem: str = "",
+    present: RightsRecord | None = None,
+    beside: dict[str, str] | None = None,
+) -> Response:
+    """`seen` is the record from which the form is written; `present`, the one that was made meanwhile."""
+    return page(
+        request,
+        "rights/edit.html",
+        409 if problem else 422 if errors else 200,
+        nav="styles",
+        reference=reference,
+        held=queries.held(session, reference),
+        form=values,
+        seen=seen,
+        errors=errors or {},
+        problem=problem,
+        present=present,
+        stands=queries.changed(None, present) if present else [],
+        beside=beside or {},
+    )

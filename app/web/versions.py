@@ -1,0 +1,154 @@
+"""Making a picture again: the form, on a page of its own, in a set's page or in the review room, and the stack of its
+versions.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
+
+from app.accounts.service import may_change
+from app.errors import Conflict, Forbidden, Invalid
+from app.models import Image, State, User
+from app.sets import queries
+from app.sets import versions as service
+from app.sets.spec import PROMPT_LENGTH
+from app.sets.versions import MOST_TRIES, AgainDraft
+from app.web.accounts import inner_path
+from app.web.deps import App, Form, Me, Read, text
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+COMPARED = 4  # as many as the compare room takes
+OWN = "own"  # of the seed: the field beside says it
+
+
+@dataclass(frozen=True)
+class Again:
+    """The form that makes a picture again."""
+
+    image: Image
+    back: str  # where it was opened, and leads back to
+    refusal: str | None  # why nobody can make it again now
+    form: dict[str, str]
+    errors: dict[str, str]
+    place: Literal["page", "set", "room"] = "room"
+    letters: int = PROMPT_LENGTH
+    most: int = MOST_TRIES
+
+
+def stack(session: Session, me: User, image: Image, back: str) -> dict[str, Any]:
+    """What `versions/_stack.html` and `versions/_again.html` show of a picture in the review room, whose address with
+    the pictures that the review goes through is `back`.
+
+    `versions`, the newest first; `compare`, the address that compares the newest, "" for only one; `again`, the form,
+    None for people who may not make it again.
+    """
+    return stack_of(session, me, image, back) | {
+        "again": again_of(session, image, back) if may_change(me, image.image_set) else None
+    }
+
+
+def stack_of(session: Session, me: User, image: Image, back: str) -> dict[str, Any]:
+    found = service.stack(session, me, image)
+    finished = [str(each.image.id) for each in found if each.image.state == State.FINISHED][:COMPARED]
+    query = urlencode({"ids": ",".join(finished), "from": back}, safe=",/")
+    return {"versions": found, "compare": f"/compare?{query}" if len(finished) > 1 else ""}
+
+
+def again_of(
+    session: Session,
+    image: Image,
+    back: str,
+    place: Literal["page", "set", "room"] = "room",
+    form: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Again:
+    strength = image.image_set.strength if image.strength is None else image.strength
+    usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{strength:g}", "count": "1"}
+    return Again(image, back, service.refusal(session, image), form or usual, errors or {}, place)
+
+
+@router.get("/images/{image_id}/again")
+def again_form(request: Request, me: Me, session: Read, image_id: int) -> Response:
+    return form_page(request, session, me, image_id, request.query_params.get("from", ""))
+
+
+@router.post("/images/{image_id}/again")
+def again(request: Request, app: App, me: Me, form: Form, image_id: int) -> Response:
+    """Queue new versions, and go back to where the form was."""
+    values = {name: text(form, name) for name in ("prompt", "seed", "own_seed", "strength", "count")}
+    with app.database.read() as session:
+        back = back_to(text(form, "from"), queries.image(session, me, image_id))
+    try:
+        with app.database.write() as session:
+            made = service.again(session, me, image_id, draft_of(form), app.engine.model, app.settings.unit_size)
+    except Invalid as error:
+        with app.database.read() as session:
+            return form_page(request, session, me, image_id, back, values, error.errors)
+    except Conflict as error:
+        return see_other(back, str(error), refused=True)
+    app.dispatcher.wake()
+    app.dispatcher.changed(made[0].set_id, image_id, *(image.id for image in made))
+    first, last = made[0].version, made[-1].version
+    lines = f"Version {first} is" if first == last else f"Versions {first} to {last} are"
+    return see_other(back, f"{lines} in line; the newest that is finished is shown.")
+
+
+@router.post("/images/{image_id}/discard")
+def discard(app: App, me: Me, image_id: int) -> Response:
+    with app.database.write() as session:
+        image = queries.image(session, me, image_id)
+        try:
+            running = service.discard(session, me, image_id)
+        except Conflict as error:
+            return see_other(f"/sets/{image.set_id}", str(error), refused=True)
+    app.dispatcher.cancel(running)
+    app.dispatcher.changed(image.set_id, image_id)
+    return see_other(f"/sets/{image.set_id}")
+
+
+def draft_of(form: FormData) -> AgainDraft:
+    seed = text(form, "seed")
+    values = {name: text(form, name) for name in ("strength", "count")}
+    values["prompt"] = " ".join(text(form, "prompt").splitlines())
+    values["seed"] = text(form, "own_seed") if seed == OWN else seed
+    return AgainDraft.parse(values)
+
+
+def form_page(
+    request: Request,
+    session: Session,
+    me: User,
+    image_id: int,
+    asked_back: str,
+    form: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    """The form on its page; htmx takes the form out of it. Raises NotFound and Forbidden."""
+    image = queries.image(session, me, image_id)
+    if not may_change(me, image.image_set):
+        raise Forbidden(f"Only {image.image_set.owner.name} or a manager can make this picture again.")
+    back = back_to(asked_back, image)
+    within: Literal["page", "set", "room"] = "page"
+    if "hx-request" in request.headers:
+        within = "set" if back.startswith("/sets/") else "room"
+    return page(
+        request,
+        "versions/again.html",
+        422 if errors else 200,
+        nav="sets",
+        image=image,
+        again=again_of(session, image, back, within, form, errors),
+        **stack_of(session, me, image, back),
+    )
+
+
+def back_to(asked: str, image: Image) -> str:
+    """A path on this server; the set's page where none was asked for."""
+    return inner_path(asked) if asked else f"/sets/{image.set_id}"

@@ -1,0 +1,366 @@
+// The compare room: which pictures are seen and how, the split, and the difference of two pictures with its number.
+//
+// Each pane has its own view (see pane.js); those that zoom together always have the same. A mode (side, split,
+// difference) only changes which panes are seen; split lays two of them in one place.
+
+import { ARROWS, NUDGE, Pane, clamp, moveByHand, zoomOf } from "./pane.js";
+import { reasonKey } from "./reasons.js";
+import { nextSurround } from "./surround.js";
+
+const FAR = 0.5; // of the pane, for an arrow key with Shift
+const LEVELS = 2; // what no eye sees: pixels that differ by more are counted
+const CALM = 200; // ms after which the place of the split goes into the address; browsers refuse more than about 10 a second
+
+const room = document.querySelector("[data-compare]");
+const part = (name) => room.querySelector(`[data-${name}]`);
+const parts = (name) => [...room.querySelectorAll(`[data-${name}]`)];
+
+const stage = part("panes");
+const grip = part("grip");
+const panes = parts("pane").map((element) => {
+  const [frame, media] = ["view", "media"].map((name) => element.querySelector(`[data-${name}]`));
+  const pane = new Pane({ frame, size: () => sizeOf(media), together: () => (together() ? panes : [pane]), draw });
+  const [cross, map] = ["cross", "map"].map((name) => element.querySelector(`[data-${name}]`));
+  return Object.assign(pane, { element, letter: element.dataset.pane, media, cross, map });
+});
+const pictures = panes.slice(0, -1);
+const difference = panes.at(-1);
+const named = (letter) => panes.find((pane) => pane.letter === letter);
+
+let mode = room.dataset.mode;
+let pair = [...room.dataset.pair]; // letters of what split and difference show: the two that were chosen last
+let chosen = pair[0];
+let split = Number(room.dataset.split); // per cent of what is seen
+let compared = null; // {letters, levels, width, height} of the difference on the canvas
+
+const together = () => mode !== "side" || part("together").checked;
+const shown = () => ({ side: pictures, split: pair.map(named), difference: [difference] })[mode];
+const active = () => (mode === "difference" ? difference : named(chosen));
+
+function say(words) {
+  part("said").textContent = words;
+}
+
+// In px of the picture. A picture that has not come yet has the size that the page says.
+function sizeOf(media) {
+  const side = (name) => media[`natural${name}`] || Number(media.getAttribute(name));
+  return { width: side("Width"), height: side("Height") };
+}
+
+function zoom(how) {
+  active().zoom(how);
+  say(`Zoom ${active().percent}`);
+}
+
+// Draw what was decided
+
+function draw() {
+  for (const pane of shown()) place(pane);
+  part("percent").textContent = active().percent;
+  if (mode === "split") drawSplit();
+}
+
+function place(pane) {
+  const { view, element, media, map } = pane;
+  const { width, height, across, down } = pane.box;
+  // The element is as large as its frame, with the picture in the middle of it.
+  const left = width / 2 - view.zoom * ((width - across) / 2 + view.x * across);
+  const top = height / 2 - view.zoom * ((height - down) / 2 + view.y * down);
+  media.style.transform = `translate(${left}px, ${top}px) scale(${view.zoom})`;
+  media.toggleAttribute("data-crisp", pane.crisp);
+  element.toggleAttribute("data-zoomed", pane.zoomed);
+  const [wide, high] = [width / (view.zoom * across), height / (view.zoom * down)];
+  const seen = { x: view.x - wide / 2, y: view.y - high / 2, width: wide, height: high };
+  for (const [side, share] of Object.entries(seen)) map.querySelector("rect").setAttribute(side, `${share * 100}%`);
+}
+
+// The slider runs over what is seen of the pictures, not over the surround. In px of the stage, as their frames are.
+function seenAcross() {
+  const { left, width } = shown()[0].box;
+  const edges = (x) => shown().map((pane) => clamp(pane.pointOf({ x, y: 0 }).x - left, 0, width));
+  return { left: Math.min(...edges(0)), right: Math.max(...edges(1)) };
+}
+
+function drawSplit() {
+  const { left, right } = seenAcross();
+  stage.style.setProperty("--split", `${left + ((right - left) * split) / 100}px`);
+  grip.setAttribute("aria-valuenow", Math.round(split));
+  grip.setAttribute("aria-valuetext", `${pair[0]} on the left ${Math.round(split)} per cent, ${pair[1]} on the right`);
+}
+
+let calm; // a timer
+
+function splitTo(share) {
+  split = clamp(share, 0, 100);
+  drawSplit();
+  clearTimeout(calm);
+  calm = setTimeout(keepInAddress, CALM);
+}
+
+// Modes and choices
+
+function keepInAddress() {
+  const place = `${Math.round(split)}`;
+  const kept = {
+    mode: mode === "side" ? "" : mode,
+    split: place === "50" ? "" : place,
+    together: part("together").checked ? "" : "off",
+  };
+  const letters = pair.join("");
+  const here = { ...kept, pair: letters === "AB" ? "" : letters, undo: "" };
+  history.replaceState(history.state, "", addressWith(location, here));
+  for (const link of parts("keeps")) link.href = addressWith(link.href, kept);
+  for (const field of parts("from")) field.value = `${location.pathname}${location.search}`;
+}
+
+// An address with other values in its query; what has none is left out.
+function addressWith(address, values) {
+  const url = new URL(address);
+  for (const [name, value] of Object.entries(values)) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  url.search = url.search.replaceAll("%2C", ",").replaceAll("%2F", "/");
+  return url;
+}
+
+function update() {
+  room.dataset.mode = mode;
+  for (const link of parts("mode-link")) {
+    if (link.dataset.modeLink === mode) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  for (const element of [...parts("pane"), ...parts("slot")]) {
+    const side = pair.indexOf(element.dataset.pane ?? element.dataset.slot);
+    if (side < 0) delete element.dataset.side;
+    else element.dataset.side = "ab"[side];
+  }
+  for (const { element, letter } of pictures) element.toggleAttribute("data-chosen", letter === chosen);
+  for (const button of parts("choose")) button.setAttribute("aria-pressed", button.dataset.choose === chosen);
+  for (const decision of parts("decides-on")) decision.hidden = decision.dataset.decidesOn !== chosen;
+  stage.toggleAttribute("data-apart", !together());
+  if (mode === "difference") measure();
+  keepInAddress();
+  active().show(active().view);
+}
+
+function choose(letter) {
+  if (!pair.includes(letter)) pair = [chosen, letter].sort();
+  chosen = letter;
+  update();
+  room.querySelector(`[data-slot="${letter}"]`).scrollIntoView({ block: "nearest", inline: "nearest" });
+  say(mode === "side" ? `${letter} is chosen` : `${pair.join(" and ")}, ${letter} is chosen`);
+}
+
+function enter(next) {
+  mode = next;
+  const view = named(chosen).view;
+  if (together()) for (const pane of panes) pane.view = view;
+  update();
+  if (mode === "split") grip.focus({ preventScroll: true });
+  say({ side: "Side by side", split: `Split: ${pair.join(" and ")}`, difference: `Difference of ${pair.join(" and ")}` }[mode]);
+}
+
+function openChosen() {
+  const link = room.querySelector(`[data-slot="${chosen}"] [data-open]`);
+  if (link) link.click();
+  else say("The reference has no review room.");
+}
+
+// The difference
+
+async function measure() {
+  const letters = pair.join("");
+  if (compared?.letters === letters) return;
+  const [first, second] = pair.map(named);
+  Object.assign(difference.media, sizeOf(first.media)); // which empties it
+  difference.media.setAttribute("aria-label", `Difference of ${pair.join(" and ")}`);
+  difference.map.querySelector("img").src = first.map.querySelector("img").src;
+  part("first").textContent = pair[0];
+  part("second").textContent = pair[1];
+  part("measured").textContent = "Being measured.";
+  try {
+    await Promise.all([first.media.decode(), second.media.decode()]);
+  } catch {
+    part("measured").textContent = "One of the two pictures could not be loaded, so there is no difference to show.";
+    return;
+  }
+  if (letters !== pair.join("") || compared?.letters === letters) return; // others were chosen meanwhile
+  const { width, height } = sizeOf(first.media);
+  const { levels, mean, share } = levelsBetween(pixels(first.media, width, height), pixels(second.media, width, height));
+  compared = { letters, levels, width, height };
+  Object.assign(difference.media, { width, height });
+  amplify();
+  const sameSize = second.media.naturalWidth === width && second.media.naturalHeight === height;
+  const resized = sameSize ? "" : ` ${pair[1]} was drawn at the size of ${pair[0]}, ${width} × ${height}.`;
+  part("measured").textContent = inWords(mean, share, resized);
+  if (mode === "difference") difference.show(difference.view);
+}
+
+// A picture's RGBA values, at the size given.
+function pixels(image, width, height) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(image, 0, 0, width, height);
+  return pen.getImageData(0, 0, width, height).data;
+}
+
+// By how much each channel of each pixel differs (RGBA, opaque), the mean of these levels, 0 to 255, and the share of
+// pixels with a channel that differs by more than LEVELS.
+function levelsBetween(one, other) {
+  const levels = new Uint8ClampedArray(one.length);
+  let sum = 0;
+  let differing = 0;
+  for (let i = 0; i < one.length; i += 4) {
+    const red = Math.abs(one[i] - other[i]);
+    const green = Math.abs(one[i + 1] - other[i + 1]);
+    const blue = Math.abs(one[i + 2] - other[i + 2]);
+    levels[i] = red;
+    levels[i + 1] = green;
+    levels[i + 2] = blue;
+    levels[i + 3] = 255;
+    sum += red + green + blue;
+    if (red > LEVELS || green > LEVELS || blue > LEVELS) differing += 1;
+  }
+  const count = one.length / 4;
+  return { levels, mean: sum / (3 * count), share: differing / count };
+}
+
+function inWords(mean, share, resized) {
+  if (mean === 0 && !resized) return "These two pictures are identical.";
+  const about = (value, digits) => {
+    const least = 10 ** -digits;
+    return value > 0 && value < least / 2 ? `less than ${least}` : value.toFixed(digits);
+  };
+  const differing = `${about(share * 100, 1)}\u00a0% of the pixels differ by more than ${LEVELS} levels`;
+  return `The mean difference is ${about(mean, 2)} of 255 levels a channel; ${differing}.${resized}`;
+}
+
+function amplify() {
+  const times = Number(part("amplify").value);
+  part("amplified").textContent = `${times}×`;
+  if (!compared) return;
+  const { levels, width, height } = compared;
+  const louder = levels.map((level) => level * times); // the array clamps at 255
+  const pen = difference.media.getContext("2d", { willReadFrequently: true }); // in memory, where its pixels come from
+  pen.putImageData(new ImageData(louder, width, height), 0, 0);
+}
+
+// Pointer: what hands do to the panes is in pane.js; the crosshair, the slider
+
+const paneOf = (target) => panes.find(({ element }) => element.contains(target));
+moveByHand(paneOf);
+
+// What is touched is chosen, and so is what the wheel turns alone: the percentage tells of it.
+stage.addEventListener("pointerdown", ({ target, button, isPrimary }) => {
+  const pane = paneOf(target);
+  if (pane && isPrimary && !button && mode === "side" && pane.letter !== chosen) choose(pane.letter);
+});
+
+stage.addEventListener("wheel", ({ target }) => {
+  const pane = paneOf(target);
+  if (pane && !together() && pane.letter !== chosen) choose(pane.letter);
+}, { passive: true });
+
+stage.addEventListener("pointermove", (event) => {
+  if (!event.buttons) cross(event);
+});
+
+// The same place of all pictures is marked, where the pointer is over one of them.
+function cross(event) {
+  const pane = paneOf(event.target);
+  const place = pane?.placeAt(event);
+  const inside = place && [place.x, place.y].every((share) => share >= 0 && share <= 1);
+  stage.toggleAttribute("data-crossed", Boolean(inside) && event.pointerType !== "touch");
+  if (!inside || mode !== "side") return;
+  for (const each of pictures) {
+    const { x, y } = each.pointOf(place);
+    const { left, top } = each.box;
+    each.cross.style.translate = `${x - left}px ${y - top}px`;
+  }
+}
+
+stage.addEventListener("pointerleave", () => stage.removeAttribute("data-crossed"));
+
+function dragSplit(event) {
+  const { left, right } = seenAcross();
+  splitTo(((event.x - shown()[0].box.left - left) / (right - left)) * 100);
+}
+
+for (const handle of [grip, part("bar")]) {
+  handle.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    event.preventDefault();
+    grip.focus();
+    handle.setPointerCapture(event.pointerId);
+    handle.addEventListener("pointermove", dragSplit);
+    const end = () => handle.removeEventListener("pointermove", dragSplit);
+    for (const name of ["pointerup", "pointercancel"]) handle.addEventListener(name, end, { once: true });
+  });
+}
+
+// Buttons and keys. L and the letters are data-key attributes (see shortcuts.js).
+
+room.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-mode-link]");
+  const button = event.target.closest("[data-zoom], [data-choose]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    enter(link.dataset.modeLink);
+  }
+  if (button?.dataset.zoom) zoom(button.dataset.zoom);
+  if (button?.dataset.choose) choose(button.dataset.choose);
+});
+
+part("together").addEventListener("change", ({ target }) => {
+  if (target.checked) for (const pane of panes) pane.view = named(chosen).view;
+  update();
+  say(target.checked ? "All pictures zoom together" : "Each picture zooms alone");
+});
+
+part("amplify").addEventListener("input", amplify);
+
+const keys = {
+  s: () => enter(mode === "split" ? "side" : "split"),
+  x: () => enter(mode === "difference" ? "side" : "difference"),
+  u: nextSurround,
+};
+
+// True when the key did something.
+function pressed({ key, shiftKey, target }) {
+  const onGrip = target === grip;
+  const act = keys[key.length === 1 ? key.toLowerCase() : key];
+  if (act) act();
+  else if (zoomOf(key)) zoom(zoomOf(key));
+  else if (ARROWS[key] && !target.matches("input")) arrow(ARROWS[key], shiftKey, onGrip);
+  else if (onGrip && (key === "Home" || key === "End")) splitTo(key === "Home" ? 0 : 100);
+  else if (key === "Enter" && !target.closest("a, button:not([aria-pressed=true]), input")) openChosen();
+  else return false;
+  return true;
+}
+
+function arrow([right, down], far, onGrip) {
+  const pane = active();
+  if (mode === "split" && (onGrip || !pane.zoomed)) splitTo(split + (right - down) * (far ? 10 : 1));
+  else if (pane.zoomed) pane.pan(right * (far ? FAR : NUDGE), down * (far ? FAR : NUDGE));
+}
+
+addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const open = document.querySelector(":popover-open");
+  if (open ? open.matches(".reasons") && reasonKey(open, event.key) : pressed(event)) event.preventDefault();
+});
+
+// A decision: only what is below the pictures comes anew, so that they stay as they are seen.
+
+addEventListener("submit", ({ target }) => {
+  if (target.matches(":popover-open")) target.hidePopover();
+});
+document.addEventListener("htmx:after:swap", update);
+
+// Sizes are known when pictures have come and frames have theirs.
+for (const { media } of pictures) media.addEventListener("load", () => active().show(active().view));
+const resized = new ResizeObserver(() => active().show(active().view));
+for (const { frame } of panes) resized.observe(frame);
+update();

@@ -1,0 +1,100 @@
+// Naming somebody in a comment: after an @ a list of people opens under the field; arrows, Enter and Esc work as in any
+// list of choices. What is written is plain text, which the server reads.
+
+const MOST = 6; // people in the list
+const BEFORE = /(?:^|[^\p{L}\p{N}])@([^\n@]{0,40})$/u; // what was typed, up to the caret
+
+let list = null; // the open list
+let field = null; // and whose it is
+
+const plain = (text) => text.normalize("NFKC").toLowerCase();
+
+// How far back the @ is, and the people whom the words after it may mean.
+function candidates(area) {
+  const typed = area.selectionEnd === area.selectionStart && BEFORE.exec(area.value.slice(0, area.selectionStart));
+  if (!typed) return [];
+  const wanted = plain(typed[1]);
+  const people = [...document.getElementById("people").content.querySelectorAll(".mention")];
+  const fits = ({ dataset: { name, mail } }) => {
+    const words = [plain(name), ...plain(name).split(/\s+/).slice(1), plain(mail)];
+    return words.some((word) => word.startsWith(wanted)) && plain(name) !== wanted;
+  };
+  return people.filter(fits).slice(0, MOST).map((person) => ({ person, length: typed[1].length }));
+}
+
+function close() {
+  list?.remove();
+  for (const name of ["aria-controls", "aria-activedescendant"]) field?.removeAttribute(name);
+  list = field = null;
+}
+
+function open(area, found) {
+  close();
+  if (!found.length) return;
+  field = area;
+  list = Object.assign(document.createElement("div"), { id: "mentions", className: "menu mentions" });
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "People");
+  for (const [index, { person, length }] of found.entries()) {
+    const option = person.cloneNode(true);
+    option.id = `mention-${index}`;
+    option.dataset.length = length;
+    list.append(option);
+  }
+  area.after(list);
+  area.setAttribute("aria-controls", list.id);
+  choose(list.firstElementChild);
+}
+
+// After the field's surroundings were put in place anew, the list is gone from the page.
+export function listAgain() {
+  if (field?.isConnected && !list.isConnected) open(field, candidates(field));
+}
+
+function choose(option) {
+  for (const each of list.children) each.setAttribute("aria-selected", each === option);
+  field.setAttribute("aria-activedescendant", option.id);
+  option.scrollIntoView({ block: "nearest" });
+}
+
+function take(option) {
+  const { name, length } = option.dataset;
+  const end = field.selectionStart;
+  field.setRangeText(`${name} `, end - Number(length), end, "end");
+  field.focus();
+  close();
+}
+
+addEventListener("input", ({ target }) => {
+  if (target.matches("[data-mentions]")) open(target, candidates(target));
+});
+
+addEventListener("keydown", (event) => {
+  const area = event.target.closest?.("[data-mentions]");
+  if (!area || event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    area.form.requestSubmit();
+    return;
+  }
+  if (!list || area !== field) return;
+  const chosen = list.querySelector("[aria-selected=true]");
+  if (event.key === "ArrowDown") choose(chosen.nextElementSibling ?? list.firstElementChild);
+  else if (event.key === "ArrowUp") choose(chosen.previousElementSibling ?? list.lastElementChild);
+  else if (event.key === "Enter" || event.key === "Tab") take(chosen);
+  else if (event.key === "Escape") close();
+  else return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, { capture: true });
+
+addEventListener("pointerdown", (event) => {
+  const option = list && event.target.closest?.("#mentions > *");
+  if (!option) return;
+  event.preventDefault(); // the field keeps the focus
+  take(option);
+});
+
+addEventListener("focusout", ({ target }) => {
+  if (target === field) close();
+});

@@ -1,0 +1,130 @@
+// Pins: a click on the picture, or P and the arrow keys, says which point a comment means. The point goes into the hidden
+// fields of the form #composer, as shares of the picture's width and height.
+
+import { placeAt } from "./zoom.js";
+
+const STEP = 0.01; // of the picture, for an arrow key
+const FAR = 0.1; // the same with Shift
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+let aimed = null; // {x, y} while the crosshair is moved by keys, or a tap is waited for
+let before = null; // {x, y} of the pin that the latest click moved, if there was one
+
+const composer = () => document.getElementById("composer");
+const within = (share) => Math.min(Math.max(share, 0), 1);
+const percent = (share) => `${Math.round(share * 100)} %`;
+
+function say(words) {
+  document.getElementById("room-said").textContent = words;
+}
+
+function draw({ x, y }) {
+  const draft = document.querySelector("[data-draft]");
+  draft.setAttribute("x", `${x * 100}%`);
+  draft.setAttribute("y", `${y * 100}%`);
+  draft.toggleAttribute("data-on", true);
+}
+
+function place({ x, y }) {
+  const form = composer();
+  form.querySelector("[data-x]").value = x.toFixed(4);
+  form.querySelector("[data-y]").value = y.toFixed(4);
+  form.querySelector("[data-aim-words]").textContent = `${percent(x)}, ${percent(y)}`;
+  form.querySelector("[data-unpin]").hidden = false;
+  draw({ x, y });
+  stopAiming();
+  form.querySelector("textarea").focus();
+}
+
+function unpin() {
+  const form = composer();
+  for (const field of form.querySelectorAll("[data-x], [data-y]")) field.value = "";
+  form.querySelector("[data-aim-words]").textContent = "Pin";
+  form.querySelector("[data-unpin]").hidden = true;
+  document.querySelector("[data-draft]").toggleAttribute("data-on", false);
+}
+
+// The point that the comment has; null for none.
+function pinned() {
+  const [x, y] = ["x", "y"].map((name) => composer().querySelector(`[data-${name}]`).value);
+  return x ? { x: Number(x), y: Number(y) } : null;
+}
+
+function aim() {
+  aimed = pinned() ?? { x: 0.5, y: 0.5 };
+  document.querySelector("[data-frame]").toggleAttribute("data-aiming", true);
+  draw(aimed);
+  say("Arrow keys move the crosshair, Enter places the pin, Escape leaves it.");
+}
+
+function stopAiming() {
+  aimed = null;
+  document.querySelector("[data-frame]")?.toggleAttribute("data-aiming", false);
+}
+
+// Before the other keys of the room, which arrows have too.
+addEventListener("keydown", (event) => {
+  if (!aimed || event.ctrlKey || event.metaKey || event.altKey) return;
+  const arrow = ARROWS[event.key];
+  if (arrow) {
+    const step = event.shiftKey ? FAR : STEP;
+    aimed = { x: within(aimed.x + arrow[0] * step), y: within(aimed.y + arrow[1] * step) };
+    draw(aimed);
+    say(`${percent(aimed.x)} from the left, ${percent(aimed.y)} from the top`);
+  } else if (event.key === "Enter") place(aimed);
+  else if (event.key === "Escape") {
+    stopAiming();
+    unpin();
+  } else return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, { capture: true });
+
+addEventListener("click", (event) => {
+  const { target } = event;
+  const pin = target.closest("[data-pin]");
+  const frame = target.closest("[data-frame]");
+  if (pin) {
+    event.preventDefault();
+    mark(pin.dataset.pin);
+    document.getElementById(`thread-${pin.dataset.pin}`)?.focus();
+  } else if (target.closest("[data-aim]")) aim();
+  else if (target.closest("[data-unpin]")) unpin();
+  else if (frame && composer() && (aimed || event.pointerType !== "touch")) clicked(event);
+});
+
+// A double click zooms, so what the first of its clicks did is taken back.
+function clicked(event) {
+  if (event.detail < 2) {
+    const { x, y } = placeAt(event);
+    before = pinned();
+    place({ x: within(x), y: within(y) });
+    return;
+  }
+  if (before) place(before);
+  else unpin();
+  document.activeElement.blur();
+}
+
+// The pin of the conversation that has the focus, or is pointed at.
+function mark(id) {
+  for (const pin of document.querySelectorAll("[data-pin]")) pin.classList.toggle("on", pin.dataset.pin === id);
+}
+
+// After the pins were put in place anew.
+export function markAgain() {
+  mark(document.activeElement.closest("[data-thread]")?.dataset.thread);
+}
+
+for (const name of ["focusin", "pointerover"]) {
+  addEventListener(name, ({ target }) => {
+    const thread = target.closest?.("[data-thread]");
+    if (thread) mark(thread.dataset.thread);
+  });
+}
+
+// Another picture, or the comment was sent.
+export function enterPins() {
+  stopAiming();
+  if (composer() && !composer().querySelector("[data-x]").value) unpin();
+}

@@ -1,0 +1,10 @@
+// In a list of reasons: their numbers, and arrows from one to the next. True when the key did something.
+export function reasonKey(reasons, key) {
+  const buttons = [...reasons.querySelectorAll("button")];
+  const at = buttons.indexOf(document.activeElement);
+  if (key === "ArrowDown") buttons[(at + 1) % buttons.length].focus();
+  else if (key === "ArrowUp") buttons.at(at < 1 ? -1 : at - 1).focus();
+  else if (/^[1-9]$/.test(key)) buttons.find((button) => button.dataset.number === key)?.click();
+  else return false;
+  return true;
+}

@@ -1,0 +1,6 @@
+// The next choice of what is around the pictures (_surround.html). False where there is none.
+export function nextSurround() {
+  const choices = [...document.querySelectorAll("input[name=surround]")];
+  choices[(choices.findIndex((input) => input.checked) + 1) % choices.length]?.click();
+  return choices.length > 0;
+}

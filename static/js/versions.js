@@ -1,0 +1,30 @@
+// Making a picture of a set again: E on a picture, or its button, fetches the form into the sheet #again. Without this
+// the button is a link to the form's own page.
+
+const sheet = document.getElementById("again");
+let place = null; // the tile that the form is of; its picture gets the focus afterwards
+
+addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "e" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("textarea, input:not([type=checkbox])") || document.querySelector(":popover-open")) return;
+  const button = event.target.closest("[data-grid] > li")?.querySelector("[data-again]");
+  if (!button) return;
+  event.preventDefault();
+  button.click();
+});
+
+document.addEventListener("htmx:after:swap", ({ detail }) => {
+  const { sourceElement, response } = detail.ctx;
+  if (sourceElement?.matches("[data-again]")) {
+    place = sourceElement.closest("li").id;
+    sheet.showPopover();
+  } else if (sourceElement?.id === "again-form" && response.status !== 422) {
+    sheet.hidePopover();
+  }
+});
+
+sheet.addEventListener("toggle", ({ newState }) => {
+  if (newState === "open") return;
+  sheet.replaceChildren();
+  if (document.activeElement === document.body) document.getElementById(place)?.querySelector("a[href]").focus();
+});

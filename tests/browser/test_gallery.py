@@ -1,0 +1,304 @@
+"""Many pictures by keyboard and by mouse: select, tag, star, delete and undo; a search that is kept."""
+
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from app.gallery import service
+from app.main import create_app
+from app.models import Image, ImageTag, Role, Star
+from app.settings import Settings
+from app.web import gallery
+from tests.engine.painter import Painter
+from tests.web.server import Server, make_person, making, serve, signed_in_browser
+
+SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
+
+
+@pytest.fixture
+def busy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server with three campaigns, a dozen pictures a page; its engine only paints."""
+    monkeypatch.setattr(gallery, "PAGE", 12)
+    with serve(create_app(settings, Painter())) as server:
+        with making(server) as make:
+            owner = make.user(Role.DESIGNER, "森 はるか")
+            styles = [make.style(name=name) for name in ("Retro sunburst", "鉛筆スケッチ")]
+            make.finished_set(owner, styles[0], prompts="\n".join(f"thing {n}" for n in range(24)), campaign="Spring")
+            things = ["a fox", "露のついたぶどうの房", "an owl", "a brass bell", "a steam train", "a town bicycle"]
+            for number, campaign in enumerate(("Spring", "秋のキャンペーン", "Store opening, Kyoto")):
+                made = make.finished_set(owner, styles[number % 2], prompts="\n".join(things), campaign=campaign)
+                for image in made.images[: 2 * number]:
+                    make.decide(image)
+        yield server
+
+
+@pytest.fixture
+def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iterator[Page]:
+    """Signed in as a manager, at all pictures."""
+    browser = signed_in_browser(busy, make_person(busy, Role.MANAGER, "Ito Kenji"))
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.add_cookies([{"name": name, "value": value, "url": busy.url} for name, value in browser.cookies.items()])
+    browser.close()
+    page = watch(context.new_page())
+    page.goto(f"{busy.url}/pictures")
+    yield page
+    context.close()
+
+
+def tab_to(page: Page, control: Locator) -> None:
+    """Press Tab until the control has the focus, as somebody without a mouse does."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if control.evaluate("control => control === document.activeElement"):
+            return
+    raise AssertionError(f"Tab never comes to {control}")
+
+
+def first_page_only(page: Page) -> None:
+    """Let no more pictures come by themselves, however near the end of the page is."""
+    page.route(re.compile("[?&]after="), lambda _: None)
+
+
+def picked(page: Page) -> list[int]:
+    return [int(value) for value in page.locator(".pick :checked").evaluate_all("boxes => boxes.map(b => b.value)")]
+
+
+def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> None:
+    # Three of the first line; one too many, and back.
+    page.locator("#picture-42 a").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert picked(page) == [42, 41, 40]
+    expect(page.locator("[data-picked-count]")).to_have_text("3 selected")
+
+    page.get_by_role("button", name="Tag").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Hero")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("3 pictures were tagged Hero")).to_be_visible()
+    assert picked(page) == [42, 41, 40], "what was tagged stays selected"
+
+    page.locator("#picture-41 a").focus()
+    page.keyboard.press("s")
+    expect(page.get_by_text("3 pictures were starred")).to_be_visible()
+    expect(page.locator(".badge--star")).to_have_count(3)
+    expect(page.get_by_role("button", name="Unstar")).to_be_visible()
+
+    page.keyboard.press("Escape")
+    assert picked(page) == []
+    page.locator("#picture-39 a").focus()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.keyboard.press("Delete")
+    assert picked(page) == [39]
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("Delete")
+    expect(page.get_by_text("1 picture deleted")).to_be_visible()
+    expect(page.locator("#picture-39")).to_have_count(0)
+    assert picked(page) == []
+    page.keyboard.press("z")
+    expect(page.get_by_text("1 picture was restored")).to_be_visible()
+    expect(page.locator("#picture-39")).to_be_visible()
+
+    with busy.parts.database.read() as session:
+        assert {row.image_id for row in session.query(ImageTag)} == {40, 41, 42}
+        assert {row.image_id for row in session.query(Star)} == {40, 41, 42}
+        assert session.query(Image).filter(Image.deleted_at.is_not(None)).count() == 0
+    assert not problems
+
+
+@pytest.fixture
+def far(page: Page, busy: Server) -> Page:
+    """A low window with large pictures, where the end of the first page is far away."""
+    page.context.add_cookies([{"name": "size", "value": "l", "url": busy.url}])
+    page.set_viewport_size({"width": 900, "height": 500})
+    page.reload()
+    expect(page.locator("#pictures > li")).to_have_count(12)
+    return page
+
+
+def test_by_mouse_and_over_pages(far: Page, problems: list[str]) -> None:
+    page = far
+    page.locator("#picture-42 a").click(modifiers=["Control"])
+    page.locator("#picture-38 a").click(modifiers=["Shift"])
+    page.locator("#picture-40 a").click(modifiers=["Control"])
+    assert picked(page) == [42, 41, 39, 38]
+    page.get_by_role("link", name="Load more").press("Enter")
+    expect(page.locator("#pictures > li a:focus")).to_have_count(1)
+    numbers = page.locator("#pictures > li").evaluate_all("items => items.map(item => item.id)")
+    # The key, and that the button came near, ask for the same page: each picture is there once.
+    assert len(numbers) > 12
+    assert numbers == [f"picture-{number}" for number in range(42, 42 - len(numbers), -1)]
+    assert picked(page) == [42, 41, 39, 38], "the selection survives the next page"
+
+    page.get_by_role("button", name="Move", exact=True).click()
+    page.get_by_label("Campaign", exact=True).fill("Winter")
+    page.get_by_role("button", name="Move here").click()
+    expect(page.get_by_text("4 pictures were moved to Winter")).to_be_visible()
+    expect(page.locator("#picture-30")).to_have_count(1)  # as far as it was
+    assert picked(page) == []
+    expect(page.get_by_role("link", name="Winter 4")).to_have_count(1)
+
+    page.locator("#picture-42 a").click(modifiers=["Control"])
+    page.locator("#picture-41 a").click(modifiers=["Control"])
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url(re.compile(r"/compare\?.*ids=42.*ids=41"))
+    assert not problems
+
+
+def test_all_that_match(far: Page, busy: Server, problems: list[str]) -> None:
+    page = far
+    page.locator("#picture-42 a").focus()
+    page.keyboard.press("Control+a")
+    expect(page.locator("[data-picked-count]")).to_have_text("12 selected")
+    page.get_by_role("button", name="Select all 42 that match").click()
+    expect(page.locator("[data-picked-count]")).to_have_text("All 42 selected")
+    page.get_by_role("button", name="Approve", exact=True).click()
+    expect(page.get_by_text("42 pictures were approved")).to_be_visible()
+    with busy.parts.database.read() as session:
+        assert session.query(Image).filter(Image.decision == "approved").count() == 42
+
+    page.locator("#picture-42 .pick").click()
+    page.get_by_role("button", name="Reject").click()
+    page.get_by_role("button", name="Off the look").click()
+    expect(page.get_by_text("1 picture was rejected")).to_be_visible()
+    assert not problems
+
+
+def test_all_that_match_are_downloaded_by_keyboard(page: Page, tmp_path: Path, problems: list[str]) -> None:
+    first_page_only(page)
+    page.keyboard.press("/")
+    page.keyboard.type("a")
+    expect(page.locator("[data-total='15']")).to_be_visible()
+    tab_to(page, page.locator("#pictures > li a").first)
+    page.keyboard.press("Control+a")
+    tab_to(page, page.get_by_role("button", name="Select all 15 that match"))
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-picked-count]")).to_have_text("All 15 selected")
+    tab_to(page, page.get_by_role("button", name="Export 4 approved"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Export pictures that match")).to_be_visible()
+    assert "ids=" not in page.url
+    expect(page.get_by_text("4 approved pictures")).to_be_visible()
+    expect(page.get_by_role("link", name="15 that match")).to_be_visible()
+    tab_to(page, page.get_by_role("button", name="Make the zip"))
+    with page.expect_download() as begun:
+        page.keyboard.press("Enter")
+    assert begun.value.suggested_filename == "pictures-a-approved.zip"
+    begun.value.save_as(tmp_path / "pictures.zip")
+    with zipfile.ZipFile(tmp_path / "pictures.zip") as opened:
+        names = [name.split("-0")[1] for name in opened.namelist() if name.endswith(".png")]
+    assert names == ["01-a-fox.png", "02-a-fox.png", "03-an-owl.png", "04-a-brass-bell.png"]
+    assert not problems
+
+
+def test_more_than_can_be_changed_at_once_can_be_exported(
+    far: Page, problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST", 20)
+    far.reload()
+    far.locator("#picture-42 a").focus()
+    far.keyboard.press("Control+a")
+    expect(far.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
+    far.get_by_role("button", name="Select all 42 that match").click()
+    expect(far.get_by_text("More than 20 can only be exported.")).to_be_visible()
+    for name in ("Approve", "Reject", "Move", "Tag", "Star", "Delete"):
+        expect(far.get_by_role("button", name=name, exact=True)).to_be_disabled()
+    expect(far.get_by_role("button", name="Export 6 approved")).to_be_enabled()
+    far.keyboard.press("Escape")
+    far.locator("#picture-42 .pick").click()
+    expect(far.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
+    expect(far.get_by_text("More than 20 can only be exported.")).to_be_hidden()
+    assert not problems
+
+
+def test_the_oldest_first(far: Page, problems: list[str]) -> None:
+    far.get_by_label("Order").select_option("Oldest first")
+    expect(far.locator("#pictures > li").first).to_have_id("picture-1")
+    far.wait_for_url(re.compile("order=oldest"))
+    far.get_by_role("link", name="Load more").press("Enter")
+    expect(far.locator("#picture-13")).to_have_count(1)
+    far.get_by_role("link", name=re.compile("^Spring")).click()
+    expect(far.locator("#picture-1")).to_have_count(1)
+    expect(far.get_by_label("Order")).to_have_value("oldest")
+    assert not problems
+
+
+def test_a_search_is_saved_and_opened(page: Page, busy: Server, problems: list[str]) -> None:
+    page.get_by_label("Search pictures").fill("ぶどう")
+    expect(page.locator("#pictures > li")).to_have_count(3)
+    page.get_by_role("checkbox", name="Approved").check()
+    expect(page.locator("#pictures > li")).to_have_count(2)
+    expect(page.get_by_role("checkbox", name="Approved")).to_be_checked()
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_label("Save this search as").fill("Grapes")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The search Grapes was saved")).to_be_visible()
+    page.goto(f"{busy.url}/pictures")
+    page.get_by_role("button", name="Saved searches").click()
+    page.get_by_role("link", name="Grapes").click()
+    expect(page.locator("#pictures > li")).to_have_count(2)
+    expect(page.get_by_label("Remove the filter Approved")).to_be_visible()
+    assert not problems
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1920])
+def test_axe_finds_nothing_wrong(
+    page: Page, busy: Server, width: int, theme: str, problems: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST", 20)
+    first_page_only(page)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    page.reload()
+    found = look(page, f"{theme}-{width}-pictures")
+    page.goto(f"{busy.url}/pictures/export?all=1&query=q%3Da")
+    found += look(page, f"{theme}-{width}-export")
+    page.goto(f"{busy.url}/pictures")
+    page.locator("#picture-42 a").focus()
+    page.keyboard.press("Control+a")
+    page.get_by_role("button", name="Select all 42 that match").click()
+    found += look(page, f"{theme}-{width}-all")
+    page.keyboard.press("Escape")
+    for number in (41, 42):
+        page.locator(f"#picture-{number} .pick input").check(force=True)
+    found += look(page, f"{theme}-{width}-selected")
+    for name, opener in (("tag", "Tag"), ("move", "Move"), ("reject", "Reject"), ("saved", "Saved searches")):
+        page.get_by_role("button", name=opener, exact=True).click()
+        found += look(page, f"{theme}-{width}-{name}")
+        page.keyboard.press("Escape")
+    if width == 390:
+        page.get_by_role("button", name="Filters", exact=True).click()
+        found += look(page, f"{theme}-{width}-filters")
+        page.keyboard.press("Escape")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("2 pictures deleted")).to_be_visible()
+    found += look(page, f"{theme}-{width}-deleted")
+    page.goto(f"{busy.url}/pictures/bin")
+    found += look(page, f"{theme}-{width}-bin")
+    page.goto(f"{busy.url}/pictures?q=zebra")
+    found += look(page, f"{theme}-{width}-none")
+    assert not found, "\n".join(found)
+    assert not problems
+
+
+def look(page: Page, name: str) -> list[str]:
+    """What axe finds, and whether the page is wider than the window."""
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+    found = [
+        f"{name}: {violation['id']}: {violation['help']}: {node['html'][:200]}"
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+    ]
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [*found, f"{name}: {wide} px wider than the window"] if wide > 0 else found

@@ -1,0 +1,196 @@
+"""Lists and counts against the same rules in plain Python, and what they cost."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from app.gallery import queries
+from app.gallery.queries import Search
+from app.gallery.search import DECISIONS, EVERYTHING, PictureFilter
+from app.models import Image, User
+from app.sets.queries import NOT_REVIEWED
+from tests.factory import Factory
+from tests.gallery.conftest import DAY, WORDS, Gallery
+from tests.statements import plan
+
+reading = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@st.composite
+def filters(draw: st.DrawFn, words: bool = True) -> dict[str, object]:
+    """Indices and values, because the rows are not there yet when examples are drawn."""
+    days = st.none() | st.integers(-1, 7).map(lambda n: (DAY + timedelta(days=n)).date())
+    some = st.lists(st.integers(0, 3), max_size=2, unique=True)
+    return {
+        "decision": tuple(draw(st.lists(st.sampled_from(DECISIONS), max_size=2, unique=True))),
+        "style": draw(some),
+        "campaign": tuple(number + 1 for number in draw(some)),
+        "owner": draw(some),
+        "tag": tuple(draw(st.lists(st.sampled_from(["hero", "秋", "none such"]), max_size=2, unique=True))),
+        "set": draw(st.none() | st.none() | st.integers(1, 9)),
+        "reference": draw(st.none() | st.none() | st.integers(1, 4)),
+        "starred": draw(st.sampled_from([False, False, True])),
+        "since": draw(days),
+        "until": draw(days),
+        "q": " ".join(draw(st.lists(st.sampled_from(WORDS), max_size=2))) if words else "",
+        "code": draw(st.sampled_from(["", "", "", "whole", "letters"])) if words else "",
+        "oldest": draw(st.booleans()),
+    }
+
+
+def made(gallery: Gallery, drawn: dict[str, object]) -> PictureFilter:
+    values = dict(drawn)
+    codes = [*gallery.codes.values(), "SOR-NONE"]
+    code = {"": "", "whole": codes[0].lower(), "letters": codes[0][4:].lower()}[str(values.pop("code"))]
+    values["style"] = tuple(codes[number] for number in values["style"])  # type: ignore[attr-defined]
+    people = [*(person.id for person in gallery.people), 999]
+    values["owner"] = tuple(people[number] for number in values["owner"])  # type: ignore[attr-defined]
+    values["q"] = f"{values['q']} {code}".strip()
+    return PictureFilter(**values)  # type: ignore[arg-type]
+
+
+def search(session: Session, user: User, wanted: PictureFilter, **options: bool) -> Search:
+    return Search.of(session, user, wanted, **options)
+
+
+@reading
+@given(drawn=filters())
+def test_a_filter_finds_what_its_words_say(strewn: Factory, gallery: Gallery, drawn: dict[str, object]) -> None:
+    wanted, user, session = made(gallery, drawn), gallery.people[1], strewn.session
+    expected = [image.id for image in gallery.wanted(user, wanted)]
+    for to_count in (False, True):
+        asked = search(session, user, wanted, to_count=to_count)
+        assert [cell.id for cell in queries.pictures(session, asked)] == expected
+        assert queries.count(session, asked) == len(expected)
+    assert queries.ids(session, search(session, user, wanted), 5) == sorted(expected, reverse=True)[:5]
+
+
+@pytest.mark.parametrize(
+    "word", [*WORDS, "SOR-NONE", "a fox", '"', '""', "%%%", "___", "a* b*", "NOT", "fox AND", "🦊 fox"]
+)
+def test_each_odd_word(strewn: Factory, gallery: Gallery, word: str) -> None:
+    wanted = PictureFilter(q=word)
+    found = queries.pictures(strewn.session, search(strewn.session, gallery.people[0], wanted))
+    assert [cell.id for cell in found] == [image.id for image in gallery.wanted(gallery.people[0], wanted)]
+
+
+@reading
+@given(drawn=filters())
+def test_counts_are_those_of_counting_one_by_one(strewn: Factory, gallery: Gallery, drawn: dict[str, object]) -> None:
+    wanted, user = made(gallery, drawn), gallery.people[1]
+    counts = queries.facets(strewn.session, search(strewn.session, user, wanted, to_count=True))
+    assert counts.total == len(gallery.wanted(user, wanted))
+    for counter, field, column in (
+        (counts.decisions, "decision", "decision"),
+        (counts.styles, "style", "style_id"),
+        (counts.campaigns, "campaign", "campaign_id"),
+        (counts.owners, "owner", "owner_id"),
+    ):
+        others = gallery.wanted(user, replace(wanted, **{field: ()}))  # type: ignore[arg-type]
+        assert counter == Counter(getattr(image, column) for image in others), field
+
+
+def test_options_are_named_the_most_first_and_keep_what_is_chosen(strewn: Factory, gallery: Gallery) -> None:
+    user, session = gallery.people[0], strewn.session
+    options = queries.options(session, search(session, user, EVERYTHING))
+    shown = gallery.wanted(user, EVERYTHING)
+    assert options.of == options.total == options.every_campaign == len(shown)
+    assert sum(options.decisions.values()) == len(shown)
+    assert options.decisions[NOT_REVIEWED] == sum(image.decision is None for image in shown)
+    numbers = [option.count for option in options.styles]
+    assert numbers == sorted(numbers, reverse=True)
+    assert all(option.reference_id for option in options.styles)
+
+    code = options.styles[0].value
+    nothing = PictureFilter(style=(str(code),), q="zebra", owner=(user.id,), campaign=(1,))
+    left = queries.options(session, search(session, user, nothing, to_count=True))
+    assert [(option.value, option.count) for option in left.styles] == [(code, 0)]
+    assert [option.value for option in left.owners] == [user.id]
+    assert [option.value for option in left.campaigns] == [1]
+
+
+@reading
+@given(drawn=filters(words=False), size=st.integers(1, 9))
+def test_pages_joined_are_the_whole_list(
+    strewn: Factory, gallery: Gallery, drawn: dict[str, object], size: int
+) -> None:
+    wanted, user = made(gallery, drawn), gallery.people[0]
+    asked = search(strewn.session, user, wanted)
+    seen: list[int] = []
+    while page := queries.pictures(strewn.session, asked, seen[-1] if seen else None, size):
+        seen += [cell.id for cell in page]
+    assert seen == [image.id for image in gallery.wanted(user, wanted)]
+
+
+def test_newcomers_shift_nothing(session: Session, make: Factory) -> None:
+    first = make.finished_set(prompts="\n".join(f"thing {n}" for n in range(6)))
+    asked = search(session, make.user(), EVERYTHING)
+    seen: list[int] = []
+    while page := queries.pictures(session, asked, seen[-1] if seen else None, 2):
+        seen += [cell.id for cell in page]
+        make.finished_set()
+    assert seen == sorted((image.id for image in first.images), reverse=True)
+
+
+@pytest.mark.parametrize("oldest", [False, True])
+def test_as_far_as_somebody_had_come(strewn: Factory, gallery: Gallery, oldest: bool) -> None:
+    wanted = PictureFilter(oldest=oldest)
+    every = [image.id for image in gallery.wanted(gallery.people[0], wanted)]
+    asked = search(strewn.session, gallery.people[0], wanted)
+    assert [cell.id for cell in queries.pictures(strewn.session, asked, upto=every[7])] == every[:8]
+
+
+def test_a_cell_has_all_that_is_shown(strewn: Factory, gallery: Gallery) -> None:
+    user = gallery.people[0]
+    for cell in queries.pictures(strewn.session, search(strewn.session, user, EVERYTHING)):
+        image = strewn.session.get_one(Image, cell.id)
+        assert (cell.prompt, cell.sha256, cell.decision) == (image.prompt, image.sha256, image.decision)
+        assert (cell.width, cell.style_code) == (256, gallery.codes[image.style_id])
+        assert cell.starred == ((user.id, cell.id) in gallery.stars)
+        assert set(cell.tags) == gallery.tags[cell.id]
+
+
+def test_a_closed_account_sees_nothing(strewn: Factory, gallery: Gallery) -> None:
+    closed = strewn.user(active=False)
+    asked = search(strewn.session, closed, EVERYTHING)
+    assert queries.pictures(strewn.session, asked) == []
+    assert queries.options(strewn.session, asked).of == queries.count(strewn.session, asked) == 0
+    assert queries.tags(strewn.session, closed) == queries.searches(strewn.session, closed) == []
+    assert queries.deleted(strewn.session, closed) == []
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "thumbs"),
+    [(256, 256, [(320, 256)]), (1024, 1024, [(320, 320), (960, 960)]), (512, 1024, [(320, 160), (960, 480)])],
+)
+def test_thumbnails_as_wide_as_they_are(width: int, height: int, thumbs: list[tuple[int, int]]) -> None:
+    cell = queries.Cell(1, 1, "a fox", width, height, "0" * 64, None, "Poster", "SOR-7K2Q", "Mori", False)
+    assert cell.thumbs == thumbs
+
+
+@pytest.mark.parametrize("oldest", [False, True])
+@pytest.mark.parametrize("wanted", [EVERYTHING, PictureFilter(decision=("approved",)), PictureFilter(campaign=(1,))])
+def test_pages_walk_an_index_and_sort_nothing(
+    strewn: Factory, gallery: Gallery, wanted: PictureFilter, oldest: bool
+) -> None:
+    asked = search(strewn.session, gallery.people[0], wanted)
+    after, order = (Image.id > 50, Image.id.asc()) if oldest else (Image.id < 50, Image.id.desc())
+    steps = plan(strewn.session, asked.ids.where(after).order_by(order).limit(60))
+    assert "USING" in steps[0]
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [EVERYTHING, PictureFilter(since=DAY.date(), until=DAY.date()), PictureFilter(set=1), PictureFilter(starred=True)],
+)
+def test_counts_look_at_one_index_only(strewn: Factory, gallery: Gallery, wanted: PictureFilter) -> None:
+    asked = search(strewn.session, gallery.people[0], wanted)
+    steps = plan(strewn.session, queries.cube(asked))
+    assert "USING COVERING INDEX ix_images_facets" in steps[0]
+    assert not any(step.startswith("SCAN") for step in steps)

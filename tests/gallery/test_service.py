@@ -1,0 +1,360 @@
+"""What is done with many pictures at once, each by itself; the bin; saved searches."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.files import Files, Kind
+from app.gallery import queries, service
+from app.gallery.purger import Purger
+from app.gallery.search import EVERYTHING, PictureFilter
+from app.models import (
+    Act,
+    AuditEvent,
+    Campaign,
+    Decision,
+    Image,
+    ImageSet,
+    ImageTag,
+    RejectReason,
+    Role,
+    SavedSearch,
+    Star,
+    User,
+    Verdict,
+    now,
+)
+from app.reviews import service as reviews
+from app.sets import versions
+from tests.engine.painter import FACTS
+from tests.factory import Factory
+
+
+@pytest.fixture
+def manager(make: Factory) -> User:
+    return make.user(Role.MANAGER, "Mori")
+
+
+@pytest.fixture
+def image_set(make: Factory) -> ImageSet:
+    return make.finished_set(prompts="a fox\nan owl\na teapot\na cat", campaign="Spring")
+
+
+def ids(image_set: ImageSet) -> list[int]:
+    return [image.id for image in image_set.images]
+
+
+def acts(session: Session, act: Act) -> list[AuditEvent]:
+    session.flush()
+    return list(session.scalars(select(AuditEvent).where(AuditEvent.act == act).order_by(AuditEvent.id)))
+
+
+# Choosing
+
+
+def test_chosen_by_ids_or_by_the_filter(session: Session, manager: User, image_set: ImageSet) -> None:
+    first = ids(image_set)
+    assert service.chosen(session, manager, [first[0], first[0], 99]) == [first[0], 99]
+    assert service.chosen(session, manager, [first[0]], EVERYTHING, 4) == first[::-1]
+    assert service.chosen(session, manager, [], PictureFilter(q="fox"), 1) == first[:1]
+
+
+def test_a_changed_number_is_a_conflict_that_names_it(session: Session, manager: User, image_set: ImageSet) -> None:
+    with pytest.raises(Conflict, match="4 pictures match by now, not 3"):
+        service.chosen(session, manager, [], EVERYTHING, 3)
+    with pytest.raises(Conflict, match="1 picture matches by now, not 0"):
+        service.chosen(session, manager, [], PictureFilter(q="fox"), None)
+
+
+def test_none_and_too_many_are_refused(
+    session: Session, manager: User, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Invalid, match="Choose the pictures first"):
+        service.chosen(session, manager, [])
+    monkeypatch.setattr(service, "MOST", 3)
+    for arguments in (([1, 2, 3, 4],), ([], EVERYTHING, 4)):
+        with pytest.raises(Invalid, match="4 pictures were chosen; at most 3 pictures"):
+            service.chosen(session, manager, *arguments)
+
+
+def test_a_closed_account_does_nothing(session: Session, make: Factory, image_set: ImageSet) -> None:
+    closed = make.user(Role.ADMIN, active=False)
+    for do in (service.delete, service.restore, service.star):
+        with pytest.raises(Forbidden):
+            do(session, closed, ids(image_set))
+
+
+# Deciding
+
+
+def test_each_is_decided_by_itself(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    locked = make.finished_set(prompts="a bell")
+    reviews.lock(session, manager, locked.id)
+    done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved")
+    assert done.ids == ids(image_set)
+    assert done.by_set == {image_set.id: ids(image_set)}
+    assert {image.decision for image in image_set.images} == {Verdict.APPROVED}
+    assert done.told("approved") == (
+        "4 pictures were approved. 1 of 6 could not be approved: their set is locked."
+        " 1 of 6 could not be approved: they are not there any more."
+    )
+    assert len(acts(session, Act.DECIDE)) == 4
+
+
+def test_others_decisions_stand_beside(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    fox = image_set.images[0]
+    make.decide(fox, Verdict.REJECTED)
+    service.decide(session, manager, [fox.id], "approved")
+    assert fox.decision == Verdict.REJECTED
+    assert len(session.scalars(select(Decision).where(Decision.image_id == fox.id)).all()) == 2
+
+
+def test_a_rejection_needs_a_reason_of_the_list(session: Session, manager: User, image_set: ImageSet) -> None:
+    known = session.scalars(select(RejectReason.words)).first()
+    assert known
+    with pytest.raises(Invalid, match="needs a reason"):
+        service.decide(session, manager, ids(image_set), "rejected", "I do not like it")
+    service.decide(session, manager, ids(image_set), "rejected", known)
+    assert set(session.scalars(select(Decision.reason))) == {known}
+
+
+def test_who_may_decide_and_what(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    with pytest.raises(Forbidden, match="Only reviewers"):
+        service.decide(session, make.user(Role.DESIGNER), ids(image_set), "approved")
+    with pytest.raises(Invalid, match="verdict is one of"):
+        service.decide(session, manager, ids(image_set), "withdrawn")
+
+
+# Moving
+
+
+def test_move_makes_the_campaign_and_counts_its_approvals(
+    session: Session, make: Factory, manager: User, image_set: ImageSet
+) -> None:
+    fox, owl, *_ = image_set.images
+    make.decide(fox)
+    strict = make.finished_set(campaign="Strict").campaign
+    reviews.set_approvals(session, manager, strict.id, 2)
+    service.move(session, manager, [fox.id, owl.id], " Strict ")
+    assert (fox.campaign_id, fox.decision, fox.approvals) == (strict.id, None, 1)
+    service.move(session, image_set.owner, [fox.id], "Brand new")
+    moved = session.scalars(select(Campaign).where(Campaign.name == "Brand new")).one()
+    assert (fox.campaign_id, fox.decision) == (moved.id, Verdict.APPROVED)
+    assert image_set.campaign.name == "Spring"
+    service.move(session, manager, [fox.id], strict.id)
+    assert fox.decision is None
+    assert [event.details for event in acts(session, Act.IMAGE_MOVE)][-1] == {"to": "Strict", "before": "Brand new"}
+
+
+def test_who_may_move(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    done = service.move(session, make.user(Role.REVIEWER), ids(image_set), "Autumn")
+    assert not done.ids
+    assert done.told("moved") == "4 of 4 could not be moved: only the owner of their set or a manager may."
+    reviews.lock(session, manager, image_set.id)
+    assert service.move(session, manager, ids(image_set), "Autumn").refused == {service.LOCKED: 4}
+    with pytest.raises(Invalid, match="Choose a campaign"):
+        service.move(session, manager, ids(image_set), "\n ")
+    with pytest.raises(Invalid, match="121 characters"):
+        service.move(session, manager, ids(image_set), "x" * 121)
+    with pytest.raises(NotFound):
+        service.move(session, manager, ids(image_set), 404)
+
+
+# Stars and tags
+
+
+def test_stars_are_ones_own(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    other = make.user()
+    first, second, *_ = ids(image_set)
+    service.star(session, manager, [first, second])
+    service.star(session, manager, [first])
+    service.star(session, other, [first])
+    service.star(session, manager, [first], on=False)
+    rows = {(star.user_id, star.image_id) for star in session.scalars(select(Star))}
+    assert rows == {(manager.id, second), (other.id, first)}
+
+
+def test_tags(session: Session, make: Factory, image_set: ImageSet) -> None:
+    anybody = make.user()
+    done = service.tag(session, anybody, ids(image_set), " Hero  Shot ")
+    assert len(done.ids) == 4
+    service.tag(session, anybody, ids(image_set)[:1], "hero shot")
+    assert len(acts(session, Act.IMAGE_TAG)) == 4
+    assert set(session.scalars(select(ImageTag.tag))) == {"hero shot"}
+    service.untag(session, anybody, ids(image_set)[:3], "HERO shot")
+    assert list(session.scalars(select(ImageTag.image_id))) == ids(image_set)[3:]
+    for wrong, sentence in (("  ", "Write the tag"), ("x" * 41, "41 characters")):
+        with pytest.raises(Invalid, match=sentence):
+            service.tag(session, anybody, ids(image_set), wrong)
+
+
+def test_at_most_twenty_tags_a_picture(session: Session, make: Factory, image_set: ImageSet) -> None:
+    user, (fox, *_) = make.user(), ids(image_set)
+    for number in range(20):
+        service.tag(session, user, [fox], f"tag {number}")
+    assert service.tag(session, user, [fox], "one more").refused == {"a picture has at most 20 tags": 1}
+    assert service.tag(session, user, [fox], "tag 3").ids == [fox]
+
+
+# The bin
+
+
+def test_deleted_and_brought_back(session: Session, manager: User, image_set: ImageSet) -> None:
+    fox, owl, *rest = ids(image_set)
+    done = service.delete(session, manager, [fox, owl])
+    assert done.at
+    assert queries.ids(session, queries.Search.of(session, manager, EVERYTHING), 9) == rest[::-1]
+    assert [(row.id, row.days_left, row.deleted_by) for row in queries.deleted(session, manager)] == [
+        (owl, 30, "Mori"),
+        (fox, 30, "Mori"),
+    ]
+    assert service.delete(session, manager, [fox]).refused == {"they were deleted meanwhile": 1}
+    assert service.decide(session, manager, [fox], "approved").refused
+    assert queries.deleted_at_once(session, manager, done.at) == [fox, owl]
+    assert queries.deleted_at_once(session, image_set.owner, done.at) == []
+
+    assert service.restore(session, image_set.owner, [fox, owl, rest[0]]).refused == {"they are not in the bin": 1}
+    assert all(image.shown for image in image_set.images)
+    assert queries.deleted_count(session, manager) == 0
+    assert [len(acts(session, act)) for act in (Act.IMAGE_DELETE, Act.IMAGE_RESTORE)] == [2, 2]
+
+
+def test_the_version_before_comes_back(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    fox = image_set.images[0]
+    (again,) = versions.again(session, manager, fox.id, versions.AgainDraft(prompt="a red fox"), FACTS, 4)
+    make.finish(image_set)
+    session.refresh(again)
+    session.refresh(fox)
+    assert (again.shown, fox.shown) == (True, False)
+    assert service.delete(session, manager, [fox.id]).refused == {"a newer version replaced them": 1}
+    service.delete(session, manager, [again.id])
+    assert (again.shown, fox.shown, fox.superseded) == (False, True, False)
+    service.restore(session, manager, [again.id])
+    assert (again.shown, fox.shown, fox.superseded) == (True, False, True)
+
+
+def test_who_may_delete(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+    stranger = make.user(Role.REVIEWER)
+    assert service.delete(session, stranger, ids(image_set)).refused == {service.NOT_YOURS: 4}
+    service.delete(session, image_set.owner, ids(image_set)[:1])
+    assert service.restore(session, stranger, ids(image_set)[:1]).refused == {service.NOT_YOURS: 1}
+    assert [row.restorable for row in queries.deleted(session, stranger)] == [False]
+    assert [row.restorable for row in queries.deleted(session, manager)] == [True]
+    reviews.lock(session, manager, image_set.id)
+    assert service.delete(session, manager, ids(image_set)[1:]).refused == {service.LOCKED: 3}
+    assert service.restore(session, manager, ids(image_set)[:1]).refused == {service.LOCKED: 1}
+    assert [row.restorable for row in queries.deleted(session, manager)] == [False]
+
+
+def test_the_bin_page_by_page(session: Session, make: Factory, manager: User) -> None:
+    image_set = make.finished_set(prompts="\n".join(f"thing {n}" for n in range(7)))
+    for some in (ids(image_set)[:3], ids(image_set)[3:]):
+        service.delete(session, manager, some)
+    seen: list[queries.Deleted] = []
+    while page := queries.deleted(session, manager, (seen[-1].deleted_at, seen[-1].id) if seen else None, limit=2):
+        seen += page
+    assert [row.id for row in seen] == ids(image_set)[::-1]
+
+
+@pytest.fixture
+def old(session: Session, manager: User, image_set: ImageSet) -> list[Image]:
+    """Two pictures whose 30 days are over, and two whose last day has begun."""
+    service.delete(session, manager, ids(image_set))
+    images = list(image_set.images)
+    for image, days in zip(images, (31, 30, 29, 0), strict=True):
+        image.deleted_at = now() - timedelta(days=days)
+    session.flush()
+    return images
+
+
+def test_after_thirty_days_the_files_go(session: Session, manager: User, files: Files, old: list[Image]) -> None:
+    kept, gone = [image.sha256 or "" for image in old[2:]], [image.sha256 or "" for image in old[:2]]
+    assert service.restore(session, manager, [old[1].id]).refused == {"their 30 days are over": 1}
+    assert service.purge(session, files) == 2
+    assert service.purge(session, files) == 0
+    for sha256, there in [*((each, False) for each in gone), *((each, True) for each in kept)]:
+        assert files.has(Kind.IMAGES, sha256) is there
+        assert files.thumbnail(sha256, 320).exists() is files.thumbnail(sha256, 960).exists() is there
+    assert [bool(image.purged_at) for image in old] == [True, True, False, False]
+    assert [row.id for row in queries.deleted(session, manager)] == [old[3].id, old[2].id]
+    assert [event.user_id for event in acts(session, Act.IMAGE_PURGE)] == [None, None]
+    assert service.restore(session, manager, [old[0].id]).refused
+
+
+def test_a_file_that_another_picture_has_stays(session: Session, files: Files, old: list[Image]) -> None:
+    shared = old[2].sha256 or ""
+    old[0].sha256 = shared
+    service.purge(session, files)
+    assert files.has(Kind.IMAGES, shared)
+    old[2].deleted_at = old[0].deleted_at
+    session.flush()
+    service.purge(session, files)
+    assert not files.has(Kind.IMAGES, shared)
+
+
+def test_thumbnails_of_a_reference_stay(session: Session, files: Files, old: list[Image]) -> None:
+    sha256 = old[0].sha256 or ""
+    files.put(Kind.REFERENCES, files.path(Kind.IMAGES, sha256).read_bytes())
+    service.purge(session, files)
+    assert not files.has(Kind.IMAGES, sha256)
+    assert files.thumbnail(sha256, 320).exists()
+
+
+def test_the_purger_goes_on_until_nothing_is_over(
+    session: Session, database: Database, files: Files, old: list[Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.commit()
+    monkeypatch.setattr("app.gallery.purger.BATCH", 1)
+    assert Purger(database, files).purge() == 2
+
+
+# Saved searches
+
+
+def test_searches_are_saved_replaced_shared(session: Session, make: Factory) -> None:
+    mori, ito = make.user(), make.user()
+    service.save_search(session, mori, " Foxes ", "q=fox&decision=nonsense&page=3")
+    service.save_search(session, mori, "Approved", "decision=approved", shared=True)
+    service.save_search(session, ito, "Foxes", "q=red+fox")
+    assert [(row.name, row.query) for row in queries.searches(session, mori)] == [
+        ("Approved", "decision=approved"),
+        ("Foxes", "q=fox"),
+    ]
+    assert [row.name for row in queries.searches(session, ito)] == ["Foxes", "Approved"]
+    service.save_search(session, mori, "Foxes", "q=owl", shared=True)
+    assert [row.query for row in queries.searches(session, ito)] == ["q=red+fox", "decision=approved", "q=owl"]
+
+
+def test_what_cannot_be_saved(session: Session, make: Factory) -> None:
+    user = make.user()
+    long = "&".join(f"tag={n:030}" for n in range(70))
+    for name, query, sentence in (
+        ("", "q=fox", "Write a name"),
+        ("x" * 61, "q=fox", "61 characters"),
+        ("All", "", "nothing to save"),
+        ("Long", "&".join([long, *(f"style={n}{'X' * 30}" for n in range(50))]), "too many filters"),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            service.save_search(session, user, name, query)
+
+
+def test_whose_searches_can_be_changed(session: Session, make: Factory, manager: User) -> None:
+    mori, ito = make.user(name="Mori"), make.user()
+    shared = service.save_search(session, mori, "Shared", "q=a", shared=True)
+    hidden = service.save_search(session, mori, "Hidden", "q=b")
+    with pytest.raises(Forbidden, match="Only Mori or a manager can rename"):
+        service.rename_search(session, ito, shared.id, "Mine")
+    for user in (ito, manager):
+        with pytest.raises(NotFound):
+            service.delete_search(session, user, hidden.id)
+    with pytest.raises(Conflict, match="already"):
+        service.rename_search(session, mori, shared.id, "Hidden")
+    assert service.rename_search(session, manager, shared.id, "Everybody's").name == "Everybody's"
+    service.delete_search(session, mori, hidden.id)
+    service.delete_search(session, manager, shared.id)
+    session.flush()
+    assert session.scalars(select(SavedSearch)).all() == []

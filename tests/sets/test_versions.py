@@ -1,0 +1,518 @@
+"""Pictures made again: what is queued, who may, and which version is shown whatever happens in whatever order."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.files import Files
+from app.models import Act, AuditEvent, Image, ImageSet, ImageTag, Role, Star, State, Unit, User, Verdict, now
+from app.reviews.queries import needs
+from app.rights import service as rights
+from app.rights.draft import Reason
+from app.sets import queries, service, versions
+from app.sets.stack import restack
+from app.sets.versions import MOST_VERSIONS, AgainDraft
+from app.settings import Settings
+from app.structures import service as structures
+from tests.factory import MODEL, Factory
+
+
+def again(session: Session, user: User, image: Image, unit_size: int = 4, **values: object) -> list[Image]:
+    """As a form asks for it; the prompt is the old one unless given."""
+    draft = AgainDraft.parse({"prompt": image.prompt} | values)
+    made = versions.again(session, user, image.id, draft, MODEL, unit_size)
+    session.flush()
+    return made
+
+
+def claim(session: Session) -> Unit:
+    unit = service.claim_next(session)
+    assert unit
+    return unit
+
+
+def finish(session: Session, image: Image) -> None:
+    """As a dispatcher does, wherever the unit is in line."""
+    assert image.unit
+    image.state = image.unit.state = State.GENERATING
+    session.flush()
+    service.finish_image(session, image.unit.id, image.id, f"{image.id:064}", 1, 1.0)
+
+
+def delete(session: Session, image: Image) -> None:
+    image.deleted_at, image.shown = now(), False
+    session.flush()
+    restack(session, image.set_id, image.position)
+
+
+def restore(session: Session, image: Image) -> None:
+    image.deleted_at, image.shown = None, not image.superseded
+    session.flush()
+    restack(session, image.set_id, image.position)
+
+
+def shown(session: Session, image_set: ImageSet) -> list[tuple[int, int]]:
+    """Position and version of each picture that is shown."""
+    wanted = select(Image.position, Image.version).where(Image.set_id == image_set.id, Image.shown)
+    return [(position, version) for position, version in session.execute(wanted.order_by(Image.position))]
+
+
+# What is queued
+
+
+def test_the_new_version_is_queued_at_the_place_of_the_old(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, strength="1.2", seed="7").images[1]
+    (new,) = again(session, user, old, prompt=" a blue teapot ", seed="90", strength="0.5")
+    assert (new.set_id, new.position, new.version) == (old.set_id, 2, 2)
+    assert (new.prompt, new.seed, new.strength, new.state) == ("a blue teapot", 90, 0.5, State.QUEUED)
+    assert (new.owner_id, new.campaign_id, new.style_id) == (old.owner_id, old.campaign_id, old.style_id)
+    assert (new.decision, new.shown, old.shown) == (None, False, True)
+    assert new.unit
+    assert [image.id for image in new.unit.images] == [new.id]
+
+
+def test_the_same_seed_goes_on_with_each_try(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, prompts="a fox", seed="2147483646").images[0]
+    tries = again(session, user, old, prompt="a red fox", seed=str(old.seed), count="3", unit_size=2)
+    assert [(image.version, image.seed) for image in tries] == [(2, 2147483646), (3, 2147483647), (4, 0)]
+    assert [len(unit.images) for unit in session.scalars(select(Unit).order_by(Unit.id))][1:] == [2, 1]
+
+
+def test_no_seed_is_a_new_one(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, prompts="a fox", seed="7").images[0]
+    (new,) = again(session, user, old)
+    assert new.seed != old.seed
+
+
+def test_the_strength_of_the_set_is_kept_as_such(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, prompts="a fox", strength="1.2").images[0]
+    assert [
+        each.strength for strength in ("", "1.2", "1.3") for each in again(session, user, old, strength=strength)
+    ] == [
+        None,
+        None,
+        1.3,
+    ]
+
+
+def test_it_is_recorded(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, prompts="a fox").images[0]
+    again(session, user, old, prompt="a red fox", count="2")
+    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.IMAGE_AGAIN)).one()
+    assert (event.user_id, event.subject_id) == (user.id, old.id)
+    assert event.details == {"versions": [2, 3], "changed": ["prompt", "seed"]}
+
+
+def test_tags_stars_and_a_moved_pictures_campaign_go_along(session: Session, make: Factory) -> None:
+    user, other = make.user(), make.image_set(campaign="Spring")
+    old = make.finished_set(user, prompts="a fox").images[0]
+    session.add(ImageTag(image_id=old.id, tag="hero", added_by_id=user.id))
+    session.add(Star(image_id=old.id, user_id=user.id))
+    old.campaign_id = other.campaign_id
+    (new,) = again(session, user, old)
+    assert new.campaign_id == other.campaign_id
+    assert session.scalar(select(ImageTag.tag).where(ImageTag.image_id == new.id)) == "hero"
+    assert session.scalar(select(Star.user_id).where(Star.image_id == new.id)) == user.id
+
+
+def test_a_unit_shares_its_strength(session: Session, make: Factory, files: Files) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a\nb\nc", strength="1")
+    first, second, third = image_set.images
+    for image, strength in ((first, "0"), (second, "1"), (third, "0")):
+        again(session, user, image, strength=strength)
+    service.cancel(session, user, image_set.id)
+    for image in session.scalars(select(Image).where(Image.version == 2)):
+        image.state = State.FAILED
+    session.flush()
+    assert service.retry_set(session, user, image_set.id, unit_size=4) == 3
+    units = []
+    while unit := service.claim_next(session):
+        made = service.engine_unit(session, unit, files)
+        units.append((made.strength, sorted(image.prompt for image in made.images)))
+        for image in unit.images:
+            service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+        service.end_unit(session, unit.id)
+    assert sorted(units) == [(0.0, ["a", "c"]), (1.0, ["b"])]
+
+
+def test_a_map_for_each_prompt_stays_with_its_place(session: Session, make: Factory, files: Files) -> None:
+    user = make.user()
+    maps = [make.structure_map(user).id, make.structure_map(user).id]
+    image_set = make.finished_set(user, prompts="a\nb", size="128x128")
+    image_set.structures = [{"control": "edges", "maps": [maps[0], 404], "weight": 1.0, "start": 0.0, "end": 1.0}]
+    (new,) = again(session, user, image_set.images[0], prompt="c")
+    (structure,) = structures.for_engine(session, image_set, [new], files)
+    assert len(structure.maps) == 1, "the map of the second place, which is not there, was not asked for"
+
+
+# Who may, and when not
+
+
+def test_owner_and_managers_only(session: Session, make: Factory) -> None:
+    image = make.finished_set(make.user(name="Mori"), prompts="a fox").images[0]
+    for role in (Role.DESIGNER, Role.REVIEWER):
+        with pytest.raises(Forbidden, match="Only Mori or a manager can change this set"):
+            again(session, make.user(role), image)
+    assert again(session, make.user(Role.MANAGER), image)
+    with pytest.raises(NotFound):
+        again(session, make.user(Role.MANAGER, active=False), image)
+
+
+def test_what_cannot_be_made_again(session: Session, make: Factory) -> None:
+    user = make.user()
+    waiting = make.image_set(user, prompts="an owl").images[0]
+    image = make.finished_set(user, prompts="a fox").images[0]
+    with pytest.raises(Conflict, match="Only a finished picture can be made again"):
+        again(session, user, waiting)
+    delete(session, image)
+    with pytest.raises(Conflict, match="or it was deleted"):
+        again(session, user, image)
+    restore(session, image)
+    image.image_set.locked_at = now()
+    with pytest.raises(Conflict, match="Ask a manager to unlock it"):
+        again(session, user, image)
+    image.image_set.locked_at = None
+    image.image_set.model = "another"
+    with pytest.raises(Conflict, match="This set was asked of another, but the server now runs demo"):
+        again(session, user, image)
+
+
+def test_a_withdrawn_right_refuses_and_an_archived_style_does_not(session: Session, make: Factory) -> None:
+    user = make.user()
+    style = make.style(user)
+    image = make.finished_set(user, style, prompts="a fox").images[0]
+    style.archived_at = now()
+    assert again(session, user, image)
+    rights.withdraw(session, user, style.versions[0].references[0].reference, Reason(reason="the licence was sold"))
+    with pytest.raises(Conflict, match=r"was withdrawn on .* nothing new can be made from it"):
+        again(session, user, image)
+
+
+def test_a_locked_set_retries_nothing(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.image_set(user, prompts="a fox")
+    service.cancel(session, user, image_set.id)
+    image_set.locked_at = now()
+    with pytest.raises(Conflict, match="locked"):
+        service.retry_set(session, user, image_set.id, unit_size=4)
+    with pytest.raises(Conflict, match="locked"):
+        service.retry_image(session, user, image_set.images[0].id)
+
+
+def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) -> None:
+    user = make.user()
+    image = make.finished_set(user, prompts="a fox", strength="1.2").images[0]
+    with pytest.raises(Invalid) as raised:
+        again(session, user, image, seed=str(image.seed), strength="1.2")
+    assert raised.value.errors == {
+        "seed": "With the same prompt, seed and strength it would be the same picture; change one of them."
+    }
+    assert again(session, user, image, seed=str(image.seed), strength="1.25")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"prompt": ""}, "Prompt is missing."),
+        ({"prompt": "x" * 501}, "Prompt has 501 characters; at most 500 fit."),
+        ({"seed": "-1"}, "Seed is a whole number from 0 to 2147483647; '-1' was given."),
+        ({"strength": "2.1"}, "Strength is a number from 0 to 2; '2.1' was given."),
+        ({"count": "5"}, "Tries is a whole number from 1 to 4; '5' was given."),
+    ],
+)
+def test_wrong_forms(values: dict[str, str], sentence: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        AgainDraft.parse({"prompt": "a fox"} | values)
+    assert str(raised.value) == sentence
+
+
+def test_a_place_has_at_most_twenty_versions(session: Session, make: Factory) -> None:
+    user = make.user()
+    image = make.finished_set(user, prompts="a fox").images[0]
+    for _ in range(4):
+        again(session, user, image, count="4")
+    with pytest.raises(Invalid, match="This picture has 17 versions of at most 20"):
+        again(session, user, image, count="4")
+    again(session, user, image, count="3")
+    with pytest.raises(Conflict, match=f"has {MOST_VERSIONS} versions, which is the most"):
+        again(session, user, image)
+
+
+def test_prompts_name_subjects_of_the_set(session: Session, make: Factory) -> None:
+    user = make.user()
+    mug, kettle = make.finished_subject(user), make.finished_subject(user, name="Kettle")
+    image = make.finished_set(user, prompts=f"@{mug.handle} on a table").images[0]
+    mug.archived_at = now()  # sets that have it keep it
+    assert again(session, user, image, prompt=f"@{mug.handle} on a beach")
+    for prompt, sentence in (
+        ("@nobody on a beach", "There is no subject @nobody"),
+        (f"@{kettle.handle} on a beach", f"@{kettle.handle} is not a subject of this set; make a new set with it."),
+    ):
+        with pytest.raises(Invalid, match=sentence):
+            again(session, user, image, prompt=prompt)
+
+
+# Which one is shown
+
+
+def test_the_new_one_is_shown_when_it_is_finished_and_is_not_reviewed(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox\nan owl")
+    old = image_set.images[0]
+    make.decide(old, Verdict.CHANGES_REQUESTED)
+    (new,) = again(session, user, old)
+    assert shown(session, image_set) == [(1, 1), (2, 1)]
+    finish(session, new)
+    assert shown(session, image_set) == [(1, 2), (2, 1)]
+    assert (old.decision, old.superseded, new.decision) == (Verdict.CHANGES_REQUESTED, True, None)
+
+
+def test_a_version_that_finishes_after_a_newer_one_lies_beneath_it(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox")
+    second, third = again(session, user, image_set.images[0], count="2")
+    finish(session, third)
+    finish(session, second)
+    assert shown(session, image_set) == [(1, 3)]
+    assert (second.state, second.superseded, second.shown) == (State.FINISHED, True, False)
+
+
+def test_deleting_the_newest_brings_the_one_before_back(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox")
+    old = image_set.images[0]
+    (new,) = again(session, user, old)
+    finish(session, new)
+    delete(session, new)
+    assert shown(session, image_set) == [(1, 1)]
+    delete(session, old)
+    assert shown(session, image_set) == []
+    restore(session, new)
+    assert shown(session, image_set) == [(1, 2)]
+    restore(session, old)
+    assert shown(session, image_set) == [(1, 2)]
+
+
+@contextmanager
+def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
+    """An empty database of its own, for each example of a property."""
+    with TemporaryDirectory() as folder:
+        copy(migrated, folder)
+        database = Database(Settings(data=Path(folder)))
+        with database.write() as session:
+            yield session, Factory(session, Files(Path(folder) / "files"))
+        database.close()
+
+
+ACTS = st.tuples(st.sampled_from(["finish", "fail", "give up", "delete", "restore", "again"]), st.integers(1, 5))
+
+
+@hypothesis_settings(max_examples=40)
+@given(acts=st.lists(ACTS, max_size=14))
+def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
+    migrated: Path, acts: list[tuple[str, int]]
+) -> None:
+    with fresh(migrated) as (session, make):
+        user = make.user()
+        image_set = make.finished_set(user, prompts="a fox")
+        again(session, user, image_set.images[0], count="2")
+        for act, number in acts:
+            rows = list(session.scalars(select(Image).order_by(Image.version)))
+            image = rows[min(number, len(rows)) - 1]
+            match act:
+                case "finish" if image.state in (State.QUEUED, State.FAILED):
+                    finish(session, image)
+                case "fail" if image.state == State.QUEUED and image.unit:
+                    image.state = image.unit.state = State.GENERATING
+                    service.fail_unit(session, image.unit.id, "It broke.")
+                case "give up" if image.version > 1 and image.state in versions.UNMADE:
+                    versions.discard(session, user, image.id)
+                case "delete" if image.state == State.FINISHED and not image.deleted_at:
+                    delete(session, image)
+                case "restore" if image.deleted_at:
+                    restore(session, image)
+                case "again" if image.state == State.FINISHED and not image.deleted_at:
+                    again(session, user, image)
+            session.flush()
+            session.expire_all()
+            rows = list(session.scalars(select(Image).order_by(Image.version)))
+            standing = [each.version for each in rows if each.state == State.FINISHED and not each.deleted_at]
+            assert [each.version for each in rows if each.shown] == standing[-1:]
+            assert all(each.superseded == any(each.version < other for other in standing) for each in rows)
+            made = queries.progress(session, user, image_set.id)
+            places = queries.places(session, user, image_set.id)
+            assert made.total == len(places) <= 1
+            assert made.finished == len(standing[-1:])
+            assert sum(len(place.others) for place in places) <= 4 * len(acts) + 2
+            if standing:
+                assert places[0].face.version == standing[-1]
+                assert made.again_queued + made.again_generating + made.again_failed == len(places[0].others)
+
+
+# What is counted and listed
+
+
+def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a\nb\nc\nd")
+    old = image_set.images[0]
+    make.decide(old)
+    first, second, third = again(session, user, old, count="3", unit_size=1)
+    claim(session)
+    made = queries.progress(session, user, image_set.id)
+    assert (made.total, made.finished, made.approved, made.to_review) == (4, 4, 1, 3)
+    assert (made.again_generating, made.again_queued, made.done, made.state) == (1, 2, False, State.GENERATING)
+    (card,) = queries.cards(session, user)
+    assert (card.total, card.finished, card.state) == (4, 4, State.GENERATING)
+    (row,) = queries.queue(session, user)
+    assert isinstance(row, queries.QueueRow)
+    assert (row.finished, row.total, row.line) == (4, 4, None)
+    place = queries.places(session, user, image_set.id)[0]
+    assert (place.face.id, [image.id for image in place.others]) == (old.id, [third.id, second.id, first.id])
+
+    assert first.unit_id
+    service.fail_unit(session, first.unit_id, "It broke.")
+    for image in (second, third):
+        versions.discard(session, user, image.id)
+    made = queries.progress(session, user, image_set.id)
+    assert (made.total, made.finished, made.again_failed, made.done, made.state) == (4, 4, 1, True, State.FINISHED)
+    assert [image.id for image in queries.places(session, user, image_set.id)[0].others] == [first.id]
+    assert service.retry_set(session, user, image_set.id, unit_size=4) == 1
+
+
+def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a fox")
+    second, third = again(session, user, image_set.images[0], count="2", unit_size=1)
+    unit = claim(session)
+    service.fail_unit(session, unit.id, "It broke.")
+    finish(session, third)
+    made = queries.progress(session, user, image_set.id)
+    assert (made.total, made.finished, made.again_failed) == (1, 1, 0)
+    assert queries.places(session, user, image_set.id)[0].others == ()
+    with pytest.raises(Conflict, match="There is nothing to make again"):
+        service.retry_set(session, user, image_set.id, unit_size=4)
+    with pytest.raises(Conflict, match="A newer version of this picture is there already"):
+        service.retry_image(session, user, second.id)
+
+
+def test_a_place_without_pictures_counts_nowhere_until_it_is_made_again(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a\nb")
+    old = image_set.images[0]
+    tries = again(session, user, old, count="2")
+    delete(session, old)
+    made = queries.progress(session, user, image_set.id)
+    assert (made.total, made.finished, made.queued, made.again_queued) == (2, 1, 1, 1)
+    for image in tries:
+        versions.discard(session, user, image.id)
+    made = queries.progress(session, user, image_set.id)
+    assert (made.total, made.finished) == (1, 1)
+    assert [place.position for place in queries.places(session, user, image_set.id)] == [2]
+    assert sorted(queries.positions(session, user, image_set.id)) == [1, 2]
+
+
+def test_lists_have_the_shown_one_only(session: Session, make: Factory) -> None:
+    user = make.user()
+    image_set = make.finished_set(user, prompts="a\nb", campaign="Spring")
+    old, other = image_set.images
+    make.decide(old)
+    (new,) = again(session, user, old)
+    finish(session, new)
+    assert queries.mosaics(session, [image_set.id], 6) == [(image_set.id, new.id), (image_set.id, other.id)]
+    (campaign,) = queries.campaigns(session, user)
+    assert (campaign.total, campaign.approved) == (2, 0)
+
+
+def test_a_campaign_counts_the_pictures_that_moved_into_it(session: Session, make: Factory) -> None:
+    user = make.user()
+    spring, autumn = make.finished_set(user, campaign="Spring"), make.finished_set(user, campaign="Autumn")
+    spring.images[0].campaign_id = autumn.campaign_id
+    session.flush()
+    assert [(row.name, row.total) for row in queries.campaigns(session, user)] == [("Autumn", 3), ("Spring", 1)]
+
+
+def test_a_request_for_changes_ends_with_the_new_version(session: Session, make: Factory) -> None:
+    user = make.user()
+    image = make.finished_set(user, prompts="a fox").images[0]
+    make.decide(image, Verdict.CHANGES_REQUESTED)
+    assert [need.kind for need in needs(session, user)] == ["changes"]
+    (new,) = again(session, user, image)
+    assert [need.kind for need in needs(session, user)] == []
+    finish(session, new)
+    assert [need.kind for need in needs(session, user)] == []
+
+
+# The stack
+
+
+def test_the_stack_says_what_changed(session: Session, make: Factory) -> None:
+    user = make.user()
+    old = make.finished_set(user, prompts="a fox", seed="7", strength="1").images[0]
+    (second,) = again(session, user, old, prompt="a red fox", seed="7")
+    finish(session, second)
+    (third,) = again(session, user, second, strength="0.5")
+    (fourth,) = again(session, user, second, prompt="a blue fox")
+    versions.discard(session, user, fourth.id)
+    (hidden,) = again(session, user, second)
+    finish(session, hidden)
+    delete(session, hidden)
+    found = versions.stack(session, user, old)
+    assert [(each.image.version, each.changed) for each in found] == [
+        (3, ["seed", "strength"]),
+        (2, ["prompt"]),
+        (1, []),
+    ]
+    assert versions.stack(session, make.user(active=False), old) == []
+    assert third.state == State.QUEUED
+
+
+# Giving up
+
+
+def test_give_up(session: Session, make: Factory) -> None:
+    user = make.user()
+    image = make.finished_set(user, prompts="a fox").images[0]
+    first, second = again(session, user, image, count="2", unit_size=2)
+    unit = claim(session)
+    assert versions.discard(session, user, first.id) == [], "the other one of its unit goes on"
+    assert unit.state == State.GENERATING
+    assert versions.discard(session, user, second.id) == [unit.id]
+    assert unit.state == State.CANCELLED
+    service.finish_image(session, unit.id, second.id, "0" * 64, 1, 1.0)
+    assert shown(session, image.image_set) == [(1, 1)], "what the engine says after it changes nothing"
+    for wrong in (image, first):
+        with pytest.raises(Conflict, match="Only a new version that is not finished can be given up"):
+            versions.discard(session, user, wrong.id)
+    with pytest.raises(Forbidden):
+        versions.discard(session, make.user(Role.REVIEWER), second.id)
+    events = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.IMAGE_DISCARD)).all()
+    assert [event.details for event in events] == [{"version": 2}, {"version": 3}]
+
+
+def test_numbers_are_never_given_twice(session: Session, make: Factory) -> None:
+    user = make.user()
+    image = make.finished_set(user, prompts="a fox").images[0]
+    (second,) = again(session, user, image)
+    versions.discard(session, user, second.id)
+    (third,) = again(session, user, image)
+    assert third.version == 3
+    assert session.scalar(select(func.count()).where(Image.created_at > now() - timedelta(days=1))) == 3

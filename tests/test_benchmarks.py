@@ -1,0 +1,19 @@
+"""The benchmarks run, on little: what nobody runs for a while breaks unseen."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["benchmarks.export", "--pictures", "3", "--side", "64"], "ready, 3 files"),
+        (["benchmarks.gallery", "--pictures", "300", "--times", "1"], "first page"),
+    ],
+    ids=["export", "gallery"],
+)
+def test_it_runs(arguments: list[str], said: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
+    assert said in done.stdout, done.stderr[-2000:]
