@@ -18,20 +18,25 @@ const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // The next picture
 
-let ahead = null; // {url, page}: the next room, a Document once it has come
+let ahead = null; // {url, coming, page}: the next room, a Document once it has come
 const unsettled = new Set(); // ids of pictures whose decision the server has not answered yet
 
-async function fetchAhead() {
+function fetchAhead() {
   const { next, nextImage, following } = room().dataset;
   for (const id of new Set([nextImage, following])) if (id) new Image().src = `/images/${id}.png`;
   if (!next || unsettled.has(nextImage)) ahead = null;
   if (!next || unsettled.has(nextImage) || ahead?.url === next) return;
-  const wanted = (ahead = { url: next, page: null });
+  const wanted = (ahead = { url: next, coming: fetched(next), page: null });
+  wanted.coming.then((page) => (wanted.page = page));
+}
+
+// A room as a Document, or null, and then a decision waits for the server.
+async function fetched(url) {
   try {
-    const response = await fetch(next, { headers: { Purpose: "prefetch", Accept: "text/html" } });
-    if (response.ok) wanted.page = parsed(await response.text());
+    const response = await fetch(url, { headers: { Purpose: "prefetch", Accept: "text/html" } });
+    return response.ok ? parsed(await response.text()) : null;
   } catch {
-    // Without it the decision waits for the server.
+    return null;
   }
 }
 
@@ -76,9 +81,15 @@ async function decide(form, submitter) {
   const answer = sent.then(() => post(form.action, body));
   sent = answer.catch(() => {});
   const before = { room: room(), url: location.href, title: document.title };
-  unsettled.add(before.room.dataset.image);
-  const { url, page } = ahead ?? {};
+  const { image } = before.room.dataset;
+  unsettled.add(image);
+  const { url, coming, page } = ahead ?? {};
   if (page) show(page, url);
+  else {
+    // The person was quicker than the next room: it is shown when it comes, unless the server's answer is there before.
+    const late = await Promise.race([coming, sent.then(() => null)]);
+    if (late && turn === turns && room().dataset.image === image) show(late, url);
+  }
   const next = room().dataset.image;
   try {
     take(await answer, turn, next);

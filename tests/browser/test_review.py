@@ -148,6 +148,29 @@ def test_the_next_picture_is_there_before_the_server_has_answered(
     assert not problems
 
 
+def test_deciding_before_the_next_picture_has_come(
+    server: Server, enter: Callable[..., Page], problems: list[str]
+) -> None:
+    page = enter()
+    held: list[Route] = []
+    page.route("**/review?set=1&image=2", lambda route: held.append(route))  # a slow network: the next room does not come
+    with page.expect_request("**/review?set=1&image=2"):
+        page.reload()
+    shown(page, 1)
+    with server.parts.database.write() as busy:
+        busy.connection()  # nor does the server's answer
+        page.keyboard.press("a")
+        page.keyboard.press("a")  # the same picture twice is once
+        expect(page.locator("form[data-deciding]")).to_have_count(1)
+        shown(page, 1)
+        held.pop().continue_()
+        shown(page, 2)
+        expect(tally(page)).to_contain_text("5 to go")
+    expect(tally(page)).to_contain_text("4 to go")
+    shown(page, 2)
+    assert not problems
+
+
 def test_the_way_back_to_a_picture_waits_for_its_decision(
     server: Server, enter: Callable[..., Page], problems: list[str]
 ) -> None:
