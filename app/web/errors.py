@@ -1,10 +1,12 @@
 """Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
 
+import sqlite3
 from urllib.parse import quote, urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -23,6 +25,12 @@ SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not take such a request.",
     422: "Something in this request is missing or wrong; reload the page and try again.",
+}
+
+# Of SQLite's, those that end by waiting or by an administrator's help.
+DATABASE_SENTENCES = {
+    sqlite3.SQLITE_BUSY: (503, "The server is still keeping other changes, so this one was not kept. Try again soon."),
+    sqlite3.SQLITE_FULL: (507, "The server's disk is full, so nothing was kept. Ask an administrator."),
 }
 
 
@@ -69,6 +77,14 @@ def add_error_pages(app: FastAPI) -> None:
         # A word where an id belongs, in the address: there is no such page.
         status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
         return error_page(request, status, SENTENCES[status])
+
+    @app.exception_handler(OperationalError)
+    def database_refused(request: Request, error: OperationalError) -> Response:
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code not in DATABASE_SENTENCES:
+            raise error
+        log.error("the database refused", method=request.method, path=request.url.path, reason=str(error.orig))
+        return error_page(request, *DATABASE_SENTENCES[code])
 
     @app.exception_handler(Exception)
     def fault(request: Request, error: Exception) -> Response:

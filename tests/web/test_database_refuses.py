@@ -1,0 +1,60 @@
+"""What a person is told when the database cannot take a change, by a real SQLite that cannot."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import event, select
+
+from app.models import Decision, Role
+from tests.web.server import Browser, Server, making
+
+
+@pytest.fixture
+def image_id(server: Server) -> int:
+    with making(server) as make:
+        return make.finished_set(prompts="a fox").images[0].id
+
+
+def with_pragma(server: Server, pragma: str) -> None:
+    """For all connections from now on."""
+    event.listen(
+        server.parts.database.engine,
+        "checkout",
+        lambda connection, *_: connection.execute(f"PRAGMA {pragma}").close(),
+    )
+
+
+def say(browser: Browser, image_id: int, text: str) -> tuple[int, str]:
+    answer = browser.post(f"/images/{image_id}/comments", data={"body": text, "scope": "set=1"})
+    return answer.status_code, answer.text
+
+
+def decide(browser: Browser, image_id: int) -> tuple[int, str]:
+    answer = browser.post(f"/images/{image_id}/decision", data={"verdict": "approved", "seen": "", "scope": "set=1"})
+    return answer.status_code, answer.text
+
+
+def decisions(server: Server) -> int:
+    with server.parts.database.read() as session:
+        return len(session.scalars(select(Decision)).all())
+
+
+def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], image_id: int) -> None:
+    reviewer = sign_in(Role.REVIEWER)
+    with_pragma(server, "busy_timeout = 50")
+    with server.parts.database.write() as busy:
+        busy.connection()
+        status, page = decide(reviewer, image_id)
+    assert status == 503
+    assert "still keeping other changes, so this one was not kept. Try again soon." in page
+    assert decisions(server) == 0
+    assert decide(reviewer, image_id)[0] == 303
+    assert decisions(server) == 1
+
+
+def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: int) -> None:
+    reviewer = sign_in(Role.REVIEWER)
+    with_pragma(server, "max_page_count = 1")  # SQLite takes the present size for it, and nothing more
+    answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
+    assert answers[-1][0] == 507
+    assert "The server&#39;s disk is full, so nothing was kept. Ask an administrator." in answers[-1][1]
