@@ -153,7 +153,11 @@ def test_deciding_before_the_next_picture_has_come(
 ) -> None:
     page = enter()
     held: list[Route] = []
-    page.route("**/review?set=1&image=2", lambda route: held.append(route))  # a slow network: the next room does not come
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/review?set=1&image=2", hold)  # a slow network: the next room does not come
     with page.expect_request("**/review?set=1&image=2"):
         page.reload()
     shown(page, 1)
