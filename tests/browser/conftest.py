@@ -11,7 +11,13 @@ from tests.web.process import Process
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-expect.set_options(timeout=30_000)  # ms; on a busy machine five seconds are no proof that something does not come
+expect.set_options(timeout=60_000)  # ms; on a busy machine five seconds are no proof that something does not come
+
+
+@pytest.fixture(autouse=True)
+def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some tests hold the write lock while the browser works, which on a busy machine may take longer than is usual."""
+    monkeypatch.setattr("app.database.BUSY_SECONDS", 300)
 
 
 @pytest.fixture(scope="module")

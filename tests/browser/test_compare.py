@@ -392,7 +392,7 @@ def test_the_difference_is_the_one_that_numpy_finds(page: Page, problems: list[s
     # Of another size: the second is drawn at the first's, and that is said.
     page.locator("body").press("d")
     page.keyboard.press("a")
-    expect(said).to_contain_text("D was drawn at the size of A, 120 × 80.", timeout=10_000)
+    expect(said).to_contain_text("D was drawn at the size of A, 120 × 80.")
     assert levels(page).shape == (80, 120, 3)
     assert page.url.endswith("mode=difference&pair=AD")
     page.reload()

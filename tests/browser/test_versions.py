@@ -92,7 +92,7 @@ def test_made_again_by_keyboard(
     engine.step_seconds = 0.05
     for each in (page, viewer):
         place = each.locator("#place-1")
-        expect(place.locator(".tile__pic img")).to_have_attribute("src", "/images/4/thumb-320.webp", timeout=20_000)
+        expect(place.locator(".tile__pic img")).to_have_attribute("src", "/images/4/thumb-320.webp")
         expect(place.locator(".tile__version")).to_have_text("Version v2")
         expect(place.locator(".newer")).to_have_count(0)
         expect(place.locator(".tile__prompt")).to_have_text("a red fox")

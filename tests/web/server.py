@@ -51,7 +51,7 @@ def serve(app: FastAPI) -> Iterator[Server]:
     finally:
         app.state.parts.bus.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listener.close()
         assert not thread.is_alive(), "the server did not end"
 
@@ -63,7 +63,7 @@ class Browser(httpx2.Client):
 
     def __init__(self, url: str, **options: Any) -> None:
         headers = {"accept": "text/html,*/*;q=0.8", "sec-fetch-site": "same-origin"}
-        super().__init__(base_url=url, headers=headers, timeout=30, trust_env=False, **options)
+        super().__init__(base_url=url, headers=headers, timeout=120, trust_env=False, **options)
 
     def sign_in(self, email: str, password: str = PASSWORD) -> httpx2.Response:
         return self.post("/login", data={"email": email, "password": password})

@@ -103,9 +103,8 @@ def test_an_orderly_end_is_quick_even_while_somebody_watches(tmp_path: Path) -> 
         with browser.stream("GET", "/sets/1/events") as answer:
             lines = answer.iter_lines()
             next(lines)
-            began = time.monotonic()
             assert server.stop() == INTERRUPTED, server.output
-            assert time.monotonic() - began < 10
+        assert "graceful shutdown exceeded" not in server.output, "nobody waited for the stream"
         assert "Traceback" not in server.output
     _, units = rows(data)
     assert State.GENERATING not in [unit.state for unit in units], "what ran was given back"

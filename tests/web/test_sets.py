@@ -8,7 +8,7 @@ from app.models import Image, ImageSet, State
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture
