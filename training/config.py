@@ -35,6 +35,7 @@ class Size:
     variants: int  # pictures of each object in each look
     colours: float  # share of the variants in a colour that the caption names, where the look has colour
     pairs: float  # pictures of two objects, as a share of those of one
+    in_sets: float  # share of the UNet's steps that train under sharing, see `training.sets`
     held_out: float  # share of the combinations of object and look that training never sees
     latent_channels: int
     vae_channels: tuple[int, ...]
@@ -127,6 +128,7 @@ SMALL = Size(
     variants=24,
     colours=0.25,
     pairs=0.2,
+    in_sets=0.5,
     held_out=0.0,
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 48, 96, 128),

@@ -47,8 +47,12 @@ class Noising:
         ratio = self.signal / (1 - self.signal)
         self.weight = ratio.clamp(max=MIN_SNR) / ratio
 
-    def __call__(self, clean: Tensor, draw: Draw) -> Noised:
-        times = torch.randint(0, len(self.signal), (len(clean),), generator=draw.here, device=clean.device)
+    def times(self, count: int, draw: Draw) -> Tensor:
+        """``(B,)``, each as likely as the others."""
+        return torch.randint(0, len(self.signal), (count,), generator=draw.here, device=self.signal.device)
+
+    def __call__(self, clean: Tensor, draw: Draw, times: Tensor | None = None) -> Noised:
+        times = self.times(len(clean), draw) if times is None else times
         noise = draw.normal(clean.shape)
         share = self.signal[times].view(-1, 1, 1, 1)
         return Noised(share.sqrt() * clean + (1 - share).sqrt() * noise, noise, times)

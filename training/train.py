@@ -19,14 +19,17 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionM
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor, nn
 
+from app.style_aligned import Sharing
+from app.style_aligned.sharing import SharedLayers
 from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
 from training.data import Pictures
-from training.diffusion import Noising, encode_all, sdxl_scheduler, time_ids
+from training.diffusion import Noised, Noising, encode_all, sdxl_scheduler, time_ids
 from training.loop import MODEL_SHARD, Draw, Run, autocast, compiled, forget_paths, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import sheet
 from training.scenes import CHECK, TRAIN, UNSEEN, caption
+from training.sets import SetDrawing, Sets
 from training.tensors import Rows
 from training.text import TextEncoders
 
@@ -48,6 +51,7 @@ class DiffusionTask:
 
     def __post_init__(self) -> None:
         self.noising = Noising(self.device)
+        self.sets, self.check_sets = SetDrawing(self.data), SetDrawing(self.data, CHECK)
         self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
         if self.device.type == "cpu":
             use_plain_self_attention(self.unet)
@@ -56,20 +60,50 @@ class DiffusionTask:
     def errors(self, rows: Tensor, draw: Draw, unet: UNet2DConditionModel) -> tuple[Tensor, Tensor]:
         captions = [caption(self.data.scenes[row], draw.numpy) for row in rows.tolist()]
         noised = self.noising(self.latents[rows].float(), draw)
+        return self.noising.loss(self.found(noised, captions, unet), noised)
+
+    def found(self, noised: Noised, captions: list[str], unet: UNet2DConditionModel) -> Tensor:
+        """The noise that the UNet finds, ``(B, C, H, W)``."""
         with autocast(self.device):
             states, pooled = self.text.encode(captions)
-            conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(rows), self.device)}
-            found = unet(
+            conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(captions), self.device)}
+            found: Tensor = unet(
                 noised.latents,
                 noised.times,
                 encoder_hidden_states=states,
                 added_cond_kwargs=conditions,
                 return_dict=False,
             )[0]
-        return self.noising.loss(found, noised)
+        return found
+
+    def errors_in_sets(self, sets: Sets, draw: Draw) -> tuple[Tensor, Tensor]:
+        """As ``errors``, of sets whose targets attend to their reference."""
+        times = self.noising.times(sets.count, draw)
+        references = self.noising(self.latents[sets.references].float(), draw, times)
+        targets = self.noising(self.latents[sets.targets].float(), draw, times.repeat_interleave(sets.size))
+        alone, beside = self.found_in_sets(sets, references, targets)
+        losses = self.noising.loss(alone, references), self.noising.loss(beside, targets)
+        of_one = 1 / (1 + sets.size)
+        loss, error = (
+            torch.lerp(of_targets, of_references, of_one) for of_references, of_targets in zip(*losses, strict=True)
+        )
+        return loss, error
+
+    def found_in_sets(self, sets: Sets, references: Noised, targets: Noised) -> tuple[Tensor, Tensor]:
+        """The noise that the UNet finds in either, by the product's own layers. Each set is a branch of its own."""
+        sharing = Sharing.for_picture()
+        layers = SharedLayers(self.unet, group_norms=sharing.share_group_norm)
+        with layers.record(sets.count) as recording:
+            alone = self.found(references, sets.reference_captions, self.unet)
+        influence = sharing.influence(sharing.strengths(sets.size), [1.0], self.device)
+        with layers.share(recording, influence):
+            return alone, self.found(targets, sets.captions, self.unet)
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw, self.fast_unet)
+        if draw.numpy.random() < self.size.in_sets:
+            loss, error = self.errors_in_sets(self.sets(draw, self.plan.batch), draw)
+        else:
+            loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw, self.fast_unet)
         return loss, {"mse": error}
 
     def check(self) -> dict[str, float]:
@@ -82,7 +116,9 @@ class DiffusionTask:
             errors = [self.errors(part, draw, self.unet)[1].item() for part, draw in zip(parts, draws, strict=True)]
             if errors:
                 numbers[name] = float(np.average(errors, weights=[len(part) for part in parts]))
-        return numbers
+        seeds = [Draw.of(98, number, self.device) for number in range(CHECKED // 2 // self.plan.batch)]
+        in_sets = [self.errors_in_sets(self.check_sets(draw, self.plan.batch), draw)[1] for draw in seeds]
+        return {**numbers, "in_sets_mse": float(torch.stack(in_sets).mean())}
 
     def export(self, folder: Path) -> None:
         pipeline = save_pipeline(folder / "pipeline", self.vae, self.text, self.unet)

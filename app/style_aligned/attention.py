@@ -63,6 +63,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
     behind `scaled_dot_product_attention`, which drops the second result.
     """
     aten = torch.ops.aten
+    if any(x.requires_grad for x in (query, key, value)):  # the kernels have no gradient of the log-sum-exp
+        return attend_plainly(query, key, value, scale)
     if query.device.type == "cpu":
         # The kernel is written for a batch, heads and tokens that are dense in the last axis.
         out, lse = aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, scale=scale)

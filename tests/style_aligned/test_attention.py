@@ -47,6 +47,18 @@ def test_merged_halves_equal_the_concatenated_softmax(
     torch.testing.assert_close(merged.lse, logits.logsumexp(-1), atol=2e-5, rtol=2e-6)
 
 
+def test_gradients_are_those_of_the_concatenated_softmax() -> None:
+    """A model can be trained through sharing, also by the share of attention that goes to the reference."""
+    query, *rest = (random(1, 2, 5, 16, seed=seed).requires_grad_() for seed in range(5))
+    keys, values = rest[:2], rest[2:]
+    logits = torch.cat([query @ keys[0].mT * 0.25, query @ keys[1].mT * 0.25 + 0.7], -1)
+    expected = torch.autograd.grad((logits.softmax(-1) @ torch.cat(values, -2)).square().sum(), (query, *rest))
+    halves = [attend(query, key, value, 0.25) for key, value in zip(keys, values, strict=True)]
+    found = torch.autograd.grad(merge(*halves, 0.7).out.square().sum(), (query, *rest))
+    for mine, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, right, atol=1e-5, rtol=1e-4)
+
+
 def test_a_shift_of_minus_infinity_leaves_the_first_bit_for_bit() -> None:
     first, second = (
         Attended(random(1, 2, 5, 8), random(1, 2, 5)),

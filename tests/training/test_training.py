@@ -54,6 +54,7 @@ def test_unet_learns_and_loads(unet_folder):
     assert log[0]["step"] == 0
     assert "held_out_mse" in log[0]
     assert log[-1]["held_out_mse"] < log[0]["held_out_mse"]
+    assert log[-1]["held_out_in_sets_mse"] < log[0]["held_out_in_sets_mse"]
     assert (unet_folder / "sheet.png").exists()
     pipeline = StableDiffusionXLPipeline.from_pretrained(unet_folder / "pipeline", torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
