@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from app.database import Database, migrate
 from app.files import Files
 from app.settings import Settings
 from tests.factory import Factory
+
+# A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("soroe", deadline=None)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page, expect
@@ -18,6 +17,7 @@ from app.main import create_app
 from app.models import Image, Role, Verdict
 from app.reviews import service
 from app.settings import Settings
+from tests.browser.fit import faults
 from tests.browser.touch import double_tap, spread, touch
 from tests.engine.painter import Painter
 from tests.factory import encoded
@@ -452,9 +452,5 @@ def test_it_fits_and_axe_finds_nothing(page: Page, scheme: str, width: int, prob
             "document.documentElement.scrollWidth <= innerWidth && document.documentElement.scrollHeight <= innerHeight"
         )
         assert page.evaluate(fits), query
-        assert not [
-            f"{query}: {found['id']}: {node['html'][:200]}"
-            for found in Axe().run(page).response["violations"]
-            for node in found["nodes"]
-        ]
+        assert not faults(page, query)
     assert not problems

@@ -1,13 +1,11 @@
 """A manager exports a campaign and shares it outside, by keyboard; a guest downloads it."""
 
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -15,10 +13,9 @@ from app.exports import certificates, provenance
 from app.main import create_app
 from app.models import Role
 from app.settings import Settings
+from tests.browser.fit import misfits
 from tests.engine.painter import Painter
 from tests.web.server import Server, make_person, making, serve, share_link, signed_in_browser
-
-SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
 
 
 @pytest.fixture
@@ -133,9 +130,11 @@ def share_it(page: Page) -> str:
 def take_it(guest: Page, link: str, archive: Path) -> None:
     """On a phone: the password, then the same bytes."""
     guest.goto(link)
+    expect(guest.get_by_label("Password")).to_be_focused()
     guest.keyboard.type("wrong horse")
     guest.keyboard.press("Enter")
     expect(guest.get_by_text("This is not the password of the link.")).to_be_visible()
+    expect(guest.get_by_label("Password")).to_be_focused()
     guest.keyboard.type("correct horse")
     guest.keyboard.press("Enter")
     expect(guest.get_by_text("3 picture files")).to_be_visible()
@@ -189,14 +188,5 @@ def test_axe_finds_nothing_wrong(
 
 
 def look(page: Page, url: str, name: str) -> list[str]:
-    """What axe finds, and whether the page is wider than the window."""
     page.goto(url)
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-    found = [
-        f"{name}: {violation['id']}: {violation['help']}: {node['html'][:200]}"
-        for violation in Axe().run(page).response["violations"]
-        for node in violation["nodes"]
-    ]
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [*found, f"{name}: {wide} px wider than the window"] if wide > 0 else found
+    return misfits(page, name, full_page=True)

@@ -1,13 +1,11 @@
 """Many pictures by keyboard and by mouse: select, tag, star, delete and undo; a search that is kept."""
 
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.gallery import service
@@ -15,10 +13,9 @@ from app.main import create_app
 from app.models import Image, ImageTag, Role, Star
 from app.settings import Settings
 from app.web import gallery
+from tests.browser.fit import misfits
 from tests.engine.painter import Painter
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
-
-SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
 
 
 @pytest.fixture
@@ -259,46 +256,33 @@ def test_axe_finds_nothing_wrong(
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     page.reload()
-    found = look(page, f"{theme}-{width}-pictures")
+    found = misfits(page, f"{theme}-{width}-pictures")
     page.goto(f"{busy.url}/pictures/export?all=1&query=q%3Da")
-    found += look(page, f"{theme}-{width}-export")
+    found += misfits(page, f"{theme}-{width}-export")
     page.goto(f"{busy.url}/pictures")
     page.locator("#picture-42 a").focus()
     page.keyboard.press("Control+a")
     page.get_by_role("button", name="Select all 42 that match").click()
-    found += look(page, f"{theme}-{width}-all")
+    found += misfits(page, f"{theme}-{width}-all")
     page.keyboard.press("Escape")
     for number in (41, 42):
         page.locator(f"#picture-{number} .pick input").check(force=True)
-    found += look(page, f"{theme}-{width}-selected")
+    found += misfits(page, f"{theme}-{width}-selected")
     for name, opener in (("tag", "Tag"), ("move", "Move"), ("reject", "Reject"), ("saved", "Saved searches")):
         page.get_by_role("button", name=opener, exact=True).click()
-        found += look(page, f"{theme}-{width}-{name}")
+        found += misfits(page, f"{theme}-{width}-{name}")
         page.keyboard.press("Escape")
     if width == 390:
         page.get_by_role("button", name="Filters", exact=True).click()
-        found += look(page, f"{theme}-{width}-filters")
+        found += misfits(page, f"{theme}-{width}-filters")
         page.keyboard.press("Escape")
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("2 pictures deleted")).to_be_visible()
-    found += look(page, f"{theme}-{width}-deleted")
+    found += misfits(page, f"{theme}-{width}-deleted")
     page.goto(f"{busy.url}/pictures/bin")
-    found += look(page, f"{theme}-{width}-bin")
+    found += misfits(page, f"{theme}-{width}-bin")
     page.goto(f"{busy.url}/pictures?q=zebra")
-    found += look(page, f"{theme}-{width}-none")
+    found += misfits(page, f"{theme}-{width}-none")
     assert not found, "\n".join(found)
     assert not problems
-
-
-def look(page: Page, name: str) -> list[str]:
-    """What axe finds, and whether the page is wider than the window."""
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-    found = [
-        f"{name}: {violation['id']}: {violation['help']}: {node['html'][:200]}"
-        for violation in Axe().run(page).response["violations"]
-        for node in violation["nodes"]
-    ]
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [*found, f"{name}: {wide} px wider than the window"] if wide > 0 else found

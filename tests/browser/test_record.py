@@ -1,22 +1,19 @@
 """A manager reads the record, by keyboard alone: finds events, checks the chain, takes a CSV away."""
 
 import csv
-import os
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from app.audit.checker import Walk
 from app.main import create_app
 from app.models import Role
 from app.settings import Settings
+from tests.browser.fit import misfits
 from tests.engine.painter import Painter
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
-
-SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
 
 
 @pytest.fixture
@@ -131,12 +128,5 @@ def test_it_fits_and_axe_finds_nothing(page: Page, busy: Server, scheme: str, wi
         busy.parts.checker.walk = Walk(1, "森 はるか", 40_000, 100_000) if "act" in path else None
         page.goto(busy.url + path)
         page.locator(".chain__head summary").click()
-        if SHOTS:
-            page.screenshot(path=f"{SHOTS}/record-{path.partition('?')[2][:3]}-{width}-{scheme}.png")
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
-        assert not [
-            f"{path}: {found['id']}: {node['html'][:200]}"
-            for found in Axe().run(page).response["violations"]
-            for node in found["nodes"]
-        ]
+        assert not misfits(page, f"record-{path.partition('?')[2][:3]}-{width}-{scheme}")
     assert not problems

@@ -1,13 +1,11 @@
 """Somebody states the rights of a reference, sees its style stopped, and sets it free again: by keyboard alone."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from app.days import today
@@ -16,10 +14,10 @@ from app.models import Role
 from app.rights import queries, service
 from app.rights.draft import RightsDraft
 from app.settings import Settings
+from tests.browser.fit import misfits
 from tests.engine.painter import Painter
 from tests.web.server import Server, making, serve, signed_in_browser
 
-SHOTS = os.environ.get("SCREENSHOTS", "")  # a folder to keep a picture of every page in
 YESTERDAY = today() - timedelta(days=1)
 
 
@@ -161,10 +159,7 @@ def test_the_form_to_look_at_again_fits(page: Page, server: Server, scheme: str,
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     look_again(page, server)
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/rights-again-{width}-{scheme}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    assert Axe().run(page).response["violations"] == []
+    assert not misfits(page, f"rights-again-{width}-{scheme}", full_page=True)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -188,10 +183,5 @@ def test_it_fits_and_axe_finds_nothing(
     ):
         page.goto(path if path.startswith("http") else server.url + path)
         page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
-        assert not [
-            f"{path}: {found['id']}: {node['html'][:200]}"
-            for found in Axe().run(page).response["violations"]
-            for node in found["nodes"]
-        ]
+        assert not misfits(page, path)
     assert not problems

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.fit import faults
 from tests.web.process import Process
 
 SAMPLE = Path(__file__).parent.parent.parent / "static" / "samples" / "owl.webp"
@@ -242,7 +242,7 @@ def test_axe_finds_nothing_wrong(
     found = []
     for path in PAGES:
         page.goto(server.url + path)
-        found += violations(page, path)
+        found += faults(page, path)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:
             found.append(f"{path}: {wide} px wider than the window")
@@ -258,15 +258,6 @@ def test_axe_finds_nothing_wrong_before_the_door(
     page = watch(context.new_page())
     page.goto(server.url + "/sets")
     assert page.url == server.url + "/login?next=/sets"
-    assert not violations(page, "/login")
+    assert not faults(page, "/login")
     assert not problems
     context.close()
-
-
-def violations(page: Page, path: str) -> list[str]:
-    results = Axe().run(page)
-    return [
-        f"{path}: {violation['id']}: {violation['help']}: {node['html'][:200]}"
-        for violation in results.response["violations"]
-        for node in violation["nodes"]
-    ]

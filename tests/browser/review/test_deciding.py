@@ -1,0 +1,205 @@
+"""Decisions by keyboard and by swiping, at once, undone, and by two people; the queue and its settings."""
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, Route, expect
+
+from app.models import Role
+from tests.browser.review.room import HIDE, ahead, both, dock, page_status, shown, tally
+from tests.web.server import Server
+
+
+def test_decisions_by_keyboard(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter()
+    shown(page, 1)
+    page.keyboard.press("a")
+    shown(page, 2)
+    page.keyboard.press("r")
+    reasons = page.locator("#reasons")
+    expect(reasons).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(reasons).to_be_hidden()
+    page.keyboard.press("r")
+    page.keyboard.press("3")
+    shown(page, 3)
+    page.keyboard.press("f")
+    page.keyboard.press("c")
+    shown(page, 4)
+    expect(page.locator(".duo .ref")).to_be_hidden()  # also in the room that was fetched before
+    page.keyboard.press("z")  # not that one, after all
+    shown(page, 3)
+    expect(dock(page).locator(".standing")).to_have_count(0)
+    page.keyboard.press("ArrowLeft")
+    shown(page, 2)
+    expect(dock(page)).to_contain_text(re.compile("Rejected.*by Ito Kenji.*Shape or anatomy is wrong", re.DOTALL))
+    page.keyboard.press("n")
+    shown(page, 3)
+    page.keyboard.press("r")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    shown(page, 4)
+    page.keyboard.press("a")
+    shown(page, 5)
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
+    assert not problems
+
+
+def test_the_next_picture_is_there_before_the_server_has_answered(
+    server: Server, enter: Callable[..., Page], problems: list[str]
+) -> None:
+    page = enter()
+    shown(page, 1)
+    ahead(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(server.url)))
+    with server.parts.database.write() as busy:
+        busy.connection()  # whoever decides now waits until this has ended
+        page.keyboard.press("a")
+        shown(page, 2)
+        assert page.locator("[data-frame] img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        expect(tally(page)).to_contain_text("5 to go")  # the server has not kept it yet
+        page.keyboard.press("c")  # the second decision waits for the first
+        shown(page, 3)
+        assert asked.count("/images/1/decision") == 1
+        assert "/images/2/decision" not in asked
+        assert not [path for path in asked if "image=2" in path], "its page had come before"
+    expect(tally(page)).to_contain_text("3 to go")
+    shown(page, 3)
+    for number in (2, 3):
+        assert downloads(page, f"/images/{number}.png") == 1, "shown from the browser's cache"
+    assert not problems
+
+
+def test_deciding_before_the_next_picture_has_come(
+    server: Server, enter: Callable[..., Page], problems: list[str]
+) -> None:
+    page = enter()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/review?set=1&image=2", hold)  # a slow network: the next room does not come
+    with page.expect_request("**/review?set=1&image=2"):
+        page.reload()
+    shown(page, 1)
+    with server.parts.database.write() as busy:
+        busy.connection()  # nor does the server's answer
+        page.keyboard.press("a")
+        page.keyboard.press("a")  # the same picture twice is once
+        expect(page.locator("form[data-deciding]")).to_have_count(1)
+        shown(page, 1)
+        held.pop().continue_()
+        shown(page, 2)
+        expect(tally(page)).to_contain_text("5 to go")
+    expect(tally(page)).to_contain_text("4 to go")
+    shown(page, 2)
+    assert not problems
+
+
+def test_the_way_back_to_a_picture_waits_for_its_decision(
+    server: Server, enter: Callable[..., Page], problems: list[str]
+) -> None:
+    page = enter()
+    shown(page, 1)
+    ahead(page)
+    with server.parts.database.write() as busy:
+        busy.connection()  # the decision waits until this has ended; pages can be read meanwhile
+        page.keyboard.press("a")
+        shown(page, 2)
+        page.keyboard.press("ArrowLeft")
+    shown(page, 1)
+    expect(dock(page).locator(".standing li")).to_have_count(1)
+    assert not problems
+
+
+def downloads(page: Page, path: str) -> int:
+    """How often the browser took a file from the server."""
+    return page.evaluate(
+        """path => performance.getEntriesByType("resource")
+             .filter(({ name, transferSize }) => name.endsWith(path) && transferSize).length""",
+        path,
+    )
+
+
+def test_a_decision_that_did_not_arrive_brings_the_picture_back(enter: Callable[..., Page]) -> None:
+    page = enter()
+    shown(page, 1)
+    ahead(page)
+    page.route("**/decision", lambda route: route.abort())
+    page.keyboard.press("a")
+    expect(page.get_by_text("The server could not be reached, so nothing was decided")).to_be_visible()
+    shown(page, 1)
+    page.unroute("**/decision")
+    page.keyboard.press("a")
+    shown(page, 2)
+    expect(tally(page)).to_contain_text("4 to go")
+
+
+def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> None:
+    one, two = both(enter)
+    two.evaluate(HIDE, "hidden")  # so that it does not hear of it
+    one.keyboard.press("r")
+    one.keyboard.press("1")
+    expect(tally(one)).to_contain_text("4 to go")
+    two.keyboard.press("a")
+    expect(two.get_by_text("Ito Kenji rejected this picture meanwhile. Look again first.")).to_be_visible()
+    shown(two, 1)
+    expect(dock(two)).to_contain_text("Off the look")
+    two.keyboard.press("a")  # having looked
+    shown(two, 2)
+    two.keyboard.press("ArrowLeft")
+    shown(two, 1)
+    expect(dock(two).locator(".standing li")).to_have_count(2)
+    expect(page_status(two, 1)).to_have_accessible_name(re.compile("rejected"))
+    assert not problems
+
+
+def test_compare_filter_and_settings_by_keyboard(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter(Role.MANAGER)
+    shown(page, 1)
+    page.keyboard.press("u")
+    expect(page.get_by_label("White")).to_be_checked()
+    page.keyboard.press("v")
+    page.wait_for_url(re.compile(r"/compare\?ids=1,2,3,4&from="))
+    page.get_by_role("link", name="Back").press("Enter")
+    shown(page, 1)
+    assert "set=1" in page.url
+    ahead(page)
+    page.keyboard.press("f")
+    expect(page.locator(".duo .ref")).to_be_hidden()
+    page.keyboard.press("l")
+    expect(page.get_by_label("Campaign")).to_be_focused()
+    page.get_by_label("Campaign").select_option(label="Autumn")
+    page.get_by_role("button", name="Show").press("Enter")
+    page.wait_for_url(re.compile(r"/review\?set=1&campaign=1"))
+    expect(page.get_by_role("heading", name="Autumn table, Autumn")).to_be_visible()
+    page.get_by_role("link", name="Reasons and approvals").press("Enter")
+    page.get_by_label("Another reason").fill("Not our brand")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Reason 6")).to_have_value("Not our brand")
+    for _ in range(2):
+        page.get_by_role("button", name="Move Not our brand up").press("Enter")
+        page.wait_for_load_state()
+    expect(page.get_by_label("Reason 4")).to_have_value("Not our brand")
+    page.get_by_label("Approvals needed in Autumn").select_option("2")
+    expect(page.get_by_label("Approvals needed in Autumn")).to_have_value("2")
+    assert not problems
+
+
+def test_swiping_leads_along(enter: Callable[..., Page]) -> None:
+    page = enter(has_touch=True)
+    shown(page, 1)
+    swipe = """([from, to]) => {
+      const frame = document.querySelector("[data-frame]");
+      const touch = (x) => new Touch({ identifier: 1, target: frame, clientX: x, clientY: 300 });
+      const send = (name, init) => frame.dispatchEvent(new TouchEvent(name, { bubbles: true, ...init }));
+      send("touchstart", { touches: [touch(from)], changedTouches: [touch(from)] });
+      send("touchend", { touches: [], changedTouches: [touch(to)] });
+    }"""
+    page.evaluate(swipe, [400, 200])
+    shown(page, 2)
+    page.evaluate(swipe, [200, 400])
+    shown(page, 1)
