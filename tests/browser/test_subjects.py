@@ -20,7 +20,7 @@ SLOW = 120_000  # ms, on a busy machine
 @pytest.fixture
 def painted(settings: Settings) -> Iterator[Server]:
     """A server whose engine paints: here it is the page that is tested."""
-    with serve(create_app(settings, Painter(step_seconds=0.02))) as server:
+    with serve(create_app(settings, Painter(pause_at=100))) as server:
         yield server
 
 
@@ -65,6 +65,7 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     page.wait_for_url(re.compile(r"/subjects/\d+$"))
     expect(page.locator("#subject")).to_contain_text(re.compile(r"Step \d+ of 150"), timeout=SLOW)
     expect(page.get_by_alt_text("Sample after 75 steps")).to_be_visible(timeout=SLOW)
+    painted.parts.engine.go_on()
     expect(page.get_by_role("heading", name="Use it in prompts")).to_be_visible(timeout=SLOW)
 
     page.get_by_role("link", name="New set").last.click()

@@ -17,7 +17,7 @@ from tests.web.server import Server, make_person, making, serve, signed_in_brows
 
 @pytest.fixture
 def engine() -> Painter:
-    return Painter(step_seconds=4.0)  # long enough to be looked at; the tests hurry it up
+    return Painter(pause_at=2)  # to be looked at while it is made
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_made_again_by_keyboard(
         expect(place.locator(".newer")).to_contain_text(re.compile(r"v2\s*\d of 8"))
         expect(place.locator(".tile__pic img")).to_have_attribute("src", "/images/1/thumb-320.webp")
         expect(each.locator("[data-spoken]")).to_have_text("3 of 3 finished")
-    engine.step_seconds = 0.05
+    engine.go_on()
     for each in (page, viewer):
         place = each.locator("#place-1")
         expect(place.locator(".tile__pic img")).to_have_attribute("src", "/images/4/thumb-320.webp")
@@ -125,7 +125,7 @@ def test_a_failure_is_given_up_and_decisions_arrive_while_nothing_is_made(
     studio: tuple[Server, User], open_page: Callable[[Server, User], Page], engine: Painter, problems: list[str]
 ) -> None:
     server, owner = studio
-    engine.step_seconds = 0.01
+    engine.go_on()
     page = open_page(server, owner)
     page.goto(f"{server.url}/images/2/again?from=/sets/1")
     page.get_by_label("Prompt").fill("fail")
@@ -150,13 +150,11 @@ def test_a_failure_is_given_up_and_decisions_arrive_while_nothing_is_made(
 def test_it_fits_and_axe_finds_nothing(
     studio: tuple[Server, User],
     open_page: Callable[[Server, User], Page],
-    engine: Painter,
     scheme: str,
     width: int,
     problems: list[str],
 ) -> None:
     server, owner = studio
-    engine.step_seconds = 30.0
     page = open_page(server, owner)
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ Words in a prompt make it misbehave: "fail" (for good), "stumble" (worth another
 
 import asyncio
 import io
+import math
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
@@ -46,8 +47,9 @@ FACTS = ModelFacts(
 
 
 class Painter:
-    def __init__(self, step_seconds: float = 0.0, slots: int = 1) -> None:
+    def __init__(self, step_seconds: float = 0.0, slots: int = 1, pause_at: float = math.inf) -> None:
         self.step_seconds = step_seconds
+        self.pause_at = pause_at  # after so many steps altogether it waits, until a test raises this
         self.places = slots
         self.started = False
         self.running: set[int] = set()
@@ -90,9 +92,7 @@ class Painter:
                 return
             self.units.append(unit)
             for step in range(1, unit.steps + 1):
-                await asyncio.sleep(self.step_seconds)
-                if unit.id in self.stopped:
-                    raise Cancelled
+                await self.before_step(unit)
                 self.steps.append(Step(unit.id, step, unit.steps))
                 yield self.steps[-1]
                 for image in unit.images:
@@ -108,15 +108,25 @@ class Painter:
             self.running.discard(unit.id)
             self.stopped.discard(unit.id)
 
+    async def before_step(self, unit: Work) -> None:
+        """Raises Cancelled, out of a pause too."""
+        # Tests that raise the number run in other threads, and an event would belong to the loop.
+        while len(self.steps) >= self.pause_at and unit.id not in self.stopped:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(self.step_seconds)
+        if unit.id in self.stopped:
+            raise Cancelled
+
+    def go_on(self) -> None:
+        self.pause_at = math.inf
+
     async def train(self, training: Training) -> AsyncIterator[Event]:
         """Class pictures, steps and a sample in their middle; as prompts, class words make it misbehave."""
         self.trainings.append(training)
         for number in (1, 2):
             yield ClassPicture(training.id, number, 2)
         for step in range(1, training.steps + 1):
-            await asyncio.sleep(self.step_seconds)
-            if training.id in self.stopped:
-                raise Cancelled
+            await self.before_step(training)
             self.steps.append(Step(training.id, step, training.steps, 1 / step))
             yield self.steps[-1]
             if step == training.steps // 2:

@@ -276,11 +276,12 @@ def test_every_slot_is_used_and_no_unit_twice(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         set_id = room.image_set("\n".join(f"thing {n}" for n in range(12)), unit_size=1)
         await room.until(lambda: len(room.engine.running) == 3)
+        room.engine.go_on()
         await room.until_done(set_id)
         ids = [unit.id for unit in room.engine.units]
         assert len(ids) == len(set(ids)) == 12
 
-    run(story, Painter(step_seconds=0.02, slots=3))
+    run(story, Painter(slots=3, pause_at=0))
 
 
 def test_an_orderly_end_gives_back_what_ran(database: Database, files: Files) -> None:

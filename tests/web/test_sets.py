@@ -85,22 +85,18 @@ def test_make_again_fills_the_form(server: Server, designer: Browser, code: str)
     wait_for(server, path, State.FINISHED)
 
 
-class TestSlowly:
-    @pytest.fixture
-    def engine(self) -> Painter:
-        return Painter(step_seconds=0.15)
-
+class TestWhileItIsMade:
     def test_cancel_stops_within_one_step_and_keeps_what_is_finished(
         self, server: Server, engine: Painter, designer: Browser, code: str
     ) -> None:
         prompts = "\n".join(f"thing {n}" for n in range(8))
+        engine.pause_at = 6
         path = post_set(designer, code, prompts, steps="4")
-        wait_until(lambda: len(engine.steps) >= 6)  # the second unit of two
+        wait_until(lambda: len(engine.steps) == 6)  # the second unit of two
         answer = designer.post(f"{path}/cancel")
-        steps = len(engine.steps)
         assert answer.headers["location"] == path
         wait_until(lambda: not engine.running)
-        assert len(engine.steps) <= steps + 1
+        assert len(engine.steps) == 6
         images = wait_for(server, path, State.FINISHED, State.CANCELLED)
         assert [image.state for image in images] == [State.FINISHED] * 4 + [State.CANCELLED] * 4
         assert designer.post(f"{path}/cancel").headers["location"] == path, "from a page that shows an earlier state"
@@ -110,14 +106,16 @@ class TestSlowly:
     def test_previews_are_there_while_it_is_made_and_the_picture_afterwards(
         self, server: Server, engine: Painter, designer: Browser, code: str
     ) -> None:
+        engine.pause_at = 2
         path = post_set(designer, code, "a fox", steps="8")
-        wait_until(lambda: len(engine.steps) >= 2)
+        wait_until(lambda: bool(server.parts.bus.previews))
         page = designer.get(path).text
         preview = re.search(r"/images/\d+/preview\?step=\d+", page)
         assert preview is not None
         answer = designer.get(preview[0])
         assert answer.headers["content-type"] == "image/webp"
         assert answer.headers["cache-control"] == "private, no-store"
+        engine.go_on()
         assert wait_for(server, path, State.FINISHED)
         wait_until(lambda: not server.parts.bus.previews)
         late = designer.get(preview[0])

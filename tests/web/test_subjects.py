@@ -92,9 +92,14 @@ def test_a_lora_file(designer: Browser, server: Server) -> None:
 
 
 def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
-    server.parts.engine.step_seconds = 0.1
+    engine = server.parts.engine
+    engine.pause_at = 3
     path = designer.post("/subjects", data=FIELDS | {"steps": "8"}, files=pictures(3)).headers["location"]
-    seen = list(messages(designer, f"{path}/events"))
+    wait_until(lambda: len(engine.steps) == 3)
+    stream = messages(designer, f"{path}/events")
+    seen = [next(stream)]
+    engine.go_on()
+    seen += stream
     assert seen[-1].event == "done"
     html = "".join(message.data for message in seen)
     assert 'id="subject"' in html
@@ -105,11 +110,11 @@ def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
 
 
 def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
-    server.parts.engine.step_seconds = 0.05
+    server.parts.engine.pause_at = 2
     with making(server) as make:
         make.style()  # or home is the page of a first visit
     path = designer.post("/subjects", data=FIELDS | {"steps": "400"}, files=pictures(3)).headers["location"]
-    wait_until(lambda: len(server.parts.engine.steps) > 1)
+    wait_until(lambda: len(server.parts.engine.steps) == 2)
     assert "Training @blue-mug" in designer.get("/").text
     assert sign_in(Role.REVIEWER).post(f"{path}/cancel").status_code == 403
     assert designer.post(f"{path}/cancel").status_code == 303

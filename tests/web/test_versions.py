@@ -10,7 +10,7 @@ from app.models import Image, Role, State, Style, now
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
 from tests.web.test_live import Message, messages
-from tests.web.test_sets import post_set, wait_for, wait_until
+from tests.web.test_sets import PATIENCE, post_set, wait_for, wait_until
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ class TestSlowly:
         viewer = sign_in(Role.REVIEWER)
         after = re.search(r"events\?after=([\w-]+)", viewer.get(path).text)
         assert after
-        engine.step_seconds = 0.3
+        engine.pause_at = (before := len(engine.steps)) + 1
         with server.parts.database.read() as session:
             code = session.query(Style).one().code
         post_set(designer, code, "a whale", steps="6")  # made first, so that the new versions wait
@@ -120,7 +120,11 @@ class TestSlowly:
         watching = threading.Thread(target=lambda: seen.extend(messages(viewer, f"{path}/events?after={after[1]}")))
         watching.start()
         designer.post("/images/1/again", data=form(count="2"))
-        watching.join(20)
+        wait_until(lambda: any('data-newer="queued"' in message.data for message in seen))
+        engine.pause_at = before + 6 + 2
+        wait_until(lambda: any("/preview?step=" in message.data for message in seen))
+        engine.go_on()
+        watching.join(PATIENCE)
         html = [message.data for message in seen]
         assert seen[-1].event == "done"
         assert all('id="place-1"' in each and 'id="place-2"' not in each for each in html[:-1])
@@ -152,7 +156,7 @@ class TestSlowly:
         assert "Only a new version that is not finished can be given up" in designer.get(path).text
 
     def test_what_is_given_up_stops(self, server: Server, designer: Browser, engine: Painter, path: str) -> None:
-        engine.step_seconds = 0.3
+        engine.pause_at = len(engine.steps) + 1
         designer.post("/images/1/again", data=form())
         wait_until(lambda: bool(engine.running))
         designer.post("/images/3/discard")
