@@ -88,12 +88,19 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
     return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
 
 
-def restore(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
-    """Take a withdrawal back: the right holds again as it was stated. Raises Forbidden and Conflict."""
+def restore(session: Session, user: User, reference: Reference, reason: Reason, seen: int | None) -> RightsRecord:
+    """Take a withdrawal back: the right holds again as it was stated. Raises Forbidden and Conflict.
+
+    `seen` is the id of the withdrawal that `user` takes back, so that nobody takes back another for its sake.
+    """
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if not before or not before.withdrawn:
         raise Conflict(f"The right to {reference.original_name} is not withdrawn.")
+    if before.id != seen:
+        who = "You" if before.made_by_id == user.id else before.made_by.name
+        on = written_exactly(before.created_at)
+        raise Conflict(f"{who} withdrew this right again on {on}, for another reason perhaps. Look at it first.")
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     return _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
 

@@ -114,7 +114,10 @@ def turn(request: Request, app: App, me: User, form: Form, reference_id: int, wh
         reason = Reason.parse({"reason": text(form, "reason")})
         with app.database.write() as session:
             reference = queries.reference(session, me, reference_id)
-            (service.withdraw if what == "withdraw" else service.restore)(session, me, reference, reason)
+            if what == "withdraw":
+                service.withdraw(session, me, reference, reason)
+            else:
+                service.restore(session, me, reference, reason, whole(form, "seen"))
     except Invalid as error:
         with app.database.read() as session:
             return reference_page(request, session, me, reference_id, {"reason": text(form, "reason")}, error.errors)

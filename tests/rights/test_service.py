@@ -140,7 +140,7 @@ def test_who_may_change(session: Session, make: Factory) -> None:
     for act in (
         lambda: service.save(session, other, reference, draft(), None),
         lambda: service.withdraw(session, other, reference, GONE),
-        lambda: service.restore(session, other, reference, GONE),
+        lambda: service.restore(session, other, reference, GONE, None),
         lambda: service.add_file(session, other, make.files, reference, b"%PDF-1.7", "a.pdf"),
         lambda: service.remove_file(session, other, reference, 1),
     ):
@@ -204,8 +204,7 @@ def test_what_comes_to_the_same_is_no_change(session: Session, make: Factory) ->
     state(session, user, reference, territory="Japan")
     assert service.save(session, user, reference, draft(territory="Japan"), first.id).territory == "Japan"
     state(session, user, reference)
-    service.withdraw(session, user, reference, GONE)
-    service.restore(session, user, reference, GONE)
+    service.restore(session, user, reference, GONE, service.withdraw(session, user, reference, GONE).id)
     assert service.save(session, user, reference, draft(note="Mine"), first.id).note == "Mine"
 
 
@@ -214,8 +213,7 @@ def test_who_withdrew_and_restored_it_changed_nothing(session: Session, make: Fa
     reference = reference_of(session, make, user)
     first = state(session, user, reference)
     state(session, other, reference, licence="CC BY")
-    service.withdraw(session, third, reference, GONE)
-    service.restore(session, third, reference, GONE)
+    service.restore(session, third, reference, GONE, service.withdraw(session, third, reference, GONE).id)
     with pytest.raises(Conflict, match=r"^Ito Kenji changed “Licence” of this right meanwhile, on "):
         service.save(session, user, reference, draft(note="Mine"), first.id)
 
@@ -237,8 +235,8 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     reference = reference_of(session, make, user)
     state(session, user, reference, territory="Japan")
     with pytest.raises(Conflict, match="is not withdrawn"):
-        service.restore(session, user, reference, GONE)
-    service.withdraw(session, user, reference, GONE)
+        service.restore(session, user, reference, GONE, None)
+    withdrawal = service.withdraw(session, user, reference, GONE)
     with pytest.raises(Conflict, match="is withdrawn already"):
         service.withdraw(session, user, reference, GONE)
     with pytest.raises(Conflict, match=r"You withdrew this right on .* UTC\. Restore it first"):
@@ -247,7 +245,7 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     assert held.standing.kind == "withdrawn"
     assert "(The owner asked us to stop), so nothing new can be made" in str(held.refusal)
     assert str(held.refusal).endswith("Ask Mori Haruka or a manager about it.")
-    service.restore(session, user, reference, Reason(reason="A mistake"))
+    service.restore(session, user, reference, Reason(reason="A mistake"), withdrawal.id)
     held = queries.held(session, reference)
     assert (held.standing.kind, held.record and held.record.territory) == ("valid", "Japan")
     told = [words.did(event) for event in audit.of(session, reference)]
@@ -257,10 +255,22 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
 def test_what_nobody_stated_can_be_withdrawn_too(session: Session, make: Factory) -> None:
     user = make.user()
     reference = reference_of(session, make, user)
-    service.withdraw(session, user, reference, GONE)
+    withdrawal = service.withdraw(session, user, reference, GONE)
     assert queries.held(session, reference).standing.kind == "withdrawn"
-    service.restore(session, user, reference, GONE)
+    service.restore(session, user, reference, GONE, withdrawal.id)
     assert queries.held(session, reference).standing.kind == "unstated"
+
+
+def test_another_withdrawal_is_not_taken_back_unseen(session: Session, make: Factory) -> None:
+    user, other = make.user(), make.user(Role.MANAGER, "Ito Kenji")
+    reference = reference_of(session, make, user)
+    seen = service.withdraw(session, user, reference, GONE)
+    service.restore(session, other, reference, GONE, seen.id)
+    again = service.withdraw(session, other, reference, Reason(reason="The shop closed"))
+    with pytest.raises(Conflict, match=r"^Ito Kenji withdrew this right again on .* Look at it first"):
+        service.restore(session, user, reference, Reason(reason="A mistake"), seen.id)
+    assert queries.held(session, reference).standing.kind == "withdrawn"
+    assert not service.restore(session, user, reference, GONE, again.id).withdrawn
 
 
 # What an ended right stops

@@ -158,7 +158,12 @@ def test_withdrawn_and_restored(mine: Browser, known: Known) -> None:
     assert late.status_code == 409
     assert "You withdrew this right on" in late.text
     assert "日本" in late.text, "what was typed is kept"
-    assert mine.post(f"{known.page}/rights/restore", data={"reason": "A mistake"}).status_code == 303
+    seen = re.search(r'name="seen" value="(\d+)"', html)
+    assert seen
+    again = {"reason": "A mistake", "seen": seen[1]}
+    mine.post(f"{known.page}/rights/restore", data={**again, "seen": ""})
+    assert "Restore the right" in mine.get(known.page).text, "not without the withdrawal that was read"
+    assert mine.post(f"{known.page}/rights/restore", data=again).status_code == 303
     assert mine.post("/sets", data={"style": known.code, "prompts": "a fox"}).status_code == 303
 
 
