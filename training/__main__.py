@@ -40,7 +40,7 @@ class Folders:
 
     @property
     def pipeline(self) -> Path:
-        return self.root / "unet" / "pipeline"
+        return self.root / "sets" / "pipeline"
 
 
 def unet_run(size: Size, pictures: Pictures, folders: Folders, device: torch.device) -> Run:
@@ -48,10 +48,17 @@ def unet_run(size: Size, pictures: Pictures, folders: Folders, device: torch.dev
     return diffusion_run(size, pictures, vae, folders["unet"], device)
 
 
+def sets_run(size: Size, pictures: Pictures, folders: Folders, device: torch.device) -> Run:
+    start = folders["unet"] / "pipeline"
+    vae = AutoencoderKL.from_pretrained(start / "vae", torch_dtype=torch.float32)
+    return diffusion_run(size, pictures, vae, folders["sets"], device, start, on_sets=True)
+
+
 def later_runs(size: Size, folders: Folders, device: torch.device) -> Iterator[Callable[[], Run]]:
     """The training runs after the VAE's, in the order in which they need each other, each made when it is its turn."""
     pictures = Pictures.open(folders["data"])
     yield partial(unet_run, size, pictures, folders, device)
+    yield partial(sets_run, size, pictures, folders, device)
     for kind in KINDS:
         yield partial(control_run, size, kind, pictures, folders.pipeline, folders[kind], device)
     yield partial(clip_run, size, pictures, folders["clip"], device)

@@ -92,6 +92,7 @@ def operations(size: Size, macs: dict[str, int]) -> dict[str, float]:
     each = {
         "VAE": (size.vae, learnt * crop * (macs["VAE encoder"] + macs["VAE decoder"])),
         "UNet": (size.unet, learnt * macs["UNet"]),
+        "UNet, on sets too": (size.sets, learnt * macs["UNet"]),
         # The UNet learns nothing, but the ControlNet's gradients come through its later half.
         f"{len(KINDS)} ControlNets": (size.controlnet, len(KINDS) * (learnt * macs["ControlNet"] + 2 * macs["UNet"])),
         "CLIP": (size.clip, learnt * macs["CLIP, pictures"]),

@@ -28,10 +28,10 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 # Where each part lies in a finished model, and in the folders of the runs.
 PARTS = {
-    "UNet": ("unet", "unet/pipeline/unet"),
-    "first text encoder": ("text_encoder", "unet/pipeline/text_encoder"),
-    "second text encoder": ("text_encoder_2", "unet/pipeline/text_encoder_2"),
-    "VAE": ("vae", "unet/pipeline/vae"),
+    "UNet": ("unet", "sets/pipeline/unet"),
+    "first text encoder": ("text_encoder", "sets/pipeline/text_encoder"),
+    "second text encoder": ("text_encoder_2", "sets/pipeline/text_encoder_2"),
+    "VAE": ("vae", "sets/pipeline/vae"),
     "ControlNet, edges": ("controlnet_edges", "edges/controlnet"),
     "ControlNet, silhouette": ("controlnet_silhouette", "silhouette/controlnet"),
     "CLIP": ("clip", "clip/clip"),
@@ -40,6 +40,7 @@ PARTS = {
 RUNS = {
     "vae": ("vae", "VAE"),
     "unet": ("unet", "UNet and text encoders"),
+    "sets": ("sets", "UNet and text encoders, on sets too"),
     "edges": ("controlnet", "ControlNet, edges"),
     "silhouette": ("controlnet", "ControlNet, silhouette"),
     "clip": ("clip", "CLIP"),

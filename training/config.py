@@ -18,6 +18,7 @@ class Plan:
     rate: float
     warmup: int = 200
     ema: float = 0.9993
+    kept: float = 0.0  # share of the weights that it began with in those that it results in
     weight_decay: float = 0.01
     beta2: float = 0.98
     clip_norm: float = 1.0
@@ -35,7 +36,6 @@ class Size:
     variants: int  # pictures of each object in each look
     colours: float  # share of the variants in a colour that the caption names, where the look has colour
     pairs: float  # pictures of two objects, as a share of those of one
-    in_sets: float  # share of the UNet's steps that train under sharing, see `training.sets`
     held_out: float  # share of the combinations of object and look that training never sees
     latent_channels: int
     vae_channels: tuple[int, ...]
@@ -58,6 +58,7 @@ class Size:
     hint_channels: tuple[int, ...]
     vae: Plan
     unet: Plan
+    sets: Plan  # of the UNet once more, see `training.sets`
     controlnet: Plan
     clip: Plan
 
@@ -128,7 +129,6 @@ SMALL = Size(
     variants=24,
     colours=0.25,
     pairs=0.2,
-    in_sets=0.5,
     held_out=0.0,
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 48, 96, 128),
@@ -151,6 +151,7 @@ SMALL = Size(
     hint_channels=(8, 16, 32, 64),
     vae=Plan(steps=6_000, batch=16, rate=2e-3, warmup=100, ema=0.995, weight_decay=1e-4, beta2=0.99),
     unet=Plan(steps=20_000, batch=32, rate=1e-3),
+    sets=Plan(steps=2_000, batch=32, rate=4e-4, warmup=150, ema=0.998, kept=0.5, seed=31, check_every=400),
     controlnet=Plan(steps=4_000, batch=32, rate=4e-4),
     clip=Plan(steps=12_000, batch=32, rate=7e-4, check_every=1_000),
 )
@@ -181,6 +182,7 @@ FULL = replace(
     clip_layers=6,
     vae=Plan(steps=10_000, batch=64, rate=1e-3, ema=0.999, weight_decay=1e-4, beta2=0.99, check_every=1_000),
     unet=Plan(steps=20_000, batch=256, rate=8e-4, warmup=500, ema=0.9996, check_every=1_000),
+    sets=Plan(steps=2_000, batch=256, rate=3e-4, warmup=150, ema=0.998, kept=0.5, seed=31, check_every=1_000),
     controlnet=Plan(steps=5_000, batch=128, rate=3e-4, check_every=1_000),
     clip=Plan(steps=4_000, batch=512, rate=1e-3, check_every=1_000),
 )
@@ -216,6 +218,7 @@ TINY = replace(
     hint_channels=(8, 8),
     vae=_BRIEF,
     unet=_BRIEF,
+    sets=replace(_BRIEF, kept=0.5),
     controlnet=replace(_BRIEF, steps=30),
     clip=_BRIEF,
 )

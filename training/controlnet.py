@@ -162,9 +162,7 @@ def control_run(
     parts = load(pipeline, torch.device("cpu"))
     unet = laid_out(parts.unet.float(), device).requires_grad_(False).eval()
     text = TextEncoders.load(pipeline, device)
-    encoded = encode_all(
-        parts.vae.float().to(device), data, device, folder / "latents.pt", pipeline.parent / "latents.pt"
-    )
+    encoded = encode_all(parts.vae.float().to(device), data, device, folder)
     if start:
         control = ControlNetModel.from_pretrained(start, torch_dtype=torch.float32)
     else:

@@ -18,6 +18,7 @@ from training.loop import Draw, autocast
 from training.tensors import Rows, as_pictures
 
 # Hang et al. 2023: without the bound nearly clean steps, where there is little to learn, take the batch over.
+LATENTS = "latents.pt"
 MIN_SNR = 5.0
 
 
@@ -79,15 +80,13 @@ def _fingerprint(vae: AutoencoderKL, data: Pictures) -> str:
 
 
 @torch.no_grad()
-def encode_all(
-    vae: AutoencoderKL, data: Pictures, device: torch.device, cache: Path, *others: Path
-) -> NDArray[np.float16]:
+def encode_all(vae: AutoencoderKL, data: Pictures, device: torch.device, folder: Path) -> NDArray[np.float16]:
     """Scaled latents ``(N, C, H, W)`` of every picture. Encoded once, since the VAE no longer changes.
 
-    They are kept in the file ``cache``, unless one of ``others`` holds those of the same pictures and VAE already.
+    They are kept in a run's ``folder``, unless that of a run beside it has those of the same pictures and VAE.
     """
     fingerprint = _fingerprint(vae, data)
-    for file in (cache, *others):
+    for file in (folder / LATENTS, *sorted(folder.parent.glob(f"*/{LATENTS}"))):
         if file.exists():
             kept = torch.load(file, weights_only=True)
             if isinstance(kept, dict) and kept["of"] == fingerprint:
@@ -99,5 +98,7 @@ def encode_all(
             mean = vae.encode(as_pictures(pictures[rows])).latent_dist.mean
         parts.append((mean.float() * vae.config.scaling_factor).half())
     latents = torch.cat(parts).cpu().contiguous()
-    torch.save({"of": fingerprint, "latents": latents}, cache)
+    partial = folder / f"{LATENTS}.part"  # another run may be looking for it
+    torch.save({"of": fingerprint, "latents": latents}, partial)
+    partial.replace(folder / LATENTS)
     return latents.numpy()

@@ -102,7 +102,9 @@ class Run:
     """Trains some modules, all on one device, and remembers how far it is.
 
     ``loss`` returns the loss of a step and numbers to log, all without dimensions; ``check`` measures held-out numbers
-    with averaged weights; ``export`` writes the result with averaged weights.
+    of the resulting weights; ``export`` writes them. The result is the average over the last steps and, where the plan
+    says so, a share of the weights that the run began with, which keeps what they knew (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", CVPR 2022).
     """
 
     folder: Path
@@ -113,12 +115,14 @@ class Run:
     export: Callable[[Path], None]
     say: Callable[[str], None] = print
     step: int = 0
+    begun: list[Tensor] = field(default_factory=list)
     average: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.weights = [weight for module in self.modules.values() for weight in module.parameters()]
         self.device = self.weights[0].device
+        self.begun = [weight.detach().clone() for weight in self.weights] if self.plan.kept else []
         self.average = [weight.detach().clone() for weight in self.weights]
         self.optimizer = torch.optim.AdamW(
             self.weights,
@@ -170,12 +174,12 @@ class Run:
         return {"loss": loss.detach(), **numbers}
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Within, the modules hold the averaged weights and are in evaluation mode."""
+    def resulting(self) -> Iterator[None]:
+        """Within, the modules hold the weights that the run results in and are in evaluation mode."""
         current = [weight.data for weight in self.weights]
         modes = [module.training for module in self.modules.values()]
-        for weight, mean in zip(self.weights, self.average, strict=True):
-            weight.data = mean
+        for weight, result in zip(self.weights, self._result(), strict=True):
+            weight.data = result
         for module in self.modules.values():
             module.eval()
         try:
@@ -186,15 +190,18 @@ class Run:
             for module, mode in zip(self.modules.values(), modes, strict=True):
                 module.train(mode)
 
+    def _result(self) -> list[Tensor]:
+        return list(torch._foreach_lerp(self.average, self.begun, self.plan.kept)) if self.begun else self.average
+
     def measure(self) -> dict[str, float]:
-        with self.averaged(), torch.no_grad():
+        with self.resulting(), torch.no_grad():
             numbers = self.check()
         self._log({"step": self.step, **{f"held_out_{name}": value for name, value in numbers.items()}})
         return numbers
 
     def save(self) -> None:
         """Write the result and the state to go on from. Renaming makes either whole or absent."""
-        with self.averaged(), torch.no_grad():
+        with self.resulting(), torch.no_grad():
             self.export(self.folder)
         state = {
             "step": self.step,

@@ -1,7 +1,7 @@
 """Trains UNet and text encoders: ``python -m training.train DATA --vae DIR/vae --out DIR``.
 
 Writes ``DIR/pipeline``, a Stable Diffusion XL in diffusers format. With ``--start PIPELINE`` it goes on from finished
-weights and keeps their tokenizer, text encoders, UNet and VAE.
+weights and keeps their tokenizer, text encoders, UNet and VAE; with ``--sets`` as well half of the steps are of sets.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from training.sets import SetDrawing, Sets
 from training.tensors import Rows
 from training.text import TextEncoders
 
+IN_SETS = 0.5  # of the steps of a run on sets; the others keep up what a prompt alone asks for
 CHECKED = 1024  # held-out latents to measure by: enough to tell apart a difference of a thousandth
 
 
@@ -48,6 +49,7 @@ class DiffusionTask:
     data: Pictures
     latents: Rows
     device: torch.device
+    in_sets: float = 0.0
 
     def __post_init__(self) -> None:
         self.noising = Noising(self.device)
@@ -100,7 +102,7 @@ class DiffusionTask:
             return alone, self.found(targets, sets.captions, self.unet)
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        if draw.numpy.random() < self.size.in_sets:
+        if draw.numpy.random() < self.in_sets:
             loss, error = self.errors_in_sets(self.sets(draw, self.plan.batch), draw)
         else:
             loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw, self.fast_unet)
@@ -164,21 +166,28 @@ def new_unet(size: Size, device: torch.device) -> UNet2DConditionModel:
 
 
 def diffusion_run(
-    size: Size, data: Pictures, vae: AutoencoderKL, folder: Path, device: torch.device, start: Path | None = None
+    size: Size,
+    data: Pictures,
+    vae: AutoencoderKL,
+    folder: Path,
+    device: torch.device,
+    start: Path | None = None,
+    on_sets: bool = False,
 ) -> Run:
-    torch.manual_seed(size.unet.seed)
+    plan = size.sets if on_sets else size.unet
+    torch.manual_seed(plan.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    begun = folder / "pipeline"
-    if (source := start if not begun.exists() else begun) is not None:
+    saved = folder / "pipeline"
+    if (source := start or (saved if saved.exists() else None)) is not None:
         text = TextEncoders.load(source, device)
         unet = laid_out(UNet2DConditionModel.from_pretrained(source / "unet", torch_dtype=torch.float32), device)
     else:
         text, unet = TextEncoders.new(size, device), new_unet(size, device)
     vae = laid_out(vae, device).eval().requires_grad_(False)
-    latents = Rows(encode_all(vae, data, device, folder / "latents.pt"), device)
+    latents = Rows(encode_all(vae, data, device, folder), device)
     modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
-    task = DiffusionTask(size, size.unet, vae, text, unet, data, latents, device)
-    return Run(folder, size.unet, modules, task.loss, task.check, task.export, typer.echo)
+    task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, IN_SETS if on_sets else 0.0)
+    return Run(folder, plan, modules, task.loss, task.check, task.export, typer.echo)
 
 
 def main(
@@ -186,6 +195,7 @@ def main(
     out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to go on from")],
     vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
     start: Annotated[Path | None, typer.Option(help="a pipeline to go on from")] = None,
+    sets: Annotated[bool, typer.Option("--sets", help="go on from --start on sets too")] = False,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
@@ -197,11 +207,13 @@ def main(
     source = vae or (start / "vae" if start else None)
     if source is None:
         raise typer.BadParameter("give --vae or --start")
+    if sets and start is None:
+        raise typer.BadParameter("give --start, the pipeline that goes on learning on sets")
     place = pick_device(device)
     prepare(place, threads)
     autoencoder = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
-    chosen = planned(SIZES[size], "unet", steps, rate)
-    run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start)
+    chosen = planned(SIZES[size], "sets" if sets else "unet", steps, rate)
+    run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start, sets)
     if not run.fit(minutes):
         raise typer.Exit(3)
 

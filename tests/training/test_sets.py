@@ -11,7 +11,7 @@ from tests.training.conftest import CPU
 from training.config import TINY
 from training.data import Pictures
 from training.looks import LOOKS
-from training.loop import Draw
+from training.loop import Draw, read_log
 from training.scenes import TRAIN
 from training.sets import TARGETS, SetDrawing, Sets
 from training.train import DiffusionTask, diffusion_run
@@ -20,8 +20,18 @@ from training.train import DiffusionTask, diffusion_run
 @pytest.fixture
 def task(pictures, unet_folder, tmp_path) -> DiffusionTask:
     vae = AutoencoderKL.from_pretrained(unet_folder / "pipeline" / "vae", torch_dtype=torch.float32)
-    run = diffusion_run(TINY, pictures, vae, tmp_path, CPU, start=unet_folder / "pipeline")
+    run = diffusion_run(TINY, pictures, vae, tmp_path, CPU, start=unet_folder / "pipeline", on_sets=True)
     return run.loss.__self__
+
+
+def test_a_run_on_sets_learns_both_and_keeps_what_it_knew(pictures, unet_folder, tmp_path):
+    vae = AutoencoderKL.from_pretrained(unet_folder / "pipeline" / "vae", torch_dtype=torch.float32)
+    run = diffusion_run(TINY, pictures, vae, tmp_path, CPU, start=unet_folder / "pipeline", on_sets=True)
+    assert run.fit()
+    log = read_log(tmp_path)
+    assert log[-1]["held_out_in_sets_mse"] < log[0]["held_out_in_sets_mse"]
+    assert log[-1]["held_out_mse"] < 1.05 * log[0]["held_out_mse"]
+    assert (tmp_path / "pipeline" / "model_index.json").exists()
 
 
 def drawn(pictures: Pictures, steps: int = 60) -> list[Sets]:
@@ -76,14 +86,14 @@ def test_every_target_sees_its_own_reference_alone(task, pictures):
 def test_it_learns_under_sharing(task, pictures):
     sets = drawn(pictures, 1)[0]
     weights = list(task.unet.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=2e-3)
+    optimizer = torch.optim.AdamW(weights, lr=1e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(30):
         loss, error = task.errors_in_sets(sets, Draw.of(5, 5, CPU))
         assert error > 0
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
     assert all(weight.grad is None or weight.grad.isfinite().all() for weight in weights)
