@@ -19,7 +19,7 @@ from tests.style_aligned.conftest import ready
 
 PROMPTS = ["a fox", "a teapot", "a house", "a tulip", "a car"]
 SEEDS = [1, 2, 3, 4, 5]
-MARGIN = 0.6  # sets with sharing may disagree at most this much of what sets without do; measured 0.15
+MARGIN = 0.6  # sets with sharing may disagree at most this much of what sets without do; measured 0.27
 FOUND = 0.7  # of the pictures must be found to show their prompt; measured 1.00
 
 
