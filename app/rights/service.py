@@ -62,9 +62,7 @@ def save(session: Session, user: User, reference: Reference, draft: RightsDraft,
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if before and before.withdrawn:
-        who = "You" if before.made_by_id == user.id else before.made_by.name
-        on = written_exactly(before.created_at)
-        raise Conflict(f"{who} withdrew this right on {on}. Restore it first, then change what it says.")
+        raise Conflict(f"{_withdrawn(before, user, 'this right')}. Restore it first, then change what it says.")
     if draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
         raise Invalid("valid_until", f"The right would end on {draft.valid_until}, before it begins.")
     after = RightsRecord(reference_id=reference.id, made_by_id=user.id, **draft.model_dump())
@@ -98,9 +96,7 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     if not before or not before.withdrawn:
         raise Conflict(f"The right to {reference.original_name} is not withdrawn.")
     if before.id != seen:
-        who = "You" if before.made_by_id == user.id else before.made_by.name
-        on = written_exactly(before.created_at)
-        raise Conflict(f"{who} withdrew this right again on {on}, for another reason perhaps. Look at it first.")
+        raise Conflict(f"{_withdrawn(before, user, 'this right again')}, perhaps for another reason. Look at it first.")
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     return _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
 
@@ -154,6 +150,12 @@ def _need_change(user: User, reference: Reference) -> None:
     if not may_change(user, reference):
         name = reference.uploaded_by.name
         raise Forbidden(f"Only {name}, who uploaded this reference, and managers can change its rights.")
+
+
+def _withdrawn(row: RightsRecord, user: User, what: str) -> str:
+    """Who withdrew it and when, for `user`."""
+    who = "You" if row.made_by_id == user.id else row.made_by.name
+    return f"{who} withdrew {what} on {written_exactly(row.created_at)}"
 
 
 def _next(

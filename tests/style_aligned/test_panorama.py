@@ -54,6 +54,7 @@ def made(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, ImageReady]
         how = {"reference": studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
         return ready(studio.generate([prompt], size=WIDE, seeds=[3], steps=8, preview_every=0, **how))[0]
 
+    # In the order of the looks. In pink neon a car: a tree or a tulip would bring green of its own.
     prompts = ["a house", "a car", "a tree", "a tulip"]
     images = {look: make(look, prompt, False) for look, prompt in zip(looks, prompts, strict=True)}
     return images | {f"{look}, seamless": make(look, "a tulip", True) for look in list(looks)[:2]}
