@@ -7,6 +7,7 @@ its first bytes, then the size in pixels from its header. Only then is it decode
 import io
 import math
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -26,6 +27,10 @@ MAX_JPEG_SCANS = 100  # a progressive JPEG has about ten; thousands are an attac
 THUMBNAILS = (320, 960)  # px, the longer side
 RIGHTS_LENGTH = 500  # characters of a rights field that are kept
 XMP_BYTES = 2**20
+
+# How many uploads are decoded at a time, whoever sends them: one of 64 megapixels takes 400 MiB meanwhile.
+DECODERS = 2
+decoding = threading.BoundedSemaphore(DECODERS)
 
 # Pillow warns by a number of its own; ours come from the settings and are checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -62,7 +67,7 @@ def clean_upload(data: bytes, limits: Limits | None = None, *, keep_clear: bool 
         raise _refusal(f"The file has {_megabytes(len(data))}; at most {_megabytes(limits.bytes)} can be uploaded")
     kind = _kind(data)
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as opened:
+        with decoding, Image.open(io.BytesIO(data), formats=[kind]) as opened:
             _check_size(opened.width, opened.height, limits)
             opened.load()
             rights = _rights(opened)  # now: a PNG may say them after its pixels
