@@ -156,11 +156,8 @@ class Bus:
     def end(self, unit_id: int) -> None:
         """The unit left the engine, in whatever way; what it kept in memory goes too."""
         running = self.running.pop(unit_id, None)
-        if running is None:
-            return
-        for image_id in _image_ids(running.work):
+        for image_id in _image_ids(running.work) if running else ():
             self.previews.pop(image_id, None)
-        self.publish(running.topic, *_image_ids(running.work))
 
     def _topic(self, topic: Topic) -> _Changes:
         changes = self._topics.pop(topic, None) or _Changes(self._forgotten)

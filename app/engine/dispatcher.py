@@ -7,6 +7,7 @@ is wholly there or none. Its own memory holds nothing that a restart would miss.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,15 @@ AFTER_TROUBLE_SECONDS = 2.0
 
 LOST = "The worker stopped before this was done."
 BROKEN = "The engine failed on this; the server's log says why."
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A unit that is to be served, and who is told of it."""
+
+    unit_id: int
+    topic: Topic
+    image_ids: tuple[int, ...]
 
 
 class Dispatcher:
@@ -99,8 +109,8 @@ class Dispatcher:
                 self._claiming = False
             if claimed is None:
                 return
-            unit_id, topic = claimed
-            task = asyncio.create_task(self._serve(unit_id, topic), name=f"unit {unit_id}")
+            unit_id = claimed.unit_id
+            task = asyncio.create_task(self._serve(claimed), name=f"unit {unit_id}")
             self._units[unit_id] = task
             self._cancelled &= self._units.keys()
             task.add_done_callback(partial(self._gone, unit_id))
@@ -119,15 +129,16 @@ class Dispatcher:
                 self._stopping.add(stopping)
                 stopping.add_done_callback(self._stopping.discard)
 
-    async def _serve(self, unit_id: int, topic: Topic) -> None:
+    async def _serve(self, claimed: Claimed) -> None:
         """One unit, from claimed to ended, failed or given back."""
+        unit_id = claimed.unit_id
         try:
             work = await asyncio.to_thread(self._work, unit_id)
-            self.bus.begin(work, topic)
+            self.bus.begin(work, claimed.topic)
             failed = await self._make(work)
         except asyncio.CancelledError:
             await asyncio.to_thread(self._give_back, unit_id)
-            self.bus.end(unit_id)
+            self._ended(claimed)
             raise
         except UserError as error:  # such as a full disk: a sentence for the person, and the queue goes on
             failed = Failed(unit_id, str(error))
@@ -139,7 +150,12 @@ class Dispatcher:
         try:
             await self._settle(unit_id, failed)
         finally:
-            self.bus.end(unit_id)
+            self._ended(claimed)
+
+    def _ended(self, claimed: Claimed) -> None:
+        """Whoever watches hears of it, even where nothing began, as when a right was withdrawn meanwhile."""
+        self.bus.end(claimed.unit_id)
+        self.bus.publish(claimed.topic, *claimed.image_ids)
 
     async def _settle(self, unit_id: int, failed: Failed | None) -> None:
         """Write down how the unit ended, again and again should the database not take it (its disk is full, say).
@@ -191,12 +207,13 @@ class Dispatcher:
 
     # In a worker thread: these block.
 
-    def _claim(self) -> tuple[int, Topic] | None:
+    def _claim(self) -> Claimed | None:
         with self.database.write() as session:
             unit = sets.claim_next(session)
             if unit is None:
                 return None
-            return unit.id, unit.set_id or subject_topic(unit.subject_id or 0)
+            topic = unit.set_id or subject_topic(unit.subject_id or 0)
+            return Claimed(unit.id, topic, tuple(image.id for image in unit.images))
 
     def _work(self, unit_id: int) -> Work:
         with self.database.read() as session:

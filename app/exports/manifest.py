@@ -31,6 +31,7 @@ COLUMNS = (
     "rights owner",
     "rights licence",
     "rights until",
+    "rights standing",
     "model",
     "size",
     "made as",
@@ -98,9 +99,9 @@ def rights(sources: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _stated(image_set: SetRow, name: str) -> str:
-    """What the rights records of a set's references say under `name`, in one cell."""
-    records = (source.held.record for source in image_set.sources)
-    return "; ".join(str(value) for record in records if (value := record and getattr(record, name)))
+    """What the rights records of a set's references say under `name`, in one cell: one part each, in the same order."""
+    parts = [getattr(source.held.record, name, None) or "" for source in image_set.sources]
+    return "; ".join(map(str, parts)) if any(parts) else ""
 
 
 def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -> tuple[str | float, ...]:
@@ -122,6 +123,7 @@ def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         _stated(image_set, "owned_by"),
         _stated(image_set, "licence"),
         _stated(image_set, "valid_until"),
+        "; ".join(source.held.standing.kind for source in image_set.sources),
         image_set.model,
         "x".join(map(str, _size(file, image_set))),
         settings["size"],

@@ -214,9 +214,8 @@ def _sets(session: Session, set_ids: Sequence[int]) -> dict[int, SetRow]:
     found = session.scalars(
         select(ImageSet).where(ImageSet.id.in_(set_ids)).options(version.joinedload(StyleVersion.style))
     ).all()
-    versions = {each.id: _version_ids(each) for each in found}
-    sources = _sources(session, {version_id for ids in versions.values() for version_id in ids})
-    return {each.id: _set_row(each, _once(sources[version_id] for version_id in versions[each.id])) for each in found}
+    sources = _sources(session, {version_id for each in found for version_id in each.version_ids})
+    return {each.id: _set_row(each, _once(sources[version_id] for version_id in each.version_ids)) for each in found}
 
 
 def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
@@ -225,12 +224,6 @@ def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
         .join(ImageSet, ImageSet.id == Image.set_id)
         .where(Image.shown, Image.decision == Verdict.APPROVED, downloadable(user), *which)
     )
-
-
-def _version_ids(image_set: ImageSet) -> list[int]:
-    """The set's style version, then those that regions have for themselves."""
-    own = (region["style_version_id"] for region in image_set.regions if region["style_version_id"])
-    return list(dict.fromkeys((image_set.style_version_id, *own)))
 
 
 def _once(sources: Iterable[tuple[SourceRow, ...]]) -> tuple[SourceRow, ...]:

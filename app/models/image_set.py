@@ -81,6 +81,12 @@ class ImageSet(Base):
         back_populates="image_set", order_by="Image.position, Image.version", cascade="all, delete-orphan"
     )
 
+    @property
+    def version_ids(self) -> list[int]:
+        """Of the style versions that its images take their look from: its own, then those of its regions."""
+        regions = (region["style_version_id"] for region in self.regions if region["style_version_id"])
+        return list(dict.fromkeys((self.style_version_id, *regions)))
+
 
 class Unit(Base):
     """The piece of work given to the engine: a batch of images of one set, or the training of one subject."""

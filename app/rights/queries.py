@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, column, exists, func, 
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.accounts.queries import signed_in
-from app.days import today, written_exactly
+from app.days import today, written, written_exactly
 from app.errors import NotFound
 from app.models import (
     Image,
@@ -19,6 +19,7 @@ from app.models import (
     RightsFile,
     RightsRecord,
     Role,
+    State,
     Style,
     StyleReference,
     StyleVersion,
@@ -86,7 +87,7 @@ class Meanwhile:
 
     def beside(self, draft: RightsDraft) -> dict[str, str]:
         """What stands beside the fields of that form, by their names."""
-        before, typed, present = ({n: said(row, n) for n in self.fields} for row in (self.seen, draft, self.present))
+        before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, draft, self.present))
         return {
             name: f"Changed meanwhile, and taken over here. Before: {before[name] or 'nothing'}"
             if typed[name] == before[name]
@@ -152,7 +153,7 @@ def changes(session: Session, user: User, reference_id: int) -> list[Change]:
 def changed(before: RightsRecord | None, after: RightsRecord) -> list[tuple[str, str, str]]:
     """Title, earlier and later text of each field that differs; of the first record, of each that it states."""
     return [
-        (RightsDraft.model_fields[name].title or name, said(before, name), said(after, name))
+        (RightsDraft.model_fields[name].title or name, read(before, name), read(after, name))
         for name in differing(before, after)
     ]
 
@@ -165,6 +166,12 @@ def differing(before: RightsRecord | None, after: RightsRecord | None) -> list[s
 def said(record: RightsRecord | RightsDraft | None, name: str) -> str:
     """What a record says in a field, as a form has it."""
     return str(getattr(record, name, None) or "")
+
+
+def read(record: RightsRecord | RightsDraft | None, name: str) -> str:
+    """What a record says in a field, as people read it: days are written out."""
+    value = getattr(record, name, None)
+    return written(value) if isinstance(value, date) else said(record, name)
 
 
 def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhile | None:
@@ -216,9 +223,9 @@ def _files(reference_ids: Iterable[int]) -> Select[RightsFile]:
 # Of styles
 
 
-def refusal(session: Session, *versions: StyleVersion, on: date | None = None) -> str | None:
-    """Why these style versions cannot be used on a day, in one sentence; None when they can."""
-    return references_refusal(session, [part.reference_id for version in versions for part in version.references], on)
+def refusal(session: Session, version: StyleVersion, on: date | None = None) -> str | None:
+    """Why a style version cannot be used on a day, in one sentence; None when it can."""
+    return references_refusal(session, [part.reference_id for part in version.references], on)
 
 
 def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
@@ -232,6 +239,25 @@ def of_version(session: Session, version: StyleVersion, on: date | None = None) 
     ids = [part.reference_id for part in version.references]
     found = of_references(session, ids, on)
     return [found[reference_id] for reference_id in dict.fromkeys(ids)]
+
+
+def of_set(session: Session, image_set: ImageSet) -> list[Held]:
+    """How the rights to all references of a set stand today: its own in their order, then those of its regions."""
+    version_ids = image_set.version_ids
+    rows = session.execute(
+        select(StyleReference.version_id, StyleReference.reference_id)
+        .where(StyleReference.version_id.in_(version_ids))
+        .order_by(StyleReference.position)
+    ).all()
+    ordered = sorted(rows, key=lambda row: version_ids.index(row[0]))
+    found = of_references(session, [row[1] for row in rows])
+    return [found[reference_id] for reference_id in dict.fromkeys(row[1] for row in ordered)]
+
+
+def set_refusal(session: Session, image_set: ImageSet) -> str | None:
+    """Why nothing more can be made for a set, in one sentence; None when it can."""
+    first = worst(of_set(session, image_set))
+    return first.refusal if first else None
 
 
 def of_styles(session: Session, user: User, style_ids: Iterable[int], on: date | None = None) -> dict[int, Held]:
@@ -282,22 +308,32 @@ def newest_pictures(session: Session, user: User, reference_id: int, limit: int 
 
 
 def pictures_count(session: Session, user: User, reference_id: int) -> int:
-    """How many pictures were made from a reference."""
+    """How many pictures were made from a reference, without their earlier versions."""
     return session.scalar(_pictures(user, reference_id).with_only_columns(func.count())) or 0
 
 
+def earlier_versions_count(session: Session, user: User, reference_id: int) -> int:
+    """How many earlier versions of pictures, which a newer one replaced, were made from a reference."""
+    earlier = _made(user, reference_id).where(Image.superseded, Image.deleted_at.is_(None))
+    return session.scalar(earlier.with_only_columns(func.count())) or 0
+
+
 def _pictures(user: User, reference_id: int) -> Select[Image]:
+    return _made(user, reference_id).where(Image.shown)
+
+
+def _made(user: User, reference_id: int) -> Select[Image]:
     return (
         select(Image)
         .join(ImageSet, ImageSet.id == Image.set_id)
-        .where(Image.shown, made_from(reference_id), signed_in(user))
+        .where(Image.state == State.FINISHED, made_from(reference_id), signed_in(user))
     )
 
 
 # What needs a person
 
 
-def needs(session: Session, user: User, on: date | None = None, limit: int = 6) -> list[RightsNeed]:
+def needs(session: Session, user: User, on: date | None = None) -> list[RightsNeed]:
     """References that new sets could take and whose right ends soon, has ended or was withdrawn, the most urgent first:
     those of `user`'s styles and uploads; all for managers.
     """
@@ -319,7 +355,7 @@ def needs(session: Session, user: User, on: date | None = None, limit: int = 6) 
     ordered.sort(key=lambda held: (not held.standing.usable, held.standing.days_left or 0))
     return [
         RightsNeed(held, list(dict.fromkeys((code, name) for id, code, name in rows if id == held.reference_id)))
-        for held in ordered[:limit]
+        for held in ordered
     ]
 
 

@@ -151,7 +151,7 @@ def _retry(session: Session, user: User, image_set: ImageSet, images: list[Image
 
 def need_rights(session: Session, image_set: ImageSet) -> None:
     """Raises Conflict when a right to a reference of the set, or of one of its regions, does not hold today."""
-    if refusal := rights.refusal(session, image_set.style_version, *regions.styles_of(session, image_set).values()):
+    if refusal := rights.set_refusal(session, image_set):
         raise Conflict(refusal)
 
 

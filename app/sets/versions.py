@@ -16,7 +16,7 @@ from app.errors import Conflict, Invalid
 from app.forms import Form, Line
 from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, now
 from app.rights import queries as rights
-from app.sets import queries, regions, service
+from app.sets import queries, service
 from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
 from app.subjects import service as subjects
 from app.subjects.handles import mentioned
@@ -71,7 +71,7 @@ def refusal(session: Session, image: Image) -> str | None:
         return service.LOCKED
     if _newest(session, image) >= MOST_VERSIONS:
         return f"This picture has {MOST_VERSIONS} versions, which is the most; make a new set to go on."
-    return rights.refusal(session, image_set.style_version, *regions.styles_of(session, image_set).values())
+    return rights.set_refusal(session, image_set)
 
 
 def again(

@@ -15,6 +15,7 @@ from app.web.templating import page
 router = APIRouter()
 
 RECENT_SETS = 8
+RIGHTS_SHOWN = 4  # the rest unfolds
 
 
 def live_row(app: Parts, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow | sets.TrainingRow:
@@ -28,11 +29,13 @@ def live_row(app: Parts, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow
 
 @router.get("/")
 def home(request: Request, app: App, me: Me, session: Read) -> Response:
+    ending = rights.needs(session, me)
     return page(
         request,
         "home/home.html",
         nav="home",
-        needs=[*rights.needs(session, me), *reviews.needs(session, me)],
+        needs=[*ending[:RIGHTS_SHOWN], *reviews.needs(session, me)],
+        more_needs=ending[RIGHTS_SHOWN:],
         queue=[live_row(app, row) for row in sets.queue(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),

@@ -149,6 +149,7 @@ def reference_page(
         uses=queries.uses(session, me, reference_id),
         pictures=queries.newest_pictures(session, me, reference_id),
         pictures_total=queries.pictures_count(session, me, reference_id),
+        earlier_total=queries.earlier_versions_count(session, me, reference_id),
         can_change=service.may_change(me, reference),
         file_limit=filesize(service.FILE_BYTES),
         reason=values.get("reason", ""),

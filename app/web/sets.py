@@ -13,7 +13,6 @@ from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.models import ImageSet, User
 from app.rights import queries as rights
-from app.rights.standing import worst
 from app.sets import queries, regions, service
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
 from app.structures import queries as structures
@@ -124,7 +123,7 @@ def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Resp
     context["structures"] = structures.used(session, now.image_set.structures)
     context["subjects"] = subjects.of_set(session, now.image_set)
     context["regions"] = regions.shown(session, now.image_set)
-    context["held"] = worst(rights.of_version(session, now.image_set.style_version))
+    context["helds"] = rights.of_set(session, now.image_set)
     return page(request, "sets/show.html", nav="sets", **context)
 
 

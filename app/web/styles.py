@@ -52,7 +52,7 @@ def index(request: Request, me: Me, session: Read) -> Response:
 @router.get("/styles/new")
 def new(request: Request, me: Me, session: Read, reference: int | None = None) -> Response:
     picture = queries.reference(session, me, reference) if reference else None
-    return form_page(request, NEW_STYLE, picture, None, {})
+    return form_page(request, session, NEW_STYLE, picture, None, {})
 
 
 @router.post("/styles/preview")
@@ -66,7 +66,7 @@ def preview(request: Request, app: App, me: Me, form: Form) -> Response:
     except Invalid as error:
         with app.database.read() as session:
             style = queries.by_code(session, me, code) if code else None
-            return form_page(request, NEW_STYLE | typed(form), None, style, error.errors)
+            return form_page(request, session, NEW_STYLE | typed(form), None, style, error.errors)
     path = f"/styles/{queries.normal_code(code)}/edit" if code else "/styles/new"
     return see_other(f"{path}?reference={reference.id}")
 
@@ -114,9 +114,9 @@ def edit(request: Request, me: Me, session: Read, code: str, reference: int | No
     use = latest.references[0]
     values = {name: getattr(latest, name) for name in NEW_STYLE if hasattr(latest, name)} | {"name": style.name}
     if reference and reference != use.reference_id:
-        return form_page(request, NEW_STYLE | values, queries.reference(session, me, reference), style, {})
+        return form_page(request, session, NEW_STYLE | values, queries.reference(session, me, reference), style, {})
     crop = {name: getattr(use, name) for name in PICTURE_FIELDS}
-    return form_page(request, NEW_STYLE | values | crop, use.reference, style, {})
+    return form_page(request, session, NEW_STYLE | values | crop, use.reference, style, {})
 
 
 @router.post("/styles/{code}")
@@ -178,7 +178,9 @@ def refused(
     """The form again, with a sentence at each wrong field."""
     with app.database.read() as session:
         style = queries.by_code(session, me, code) if code else None
-        return form_page(request, NEW_STYLE | values, known_reference(session, me, values), style, error.errors)
+        return form_page(
+            request, session, NEW_STYLE | values, known_reference(session, me, values), style, error.errors
+        )
 
 
 def known_reference(session: Session, me: User, values: dict[str, Any]) -> Reference | None:
@@ -187,7 +189,12 @@ def known_reference(session: Session, me: User, values: dict[str, Any]) -> Refer
 
 
 def form_page(
-    request: Request, form: dict[str, Any], reference: Reference | None, style: Style | None, errors: dict[str, str]
+    request: Request,
+    session: Session,
+    form: dict[str, Any],
+    reference: Reference | None,
+    style: Style | None,
+    errors: dict[str, str],
 ) -> Response:
     version: StyleVersion | None = style.versions[0] if style else None
     return page(
@@ -198,6 +205,7 @@ def form_page(
         form=form,
         errors=errors,
         reference=reference,
+        refusal=rights.references_refusal(session, [reference.id]) if reference else None,
         style=style,
         version=version,
         upload_limit=filesize(parts_of(request).settings.upload_bytes),

@@ -256,6 +256,24 @@ def test_a_set_that_was_asked_of_another_model_is_not_made_with_this_one(run: Ca
     run(story)
 
 
+def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        with room.making() as make:
+            user = make.user()
+            style = make.style(user)
+            image_set = make.image_set(user, style, prompts="a fox\na teapot")
+            make.right(style.versions[0].references[0].reference, valid_until="2020-01-01")
+            set_id, ids = image_set.id, {image.id for image in image_set.images}
+        cursor = room.bus.cursor()
+        room.dispatcher.wake()
+        await room.until_done(set_id)
+        async with asyncio.timeout(PATIENCE):
+            assert (await room.bus.changes(set_id, cursor)).images == ids
+        assert all("ended on" in (image.error or "") for image in room.images(set_id))
+
+    run(story)
+
+
 def test_two_people_take_turns(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         with room.making() as make:

@@ -14,6 +14,7 @@ from app.exports.preparer import Preparer
 from app.models import Export, ImageSet, Reference, User
 from app.rights import service as rights
 from app.rights.draft import Reason
+from app.styles import service as styles
 from tests.exports.conftest import Make
 from tests.factory import Factory
 
@@ -43,6 +44,7 @@ def test_the_manifests_say_what_was_stated(session: Session, make: Factory, prep
     (row,) = csv.DictReader(io.StringIO(read(session, export, preparer, ".csv").decode("utf-8-sig"), newline=""))
     found = {name: row[f"rights {name}"] for name in ("owner", "licence", "until")}
     assert found == {"owner": "'=Mori", "licence": "Commissioned", "until": until.isoformat()}
+    assert row["rights standing"] == "ended"
     (entry,) = json.loads(read(session, export, preparer, ".json"))["files"]
     told = entry["references"][0]["rights record"]
     assert date.fromisoformat(told.pop("recorded at")[:10]) == today()
@@ -62,6 +64,25 @@ def test_the_manifests_say_what_was_stated(session: Session, make: Factory, prep
         "recorded by": "Mori Haruka",
         "files": [{"name": "contract.pdf", "sha256": document.sha256, "bytes": 8}],
     }
+
+
+def test_a_cell_has_one_part_for_each_reference(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    parts = tuple(styles.DraftReference(reference_id=make.reference(user).id) for _ in range(3))
+    style = make.style(user, references=parts)
+    unstated, held, withdrawn = (part.reference for part in style.versions[0].references)
+    image_set = approved_set(make, user, style=style)
+    make.right(held, valid_until="2999-12-31")
+    make.right(withdrawn, owned_by="Ito")
+    rights.withdraw(session, user, withdrawn, Reason(reason="Stop"))
+    export = ready(user, set_id=image_set.id)
+    (row,) = csv.DictReader(io.StringIO(read(session, export, preparer, ".csv").decode("utf-8-sig"), newline=""))
+    assert row["references"].split()[0] == unstated.sha256
+    assert row["rights owner"] == "; Mori Design Studio; Ito"
+    assert row["rights until"] == "; 2999-12-31; "
+    assert row["rights standing"] == "unstated; valid; withdrawn"
 
 
 def test_what_is_not_stated_is_null(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:

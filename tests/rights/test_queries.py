@@ -13,7 +13,9 @@ from app.models import Reference, Role, Style, User
 from app.rights import queries, service
 from app.rights.draft import Reason
 from app.rights.standing import ENDING_DAYS, worst
+from app.sets import versions
 from app.styles import service as styles
+from tests.engine.painter import FACTS
 from tests.factory import Factory
 from tests.statements import counted
 
@@ -99,6 +101,31 @@ def test_pictures_made_from_a_reference_and_in_a_region(session: Session, make: 
     assert queries.pictures_count(session, owner, make.reference(owner).id) == 0
 
 
+def test_earlier_versions_are_counted_by_themselves(session: Session, make: Factory, owner: User) -> None:
+    style = make.style(owner)
+    image_set = make.finished_set(owner, style, prompts="a fox")
+    reference = reference_of(style)
+    assert queries.earlier_versions_count(session, owner, reference.id) == 0
+    versions.again(session, owner, image_set.images[0].id, versions.AgainDraft(prompt="a red fox"), FACTS, 4)
+    make.finish(image_set)
+    assert queries.pictures_count(session, owner, reference.id) == 1
+    assert queries.earlier_versions_count(session, owner, reference.id) == 1
+
+
+def test_a_set_is_held_by_the_rights_of_all_its_references(session: Session, make: Factory, owner: User) -> None:
+    parts = tuple(styles.DraftReference(reference_id=make.reference(owner).id) for _ in range(2))
+    style, other = make.style(owner, references=parts), make.style(owner)
+    region = {"prompt": "an owl", "box": [0, 0, 0.5, 0.5], "style_code": other.code}
+    image_set = make.image_set(owner, style, prompts="a car", regions=json.dumps([region]))
+    in_region = reference_of(other)
+    ids = [*(part.reference_id for part in parts), in_region.id]
+    assert [held.reference_id for held in queries.of_set(session, image_set)] == ids
+    assert queries.set_refusal(session, image_set) is None
+    service.withdraw(session, owner, in_region, Reason(reason="Stop"))
+    assert [held.standing.usable for held in queries.of_set(session, image_set)] == [True, True, False]
+    assert "was withdrawn" in str(queries.set_refusal(session, image_set))
+
+
 def test_styles_that_use_it(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(owner)
     present = make.style(owner, references=(styles.DraftReference(reference_id=reference.id),), name="Present")
@@ -149,4 +176,3 @@ def test_what_can_still_be_renewed_comes_first(session: Session, make: Factory, 
         until(make, reference_of(make.style(owner)), days)
     found = [(need.held.standing.day or today()) - today() for need in queries.needs(session, owner)]
     assert [each.days for each in found] == [1, 9, -2, -30]
-    assert len(queries.needs(session, owner, limit=3)) == 3

@@ -99,7 +99,7 @@ def test_a_change_is_the_next_record(session: Session, make: Factory) -> None:
     state(session, user, reference, valid_until="2027-12-31", territory=" Japan ")
     newest, oldest = queries.changes(session, user, reference.id)
     assert oldest.record is first
-    assert newest.fields == [("Territory", "", "Japan"), ("Until", "2026-12-31", "2027-12-31")]
+    assert newest.fields == [("Territory", "", "Japan"), ("Until", "31 Dec 2026", "31 Dec 2027")]
     assert [event.act for event in audit.of(session, reference)][:2] == [Act.RIGHTS_SAVE] * 2
     first.licence = "CC0"
     with pytest.raises(RuntimeError, match="rights_records rows are only ever added"):

@@ -1,5 +1,6 @@
 """The pages of references and their rights."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from app.days import today
 from app.models import Act, AuditEvent, Role
 from app.rights import queries, service
 from app.rights.draft import Reason
+from app.styles import service as styles
 from tests.factory import png
 from tests.web.server import Browser, Server, making, signed_in_browser
 
@@ -77,6 +79,21 @@ def test_one_click_from_a_picture_to_its_reference(mine: Browser, known: Known, 
     assert re.search(rf'<a href="{known.page}"[^>]*aria-label="Rights of [^"]*: Rights not stated"', html)
 
 
+def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser) -> None:
+    with making(server) as make:
+        owner = make.session.get_one(queries.User, mine.user.id)
+        ids = [make.reference(owner).id for _ in range(3)]
+        style = make.style(owner, references=tuple(styles.DraftReference(reference_id=id) for id in ids[:2]))
+        other = make.style(owner, reference=queries.reference(make.session, owner, ids[2]))
+        region = {"prompt": "an owl", "box": [0, 0, 0.5, 0.5], "style_code": other.code}
+        set_id = make.finished_set(owner, style, prompts="a car", regions=json.dumps([region])).id
+        withdrawn = queries.reference(make.session, owner, ids[2])
+        service.withdraw(make.session, owner, withdrawn, Reason(reason="Stop"))
+    html = mine.get(f"/sets/{set_id}").text
+    for reference_id, standing in zip(ids, ("Rights not stated", "Rights not stated", "Withdrawn"), strict=True):
+        assert re.search(rf'<a href="/references/{reference_id}"[^>]*aria-label="Rights of [^"]*: {standing}"', html)
+
+
 def test_the_pictures_of_references_stay_where_they_are(mine: Browser, known: Known) -> None:
     assert mine.get(f"{known.page}.png").headers["content-type"] == "image/png"
     assert mine.get(f"{known.page}/thumb-320.webp").headers["content-type"] == "image/webp"
@@ -91,7 +108,7 @@ def test_stating_changing_and_its_history(mine: Browser, known: Known) -> None:
     assert "Valid until 31 Dec 2099" in html
     assert "&lt;b&gt;bold&lt;/b&gt;" in html
     assert "Mori Haruka</strong>" in html
-    assert "Until: <span>nothing</span> → <span>2099-12-31</span>" in html
+    assert "Until: <span>nothing</span> → <span>31 Dec 2099</span>" in html
     style = mine.get(f"/styles/{known.code}").text
     assert "Mori Design Studio" in style
     assert "State the rights" not in style
@@ -144,6 +161,15 @@ def test_a_style_whose_right_has_ended_is_not_generated_with(mine: Browser, know
     state(mine, known, valid_until=(today() + timedelta(days=2)).isoformat())
     assert "chip--warn" in mine.get("/sets/new").text
     assert mine.post("/sets", data={"style": known.code, "prompts": "a fox"}).status_code == 303
+
+
+def test_a_form_for_a_style_says_at_once_that_its_picture_cannot_be_used(mine: Browser, known: Known) -> None:
+    new = f"/styles/new?reference={known.reference}"
+    assert "See its rights" not in mine.get(new).text
+    mine.post(f"{known.page}/rights/withdraw", data={"reason": "Stop"})
+    html = mine.get(new).text
+    assert "was withdrawn on" in html
+    assert f'href="{known.page}">See its rights' in html
 
 
 def test_withdrawn_and_restored(mine: Browser, known: Known) -> None:
@@ -228,6 +254,18 @@ def test_home_tells_before_it_is_too_late(
     assert known.page not in other.get("/").text
     state(mine, known, valid_until=(today() + timedelta(days=15)).isoformat())
     assert known.page not in mine.get("/").text
+
+
+def test_home_folds_the_rights_after_the_first(server: Server, mine: Browser) -> None:
+    with making(server) as make:
+        owner = make.session.get_one(queries.User, mine.user.id)
+        for _ in range(6):
+            reference = make.reference(owner)
+            make.style(owner, reference=reference)
+            make.right(reference, valid_until=YESTERDAY)
+    html = mine.get("/").text
+    assert "2 more rights" in html
+    assert html.count("See the rights of") == 6
 
 
 def test_an_export_warns_and_goes_on(server: Server, mine: Browser, known: Known) -> None:
