@@ -22,7 +22,7 @@ function sizeOf(frame) {
 // Another picture is seen whole; the same one as it was.
 export function enterZoom() {
   const frame = document.querySelector("[data-frame]");
-  const view = frame?.id === shownOf ? pane.view : FITTED;
+  const view = pane && frame?.id === shownOf ? pane.view : FITTED;
   shownOf = frame?.id;
   pane = frame && new Pane({ frame, size: () => sizeOf(frame), draw });
   if (!frame) return;

@@ -5,9 +5,21 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from app.models import Role
+from app.models import Image, Role
 from tests.browser.review.room import HIDE, ahead, both, dock, page_status, shown, tally
-from tests.web.server import Server
+from tests.web.server import Server, making
+
+
+def test_an_empty_room(server: Server, enter: Callable[..., Page], problems: list[str]) -> None:
+    with making(server) as make:
+        for image in make.session.query(Image):
+            make.decide(image)
+    page = enter(path="/review")
+    expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
+    page.keyboard.press("+")
+    page.get_by_role("button", name="Choose others").click()
+    expect(page.locator("#room-filter")).to_be_visible()
+    assert not problems
 
 
 def test_decisions_by_keyboard(enter: Callable[..., Page], problems: list[str]) -> None:
