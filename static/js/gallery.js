@@ -1,25 +1,54 @@
-// All pictures: what is left to do after each swap of htmx, and Enter in the small forms of the bar.
+// All pictures, and the bin: what is left to do after each swap of htmx, and Enter in the small forms of the bar.
 
+const pictures = () => [...document.querySelectorAll("#pictures > li")];
 const more = () => document.querySelector("#more a");
 let before = null; // the last picture before the next page, when the button that asks for it had the focus
+let acted = null; // an act that is under way: which pictures there were, and where among them it was
 
-document.addEventListener("htmx:before:request", ({ detail }) => {
-  if (detail.ctx.sourceElement !== more()) return;
-  before = document.activeElement === more() ? document.querySelector("#pictures > li:last-child") : null;
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  const { sourceElement } = ctx;
+  if (sourceElement === more()) {
+    before = document.activeElement === more() ? pictures().at(-1) : null;
+  } else if (sourceElement.closest("#picked, #toasts")) {
+    const list = pictures();
+    const first = list.findIndex((item) => item.querySelector(".pick :checked"));
+    acted = { ctx, ids: list.map(({ id }) => id), first: Math.max(first, 0), undo: !sourceElement.closest("#picked") };
+  }
 });
 
-document.addEventListener("htmx:after:swap", ({ detail }) => {
-  const { sourceElement } = detail.ctx;
-  sourceElement.closest?.(".pop")?.hidePopover();
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  const { sourceElement } = ctx;
+  if (sourceElement.closest?.("#picked [popover]")) closePopovers();
   // The searches are saved as the page is now.
-  const query = document.querySelector("#results [name=query]").value;
-  document.querySelectorAll("#saved [name=query]").forEach((input) => (input.value = query));
+  const query = document.querySelector("#results [name=query]");
+  document.querySelectorAll("#saved [name=query]").forEach((input) => (input.value = query.value));
   before?.nextElementSibling?.querySelector("a").focus();
   before = null;
   // What was refused stays selected, so that one sees it.
   const refused = document.querySelector("#toasts .toast--bad");
   if (sourceElement.matches?.("[data-then-clear]") && !refused) document.getElementById("picked").reset();
+  if (acted?.ctx !== ctx) return;
+  focusAfter(acted);
+  acted = null;
 });
+
+// The inner one first: each gives the focus back to what opened it.
+function closePopovers() {
+  [...document.querySelectorAll("#picked :popover-open")].reverse().forEach((popover) => popover.hidePopover());
+}
+
+// A picture goes with its deletion, the bar when nothing is selected any more. The focus goes on to the picture that comes
+// next, or to what was brought back.
+function focusAfter({ ctx, ids, first, undo }) {
+  const back = undo && pictures().find(({ id }) => !ids.includes(id));
+  const lost = document.activeElement === document.body || !document.activeElement.checkVisibility();
+  if (!back && !lost) return;
+  const places = [...ids.slice(first), ...ids.slice(0, first).reverse()];
+  const next = places.map((id) => document.getElementById(id)).find(Boolean);
+  const link = (back || next)?.querySelector("a[href]") ?? document.getElementById("q");
+  // Whoever clicked is looking at the page as it stands.
+  link.focus({ preventScroll: ctx.sourceEvent?.detail > 0 });
+}
 
 addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.isComposing || !event.target.matches(".pop input")) return;

@@ -1,7 +1,8 @@
 // The keys of every page. An element says which key presses it: data-key="a", "ArrowRight", "?", or two in turn, "g h", or
 // a letter with Shift, "Shift+a", which does what the letter does where no element has it.
 // A text field is focused, anything else is clicked, so that a key does exactly what the pointer would.
-// Letters do nothing while a text field has the focus.
+// Letters do nothing while a text field has the focus. Esc leaves it, except in a popover: that closes, and gives the focus
+// back to what opened it, if it still has it.
 
 const WAIT = 1200; // ms between the two keys of a pair
 const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";
@@ -28,7 +29,7 @@ function press(elements) {
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest(TEXT)) {
-    if (event.key === "Escape") event.target.blur();
+    if (event.key === "Escape" && !event.target.closest(":popover-open")) event.target.blur();
     return;
   }
   if (event.key.startsWith("Arrow") && event.target.closest(OWN_ARROWS)) return;
