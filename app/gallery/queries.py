@@ -76,7 +76,9 @@ class Cell:
     style_code: str
     owner: str
     starred: bool
+    changeable: bool  # by whoever asks: moved to another campaign, deleted
     tags: tuple[str, ...] = ()
+    reference_ids: tuple[int, ...] = ()  # that its style version looks like, in their order
 
     @property
     def thumbs(self) -> list[tuple[int, int]]:
@@ -285,6 +287,7 @@ def pictures(
             Style.code,
             User.name,
             starred,
+            _changeable(search.user),
         )
         .join(ImageSet, ImageSet.id == Image.set_id)
         .join(Style, Style.id == Image.style_id)
@@ -292,8 +295,15 @@ def pictures(
         .where(Image.id.in_(shown))
         .order_by(order)
     ).all()
-    tags = tags_of(session, [row[0] for row in rows])
-    return [replace(Cell(*row), tags=tuple(tags[row[0]])) for row in rows]
+    cells = [Cell(*row) for row in rows]
+    tags = tags_of(session, [cell.id for cell in cells])
+    references = references_of(session, {cell.set_id for cell in cells})
+    return [replace(cell, tags=tuple(tags[cell.id]), reference_ids=tuple(references[cell.set_id])) for cell in cells]
+
+
+def _changeable(user: User) -> ColumnElement[bool]:
+    """Whether a picture can be moved, deleted and restored by `user`."""
+    return or_(Image.owner_id == user.id, literal(user.can(Role.MANAGER))) & ImageSet.locked_at.is_(None)
 
 
 def ids(session: Session, search: Search, limit: int) -> list[int]:
@@ -310,6 +320,21 @@ def tags_of(session: Session, image_ids: Collection[int]) -> defaultdict[int, li
     for image_id, tag in rows:
         by_image[image_id].append(tag)
     return by_image
+
+
+def references_of(session: Session, set_ids: Collection[int]) -> defaultdict[int, list[int]]:
+    """The references that sets were made from, each once, the first of their style version first."""
+    by_set = defaultdict(list)
+    rows = session.execute(
+        select(ImageSet.id, StyleReference.reference_id)
+        .join(StyleReference, StyleReference.version_id == ImageSet.style_version_id)
+        .where(ImageSet.id.in_(set_ids))
+        .order_by(StyleReference.position)
+    )
+    for set_id, reference_id in rows:
+        if reference_id not in by_set[set_id]:
+            by_set[set_id].append(reference_id)
+    return by_set
 
 
 # Counts
@@ -436,7 +461,7 @@ def deleted(
             Image.sha256,
             Image.deleted_at,
             func.coalesce(User.name, ""),
-            or_(Image.owner_id == user.id, literal(user.can(Role.MANAGER))) & ImageSet.locked_at.is_(None),
+            _changeable(user),
         )
         .join(ImageSet, ImageSet.id == Image.set_id)
         .outerjoin(User, User.id == Image.deleted_by_id)

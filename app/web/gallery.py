@@ -56,12 +56,15 @@ def index(request: Request, me: Me, session: Read, after: str = "", upto: str = 
     }
     if partial:
         return page(request, "gallery/_more.html", **context)
+    options = queries.options(session, search)
     return page(
         request,
         "gallery/index.html",
         nav="pictures",
         **context,
-        options=queries.options(session, search),
+        options=options,
+        binned=0 if options.of else queries.deleted_count(session, me),
+        kept_days=queries.KEPT_DAYS,
         most=service.MOST,
         words_length=WORDS_LENGTH,
         tags=queries.tags(session, me),

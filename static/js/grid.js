@@ -1,5 +1,5 @@
 // Pictures in a [data-grid]: arrow keys move, Space selects, Shift and arrows select from there to here, Ctrl A all that are
-// shown, Esc none, Enter opens (it is a link); S stars and Delete deletes where the bar can. Ctrl and a click select one more,
+// shown, as [data-pick-shown] does, Esc none, Enter opens (it is a link); S stars and Delete deletes where the bar can. Ctrl and a click select one more,
 // Shift and a click select up to there; on touch, a long press selects. The bar #picked counts, and says what can be done.
 
 const LONG = 500; // ms
@@ -17,7 +17,7 @@ function enable(button, able) {
 
 function label(button, words) {
   button.querySelector("span").textContent = words;
-  if (button.hasAttribute("aria-label")) button.setAttribute("aria-label", words);
+  for (const name of ["aria-label", "title"]) if (button.hasAttribute(name)) button.setAttribute(name, words);
 }
 
 // All that match a search, on the page or not: the server finds them again by the search.
@@ -44,6 +44,8 @@ function count() {
     bar.querySelector("[data-picked-limit]").hidden = !many;
     bar.querySelectorAll("[data-picked-act]").forEach((button) => enable(button, !many));
   }
+  tellOwn(bar, !all && chosen.length > 0 && chosen.every((item) => item.dataset.fixed));
+  tellDelete(bar, all ? total : chosen.length);
   enable(bar.querySelector("[data-picked-compare]"), !all && chosen.length > 1 && chosen.length < 5);
   const star = bar.querySelector("[data-picked-star]");
   if (star) {
@@ -59,6 +61,24 @@ function count() {
     enable(download, approved > 0);
     label(download, approved ? `Export ${thin(approved)} approved` : "None is approved");
   }
+}
+
+// What only owners and managers may do says so before it is tried.
+function tellOwn(bar, fixed) {
+  const reason = bar.querySelector("[data-picked-fixed]");
+  if (!reason) return;
+  reason.hidden = !fixed;
+  for (const button of bar.querySelectorAll("[data-picked-own]")) {
+    button.dataset.why = fixed ? reason.textContent : "";
+    button.title = button.dataset.why || button.getAttribute("aria-label");
+    if (button.dataset.why) button.disabled = true;
+  }
+}
+
+function tellDelete(bar, number) {
+  const what = number === 1 ? "1 picture? It" : `${thin(number)} pictures? They`;
+  const button = bar.querySelector("[data-picked-delete]");
+  button?.setAttribute("hx-confirm", `Delete ${what} can be restored from the bin for 30 days.`);
 }
 
 function pick(item, checked) {
@@ -113,7 +133,9 @@ function press(selector, from, event) {
   if (!picked().length) return;
   event.preventDefault();
   count();
-  button.click();
+  const words = button.dataset.why;
+  if (words) document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
+  else button.click();
 }
 
 addEventListener("keydown", (event) => {
@@ -156,7 +178,7 @@ addEventListener("click", (event) => {
   const several = event.ctrlKey || event.metaKey;
   if (!box(item) || !(several || event.shiftKey)) return;
   const onBox = event.target.matches(".pick input");
-  if (!onBox && !event.target.closest("a")) return;
+  if (!onBox && event.target.closest("a") !== item.querySelector("a[href]")) return;
   if (!onBox) event.preventDefault();
   const list = items(item.parentElement);
   if (event.shiftKey && list.includes(anchor)) {
@@ -173,6 +195,12 @@ addEventListener("change", (event) => {
   if (!event.target.matches(BOX)) return;
   anchor = event.target.closest("li");
   leaveEverything();
+  count();
+});
+
+addEventListener("click", (event) => {
+  if (!event.target.closest?.("[data-pick-shown]")) return;
+  items(document.querySelector("[data-grid]")).forEach((item) => pick(item, true));
   count();
 });
 

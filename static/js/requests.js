@@ -1,5 +1,6 @@
 // What holds for every request of htmx: an error becomes a toast with the server's own sentence and leaves the page as it is
-// (a 422 is a form with its errors, and is shown); a page in a hidden tab asks for nothing by itself.
+// (a 422 is a form with its errors, and is shown); a page in a hidden tab asks for nothing by itself; an address has no
+// fields that ask for nothing.
 
 const say = (words) => document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
 
@@ -22,4 +23,9 @@ document.addEventListener("htmx:error", (event) => {
 
 document.addEventListener("htmx:before:request", (event) => {
   if (document.hidden && event.detail.ctx.sourceEvent?.type === "every") event.preventDefault();
+});
+
+document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+  if (!ctx.push || ctx.request.method !== "GET") return;
+  ctx.request.body = new URLSearchParams([...ctx.request.body].filter(([, value]) => value));
 });

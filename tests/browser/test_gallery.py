@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.gallery import service
 from app.main import create_app
-from app.models import Image, ImageTag, Role, Star
+from app.models import Image, ImageTag, Role, Star, now
 from app.settings import Settings
 from app.web import gallery
 from tests.browser.fit import misfits
@@ -68,7 +68,7 @@ def picked(page: Page) -> list[int]:
 
 def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> None:
     # Three of the first line; one too many, and back.
-    page.locator("#picture-42 a").focus()
+    page.locator("#picture-42 > a").focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
@@ -83,7 +83,7 @@ def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> Non
     expect(page.get_by_text("3 pictures were tagged Hero")).to_be_visible()
     assert picked(page) == [42, 41, 40], "what was tagged stays selected"
 
-    page.locator("#picture-41 a").focus()
+    page.locator("#picture-41 > a").focus()
     page.keyboard.press("s")
     expect(page.get_by_text("3 pictures were starred")).to_be_visible()
     expect(page.locator(".badge--star")).to_have_count(3)
@@ -91,7 +91,7 @@ def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> Non
 
     page.keyboard.press("Escape")
     assert picked(page) == []
-    page.locator("#picture-39 a").focus()
+    page.locator("#picture-39 > a").focus()
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.keyboard.press("Delete")
     assert picked(page) == [39]
@@ -100,14 +100,183 @@ def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> Non
     expect(page.get_by_text("1 picture deleted")).to_be_visible()
     expect(page.locator("#picture-39")).to_have_count(0)
     assert picked(page) == []
+    expect(page.locator("#picture-38 > a")).to_be_focused()
     page.keyboard.press("z")
     expect(page.get_by_text("1 picture was restored")).to_be_visible()
-    expect(page.locator("#picture-39")).to_be_visible()
+    expect(page.locator("#picture-39 > a")).to_be_focused()
 
     with busy.parts.database.read() as session:
         assert {row.image_id for row in session.query(ImageTag)} == {40, 41, 42}
         assert {row.image_id for row in session.query(Star)} == {40, 41, 42}
         assert session.query(Image).filter(Image.deleted_at.is_not(None)).count() == 0
+    assert not problems
+
+
+def test_the_focus_stays_among_the_pictures(page: Page, problems: list[str]) -> None:
+    page.locator("#picture-42 > a").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    tab_to(page, page.get_by_role("button", name="Approve", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 pictures were approved")).to_be_visible()
+    expect(page.locator("#picture-42 > a")).to_be_focused()
+
+    # A box of the bar gives the focus back to the button that opened it; what is done in it ends the selection.
+    page.keyboard.press(" ")
+    for name in ("Tag", "Move", "Reject"):
+        page.get_by_role("button", name=name, exact=True).press("Enter")
+        expect(page.locator(".pop:popover-open")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".pop:popover-open")).to_have_count(0)
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+        assert picked(page) == [42]
+    page.get_by_role("button", name="Move", exact=True).press("Enter")
+    page.keyboard.type("Winter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 picture was moved to Winter")).to_be_visible()
+    expect(page.locator("#picture-42 > a")).to_be_focused()
+
+    # The last of a list takes the one before; without any, one can search on.
+    page.goto(page.url + "?q=owl")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#pictures > li > a").last.press("Delete")
+    expect(page.locator("#pictures > li")).to_have_count(2)
+    expect(page.locator("#pictures > li > a").last).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("heading", name="No picture matches")).to_be_visible()
+    expect(page.get_by_label("Search pictures")).to_be_focused()
+    assert not problems
+
+
+def test_new_tags_and_campaigns_are_suggested_at_once(page: Page, problems: list[str]) -> None:
+    page.locator("#picture-42 .pick").click()
+    for button, field, value, done in (
+        ("Tag", "Tag", "hero", "1 picture was tagged hero"),
+        ("Move", "Campaign", "Winter", "1 picture was moved to Winter"),
+    ):
+        suggestion = page.locator(f"#{field.lower()}_names option[value={value}]")
+        expect(suggestion).to_have_count(0)
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("combobox", name=field).fill(value)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(done)).to_be_visible()
+        expect(suggestion).to_have_count(1)
+    assert not problems
+
+
+def test_several_tags_and_an_address_without_empty_fields(page: Page, busy: Server, problems: list[str]) -> None:
+    with making(busy) as make:
+        rows = ((42, "hero"), (41, "key visual"), (40, "print"))
+        make.session.add_all(ImageTag(image_id=id, tag=tag, added_by_id=1) for id, tag in rows)
+    page.goto(f"{busy.url}/pictures?tag=hero&tag=key+visual")
+    tags = page.get_by_role("group", name="Tag")
+    tags.get_by_label("print").check()
+    expect(page.locator("#pictures > li")).to_have_count(3)
+    page.wait_for_url("**/pictures?tag=hero&tag=key+visual&tag=print")
+    expect(tags.get_by_label("key visual")).to_be_checked()
+    for tag in ("hero", "key visual", "print"):
+        tags.get_by_label(tag).uncheck()
+    expect(page.locator("#pictures > li").nth(3)).to_be_attached()
+    page.wait_for_url("**/pictures")
+    page.get_by_label("Search pictures").fill("owl")
+    page.wait_for_url("**/pictures?q=owl")
+    assert not problems
+
+
+def test_the_campaigns_stay_while_one_types(page: Page, problems: list[str]) -> None:
+    rail = page.get_by_role("navigation", name="Campaigns")
+    for words in ("thing 3", "zebra"):
+        page.get_by_label("Search pictures").fill(words)
+        page.wait_for_url(re.compile(words.replace(" ", r"\+")))
+        expect(rail).to_be_visible()
+    assert not problems
+
+
+def test_who_may_not_move_or_delete_is_told_before(
+    chromium: Browser, busy: Server, watch: Callable[[Page], Page], problems: list[str]
+) -> None:
+    ann = make_person(busy, Role.DESIGNER, "Ann")
+    with making(busy) as make:
+        make.finished_set(ann, prompts="a lamp")
+    browser = signed_in_browser(busy, ann)
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=busy.url)
+    context.add_cookies([{"name": name, "value": value, "url": busy.url} for name, value in browser.cookies.items()])
+    browser.close()
+    page = watch(context.new_page())
+    page.goto("/pictures")
+    acts = [page.get_by_role("button", name=name, exact=True) for name in ("Move", "Delete")]
+    page.locator("#picture-42 .pick").click()
+    for act in acts:
+        expect(act).to_be_disabled()
+        expect(act).to_have_attribute("title", re.compile("Only the owner of their set or a manager"))
+    page.locator("#picture-42 > a").press("Delete")
+    expect(page.locator("#toasts")).to_contain_text("Only the owner of their set or a manager")
+    page.locator("#picture-43 .pick").click()
+    for act in acts:
+        expect(act).to_be_enabled()
+        expect(act).to_have_attribute("title", re.compile("^(Move|Delete)$"))
+    context.close()
+    assert not problems
+
+
+def test_a_click_leads_to_the_reference(page: Page, problems: list[str]) -> None:
+    page.locator("#picture-42").hover()
+    page.locator("#picture-42").get_by_role("link", name="Reference of Retro sunburst").click()
+    page.wait_for_url("**/references/1")
+    assert not problems
+
+
+def test_the_bar_of_a_narrow_window_is_two_lines(page: Page, problems: list[str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    cell = page.locator("#picture-42 .cell__cap")
+    expect(cell).to_be_visible()
+    assert cell.evaluate("cap => getComputedStyle(cap).opacity") == "1"
+    for number in (41, 42):
+        page.locator(f"#picture-{number} .pick input").check(force=True)
+    tall = page.locator("#picked").evaluate("bar => bar.getBoundingClientRect().height / innerHeight")
+    assert tall < 0.13
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_hidden()
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("combobox", name="Tag").fill("hero")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 pictures were tagged hero")).to_be_visible()
+    expect(page.locator("#picked :popover-open")).to_have_count(0)
+    expect(cell).to_contain_text("#hero")
+    assert not problems
+
+
+def test_every_icon_that_stands_alone_has_a_name_and_a_title(page: Page, problems: list[str]) -> None:
+    """The words are there from 1280 px."""
+    for width in (900, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator("#picture-42 .pick input").check(force=True)
+        words = page.locator("#picked > .btn > span, #bulk-more > .btn > span")
+        visible = [each.inner_text() for each in words.all() if each.is_visible()]
+        if width == 1280:
+            assert {"Approve", "Reject", "Request changes", "Compare", "Move", "Tag", "Star", "Delete"} <= set(visible)
+        for button in page.locator("#picked > .btn, #bulk-more > .btn").all():
+            if button.is_visible() and not button.inner_text().strip():
+                assert button.get_attribute("title") == button.get_attribute("aria-label") != ""
+    assert not problems
+
+
+def test_the_bin_page_by_page(page: Page, busy: Server, problems: list[str]) -> None:
+    with making(busy) as make:
+        for image in make.session.query(Image).filter(Image.id > 10):
+            image.deleted_at, image.deleted_by_id, image.shown = now(), 1, False
+    page.goto(f"{busy.url}/pictures/bin")
+    pictures = page.locator("#pictures > li")
+    for number in (12, 24, 32):  # the next ones come when their button comes near
+        expect(pictures.nth(number - 1)).to_be_attached()
+        pictures.last.scroll_into_view_if_needed()
+    expect(page.get_by_role("link", name="Load more")).to_have_count(0)
+    page.get_by_role("button", name="Select all shown").click()
+    expect(page.locator("[data-picked-count]")).to_have_text("32 selected")
+    page.locator("#picked").get_by_role("button", name="Restore").click()
+    expect(page.get_by_text("32 pictures were restored")).to_be_visible()
     assert not problems
 
 
@@ -121,11 +290,28 @@ def far(page: Page, busy: Server) -> Page:
     return page
 
 
+def test_the_question_before_a_deletion_counts(far: Page, problems: list[str]) -> None:
+    page = far
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.locator("#picture-42 > a").press("Delete")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="Select all 42 that match").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    assert asked == [
+        "Delete 1 picture? It can be restored from the bin for 30 days.",
+        "Delete 12 pictures? They can be restored from the bin for 30 days.",
+        "Delete 42 pictures? They can be restored from the bin for 30 days.",
+    ]
+    assert not problems
+
+
 def test_by_mouse_and_over_pages(far: Page, problems: list[str]) -> None:
     page = far
-    page.locator("#picture-42 a").click(modifiers=["Control"])
-    page.locator("#picture-38 a").click(modifiers=["Shift"])
-    page.locator("#picture-40 a").click(modifiers=["Control"])
+    page.locator("#picture-42 > a").click(modifiers=["Control"])
+    page.locator("#picture-38 > a").click(modifiers=["Shift"])
+    page.locator("#picture-40 > a").click(modifiers=["Control"])
     assert picked(page) == [42, 41, 39, 38]
     page.get_by_role("link", name="Load more").press("Enter")
     expect(page.locator("#pictures > li a:focus")).to_have_count(1)
@@ -143,8 +329,8 @@ def test_by_mouse_and_over_pages(far: Page, problems: list[str]) -> None:
     assert picked(page) == []
     expect(page.get_by_role("link", name="Winter 4")).to_have_count(1)
 
-    page.locator("#picture-42 a").click(modifiers=["Control"])
-    page.locator("#picture-41 a").click(modifiers=["Control"])
+    page.locator("#picture-42 > a").click(modifiers=["Control"])
+    page.locator("#picture-41 > a").click(modifiers=["Control"])
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url(re.compile(r"/compare\?.*ids=42.*ids=41"))
     assert not problems
@@ -152,7 +338,7 @@ def test_by_mouse_and_over_pages(far: Page, problems: list[str]) -> None:
 
 def test_all_that_match(far: Page, busy: Server, problems: list[str]) -> None:
     page = far
-    page.locator("#picture-42 a").focus()
+    page.locator("#picture-42 > a").focus()
     page.keyboard.press("Control+a")
     expect(page.locator("[data-picked-count]")).to_have_text("12 selected")
     page.get_by_role("button", name="Select all 42 that match").click()
@@ -201,7 +387,7 @@ def test_more_than_can_be_changed_at_once_can_be_exported(
 ) -> None:
     monkeypatch.setattr(service, "MOST", 20)
     far.reload()
-    far.locator("#picture-42 a").focus()
+    far.locator("#picture-42 > a").focus()
     far.keyboard.press("Control+a")
     expect(far.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
     far.get_by_role("button", name="Select all 42 that match").click()
@@ -260,7 +446,7 @@ def test_axe_finds_nothing_wrong(
     page.goto(f"{busy.url}/pictures/export?all=1&query=q%3Da")
     found += misfits(page, f"{theme}-{width}-export")
     page.goto(f"{busy.url}/pictures")
-    page.locator("#picture-42 a").focus()
+    page.locator("#picture-42 > a").focus()
     page.keyboard.press("Control+a")
     page.get_by_role("button", name="Select all 42 that match").click()
     found += misfits(page, f"{theme}-{width}-all")
@@ -269,14 +455,22 @@ def test_axe_finds_nothing_wrong(
         page.locator(f"#picture-{number} .pick input").check(force=True)
     found += misfits(page, f"{theme}-{width}-selected")
     for name, opener in (("tag", "Tag"), ("move", "Move"), ("reject", "Reject"), ("saved", "Saved searches")):
+        behind = width == 390 and name in ("tag", "move")
+        if behind:
+            page.get_by_role("button", name="More", exact=True).click()
+            found += misfits(page, f"{theme}-{width}-more")
         page.get_by_role("button", name=opener, exact=True).click()
         found += misfits(page, f"{theme}-{width}-{name}")
         page.keyboard.press("Escape")
+        if behind:
+            page.keyboard.press("Escape")
     if width == 390:
         page.get_by_role("button", name="Filters", exact=True).click()
         found += misfits(page, f"{theme}-{width}-filters")
         page.keyboard.press("Escape")
     page.once("dialog", lambda dialog: dialog.accept())
+    if width == 390:
+        page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("2 pictures deleted")).to_be_visible()
     found += misfits(page, f"{theme}-{width}-deleted")

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from app.gallery import queries
 from app.gallery.queries import Search
 from app.gallery.search import DECISIONS, EVERYTHING, PictureFilter
-from app.models import Image, User
+from app.models import Image, Role, User
 from app.sets.queries import NOT_REVIEWED
+from app.styles import service as styles
 from tests.factory import Factory
 from tests.gallery.conftest import DAY, WORDS, Gallery
 from tests.statements import plan
@@ -153,6 +154,25 @@ def test_a_cell_has_all_that_is_shown(strewn: Factory, gallery: Gallery) -> None
         assert (cell.width, cell.style_code) == (256, gallery.codes[image.style_id])
         assert cell.starred == ((user.id, cell.id) in gallery.stars)
         assert set(cell.tags) == gallery.tags[cell.id]
+        assert set(cell.reference_ids) == gallery.references[cell.set_id]
+
+
+def test_a_cell_says_what_it_looks_like_and_whether_it_can_be_changed(session: Session, make: Factory) -> None:
+    owner, first, second = make.user(), make.reference(), make.reference()
+    parts = tuple(styles.DraftReference(reference_id=each.id) for each in (second, first, second))
+    style = styles.create(session, owner, styles.StyleDraft.parse({"name": "Poster", "references": parts}))
+    session.flush()
+    image_set = make.finished_set(owner, style, prompts="a fox")
+
+    def seen(by: User) -> list[queries.Cell]:
+        return queries.pictures(session, search(session, by, EVERYTHING))
+
+    others = (owner, True), (make.user(Role.MANAGER), True), (make.user(Role.REVIEWER), False)
+    for person, may in others:
+        assert [(cell.reference_ids, cell.changeable) for cell in seen(person)] == [((second.id, first.id), may)]
+    image_set.locked_at = DAY
+    session.flush()
+    assert not any(cell.changeable for person, _ in others for cell in seen(person))
 
 
 def test_a_closed_account_sees_nothing(strewn: Factory, gallery: Gallery) -> None:
@@ -169,7 +189,7 @@ def test_a_closed_account_sees_nothing(strewn: Factory, gallery: Gallery) -> Non
     [(256, 256, [(320, 256)]), (1024, 1024, [(320, 320), (960, 960)]), (512, 1024, [(320, 160), (960, 480)])],
 )
 def test_thumbnails_as_wide_as_they_are(width: int, height: int, thumbs: list[tuple[int, int]]) -> None:
-    cell = queries.Cell(1, 1, "a fox", width, height, "0" * 64, None, "Poster", "SOR-7K2Q", "Mori", False)
+    cell = queries.Cell(1, 1, "a fox", width, height, "0" * 64, None, "Poster", "SOR-7K2Q", "Mori", False, True)
     assert cell.thumbs == thumbs
 
 

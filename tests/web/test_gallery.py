@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.models import Image, ImageTag, Role, SavedSearch, Star, Verdict
+from app.styles import service as styles
 from app.web import gallery
 from tests.web.server import Browser, Server, making
 
@@ -141,6 +142,43 @@ def test_unknown_set_and_reference_404(designer: Browser) -> None:
 def test_empty_states(server: Server, designer: Browser) -> None:
     assert "No picture matches" in designer.get("/pictures?q=zebra").text
     assert "The bin is empty" in designer.get("/pictures/bin").text
+    turned = designer.get("/pictures?q=fox&since=2020-03-05&until=2020-03-01").text
+    assert "The first day, 5 Mar 2020, is after the last, 1 Mar 2020." in turned
+    assert 'href="/pictures?q=fox&amp;since=2020-03-01&amp;until=2020-03-05">Swap the days' in turned
+
+
+def test_pictures_that_are_all_in_the_bin(designer: Browser, manager: Browser) -> None:
+    assert "in the bin" not in designer.get("/pictures?q=zebra").text
+    post(manager, "delete", ids=[1, 2, 3, 4, 5])
+    page = designer.get("/pictures").text
+    assert "All 5 pictures are in the bin" in page
+    assert 'href="/pictures/bin">Open the bin</a>' in page
+    assert "No pictures yet" not in page
+
+
+def test_a_tag_of_several_can_be_taken_back(manager: Browser) -> None:
+    for number, name in ((1, "hero"), (2, "key visual"), (3, "print")):
+        post(manager, "tag", ids=[number], tag_name=name)
+    page = manager.get("/pictures?tag=hero&tag=zzz").text
+    boxes = dict(re.findall(r'name="tag"\s+value="([^"]+)"\s+form="filters"( checked)?', page))
+    assert boxes == {"zzz": " checked", "hero": " checked", "key visual": "", "print": ""}
+
+
+def test_a_picture_leads_to_its_reference(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        parts = [{"reference_id": make.reference().id} for _ in range(3)]
+        style = styles.create(make.session, make.user(), styles.StyleDraft.parse({"name": "Pop", "references": parts}))
+        make.session.flush()
+        make.finished_set(style=style, prompts="a lamp")
+    (caption,) = re.findall(r'<div class="cell__made">.*?</div>', designer.get("/pictures?q=lamp").text, re.DOTALL)
+    assert f'href="/references/{parts[0]["reference_id"]}"' in caption
+    assert "Reference of Pop, and 2 more" in caption
+    assert "+2" in caption
+
+
+def test_the_bar_says_what_it_may_not_do(designer: Browser, manager: Browser) -> None:
+    assert designer.get("/pictures").text.count('data-fixed="yes"') == 5
+    assert 'data-fixed="yes"' not in manager.get("/pictures").text
 
 
 def test_thumbnails_by_content(server: Server, designer: Browser, anonymous: Browser) -> None:
@@ -215,13 +253,17 @@ def test_deleted_undone_and_restored(server: Server, manager: Browser, designer:
     assert "only the owner of their set or a manager may" in post(designer, "delete", ids=[1])
 
 
-def test_the_bin_page_by_page(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bin_page_by_page(manager: Browser, designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     post(manager, "delete", ids=[1, 2, 3])
     monkeypatch.setattr(gallery, "PAGE", 2)
     assert shown(manager, "/pictures/bin") == [3, 2]
     older = re.search(r'href="(/pictures/bin\?after=[^"]+)"', manager.get("/pictures/bin").text)
     assert older is not None
     assert shown(manager, older[1]) == [1]
+    assert "Load more" in manager.get("/pictures/bin").text
+    assert "Load more" not in manager.get(older[1]).text
+    assert "data-pick-shown" in manager.get("/pictures/bin").text
+    assert "data-pick-shown" not in designer.get("/pictures/bin").text, "who can restore none selects none"
 
 
 def test_a_search_is_saved_renamed_deleted(server: Server, designer: Browser, manager: Browser) -> None:
