@@ -50,9 +50,10 @@ from app.models import (
 )
 from app.pictures import THUMBNAILS
 from app.rights.queries import made_from
+from app.sets import queries as set_queries
 from app.sets.queries import NOT_REVIEWED
 
-KEPT_DAYS = 30  # that a deleted picture can be restored
+KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
 MOST_TAGS = 100  # that are suggested
 MOST_CAMPAIGNS = 200
@@ -324,7 +325,7 @@ def tags_of(session: Session, image_ids: Collection[int]) -> defaultdict[int, li
 
 def references_of(session: Session, set_ids: Collection[int]) -> defaultdict[int, list[int]]:
     """The references that sets were made from, each once, the first of their style version first."""
-    by_set = defaultdict(list)
+    by_set: defaultdict[int, list[int]] = defaultdict(list)
     rows = session.execute(
         select(ImageSet.id, StyleReference.reference_id)
         .join(StyleReference, StyleReference.version_id == ImageSet.style_version_id)
@@ -487,7 +488,7 @@ def deleted_at_once(session: Session, user: User, at: datetime) -> list[int]:
 
 
 def _restorable(user: User) -> Sequence[ColumnElement[bool]]:
-    return Image.deleted_at > now() - timedelta(days=KEPT_DAYS), Image.purged_at.is_(None), signed_in(user)
+    return *set_queries.restorable(), signed_in(user)
 
 
 def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:

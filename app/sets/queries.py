@@ -6,7 +6,7 @@ rows come in at the top. Lists are read in a fixed number of statements, whateve
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
@@ -27,10 +27,12 @@ from app.models import (
     Unit,
     User,
     Verdict,
+    now,
 )
 from app.sets.stack import FACE, ON_PAGE
 
 NOT_REVIEWED = "none"  # how filters and counts name the lack of a decision
+KEPT_DAYS = 30  # that a deleted picture can be restored
 MOSAIC = 6  # pictures on a set's card
 TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
@@ -41,7 +43,7 @@ class Counts:
 
     A place counts once, by its picture that is shown, so that four of four stay finished while one is made again;
     until there is one, by the newest version that is to become it. Versions beside that one count as `again_`.
-    What was deleted, or given up for an older version, counts nowhere.
+    What was deleted, or given up for an older version, does not count among them.
     """
 
     total: int = 0
@@ -57,6 +59,7 @@ class Counts:
     again_queued: int = 0
     again_generating: int = 0
     again_failed: int = 0
+    binned: int = 0  # pictures that can be restored from the bin; counted where nothing else is left
 
     @property
     def waiting(self) -> int:
@@ -343,6 +346,21 @@ def _count(session: Session, counts: Mapping[int, Counts]) -> None:
     )
     for set_id, state, decision, number, is_face in rows:
         counts[set_id].add(state, decision, number, is_face)
+    if emptied := [set_id for set_id, each in counts.items() if not each.total]:
+        _count_binned(session, counts, emptied)
+
+
+def _count_binned(session: Session, counts: Mapping[int, Counts], set_ids: Collection[int]) -> None:
+    rows = session.execute(
+        select(Image.set_id, func.count()).where(Image.set_id.in_(set_ids), *restorable()).group_by(Image.set_id)
+    )
+    for set_id, number in rows:
+        counts[set_id].binned = number
+
+
+def restorable() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """That a picture is in the bin, and can be brought back."""
+    return Image.deleted_at > now() - timedelta(days=KEPT_DAYS), Image.purged_at.is_(None)
 
 
 def mosaics(

@@ -1,6 +1,7 @@
 """Reading sets, the queue and the gallery."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -8,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.errors import NotFound
-from app.models import Image, ImageSet, State, User, Verdict
+from app.gallery import service as gallery
+from app.models import Image, ImageSet, Role, State, User, Verdict, now
 from app.sets import queries, service
 from app.sets.queries import Counts
 from app.styles import service as styles
@@ -119,6 +121,24 @@ def test_card(session: Session, make: Factory) -> None:
     assert (card.total, card.finished, card.failed) == (5, 5, 0)
     assert (card.approved, card.changes, card.rejected, card.to_review) == (1, 1, 1, 2)  # the withdrawn one waits again
     assert card.image_ids == [images[1].id, images[0].id, images[2].id, images[3].id, images[4].id]
+
+
+def test_a_set_without_pictures_counts_those_in_the_bin(session: Session, make: Factory, database: Database) -> None:
+    user, today = make.user(Role.MANAGER), now()
+    first, second = (make.finished_set(user, prompts="a\nb\nc") for _ in range(2))
+    gallery.delete(session, user, [image.id for image in [*first.images, *second.images[:2]]])
+    session.commit()
+    with database.read() as reading, counted(database) as seen:
+        left, emptied = queries.cards(reading, user)
+    assert (left.total, left.binned) == (1, 0)
+    assert (emptied.total, emptied.binned, emptied.image_ids) == (0, 3, [])
+    assert queries.progress(session, user, first.id).binned == 3
+    assert len(seen) == 4, "one more than where each set has a picture"
+
+    first.images[0].deleted_at = today - timedelta(days=31)
+    first.images[1].purged_at = today
+    session.flush()
+    assert queries.progress(session, user, first.id).binned == 1, "those that can be restored"
 
 
 def test_card_shows_at_most_six(session: Session, make: Factory) -> None:

@@ -162,3 +162,21 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < ends, "it did not come to pass"
         time.sleep(0.005)
+
+
+def test_a_set_that_is_all_in_the_bin_says_so(server: Server, designer: Browser, code: str) -> None:
+    path = post_set(designer, code)
+    wait_for(server, path, State.FINISHED)
+    assert "Open the bin" not in designer.get(path).text
+    answer = designer.post("/pictures/delete", data={"ids": [1, 2]})
+    assert answer.status_code == 303
+    page = designer.get(path).text
+    assert "All 2 are in the bin" in page
+    assert 'href="/pictures/bin">Open the bin</a>' in page
+    assert "0 of 0" not in page
+    assert re.search(r'id="set-show"\s+hidden', page)
+    card = re.search(rf'<a class="setcard" href="{path}">.*?</a>', designer.get("/sets").text, re.DOTALL)
+    assert card is not None
+    assert "All 2 are in the bin" in card[0]
+    assert "#i-trash-2" in card[0]
+    assert "#i-circle-check" not in card[0]
