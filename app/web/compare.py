@@ -89,10 +89,11 @@ class Compared:
     png: str  # addresses
     thumb: str
     without: str
+    reference_id: int  # of the reference itself, or of the first that an image was made from
+    style: Style | None  # of the image; of a reference, one of a compared picture that was made from it
     image: Image | None = None
     judged: Judged | None = None  # of an image
     reference: Reference | None = None
-    style: Style | None = None  # of a compared picture, made from this reference
 
 
 @router.get("/compare")
@@ -171,10 +172,13 @@ def finished_image(session: Session, me: User, image_id: int) -> Image:
         raise NotFound(f"There is no picture {image_id}.") from error
     if image.state != State.FINISHED:
         raise NotFound(f"Picture {image_id} is not finished, so it cannot be compared yet.")
+    if image.purged_at:
+        raise NotFound(f"Picture {image_id} was deleted for good, so it cannot be compared any more.")
     return image
 
 
 def compared_image(session: Session, me: User, wanted: Comparison, letter: str, image: Image) -> Compared:
+    version = image.image_set.style_version
     return Compared(
         letter=letter,
         name=image.prompt,
@@ -183,6 +187,8 @@ def compared_image(session: Session, me: User, wanted: Comparison, letter: str, 
         png=f"/images/{image.id}.png",
         thumb=f"/images/{image.id}/thumb-320.webp",
         without=wanted.without(image.id).url,
+        reference_id=version.references[0].reference_id,
+        style=version.style,
         image=image,
         judged=judged(session, me, image),
     )
@@ -217,8 +223,9 @@ def compared_reference(
         png=f"/references/{reference.id}.png",
         thumb=f"/references/{reference.id}/thumb-320.webp",
         without=wanted.without(None).url,
-        reference=reference,
+        reference_id=reference.id,
         style=of[0] if of else None,
+        reference=reference,
     )
 
 

@@ -93,6 +93,42 @@ def test_the_reference_takes_a_place_among_the_four(server: Server, designer: Br
     )
 
 
+def test_what_is_in_the_bin_says_so_and_is_not_decided_on(
+    server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]
+) -> None:
+    one, two, *_ = image_ids
+    with making(server) as make:
+        image = make.session.get_one(Image, two)
+        image.deleted_at, image.shown = now(), False
+    address = f"/compare?ids={one},{two}"
+    for browser in (reviewer, designer):
+        page = browser.get(address).text
+        (caption,) = re.findall(r'data-pane="B".*?</figure>', page, re.DOTALL)
+        (slot,) = re.findall(r'data-slot="B".*?</div>', page, re.DOTALL)
+        assert "In the bin" in caption
+        assert "In the bin" in slot
+        assert 'href="/pictures/bin"' in slot
+        assert "/review" not in slot
+    page = reviewer.get(address).text
+    assert f'action="/images/{one}/decision"' in page
+    assert f'action="/images/{two}/decision"' not in page
+    assert "This picture is in the bin." in page
+    with making(server) as make:
+        make.session.get_one(Image, two).purged_at = now()
+    assert refused(designer, address) == (
+        404,
+        f"Picture {two} was deleted for good, so it cannot be compared any more.",
+    )
+
+
+def test_each_caption_leads_to_the_reference(designer: Browser, image_ids: list[int]) -> None:
+    page = designer.get(f"/compare?ids={image_ids[0]},{image_ids[1]}&reference=1").text
+    captions = re.findall(r"<figcaption.*?</figcaption>", page, re.DOTALL)[:3]
+    assert all('href="/references/1"' in caption for caption in captions)
+    assert [re.search(r'aria-label="(.*?)"', caption) is not None for caption in captions] == [True, True, False]
+    assert "Reference of Retro sunburst" in captions[0]
+
+
 def test_what_cannot_be_compared_is_named(server: Server, designer: Browser, image_ids: list[int]) -> None:
     one = image_ids[0]
     with making(server) as make:
