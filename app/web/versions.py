@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from app.accounts.service import may_change
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import Image, State, User
+from app.rights import queries as rights
 from app.sets import queries
 from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
@@ -145,6 +146,7 @@ def form_page(
         nav="sets",
         image=image,
         again=again_of(session, image, back, within, form, errors),
+        helds=rights.of_version(session, image.image_set.style_version),
         **stack_of(session, me, image, back),
     )
 
