@@ -9,7 +9,7 @@ time to time: a chain that holds a hash noted earlier is, up to that event, what
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -30,7 +30,7 @@ NO_HEAD = "The head of the record was removed."
 _events, _head = cast(Table, AuditEvent.__table__), cast(Table, AuditHead.__table__)
 _HASHED = tuple(column.name for column in _events.c if column.name != "hash")
 # Made once, and of tables rather than classes: two of them are run for every act.
-_NEXT = update(_head).values(count=_head.c["count"] + 1).returning(_head.c["count"], _head.c.hash)
+_NEXT = update(_head).values(count=_head.c["count"] + bindparam("more")).returning(_head.c["count"], _head.c.hash)
 _HASHED_HEAD = update(_head).values(hash=bindparam("latest"))
 
 
@@ -74,20 +74,22 @@ def head(session: Session) -> Head:
     return Head(count, hash_)
 
 
-def append(session: Session, event: AuditEvent) -> None:
-    """Give `event` its number and hashes, move the head on to it, and add it to the session.
+def append(session: Session, events: Sequence[AuditEvent]) -> None:
+    """Give `events`, one or more, their numbers and hashes, move the head on to the last, and add them to the session.
 
     The first statement locks the head's row until the transaction ends: on any database writers take turns, and what is
     rolled back was never in the chain. Nothing is flushed, so that services may record before a row is complete.
     """
     with session.no_autoflush:
-        moved = session.execute(_NEXT).one_or_none()
+        moved = session.execute(_NEXT, {"more": len(events)}).one_or_none()
         if moved is None:
             raise Broken(NO_HEAD)
-        event.id, event.previous = moved
-        event.hash = event_hash({name: getattr(event, name) for name in _HASHED})
-        session.execute(_HASHED_HEAD, {"latest": event.hash})
-        session.add(event)
+        count, latest = moved
+        for number, event in enumerate(events, start=count - len(events) + 1):
+            event.id, event.previous = number, latest
+            latest = event.hash = event_hash({name: getattr(event, name) for name in _HASHED})
+        session.execute(_HASHED_HEAD, {"latest": latest})
+        session.add_all(events)
 
 
 def verify(

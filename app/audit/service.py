@@ -1,6 +1,7 @@
 """Writing the record of who did what. Every service that changes something calls `record` in the same transaction."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import inspect, select
@@ -12,18 +13,29 @@ from app.models import Act, AuditEvent, AuditHead, Base, User, now
 
 def record(session: Session, user: User | None, act: Act, row: Base, **details: Any) -> AuditEvent:
     """Add one event: `user` (None: the system itself) did `act` to `row`, with `details` that JSON can hold."""
-    if inspect(row).pending:
-        session.flush()  # gives the row its id
-    event = AuditEvent(
-        at=now(),
-        user_id=user.id if user else None,
-        act=act,
-        subject=row.__tablename__,
-        subject_id=getattr(row, "id", None),  # rows that are named by a secret have none, and keep it
-        details=json.loads(json.dumps(details)),  # as it will be read again, so that its hash stays the same
-    )
-    chain.append(session, event)
+    (event,) = record_all(session, user, act, [row], **details)
     return event
+
+
+def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Base], **details: Any) -> list[AuditEvent]:
+    """Add an event for each of `rows`, in their order, as `record` does for one; all are of one moment."""
+    if any(inspect(row).pending for row in rows):
+        session.flush()  # gives the rows their ids
+    at, written = now(), json.dumps(details)
+    events = [
+        AuditEvent(
+            at=at,
+            user_id=user.id if user else None,
+            act=act,
+            subject=row.__tablename__,
+            subject_id=getattr(row, "id", None),  # rows that are named by a secret have none, and keep it
+            details=json.loads(written),  # as it will be read again, so that its hash stays the same
+        )
+        for row in rows
+    ]
+    if events:
+        chain.append(session, events)
+    return events
 
 
 def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
 from app.audit import chain
-from app.audit.service import record
+from app.audit.service import record, record_all
 from app.database import Database, alembic_config, make_engine, migrate
-from app.models import Act, AuditEvent, AuditHead, Campaign, User
+from app.models import Act, AuditEvent, AuditHead, Campaign, User, now
 from app.settings import Settings
 from tests.factory import Factory
 
@@ -273,6 +273,25 @@ def test_several_events_of_one_session_follow_one_another(session: Session, make
             record(session, user, Act.SIGN_IN, user)
     make.finished_set()
     session.commit()
+    assert chain.verify(session).problem is None
+
+
+def test_many_at_once_make_the_chain_that_one_by_one_do(
+    session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = now()
+    monkeypatch.setattr("app.audit.service.now", lambda: moment)
+    users = [make.user() for _ in range(4)]
+    nested = session.begin_nested()
+    for user in users:
+        record(session, users[0], Act.SIGN_IN, user, day="秋", number=1.5)
+    session.flush()
+    one_by_one = rows(session)
+    nested.rollback()
+    record_all(session, users[0], Act.SIGN_IN, users, day="秋", number=1.5)
+    assert record_all(session, users[0], Act.SIGN_IN, []) == []
+    session.flush()
+    assert rows(session) == one_by_one
     assert chain.verify(session).problem is None
 
 
