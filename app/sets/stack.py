@@ -2,9 +2,10 @@
 their way, older ones lie beneath.
 """
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from app.models import Image, State
@@ -50,15 +51,22 @@ def restack(session: Session, set_id: int, position: int) -> None:
     To be called after a picture there was finished, deleted or restored. Whoever does that sets `shown` in the same
     statement, because the database wants it to fit: false with `deleted_at`, `not superseded` without.
     """
+    restack_all(session, [(set_id, position)])
+
+
+def restack_all(session: Session, places: Collection[tuple[int, int]]) -> None:
+    """What `restack` does, at many places at once; each is a set's id and a position."""
     versions = session.scalars(
         select(Image)
-        .where(Image.set_id == set_id, Image.position == position)
+        .where(tuple_(Image.set_id, Image.position).in_(places))
         .order_by(Image.version.desc())
         .execution_options(populate_existing=True)
     )
-    passed = False
+    passed = set()  # places whose shown version was met
     for image in versions:
+        place = image.set_id, image.position
         stands = image.state == State.FINISHED and image.deleted_at is None
-        image.superseded, image.shown = passed, stands and not passed
-        passed = passed or stands
+        image.superseded, image.shown = place in passed, stands and place not in passed
+        if stands:
+            passed.add(place)
     session.flush()
