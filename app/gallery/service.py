@@ -1,20 +1,21 @@
 """What is done with many pictures at once: decide, move, tag, star, delete, restore; and searches that are kept.
 
-Each picture is taken by itself: what cannot be done with one is told, and does not hold up the others.
+Each picture is asked for by itself: what cannot be done with one is told, and does not hold up the others. With those
+that are left it is done in a few statements for all, because nobody else can write meanwhile.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, selectinload
 
 from app.accounts.service import may_change, need_active
-from app.audit.service import record
-from app.errors import Conflict, Forbidden, Invalid, NotFound, UserError
+from app.audit.service import record, record_all
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.files import Files, Kind
 from app.gallery import queries
 from app.gallery.queries import KEPT_DAYS, Search
@@ -23,7 +24,6 @@ from app.models import (
     Act,
     Campaign,
     Image,
-    ImageSet,
     ImageTag,
     Role,
     SavedSearch,
@@ -37,7 +37,7 @@ from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.sets import queries as sets
 from app.sets.service import campaign_named
-from app.sets.stack import restack
+from app.sets.stack import restack_all
 from app.text import clean_line, plural, thin
 
 MOST = 2000  # pictures in one act
@@ -57,6 +57,8 @@ class Done:
 
     ids: list[int] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)  # pictures by the reason
+    # Of `ids`, those that did not become what was asked for, by what they are instead: of one, and of several.
+    otherwise: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_set: dict[int, list[int]] = field(default_factory=dict)  # the same ids by their sets
     at: datetime | None = None  # the moment that all have in common, of those that were deleted
 
@@ -64,11 +66,24 @@ class Done:
     def total(self) -> int:
         return len(self.ids) + self.refused.total()
 
+    def add(self, images: Iterable[Image]) -> None:
+        for image in images:
+            self.ids.append(image.id)
+            self.by_set.setdefault(image.set_id, []).append(image.id)
+
     def told(self, did: str) -> str:
         """In sentences: "37 pictures were approved. 3 of 40 could not be approved: their set is locked."."""
-        done = len(self.ids)
-        first = f"{plural(done, 'picture was', 'pictures were')} {did}."
-        return " ".join(filter(None, (first if done else "", self.told_refused(did)))) or f"No picture was {did}."
+        return " ".join(filter(None, (self.told_done(did), self.told_refused(did)))) or f"No picture was {did}."
+
+    def told_done(self, did: str) -> str:
+        """Only what could be: "25 pictures were approved; 24 need one more approval."; "" when nothing could."""
+        as_asked = (f"was {did}", f"were {did}"), len(self.ids) - self.otherwise.total()
+        parts: list[str] = []
+        for (of_one, of_several), number in (as_asked, *self.otherwise.most_common()):
+            if number:
+                words = (of_one, of_several) if parts else (f"picture {of_one}", f"pictures {of_several}")
+                parts.append(plural(number, *words))
+        return "; ".join(parts) + "." * bool(parts)
 
     def told_refused(self, did: str) -> str:
         """Only what could not be done; "" when all was."""
@@ -112,26 +127,30 @@ def chosen(
     return found
 
 
-def _each(session: Session, user: User, ids: Sequence[int], act: Callable[[Image], None]) -> Done:
-    """Do something with each picture; of those that are not there, in the bin or replaced, it says so."""
+def _able(session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]) -> tuple[Done, list[Image]]:
+    """The pictures with which an act can be done, and why not with the others: that is what `need` raises of them."""
     need_active(user)
-    done = Done()
-    rows = session.scalars(
-        select(Image).where(Image.id.in_(ids)).options(joinedload(Image.image_set).joinedload(ImageSet.owner))
-    )
+    done, able = Done(), []
+    rows = session.scalars(select(Image).where(Image.id.in_(ids)).options(selectinload(Image.image_set)))
     images = {image.id: image for image in rows}
     for image_id in ids:
         image = images.get(image_id)
         try:
             if image is None:
                 raise Refused("they are not there any more")
-            act(image)
+            need(image)
         except Refused as reason:
             done.refused[str(reason)] += 1
         else:
-            done.ids.append(image_id)
-            done.by_set.setdefault(images[image_id].set_id, []).append(image_id)
-    return done
+            able.append(image)
+    return done, able
+
+
+def _each(session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]) -> tuple[Done, list[Image]]:
+    """As `_able`, where the act will be done with all of them."""
+    done, able = _able(session, user, ids, need)
+    done.add(able)
+    return done, able
 
 
 def _need_shown(image: Image) -> None:
@@ -148,38 +167,48 @@ def _need_right(user: User, image: Image) -> None:
         raise Refused(LOCKED)
 
 
+def _need_changeable(user: User, image: Image) -> None:
+    _need_shown(image)
+    _need_right(user, image)
+
+
 # Deciding
 
 
-def decide(session: Session, user: User, ids: Sequence[int], verdict: str, reason: str = "") -> Done:
-    """Approve, request changes or reject, as `app.reviews.service.decide`; a decision of the same person is replaced.
+def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen: int | None, reason: str = "") -> Done:
+    """Approve, request changes or reject, as `app.reviews.service.decide_many`; a decision of the same person is
+    replaced.
 
-    Each person's decision stands beside the others', so one that came in meanwhile is not lost by this.
+    `seen` is the id of the newest decision on any picture when `user` was shown these. What somebody else decided after
+    it is not passed over: that picture is refused, with who did what.
     """
-    if not user.can(Role.REVIEWER):
-        raise Forbidden("Only reviewers decide on pictures. You can write comments instead.")
-    if verdict not in reviews.VERDICTS:
-        raise Invalid("verdict", f"The verdict is one of {', '.join(reviews.VERDICTS)}; {verdict[:40]!r} was given.")
-    known = [each.words for each in review_queries.reasons(session)]
-    if verdict == Verdict.REJECTED and known and reason not in known:
-        raise Invalid("reason", "A rejection needs a reason; choose one of the team's list.")
 
-    def act(image: Image) -> None:
+    def need(image: Image) -> None:
         _need_shown(image)
         if image.image_set.locked_at:
             raise Refused(LOCKED)
-        latest = review_queries.latest(session, image.id)
-        try:
-            reviews.decide(session, user, image.id, verdict, latest.id if latest else None, reason)
-        except UserError as error:
-            raise Refused(_within(str(error))) from error
 
-    return _each(session, user, ids, act)
+    done, able = _able(session, user, ids, need)
+    meanwhile = reviews.decide_many(session, user, able, verdict, seen, reason)
+    for other in meanwhile.values():
+        done.refused[f"{other.user.name} {reviews.DID[Verdict(other.verdict)]} them meanwhile"] += 1
+    decided = [image for image in able if image.id not in meanwhile]
+    done.add(decided)
+    needed = review_queries.needed(session, {image.campaign_id for image in decided})
+    otherwise = (image for image in decided if image.decision != verdict)
+    done.otherwise.update(_outcome(image, needed[image.campaign_id]) for image in otherwise)
+    return done
 
 
-def _within(sentence: str) -> str:
-    """A sentence as the end of another."""
-    return sentence[:1].lower() + sentence[1:].rstrip(".")
+def _outcome(image: Image, needed: int) -> tuple[str, str]:
+    """What an image is, though somebody decided otherwise: of one, and of several."""
+    if image.decision == Verdict.CHANGES_REQUESTED:
+        return "still has changes requested", "still have changes requested"
+    if image.decision == Verdict.REJECTED:
+        return "is still rejected", "are still rejected"
+    missing = needed - image.approvals
+    more = "one more approval" if missing == 1 else f"{missing} more approvals"
+    return f"needs {more}", f"need {more}"
 
 
 # Moving
@@ -192,18 +221,17 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     need_active(user)
     target = _campaign(session, user, campaign)
     session.flush()
-
-    def act(image: Image) -> None:
-        _need_shown(image)
-        _need_right(user, image)
-        if image.campaign_id == target.id:
-            return
-        before = image.campaign_id
-        image.campaign_id = target.id
-        reviews.settle(session, image)
-        record(session, user, Act.IMAGE_MOVE, image, to=target.name, before=session.get_one(Campaign, before).name)
-
-    return _each(session, user, ids, act)
+    done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
+    moved = defaultdict(list)  # by the campaign before
+    for image in images:
+        if image.campaign_id != target.id:
+            moved[image.campaign_id].append(image)
+            image.campaign_id = target.id
+    reviews.settle(session, [image for some in moved.values() for image in some])
+    names = dict(session.execute(select(Campaign.id, Campaign.name).where(Campaign.id.in_(moved))).all())
+    for before, some in moved.items():
+        record_all(session, user, Act.IMAGE_MOVE, some, to=target.name, before=names[before])
+    return done
 
 
 def _campaign(session: Session, user: User, campaign: str | int) -> Campaign:
@@ -222,16 +250,13 @@ def _campaign(session: Session, user: User, campaign: str | int) -> Campaign:
 
 def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> Done:
     """Mark pictures for oneself, or take the mark off."""
-    marked = set(session.scalars(select(Star.image_id).where(Star.user_id == user.id, Star.image_id.in_(ids))))
-
-    def act(image: Image) -> None:
-        _need_shown(image)
-        if on and image.id not in marked:
-            session.add(Star(user_id=user.id, image_id=image.id))
-
-    done = _each(session, user, ids, act)
-    if not on:
-        session.execute(delete_rows(Star).where(Star.user_id == user.id, Star.image_id.in_(done.ids)))
+    done, images = _each(session, user, ids, _need_shown)
+    mine = Star.user_id == user.id, Star.image_id.in_(done.ids)
+    if on:
+        marked = set(session.scalars(select(Star.image_id).where(*mine)))
+        session.add_all(Star(user_id=user.id, image_id=image.id) for image in images if image.id not in marked)
+    else:
+        session.execute(delete_rows(Star).where(*mine))
     session.flush()
     return done
 
@@ -241,16 +266,15 @@ def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
     name = _tag(text)
     has = queries.tags_of(session, ids)
 
-    def act(image: Image) -> None:
+    def need(image: Image) -> None:
         _need_shown(image)
-        if name in has[image.id]:
-            return
-        if len(has[image.id]) >= MOST_TAGS:
+        if name not in has[image.id] and len(has[image.id]) >= MOST_TAGS:
             raise Refused(f"a picture has at most {MOST_TAGS} tags")
-        session.add(ImageTag(image_id=image.id, tag=name, added_by_id=user.id))
-        record(session, user, Act.IMAGE_TAG, image, tag=name)
 
-    done = _each(session, user, ids, act)
+    done, images = _each(session, user, ids, need)
+    without = [image for image in images if name not in has[image.id]]
+    session.add_all(ImageTag(image_id=image.id, tag=name, added_by_id=user.id) for image in without)
+    record_all(session, user, Act.IMAGE_TAG, without, tag=name)
     session.flush()
     return done
 
@@ -259,14 +283,12 @@ def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
     """Take a tag off pictures; from those without it, nothing changes."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
-
-    def act(image: Image) -> None:
-        _need_shown(image)
-        if name in has[image.id]:
-            session.execute(delete_rows(ImageTag).where(ImageTag.image_id == image.id, ImageTag.tag == name))
-            record(session, user, Act.IMAGE_TAG, image, removed=name)
-
-    return _each(session, user, ids, act)
+    done, images = _each(session, user, ids, _need_shown)
+    having = [image for image in images if name in has[image.id]]
+    theirs = ImageTag.tag == name, ImageTag.image_id.in_([image.id for image in having])
+    session.execute(delete_rows(ImageTag).where(*theirs))
+    record_all(session, user, Act.IMAGE_TAG, having, removed=name)
+    return done
 
 
 def _tag(text: str) -> str:
@@ -285,37 +307,37 @@ def delete(session: Session, user: User, ids: Sequence[int]) -> Done:
     """Put pictures into the bin, all at one moment, by which they can be brought back. For the owner of the set, and
     managers. The version before, if there is one, is shown instead.
     """
-    at = now()
-
-    def act(image: Image) -> None:
-        _need_shown(image)
-        _need_right(user, image)
-        image.deleted_at, image.deleted_by_id, image.shown = at, user.id, False
-        session.flush()
-        restack(session, image.set_id, image.position)
-        record(session, user, Act.IMAGE_DELETE, image)
-
-    done = _each(session, user, ids, act)
-    done.at = at
+    done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
+    done.at = now()
+    for image in images:
+        image.deleted_at, image.deleted_by_id, image.shown = done.at, user.id, False
+    _restack(session, images)
+    record_all(session, user, Act.IMAGE_DELETE, images)
     return done
 
 
 def restore(session: Session, user: User, ids: Sequence[int]) -> Done:
     """Bring pictures back from the bin. For the owner of the set, and managers."""
 
-    def act(image: Image) -> None:
+    def need(image: Image) -> None:
         if image.deleted_at is None:
             raise Refused("they are not in the bin")
         if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
             raise Refused(f"their {KEPT_DAYS} days are over")
         _need_right(user, image)
+
+    done, images = _each(session, user, ids, need)
+    for image in images:
         image.deleted_at = image.deleted_by_id = None
         image.shown = image.state == State.FINISHED and not image.superseded
-        session.flush()
-        restack(session, image.set_id, image.position)
-        record(session, user, Act.IMAGE_RESTORE, image)
+    _restack(session, images)
+    record_all(session, user, Act.IMAGE_RESTORE, images)
+    return done
 
-    return _each(session, user, ids, act)
+
+def _restack(session: Session, images: Sequence[Image]) -> None:
+    session.flush()
+    restack_all(session, {(image.set_id, image.position) for image in images})
 
 
 def purge(session: Session, files: Files, limit: int = 100) -> int:

@@ -5,6 +5,7 @@ approve, one who has is done with it. Everything is asked so that an index answe
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -224,6 +225,37 @@ def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
 def standing(session: Session, user: User, image_id: int) -> list[Decision]:
     """Of a picture's decisions those that count, the oldest first, with who decided."""
     return rules.standing(decisions(session, user, image_id))
+
+
+def histories(session: Session, image_ids: Collection[int]) -> defaultdict[int, list[Decision]]:
+    """What was decided of pictures, by their ids; of each the oldest first."""
+    found = defaultdict(list)
+    rows = session.scalars(select(Decision).where(Decision.image_id.in_(image_ids)).order_by(Decision.id))
+    for each in rows:
+        found[each.image_id].append(each)
+    return found
+
+
+def by_others(session: Session, user: User, image_ids: Collection[int], after: int) -> dict[int, Decision]:
+    """The latest that anybody but `user` decided of pictures after the decision `after`, with who; by picture."""
+    rows = session.scalars(
+        select(Decision)
+        .where(Decision.image_id.in_(image_ids), Decision.user_id != user.id, Decision.id > after)
+        .options(joinedload(Decision.user))
+        .order_by(Decision.id)
+    )
+    return {each.image_id: each for each in rows}
+
+
+def newest(session: Session, user: User) -> int:
+    """The id of the latest decision on any picture, 0 for none: who is shown it has seen all until then."""
+    return session.scalar(select(func.max(Decision.id)).where(signed_in(user))) or 0
+
+
+def needed(session: Session, campaign_ids: Collection[int]) -> dict[int, int]:
+    """How many people must approve a picture, by its campaign's id."""
+    rows = session.execute(select(Campaign.id, Campaign.approvals_needed).where(Campaign.id.in_(campaign_ids)))
+    return dict(rows.all())
 
 
 def latest(session: Session, image_id: int) -> Decision | None:

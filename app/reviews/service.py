@@ -1,11 +1,13 @@
 """Deciding on pictures and talking about them. Nothing that was said is ever changed: a new decision follows."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app import days
 from app.accounts.service import may_change, need_active
-from app.audit.service import record
+from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid
 from app.models import (
     Act,
@@ -33,7 +35,7 @@ MOST_APPROVALS = 5  # that a campaign can ask for
 VERDICTS = (Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.REJECTED)
 
 # "Ito Kenji ... this picture"
-_DID = {
+DID = {
     Verdict.APPROVED: "approved",
     Verdict.CHANGES_REQUESTED: "asked for changes to",
     Verdict.REJECTED: "rejected",
@@ -51,8 +53,7 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     Conflict, which says what happened, instead of being lost. A rejection needs one of the team's reasons, if there
     are any.
     """
-    if not user.can(Role.REVIEWER):
-        raise Forbidden("Only reviewers decide on pictures. You can write a comment instead.")
+    _need_reviewer(user)
     image = sets.image(session, user, image_id)
     _need_open(image.image_set)
     _need_shown(image)
@@ -60,13 +61,34 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     present = queries.latest(session, image_id)
     if present and present.id != seen:
         who = "You" if present.user_id == user.id else present.user.name
-        raise Conflict(f"{who} {_DID[Verdict(present.verdict)]} this picture meanwhile. Look again first.")
-    decision = Decision(image_id=image.id, user_id=user.id, verdict=chosen, reason=_reason(session, reason, chosen))
-    session.add(decision)
-    settle(session, image)
-    said = {"reason": decision.reason} if decision.reason else {}
-    record(session, user, Act.DECIDE, image, verdict=chosen, **said)
+        raise Conflict(f"{who} {DID[Verdict(present.verdict)]} this picture meanwhile. Look again first.")
+    (decision,) = _decide(session, user, [image], chosen, _reason(session, reason, chosen))
     return decision
+
+
+def decide_many(
+    session: Session, user: User, images: Sequence[Image], verdict: str, seen: int | None, reason: str = ""
+) -> dict[int, Decision]:
+    """Decide alike on pictures that are shown, of sets that are not locked; as `decide`, for all of them at once.
+
+    `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures on which
+    somebody else decided after it are left as they are; what comes back is that decision, by the picture's id.
+    """
+    _need_reviewer(user)
+    chosen = _verdict(verdict)
+    reason = _reason(session, reason, chosen)
+    meanwhile = queries.by_others(session, user, [image.id for image in images], seen or 0)
+    _decide(session, user, [image for image in images if image.id not in meanwhile], chosen, reason)
+    return meanwhile
+
+
+def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verdict, reason: str) -> list[Decision]:
+    made = [Decision(image_id=image.id, user_id=user.id, verdict=verdict, reason=reason) for image in images]
+    session.add_all(made)
+    settle(session, images)
+    said = {"reason": reason} if reason else {}
+    record_all(session, user, Act.DECIDE, images, verdict=verdict, **said)
+    return made
 
 
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:
@@ -80,18 +102,20 @@ def withdraw(session: Session, user: User, decision_id: int) -> Decision:
         raise Conflict("This decision was withdrawn or replaced meanwhile. Look again.")
     taken_back = Decision(image_id=image.id, user_id=user.id, verdict=Verdict.WITHDRAWN, withdraws_id=decision.id)
     session.add(taken_back)
-    settle(session, image)
+    settle(session, [image])
     whose = {} if decision.user_id == user.id else {"of": decision.user.name}
     record(session, user, Act.DECIDE, image, verdict=Verdict.WITHDRAWN, **whose)
     return taken_back
 
 
-def settle(session: Session, image: Image) -> None:
-    """Bring an image's outcome in line with its decisions and with what its campaign needs."""
+def settle(session: Session, images: Sequence[Image]) -> None:
+    """Bring the outcome of images in line with their decisions and with what their campaigns need."""
     session.flush()
-    decisions = list(session.scalars(select(Decision).where(Decision.image_id == image.id).order_by(Decision.id)))
-    needed = session.get_one(Campaign, image.campaign_id).approvals_needed
-    image.decision, image.approvals = outcome(decisions, needed), approvals(decisions)
+    histories = queries.histories(session, [image.id for image in images])
+    needed = queries.needed(session, {image.campaign_id for image in images})
+    for image in images:
+        decisions = histories[image.id]
+        image.decision, image.approvals = outcome(decisions, needed[image.campaign_id]), approvals(decisions)
 
 
 def set_approvals(session: Session, user: User, campaign_id: int, needed: int | None) -> Campaign:
@@ -238,6 +262,11 @@ def _say(session: Session, user: User, thread: Thread, body: str) -> Comment:
 def _need_manager(user: User, what: str) -> None:
     if not user.can(Role.MANAGER):
         raise Forbidden(f"Only managers {what}. Ask one of them.")
+
+
+def _need_reviewer(user: User) -> None:
+    if not user.can(Role.REVIEWER):
+        raise Forbidden("Only reviewers decide on pictures. You can write a comment instead.")
 
 
 def _need_open(image_set: ImageSet) -> None:

@@ -74,6 +74,7 @@ def index(request: Request, me: Me, session: Read, after: str = "", upto: str = 
         set_name=sets.get(session, me, wanted.set).name if wanted.set else "",
         reference_name=styles.reference(session, me, wanted.reference).original_name if wanted.reference else "",
         can_decide=me.can(Role.REVIEWER),
+        newest=reviews.newest(session, me),
         undo=undoable(session, me, deleted),
     )
 
@@ -142,17 +143,19 @@ def numbers(values: Iterable[Any]) -> list[int]:
 
 @router.post("/pictures/decide")
 def decide(app: App, me: Me, form: Picked) -> Response:
-    verdict = text(form, "verdict")
+    verdict, newest = text(form, "verdict"), whole(form, "newest")
     did = "approved" if verdict == Verdict.APPROVED else "sent back for changes"
-    return act(app, me, form, lambda session, ids: service.decide(session, me, ids, verdict), did)
+    return act(app, me, form, lambda session, ids: service.decide(session, me, ids, verdict, newest), did)
 
 
 @router.post("/pictures/reject")
 def reject(app: App, me: Me, form: Picked) -> Response:
-    reason = text(form, "reason")
-    return act(
-        app, me, form, lambda session, ids: service.decide(session, me, ids, Verdict.REJECTED, reason), "rejected"
-    )
+    reason, newest = text(form, "reason"), whole(form, "newest")
+
+    def do(session: Session, ids: list[int]) -> Done:
+        return service.decide(session, me, ids, Verdict.REJECTED, newest, reason)
+
+    return act(app, me, form, do, "rejected")
 
 
 @router.post("/pictures/move")

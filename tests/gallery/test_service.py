@@ -28,10 +28,12 @@ from app.models import (
     Verdict,
     now,
 )
+from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.sets import versions
 from tests.engine.painter import FACTS
 from tests.factory import Factory
+from tests.statements import counted
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_a_closed_account_does_nothing(session: Session, make: Factory, image_se
 def test_each_is_decided_by_itself(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     locked = make.finished_set(prompts="a bell")
     reviews.lock(session, manager, locked.id)
-    done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved")
+    done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved", None)
     assert done.ids == ids(image_set)
     assert done.by_set == {image_set.id: ids(image_set)}
     assert {image.decision for image in image_set.images} == {Verdict.APPROVED}
@@ -108,25 +110,113 @@ def test_each_is_decided_by_itself(session: Session, make: Factory, manager: Use
 def test_others_decisions_stand_beside(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     fox = image_set.images[0]
     make.decide(fox, Verdict.REJECTED)
-    service.decide(session, manager, [fox.id], "approved")
+    done = service.decide(session, manager, [fox.id], "approved", review_queries.newest(session, manager))
     assert fox.decision == Verdict.REJECTED
     assert len(session.scalars(select(Decision).where(Decision.image_id == fox.id)).all()) == 2
+    assert done.told("approved") == "1 picture is still rejected."
+
+
+def test_what_others_decided_meanwhile_is_not_passed_over(
+    session: Session, make: Factory, manager: User, image_set: ImageSet
+) -> None:
+    fox, owl, teapot, cat = image_set.images
+    ito, kato = make.user(Role.REVIEWER, "Ito Kenji"), make.user(Role.REVIEWER, "Kato")
+    make.decide(owl, Verdict.APPROVED, ito)
+    seen = review_queries.newest(session, manager)
+    make.decide(fox, Verdict.REJECTED, kato)
+    make.decide(fox, Verdict.CHANGES_REQUESTED, ito)  # it takes Kato's back first
+    make.decide(teapot, Verdict.CHANGES_REQUESTED, ito)
+    make.decide(cat, Verdict.CHANGES_REQUESTED, manager)
+    done = service.decide(session, manager, ids(image_set), "approved", seen)
+    assert done.ids == [owl.id, cat.id], "what was seen, and one's own, is no conflict"
+    assert done.told("approved") == (
+        "2 pictures were approved. 2 of 4 could not be approved: Ito Kenji asked for changes to them meanwhile."
+    )
+    assert done.by_set == {image_set.id: [owl.id, cat.id]}
+    assert [image.decision for image in (fox, teapot)] == [Verdict.CHANGES_REQUESTED] * 2
+    assert len(session.scalars(select(Decision).where(Decision.image_id == teapot.id)).all()) == 1
+    again = service.decide(session, manager, [teapot.id], "approved", review_queries.newest(session, manager))
+    assert again.ids == [teapot.id], "once it was seen, it can be decided on"
+
+
+def test_a_withdrawal_meanwhile_is_not_passed_over(
+    session: Session, make: Factory, manager: User, image_set: ImageSet
+) -> None:
+    reviewer = make.user(Role.REVIEWER)
+    (fox, *_), owl = ids(image_set), image_set.images[1]
+    own = reviews.decide(session, reviewer, fox, "approved", None)
+    seen = review_queries.newest(session, reviewer)
+    reviews.withdraw(session, manager, own.id)
+    make.decide(owl, Verdict.APPROVED, manager)
+    assert service.decide(session, reviewer, [fox, owl.id], "rejected", seen, "Off the look").refused == {
+        "Mori withdrew a decision on them meanwhile": 1,
+        "Mori approved them meanwhile": 1,
+    }
+
+
+def test_what_is_told_counts_by_outcome(session: Session, make: Factory, manager: User) -> None:
+    images = make.finished_set(prompts="\n".join(f"thing {n}" for n in range(6)), campaign="Strict").images
+    reviews.set_approvals(session, manager, images[0].campaign_id, 3)
+    ito, kato = make.user(Role.REVIEWER), make.user(Role.REVIEWER)
+    for reviewer in (ito, kato):
+        make.session.add(Decision(image_id=images[0].id, user_id=reviewer.id, verdict=Verdict.APPROVED))
+    make.decide(images[1], Verdict.APPROVED, ito)
+    make.decide(images[2], Verdict.REJECTED, ito)
+    make.decide(images[3], Verdict.CHANGES_REQUESTED, ito)
+    newest = review_queries.newest(session, manager)
+    done = service.decide(session, manager, [image.id for image in images], "approved", newest)
+    assert done.told("approved") == (
+        "1 picture was approved; 2 need 2 more approvals; 1 needs one more approval; 1 is still rejected;"
+        " 1 still has changes requested."
+    )
+    assert len(done.ids) == 6
+    few = service.decide(session, manager, [images[4].id, images[5].id], "approved", newest)
+    assert few.told("approved") == "2 pictures need 2 more approvals."
+    changes = service.decide(session, manager, [images[2].id, images[4].id], "changes_requested", newest)
+    assert changes.told("sent back") == "1 picture was sent back; 1 is still rejected."
+
+
+def test_many_are_read_and_recorded_together(
+    database: Database, session: Session, make: Factory, manager: User
+) -> None:
+    sets = [make.finished_set(prompts="a\nb\nc", campaign=f"Campaign {n}") for n in range(4)]
+    every = [image.id for image_set in sets for image in image_set.images]
+    acts = (
+        lambda some: service.decide(session, manager, some, "approved", None),
+        lambda some: service.move(session, manager, some, "Campaign 0"),
+        lambda some: service.star(session, manager, some),
+        lambda some: service.tag(session, manager, some, "hero"),
+        lambda some: service.untag(session, manager, some, "hero"),
+        lambda some: service.delete(session, manager, some),
+        lambda some: service.restore(session, manager, some),
+    )
+    for act in acts:
+        numbers = []
+        for some in (every[3:5], every[5:]):
+            session.flush()
+            session.expire_all()
+            assert manager.active  # read again, outside of what is counted
+            with counted(database) as statements:
+                assert act(some).ids == some
+                session.flush()
+            numbers.append(sum(each.startswith(("SELECT", "UPDATE audit_head")) for each in statements))
+        assert numbers[1] <= numbers[0] + 4, statements  # move records by campaign, each in two statements
 
 
 def test_a_rejection_needs_a_reason_of_the_list(session: Session, manager: User, image_set: ImageSet) -> None:
     known = session.scalars(select(RejectReason.words)).first()
     assert known
     with pytest.raises(Invalid, match="needs a reason"):
-        service.decide(session, manager, ids(image_set), "rejected", "I do not like it")
-    service.decide(session, manager, ids(image_set), "rejected", known)
+        service.decide(session, manager, ids(image_set), "rejected", None, "I do not like it")
+    service.decide(session, manager, ids(image_set), "rejected", None, known)
     assert set(session.scalars(select(Decision.reason))) == {known}
 
 
 def test_who_may_decide_and_what(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     with pytest.raises(Forbidden, match="Only reviewers"):
-        service.decide(session, make.user(Role.DESIGNER), ids(image_set), "approved")
+        service.decide(session, make.user(Role.DESIGNER), ids(image_set), "approved", None)
     with pytest.raises(Invalid, match="verdict is one of"):
-        service.decide(session, manager, ids(image_set), "withdrawn")
+        service.decide(session, manager, ids(image_set), "withdrawn", None)
 
 
 # Moving
@@ -213,7 +303,7 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
         (fox, 30, "Mori"),
     ]
     assert service.delete(session, manager, [fox]).refused == {"they were deleted meanwhile": 1}
-    assert service.decide(session, manager, [fox], "approved").refused
+    assert service.decide(session, manager, [fox], "approved", None).refused
     assert queries.deleted_at_once(session, manager, done.at) == [fox, owl]
     assert queries.deleted_at_once(session, image_set.owner, done.at) == []
 
@@ -235,6 +325,12 @@ def test_the_version_before_comes_back(session: Session, make: Factory, manager:
     assert (again.shown, fox.shown, fox.superseded) == (False, True, False)
     service.restore(session, manager, [again.id])
     assert (again.shown, fox.shown, fox.superseded) == (True, False, True)
+
+    owl = image_set.images[2]
+    service.delete(session, manager, [again.id, owl.id])
+    service.delete(session, manager, [fox.id])
+    assert service.restore(session, manager, [fox.id, again.id, owl.id]).ids == [fox.id, again.id, owl.id]
+    assert (again.shown, fox.shown, fox.superseded, owl.shown) == (True, False, True, True), "both of a place at once"
 
 
 def test_who_may_delete(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:

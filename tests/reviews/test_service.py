@@ -282,7 +282,7 @@ def test_an_old_withdrawal_took_back_all_before_it(session: Session, make: Facto
     decide(session, one, image)
     decide(session, two, image, "rejected")
     session.add(Decision(image_id=image.id, user_id=two.id, verdict=Verdict.WITHDRAWN))
-    service.settle(session, image)
+    service.settle(session, [image])
     assert (image.decision, image.approvals) == ("withdrawn", 0)
     assert queries.standing(session, one, image.id) == []
 

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
 from urllib.parse import parse_qs, quote, urlsplit
@@ -201,6 +202,27 @@ def test_many_are_decided_at_once(server: Server, manager: Browser) -> None:
     assert "needs a reason" in post(manager, "reject", ids=[1])
     assert "1 picture was rejected" in post(manager, "reject", ids=[1], reason="Off the look")
     assert "1 picture was sent back for changes" in post(manager, "decide", ids=[2], verdict="changes_requested")
+
+
+def test_a_page_that_grew_old_passes_over_nobody(
+    server: Server, manager: Browser, sign_in: Callable[..., Browser]
+) -> None:
+    def newest(page: str) -> str:
+        found = re.search(r'<input type="hidden" name="newest" value="(\d+)" form="picked">', page)
+        assert found is not None
+        return found[1]
+
+    old = newest(manager.get("/pictures").text)
+    sign_in(Role.MANAGER, name="Kato Yui").post(
+        "/pictures/decide", data={"ids": [1], "verdict": "changes_requested", "newest": old}
+    )
+    page = post(manager, "decide", ids=[1, 2], verdict="approved", newest=old)
+    assert "1 picture was approved." in page
+    assert "1 of 2 could not be approved: Kato Yui asked for changes to them meanwhile." in page
+    told = post(manager, "decide", ids=[1], verdict="approved", newest=newest(page))
+    assert "1 picture still has changes requested." in told
+    refused = post(manager, "reject", ids=[1], reason="Off the look", newest=old)
+    assert "1 of 1 could not be rejected: Kato Yui asked for changes to them meanwhile." in refused
 
 
 def test_only_reviewers_are_offered_decisions(designer: Browser, manager: Browser) -> None:
