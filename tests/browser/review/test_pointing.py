@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.models import User
 from tests.browser.review.room import shown
@@ -48,6 +48,35 @@ def test_talking_by_keyboard(server: Server, enter: Callable[..., Page], problem
     expect(haruka.get_by_text("named you")).to_have_count(0)
     haruka.context.close()
     assert not problems
+
+
+def test_a_pin_is_seen_after_moving_to_another_picture(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter()
+    shown(page, 1)
+    page.keyboard.press("ArrowRight")
+    shown(page, 2)
+    page.keyboard.press("p")
+    assert centre(page.locator("[data-draft]")) == pytest.approx((0.5, 0.5), abs=0.02)
+    page.keyboard.press("Enter")
+    page.keyboard.type("The lid")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#thread-1")).to_contain_text("The lid")
+    assert centre(page.locator("#pin-1")) == pytest.approx((0.5, 0.5), abs=0.02)
+    page.locator("body").press("ArrowLeft")
+    shown(page, 1)
+    page.keyboard.press("ArrowRight")
+    shown(page, 2)
+    assert centre(page.locator("#pin-1")) == pytest.approx((0.5, 0.5), abs=0.02)
+    assert not problems
+
+
+def centre(mark: Locator) -> tuple[float, float]:
+    """Where in the picture something is drawn, as shares of its sides."""
+    box, frame = mark.bounding_box(), mark.page.locator("[data-frame]").bounding_box()
+    assert box and box["width"] > 20, "it is drawn"
+    assert frame
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    return (middle[0] - frame["x"]) / frame["width"], (middle[1] - frame["y"]) / frame["height"]
 
 
 def enter_as(server: Server, page: Page, name: str) -> Page:
