@@ -70,7 +70,7 @@ class ImageSet(Base):
     priority: Mapped[int] = mapped_column(default=0)  # higher first
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     cancelled_at: Mapped[datetime | None]
-    locked_at: Mapped[datetime | None]  # from then on no decision changes
+    locked_at: Mapped[datetime | None] = mapped_column(index=True)  # from then on no decision changes
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
 
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
@@ -134,12 +134,19 @@ class Image(Base):
         Index("ix_images_shown_decision_id", "shown", "decision", "id"),
         Index("ix_images_facets", "shown", "decision", "style_id", "campaign_id", "owner_id", "finished_at"),
         Index("ix_images_shown_set_id_decision", "shown", "set_id", "decision"),
+        # A review goes from place to place.
+        Index("ix_images_shown_set_id_position", "shown", "set_id", "position"),
+        Index("ix_images_shown_decision_set_id_position", "shown", "decision", "set_id", "position"),
+        Index("ix_images_shown_campaign_id_set_id_position", "shown", "campaign_id", "set_id", "position"),
+        Index("ix_images_shown_style_id_set_id_position", "shown", "style_id", "set_id", "position"),
+        Index("ix_images_shown_owner_id_set_id_position", "shown", "owner_id", "set_id", "position"),
         # Few, and asked for on every page: of those, who has approved is done with them.
         Index(
             "ix_images_partly_approved",
             "shown",
             "decision",  # named, though there is one, or SQLite would prefer an index that names it
-            "id",
+            "approvals",
+            "set_id",
             sqlite_where=text("approvals > 0 AND decision IS NULL"),
         ),
     )

@@ -1,16 +1,30 @@
 """Reading what is to be reviewed, and what people said of a picture.
 
-A person's queue is what is shown, has no outcome yet, and has no decision of theirs that stands: where two people must
-approve, one who has is done with it. Everything is asked so that an index answers it, however many pictures there are.
+A person's queue is what is shown in a set that is not locked, has no outcome yet, and has no decision of theirs that
+stands: where two people must approve, one who has is done with it. A review goes from set to set, and in each from
+place to place. Everything is asked so that an index answers it, however many pictures there are.
 """
 
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal_column, not_, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.accounts.queries import signed_in
@@ -37,6 +51,7 @@ from app.sets.queries import NOT_REVIEWED, TO_REVIEW, mosaics
 from app.sets.stack import BEING_MADE_AGAIN
 
 OPEN = (Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)  # one at a time, an index finds them
+UNLOCKED = Image.set_id.not_in(select(ImageSet.id).where(ImageSet.locked_at.is_not(None)))
 
 
 @dataclass(frozen=True)
@@ -59,13 +74,16 @@ class StripRow:
     prompt: str
     decision: Verdict | None
     approvals: int
+    needed: int  # by its own campaign
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Where a picture stands in a review. Ids, None where there is none."""
+    """Where a picture stands in a review: by its place, so that all versions stand where the shown one does. Ids, None
+    where there is none.
+    """
 
-    place: int  # 1, 2, ...
+    place: int | None  # 1, 2, ...; None for a place that the review does not go through
     total: int
     previous_id: int | None
     next_id: int | None
@@ -100,7 +118,7 @@ class ScopeOptions:
 
 def pending_count(session: Session, user: User, scope: Scope | None = None) -> int:
     """How many pictures wait for `user`'s decision, those whose decision was withdrawn among them."""
-    pictures = _pictures(user, scope or Scope()).with_only_columns(func.count())
+    pictures = _pictures(user, scope or Scope()).where(UNLOCKED).with_only_columns(func.count())
     waiting = sum(session.scalar(pictures.where(open_)) or 0 for open_ in OPEN)
     # A literal, so that SQLite sees that its small index of such pictures fits.
     partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user))
@@ -119,27 +137,34 @@ def strip(session: Session, user: User, set_id: int, around: int, limit: int = 2
 def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Neighbours:
     """Where `image_id` stands among the pictures of a review."""
     pictures = _pictures(user, scope)
-    earlier, later = Image.id < image_id, Image.id > image_id
+    here, place = _place_of(session, image_id), _place(scope)
+    earlier, later = pictures.where(place < here), pictures.where(place > here)
 
-    def one(statement: Select[Image], value: ColumnElement[int]) -> int | None:
-        return session.scalar(statement.with_only_columns(value))
+    def count(statement: Select[Image]) -> int:
+        return session.scalar(statement.with_only_columns(func.count())) or 0
+
+    def first(statement: Select[Image], *order: Any) -> int | None:
+        return session.scalar(statement.with_only_columns(Image.id).order_by(*order).limit(1))
 
     return Neighbours(
-        place=(one(pictures.where(earlier), func.count()) or 0) + 1,
-        total=one(pictures, func.count()) or 0,
-        previous_id=one(pictures.where(earlier), func.max(Image.id)),
-        next_id=one(pictures.where(later), func.min(Image.id)),
+        place=count(earlier) + 1 if count(pictures.where(place == here)) else None,
+        total=count(pictures),
+        previous_id=first(earlier, Image.set_id.desc(), Image.position.desc()),
+        next_id=first(later, Image.set_id, Image.position),
         next_open_id=next_open(session, user, scope, image_id),
     )
 
 
-def next_open(session: Session, user: User, scope: Scope, after: int = 0) -> int | None:
+def next_open(session: Session, user: User, scope: Scope, after: int | None = None) -> int | None:
     """The next picture in a person's queue, from the start again after the last; None when they are done.
 
     The picture `after` itself is never the next.
     """
-    later, earlier = Image.id > after, Image.id < after
-    return _first_open(session, user, scope, later) or _first_open(session, user, scope, earlier)
+    if after is None:
+        return _first_open(session, user, scope)
+    here, place = _place_of(session, after), _place(scope)
+    later = _first_open(session, user, scope, place > here)
+    return later or _first_open(session, user, scope, place <= here, Image.id != after)
 
 
 def tally(session: Session, user: User, scope: Scope) -> dict[str, int]:
@@ -170,13 +195,30 @@ def campaigns(session: Session, user: User) -> list[Campaign]:
 
 def waits_for(user: User) -> ColumnElement[bool]:
     """A condition for the pictures in `user`'s queue."""
-    return and_(Image.shown, TO_REVIEW, or_(Image.approvals == 0, not_(_decided_by(user))))
+    return and_(Image.shown, TO_REVIEW, UNLOCKED, or_(Image.approvals == 0, not_(_decided_by(user))))
 
 
 def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElement[bool]) -> int | None:
-    mine = _pictures(user, scope).where(or_(Image.approvals == 0, not_(_decided_by(user))), *which)
-    firsts = (mine.where(open_).with_only_columns(Image.id).order_by(Image.id).limit(1) for open_ in OPEN)
-    return min(filter(None, (session.scalar(first) for first in firsts)), default=None)
+    """In the order of places."""
+    unlocked = _pictures(user, scope).where(UNLOCKED, *which)
+    mine = unlocked.where(or_(Image.approvals == 0, not_(_decided_by(user))))
+    ordered = mine.with_only_columns(Image.set_id, Image.position, Image.id).order_by(Image.set_id, Image.position)
+    firsts = (session.execute(ordered.where(open_).limit(1)).first() for open_ in OPEN)
+    found = min(map(tuple, filter(None, firsts)), default=None)
+    return found[-1] if found else None
+
+
+def _place(scope: Scope) -> ColumnElement[Any]:
+    """What the pictures of a review are ordered by, for an index that has them in that order. Not for one set: its few
+    pictures are found at once, while a range of places would have all sets before it.
+    """
+    return tuple_(Image.set_id if scope.set_id is None else Image.set_id + 0, Image.position)
+
+
+def _place_of(session: Session, image_id: int) -> ColumnElement[Any]:
+    """Where a picture lies, to be compared with `_place`."""
+    row = session.execute(select(Image.set_id, Image.position).where(Image.id == image_id)).one()
+    return tuple_(*map(literal, row))
 
 
 def _decided_by(user: User) -> ColumnElement[bool]:
@@ -484,4 +526,5 @@ def _pictures(user: User, scope: Scope) -> Select[Image]:
 
 def _rows(session: Session, statement: Select[Image]) -> list[StripRow]:
     columns = Image.id, Image.set_id, Image.position, Image.prompt, Image.decision, Image.approvals
-    return [StripRow(*row) for row in session.execute(statement.with_only_columns(*columns))]
+    chosen = statement.join(Campaign).with_only_columns(*columns, Campaign.approvals_needed)
+    return [StripRow(*row) for row in session.execute(chosen)]

@@ -101,6 +101,53 @@ def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Fa
     assert queries.next_open(session, one, Scope()) == a.id
 
 
+def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_set: ImageSet) -> None:
+    user, owner = make.user(Role.REVIEWER), image_set.owner
+    open_set = make.finished_set(owner, image_set.style_version.style, campaign=image_set.campaign.name)
+    service.lock(session, owner, image_set.id)
+    session.flush()
+    first, second = ids(open_set)
+    for scope in (Scope(), *scopes(image_set)[1:4]):
+        assert queries.pending_count(session, user, scope) == 2
+        assert queries.next_open(session, user, scope) == first
+        assert queries.next_open(session, user, scope, second) == first
+    assert queries.pending_count(session, user, Scope(image_set.id)) == 0
+    assert queries.next_open(session, user, Scope(image_set.id)) is None
+    assert kinds(session, user) == [("review", open_set.id)]
+
+
+def test_a_review_goes_from_place_to_place(session: Session, make: Factory, image_set: ImageSet) -> None:
+    """A picture that was made again stays where it was, and its older versions stand there too."""
+    user, (a, b, c, d, _) = make.user(Role.REVIEWER), ids(image_set)
+    after = make.finished_set(campaign="Another").images[0].id
+    again = made_again(session, image_set.images[2]).id
+    for scope in (Scope(), *scopes(image_set)):
+        total = 7 if scope == Scope() else 5
+        for version in (c, again):
+            found = queries.neighbours(session, user, scope, version)
+            assert (found.place, found.total, found.previous_id, found.next_id) == (3, total, b, d)
+            assert found.next_open_id == d
+        assert queries.next_open(session, user, scope, b) == again
+        assert queries.neighbours(session, user, scope, b).next_id == again
+        assert queries.neighbours(session, user, scope, a).previous_id is None
+    assert queries.neighbours(session, user, Scope(image_set.id), after).place is None, "outside"
+
+
+def test_the_newer_version_is_next_after_the_older_one(session: Session, make: Factory) -> None:
+    image_set, user = make.finished_set(prompts="a\nb"), make.user(Role.REVIEWER)
+    make.decide(image_set.images[1])
+    again = made_again(session, image_set.images[0])
+    assert queries.next_open(session, user, Scope(image_set.id), image_set.images[0].id) == again.id
+
+
+def test_the_strip_counts_by_each_pictures_own_campaign(session: Session, make: Factory, image_set: ImageSet) -> None:
+    other = make.finished_set(campaign="Winter")
+    service.set_approvals(session, make.user(Role.MANAGER), other.campaign_id, 3)
+    image_set.images[1].campaign_id = other.campaign_id
+    session.flush()
+    assert [row.needed for row in queries.strip(session, make.user(), image_set.id, 1)] == [1, 3, 1, 1, 1]
+
+
 def test_strip_around_a_picture(session: Session, make: Factory) -> None:
     image_set, user = make.finished_set(prompts="a fox\n" * 12), make.user(Role.REVIEWER)
     rows = queries.strip(session, user, image_set.id, around=7, limit=6)
@@ -158,6 +205,7 @@ def test_the_queue_is_read_by_indexes(session: Session, make: Factory, image_set
         for scope in (Scope(), *scopes(image_set)):
             queries.pending_count(reading, user, scope)
             queries.next_open(reading, user, scope, 2)
+            queries.neighbours(reading, user, scope, 2)
             queries.tally(reading, user, scope)
     with database.read() as reading:
         for statement in seen:

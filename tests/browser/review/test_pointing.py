@@ -73,8 +73,9 @@ def test_a_pin_is_seen_after_moving_to_another_picture(enter: Callable[..., Page
 def centre(mark: Locator) -> tuple[float, float]:
     """Where in the picture something is drawn, as shares of its sides."""
     box, frame = mark.bounding_box(), mark.page.locator("[data-frame]").bounding_box()
-    assert box and box["width"] > 20, "it is drawn"
+    assert box
     assert frame
+    assert box["width"] > 20, "it is drawn"
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     return (middle[0] - frame["x"]) / frame["width"], (middle[1] - frame["y"]) / frame["height"]
 
