@@ -49,14 +49,19 @@ def sign_in_page(request: Request) -> Response:
     """Where somebody goes who is not signed in, and comes back from afterwards."""
     if "hx-request" in request.headers:
         # A redirect would be followed by the script's fetch, and the sign-in page put into the middle of this one.
-        here = urlsplit(request.headers.get("hx-current-url", "/"))
-        return PlainTextResponse("Sign in first.", 401, {"HX-Redirect": f"/login?next={quote(here.path)}"})
+        back = sign_in_url(request.headers.get("hx-current-url", "/"))
+        return PlainTextResponse("Sign in first.", 401, {"HX-Redirect": back})
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse("Sign in first.", 401)
     if request.method not in SAFE_METHODS:
         return RedirectResponse("/login", 303)
-    here = urlsplit(str(request.url))
-    return RedirectResponse(f"/login?next={quote(here.path + (f'?{here.query}' if here.query else ''))}", 303)
+    return RedirectResponse(sign_in_url(str(request.url)), 303)
+
+
+def sign_in_url(address: str) -> str:
+    """The sign-in page that leads back to an address of ours."""
+    here = urlsplit(address)
+    return f"/login?next={quote(here.path + (f'?{here.query}' if here.query else ''))}"
 
 
 def add_error_pages(app: FastAPI) -> None:

@@ -82,14 +82,17 @@ def review(
 
 @router.post("/images/{image_id}/decision")
 def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
-    """Decide, and show the next picture that waits, or the page `from` which it was decided.
+    """Decide, with the comment that was being written, if any, and show the next picture that waits, or the page `from`
+    which it was decided.
 
-    Who was too late sees the picture as it is now, and can decide on that.
+    Who was too late sees the picture as it is now, and can decide on that; then the comment was not kept either.
     """
     scope, back = scope_in(form), back_from(form)
     seen, verdict = whole(form, "seen"), text(form, "verdict")
     try:
         with app.database.write() as session:
+            if body := text(form, "body").strip():
+                service.comment(session, me, image_id, body, share(form, "x"), share(form, "y"))
             decision = service.decide(session, me, image_id, verdict, seen, text(form, "reason"))
             session.flush()
             following = queries.next_open(session, me, scope, image_id)

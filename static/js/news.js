@@ -35,7 +35,8 @@ export function takeParts(page) {
   return !open.length;
 }
 
-function renew(old, fresh) {
+// Put a part in place anew; what stays in it is the same element as before.
+export function renew(old, fresh) {
   for (const details of fresh.querySelectorAll("details[id]")) {
     details.open = document.getElementById(details.id)?.open ?? false;
   }
@@ -91,11 +92,8 @@ async function ask() {
 }
 
 async function answer() {
-  const { image, known } = room().dataset;
-  const url = new URL(location.href);
-  url.searchParams.delete("undo");
-  url.searchParams.set("image", image);
-  url.searchParams.set("known", known);
+  const url = new URL(room().dataset.url, location.href);
+  url.searchParams.set("known", room().dataset.known);
   try {
     const response = await fetch(url, { headers: { Accept: "text/html" } });
     return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;

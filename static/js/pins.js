@@ -29,14 +29,18 @@ function place({ x, y }) {
   const form = composer();
   form.querySelector("[data-x]").value = x.toFixed(4);
   form.querySelector("[data-y]").value = y.toFixed(4);
-  form.querySelector("[data-aim-words]").textContent = `${percent(x)}, ${percent(y)}`;
-  form.querySelector("[data-unpin]").hidden = false;
-  draw({ x, y });
+  showPin({ x, y });
   stopAiming();
   form.querySelector("textarea").focus();
 }
 
-function unpin() {
+function showPin({ x, y }) {
+  composer().querySelector("[data-aim-words]").textContent = `${percent(x)}, ${percent(y)}`;
+  composer().querySelector("[data-unpin]").hidden = false;
+  draw({ x, y });
+}
+
+export function unpin() {
   const form = composer();
   for (const field of form.querySelectorAll("[data-x], [data-y]")) field.value = "";
   form.querySelector("[data-aim-words]").textContent = "Pin";
@@ -126,5 +130,8 @@ for (const name of ["focusin", "pointerover"]) {
 // Another picture, or the comment was sent.
 export function enterPins() {
   stopAiming();
-  if (composer() && !composer().querySelector("[data-x]").value) unpin();
+  if (!composer()) return;
+  const point = pinned();
+  if (point) showPin(point);
+  else unpin();
 }

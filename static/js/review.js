@@ -3,9 +3,10 @@
 // the server is told; reasons by number, the surround by U, swiping, and the film strip that follows. What others do
 // meanwhile is in news.js.
 
-import { enterPins } from "./pins.js";
+import { forgetDraft, keepDrafts, putDraftsBack } from "./drafts.js";
+import { enterPins, unpin } from "./pins.js";
 import "./mentions.js";
-import { enterNews, startNews, takeParts } from "./news.js";
+import { enterNews, renew, startNews, takeParts } from "./news.js";
 import { reasonKey } from "./reasons.js";
 import { nextSurround } from "./surround.js";
 import { enterZoom, isZoomed, zoomKey } from "./zoom.js";
@@ -41,6 +42,7 @@ async function fetched(url) {
 }
 
 function enter() {
+  putDraftsBack();
   enterZoom();
   enterPins();
   enterNews();
@@ -63,6 +65,7 @@ function replace(old, fresh) {
 }
 
 function show(page, url) {
+  keepDrafts();
   replace(room(), document.importNode(page.getElementById("room"), true));
   document.title = page.title;
   history.replaceState(history.state, "", url);
@@ -76,7 +79,8 @@ let deciding = Promise.resolve(); // ends when the latest decision was answered
 let turns = 0;
 
 async function decide(form, submitter) {
-  const body = new URLSearchParams(new FormData(form, submitter));
+  const comment = written();
+  const body = new URLSearchParams([...new FormData(form, submitter), ...(comment ? fieldsOf(comment) : [])]);
   const turn = ++turns;
   const answer = sent.then(() => post(form.action, body));
   sent = answer.catch(() => {});
@@ -92,9 +96,10 @@ async function decide(form, submitter) {
   }
   const next = room().dataset.image;
   try {
-    take(await answer, turn, next);
+    if (take(await answer, turn, next) && comment) forgetDraft(comment);
   } catch (error) {
     unsettled.clear();
+    keepDrafts();
     room().replaceWith(before.room);
     document.title = before.title;
     history.replaceState(history.state, "", before.url);
@@ -104,10 +109,19 @@ async function decide(form, submitter) {
   }
 }
 
+// The field of a comment that is being written: it goes along with the decision.
+function written() {
+  const field = document.querySelector("#composer textarea");
+  return field.value.trim() ? field : null;
+}
+
+const fieldsOf = ({ form }) => ["body", "x", "y"].map((name) => [name, form.elements[name].value]);
+
 async function post(action, body) {
   let response;
   try {
-    response = await fetch(action, { method: "POST", body, headers: { "HX-Request": "true", Accept: "text/html" } });
+    const headers = { "HX-Request": "true", "HX-Current-URL": location.href, Accept: "text/html" };
+    response = await fetch(action, { method: "POST", body, headers });
   } catch {
     throw new Error("The server could not be reached, so nothing was decided. Try again in a moment.");
   }
@@ -119,22 +133,62 @@ async function post(action, body) {
   return { page, url: response.url };
 }
 
-// What the server answered: the room after the decision, or with the picture as somebody else left it.
+// What the server answered: the room after the decision, or with the picture as somebody else left it. True when it decided.
 function take({ page, url }, turn, next) {
   const refused = page.querySelector("#toasts .toast--bad");
-  if (!refused && turn !== turns) return; // a later decision's answer is still to come
-  document.getElementById("toasts").replaceChildren(...document.importNode(page.getElementById("toasts"), true).childNodes);
-  window.htmx.process(document.getElementById("toasts"));
+  if (!refused && turn !== turns) return true; // a later decision's answer is still to come
+  showToasts(page);
   unsettled.clear();
   const here = room().dataset.image;
-  if (!refused && page.getElementById("room").dataset.image === here) freshen(page, url);
+  if (page.getElementById("room").dataset.image === here) freshen(page, url);
   else if (refused || here === next) show(page, url);
+  return !refused;
 }
 
+function showToasts(page) {
+  const toasts = document.getElementById("toasts");
+  toasts.replaceChildren(...document.importNode(page.getElementById("toasts"), true).childNodes);
+  window.htmx.process(toasts);
+}
+
+// The same picture, with what is new of it.
 function freshen(page, url) {
   takeParts(page);
   history.replaceState(history.state, "", url);
   enter();
+}
+
+// What htmx asked for and was answered: another picture is its own to show, which keeps the old one until the new one has
+// come; of the same picture what changed is taken over, so that everything else stays open and as it is written.
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx, tasks } = event.detail;
+  if (tasks.find(({ type }) => type === "main")?.target !== room()) return;
+  const page = parsed(ctx.text);
+  const fresh = page.getElementById("room");
+  if (fresh && fresh.dataset.image !== room().dataset.image) {
+    keepDrafts();
+    return;
+  }
+  event.preventDefault();
+  if (!fresh) { // a form that was refused
+    say(page.querySelector("[data-error-sentence]").textContent);
+    return;
+  }
+  if (!page.querySelector("#toasts .toast--bad")) clear(ctx.sourceElement, page);
+  showToasts(page);
+  freshen(page, ctx.response.raw.url);
+});
+
+// What a form said was taken: it is as it was before, and folded if it was unfolded for that.
+function clear(form, page) {
+  const field = form.querySelector("textarea[data-mentions]");
+  const fold = form.closest(".reply, .again-fold");
+  if (field) forgetDraft(field);
+  if (form.id === "composer") {
+    unpin();
+    renew(form, page.getElementById("composer"));
+  } else if (form.id === "again-form") replace(fold, document.importNode(page.getElementById(fold.id), true));
+  else if (fold) fold.open = false;
 }
 
 // Before htmx, which would wait for the server.

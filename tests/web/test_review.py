@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from html import unescape
+from urllib.parse import unquote
 
 import pytest
 
@@ -152,6 +153,29 @@ def test_partial_approvals_are_said_everywhere(
     assert f"/images/{image_ids[1]}.png" in reviewer.get("/review?set=1").text, "it has left the reviewer's queue"
     decide(manager, image_ids[0], "approved", seen_in(manager.get(here).text))
     assert outcomes(server)[0] == (Verdict.APPROVED, 2)
+
+
+def test_a_comment_goes_with_the_decision_or_not_at_all(
+    server: Server, reviewer: Browser, image_ids: list[int]
+) -> None:
+    form = {"verdict": "rejected", "seen": "", "scope": "set=1", "body": "The ear", "x": "0.3", "y": "0.4"}
+    path = f"/images/{image_ids[0]}/decision"
+    for wrong in ({"reason": ""}, {"reason": REASON, "x": "2"}):
+        assert reviewer.post(path, data=form | wrong).headers["location"] == f"/review?set=1&image={image_ids[0]}"
+        with server.parts.database.read() as session:
+            assert session.query(Thread).count() == session.query(Decision).count() == 0
+    reviewer.post(path, data=form | {"reason": REASON})
+    with server.parts.database.read() as session:
+        assert [(each.x, each.comments[0].body) for each in session.query(Thread)] == [(0.3, "The ear")]
+        assert session.query(Decision).count() == 1
+
+
+def test_who_is_signed_out_while_deciding_comes_back_to_the_picture(server: Server, image_ids: list[int]) -> None:
+    with Browser(server.url) as stranger:
+        here = f"{server.url}/review?set=1&image={image_ids[1]}"
+        answer = stranger.post("/images/1/decision", headers={"HX-Request": "true", "HX-Current-URL": here})
+    assert answer.status_code == 401
+    assert unquote(answer.headers["hx-redirect"]) == f"/login?next=/review?set=1&image={image_ids[1]}"
 
 
 # Locks

@@ -1,0 +1,152 @@
+"""What is being written goes with the decision, waits while one looks elsewhere, stays when something else is sent."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from app.models import Role
+from app.reviews import service
+from tests.browser.review.room import HIDE, ahead, both, dock, shown, tally
+from tests.web.server import Server, making
+
+
+def field(page: Page) -> Locator:
+    return page.locator("#composer textarea")
+
+
+def pin_and_write(page: Page, words: str) -> None:
+    """At 40 % from the left and 50 % from the top; then the keys are the room's again."""
+    page.keyboard.press("p")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+    page.keyboard.type(words)
+    page.keyboard.press("Escape")
+
+
+def test_a_comment_goes_with_the_decision(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter()
+    shown(page, 1)
+    ahead(page)
+    expect(dock(page)).to_contain_text("Moves on to the next picture")
+    pin_and_write(page, "The ear is gone")
+    expect(dock(page).get_by_text("Sends your comment and moves on")).to_be_visible()
+    page.keyboard.press("c")
+    shown(page, 2)
+    expect(field(page)).to_have_value("")
+    expect(dock(page).get_by_text("Sends your comment and moves on")).to_be_hidden()
+    page.keyboard.press("ArrowLeft")
+    shown(page, 1)
+    expect(page.locator("#thread-1")).to_contain_text("The ear is gone")
+    expect(page.locator("#pin-1 > svg")).to_have_attribute("x", "40.0%")
+    expect(dock(page).locator(".standing li")).to_have_count(1)
+    expect(field(page)).to_have_value("")
+    assert not problems
+
+
+def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page], problems: list[str]) -> None:
+    one, two = both(enter)
+    two.evaluate(HIDE, "hidden")  # so that it does not hear of it
+    one.keyboard.press("c")
+    expect(tally(one)).to_contain_text("4 to go")
+    pin_and_write(two, "The ear is gone")
+    two.keyboard.press("a")
+    expect(two.get_by_text("Ito Kenji asked for changes to this picture meanwhile")).to_be_visible()
+    shown(two, 1)
+    expect(field(two)).to_have_value("The ear is gone")
+    expect(two.locator("[data-x]")).to_have_value("0.4000")
+    expect(two.locator(".thread")).to_have_count(0)
+    two.keyboard.press("a")
+    shown(two, 2)
+    two.keyboard.press("ArrowLeft")
+    expect(two.locator("#thread-1")).to_contain_text("The ear is gone")
+    assert not problems
+
+
+def test_drafts_wait_for_ones_return(server: Server, enter: Callable[..., Page], problems: list[str]) -> None:
+    with making(server) as make:
+        service.comment(make.session, make.user(), 1, "Is this ear right?")
+    page = enter()
+    shown(page, 1)
+    page.locator("#thread-1 summary").press("Enter")
+    answer = page.get_by_role("textbox", name="Reply")
+    answer.fill("No")
+    answer.press("Escape")
+    pin_and_write(page, "Brighter")
+    for away, back, other in (("ArrowRight", "ArrowLeft", 2), ("n", "ArrowLeft", 2)):
+        page.locator("body").press(away)
+        shown(page, other)
+        expect(field(page)).to_have_value("")
+        expect(page.locator("[data-draft]")).to_be_hidden()
+        page.keyboard.press(back)
+        shown(page, 1)
+        expect(field(page)).to_have_value("Brighter")
+        expect(page.locator("[data-x]")).to_have_value("0.4000")
+        expect(page.locator("[data-draft]")).to_be_visible()
+        expect(answer).to_have_value("No")
+        expect(answer).to_be_visible()
+    page.keyboard.press("v")
+    page.wait_for_url(re.compile("/compare"))
+    page.get_by_role("link", name="Back").press("Enter")
+    shown(page, 1)
+    expect(field(page)).to_have_value("Brighter")
+    field(page).press("Control+Enter")
+    expect(page.locator("#thread-2")).to_contain_text("Brighter")
+    expect(field(page)).to_have_value("")
+    expect(page.locator("[data-x]")).to_have_value("")
+    expect(answer).to_have_value("No")
+    page.reload()
+    expect(field(page)).to_have_value("")
+    assert not problems
+
+
+def test_what_is_open_stays_open_when_something_else_is_sent(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter(Role.MANAGER)
+    shown(page, 1)
+    page.keyboard.press("e")
+    prompt = page.locator("#again-form textarea")
+    prompt.fill("a red fox")
+    page.get_by_role("textbox", name="Comment").fill("The ear is gone")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#thread-1")).to_contain_text("The ear is gone")
+    expect(prompt).to_be_visible()
+    expect(prompt).to_have_value("a red fox")
+    page.get_by_role("button", name="Resolve").press("Enter")
+    expect(page.get_by_text("1 resolved")).to_be_visible()
+    expect(prompt).to_have_value("a red fox")
+    page.get_by_role("button", name="Make again").press("Enter")
+    expect(page.get_by_role("heading", name="Versions 2")).to_be_visible()
+    expect(prompt).to_be_hidden()
+    expect(prompt).to_have_value("a fox")
+    assert not problems
+
+
+def test_a_comment_without_words_leaves_the_room_as_it_is(enter: Callable[..., Page]) -> None:
+    page = enter()
+    shown(page, 1)
+    field(page).fill("  ")
+    field(page).press("Control+Enter")
+    expect(page.get_by_text("Write what you want to say.")).to_be_visible()
+    shown(page, 1)
+    expect(field(page)).to_have_value("  ")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_refused_version_keeps_the_room_and_its_news(server: Server, enter: Callable[..., Page], own: bool) -> None:
+    page, other = enter(Role.MANAGER), enter(Role.REVIEWER, "佐藤 美咲")
+    shown(page, 1)
+    here, title = page.url, page.title()
+    page.keyboard.press("e")
+    form = page.locator("#again-form")
+    form.get_by_text("This:" if own else "Same").click()
+    if own:
+        form.get_by_label("Seed of your own").fill("many")
+    form.get_by_role("button", name="Make again").press("Enter")
+    expect(form.locator("#seed-error")).to_be_visible()
+    expect(form.get_by_label("Seed of your own") if own else form.get_by_label("Same")).to_be_focused()
+    assert (page.url, page.title()) == (here, title)
+    shown(other, 1)
+    other.keyboard.press("a")
+    expect(dock(page).locator(".standing li")).to_have_count(1)
+    expect(form.locator("#seed-error")).to_be_visible()
