@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.errors import UserError
 from app.exports import certificates, manifest, provenance, queries, service
-from app.exports.archive import Archive, Member
+from app.exports.archive import Archive
 from app.exports.certificates import Identity
 from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
@@ -181,12 +181,10 @@ class Preparer:
             if export.lost == export.total:
                 raise UserError("All files of these pictures are lost from the server; restore them from a backup.")
             self._write_extras(session, export, facts, options, identity)
-            suffix = options.file_format.suffix
-            rows = queries.members(session, export_id)
-            members = [Member(name, self.store.picture(key, suffix), *sizes) for name, key, *sizes in rows]
+            pictures = service.pictures(session, export, self.store)
             beside = service.extras(export_id, self.store)
-        length = Archive([*members, *beside], export.created_at).length
-        told = [(row[0], row[1]) for row in rows] + [(each.name, each.crc32) for each in beside]
+        length = Archive([*pictures, *beside], export.created_at).length
+        told = [(each.name, each.path.stem) for each in pictures] + [(each.name, each.crc32) for each in beside]
         etag = hashlib.sha256(json.dumps([str(export.created_at), length, told]).encode()).hexdigest()[:32]
         with self.database.write() as session:
             if ready := session.get(Export, export_id):
@@ -227,11 +225,13 @@ class Preparer:
             for folder in (self.store.root / "made").glob("*"):
                 if session.get(Export, whole_number(folder.name) or 0) is None:
                     rmtree(folder, ignore_errors=True)
-            for paths in queries.batched((self.store.root / "cache").glob("*/*"), queries.CHUNK):
-                used = queries.used_keys(session, [path.stem for path in paths])
+            for paths in queries.batched((self.store.root / "cache").glob("*/*/*"), queries.CHUNK):
+                used = queries.used_files(session, [path.stem for path in paths])
                 for path in paths:
                     if path.stem not in used and _is_old(path):
                         path.unlink(missing_ok=True)
+                        with suppress(OSError):  # others of the recipe are in it
+                            path.parent.rmdir()
 
 
 @dataclass(frozen=True)
@@ -247,14 +247,14 @@ class Maker:
     def make(self, row: FileRow) -> MadeFile:
         """The file of `row`: from the cache, or converted, signed and put there."""
         key = self._key(row)
-        path = self.store.picture(key, self.options.file_format.suffix)
-        data = _kept(path)
+        data = _kept(self.store.pictures(key))
         if not data:
             picture = self._picture(row)
             if not picture:
                 return MadeFile(row.position, None, None, None, None)
             data = self._signed(row, picture)
-            write_whole(path, data)
+            name = hashlib.sha256(data).hexdigest()
+            write_whole(self.store.picture(key, name, self.options.file_format.suffix), data)
         return MadeFile(row.position, key, len(data), hashlib.sha256(data).hexdigest(), crc32(data))
 
     def _picture(self, row: FileRow) -> Image.Image | None:
@@ -321,11 +321,14 @@ def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterat
     return chain.from_iterable(map(lines, queries.batched(queries.files(session, export_id), queries.CHUNK)))
 
 
-def _kept(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+def _kept(folder: Path) -> bytes:
+    """What was made by a recipe before, if it is what its name says; nothing otherwise."""
+    for path in sorted(folder.glob("*.*")):
+        with suppress(OSError):
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == path.stem:
+                return data
+    return b""
 
 
 def _is_old(path: Path) -> bool:

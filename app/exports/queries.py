@@ -114,6 +114,17 @@ class FileRow:
     campaign: str
 
 
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A file as the zip has it."""
+
+    name: str
+    key: str
+    sha256: str
+    bytes: int
+    crc32: int
+
+
 @dataclass(frozen=True)
 class DecisionRow:
     verdict: Verdict
@@ -387,14 +398,15 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
     return [FileRow(*tuple(row)) for row in rows]
 
 
-def members(session: Session, export_id: int) -> list[tuple[str, str, int, int]]:
-    """Name, key, bytes and CRC-32 of the files that are in the zip, in their order."""
+def members(session: Session, export_id: int) -> Iterator[MemberRow]:
+    """The files that are in the zip, in their order."""
     rows = session.execute(
-        select(ExportFile.name, ExportFile.key, ExportFile.bytes, ExportFile.crc32)
+        select(ExportFile.name, ExportFile.key, ExportFile.sha256, ExportFile.bytes, ExportFile.crc32)
         .where(ExportFile.export_id == export_id, ExportFile.lost == false())
         .order_by(ExportFile.position)
+        .execution_options(yield_per=CHUNK)
     )
-    return [(name, key or "", size or 0, checksum or 0) for name, key, size, checksum in rows]
+    return (MemberRow(name, key or "", sha256 or "", size or 0, crc32 or 0) for name, key, sha256, size, crc32 in rows)
 
 
 def set_ids(session: Session, export_id: int) -> list[int]:
@@ -435,9 +447,10 @@ def first_names(session: Session, export_id: int, limit: int = 3) -> list[str]:
     return list(session.scalars(statement.order_by(ExportFile.position).limit(limit)))
 
 
-def used_keys(session: Session, keys: Sequence[str]) -> set[str]:
-    """Those of `keys` that some export has a file of."""
-    return {key for key in session.scalars(select(ExportFile.key).where(ExportFile.key.in_(keys)).distinct()) if key}
+def used_files(session: Session, hashes: Sequence[str]) -> set[str]:
+    """Those of `hashes` that are of a file of some export."""
+    found = session.scalars(select(ExportFile.sha256).where(ExportFile.sha256.in_(hashes)).distinct())
+    return {sha256 for sha256 in found if sha256}
 
 
 def outdated(session: Session, before: datetime) -> list[Export]:

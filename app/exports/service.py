@@ -55,13 +55,21 @@ class Selection:
 
 
 class Store:
-    """Where exports keep files: `cache/` has pictures by their recipes, shared by all exports; `made/` the rest."""
+    """Where exports keep files: `cache/` has pictures by their recipes, shared by all exports; `made/` the rest.
+
+    The same recipe gives other bytes each time that it is signed. So a file is named by its content as well, in a
+    folder of its recipe: what one export counts on, another never writes over.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def picture(self, key: str, suffix: str) -> Path:
-        return self.root / "cache" / key[:2] / f"{key}{suffix}"
+    def pictures(self, key: str) -> Path:
+        """The folder of all files that were made by one recipe."""
+        return self.root / "cache" / key[:2] / key
+
+    def picture(self, key: str, sha256: str, suffix: str) -> Path:
+        return self.pictures(key) / f"{sha256}{suffix}"
 
     def folder(self, export_id: int) -> Path:
         """Of what lies beside the pictures of one export."""
@@ -209,16 +217,20 @@ def archive(session: Session, export: Export, store: Store) -> Archive:
         raise Conflict(f"This export could not be made. {export.error}")
     if export.state != ExportState.READY:
         raise Conflict("This export is still being made ready; its page shows how far it is.")
-    suffix = options_of(export).file_format.suffix
-    members = [
-        Member(name, store.picture(key, suffix), size, checksum)
-        for name, key, size, checksum in queries.members(session, export.id)
-    ]
-    members += extras(export.id, store)
+    members = [*pictures(session, export, store), *extras(export.id, store)]
     made = Archive(members, export.created_at)
     if made.length != export.bytes or not all(_is_whole(member) for member in members):
         raise Conflict("Files of this export were cleared away. Open its page and make it ready again.")
     return made
+
+
+def pictures(session: Session, export: Export, store: Store) -> list[Member]:
+    """The picture files that are in the zip, in their order."""
+    suffix = options_of(export).file_format.suffix
+    return [
+        Member(row.name, store.picture(row.key, row.sha256, suffix), row.bytes, row.crc32)
+        for row in queries.members(session, export.id)
+    ]
 
 
 def extras(export_id: int, store: Store) -> list[Member]:

@@ -5,8 +5,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -289,14 +291,42 @@ def test_a_picture_is_converted_once(session: Session, make: Factory, preparer: 
     make.decide(image_set.images[0])
     cache = preparer.store.root / "cache"
     first = ready(user, set_id=image_set.id)
-    (kept,) = cache.glob("*/*")
+    (kept,) = cache.glob("*/*/*")
     written = kept.stat().st_mtime_ns
     make.decide(image_set.images[1])
     second = ready(user, ExportOptions(template="{n}"), set_id=image_set.id)
-    assert len(list(cache.glob("*/*"))) == 2
+    assert len(list(cache.glob("*/*/*"))) == 2
     assert kept.stat().st_mtime_ns == written
     old, new = unzipped(session, first, preparer), unzipped(session, second, preparer)
     assert old.read(old.namelist()[0]) == new.read("1.png")
+
+
+def test_what_is_signed_again_is_never_written_over_what_another_export_counts_on(
+    session: Session, make: Factory, preparer: Preparer, ready: Make, tmp_path: Path
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox\nan owl")
+    cache = preparer.store.root / "cache"
+    first = ready(user, set_id=image_set.id)
+    cache.rename(tmp_path / "away")
+    second = ready(user, ExportOptions(template="{n}"), set_id=image_set.id)
+    with pytest.raises(Conflict, match="cleared away"):
+        service.archive(session, first, preparer.store)
+    shutil.copytree(tmp_path / "away", cache, dirs_exist_ok=True)
+    assert len(list(cache.glob("*/*/*"))) == 4, "two files of each recipe, signed at two times"
+    for export in (first, second):
+        unzipped(session, export, preparer)
+
+
+def test_a_damaged_file_of_the_cache_is_not_taken(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    image_set = approved_set(make, user, prompts="a fox")
+    ready(user, set_id=image_set.id)
+    (kept,) = (preparer.store.root / "cache").glob("*/*/*")
+    kept.write_bytes(bytes(kept.stat().st_size))
+    unzipped(session, ready(user, ExportOptions(template="{n}"), set_id=image_set.id), preparer)
 
 
 def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
@@ -305,7 +335,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     export = ready(user, set_id=image_set.id)
     before = b"".join(service.archive(session, export, preparer.store).read()), export.etag
     assert b"".join(service.archive(session, export, preparer.store).read()) == before[0]
-    next((preparer.store.root / "cache").glob("*/*")).unlink()
+    next((preparer.store.root / "cache").glob("*/*/*")).unlink()
     with pytest.raises(Conflict, match="cleared away"):
         service.archive(session, export, preparer.store)
     service.prepare_again(session, user, export.id)
@@ -360,8 +390,8 @@ def test_old_exports_are_forgotten_unless_an_open_link_leads_to_them(
     for export in (old, shared):
         export.created_at = now() - timedelta(days=preparer.settings.export_days + 1)
     session.add(Share(export_id=shared.id, token_hash="-", made_by_id=user.id, expires_at=now() + timedelta(days=1)))
-    unused = preparer.store.picture("ab" * 32, ".webp")
-    unused.parent.mkdir()
+    unused = preparer.store.picture("ab" * 32, "cd" * 32, ".webp")
+    unused.parent.mkdir(parents=True)
     unused.touch()
     os.utime(unused, (0, 0))
     session.commit()
@@ -369,7 +399,7 @@ def test_old_exports_are_forgotten_unless_an_open_link_leads_to_them(
     session.expire_all()
     assert {export.id for export in session.scalars(select(Export))} == {shared.id, young.id}
     assert {path.name for path in (preparer.store.root / "made").iterdir()} == {str(shared.id), str(young.id)}
-    assert not unused.exists()
+    assert not unused.parent.exists()
     unzipped(session, young, preparer)
 
 

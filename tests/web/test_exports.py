@@ -204,7 +204,7 @@ def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: i
 
 def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
-    next((server.parts.exporter.store.root / "cache").glob("*/*")).unlink()
+    next((server.parts.exporter.store.root / "cache").glob("*/*/*")).unlink()
     assert "cleared away" in manager.get(f"/exports/{export.id}").text
     manager.post(f"/exports/{export.id}/again")
     wait_until_ready(server, export.id)
