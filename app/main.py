@@ -46,7 +46,7 @@ from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Parts
 from app.web.errors import add_error_pages, refusal
 from app.web.headers import SecurityHeaders
-from app.web.limits import BodyLimit, TryLimit
+from app.web.limits import Begun, BodyLimit, TryLimit
 from app.web.templating import STATIC, VersionedFiles, make_environment
 
 PAGES = (
@@ -97,6 +97,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         sign_in_tries=TryLimit(),
         exporter=Preparer(settings, database, files),
         share_tries=TryLimit(),
+        downloads=Begun(),
         checker=Checker(database),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.

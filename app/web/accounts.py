@@ -20,6 +20,7 @@ from app.web.deps import (
     Me,
     Parts,
     Read,
+    address_of,
     delete_session_cookie,
     parts_of,
     session_token,
@@ -88,10 +89,9 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 @router.post("/login")
 def sign_in(request: Request, app: App, form: Form) -> Response:
     email, next_page = text(form, "email"), inner_path(text(form, "next"))
-    address = request.client.host if request.client else ""
     try:
         # By both: a guesser elsewhere cannot lock anybody out, and one guesser cannot try every password.
-        if not app.sign_in_tries.allow(f"{service.normal_email(email)} {address}"):
+        if not app.sign_in_tries.allow(f"{service.normal_email(email)} {address_of(request)}"):
             raise Invalid("form", TOO_MANY_TRIES)
         with app.database.read() as session:
             user = service.authenticate(session, email, text(form, "password"))

@@ -22,7 +22,7 @@ from app.files import Files
 from app.models import Role, User
 from app.settings import Settings
 from app.text import whole_number
-from app.web.limits import TryLimit
+from app.web.limits import Begun, TryLimit
 
 
 class SignInNeeded(Exception):
@@ -43,6 +43,7 @@ class Parts:
     sign_in_tries: TryLimit
     exporter: Preparer
     share_tries: TryLimit
+    downloads: Begun
     checker: Checker
 
     @property
@@ -57,6 +58,11 @@ class Parts:
 
 def parts_of(request: Request) -> Parts:
     return cast(Parts, request.app.state.parts)
+
+
+def address_of(request: Request) -> str:
+    """From where a request came."""
+    return request.client.host if request.client else ""
 
 
 def session_token(request: Request) -> str:

@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from app.exports import queries, service
 from app.exports.archive import Archive
 from app.exports.options import ExportOptions
 from app.models import Export, ExportState, User
-from app.web.deps import App, Me, Parts
+from app.web.deps import App, Me, Parts, address_of
 from app.web.templating import see_other
 
 router = APIRouter()
@@ -42,12 +43,12 @@ def of_pictures(request: Request, app: App, me: Me, ids: Ids) -> Response:
     return at_once(request, app, me, image_ids=ids)
 
 
-@router.get("/exports/{export_id}/download.zip")
+@router.api_route("/exports/{export_id}/download.zip", methods=["GET", "HEAD"])
 def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
     with app.database.read() as session:
         export = queries.get(session, me, export_id)
         archive = service.archive(session, export, app.exporter.store)
-    return stream(request, export, archive, lambda: count(app, me, export))
+    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export))
 
 
 def at_once(
@@ -75,7 +76,7 @@ def at_once(
             archive = service.archive(session, export, app.exporter.store)
         except Conflict:
             return see_other(f"/exports/{export.id}")
-    return stream(request, export, archive, lambda: count(app, me, export))
+    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export))
 
 
 def count(app: Parts, me: User, export: Export) -> None:
@@ -83,32 +84,38 @@ def count(app: Parts, me: User, export: Export) -> None:
         service.downloaded(session, me, export)
 
 
-def stream(request: Request, export: Export, archive: Archive, begun: Callable[[], None]) -> Response:
-    """The zip, or the part of it that was asked for. `begun` is called when a download begins, not when one goes on.
+def stream(
+    request: Request, app: Parts, export: Export, archive: Archive, who: str, begun: Callable[[], None]
+) -> Response:
+    """The zip, or the part of it that was asked for; only the headers if that was all. `begun` is called when a
+    download of `who` begins, not when one goes on, nor for a probe.
 
     One range at a time, as browsers and download managers ask; of several, the whole zip is sent: RFC 9110 allows it.
     """
     etag = f'"{export.etag}"'
-    headers = {
-        "Accept-Ranges": "bytes",
-        "ETag": etag,
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(export.name)}.zip",
-    }
-    wanted = asked_range(request, etag, archive.length)
-    if wanted is None:
-        begun()
+    headers = {"Accept-Ranges": "bytes", "ETag": etag, "Content-Disposition": disposition(export)}
+    start, end, status = 0, archive.length, 200
+    if request.method == "HEAD":  # a range is for GET alone
         headers["Content-Length"] = str(archive.length)
-        return StreamingResponse(archive.read(), 200, headers, "application/zip")
-    start, end = wanted
-    if start >= end:
-        return Response(
-            status_code=416, headers={"Content-Range": f"bytes */{archive.length}", "Accept-Ranges": "bytes"}
-        )
-    if start == 0:
+        return Response(None, 200, headers, "application/zip")
+    if wanted := asked_range(request, etag, archive.length):
+        (start, end), status = wanted, 206
+        if start >= end:
+            headers = {"Content-Range": f"bytes */{archive.length}", "Accept-Ranges": "bytes"}
+            return Response(status_code=416, headers=headers)
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.length}"
+    if app.downloads.begins(f"{who} {export.etag} {address_of(request)}", end - start, archive.length):
         begun()
     headers["Content-Length"] = str(end - start)
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.length}"
-    return StreamingResponse(archive.read(start, end), 206, headers, "application/zip")
+    return StreamingResponse(archive.read(start, end), status, headers, "application/zip")
+
+
+def disposition(export: Export) -> str:
+    """To be saved under the export's name; in plain letters for programs that read no others, such as curl."""
+    plain = unicodedata.normalize("NFKD", export.name).encode("ascii", "ignore").decode()
+    plain = "-".join(filter(None, plain.split("-")))
+    name = f"export-{export.id}" if plain in ("", "approved") else plain  # nothing is left of 秋-approved
+    return f"attachment; filename*=UTF-8''{quote(export.name)}.zip; filename=\"{name}.zip\""
 
 
 def asked_range(request: Request, etag: str, length: int) -> tuple[int, int] | None:

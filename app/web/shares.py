@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app.errors import Forbidden, UserError
 from app.exports import queries, service, shares
 from app.models import ExportState, Share
-from app.web.deps import App, Form, Parts, text
+from app.web.deps import App, Form, Parts, address_of, text
 from app.web.downloads import stream
 from app.web.templating import page, see_other
 
@@ -18,7 +18,7 @@ COOKIE = "share"
 TOO_MANY_TRIES = "There were too many tries at this password; wait a minute, then try again."
 
 
-@router.get("/shared/{token}")
+@router.api_route("/shared/{token}", methods=["GET", "HEAD"])
 def show(request: Request, app: App, token: str) -> Response:
     with app.database.read() as session:
         return guest_page(request, app, queries.share(session, token), token)
@@ -28,9 +28,8 @@ def show(request: Request, app: App, token: str) -> Response:
 def unlock(request: Request, app: App, form: Form, token: str) -> Response:
     with app.database.read() as session:
         share = queries.share(session, token)
-    address = request.client.host if request.client else ""
     # By both, as at the sign-in: a guesser elsewhere cannot lock the guest out.
-    if not app.share_tries.allow(f"{share.id} {address}"):
+    if not app.share_tries.allow(f"{share.id} {address_of(request)}"):
         return guest_page(request, app, share, token, TOO_MANY_TRIES)
     try:
         shares.unlock(share, text(form, "password"))
@@ -51,7 +50,7 @@ def unlock(request: Request, app: App, form: Form, token: str) -> Response:
     return response
 
 
-@router.get("/shared/{token}/download.zip")
+@router.api_route("/shared/{token}/download.zip", methods=["GET", "HEAD"])
 def download(request: Request, app: App, token: str) -> Response:
     with app.database.read() as session:
         share = queries.share(session, token)
@@ -66,7 +65,7 @@ def download(request: Request, app: App, token: str) -> Response:
         with app.database.write() as session:
             shares.downloaded(session, share.id)
 
-    return stream(request, share.export, archive, begun)
+    return stream(request, app, share.export, archive, f"share {share.id}", begun)
 
 
 def guest_page(request: Request, app: Parts, share: Share, token: str, problem: str = "") -> Response:

@@ -9,7 +9,7 @@ import pytest
 
 from app.models import Act, AuditEvent, Export, ExportState, Role
 from app.web import downloads
-from tests.web.server import Browser, Server, making
+from tests.web.server import Browser, Server, making, share_link, shared_export
 
 
 @pytest.fixture
@@ -114,6 +114,71 @@ def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, ma
         event = session.query(AuditEvent).filter_by(act=Act.EXPORT).one()
         assert (event.user_id, event.subject, event.subject_id) == (manager.user.id, "image_sets", 1)
         assert session.query(Export).count() == 1
+
+
+def begun(server: Server) -> int:
+    with server.parts.database.read() as session:
+        return session.query(AuditEvent).filter(AuditEvent.act.in_([Act.EXPORT, Act.SHARE_DOWNLOAD])).count()
+
+
+@pytest.fixture
+def zip_path(server: Server, set_id: int) -> str:
+    export, _ = shared_export(server, set_id)
+    return f"/exports/{export.id}/download.zip"
+
+
+@pytest.mark.parametrize("asked", ["bytes=1-", "bytes=2048-", "bytes=-9999999"])
+def test_a_download_begins_wherever_it_begins(server: Server, manager: Browser, zip_path: str, asked: str) -> None:
+    manager.get(zip_path, headers={"range": asked})
+    assert begun(server) == 1
+    manager.get(zip_path)
+    assert begun(server) == 1, "the same person goes on"
+
+
+def test_a_probe_is_no_download_but_many_are(server: Server, manager: Browser, zip_path: str) -> None:
+    for first in (0, 0, 700):
+        manager.get(zip_path, headers={"range": f"bytes={first}-{first + 99}"})
+    assert begun(server) == 0
+    for first in range(0, 1000, 100):
+        manager.get(zip_path, headers={"range": f"bytes={first}-{first + 99}"})
+    assert begun(server) == 1, "it was fetched in pieces"
+
+
+def test_another_person_begins_another_download(
+    server: Server, manager: Browser, zip_path: str, sign_in: Callable[..., Browser]
+) -> None:
+    manager.get(zip_path)
+    sign_in(Role.ADMIN).get(zip_path)
+    assert begun(server) == 2
+
+
+def test_asking_for_the_headers_alone_counts_nothing(
+    server: Server, manager: Browser, anonymous: Browser, zip_path: str
+) -> None:
+    token, _ = share_link(server, 1)
+    for number, (browser, path) in enumerate(((manager, zip_path), (anonymous, f"/shared/{token}/download.zip"))):
+        head = browser.head(path, headers={"range": "bytes=5-"})
+        assert (head.status_code, head.content) == (200, b"")
+        assert begun(server) == number
+        whole = browser.get(path)
+        for name in ("content-length", "content-disposition", "etag", "accept-ranges", "content-type"):
+            assert head.headers[name] == whole.headers[name]
+    assert anonymous.head(f"/shared/{token}").status_code == 200
+    assert anonymous.head("/shared/unknown").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("Herbst Küche", "herbst-kuche-approved"), ("秋の食卓", "export-1"), ("Spring", "spring-approved")],
+)
+def test_programs_that_know_only_plain_letters_save_it_under_a_name_too(
+    server: Server, manager: Browser, name: str, plain: str
+) -> None:
+    with making(server) as make:
+        image_set = make.finished_set(prompts="a fox", name=name)
+        make.decide(image_set.images[0])
+    told = manager.get(f"/sets/{image_set.id}/approved.zip").headers["content-disposition"]
+    assert told.endswith(f'; filename="{plain}.zip"')
 
 
 # What stands in the way

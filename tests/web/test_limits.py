@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.datastructures import UploadFile
 
-from app.web.limits import BODY_BYTES, TryLimit
+from app.web.limits import BODY_BYTES, Begun, TryLimit
 from tests.factory import png
 from tests.web.server import Browser, Server
 
@@ -120,3 +120,19 @@ def test_a_long_key_takes_no_more_memory_than_a_short_one() -> None:
     limit = TryLimit()
     limit.allow("x" * 2**20)
     assert all(len(key) <= 32 for key in limit._times)
+
+
+def test_a_download_begins_once_until_it_was_left_alone_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("app.web.limits.monotonic", lambda: now)
+    begun = Begun(probe=100, seconds=3600, keys=2)
+    assert [begun.begins("a", size, 5000) for size in (1, 98, 1, 5000)] == [False, False, True, False]
+    assert begun.begins("b", 60, 60), "a file that is no larger than a probe"
+    now += 3000
+    assert not begun.begins("a", 5000, 5000)
+    now += 3000
+    assert not begun.begins("a", 5000, 5000), "it went on meanwhile"
+    now += 3601
+    assert begun.begins("a", 5000, 5000)
+    begun.begins("c", 1, 5000)
+    assert len(begun._seen) == 2
