@@ -61,6 +61,17 @@ def thin(number: float | None) -> str:
     return "" if number is None else f"{number:,}".replace(",", THIN_SPACE)
 
 
+def filesize(size: int | None) -> str:
+    """38_000_000 -> "36 MB"."""
+    if size is None:
+        return ""
+    for unit, factor in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
+        if size >= factor:
+            value = size / factor
+            return f"{value:.1f} {unit}".replace(".0 ", " ") if value < 10 else f"{value:.0f} {unit}"
+    return f"{size} bytes"
+
+
 def plural(number: int | None, word: str, words: str | None = None) -> str:
     """(3, "picture") -> "3 pictures"; "" for None."""
     return "" if number is None else f"{thin(number)} {word if number == 1 else words or word + 's'}"

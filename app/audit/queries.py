@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, or_, select
+from sqlalchemy import ColumnElement, String, cast, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.interfaces import LoaderOption
 
 from app import days
 from app.errors import Forbidden
-from app.models import Act, AuditEvent, Base, Image, Role, StyleVersion, User
+from app.models import Act, AuditEvent, Base, Export, Image, ImageSet, Role, Share, StyleVersion, User
 
 SYSTEM = 0  # where a person's id is asked for: Soroe itself, and strangers
 
 _NAMES: dict[str, Sequence[LoaderOption]] = {
     Image.__tablename__: [joinedload(Image.image_set)],
     StyleVersion.__tablename__: [joinedload(StyleVersion.style)],
+    Share.__tablename__: [joinedload(Share.export)],
 }
 
 
@@ -119,14 +120,27 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
     if wanted.act:
         found.append(_is_act(AuditEvent.act, wanted.act))
     if wanted.subject:
-        table, row_id = wanted.subject
-        found += [AuditEvent.subject == table, AuditEvent.subject_id == row_id]
+        found.append(_happened_to(*wanted.subject))
     if wanted.since:
         found.append(AuditEvent.at >= days.begin(wanted.since))
     if wanted.until and wanted.until < date.max:
         found.append(AuditEvent.at < days.begin(wanted.until + timedelta(days=1)))
     found += [_mentions(word) for word in wanted.q.split()]
     return found
+
+
+def _happened_to(table: str, row_id: int) -> ColumnElement[bool]:
+    """To a row itself; to an export also what was done with its links, to a set that it was downloaded in an export."""
+    itself = (AuditEvent.subject == table) & (AuditEvent.subject_id == row_id)
+    match table:
+        case Export.__tablename__:
+            by_link = AuditEvent.details["export"].as_integer() == row_id
+            return itself | ((AuditEvent.subject == Share.__tablename__) & by_link)
+        case ImageSet.__tablename__:
+            named = func.json_each(AuditEvent.details, "$.sets").table_valued("value").alias("named")
+            in_it = select(1).select_from(named).where(named.c.value == row_id).correlate(AuditEvent)
+            return itself | ((AuditEvent.act == Act.EXPORT) & exists(in_it))
+    return itself
 
 
 def _is_act(column: InstrumentedAttribute[Act], act: str) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """The record in words: "Mori Haruka approved picture 3 of Autumn table"."""
 
-from app.models import Act, AuditEvent, AuditHead, Base, Image, Invitation, StyleVersion, User
+from app.models import Act, AuditEvent, AuditHead, Base, Image, ImageSet, Invitation, Share, StyleVersion, User
+from app.text import filesize
 
 GROUPS = {  # by the first word of an act
     "account": "Accounts",
@@ -53,13 +54,13 @@ DID = {
     Act.THREAD_RESOLVE: "resolved a comment on",
     Act.THREAD_REOPEN: "opened again a comment on",
     Act.REASONS_CHANGE: "changed the reasons to reject",
-    Act.EXPORT: "downloaded what is approved of",
+    Act.EXPORT: "downloaded the export",
     Act.EXPORT_CREATE: "made the export",
     Act.EXPORT_DELETE: "deleted the export",
     Act.SHARE_CREATE: "made a link to the export",
     Act.SHARE_REVOKE: "revoked a link to the export",
-    Act.SHARE_DOWNLOAD: "downloaded by a link",
-    Act.SHARE_REFUSED: "was refused at the link",
+    Act.SHARE_DOWNLOAD: "downloaded by a link the export",
+    Act.SHARE_REFUSED: "was refused at a link to the export",
     Act.RIGHTS_SAVE: "stated the rights of",
     Act.RIGHTS_WITHDRAW: "withdrew the right to",
     Act.RIGHTS_RESTORE: "restored the right to",
@@ -97,6 +98,8 @@ def did(event: AuditEvent) -> str:
     act = Act(event.act)
     if act is Act.ACCOUNT_CREATE and about_self(event):
         return "made their own account"
+    if act is Act.EXPORT and event.subject == ImageSet.__tablename__:  # as it was written at first, set by set
+        return "downloaded what is approved of"
     detail, words = DID_EXACTLY.get(act, ("", {}))
     return words.get(event.details.get(detail), DID[act])
 
@@ -116,6 +119,8 @@ def name_of(row: Base | None) -> str:
             return f"picture {row.position} of {row.image_set.name}"
         case StyleVersion():
             return f"version {row.number} of {row.style.name}"
+        case Share():
+            return f"{row.export.name} for {row.note}" if row.note else row.export.name
     name = getattr(row, "name", None) or getattr(row, "original_name", None)
     return str(name or f"{row.__tablename__} {getattr(row, 'id', '')}".strip())
 
@@ -130,6 +135,10 @@ def more(event: AuditEvent) -> str:
 def _value(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == "bytes" and isinstance(value, int):
+        return filesize(value)
+    if name == "sets" and isinstance(value, list):
+        return str(len(value))
     if isinstance(value, list):
         return (" → " if name == "role" else ", ").join(map(str, value))
     return str(value)

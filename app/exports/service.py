@@ -245,10 +245,9 @@ def extras(export_id: int, store: Store) -> list[Member]:
 
 
 def downloaded(session: Session, user: User, export: Export) -> None:
-    """Write down that a download began, at each set that it has pictures of: they are handed over now."""
-    for set_id in queries.set_ids(session, export.id):
-        image_set = session.get_one(ImageSet, set_id)
-        record(session, user, Act.EXPORT, image_set, name=image_set.name, export=export.id, bytes=export.bytes)
+    """Write down that a download began, and of which sets: their pictures are handed over now."""
+    sets = queries.set_ids(session, export.id)
+    record(session, user, Act.EXPORT, export, name=export.name, sets=sets, bytes=export.bytes)
 
 
 def prepare_again(session: Session, user: User, export_id: int) -> Export:

@@ -5,19 +5,9 @@ from datetime import date, datetime
 
 from app import days
 from app.models import now
+from app.text import filesize as filesize  # of the pages' filters too
 
 JAPANESE = re.compile("[぀-鿿]")  # kana and kanji
-
-
-def filesize(size: int | None) -> str:
-    """38_000_000 -> "36 MB"."""
-    if size is None:
-        return ""
-    for unit, factor in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if size >= factor:
-            value = size / factor
-            return f"{value:.1f} {unit}".replace(".0 ", " ") if value < 10 else f"{value:.0f} {unit}"
-    return f"{size} bytes"
 
 
 def duration(seconds: float | None) -> str:

@@ -20,10 +20,12 @@ from app.models import (
     AuditEvent,
     Base,
     Campaign,
+    Export,
     Image,
     ImageSet,
     Reference,
     Role,
+    Share,
     StructureMap,
     Style,
     StyleVersion,
@@ -200,6 +202,10 @@ def path_of(thing: Base | None) -> str | None:
             return f"/subjects/{thing.handle}"
         case Campaign():
             return f"/pictures?campaign={thing.id}"
+        case Export():
+            return f"/exports/{thing.id}"
+        case Share():
+            return f"/exports/{thing.export_id}#shares"
     return None
 
 

@@ -11,8 +11,12 @@ from app.audit import queries, table, words
 from app.audit.queries import SYSTEM, RecordFilter
 from app.audit.service import record
 from app.errors import Forbidden, Invalid
+from app.exports import service as exports
+from app.exports import shares
+from app.exports.options import ExportOptions
+from app.exports.shares import ShareDraft
 from app.files import Kind
-from app.models import Act, AuditEvent, Image, Role, User, Verdict
+from app.models import Act, AuditEvent, ExportState, Image, Role, User, Verdict
 from app.sets import service as sets
 from tests.factory import Factory
 
@@ -78,6 +82,34 @@ def test_events_are_found_by_person_act_and_subject(session: Session, make: Fact
     on_image = expected(lambda e: (e.subject, e.subject_id) == ("images", image.id))
     assert ids(session, manager, subject=("images", image.id)) == on_image
     assert ids(session, manager, subject=("images", image.id), person=reviewer.id) == on_image[:1]
+
+
+def test_what_happened_to_an_export_is_found_with_its_links_and_by_its_sets(
+    session: Session, make: Factory, manager: User
+) -> None:
+    one, two = (make.finished_set(name=name) for name in ("Spring", "Autumn"))
+    for image_set in (one, two):
+        make.decide(image_set.images[0])
+    wanted = exports.selection(session, manager, image_ids=[image_set.images[0].id for image_set in (one, two)])
+    export = exports.create(session, manager, wanted, ExportOptions())
+    export.state = ExportState.READY
+    shares.create(session, manager, export.id, ShareDraft(note="Agency"), None)
+    session.flush()
+    exports.downloaded(session, manager, export)
+    session.flush()
+    found = queries.events(session, manager, RecordFilter(subject=("exports", export.id)))
+    assert [event.act for event in found] == [Act.EXPORT, Act.SHARE_CREATE, Act.EXPORT_CREATE]
+    assert found[0].details["sets"] == [one.id, two.id]
+    for image_set in (one, two):
+        assert ids(session, manager, subject=("image_sets", image_set.id))[0] == found[0].id
+    assert ids(session, manager, subject=("exports", export.id + 1)) == []
+    told = queries.things(session, found)
+    sentences = [f"{words.did(event)} {words.name_of(told[event.subject, event.subject_id])}" for event in found]
+    assert sentences == [
+        "downloaded the export pictures-approved",
+        "made a link to the export pictures-approved for Agency",
+        "made the export pictures-approved",
+    ]
 
 
 def test_days_begin_and_end_at_midnight_utc(session: Session, manager: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +189,7 @@ def test_who_set_up_soroe_made_their_own_account(session: Session, make: Factory
         (Act.DECIDE, {"verdict": "approved"}, ""),
         (Act.ACCOUNT_CHANGE, {"role": ["designer", "manager"]}, "role designer → manager"),
         (Act.ACCOUNT_CHANGE, {"active": False}, "active no"),
+        (Act.EXPORT, {"name": "spring", "sets": [4, 5], "bytes": 1706125}, "name spring, sets 2, bytes 1.6 MB"),
         (Act.SET_RETRY, {"pictures": [1, 2], "other": None}, "pictures 1, 2"),
         (Act.ACCOUNT_CREATE, {"role": "admin", "invited_by": 1}, "role admin, invited by 1"),
     ],

@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy.orm import Session
 
+from app.audit.service import record
 from app.database import Database
 from app.exports import service as exports
 from app.exports.options import ExportOptions
-from app.models import Image, ImageSet, Role, State, User, Verdict
+from app.models import Act, Image, ImageSet, Role, State, User, Verdict
 from app.reviews import queries, service
 from app.reviews.queries import Need, Scope
 from app.sets import service as sets
@@ -364,8 +365,12 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
     assert kinds(session, owner) == [("ready", image_set.id)]  # asked for, not downloaded yet
     exports.downloaded(session, manager, export)
     assert kinds(session, owner) == []
+    session.delete(export)
+    assert kinds(session, owner) == [], "it stays handed over when the export is over"
     make.decide(b)
     assert kinds(session, owner) == [("ready", image_set.id)]
+    record(session, manager, Act.EXPORT, image_set)
+    assert kinds(session, owner) == [], "as it was written at first, set by set"
 
 
 def test_needs_take_as_many_statements_for_many_as_for_few(session: Session, make: Factory, database: Database) -> None:

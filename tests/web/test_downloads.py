@@ -112,7 +112,8 @@ def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, ma
     manager.get(path, headers={"range": "bytes=100-"})
     with server.parts.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.EXPORT).one()
-        assert (event.user_id, event.subject, event.subject_id) == (manager.user.id, "image_sets", 1)
+        assert (event.user_id, event.subject, event.subject_id) == (manager.user.id, "exports", 1)
+        assert event.details["sets"] == [1]
         assert session.query(Export).count() == 1
 
 
