@@ -175,6 +175,7 @@ def test_several_tags_and_an_address_without_empty_fields(page: Page, busy: Serv
     expect(page.locator("#pictures > li")).to_have_count(3)
     page.wait_for_url("**/pictures?tag=hero&tag=key+visual&tag=print")
     expect(tags.get_by_label("key visual")).to_be_checked()
+    page.route(re.compile("[?]tag="), lambda _: None)  # slower than whoever clicks: the last choice counts
     for tag in ("hero", "key visual", "print"):
         tags.get_by_label(tag).uncheck()
     expect(page.locator("#pictures > li").nth(3)).to_be_attached()
