@@ -2,13 +2,15 @@
 
 A hundred thousand of them are listed and counted within milliseconds by three means. Pages are cut by id (keyset), so
 that the thousandth costs what the first costs. All counts come from one walk along one index that has every column of
-the facets (`ix_images_facets`). And what is no facet, such as words, becomes a list of ids from an index of its own, so
-that this walk need not look at the pictures themselves.
+the facets (`ix_images_facets`), which hands over the values as text: Python counts them faster than SQLite, which would
+have to sort them. And what is no facet, such as words, becomes a list of ids from an index of its own, so that this
+walk need not look at the pictures themselves.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -25,14 +27,14 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    true,
     union,
-    union_all,
 )
 from sqlalchemy.orm import Session, joinedload
 
 from app import days
 from app.accounts.queries import signed_in
-from app.gallery.search import PictureFilter, Word, match, words
+from app.gallery.search import EVERYTHING, PictureFilter, Word, match, words
 from app.models import (
     Campaign,
     Image,
@@ -57,8 +59,9 @@ KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
 MOST_TAGS = 100  # that are suggested
 MOST_CAMPAIGNS = 200
+MOST_LISTED = 5000  # pictures with a short word that are looked up one by one; more are met on every page
 
-FACETS = Image.decision, Image.style_id, Image.campaign_id, Image.owner_id
+_SHOWN_BY_SCAN = Image.shown.is_not(False)  # no index fits this, where going through all pictures costs least
 _WORDS = table("image_words", column("rowid", Integer))
 
 
@@ -133,15 +136,15 @@ class Options:
     owners: list[Option]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Counts:
     """Pictures by the values of each facet, under the filters of the other facets."""
 
-    total: int
-    decisions: Counter[str | None]
-    styles: Counter[int]
-    campaigns: Counter[int]
-    owners: Counter[int]
+    total: int = 0  # under all filters
+    decisions: Counter[str | None] = field(default_factory=Counter)
+    styles: Counter[int] = field(default_factory=Counter)
+    campaigns: Counter[int] = field(default_factory=Counter)
+    owners: Counter[int] = field(default_factory=Counter)
 
 
 # What a filter means
@@ -154,23 +157,25 @@ class Search:
     user: User
     wanted: PictureFilter
     codes: dict[str, int]  # the styles that the filter names, or that its words may name
-    listed: str | None = None  # the ids of what has the words that no index has, as JSON; None: not looked for
+    listed: str | None = None  # the ids of what has the words that no index has, as JSON; None: too many, or not wanted
 
     @classmethod
     def of(cls, session: Session, user: User, wanted: PictureFilter, *, to_count: bool = False) -> "Search":
-        """`to_count`: once through all prompts for the short words, because all that have them will be needed."""
+        """`to_count`: look once through all prompts for the short words, because all that have them will be needed."""
         codes = {*wanted.style, *(word.code for word in words(wanted.q) if word.code)}
         rows = session.execute(select(Style.code, Style.id).where(Style.code.in_(codes))) if codes else None
         search = cls(user, wanted, dict(rows.all()) if rows else {})
         if not to_count or not search.short:
             return search
-        found = select(func.json_group_array(Image.id)).where(Image.shown, *map(_short, search.short))
-        return replace(search, listed=session.scalar(found))
+        few = select(Image.id).where(_SHOWN_BY_SCAN, *map(_short, search.short)).limit(MOST_LISTED + 1)
+        found = session.scalars(few).all()
+        return replace(search, listed=json.dumps(found) if len(found) <= MOST_LISTED else None)
 
     @property
     def ids(self) -> Select[int]:
         """Of the pictures that are found."""
-        return select(Image.id).where(*self.unfaceted, *(_in(facet, values) for facet, values in self.chosen.items()))
+        limits = (_in(facet, values) for facet, values in self.chosen.items())
+        return select(Image.id).where(Image.shown, *self.unfaceted, *limits)
 
     @property
     def short(self) -> list[Word]:
@@ -190,9 +195,9 @@ class Search:
 
     @property
     def unfaceted(self) -> list[Any]:
-        """The conditions besides decision, style, campaign and owner."""
+        """The conditions besides being shown, decision, style, campaign and owner."""
         wanted = self.wanted
-        conditions: list[Any] = [Image.shown, signed_in(self.user)]
+        conditions: list[Any] = [signed_in(self.user)]
         if wanted.since:
             conditions.append(Image.finished_at >= days.begin(wanted.since))
         if wanted.until and wanted.until < date.max:
@@ -239,9 +244,7 @@ def _short(word: Word) -> ColumnElement[bool]:
     """That a picture has a word which is too short for the index. As there, small and large letters are alike, but
     only those of ASCII.
     """
-    text = "".join(character.lower() if character.isascii() else character for character in word.text)
-    cased = any(character.isascii() and character.isalpha() for character in text)
-    found = func.instr(func.lower(Image.prompt) if cased else Image.prompt, text) > 0
+    found = Image.prompt.contains(word.text, autoescape=True)
     return found if word.seed is None else or_(found, Image.seed == word.seed)
 
 
@@ -352,10 +355,9 @@ def options(session: Session, search: Search) -> Options:
     for counter, chosen in ((counts.campaigns, wanted.campaign), (counts.owners, wanted.owner)):
         counter.update(dict.fromkeys(chosen, 0))  # what is chosen can be seen and taken back
     counts.styles.update(dict.fromkeys((search.codes[code] for code in wanted.style if code in search.codes), 0))
-    everything = select(func.count()).where(Image.shown, signed_in(search.user)).select_from(Image)
     return Options(
         total=counts.total,
-        of=session.scalar(everything) or 0,
+        of=count(session, Search.of(session, search.user, EVERYTHING)) if wanted else counts.total,
         decisions={decision or NOT_REVIEWED: number for decision, number in counts.decisions.items()},
         styles=_style_options(session, counts.styles),
         campaigns=_named(session, Campaign, counts.campaigns),
@@ -365,28 +367,51 @@ def options(session: Session, search: Search) -> Options:
 
 
 def facets(session: Session, search: Search) -> Counts:
-    """All counts from one walk: pictures by decision, style, campaign and owner at once, then summed for each."""
-    columns = cube(search).cte("cube").c
-    limits = {facet.key: _in(columns[facet.key], values) for facet, values in search.chosen.items()}
-    number = func.sum(columns.number)
-    sums = [select(literal(-1), literal(None), number).where(*limits.values())]
-    for place, facet in enumerate(FACETS):
-        others = (limit for name, limit in limits.items() if name != facet.key)
-        value = columns[facet.key]
-        sums.append(select(literal(place), value, number).where(*others).group_by(value))
-    counters: list[Counter[Any]] = [Counter() for _ in FACETS]
-    total = 0
-    for place, value, number in session.execute(union_all(*sums)):
-        if place < 0:
-            total = number or 0
-        else:
-            counters[place][value] = number
-    return Counts(total, *counters)
+    """All counts from one walk: of each decision and style the number of pictures, their campaigns and owners."""
+    counts = Counts()
+    decisions, styles = search.chosen.get(Image.decision), search.chosen.get(Image.style_id)
+    campaigns: list[str] = []
+    owners: list[str] = []
+    for decision, style, number, some_campaigns, some_owners in session.execute(walk(search)):
+        decided, styled = decisions is None or decision in decisions, styles is None or style in styles
+        if styled and number:
+            counts.decisions[decision] += number
+        if decided and number:
+            counts.styles[style] += number
+        counts.total += number * decided * styled
+        campaigns += [some_campaigns] * bool(some_campaigns)
+        owners += [some_owners] * bool(some_owners)
+    counts.campaigns, counts.owners = _counted(campaigns), _counted(owners)
+    return counts
 
 
-def cube(search: Search) -> Select[Any, Any, Any, Any, int]:
-    """Pictures by all four facets at once, under whatever else is asked."""
-    return select(*FACETS, func.count().label("number")).where(*search.unfaceted).group_by(*FACETS)
+def walk(search: Search) -> Select[Any, Any, Any, Any, Any]:
+    """Pictures by decision and style: how many the campaigns' and owners' filters leave, and the values of these two,
+    with commas between, of those that the other filters leave.
+    """
+    limits = {facet: _in(facet, values) for facet, values in search.chosen.items()}
+
+    def under(*facets: Any) -> ColumnElement[bool]:
+        return and_(true(), *(limits[facet] for facet in facets if facet in limits))
+
+    by_hand = search.short and search.listed is None
+    return (
+        select(
+            Image.decision,
+            Image.style_id,
+            func.count().filter(under(Image.campaign_id, Image.owner_id)),
+            func.group_concat(Image.campaign_id).filter(under(Image.decision, Image.style_id, Image.owner_id)),
+            func.group_concat(Image.owner_id).filter(under(Image.decision, Image.style_id, Image.campaign_id)),
+        )
+        .where(_SHOWN_BY_SCAN if by_hand else Image.shown, *search.unfaceted)
+        .group_by(Image.decision, Image.style_id)
+    )
+
+
+def _counted(values: list[str]) -> Counter[int]:
+    """How often each number stands in lists with commas."""
+    found = Counter(",".join(values).split(",")) if values else Counter[str]()
+    return Counter({int(value): number for value, number in found.items()})
 
 
 def _style_options(session: Session, counts: Counter[int]) -> list[Option]:

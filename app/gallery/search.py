@@ -118,10 +118,13 @@ class Word:
 
 
 def words(q: str) -> list[Word]:
-    """The words of a search, each once."""
+    """The words of a search, each once; without single signs that nearly every prompt has, such as a letter of a word
+    that is still being typed.
+    """
     return [
         Word(text, whole_number(text), normal_code(text) if _CODE.fullmatch(text) else "")
         for text in dict.fromkeys(q.split())
+        if len(text) > 1 or not text.isascii() or text.isdecimal()
     ]
 
 

@@ -31,7 +31,7 @@ PROMPTS = [
 ]
 WORDS = [
     "fox", "FOX", "owl", "100%", "%", "_", "e_c", '"', '6"', "'", "--", "OR", "*", "NEAR(", "prompt:fox", "ぶどう",
-    "花火", "猫", "の", "🦊", "👨‍👩‍👧", "\\", "^", "42", "4242", "70", "afé", "zebra", "zz", "a",
+    "花火", "猫", "の", "🦊", "👨‍👩‍👧", "\\", "^", "42", "4242", "70", "7", "afé", "zebra", "zz", "a", "OW", "_c", "0%",
 ]  # fmt: skip
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -67,6 +67,8 @@ class Gallery:
         )
 
     def says(self, image: Image, word: str) -> bool:
+        if len(word) == 1 and word.isascii() and not word.isdecimal():
+            return True  # it asks nothing
         code = self.codes[image.style_id]
         if word.upper() == code:
             return True

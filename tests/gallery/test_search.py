@@ -75,6 +75,13 @@ def test_what_a_word_may_be(text: str, seed: int | None, code: str, only_code: b
     assert (word.seed, word.code, word.only_code) == (seed, code, only_code)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"), [("a ,", ""), ("a fox", "fox"), ("7", "7"), ("猫 A", "猫"), ("at é", "at é")]
+)
+def test_single_signs_ask_nothing(text: str, kept: str) -> None:
+    assert [word.text for word in words(text)] == kept.split()
+
+
 def test_quotes_are_doubled() -> None:
     assert match('6" disc') == '"6"" disc"'
 
