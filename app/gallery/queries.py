@@ -46,6 +46,7 @@ from app.models import (
     Style,
     StyleReference,
     StyleVersion,
+    TagUse,
     User,
     Verdict,
     now,
@@ -58,6 +59,7 @@ from app.sets.queries import NOT_REVIEWED
 KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
 MOST_TAGS = 100  # that are suggested
+MOST_OPTIONS = 50  # of a facet, besides those that are chosen, unless all are asked for
 MOST_CAMPAIGNS = 200
 MOST_LISTED = 5000  # pictures with a short word that are looked up one by one; more are met on every page
 
@@ -134,6 +136,7 @@ class Options:
     campaigns: list[Option]
     every_campaign: int  # pictures without the campaigns' filter
     owners: list[Option]
+    left_out: dict[str, int]  # how many values of "style", "campaign" and "owner" were too many to be listed
 
 
 @dataclass
@@ -349,21 +352,35 @@ def count(session: Session, search: Search) -> int:
     return session.scalar(search.ids.with_only_columns(func.count())) or 0
 
 
-def options(session: Session, search: Search) -> Options:
+def options(session: Session, search: Search, whole: str = "") -> Options:
+    """`whole` names the facet of which everything is listed; of others, only what most pictures have."""
     counts = facets(session, search)
     wanted = search.wanted
-    for counter, chosen in ((counts.campaigns, wanted.campaign), (counts.owners, wanted.owner)):
-        counter.update(dict.fromkeys(chosen, 0))  # what is chosen can be seen and taken back
-    counts.styles.update(dict.fromkeys((search.codes[code] for code in wanted.style if code in search.codes), 0))
+    chosen = {
+        "style": [search.codes[code] for code in wanted.style if code in search.codes],
+        "campaign": wanted.campaign,
+        "owner": wanted.owner,
+    }
+    counters = {"style": counts.styles, "campaign": counts.campaigns, "owner": counts.owners}
+    listed = {name: _most(counters[name], chosen[name], name == whole) for name in counters}
     return Options(
         total=counts.total,
         of=count(session, Search.of(session, search.user, EVERYTHING)) if wanted else counts.total,
         decisions={decision or NOT_REVIEWED: number for decision, number in counts.decisions.items()},
-        styles=_style_options(session, counts.styles),
-        campaigns=_named(session, Campaign, counts.campaigns),
+        styles=_style_options(session, listed["style"]),
+        campaigns=_named(session, Campaign, listed["campaign"]),
         every_campaign=counts.campaigns.total(),
-        owners=_named(session, User, counts.owners),
+        owners=_named(session, User, listed["owner"]),
+        left_out={name: len(counter) - len(listed[name]) for name, counter in counters.items()},
     )
+
+
+def _most(counts: Counter[int], chosen: Collection[int], whole: bool) -> dict[int, int]:
+    """The values that most pictures have, and what is chosen, so that it can be seen and taken back."""
+    counts.update(dict.fromkeys(chosen, 0))
+    ranked = sorted(counts, key=lambda value: (-counts[value], value))
+    most = len(ranked) if whole else MOST_OPTIONS
+    return {value: counts[value] for place, value in enumerate(ranked) if place < most or value in chosen}
 
 
 def facets(session: Session, search: Search) -> Counts:
@@ -414,7 +431,7 @@ def _counted(values: list[str]) -> Counter[int]:
     return Counter({int(value): number for value, number in found.items()})
 
 
-def _style_options(session: Session, counts: Counter[int]) -> list[Option]:
+def _style_options(session: Session, counts: dict[int, int]) -> list[Option]:
     newest = (
         select(StyleReference.reference_id)
         .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
@@ -428,7 +445,7 @@ def _style_options(session: Session, counts: Counter[int]) -> list[Option]:
     return _most_first(Option(code, name, counts[id], reference_id) for id, code, name, reference_id in rows)
 
 
-def _named(session: Session, of: type[Campaign] | type[User], counts: Counter[int]) -> list[Option]:
+def _named(session: Session, of: type[Campaign] | type[User], counts: dict[int, int]) -> list[Option]:
     rows = session.execute(select(of.id, of.name).where(of.id.in_(counts)))
     return _most_first(Option(id, name, counts[id]) for id, name in rows)
 
@@ -439,14 +456,8 @@ def _most_first(rows: Iterable[Option]) -> list[Option]:
 
 def tags(session: Session, user: User) -> list[str]:
     """The tags that are used most."""
-    rows = session.scalars(
-        select(ImageTag.tag)
-        .where(signed_in(user))
-        .group_by(ImageTag.tag)
-        .order_by(func.count().desc(), ImageTag.tag)
-        .limit(MOST_TAGS)
-    )
-    return list(rows)
+    most = select(TagUse.tag).where(signed_in(user)).order_by(TagUse.pictures.desc(), TagUse.tag).limit(MOST_TAGS)
+    return list(session.scalars(most))
 
 
 def campaigns(session: Session, user: User) -> list[str]:

@@ -11,6 +11,7 @@ from app.models.image_set import (
     SavedSearch,
     Star,
     State,
+    TagUse,
     Unit,
     Verdict,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "SubjectKind",
     "SubjectPicture",
     "SubjectSample",
+    "TagUse",
     "Thread",
     "Unit",
     "User",

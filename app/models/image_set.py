@@ -205,6 +205,15 @@ class ImageTag(Base):
     added_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
 
 
+class TagUse(Base):
+    """How many pictures have a tag: the database keeps it in step with `ImageTag` by itself, nothing else writes it."""
+
+    __tablename__ = "tag_uses"
+
+    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+    pictures: Mapped[int]
+
+
 class SavedSearch(Base):
     """A search of the pictures under a name: its maker's own, or everybody's."""
 

@@ -39,7 +39,9 @@ class Undo:
 
 
 @router.get("/pictures")
-def index(request: Request, me: Me, session: Read, after: str = "", upto: str = "", deleted: str = "") -> Response:
+def index(
+    request: Request, me: Me, session: Read, after: str = "", upto: str = "", deleted: str = "", whole: str = ""
+) -> Response:
     wanted = PictureFilter.of_pairs(request.query_params.multi_items())
     last, first = whole_number(after), whole_number(upto)
     partial = last is not None and "hx-request" in request.headers
@@ -56,13 +58,14 @@ def index(request: Request, me: Me, session: Read, after: str = "", upto: str = 
     }
     if partial:
         return page(request, "gallery/_more.html", **context)
-    options = queries.options(session, search)
+    options = queries.options(session, search, whole)
     return page(
         request,
         "gallery/index.html",
         nav="pictures",
         **context,
         options=options,
+        whole=whole,
         binned=0 if options.of else queries.deleted_count(session, me),
         kept_days=queries.KEPT_DAYS,
         most=service.MOST,
