@@ -97,6 +97,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         sign_in_tries=TryLimit(),
         exporter=Preparer(settings, database, files),
         share_tries=TryLimit(),
+        refusals=TryLimit(tries=1),
         downloads=Begun(),
         checker=Checker(database),
     )

@@ -15,6 +15,7 @@ from app.accounts import queries
 from app.accounts.queries import token_hash as token_hash  # pages mark the present browser with it
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
+from app.exports import endings
 from app.models import Act, ImageSet, Invitation, LoginSession, Role, Style, Subject, User, now
 from app.settings import Settings
 from app.text import clean_line
@@ -196,6 +197,7 @@ def set_active(session: Session, user: User, person_id: int, active: bool) -> Us
             .where(Invitation.invited_by_id == person.id, Invitation.used_at.is_(None))
             .values(expires_at=now())
         )
+        endings.revoke_of(session, user, person)
     if person.active != active:
         record(session, user, Act.ACCOUNT_CHANGE, person, active=active)
         person.active = active

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from sqlalchemy.orm.interfaces import LoaderOption
 
@@ -131,15 +131,15 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
 
 def _happened_to(table: str, row_id: int) -> ColumnElement[bool]:
     """To a row itself; to an export also what was done with its links, to a set that it was downloaded in an export."""
-    itself = (AuditEvent.subject == table) & (AuditEvent.subject_id == row_id)
+    itself = and_(AuditEvent.subject == table, AuditEvent.subject_id == row_id)
     match table:
         case Export.__tablename__:
-            by_link = AuditEvent.details["export"].as_integer() == row_id
-            return itself | ((AuditEvent.subject == Share.__tablename__) & by_link)
+            of_it = AuditEvent.details["export"].as_integer() == row_id
+            return or_(itself, and_(AuditEvent.subject == Share.__tablename__, of_it))
         case ImageSet.__tablename__:
             named = func.json_each(AuditEvent.details, "$.sets").table_valued("value").alias("named")
             in_it = select(1).select_from(named).where(named.c.value == row_id).correlate(AuditEvent)
-            return itself | ((AuditEvent.act == Act.EXPORT) & exists(in_it))
+            return or_(itself, and_(AuditEvent.act == Act.EXPORT, exists(in_it)))
     return itself
 
 

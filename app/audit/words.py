@@ -56,9 +56,16 @@ DID = {
     Act.REASONS_CHANGE: "changed the reasons to reject",
     Act.EXPORT: "downloaded the export",
     Act.EXPORT_CREATE: "made the export",
+    Act.EXPORT_READY: "made ready the export",
+    Act.EXPORT_FAIL: "could not make the export",
+    Act.EXPORT_AGAIN: "asked to make ready again the export",
     Act.EXPORT_DELETE: "deleted the export",
+    Act.EXPORT_EXPIRE: "ended the export",
     Act.SHARE_CREATE: "made a link to the export",
     Act.SHARE_REVOKE: "revoked a link to the export",
+    Act.SHARE_SUSPEND: "put on hold, by withdrawing a right, a link to the export",
+    Act.SHARE_RESUME: "let open again a link to the export",
+    Act.SHARE_OPEN: "opened with its password a link to the export",
     Act.SHARE_DOWNLOAD: "downloaded by a link the export",
     Act.SHARE_REFUSED: "was refused at a link to the export",
     Act.RIGHTS_SAVE: "stated the rights of",
@@ -88,7 +95,7 @@ DID_EXACTLY: dict[Act, tuple[str, dict[object, str]]] = {
 }
 
 # Acts of people that Soroe does not know.
-STRANGERS = {Act.SIGN_IN_REFUSED, Act.SHARE_DOWNLOAD, Act.SHARE_REFUSED}
+STRANGERS = {Act.SIGN_IN_REFUSED, Act.SHARE_OPEN, Act.SHARE_DOWNLOAD, Act.SHARE_REFUSED}
 
 
 def did(event: AuditEvent) -> str:

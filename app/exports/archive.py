@@ -8,7 +8,7 @@ The format is PKWARE's APPNOTE 6.3.10, with the 64-bit records where sizes need 
 """
 
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +41,14 @@ class Member:
     bytes: int
     crc32: int
 
+    @property
+    def whole(self) -> bool:
+        """Whether the file is there, in its full length."""
+        try:
+            return self.path.stat().st_size == self.bytes
+        except OSError:
+            return False
+
 
 class Archive:
     """A zip of `members` in their order."""
@@ -70,6 +78,12 @@ class Archive:
             number += 1
         if start < end:
             yield self._directory[start - self._directory_at : end - self._directory_at]
+
+    def is_whole(self, start: int = 0, end: int | None = None) -> bool:
+        """Whether the files are there that the bytes from `start` up to `end` are read from."""
+        first = max(0, bisect_right(self._starts, start) - 1)
+        last = len(self.members) if end is None else bisect_left(self._starts, end)
+        return all(self.members[number].whole for number in range(first, last))
 
     def _member(self, member: Member, start: int, end: int) -> Iterator[bytes]:
         header = self._local(member)

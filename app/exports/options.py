@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from app.exports import names
 from app.forms import Form, Line
+from app.text import plural
 
 ORIGINAL = "original"
 MIN_SIDE, MAX_SIDE = 16, 8192  # px
@@ -69,6 +70,13 @@ class ExportOptions(Form):
     @classmethod
     def _template_is_understood(cls, template: str) -> str:
         return names.checked(template)
+
+    @property
+    def told(self) -> str:
+        """In short: "JPEG, 6 sizes"."""
+        only = self.sizes[0]
+        size = "as made" if only == ORIGINAL else only.replace("x", " × ")
+        return f"{self.file_format.title}, {size if len(self.sizes) == 1 else plural(len(self.sizes), 'size')}"
 
     @property
     def file_format(self) -> PictureFormat:

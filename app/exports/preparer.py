@@ -26,9 +26,10 @@ from PIL import Image
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from app.audit.service import record
 from app.database import Database
 from app.errors import UserError
-from app.exports import certificates, manifest, provenance, queries, service
+from app.exports import certificates, endings, manifest, provenance, queries, service
 from app.exports.archive import Archive
 from app.exports.certificates import Identity
 from app.exports.options import ExportOptions, pixels
@@ -37,7 +38,7 @@ from app.exports.queries import FileRow, SetRow, SourceRow
 from app.exports.service import Store
 from app.exports.shapes import fitted
 from app.files import Files, Kind, write_whole
-from app.models import Export, ExportFile, ExportState, now
+from app.models import Act, Export, ExportFile, ExportState, now
 from app.settings import Settings
 from app.text import whole_number
 
@@ -131,20 +132,25 @@ class Preparer:
             if not export or export.state not in (ExportState.QUEUED, ExportState.PREPARING):
                 return
             export.state = ExportState.PREPARING
+            made = queries.made(session, export_id)
             options = service.options_of(export)
         identity = certificates.identity(self.settings)
         with self.database.read() as session:
             facts = queries.sets(session, queries.set_ids(session, export_id))
         maker = Maker(self.files, self.store, options, identity, facts)
-        if self._make_files(export_id, maker):
+        if self._make_files(export_id, maker, made):
             self._finish(export_id, facts, options, identity)
 
-    def _make_files(self, export_id: int, maker: "Maker") -> bool:
-        """Make the files that are missing. False when the export was deleted meanwhile, or the server stops."""
+    def _make_files(self, export_id: int, maker: "Maker", before: tuple[int, int]) -> bool:
+        """Make the files that are missing; `before` is how many are done and lost already. False when the export was
+        deleted meanwhile, or the server stops.
+        """
+        done, lost = before
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="export") as pool:
             for batch in queries.batched(self._unmade(export_id), BATCH):
                 made = list(pool.map(maker.make, batch))
-                if self._stopping or not self._note(export_id, made):
+                done, lost = done + len(made), lost + sum(each.lost for each in made)
+                if self._stopping or not self._note(export_id, made, done, lost):
                     return False
         return True
 
@@ -160,14 +166,13 @@ class Preparer:
             yield from rows
             after = rows[-1].position
 
-    def _note(self, export_id: int, made: Sequence[MadeFile]) -> bool:
+    def _note(self, export_id: int, made: Sequence[MadeFile], done: int, lost: int) -> bool:
         """Write down what was made. False when the export is not there any more."""
         with self.database.write() as session:
             export = session.get(Export, export_id)
             if not export:
                 return False
-            export.done += len(made)
-            export.lost += sum(each.lost for each in made)
+            export.done, export.lost = done, lost
             changes = [{"export_id": export_id, **asdict(each), "lost": each.lost} for each in made]
             session.execute(update(ExportFile), changes)
         return True
@@ -180,24 +185,33 @@ class Preparer:
                 return
             if export.lost == export.total:
                 raise UserError("All files of these pictures are lost from the server; restore them from a backup.")
-            self._write_extras(session, export, facts, options, identity)
+            extras = self._write_extras(session, export, facts, options, identity)
             pictures = service.pictures(session, export, self.store)
-            beside = service.extras(export_id, self.store)
-        length = Archive([*pictures, *beside], export.created_at).length
-        told = [(each.name, each.path.stem) for each in pictures] + [(each.name, each.crc32) for each in beside]
-        etag = hashlib.sha256(json.dumps([str(export.created_at), length, told]).encode()).hexdigest()[:32]
+            members = [*pictures, *service.extras(export_id, extras, self.store)]
+        length = Archive(members, export.created_at).length
+        told = [(each.name, each.path.stem) for each in pictures]
+        etag = hashlib.sha256(json.dumps([str(export.created_at), length, told, extras]).encode()).hexdigest()[:32]
         with self.database.write() as session:
             if ready := session.get(Export, export_id):
                 ready.state, ready.bytes, ready.etag, ready.ready_at = ExportState.READY, length, etag, now()
+                ready.extras = extras
+                facts_told = {"files": ready.total - ready.lost, "lost": ready.lost or None, "bytes": length}
+                record(session, None, Act.EXPORT_READY, ready, name=ready.name, **facts_told)
 
     def _write_extras(
         self, session: Session, export: Export, facts: dict[int, SetRow], options: ExportOptions, identity: Identity
-    ) -> None:
+    ) -> list[tuple[str, int, int]]:
+        """Write them in their order; the name, bytes and CRC-32 of each."""
+        written = []
+
         def write(name: str, pieces: Iterable[bytes]) -> None:
             path = self.store.folder(export.id) / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            size = checksum = 0
             with path.open("wb") as file:
-                file.writelines(pieces)
+                for piece in pieces:
+                    size, checksum = size + file.write(piece), crc32(piece, checksum)
+            written.append((name, size, checksum))
 
         rmtree(self.store.folder(export.id), ignore_errors=True)
         if options.manifests:
@@ -207,11 +221,13 @@ class Preparer:
             write(manifest.MISSING, [manifest.missing(queries.lost_names(session, export.id, limit=export.lost))])
         if options.certificate:
             write(service.AUTHORITY, [identity.authority.encode()])
+        return written
 
     def _fail(self, export_id: int, sentence: str) -> None:
         with self.database.write() as session:
             if export := session.get(Export, export_id):
                 export.state, export.error = ExportState.FAILED, sentence
+                record(session, None, Act.EXPORT_FAIL, export, name=export.name, error=sentence)
 
     def tidy(self) -> None:
         """Forget exports whose time is over, and remove files that no export has. Once in a while, whoever asks."""
@@ -220,7 +236,7 @@ class Preparer:
         self._tidied = monotonic()
         with self.database.write() as session:
             for export in queries.outdated(session, now() - timedelta(days=self.settings.export_days)):
-                session.delete(export)
+                endings.end(session, None, export, Act.EXPORT_EXPIRE)
         with self.database.read() as session:
             for folder in (self.store.root / "made").glob("*"):
                 if session.get(Export, whole_number(folder.name) or 0) is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, case, exists, false, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.accounts.queries import signed_in, token_hash
@@ -33,6 +33,7 @@ from app.models import (
 from app.reviews.standing import standing
 from app.rights import queries as rights
 from app.rights.standing import Held
+from app.text import plural, thin
 
 T = TypeVar("T")
 
@@ -123,6 +124,34 @@ class MemberRow:
     sha256: str
     bytes: int
     crc32: int
+
+
+@dataclass(frozen=True)
+class Changed:
+    """How many pictures of an export would not be in it now, each counted under the first that is true of it."""
+
+    deleted: int
+    unapproved: int
+    restrained: int  # from a reference whose right does not hold
+
+    @property
+    def number(self) -> int:
+        return self.deleted + self.unapproved + self.restrained
+
+    def told(self, total: int) -> str:
+        """ "1 of 3 pictures is no longer approved; 1 was deleted."."""
+        parts = (
+            (self.unapproved, "is no longer approved", "are no longer approved"),
+            (
+                self.restrained,
+                "comes from a reference whose right does not hold",
+                "come from a reference whose right does not hold",
+            ),
+            (self.deleted, "was deleted", "were deleted"),
+        )
+        said = [(number, one if number == 1 else many) for number, one, many in parts if number]
+        of = [f" of {plural(total, 'picture')}", "", ""]
+        return "; ".join(f"{thin(number)}{of[place]} {what}" for place, (number, what) in enumerate(said)) + "."
 
 
 @dataclass(frozen=True)
@@ -323,8 +352,12 @@ def get(session: Session, user: User, export_id: int) -> Export:
     return found
 
 
-def recent(session: Session, user: User, *which: ColumnElement[bool], limit: int = 20) -> list[Export]:
-    """Exports, the newest first, with who made them and their links."""
+def recent(
+    session: Session, user: User, *which: ColumnElement[bool], before: int | None = None, limit: int = 20
+) -> list[Export]:
+    """Exports, the newest first, with who made them and their links; of all, those before the export `before`."""
+    if before is not None:
+        which = (*which, Export.id < before)
     statement = select(Export).where(readable(user), *which).order_by(Export.id.desc()).limit(limit)
     loads = (joinedload(Export.made_by), joinedload(Export.shares))
     return list(session.scalars(statement.options(*loads)).unique())
@@ -398,21 +431,61 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
     return [FileRow(*tuple(row)) for row in rows]
 
 
-def members(session: Session, export_id: int) -> Iterator[MemberRow]:
+def members(session: Session, export_id: int, *which: ColumnElement[bool]) -> Iterator[MemberRow]:
     """The files that are in the zip, in their order."""
     rows = session.execute(
         select(ExportFile.name, ExportFile.key, ExportFile.sha256, ExportFile.bytes, ExportFile.crc32)
-        .where(ExportFile.export_id == export_id, ExportFile.lost == false())
+        .where(ExportFile.export_id == export_id, ExportFile.lost == false(), *which)
         .order_by(ExportFile.position)
         .execution_options(yield_per=CHUNK)
     )
     return (MemberRow(name, key or "", sha256 or "", size or 0, crc32 or 0) for name, key, sha256, size, crc32 in rows)
 
 
+def made(session: Session, export_id: int) -> tuple[int, int]:
+    """How many files of an export are made or known to be lost, and how many of these are lost."""
+    ended = or_(ExportFile.key.is_not(None), ExportFile.lost)
+    statement = select(func.count(), func.count().filter(ExportFile.lost)).select_from(ExportFile)
+    done, lost = session.execute(statement.where(ExportFile.export_id == export_id, ended)).one()
+    return done, lost
+
+
 def set_ids(session: Session, export_id: int) -> list[int]:
     """The sets whose pictures are in an export."""
     statement = select(Image.set_id).join(ExportFile, ExportFile.image_id == Image.id)
     return list(session.scalars(statement.where(ExportFile.export_id == export_id).distinct()))
+
+
+def changed(session: Session, export_ids: Sequence[int]) -> dict[int, Changed]:
+    """What was decided, withdrawn or deleted since these exports were asked for, of those of which anything was."""
+    deleted = Image.deleted_at.is_not(None)
+    unapproved = Image.decision.is_distinct_from(Verdict.APPROVED)
+    restrained = restrained_now(rights.not_held(session))
+    kind = case((deleted, "deleted"), (unapproved, "unapproved"), (restrained, "restrained"))
+    rows = session.execute(
+        select(ExportFile.export_id, kind, func.count(ExportFile.image_id.distinct()))
+        .join(Image, Image.id == ExportFile.image_id)
+        .where(ExportFile.export_id.in_(export_ids), kind.is_not(None))
+        .group_by(ExportFile.export_id, kind)
+    )
+    found: defaultdict[int, dict[str, int]] = defaultdict(lambda: {"deleted": 0, "unapproved": 0, "restrained": 0})
+    for export_id, name, number in rows:
+        found[export_id][name] = number
+    return {export_id: Changed(**numbers) for export_id, numbers in found.items()}
+
+
+def restrained_now(unheld: Sequence[Held]) -> ColumnElement[bool]:
+    """A condition for the images that come from one of these references."""
+    if not unheld:
+        return false()
+    return Image.set_id.in_(select(ImageSet.id).where(rights.made_from(*(held.reference_id for held in unheld))))
+
+
+def restraining(session: Session, export_id: int) -> list[Held]:
+    """The references whose right does not hold and from which an export has pictures."""
+    facts = sets(session, set_ids(session, export_id)).values()
+    helds = (source.held for each in facts for source in each.sources)
+    return list({held.reference_id: held for held in helds if not held.standing.usable}.values())
 
 
 def decisions(session: Session, files: Sequence[FileRow]) -> dict[int, list[DecisionRow]]:
@@ -460,6 +533,19 @@ def outdated(session: Session, before: datetime) -> list[Export]:
 
 
 # Links
+
+
+def open_shares(session: Session, user: User) -> list[Share]:
+    """All links that are not over, of the exports that `user` may open, the next to end first."""
+    return list(
+        session.scalars(
+            select(Share)
+            .join(Export, Export.id == Share.export_id)
+            .where(Share.revoked_at.is_(None), Share.expires_at > now(), readable(user))
+            .options(joinedload(Share.export), joinedload(Share.made_by))
+            .order_by(Share.expires_at, Share.id)
+        )
+    )
 
 
 def share(session: Session, token: str) -> Share:

@@ -2,21 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
-from zlib import crc32
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.service import may_change
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, UserError
-from app.exports import names, queries
+from app.exports import endings, names, queries
 from app.exports.archive import Archive, Member
-from app.exports.manifest import CSV, JSON, MISSING
 from app.exports.names import NameValues, Taken
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.queries import ApprovedRow, SetRow, SetTally
@@ -24,16 +24,19 @@ from app.gallery.queries import Search
 from app.gallery.queries import count as count_found
 from app.gallery.search import PictureFilter
 from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User
+from app.rights import queries as rights
 from app.rights.standing import Held
 from app.sets import queries as sets
 from app.text import plural, slug, thin
 
 MOST_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
-EXTRAS = (CSV, JSON, MISSING, AUTHORITY)  # in this order, after the pictures
 MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
 NAME_LENGTH = 80
 ROWS = 1000  # written at a time
+ARCHIVES = 4  # zips whose lists of files are kept in memory
+LOOKED_AT = 200  # files of an export, to see whether it is there without asking for each
+CLEARED = "Files of this export were cleared away. Open its page and make it ready again."
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,19 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.incomplete: set[str] = set()  # the ETags of those of which a download missed a file
+        self._archives: OrderedDict[tuple[int, str], Archive] = OrderedDict()  # the last asked for at the end
+        self._laying = Lock()
+
+    def archive(self, export: Export, members: Callable[[], list[Member]]) -> Archive:
+        """The zip of an export, laid out once for all its downloads: a list of ten thousand files is megabytes."""
+        key = export.id, export.etag or ""
+        with self._laying:
+            made = self._archives.pop(key, None) or Archive(members(), export.created_at)
+            self._archives[key] = made
+            if len(self._archives) > ARCHIVES:
+                self._archives.popitem(last=False)
+        return made
 
     def pictures(self, key: str) -> Path:
         """The folder of all files that were made by one recipe."""
@@ -213,35 +229,54 @@ def archive(session: Session, export: Export, store: Store) -> Archive:
 
     Raises Conflict while it is not ready, and when a file of it was cleared away.
     """
+    made = laid_out(session, export, store)
+    need_files(export, store, made)
+    return made
+
+
+def need_files(export: Export, store: Store, made: Archive, start: int = 0, end: int | None = None) -> None:
+    """Raises Conflict when a file was cleared away that the bytes of the zip from `start` up to `end` are read from."""
+    if not made.is_whole(start, end):
+        store.incomplete.add(export.etag or "")
+        raise Conflict(CLEARED)
+    if start == 0 and end in (None, made.length):
+        store.incomplete.discard(export.etag or "")
+
+
+def laid_out(session: Session, export: Export, store: Store) -> Archive:
+    """The zip of a ready export, without a look at its files. Raises Conflict while it is not ready."""
     if export.state == ExportState.FAILED:
         raise Conflict(f"This export could not be made. {export.error}")
     if export.state != ExportState.READY:
         raise Conflict("This export is still being made ready; its page shows how far it is.")
-    members = [*pictures(session, export, store), *extras(export.id, store)]
-    made = Archive(members, export.created_at)
-    if made.length != export.bytes or not all(_is_whole(member) for member in members):
-        raise Conflict("Files of this export were cleared away. Open its page and make it ready again.")
+    made = store.archive(export, lambda: [*pictures(session, export, store), *extras(export.id, export.extras, store)])
+    if made.length != export.bytes:
+        raise Conflict(CLEARED)
     return made
 
 
-def pictures(session: Session, export: Export, store: Store) -> list[Member]:
+def is_there(session: Session, export: Export, store: Store) -> bool:
+    """Whether a ready export can be downloaded, as far as a look at some of its files tells."""
+    if export.etag in store.incomplete:
+        return False
+    step = max(1, export.total // LOOKED_AT)
+    some = pictures(session, export, store, ExportFile.position.in_(range(step, export.total + 1, step)))
+    return all(member.whole for member in (*some, *extras(export.id, export.extras, store)))
+
+
+def pictures(session: Session, export: Export, store: Store, *which: ColumnElement[bool]) -> list[Member]:
     """The picture files that are in the zip, in their order."""
     suffix = options_of(export).file_format.suffix
     return [
         Member(row.name, store.picture(row.key, row.sha256, suffix), row.bytes, row.crc32)
-        for row in queries.members(session, export.id)
+        for row in queries.members(session, export.id, *which)
     ]
 
 
-def extras(export_id: int, store: Store) -> list[Member]:
-    """What lies beside the pictures."""
-    found = []
-    for name in EXTRAS:
-        path = store.folder(export_id) / name
-        if path.is_file():
-            data = path.read_bytes()
-            found.append(Member(name, path, len(data), crc32(data)))
-    return found
+def extras(export_id: int, measured: Sequence[tuple[str, int, int]] | None, store: Store) -> list[Member]:
+    """What lies beside the pictures, as it was measured when it was written."""
+    folder = store.folder(export_id)
+    return [Member(name, folder / name, size, checksum) for name, size, checksum in measured or ()]
 
 
 def downloaded(session: Session, user: User, export: Export) -> None:
@@ -250,29 +285,47 @@ def downloaded(session: Session, user: User, export: Export) -> None:
     record(session, user, Act.EXPORT, export, name=export.name, sets=sets, bytes=export.bytes)
 
 
-def prepare_again(session: Session, user: User, export_id: int) -> Export:
-    """Queue an export that failed, or whose files were cleared away."""
+def prepare_again(session: Session, user: User, export_id: int, store: Store) -> Export:
+    """Queue an export that failed, or whose files were cleared away; one that can be downloaded stays as it is."""
     export = queries.get(session, user, export_id)
-    if export.state in (ExportState.QUEUED, ExportState.PREPARING):
+    if export.state in (ExportState.QUEUED, ExportState.PREPARING) or _is_ready(session, export, store):
         return export
     export.state, export.error, export.done, export.lost = ExportState.QUEUED, None, 0, 0
     session.execute(update(ExportFile).where(ExportFile.export_id == export_id).values(key=None, lost=False))
+    record(session, user, Act.EXPORT_AGAIN, export, name=export.name)
     return export
+
+
+def anew(session: Session, user: User, export_id: int) -> Export:
+    """Another export of the same pictures in the same form, without those that are not approved any more or come from a
+    reference whose right does not hold. Raises what `create` raises.
+    """
+    export = queries.get(session, user, export_id)
+    in_it = select(ExportFile.image_id).where(ExportFile.export_id == export.id)
+    wanted = Selection(
+        and_(Image.id.in_(in_it), ~queries.restrained_now(rights.not_held(session))),
+        export.name.removesuffix("-approved"),
+        export.name,
+        campaign=export.campaign,
+        image_set=export.image_set,
+        number=export.pictures,
+    )
+    return create(session, user, wanted, options_of(export))
 
 
 def delete(session: Session, user: User, export_id: int) -> Export:
     """Remove an export and end its links. Its files go with the next tidying."""
     export = queries.get(session, user, export_id)
-    record(session, user, Act.EXPORT_DELETE, export, name=export.name)
-    session.delete(export)
+    endings.end(session, user, export, Act.EXPORT_DELETE)
     return export
 
 
-def _is_whole(member: Member) -> bool:
+def _is_ready(session: Session, export: Export, store: Store) -> bool:
     try:
-        return member.path.stat().st_size == member.bytes
-    except OSError:
+        archive(session, export, store)
+    except Conflict:
         return False
+    return True
 
 
 def _content(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], wanted: Selection, options: ExportOptions) -> str:

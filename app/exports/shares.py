@@ -12,9 +12,9 @@ from app.accounts.queries import token_hash
 from app.accounts.service import passwords
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.exports import queries
+from app.exports import endings, queries
 from app.forms import Form, Line
-from app.models import Act, Export, ExportState, Share, User, now
+from app.models import Act, ExportState, Share, User, now
 
 DAYS = (1, 7, 30, 90)  # that the page offers
 MOST_DAYS = 365
@@ -63,13 +63,31 @@ def hashed(password: str) -> str | None:
 
 def revoke(session: Session, user: User, export_id: int, share_id: int) -> Share:
     """End a link at once. Raises NotFound."""
+    share = _share(session, user, export_id, share_id)
+    endings.revoke(session, user, share)
+    return share
+
+
+def revoke_all(session: Session, user: User, export_id: int) -> int:
+    """End all links to an export at once; how many. Raises NotFound."""
+    found = [share for share in queries.get(session, user, export_id).shares if share.open]
+    for share in found:
+        endings.revoke(session, user, share)
+    return len(found)
+
+
+def resume(session: Session, user: User, export_id: int, share_id: int) -> Share:
+    """Let a link open again that is on hold: `user` has asked, and answers for it. Raises NotFound."""
+    share = _share(session, user, export_id, share_id)
+    endings.resume(session, user, share, "confirmed")
+    return share
+
+
+def _share(session: Session, user: User, export_id: int, share_id: int) -> Share:
     export = queries.get(session, user, export_id)
     share = session.get(Share, share_id)
     if share is None or share.export_id != export.id:
         raise NotFound("There is no such link.")
-    if share.revoked_at is None:
-        share.revoked_at = now()
-        record(session, user, Act.SHARE_REVOKE, share, export=export.id)
     return share
 
 
@@ -96,19 +114,27 @@ def is_unlocked(share: Share, token: str, kept: str) -> bool:
     return share.password_hash is None or hmac.compare_digest(proof(share, token).encode(), kept.encode())
 
 
-def refused(session: Session, share_id: int) -> None:
-    """Write down a wrong password."""
+def opened(session: Session, share_id: int, **guest: str) -> None:
+    """Write down that the right password was given; `guest` says from where."""
     if share := session.get(Share, share_id):
-        record(session, None, Act.SHARE_REFUSED, share, export=share.export_id)
+        record(session, None, Act.SHARE_OPEN, share, export=share.export_id, **guest)
 
 
-def downloaded(session: Session, share_id: int) -> None:
+def refused(session: Session, share_id: int, reason: str, **guest: str) -> None:
+    """Write down a wrong password, or too many tries."""
+    if share := session.get(Share, share_id):
+        record(session, None, Act.SHARE_REFUSED, share, export=share.export_id, reason=reason, **guest)
+
+
+def downloaded(session: Session, share_id: int, **guest: str) -> None:
     """Count a download that begins."""
     if share := session.get(Share, share_id):
         share.downloads += 1
         share.last_download_at = now()
-        record(session, None, Act.SHARE_DOWNLOAD, share, export=share.export_id)
+        record(session, None, Act.SHARE_DOWNLOAD, share, export=share.export_id, **guest)
 
 
-def open_shares(export: Export) -> list[Share]:
-    return [share for share in export.shares if share.open]
+def may_go_on(session: Session, share_id: int) -> bool:
+    """Whether a download that has begun by a link may go on: it is open, and not on hold."""
+    share = session.get(Share, share_id)
+    return share is not None and share.open and share.suspended_at is None

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, selectinload
 from app.accounts.service import may_change, need_active
 from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.exports import endings
 from app.files import Files, Kind
 from app.gallery import queries
 from app.gallery.queries import KEPT_DAYS, Search
@@ -343,7 +344,8 @@ def _restack(session: Session, images: Sequence[Image]) -> None:
 def purge(session: Session, files: Files, limit: int = 100) -> int:
     """Remove the files of up to `limit` pictures that were in the bin for 30 days; how many pictures.
 
-    Their rows stay, for the record. A file that another picture has too is left. Safe to repeat after a crash.
+    Their rows stay, for the record. A file that another picture has too is left. Exports that hold one of them end,
+    and their links. Safe to repeat after a crash.
     """
     over = queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)
     for image in over:
@@ -351,6 +353,7 @@ def purge(session: Session, files: Files, limit: int = 100) -> int:
             files.remove(Kind.IMAGES, image.sha256)
         image.purged_at = now()
         record(session, None, Act.IMAGE_PURGE, image)
+    endings.end_with(session, [image.id for image in over])
     session.flush()
     return len(over)
 

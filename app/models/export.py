@@ -41,6 +41,8 @@ class Export(Base):
     lost: Mapped[int] = mapped_column(default=0)  # files whose picture is lost from the server
     bytes: Mapped[int | None] = mapped_column(BigInteger)  # of the zip, exactly; None until it is ready
     etag: Mapped[str | None] = mapped_column(String(64))  # changes whenever a byte of the zip does
+    # What lies beside the pictures: the name, bytes and CRC-32 of each file; None until it is ready.
+    extras: Mapped[list[tuple[str, int, int]] | None] = mapped_column(JSON)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
     ready_at: Mapped[datetime | None]
@@ -67,7 +69,7 @@ class ExportFile(Base):
     # Filled when it is ready:
     key: Mapped[str | None] = mapped_column(String(64))  # names the file in the cache
     bytes: Mapped[int | None] = mapped_column(BigInteger)
-    sha256: Mapped[str | None] = mapped_column(String(64))
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     crc32: Mapped[int | None] = mapped_column(BigInteger)
     lost: Mapped[bool] = mapped_column(default=False)  # the picture is lost from the server
 
@@ -86,6 +88,7 @@ class Share(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    suspended_at: Mapped[datetime | None]  # on hold since then: a right was withdrawn
     downloads: Mapped[int] = mapped_column(default=0)
     last_download_at: Mapped[datetime | None]
 
@@ -94,4 +97,5 @@ class Share(Base):
 
     @property
     def open(self) -> bool:
+        """Neither ended nor revoked; it may be on hold."""
         return self.revoked_at is None and self.expires_at > now()

@@ -137,6 +137,14 @@ def of_references(session: Session, reference_ids: Iterable[int], on: date | Non
     return {row[0]: Held(*row, standing(row[2], on or today())) for row in rows}
 
 
+def not_held(session: Session, on: date | None = None) -> list[Held]:
+    """The references whose right does not hold on a day, today if none is given."""
+    on = on or today()
+    dates = or_(RightsRecord.valid_until < on, RightsRecord.valid_from > on)
+    ids = session.scalars(select(Reference.id).join(RightsRecord, _HOLDS).where(RightsRecord.withdrawn | dates)).all()
+    return [held for held in of_references(session, ids, on).values() if not held.standing.usable]
+
+
 def changes(session: Session, user: User, reference_id: int) -> list[Change]:
     """The records of a reference, the newest first, each with what it changed and who made it."""
     rows = list(
@@ -291,9 +299,9 @@ def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
 # Of pictures
 
 
-def made_from(reference_id: int) -> ColumnElement[bool]:
-    """A condition for the sets whose pictures take their look from a reference, be it only in a region."""
-    versions = select(StyleReference.version_id).where(StyleReference.reference_id == reference_id)
+def made_from(*reference_ids: int) -> ColumnElement[bool]:
+    """A condition for the sets whose pictures take their look from one of these references, be it only in a region."""
+    versions = select(StyleReference.version_id).where(StyleReference.reference_id.in_(reference_ids))
     region = func.json_each(ImageSet.regions).table_valued(column("value")).alias("region")
     own = func.json_extract(region.c.value, "$.style_version_id")
     return or_(

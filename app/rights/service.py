@@ -12,6 +12,7 @@ from app.accounts.service import need_active
 from app.audit.service import record
 from app.days import written_exactly
 from app.errors import Conflict, Forbidden, Invalid
+from app.exports import endings
 from app.files import Files
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
 from app.rights import queries
@@ -73,16 +74,21 @@ def save(session: Session, user: User, reference: Reference, draft: RightsDraft,
         raise Conflict(f"{meanwhile.told(user)} Look again first.")
     session.add(after)
     record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
+    session.flush()
+    endings.resume_from(session, user, reference.id)
     return after
 
 
 def withdraw(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
-    """From now on nothing new is made from the reference, whatever its dates. Raises Forbidden and Conflict."""
+    """From now on nothing new is made from the reference, whatever its dates, and links to exports that hold pictures
+    from it are on hold. Raises Forbidden and Conflict.
+    """
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if before and before.withdrawn:
         raise Conflict(f"The right to {reference.original_name} is withdrawn already.")
     record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
+    endings.suspend(session, user, reference)
     return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
 
 
@@ -98,7 +104,9 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     if before.id != seen:
         raise Conflict(f"{_withdrawn(before, user, 'this right again')}, perhaps for another reason. Look at it first.")
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
-    return _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
+    after = _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
+    endings.resume_from(session, user, reference.id)
+    return after
 
 
 def add_file(session: Session, user: User, files: Files, reference: Reference, data: bytes, name: str) -> RightsFile:

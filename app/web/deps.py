@@ -21,8 +21,10 @@ from app.exports.preparer import Preparer
 from app.files import Files
 from app.models import Role, User
 from app.settings import Settings
-from app.text import whole_number
+from app.text import clean_line, shorten, whole_number
 from app.web.limits import Begun, TryLimit
+
+BROWSER_LENGTH = 120  # characters of what a browser calls itself, in the record
 
 
 class SignInNeeded(Exception):
@@ -43,6 +45,7 @@ class Parts:
     sign_in_tries: TryLimit
     exporter: Preparer
     share_tries: TryLimit
+    refusals: TryLimit
     downloads: Begun
     checker: Checker
 
@@ -63,6 +66,12 @@ def parts_of(request: Request) -> Parts:
 def address_of(request: Request) -> str:
     """From where a request came."""
     return request.client.host if request.client else ""
+
+
+def origin_of(request: Request) -> dict[str, str]:
+    """The same with what the browser calls itself, for the record."""
+    browser = clean_line(request.headers.get("user-agent", ""))
+    return {"address": address_of(request), "browser": shorten(browser, BROWSER_LENGTH)}
 
 
 def session_token(request: Request) -> str:

@@ -5,7 +5,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 from urllib.parse import quote
 
@@ -23,9 +23,14 @@ from app.web.templating import see_other
 router = APIRouter()
 
 AT_ONCE = 100  # files that a request waits for; more of them are waited for on the export's page
+LOOK_BYTES = 4 * 2**20  # of a download, after which it is asked whether it may go on
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 Ids = Annotated[list[int], Query(min_length=1, max_length=1000)]
+
+
+class Ended(Exception):
+    """A download may not go on."""
 
 
 @router.get("/sets/{set_id}/approved.zip")
@@ -47,7 +52,7 @@ def of_pictures(request: Request, app: App, me: Me, ids: Ids) -> Response:
 def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
     with app.database.read() as session:
         export = queries.get(session, me, export_id)
-        archive = service.archive(session, export, app.exporter.store)
+        archive = service.laid_out(session, export, app.exporter.store)
     return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export))
 
 
@@ -85,10 +90,18 @@ def count(app: Parts, me: User, export: Export) -> None:
 
 
 def stream(
-    request: Request, app: Parts, export: Export, archive: Archive, who: str, begun: Callable[[], None]
+    request: Request,
+    app: Parts,
+    export: Export,
+    archive: Archive,
+    who: str,
+    begun: Callable[[], None],
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> Response:
     """The zip, or the part of it that was asked for; only the headers if that was all. `begun` is called when a
-    download of `who` begins, not when one goes on, nor for a probe.
+    download of `who` begins, not when one goes on, nor for a probe; `may_go_on` every few MB of one.
+
+    Raises Conflict when a file of that part was cleared away.
 
     One range at a time, as browsers and download managers ask; of several, the whole zip is sent: RFC 9110 allows it.
     """
@@ -104,10 +117,23 @@ def stream(
             headers = {"Content-Range": f"bytes */{archive.length}", "Accept-Ranges": "bytes"}
             return Response(status_code=416, headers=headers)
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.length}"
+    service.need_files(export, app.exporter.store, archive, start, end)
     if app.downloads.begins(f"{who} {export.etag} {address_of(request)}", end - start, archive.length):
         begun()
     headers["Content-Length"] = str(end - start)
-    return StreamingResponse(archive.read(start, end), status, headers, "application/zip")
+    return StreamingResponse(watched(archive.read(start, end), may_go_on), status, headers, "application/zip")
+
+
+def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[bytes]:
+    """The same, with a look every few MB whether it may go on. Raises Ended, which breaks the connection off."""
+    sent = 0
+    for piece in pieces:
+        yield piece
+        sent += len(piece)
+        if sent >= LOOK_BYTES:
+            sent = 0
+            if not may_go_on():
+                raise Ended("the link was revoked, or put on hold")
 
 
 def disposition(export: Export) -> str:

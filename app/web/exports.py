@@ -14,7 +14,7 @@ from app.exports.service import Selection
 from app.exports.shares import ShareDraft
 from app.gallery.search import PictureFilter
 from app.models import Export, ExportState, Role, Share, User
-from app.text import whole_number
+from app.text import plural, whole_number
 from app.web import once
 from app.web.deps import App, Form, Me, Parts, Read, text
 from app.web.gallery import Picked, numbers
@@ -22,17 +22,25 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
+PAGE = 20
 EXAMPLES = 3  # names that the page shows
 Fields = FormData | QueryParams
 
 
 @router.get("/exports")
-def index(request: Request, me: Me, session: Read) -> Response:
+def index(request: Request, me: Me, session: Read, before: str = "") -> Response:
+    found = queries.recent(session, me, before=whole_number(before), limit=PAGE + 1)
+    shown = found[:PAGE]
     return page(
         request,
         "exports/index.html",
         nav="exports",
-        exports=queries.recent(session, me),
+        exports=shown,
+        changed=queries.changed(session, [export.id for export in shown]),
+        forms={export.id: service.options_of(export).told for export in shown},
+        older=shown[-1].id if len(found) > PAGE else None,
+        first=not before,
+        links=queries.open_shares(session, me),
         campaigns=queries.exportable(session, me),
     )
 
@@ -123,7 +131,7 @@ def form_page(
         formats=FORMATS,
         presets=PRESETS,
         name_fields=names.FIELDS,
-        earlier=earlier(session, me, wanted),
+        earlier=[(export, service.options_of(export).told) for export in earlier(session, me, wanted)],
         signer=signer(app, me),
     )
 
@@ -192,9 +200,18 @@ def show(
 @router.post("/exports/{export_id}/again")
 def again(app: App, me: Me, export_id: int) -> Response:
     with app.database.write() as session:
-        service.prepare_again(session, me, export_id)
+        service.prepare_again(session, me, export_id, app.exporter.store)
     app.exporter.wake()
     return see_other(f"/exports/{export_id}?download=1")
+
+
+@router.post("/exports/{export_id}/anew")
+def anew(app: App, me: Me, export_id: int) -> Response:
+    """The same without what was taken back since."""
+    with app.database.write() as session:
+        export = service.anew(session, me, export_id)
+    app.exporter.wake()
+    return see_other(f"/exports/{export.id}")
 
 
 @router.post("/exports/{export_id}/delete")
@@ -220,11 +237,27 @@ def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Res
     return once.show_once(app, f"/exports/{export_id}", token, "sharing")
 
 
+@router.post("/exports/{export_id}/shares/revoke")
+def revoke_all(app: App, me: Me, export_id: int) -> Response:
+    with app.database.write() as session:
+        number = shares.revoke_all(session, me, export_id)
+    said = f"{plural(number, 'link was', 'links were')} revoked; nothing opens this export any more."
+    return see_other(f"/exports/{export_id}#shares", said)
+
+
 @router.post("/exports/{export_id}/shares/{share_id}/revoke")
-def revoke(app: App, me: Me, export_id: int, share_id: int) -> Response:
+def revoke(app: App, me: Me, form: Form, export_id: int, share_id: int) -> Response:
     with app.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
-    return see_other(f"/exports/{export_id}#shares", "The link was revoked; it opens nothing any more.")
+    back = "/exports#links" if text(form, "back") == "list" else f"/exports/{export_id}#shares"
+    return see_other(back, "The link was revoked; it opens nothing any more.")
+
+
+@router.post("/exports/{export_id}/shares/{share_id}/resume")
+def resume(app: App, me: Me, export_id: int, share_id: int) -> Response:
+    with app.database.write() as session:
+        shares.resume(session, me, export_id, share_id)
+    return see_other(f"/exports/{export_id}#shares", "The link opens again.")
 
 
 def export_page(
@@ -239,7 +272,8 @@ def export_page(
     values: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    cleared = export.state == ExportState.READY and not is_there(session, app, export)
+    cleared = export.state == ExportState.READY and not service.is_there(session, export, app.exporter.store)
+    changed = queries.changed(session, [export.id]).get(export.id)
     return page(
         request,
         "exports/show.html",
@@ -249,6 +283,8 @@ def export_page(
         options=service.options_of(export),
         original=ORIGINAL,
         cleared=cleared,
+        changed=changed,
+        helds=queries.restraining(session, export.id) if changed and changed.restrained else [],
         download=download,
         before=queries.waiting_before(session, export.id) if export.state == ExportState.QUEUED else 0,
         names=queries.first_names(session, export.id),
@@ -269,11 +305,3 @@ def new_share(session: Session, export: Export, token: str) -> Share | None:
     except NotFound:
         return None
     return found if found and found.export_id == export.id else None
-
-
-def is_there(session: Session, app: Parts, export: Export) -> bool:
-    try:
-        service.archive(session, export, app.exporter.store)
-    except UserError:
-        return False
-    return True

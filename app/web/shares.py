@@ -5,10 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.errors import Forbidden, UserError
+from app.errors import Conflict, Forbidden, UserError
 from app.exports import queries, service, shares
 from app.models import ExportState, Share
-from app.web.deps import App, Form, Parts, address_of, text
+from app.web.deps import App, Form, Parts, address_of, origin_of, text
 from app.web.downloads import stream
 from app.web.templating import page, see_other
 
@@ -30,13 +30,13 @@ def unlock(request: Request, app: App, form: Form, token: str) -> Response:
         share = queries.share(session, token)
     # By both, as at the sign-in: a guesser elsewhere cannot lock the guest out.
     if not app.share_tries.allow(f"{share.id} {address_of(request)}"):
-        return guest_page(request, app, share, token, TOO_MANY_TRIES)
+        return refused(request, app, share, token, TOO_MANY_TRIES, "too many tries")
     try:
         shares.unlock(share, text(form, "password"))
     except Forbidden as error:
-        with app.database.write() as session:
-            shares.refused(session, share.id)
-        return guest_page(request, app, share, token, str(error))
+        return refused(request, app, share, token, str(error), "wrong password")
+    with app.database.write() as session:
+        shares.opened(session, share.id, **origin_of(request))
     response = see_other(f"/shared/{token}")
     response.set_cookie(
         COOKIE,
@@ -54,25 +54,42 @@ def unlock(request: Request, app: App, form: Form, token: str) -> Response:
 def download(request: Request, app: App, token: str) -> Response:
     with app.database.read() as session:
         share = queries.share(session, token)
-        if not is_unlocked(request, share, token):
+        if share.suspended_at or not is_unlocked(request, share, token):
             return see_other(f"/shared/{token}")
         try:
-            archive = service.archive(session, share.export, app.exporter.store)
+            archive = service.laid_out(session, share.export, app.exporter.store)
         except UserError:
             return see_other(f"/shared/{token}")  # the page says so in the guest's words
 
     def begun() -> None:
         with app.database.write() as session:
-            shares.downloaded(session, share.id)
+            shares.downloaded(session, share.id, **origin_of(request))
 
-    return stream(request, app, share.export, archive, f"share {share.id}", begun)
+    def may_go_on() -> bool:
+        with app.database.read() as session:
+            return shares.may_go_on(session, share.id)
+
+    try:
+        return stream(request, app, share.export, archive, f"share {share.id}", begun, may_go_on)
+    except Conflict:
+        return see_other(f"/shared/{token}")
+
+
+def refused(request: Request, app: Parts, share: Share, token: str, sentence: str, reason: str) -> Response:
+    """Too many tries are written down once a minute, not each."""
+    if reason == "wrong password" or app.refusals.allow(f"share {share.id} {address_of(request)}"):
+        with app.database.write() as session:
+            shares.refused(session, share.id, reason, **origin_of(request))
+    return guest_page(request, app, share, token, sentence)
 
 
 def guest_page(request: Request, app: Parts, share: Share, token: str, problem: str = "") -> Response:
     open_ = is_unlocked(request, share, token)
     context: dict[str, Any] = {"share": share, "token": token, "unlocked": open_, "problem": problem, "ready": False}
     if open_:
-        context["ready"] = share.export.state == ExportState.READY
+        with app.database.read() as session:
+            ready = share.export.state == ExportState.READY
+            context["ready"] = ready and service.is_there(session, share.export, app.exporter.store)
     return page(request, "exports/shared.html", 422 if problem else 200, **context)
 
 

@@ -17,12 +17,13 @@ from PIL import Image as Picture
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.audit.queries import of
 from app.errors import Conflict
 from app.exports import certificates, manifest, provenance, queries, service
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
-from app.models import Export, ExportFile, ExportState, Role, Share, Verdict, now
+from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, Share, Verdict, now
 from app.reviews import service as reviews
 from app.reviews.queries import latest
 from app.sets import versions
@@ -177,7 +178,7 @@ def test_a_ready_export_keeps_a_picture_that_is_made_again(
     assert unzipped(session, export, preparer).namelist() == before
     after = unzipped(session, ready(user, set_id=image_set.id), preparer)
     assert [row["prompt"] for row in lines(after)] == ["an owl"], "the new one is not approved"
-    service.prepare_again(session, user, export.id)
+    service.prepare_again(session, user, export.id, preparer.store)
     session.commit()
     assert preparer.prepare(export.id)
     session.refresh(export)
@@ -277,7 +278,7 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
     with pytest.raises(Conflict, match="All files of these"):
         service.archive(session, export, preparer.store)
     path.write_bytes(png)
-    service.prepare_again(session, user, export.id)
+    service.prepare_again(session, user, export.id, preparer.store)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -338,7 +339,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
     with pytest.raises(Conflict, match="cleared away"):
         service.archive(session, export, preparer.store)
-    service.prepare_again(session, user, export.id)
+    service.prepare_again(session, user, export.id, preparer.store)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -401,6 +402,76 @@ def test_old_exports_are_forgotten_unless_an_open_link_leads_to_them(
     assert {path.name for path in (preparer.store.root / "made").iterdir()} == {str(shared.id), str(young.id)}
     assert not unused.parent.exists()
     unzipped(session, young, preparer)
+
+
+def test_what_can_be_downloaded_is_not_made_ready_again(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user).id)
+    service.prepare_again(session, user, export.id, preparer.store)
+    assert export.state == ExportState.READY
+    next((preparer.store.root / "cache").glob("*/*/*")).unlink()
+    service.prepare_again(session, user, export.id, preparer.store)
+    session.flush()
+    assert export.state == ExportState.QUEUED
+    assert [event.act for event in of(session, export)] == [Act.EXPORT_AGAIN, Act.EXPORT_READY, Act.EXPORT_CREATE]
+
+
+def test_that_it_became_ready_failed_and_ended_is_recorded(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user).id)
+    finished = of(session, export)[0]
+    assert (finished.act, finished.user_id) == (Act.EXPORT_READY, None)
+    assert finished.details == {"name": export.name, "files": export.total, "lost": None, "bytes": export.bytes}
+    export.created_at = now() - timedelta(days=preparer.settings.export_days + 1)
+    session.commit()
+    preparer.tidy()
+    session.expire_all()
+    assert session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first().act == Act.EXPORT_EXPIRE  # type: ignore[union-attr]
+    preparer.settings.signing_certificate = preparer.settings.signing_key = "/nothing/here.pem"
+    failed = of(session, ready(user, set_id=approved_set(make, user).id))[0]
+    assert failed.act == Act.EXPORT_FAIL
+    assert "/nothing/here.pem" in failed.details["error"]
+
+
+def test_downloads_share_one_list_of_files_and_parts_look_only_at_their_own(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user, prompts="a fox\nan owl").id)
+    made = service.archive(session, export, preparer.store)
+    assert service.laid_out(session, export, preparer.store) is made
+    made.members[1].path.unlink()
+    assert service.laid_out(session, export, preparer.store) is made
+    in_first = made.members[0].bytes
+    service.need_files(export, preparer.store, made, 0, in_first)
+    assert service.is_there(session, export, preparer.store) is False
+    with pytest.raises(Conflict, match="cleared away"):
+        service.need_files(export, preparer.store, made, in_first, in_first + 1000)
+    for _ in range(service.ARCHIVES):
+        service.archive(session, ready(user, set_id=approved_set(make, user).id), preparer.store)
+    assert service.laid_out(session, export, preparer.store) is not made, "a few are kept"
+
+
+def test_a_page_knows_what_a_download_missed(
+    session: Session, make: Factory, preparer: Preparer, ready: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LOOKED_AT", 1)
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user, prompts="a\nb\nc").id)
+    path = service.archive(session, export, preparer.store).members[0].path
+    data = path.read_bytes()
+    path.unlink()
+    assert service.is_there(session, export, preparer.store), "it looks at some of many"
+    with pytest.raises(Conflict):
+        service.archive(session, export, preparer.store)
+    assert not service.is_there(session, export, preparer.store)
+    path.write_bytes(data)
+    service.archive(session, export, preparer.store)
+    assert service.is_there(session, export, preparer.store)
 
 
 def test_deleting_ends_the_links(session: Session, make: Factory, ready: Make) -> None:

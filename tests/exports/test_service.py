@@ -277,7 +277,7 @@ def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: 
         assert queries.recent(session, allowed) == [export]
     stranger = make.user(Role.REVIEWER)
     assert queries.recent(session, stranger) == []
-    for act in (service.delete, service.prepare_again):
+    for act in (service.delete, service.anew):
         with pytest.raises(NotFound):
             act(session, stranger, export.id)
 

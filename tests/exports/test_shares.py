@@ -112,7 +112,7 @@ def test_wrong_wishes_are_a_sentence(
 
 def test_every_act_is_recorded_and_downloads_are_counted(session: Session, user: User, export: Export) -> None:
     token, share = shared(session, user, export, password="correct horse")
-    shares.refused(session, share.id)
+    shares.refused(session, share.id, "wrong password")
     shares.downloaded(session, share.id)
     shares.downloaded(session, share.id)
     shares.revoke(session, user, export.id, share.id)

@@ -8,9 +8,10 @@ from html import unescape
 
 import pytest
 
-from app.exports import service
-from app.exports.service import EXTRAS
-from app.models import Act, AuditEvent, Export, ExportState, Role, Share
+from app.exports import service, shares
+from app.models import Act, AuditEvent, Export, ExportState, Image, Role, Share, Verdict, now
+from app.web import downloads
+from app.web import exports as pages
 from tests.web.server import Browser, Server, making, share_link, shared_export
 
 FORM = {"set_id": "1", "format": "jpeg", "quality": "80", "sizes": ["original", "1080x1080"], "template": "{n}-{slug}"}
@@ -70,7 +71,7 @@ def test_one_click_is_enough(server: Server, manager: Browser, set_id: int, path
     assert "data-download-now" not in manager.get("/exports/1").text
     with zipfile.ZipFile(io.BytesIO(manager.get("/exports/1/download.zip").content)) as archive:
         assert len(archive.namelist()) == 5
-        assert set(archive.namelist()) >= set(EXTRAS) - {"missing-files.txt"}
+        assert set(archive.namelist()) >= {"manifest.csv", "manifest.json", service.AUTHORITY}
 
 
 def test_a_search_says_how_many_it_takes_of_how_many(server: Server, manager: Browser, set_id: int) -> None:
@@ -208,7 +209,10 @@ def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager:
     assert "cleared away" in manager.get(f"/exports/{export.id}").text
     manager.post(f"/exports/{export.id}/again")
     wait_until_ready(server, export.id)
-    assert manager.get(f"/exports/{export.id}/download.zip").status_code == 200
+    whole = manager.get(f"/exports/{export.id}/download.zip")
+    assert whole.status_code == 200
+    manager.post(f"/exports/{export.id}/again")
+    assert manager.get(f"/exports/{export.id}/download.zip").content == whole.content, "and then it stays as it is"
 
 
 def test_a_designer_exports_only_their_own(designer: Browser, set_id: int, server: Server) -> None:
@@ -220,6 +224,91 @@ def test_a_designer_exports_only_their_own(designer: Browser, set_id: int, serve
         assert designer.get(f"/exports/{export.id}{path}").status_code == 404
     for path in ("delete", "again", "shares", f"shares/{share.id}/revoke"):
         assert designer.post(f"/exports/{export.id}/{path}").status_code == 404
+
+
+def test_what_was_taken_back_is_told_and_can_be_left_out(server: Server, manager: Browser, set_id: int) -> None:
+    export, share = shared_export(server, set_id)
+    assert "no longer approved" not in manager.get(f"/exports/{export.id}").text
+    with making(server) as make:
+        make.decide(make.session.get(Image, 1), Verdict.REJECTED)
+    sentence = "1 of 2 pictures is no longer approved."
+    assert sentence in manager.get("/exports").text
+    html = manager.get(f"/exports/{export.id}").text
+    assert sentence in html
+    assert "Revoke links" in html
+    manager.post(f"/exports/{export.id}/shares/revoke")
+    with server.parts.database.read() as session:
+        assert session.get(Share, share.id).revoked_at
+    assert "Revoke links" not in manager.get(f"/exports/{export.id}").text
+    new = manager.post(f"/exports/{export.id}/anew").headers["location"]
+    wait_until_ready(server, int(new.split("/")[-1]))
+    assert "no longer" not in manager.get(new).text
+
+
+def test_a_guest_waits_while_a_right_is_withdrawn(
+    server: Server, manager: Browser, guest: Browser, set_id: int
+) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id)
+    assert manager.post("/references/1/rights/withdraw", data={"reason": "Stop"}).status_code == 303
+    html = guest.get(f"/shared/{token}").text
+    assert "This link is on hold" in html
+    assert "right" not in re.sub(r"<[^>]+>", "", html), "what is wrong is not a guest's business"
+    assert guest.get(f"/shared/{token}/download.zip").headers["location"] == f"/shared/{token}"
+    page = manager.get(f"/exports/{export.id}").text
+    assert "On hold since" in page
+    assert "2 of 2 pictures come from a reference whose right does not hold." in page
+    manager.post(f"/exports/{export.id}/shares/{share.id}/resume")
+    assert guest.get(f"/shared/{token}/download.zip").status_code == 200
+
+
+def test_a_download_by_a_link_ends_with_the_link(
+    server: Server, guest: Browser, set_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id)
+    monkeypatch.setattr(downloads, "LOOK_BYTES", 1)
+    assert guest.get(f"/shared/{token}/download.zip").status_code == 200
+    with server.parts.database.read() as session:
+        pieces = downloads.watched(iter([b"a", b"b"]), lambda: shares.may_go_on(session, share.id))
+        assert list(pieces) == [b"a", b"b"]
+    with server.parts.database.write() as session:
+        session.get(Share, share.id).suspended_at = now()
+    with server.parts.database.read() as session:
+        pieces = downloads.watched(iter([b"a", b"b"]), lambda: shares.may_go_on(session, share.id))
+        assert next(pieces) == b"a"
+        with pytest.raises(downloads.Ended):
+            next(pieces)
+
+
+def test_all_exports_can_be_reached_and_all_links_ended(
+    server: Server, manager: Browser, set_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE", 2)
+    shown = [shared_export(server, set_id) for _ in range(5)]
+    html, found = manager.get("/exports").text, []
+    while True:
+        found += re.findall(r'<a class="clip1" href="/exports/(\d+)"', html)
+        older = re.search(r'href="(/exports\?before=\d+)"', html)
+        if not older:
+            break
+        html = manager.get(older[1]).text
+    assert found == [str(export.id) for export, _ in reversed(shown)]
+    for number, (export, share) in enumerate(shown):
+        html = manager.get("/exports").text
+        assert html.count('name="back" value="list"') == len(shown) - number
+        answer = manager.post(f"/exports/{export.id}/shares/{share.id}/revoke", data={"back": "list"})
+        assert answer.headers["location"] == "/exports#links"
+    assert "Open links" not in manager.get("/exports").text
+
+
+def test_exports_of_one_name_are_told_apart(server: Server, manager: Browser, set_id: int) -> None:
+    for sizes in (["original"], ["original", "64x64"], ["300x200"]):
+        manager.post("/exports", data=FORM | {"sizes": sizes})
+    for path in ("/exports", f"/sets/{set_id}/export"):
+        html = manager.get(path).text
+        for form in ("JPEG, as made", "JPEG, 2 sizes", "JPEG, 300 × 200"):
+            assert form in html
 
 
 def test_deleting(server: Server, manager: Browser, set_id: int) -> None:
@@ -279,8 +368,16 @@ def test_a_password_is_asked_for_first(server: Server, guest: Browser, set_id: i
     assert export.name in guest.get(f"/shared/{token}").text
     assert guest.get(f"/shared/{token}/download.zip").status_code == 200
     with server.parts.database.read() as session:
-        acts = [event.act for event in session.query(AuditEvent).filter_by(subject="shares", subject_id=share.id)]
-    assert acts == [Act.SHARE_CREATE, Act.SHARE_REFUSED, Act.SHARE_DOWNLOAD]
+        events = session.query(AuditEvent).filter_by(subject="shares", subject_id=share.id).all()
+    assert [event.act for event in events] == [
+        Act.SHARE_CREATE,
+        Act.SHARE_REFUSED,
+        Act.SHARE_OPEN,
+        Act.SHARE_DOWNLOAD,
+    ]
+    for event in events[1:]:
+        assert event.details["address"] == "127.0.0.1"
+        assert event.details["browser"].startswith("python")
 
 
 def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_id: int) -> None:
@@ -288,7 +385,11 @@ def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_i
     token, share = share_link(server, export.id, "correct horse")
     for _ in range(server.parts.share_tries.tries):
         server.parts.share_tries.allow(f"{share.id} 127.0.0.1")
-    assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
+    for _ in range(2):
+        assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
+    with server.parts.database.read() as session:
+        event = session.query(AuditEvent).filter_by(act=Act.SHARE_REFUSED).one()
+        assert event.details["reason"] == "too many tries", "it is written down once"
 
 
 def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:

@@ -1,0 +1,85 @@
+"""What ends an export or its links, or puts them on hold, because something else happened.
+
+A picture that was removed for good takes the exports with it that hold it. A right that is withdrawn puts the links on
+hold that lead to pictures from its reference, until it holds again or somebody confirms them. A closed account ends the
+links that it made.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session
+
+from app.audit.service import record
+from app.models import Act, Export, ExportFile, Image, ImageSet, Reference, Share, User, now
+from app.rights import queries as rights
+
+
+def end(session: Session, user: User | None, export: Export, act: Act, because: str = "") -> None:
+    """Remove an export, and end its links. Its files go with the next tidying."""
+    for share in _open(session, Share.export_id == export.id):
+        revoke(session, user, share, "its export is gone")
+    record(session, user, act, export, name=export.name, because=because)
+    session.delete(export)
+
+
+def revoke(session: Session, user: User | None, share: Share, because: str = "") -> None:
+    """End an open link at once."""
+    if share.open:
+        share.revoked_at = now()
+        record(session, user, Act.SHARE_REVOKE, share, export=share.export_id, because=because)
+
+
+def resume(session: Session, user: User | None, share: Share, because: str = "") -> None:
+    """Let a link that is on hold open again."""
+    if share.suspended_at:
+        share.suspended_at = None
+        record(session, user, Act.SHARE_RESUME, share, export=share.export_id, because=because)
+
+
+def end_with(session: Session, image_ids: Sequence[int]) -> None:
+    """End the exports that hold one of these pictures, which were removed for good."""
+    holding = select(ExportFile.export_id).where(ExportFile.image_id.in_(image_ids))
+    for export in session.scalars(select(Export).where(Export.id.in_(holding))).all():
+        end(session, None, export, Act.EXPORT_EXPIRE, "a picture was removed for good")
+
+
+def revoke_of(session: Session, user: User, person: User) -> None:
+    """End the links that `person` made, whose account `user` closes."""
+    for share in _open(session, Share.made_by_id == person.id):
+        revoke(session, user, share, "the account was closed")
+
+
+def suspend(session: Session, user: User, reference: Reference) -> None:
+    """Put the links on hold that lead to pictures from a reference, whose right `user` withdrew."""
+    for share in _open(session, Share.suspended_at.is_(None), _holds_from([reference.id])):
+        share.suspended_at = now()
+        record(session, user, Act.SHARE_SUSPEND, share, export=share.export_id, reference=reference.original_name)
+
+
+def resume_from(session: Session, user: User, reference_id: int) -> None:
+    """Let links open again that were on hold for a reference's sake, now that its right holds; but for those that lead
+    to pictures from another one whose right is withdrawn.
+    """
+    unheld = rights.not_held(session)
+    if any(held.reference_id == reference_id for held in unheld):
+        return
+    withdrawn = [held.reference_id for held in unheld if held.standing.kind == "withdrawn"]
+    for share in _open(session, Share.suspended_at.is_not(None), _holds_from([reference_id]), ~_holds_from(withdrawn)):
+        resume(session, user, share, "the right holds again")
+
+
+def _holds_from(reference_ids: Iterable[int]) -> ColumnElement[bool]:
+    """A condition for the links whose export holds a picture from one of these references."""
+    return exists(
+        select(ExportFile.export_id)
+        .join(Image, Image.id == ExportFile.image_id)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .where(ExportFile.export_id == Share.export_id, rights.made_from(*reference_ids))
+        .correlate(Share)
+    )
+
+
+def _open(session: Session, *which: ColumnElement[bool]) -> Sequence[Share]:
+    open_ = Share.revoked_at.is_(None), Share.expires_at > now()
+    return session.scalars(select(Share).where(*open_, *which).order_by(Share.id)).all()
