@@ -39,6 +39,7 @@ MAY_IMPORT = {
             "pictures",
             "forms",
             "days",
+            "csv",
             *SERVICES,
         }
         for room in SERVICES

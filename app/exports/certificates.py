@@ -11,19 +11,24 @@ digitalSignature, extended key usage for documents (here emailProtection, which 
 """
 
 import fcntl
+import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+import c2pa
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from PIL import Image
 
 from app.errors import Conflict
 from app.models import now
@@ -35,6 +40,22 @@ CLOCKS = timedelta(hours=1)  # other people's clocks may be behind ours
 FORBIDDEN_USES = {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 RSA_BITS = 2048
+TRIAL = {  # the least that C2PA signs
+    "claim_generator_info": [{"name": "Soroe"}],
+    "assertions": [
+        {
+            "label": "c2pa.actions.v2",
+            "data": {
+                "actions": [
+                    {
+                        "action": "c2pa.created",
+                        "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCreation",
+                    }
+                ]
+            },
+        }
+    ],
+}
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -65,6 +86,11 @@ class Identity:
         return x509.load_pem_x509_certificate(self.authority.encode()).fingerprint(hashes.SHA256()).hex()
 
     @property
+    def alone(self) -> bool:
+        """Whether the certificate came without its issuers."""
+        return self.chain == self.authority
+
+    @property
     def ends_soon(self) -> bool:
         return self.ends - now() < timedelta(days=RENEW_DAYS)
 
@@ -72,7 +98,12 @@ class Identity:
 def identity(settings: Settings) -> Identity:
     """Who signs on this server; what is missing is made. Raises CertificateError."""
     if settings.signing_certificate and settings.signing_key:
-        return _own(Path(settings.signing_certificate), Path(settings.signing_key))
+        found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
+        if refusal := _refusal(found):
+            raise CertificateError(
+                f"C2PA does not sign with the certificate in {settings.signing_certificate}: {refusal}"
+            )
+        return found
     folder = folder_of(settings)
     with _alone(folder):
         _make_missing(folder)
@@ -102,6 +133,11 @@ def told(identity: Identity, settings: Settings) -> list[str]:
         f"Who verifies them trusts the authority whose certificate is in {place}",
         f"  SHA-256 {identity.authority_fingerprint}",
     ]
+    if identity.alone:
+        lines.append(
+            "The file holds this certificate alone, not its authority's: readers find the pictures valid, but not "
+            "trusted. Put the certificates of its issuers after it."
+        )
     if identity.ends_soon:
         lines.append("The certificate ends soon. Renew it before then: nothing can be exported without one.")
     return lines
@@ -210,6 +246,29 @@ def _own(certificate: Path, key: Path) -> Identity:
         return _read(certificate, key, own=True)
     except OSError as error:
         raise CertificateError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=8)
+def _refusal(identity: Identity) -> str | None:
+    """Why C2PA does not sign with it, found by signing a tiny picture once; None when it does. It refuses more than can
+    be told beforehand, such as a certificate for web servers.
+    """
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "PNG")
+    picture.seek(0)
+    try:
+        with signer(identity) as signs, c2pa.Builder(json.dumps(TRIAL)) as builder:
+            builder.sign(signs, "image/png", picture, io.BytesIO())
+    except c2pa.C2paError as error:
+        return f"{str(error).removesuffix('.') or 'it gives no reason'}. Ask for one that is made to sign documents."
+    return None
+
+
+def signer(identity: Identity) -> c2pa.Signer:
+    """To be closed after use."""
+    return c2pa.Signer.from_info(
+        c2pa.C2paSignerInfo(identity.algorithm.encode(), identity.chain.encode(), identity.key.encode(), None)
+    )
 
 
 def _read(certificate_file: Path, key_file: Path, *, own: bool) -> Identity:

@@ -1,11 +1,10 @@
 """`manifest.csv` and `manifest.json`: what each file of an export is, how it was made, and who approved it."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from app import csv
 from app.exports import provenance
 from app.exports.options import pixels
 from app.exports.queries import DecisionRow, FileRow, SetRow
@@ -51,16 +50,10 @@ Line = tuple[FileRow, SetRow, Sequence[DecisionRow]]
 
 def as_csv(lines: Iterable[Line]) -> Iterator[bytes]:
     """A CSV that spreadsheets open rightly: with a byte-order mark and harmless cells."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    yield "\ufeff".encode()
-    writer.writerow(COLUMNS)
-    for file, image_set, decisions in lines:
-        writer.writerow(harmless(cell) for cell in _cells(file, image_set, decisions))
-        yield written.getvalue().encode()
-        written.seek(0)
-        written.truncate()
-    yield written.getvalue().encode()
+    yield csv.BEGIN
+    yield csv.lines([COLUMNS])
+    for line in lines:
+        yield csv.lines([_cells(*line)])
 
 
 def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
@@ -85,12 +78,6 @@ def missing(names: Iterable[str]) -> bytes:
     """A note on what should be in the zip and is not."""
     lines = ["These pictures are approved, but their files are lost from the server, so they are not in this zip.", ""]
     return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
-
-
-def harmless(cell: str | float) -> str | float:
-    """A text that a spreadsheet would run as a formula, marked as text by an apostrophe; all else as it is."""
-    begins = cell[:1] if isinstance(cell, str) else ""
-    return f"'{cell}" if begins and begins in "=+-@\t\r\n＝＋－＠" else cell
 
 
 def rights(sources: Iterable[Mapping[str, Any]]) -> str:

@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 import c2pa
 from PIL import Image, ImageCms, PngImagePlugin
 
+from app.exports import certificates
 from app.exports.certificates import Identity
 from app.exports.options import PictureFormat
 from app.text import shorten
@@ -114,11 +115,11 @@ def xmp(origin: Origin) -> bytes:
 
 def signed(data: bytes, form: PictureFormat, origin: Origin, identity: Identity) -> bytes:
     """`data` with a C2PA manifest embedded: any later change of the file is found by whoever verifies it."""
-    signer = c2pa.Signer.from_info(
-        c2pa.C2paSignerInfo(identity.algorithm.encode(), identity.chain.encode(), identity.key.encode(), None)
-    )
     made = io.BytesIO()
-    with signer, c2pa.Builder(json.dumps(manifest(origin), ensure_ascii=False), _context()) as builder:
+    with (
+        certificates.signer(identity) as signer,
+        c2pa.Builder(json.dumps(manifest(origin), ensure_ascii=False), _context()) as builder,
+    ):
         builder.sign(signer, form.media_type, io.BytesIO(data), made)
     return made.getvalue()
 

@@ -163,6 +163,7 @@ def test_the_teams_own_certificate(tmp_path: Path, key: Any, algorithm: str) -> 
         ({"begins": 3}, "it begins only on"),
         ({"uses": ()}, "what its key is for"),
         ({"uses": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "extended key usage"),
+        ({"uses": (ExtendedKeyUsageOID.SERVER_AUTH,)}, "C2PA does not sign with the certificate"),
         ({"other_key": True}, "the key is another certificate's"),
         ({"key": ec.generate_private_key(ec.SECP256K1())}, "P-256, P-384 or P-521"),
     ],
@@ -175,6 +176,25 @@ def test_what_c2pa_would_refuse_is_said_in_a_sentence(tmp_path: Path, wrong: dic
 def test_an_own_certificate_that_ends_soon_is_noticed(tmp_path: Path) -> None:
     assert certificates.identity(own(tmp_path, days=10)).ends_soon
     assert not certificates.identity(own(tmp_path, days=60)).ends_soon
+
+
+def test_a_certificate_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, tried = own(tmp_path), []
+    signer = certificates.signer
+    monkeypatch.setattr(certificates, "signer", lambda identity: tried.append(identity) or signer(identity))
+    for _ in range(3):
+        certificates.identity(settings)
+    assert len(tried) == 1
+
+
+def test_a_certificate_without_its_issuers_is_noticed(tmp_path: Path) -> None:
+    settings = own(tmp_path)
+    assert not any("alone" in line for line in certificates.told(certificates.identity(settings), settings))
+    path = Path(settings.signing_certificate)
+    path.write_bytes(path.read_bytes().partition(b"-----END CERTIFICATE-----\n")[0] + b"-----END CERTIFICATE-----\n")
+    assert any(
+        "valid, but not trusted" in line for line in certificates.told(certificates.identity(settings), settings)
+    )
 
 
 def test_files_that_are_no_certificates(tmp_path: Path) -> None:
