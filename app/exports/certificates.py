@@ -101,7 +101,8 @@ def identity(settings: Settings) -> Identity:
         found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
         if refusal := _refusal(found):
             raise CertificateError(
-                f"C2PA does not sign with the certificate in {settings.signing_certificate}: {refusal}"
+                f"C2PA does not sign with the certificate in {settings.signing_certificate} ({refusal}). It needs an "
+                "extended key usage for documents, such as emailProtection."
             )
         return found
     folder = folder_of(settings)
@@ -260,7 +261,7 @@ def _refusal(identity: Identity) -> str | None:
         with signer(identity) as signs, c2pa.Builder(json.dumps(TRIAL)) as builder:
             builder.sign(signs, "image/png", picture, io.BytesIO())
     except c2pa.C2paError as error:
-        return f"{str(error).removesuffix('.') or 'it gives no reason'}. Ask for one that is made to sign documents."
+        return str(error).partition("\n")[0].rstrip(".:")
     return None
 
 
