@@ -10,7 +10,7 @@ walk need not look at the pictures themselves.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -63,7 +63,9 @@ MOST_OPTIONS = 50  # of a facet, besides those that are chosen, unless all are a
 MOST_CAMPAIGNS = 200
 MOST_LISTED = 5000  # pictures with a short word that are looked up one by one; more are met on every page
 
+FACETS = Image.decision, Image.style_id, Image.campaign_id, Image.owner_id
 _SHOWN_BY_SCAN = Image.shown.is_not(False)  # no index fits this, where going through all pictures costs least
+_ID_IN_ORDER = literal_column("+images.id", Integer)  # nor this: pictures are met in their order, and none is sorted
 _WORDS = table("image_words", column("rowid", Integer))
 
 
@@ -139,15 +141,15 @@ class Options:
     left_out: dict[str, int]  # how many values of "style", "campaign" and "owner" were too many to be listed
 
 
-@dataclass
+@dataclass(frozen=True)
 class Counts:
     """Pictures by the values of each facet, under the filters of the other facets."""
 
-    total: int = 0  # under all filters
-    decisions: Counter[str | None] = field(default_factory=Counter)
-    styles: Counter[int] = field(default_factory=Counter)
-    campaigns: Counter[int] = field(default_factory=Counter)
-    owners: Counter[int] = field(default_factory=Counter)
+    total: int  # under all filters
+    decisions: Counter[str | None]
+    styles: Counter[int]
+    campaigns: Counter[int]
+    owners: Counter[int]
 
 
 # What a filter means
@@ -231,7 +233,7 @@ class Search:
                 conditions.append(_has(word, style_id))
             else:
                 plain.append(match(word.text))
-        return [*conditions, Image.id.in_(_matching(" ".join(plain)))] if plain else conditions
+        return [*conditions, _ID_IN_ORDER.in_(_matching(" ".join(plain)))] if plain else conditions
 
 
 def _in(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
@@ -384,51 +386,31 @@ def _most(counts: Counter[int], chosen: Collection[int], whole: bool) -> dict[in
 
 
 def facets(session: Session, search: Search) -> Counts:
-    """All counts from one walk: of each decision and style the number of pictures, their campaigns and owners."""
-    counts = Counts()
-    decisions, styles = search.chosen.get(Image.decision), search.chosen.get(Image.style_id)
-    campaigns: list[str] = []
-    owners: list[str] = []
-    for decision, style, number, some_campaigns, some_owners in session.execute(walk(search)):
-        decided, styled = decisions is None or decision in decisions, styles is None or style in styles
-        if styled and number:
-            counts.decisions[decision] += number
-        if decided and number:
-            counts.styles[style] += number
-        counts.total += number * decided * styled
-        campaigns += [some_campaigns] * bool(some_campaigns)
-        owners += [some_owners] * bool(some_owners)
-    counts.campaigns, counts.owners = _counted(campaigns), _counted(owners)
-    return counts
+    """All counts from one walk."""
+    total, decisions, *others = session.execute(walk(search)).one()
+    numbers = (Counter({int(value): number for value, number in _counted(values).items()}) for values in others)
+    return Counts(total, Counter({value or None: number for value, number in _counted(decisions).items()}), *numbers)
 
 
-def walk(search: Search) -> Select[Any, Any, Any, Any, Any]:
-    """Pictures by decision and style: how many the campaigns' and owners' filters leave, and the values of these two,
-    with commas between, of those that the other filters leave.
+def walk(search: Search) -> Select[*tuple[Any, ...]]:
+    """How many pictures there are, and each facet's values, one a picture and with commas between: all those that the
+    filters of the other facets leave.
     """
     limits = {facet: _in(facet, values) for facet, values in search.chosen.items()}
 
-    def under(*facets: Any) -> ColumnElement[bool]:
-        return and_(true(), *(limits[facet] for facet in facets if facet in limits))
+    def values(facet: Any) -> ColumnElement[str]:
+        others = (limit for other, limit in limits.items() if other is not facet)
+        return func.group_concat(func.coalesce(facet, "")).filter(true(), *others)
 
     by_hand = search.short and search.listed is None
-    return (
-        select(
-            Image.decision,
-            Image.style_id,
-            func.count().filter(under(Image.campaign_id, Image.owner_id)),
-            func.group_concat(Image.campaign_id).filter(under(Image.decision, Image.style_id, Image.owner_id)),
-            func.group_concat(Image.owner_id).filter(under(Image.decision, Image.style_id, Image.campaign_id)),
-        )
-        .where(_SHOWN_BY_SCAN if by_hand else Image.shown, *search.unfaceted)
-        .group_by(Image.decision, Image.style_id)
+    return select(func.count().filter(true(), *limits.values()), *map(values, FACETS)).where(
+        _SHOWN_BY_SCAN if by_hand else Image.shown, *search.unfaceted
     )
 
 
-def _counted(values: list[str]) -> Counter[int]:
-    """How often each number stands in lists with commas."""
-    found = Counter(",".join(values).split(",")) if values else Counter[str]()
-    return Counter({int(value): number for value, number in found.items()})
+def _counted(values: str | None) -> Counter[str]:
+    """How often each value stands in a list with commas."""
+    return Counter() if values is None else Counter(values.split(","))
 
 
 def _style_options(session: Session, counts: dict[int, int]) -> list[Option]:

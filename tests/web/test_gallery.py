@@ -109,7 +109,8 @@ def test_whatever_is_typed_is_answered(designer: Browser, typed: str, order: str
         ("?decision=none&q=fox", [4]),
         ("?decision=nonsense&q=fox", [4, 3]),
         ("?q=fox+bold", [4]),
-        ("?q=%25", []),
+        ("?q=%25%25", []),
+        ("?q=%25", [5, 4, 3, 2, 1]),
         ("?q=%22+OR+%22", []),
         ("?set=2", [5, 4, 3]),
         ("?campaign=2&campaign=x", [5, 4, 3]),
@@ -133,6 +134,26 @@ def test_a_filtered_page_names_its_filters_and_how_many_are_hidden(designer: Bro
         assert f'aria-label="Remove the filter {words}"' in page
     assert 'href="/pictures?decision=approved&amp;campaign=2&amp;reference=2&amp;since=2020-01-01"' in page
     assert re.search(r'href="/pictures\?campaign=2" aria-current="page"', designer.get("/pictures?campaign=2").text)
+
+
+def test_long_lists_end_with_a_way_to_the_rest(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def listed(query: str) -> list[int]:
+        page = manager.get(f"/pictures{query}").text
+        return [len(re.findall(part, page)) for part in (r'id="owner-\d', r'id="style-', r'href="/pictures\?campaign=')]
+
+    post(manager, "move", ids=[1], campaign_name="Summer")
+    assert listed("") == [2, 2, 3]
+    monkeypatch.setattr("app.gallery.queries.MOST_OPTIONS", 2)
+    assert listed("") == [2, 2, 2]
+    assert 'href="/pictures?whole=campaign">1 more' in manager.get("/pictures").text
+    assert listed("?whole=campaign") == [2, 2, 3]
+    monkeypatch.setattr("app.gallery.queries.MOST_OPTIONS", 1)
+    page = manager.get("/pictures?order=oldest").text
+    for name in ("owner", "style"):
+        assert f'href="/pictures?order=oldest&amp;whole={name}"' in page
+    assert listed("?whole=owner")[:2] == [2, 1]
+    whole = '<input type="hidden" name="whole" value="owner" form="filters">'
+    assert whole in manager.get("/pictures?whole=owner").text, "the next choice keeps it"
 
 
 def test_unknown_set_and_reference_404(designer: Browser) -> None:
