@@ -162,8 +162,8 @@ def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
 
 
 def _settings(file: FileRow, image_set: SetRow) -> dict[str, Any]:
-    """What the picture was made with: its set's, but for a strength of its own."""
-    return image_set.settings | ({} if file.strength is None else {"strength": file.strength})
+    """What the picture was made with: its set's, but for a strength that may be its own."""
+    return image_set.settings | {"strength": file.strength}
 
 
 def _size(file: FileRow, image_set: SetRow) -> tuple[int, int]:

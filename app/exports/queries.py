@@ -108,7 +108,7 @@ class FileRow:
     version: int  # of the image at that place
     prompt: str
     seed: int
-    strength: float | None  # None: the set's
+    strength: float
     image_sha256: str
     made_at: datetime
     decision_id: int
@@ -416,7 +416,7 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
             Image.version,
             Image.prompt,
             Image.seed,
-            Image.strength,
+            Image.used_strength,
             Image.sha256,
             func.coalesce(Image.finished_at, Image.created_at, type_=Image.created_at.type),
             ExportFile.decision_id,

@@ -4,7 +4,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
@@ -183,6 +196,17 @@ class Image(Base):
     campaign: Mapped[Campaign] = relationship()
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
     deleted_by: Mapped[User | None] = relationship(foreign_keys=deleted_by_id)
+
+    @hybrid_property
+    def used_strength(self) -> float:
+        """What it was, or will be, made with: its own strength, else the set's."""
+        return self.image_set.strength if self.strength is None else self.strength
+
+    @used_strength.inplace.expression
+    @classmethod
+    def _used_strength(cls) -> ColumnElement[float]:
+        of_set = select(ImageSet.strength).where(ImageSet.id == cls.set_id).scalar_subquery()
+        return func.coalesce(cls.strength, of_set)
 
 
 class Star(Base):
