@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
 from app.audit import words
-from app.models import Act, AuditEvent, Image, ImageSet, User
+from app.models import Act, AuditEvent, Campaign, Image, ImageSet, User, Verdict
 
 MOST = 3  # sentences at once: the latest
 TOLD = (
@@ -22,6 +22,7 @@ TOLD = (
     Act.THREAD_REOPEN,
     Act.SET_LOCK,
     Act.SET_UNLOCK,
+    Act.CAMPAIGN_CHANGE,
     Act.IMAGE_AGAIN,
     Act.IMAGE_DISCARD,
     Act.IMAGE_FINISH,
@@ -47,20 +48,28 @@ def latest(session: Session, user: User, set_id: int, after: int) -> int:
     """The number of the latest event after `after` that `user` did not cause and that changes how the set is reviewed;
     `after` itself when there is none.
     """
-    of_set = select(Image.id).where(Image.set_id == set_id)
-    where = or_(_about(ImageSet, [set_id]), _about(Image, of_set))
+    of_set, campaigns = (select(column).where(Image.set_id == set_id) for column in (Image.id, Image.campaign_id))
+    where = or_(_about(ImageSet, [set_id]), _about(Image, of_set), _about(Campaign, campaigns))
     newest = select(func.max(AuditEvent.id)).where(*_by_others(user, after), where, signed_in(user))
     return session.scalar(newest) or after
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[News]:
-    """What others did to the picture, its other versions and its set after event `after`: the latest, in order."""
+    """What others did to the picture, its other versions, its set and its campaign after event `after`: the latest, in
+    order.
+    """
     at_place = Image.set_id == image.set_id, Image.position == image.position
     versions = dict(session.execute(select(Image.id, Image.version).where(*at_place)).all())
     found = session.scalars(
         select(AuditEvent)
         .where(*_by_others(user, after), AuditEvent.act.in_(TOLD), signed_in(user))
-        .where(or_(_about(ImageSet, [image.set_id]), _about(Image, versions)))
+        .where(
+            or_(
+                _about(ImageSet, [image.set_id]),
+                _about(Image, versions),
+                _about(Campaign, [image.campaign_id]),
+            )
+        )
         .options(joinedload(AuditEvent.user))
         .order_by(AuditEvent.id)
     )
@@ -69,6 +78,9 @@ def told(session: Session, user: User, image: Image, after: int) -> list[News]:
 
 
 def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int]) -> News:
+    if event.act == Act.CAMPAIGN_CHANGE:
+        needed = str(event.details.get("approvals", "")).split()[-1:]
+        return News(words.who(event), f"set the approvals that pictures of this campaign need to {''.join(needed)}.")
     if event.subject == ImageSet.__tablename__:
         thing = "this set"
     elif event.subject_id == image.id:
@@ -77,6 +89,9 @@ def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int])
         thing = f"version {versions[event.subject_id or 0]} of this picture"
     if event.act == Act.IMAGE_FINISH:
         return News("", f"{thing[0].upper()}{thing[1:]} is finished.")
+    whose = event.details.get("of")
+    if event.act == Act.DECIDE and event.details.get("verdict") == Verdict.WITHDRAWN and whose:
+        return News(words.who(event), f"withdrew {'your' if whose == user.name else f'{whose}’s'} decision on {thing}.")
     named = event.act == Act.COMMENT and user.name in event.details.get("mentioned", ())
     return News(words.who(event), f"{'named you in a comment on' if named else words.did(event)} {thing}.")
 
@@ -85,5 +100,5 @@ def _by_others(user: User, after: int) -> tuple[ColumnElement[bool], ...]:
     return AuditEvent.id > after, or_(AuditEvent.user_id.is_(None), AuditEvent.user_id != user.id)
 
 
-def _about(table: type[Image | ImageSet], ids: Iterable[int] | Select[int]) -> ColumnElement[bool]:
+def _about(table: type[Image | ImageSet | Campaign], ids: Iterable[int] | Select[int]) -> ColumnElement[bool]:
     return and_(AuditEvent.subject == table.__tablename__, AuditEvent.subject_id.in_(ids))

@@ -97,6 +97,7 @@ class Conversation:
     thread: Thread
     image_id: int
     version: int
+    deleted: bool  # that version was
     number: int | None  # of its pin: 1, 2, ...; None without
 
     def said_by(self, user: User) -> int:
@@ -105,12 +106,31 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class Undo:
+    """A decision that can be taken back."""
+
+    id: int
+    prompt: str  # of its picture
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
 class ScopeOptions:
     """What a review can be narrowed to, by name."""
 
     campaigns: list[tuple[int, str]]
+    sets: list[tuple[int, str]]  # the newest first
     styles: list[tuple[str, str]]  # code, name
     owners: list[tuple[int, str]]
+
+
+def in_campaign(session: Session, user: User, campaign_id: int) -> dict[int, list[int]]:
+    """The shown pictures of a campaign by their sets. Ids."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    shown = _pictures(user, Scope(campaign_id=campaign_id)).with_only_columns(Image.set_id, Image.id)
+    for set_id, image_id in session.execute(shown):
+        found[set_id].append(image_id)
+    return found
 
 
 # The queue
@@ -174,13 +194,19 @@ def tally(session: Session, user: User, scope: Scope) -> dict[str, int]:
     return found | {decision or NOT_REVIEWED: number for decision, number in session.execute(counted)}
 
 
-def scope_options(session: Session, user: User) -> ScopeOptions:
-    """Campaigns, styles and people that have sets, each by name."""
+def scope_options(session: Session, user: User, scope: Scope, most_sets: int = 100) -> ScopeOptions:
+    """Campaigns, styles and people that have sets, each by name; of the sets the newest in which something waits for
+    anybody, and the one that is chosen.
+    """
     owned = select(ImageSet.owner_id)
+    waiting = exists().where(Image.set_id == ImageSet.id, Image.shown, TO_REVIEW)
+    open_sets = select(ImageSet.id).where(ImageSet.locked_at.is_(None), waiting).order_by(ImageSet.id.desc())
+    offered = or_(ImageSet.id == scope.set_id, ImageSet.id.in_(open_sets.limit(most_sets)))
     rows = (
         session.execute(statement.where(signed_in(user)))
         for statement in (
             select(Campaign.id, Campaign.name).order_by(Campaign.name),
+            select(ImageSet.id, ImageSet.name).where(offered).order_by(ImageSet.id.desc()),
             select(Style.code, Style.name).order_by(Style.name, Style.code),
             select(User.id, User.name).where(User.id.in_(owned)).order_by(User.name, User.id),
         )
@@ -300,6 +326,16 @@ def needed(session: Session, campaign_ids: Collection[int]) -> dict[int, int]:
     return dict(rows.all())
 
 
+def undoable(session: Session, user: User, decision_id: int | None) -> Undo | None:
+    """`user`'s own decision of that id, as long as it stands and can be taken back."""
+    mine = Decision.id == decision_id, Decision.user_id == user.id, UNLOCKED, signed_in(user)
+    joined = select(Decision, Image.prompt).join(Image, Image.id == Decision.image_id)
+    found = session.execute(joined.where(*mine)).first()
+    if not found or found[0].id not in {each.id for each in standing(session, user, found[0].image_id)}:
+        return None
+    return Undo(found[0].id, found[1], found[0].verdict)
+
+
 def latest(session: Session, image_id: int) -> Decision | None:
     """What was decided last, with who decided; a withdrawal too is a decision."""
     return session.scalar(
@@ -320,9 +356,9 @@ def reasons(session: Session) -> list[RejectReason]:
 
 
 def conversations(session: Session, user: User, image: Image) -> list[Conversation]:
-    """All threads on a picture and its other versions, the oldest first, with who said what."""
+    """All threads on a picture and its other versions, deleted ones too, the oldest first, with who said what."""
     rows = session.execute(
-        select(Thread, Image.id, Image.version)
+        select(Thread, Image.id, Image.version, Image.deleted_at.is_not(None))
         .join(Image, Image.id == Thread.image_id)
         .where(*_at_place(image), signed_in(user))
         .options(selectinload(Thread.comments).joinedload(Comment.user), joinedload(Thread.resolved_by))
@@ -330,7 +366,10 @@ def conversations(session: Session, user: User, image: Image) -> list[Conversati
     ).all()
     pinned = [thread.id for thread, *_ in rows if thread.x is not None]
     numbers = {id: number for number, id in enumerate(pinned, start=1)}
-    return [Conversation(thread, image_id, version, numbers.get(thread.id)) for thread, image_id, version in rows]
+    return [
+        Conversation(thread, image_id, version, deleted, numbers.get(thread.id))
+        for thread, image_id, version, deleted in rows
+    ]
 
 
 def thread(session: Session, user: User, thread_id: int) -> Thread:
@@ -359,7 +398,7 @@ def unseen_mentions(session: Session, user: User, image: Image) -> list[int]:
 
 
 def _at_place(image: Image) -> tuple[ColumnElement[bool], ...]:
-    return Image.set_id == image.set_id, Image.position == image.position, Image.deleted_at.is_(None)
+    return Image.set_id == image.set_id, Image.position == image.position
 
 
 # What needs a person
@@ -398,17 +437,19 @@ def needs(session: Session, user: User, limit: int = 6) -> list[Need]:
 
 
 def _mentions(session: Session, user: User, limit: int) -> list[Need]:
-    """Comments that name `user` and that they have not seen, the newest of each picture."""
+    """Comments that name `user` and that they have not seen, on any version of a shown picture, the newest of each."""
+    shown = aliased(Image)
     newest = (
-        select(func.max(Comment.id).label("id"), func.count().label("number"))
+        select(func.max(Comment.id).label("id"), func.count().label("number"), shown.id.label("shown_id"))
         .join(Mention, Mention.comment_id == Comment.id)
         .join(Image, Image.id == Comment.image_id)
-        .where(Mention.user_id == user.id, Mention.seen_at.is_(None), Image.deleted_at.is_(None))
-        .group_by(Comment.image_id)
+        .join(shown, and_(shown.set_id == Image.set_id, shown.position == Image.position, shown.shown))
+        .where(Mention.user_id == user.id, Mention.seen_at.is_(None))
+        .group_by(shown.id)
         .subquery()
     )
     rows = session.execute(
-        select(Comment, ImageSet.id, ImageSet.name, newest.c.number)
+        select(Comment, ImageSet.id, ImageSet.name, newest.c.number, newest.c.shown_id)
         .join(newest, newest.c.id == Comment.id)
         .join(Image, Image.id == Comment.image_id)
         .join(ImageSet, ImageSet.id == Image.set_id)
@@ -417,8 +458,8 @@ def _mentions(session: Session, user: User, limit: int) -> list[Need]:
         .limit(limit)
     )
     return [
-        Need("mention", set_id, name, said.user.name, number, said.created_at, [said.image_id], said.body)
-        for said, set_id, name, number in rows
+        Need("mention", set_id, name, said.user.name, number, said.created_at, [image_id], said.body)
+        for said, set_id, name, number, image_id in rows
     ]
 
 

@@ -55,8 +55,8 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     """
     _need_reviewer(user)
     image = sets.image(session, user, image_id)
-    _need_open(image.image_set)
-    _need_shown(image)
+    if words := closed_words(image):
+        raise Conflict(words)
     chosen = _verdict(verdict)
     present = queries.latest(session, image_id)
     if present and present.id != seen:
@@ -183,6 +183,17 @@ def locked_words(image_set: ImageSet) -> str:
     return f"{who} locked the decisions of this set on {on}. A manager can unlock them."
 
 
+def closed_words(image: Image) -> str:
+    """Why nobody can decide on a picture now; "" where reviewers can."""
+    if image.deleted_at:
+        return "This picture is in the bin. Restore it first."
+    if image.state != State.FINISHED:
+        return "This picture is not finished, so there is nothing to decide on yet."
+    if image.superseded:
+        return "A newer version replaced this picture. Decide on that one."
+    return locked_words(image.image_set)
+
+
 # Conversations
 
 
@@ -272,15 +283,6 @@ def _need_reviewer(user: User) -> None:
 def _need_open(image_set: ImageSet) -> None:
     if words := locked_words(image_set):
         raise Conflict(words)
-
-
-def _need_shown(image: Image) -> None:
-    if image.deleted_at:
-        raise Conflict("This picture is in the bin. Restore it first.")
-    if image.state != State.FINISHED:
-        raise Conflict("This picture is not finished, so there is nothing to decide on yet.")
-    if image.superseded:
-        raise Conflict("A newer version replaced this picture. Decide on that one.")
 
 
 def _verdict(verdict: str) -> Verdict:

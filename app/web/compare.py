@@ -23,7 +23,6 @@ from app.styles import queries as styles
 from app.text import shorten, whole_number
 from app.web.accounts import inner_path
 from app.web.deps import Me, Read
-from app.web.review import undoable
 from app.web.templating import page
 
 router = APIRouter()
@@ -69,6 +68,12 @@ class Comparison:
         return replace(self, ids=ids, reference_id=None if image_id is None else self.reference_id, pair=LETTERS[:2])
 
 
+def compare_address(ids: Sequence[int], back: str, reference_id: int | None = None) -> str:
+    """Of the first pictures of `ids` side by side, as many as there is room for, and perhaps a reference."""
+    chosen = tuple(ids[: len(LETTERS) - (reference_id is not None)])
+    return Comparison(chosen, reference_id, MODES[0], LETTERS[:2], MIDDLE, together=True, back=back).url
+
+
 @dataclass(frozen=True)
 class Judged:
     """What was decided of an image, and what the form needs that decides."""
@@ -94,6 +99,8 @@ class Compared:
     image: Image | None = None
     judged: Judged | None = None  # of an image
     reference: Reference | None = None
+    which: str = ""  # of several references of that style: "1 of 2"
+    another: str = ""  # the same comparison with the next of them
 
 
 @router.get("/compare")
@@ -116,7 +123,7 @@ def compare(request: Request, me: Me, session: Read) -> Response:
         with_reference=reference_to_add(wanted, images),
         can_decide=me.can(Role.REVIEWER),
         reasons=reviews.reasons(session),
-        undo=undoable(session, me, whole_number(request.query_params.get("undo", ""))),
+        undo=reviews.undoable(session, me, whole_number(request.query_params.get("undo", ""))),
     )
 
 
@@ -197,13 +204,7 @@ def compared_image(session: Session, me: User, wanted: Comparison, letter: str, 
 def judged(session: Session, me: User, image: Image) -> Judged:
     decisions = reviews.decisions(session, me, image.id)
     mine = [each.verdict for each in standing(decisions) if each.user_id == me.id]
-    if image.deleted_at:
-        closed = "This picture is in the bin."
-    elif image.superseded:
-        closed = "A newer version replaced this one."
-    else:
-        closed = service.locked_words(image.image_set)
-    return Judged(decisions[-1].id if decisions else "", mine[0] if mine else None, closed)
+    return Judged(decisions[-1].id if decisions else "", mine[0] if mine else None, service.closed_words(image))
 
 
 def compared_reference(
@@ -214,7 +215,9 @@ def compared_reference(
     except NotFound as error:
         raise NotFound(f"There is no reference {reference_id}.") from error
     versions = [image.image_set.style_version for image in images]
-    of = [version.style for version in versions if reference.id in (use.reference_id for use in version.references)]
+    of = next((each for each in versions if reference.id in (use.reference_id for use in each.references)), None)
+    ids = list(dict.fromkeys(use.reference_id for use in of.references)) if of else [reference.id]
+    place = ids.index(reference.id) + 1
     return Compared(
         letter=LETTERS[len(images)],
         name="Reference",
@@ -224,8 +227,10 @@ def compared_reference(
         thumb=f"/references/{reference.id}/thumb-320.webp",
         without=wanted.without(None).url,
         reference_id=reference.id,
-        style=of[0] if of else None,
+        style=of.style if of else None,
         reference=reference,
+        which=f"{place} of {len(ids)}" if len(ids) > 1 else "",
+        another=replace(wanted, reference_id=ids[place % len(ids)]).url if len(ids) > 1 else "",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,23 +13,23 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Decision, Image, Role, State, User, Verdict
+from app.models import Image, ImageSet, Role, State, StyleReference, User
 from app.reviews import news, queries, service
 from app.reviews.mentions import pieces
 from app.reviews.queries import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
+from app.rights.standing import Held
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
 from app.web.accounts import inner_path
+from app.web.compare import compare_address
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, whole
 from app.web.templating import page, see_other
 from app.web.versions import stack
 
 router = APIRouter()
-
-COMPARED = 4  # pictures that the compare room takes
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,6 @@ class ScopeView:
     name: str
     back: str  # where the review was begun
     scope: Scope
-
-
-@dataclass(frozen=True)
-class Undo:
-    """The decision that was just taken, for the toast that takes it back."""
-
-    id: int
-    prompt: str
-    verdict: Verdict
 
 
 @router.get("/review")
@@ -72,9 +63,9 @@ def review(
         nav="review",
         **context,
         scope=scope_view(session, me, scope),
-        options=queries.scope_options(session, me),
+        options=queries.scope_options(session, me, scope),
         news=news.told(session, me, context["image"], known) if context["image"] and known is not None else [],
-        undo=undoable(session, me, undo),
+        undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
     )
@@ -221,7 +212,7 @@ EMPTY_ROOM: dict[str, Any] = {
     "image_set": None,
     "instead_id": None,
     "strip": [],
-    "held": None,
+    "references": [],
     "conversations": [],
     "begun": 0,
     "people": [],
@@ -239,6 +230,7 @@ EMPTY_ROOM: dict[str, Any] = {
     "remaining": 0,
     "tally": {},
     "compare_url": "",
+    "compare_with": "",
     "previous_id": None,
     "next_id": None,
     "next_open_id": None,
@@ -266,7 +258,7 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
         "image_set": image_set,
         "instead_id": None if image.shown else next((each.id for each in finished if each.shown), None),
         "strip": strip,
-        "held": rights.of_version(session, image_set.style_version)[0],
+        "references": references(session, image_set),
         "conversations": conversations,
         "begun": sum(each.thread.comments[0].user_id == me.id for each in conversations),
         "people": people,
@@ -276,6 +268,7 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
         "position": around.place,
         "total": around.total,
         "compare_url": compare_url(scope, image, finished, strip),
+        "compare_with": "versions" if len(finished) > 1 else "the next" if len(strip) > 1 else "the reference",
         "previous_id": around.previous_id,
         "next_id": around.next_id,
         "next_open_id": around.next_open_id,
@@ -301,16 +294,23 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
     }
 
 
+def references(session: Session, image_set: ImageSet) -> list[tuple[StyleReference, Held]]:
+    """The references of a set's look, and how the right to each stands."""
+    held = {each.reference_id: each for each in rights.of_version(session, image_set.style_version)}
+    return [(use, held[use.reference_id]) for use in image_set.style_version.references]
+
+
 def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[queries.StripRow]) -> str:
-    """The compare room with this picture and its other versions; without any, with the next ones of the set."""
+    """The compare room with this picture and its other versions; without any, with the next ones of the set; alone,
+    with its reference.
+    """
     others = [each.id for each in versions if each.id != image.id]
     if not others:
         after = [row.id for row in strip if row.position > image.position]
         before = [row.id for row in strip if row.position < image.position]
         others = after + before[::-1]
-    ids = ",".join(map(str, (image.id, *others[: COMPARED - 1])))
-    alone = "" if others else f"&reference={image.image_set.style_version.references[0].reference_id}"
-    return f"/compare?ids={ids}{alone}&from={quote(room_url(scope, image=image.id), safe='/')}"
+    reference = None if others else image.image_set.style_version.references[0].reference_id
+    return compare_address([image.id, *others], room_url(scope, image=image.id), reference)
 
 
 def scope_in(form: Any) -> Scope:
@@ -358,15 +358,3 @@ def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
         named.append((name, f"/pictures?owner={scope.owner_id}"))
     words = ", ".join(name for name, _ in named) or "All pictures"
     return ScopeView(urlencode(scope_query(scope)), words, named[0][1] if named else "/", scope)
-
-
-def undoable(session: Session, me: User, decision_id: int | None) -> Undo | None:
-    """The person's own decision of that id, as long as it stands and can be taken back."""
-    decision = session.get(Decision, decision_id) if decision_id else None
-    if decision is None or decision.user_id != me.id:
-        return None
-    image = sets.image(session, me, decision.image_id)
-    stands = decision.id in {each.id for each in queries.standing(session, me, image.id)}
-    if not stands or image.image_set.locked_at:
-        return None
-    return Undo(decision.id, image.prompt, Verdict(decision.verdict))

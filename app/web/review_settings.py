@@ -1,10 +1,14 @@
 """What managers settle for all reviews: the reasons to reject, and how many approvals each campaign needs."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
 
 from app.errors import Conflict, Invalid
 from app.models import Role, User
@@ -19,26 +23,28 @@ HERE = "/review/settings"
 Manager = Annotated[User, Depends(require(Role.MANAGER))]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """Words that the list of reasons did not take: of the reason with this id, or of a new one."""
+
+    reason_id: int | None
+    words: str
+    why: str
+
+
 @router.get("/review/settings")
 def settings(request: Request, me: Manager, session: Read) -> Response:
-    return page(
-        request,
-        "review/settings.html",
-        nav="review",
-        reasons=queries.reasons(session),
-        campaigns=queries.campaigns(session, me),
-        limits={"words": reasons.REASON_LENGTH, "reasons": reasons.MOST_REASONS, "approvals": service.MOST_APPROVALS},
-    )
+    return settings_page(request, me, session)
 
 
 @router.post("/review/reasons")
-def add_reason(app: App, me: Manager, form: Form) -> Response:
-    return changed(app, reasons.add, me, text(form, "words"))
+def add_reason(request: Request, app: App, me: Manager, form: Form) -> Response:
+    return say_reason(request, app, me, form, None, reasons.add)
 
 
 @router.post("/review/reasons/{reason_id}")
-def rename_reason(app: App, me: Manager, form: Form, reason_id: int) -> Response:
-    return changed(app, reasons.rename, me, reason_id, text(form, "words"))
+def rename_reason(request: Request, app: App, me: Manager, form: Form, reason_id: int) -> Response:
+    return say_reason(request, app, me, form, reason_id, partial(reasons.rename, reason_id=reason_id))
 
 
 @router.post("/review/reasons/{reason_id}/move")
@@ -53,14 +59,47 @@ def remove_reason(app: App, me: Manager, reason_id: int) -> Response:
 
 @router.post("/review/campaigns/{campaign_id}")
 def set_approvals(app: App, me: Manager, form: Form, campaign_id: int) -> Response:
-    return changed(app, service.set_approvals, me, campaign_id, whole(form, "approvals"))
+    try:
+        answer = changed(app, service.set_approvals, me, campaign_id, whole(form, "approvals"))
+    except Invalid as error:  # the page offers no such number
+        return see_other(HERE, str(error), refused=True)
+    with app.database.read() as session:
+        pictures = queries.in_campaign(session, me, campaign_id)
+    for set_id, image_ids in pictures.items():
+        app.dispatcher.changed(set_id, *image_ids)
+    return answer
 
 
-def changed(app: Parts, act: Callable[..., object], *values: object) -> Response:
-    """Back to the page, with what was refused."""
+def say_reason(
+    request: Request, app: Parts, me: User, form: FormData, reason_id: int | None, act: Callable[..., object]
+) -> Response:
+    """Add or rename a reason; the page with what was typed, when that is refused."""
+    words = text(form, "words")
+    try:
+        return changed(app, act, me, words=words)
+    except Invalid as error:
+        with app.database.read() as session:
+            return settings_page(request, me, session, Refused(reason_id, words, str(error)))
+
+
+def changed(app: Parts, act: Callable[..., object], *values: object, **named: object) -> Response:
+    """Back to the page, with what is as it is there now. Raises Invalid."""
     try:
         with app.database.write() as session:
-            act(session, *values)
-    except (Conflict, Invalid) as error:
+            act(session, *values, **named)
+    except Conflict as error:
         return see_other(HERE, str(error), refused=True)
     return see_other(HERE)
+
+
+def settings_page(request: Request, me: User, session: Session, refused: Refused | None = None) -> Response:
+    return page(
+        request,
+        "review/settings.html",
+        422 if refused else 200,
+        nav="review",
+        reasons=queries.reasons(session),
+        campaigns=queries.campaigns(session, me),
+        refused=refused,
+        limits={"words": reasons.REASON_LENGTH, "reasons": reasons.MOST_REASONS, "approvals": service.MOST_APPROVALS},
+    )

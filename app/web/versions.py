@@ -4,7 +4,6 @@ versions.
 
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -20,12 +19,12 @@ from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainDraft
 from app.web.accounts import inner_path
+from app.web.compare import compare_address
 from app.web.deps import App, Form, Me, Read, text
 from app.web.templating import page, see_other
 
 router = APIRouter()
 
-COMPARED = 4  # as many as the compare room takes
 OWN = "own"  # of the seed: the field beside says it
 
 
@@ -57,9 +56,8 @@ def stack(session: Session, me: User, image: Image, back: str) -> dict[str, Any]
 
 def stack_of(session: Session, me: User, image: Image, back: str) -> dict[str, Any]:
     found = service.stack(session, me, image)
-    finished = [str(each.image.id) for each in found if each.image.state == State.FINISHED][:COMPARED]
-    query = urlencode({"ids": ",".join(finished), "from": back}, safe=",/")
-    return {"versions": found, "compare": f"/compare?{query}" if len(finished) > 1 else ""}
+    finished = [each.image.id for each in found if each.image.state == State.FINISHED]
+    return {"versions": found, "compare": compare_address(finished, back) if len(finished) > 1 else ""}
 
 
 def again_of(
@@ -70,8 +68,7 @@ def again_of(
     form: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Again:
-    strength = image.image_set.strength if image.strength is None else image.strength
-    usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{strength:g}", "count": "1"}
+    usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{image.used_strength:g}", "count": "1"}
     return Again(image, back, service.refusal(session, image), form or usual, errors or {}, place)
 
 

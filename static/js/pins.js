@@ -54,11 +54,20 @@ function pinned() {
   return x ? { x: Number(x), y: Number(y) } : null;
 }
 
+const byTouch = () => matchMedia("(pointer: coarse)").matches;
+
 function aim() {
+  if (aimed) { // pressed once more
+    stopAiming();
+    unpin();
+    return;
+  }
   aimed = pinned() ?? { x: 0.5, y: 0.5 };
-  document.querySelector("[data-frame]").toggleAttribute("data-aiming", true);
+  const frame = document.querySelector("[data-frame]");
+  frame.toggleAttribute("data-aiming", true);
+  frame.scrollIntoView({ block: "nearest" });
   draw(aimed);
-  say("Arrow keys move the crosshair, Enter places the pin, Escape leaves it.");
+  say(byTouch() ? "Tap the place." : "Arrow keys move the crosshair, Enter places the pin, Escape leaves it.");
 }
 
 function stopAiming() {

@@ -7,6 +7,7 @@ import { forgetDraft, keepDrafts, putDraftsBack } from "./drafts.js";
 import { enterPins, unpin } from "./pins.js";
 import "./mentions.js";
 import { enterNews, renew, startNews, takeParts } from "./news.js";
+import { enterReferences } from "./references.js";
 import { reasonKey } from "./reasons.js";
 import { nextSurround } from "./surround.js";
 import { enterZoom, isZoomed, zoomKey } from "./zoom.js";
@@ -45,6 +46,7 @@ function enter() {
   putDraftsBack();
   enterZoom();
   enterPins();
+  enterReferences();
   enterNews();
   const strip = document.querySelector(".filmstrip");
   const current = strip?.querySelector("[aria-current]");

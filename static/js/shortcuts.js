@@ -3,6 +3,7 @@
 // A text field is focused, anything else is clicked, so that a key does exactly what the pointer would.
 // Letters do nothing while a text field has the focus. Esc leaves it, except in a popover: that closes, and gives the focus
 // back to what opened it, if it still has it.
+// What is in a menu that is a part of the bar elsewhere, [data-more], has its keys while that is closed too.
 
 const WAIT = 1200; // ms between the two keys of a pair
 const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";
@@ -13,7 +14,7 @@ let firstAt = 0;
 
 function named(key) {
   const elements = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
-  return elements.filter((element) => !element.disabled && element.checkVisibility());
+  return elements.filter((element) => !element.disabled && (element.checkVisibility() || element.closest("[data-more]")));
 }
 
 function press(elements) {

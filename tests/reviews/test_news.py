@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.models import Image, ImageSet, Role, User
-from app.reviews import news, service
+from app.reviews import news, queries, service
 from app.reviews.news import News
 from app.sets import versions
 from app.sets.versions import AgainDraft
@@ -103,3 +103,32 @@ def test_a_closed_account_hears_nothing(session: Session, image_set: ImageSet, m
     session.flush()
     assert news.latest(session, me, image_set.id, before) == before
     assert told(session, me, image_set.images[0], before) == []
+
+
+def test_whose_decision_was_withdrawn(
+    session: Session, make: Factory, image_set: ImageSet, me: User, ito: User
+) -> None:
+    fox, manager = image_set.images[0], make.user(Role.MANAGER, "Max Manager")
+    mine = service.decide(session, me, fox.id, "approved", None)
+    session.flush()
+    before = news.known(session)
+    service.withdraw(session, manager, mine.id)
+    assert told(session, me, fox, before) == ["Max Manager withdrew your decision on this picture."]
+    assert told(session, ito, fox, before) == ["Max Manager withdrew 佐藤 美咲’s decision on this picture."]
+    own = service.decide(session, manager, fox.id, "approved", queries.latest(session, fox.id).id)  # type: ignore[union-attr]
+    session.flush()
+    before = news.known(session)
+    service.withdraw(session, manager, own.id)
+    assert told(session, me, fox, before) == ["Max Manager withdrew the decision on this picture."]
+
+
+def test_another_number_of_approvals(session: Session, make: Factory, image_set: ImageSet, me: User, ito: User) -> None:
+    other = make.finished_set(campaign="Winter")
+    before = news.known(session)
+    service.set_approvals(session, ito, image_set.campaign_id, 2)
+    assert news.latest(session, me, image_set.id, before) == news.known(session)
+    assert news.latest(session, me, other.id, before) == before
+    sentence = "Ito Kenji set the approvals that pictures of this campaign need to 2."
+    assert told(session, me, image_set.images[0], before) == [sentence]
+    assert told(session, me, other.images[0], before) == []
+    assert told(session, ito, image_set.images[0], before) == []

@@ -7,7 +7,7 @@ from app.audit.service import record
 from app.database import Database
 from app.exports import service as exports
 from app.exports.options import ExportOptions
-from app.models import Act, Image, ImageSet, Role, State, User, Verdict
+from app.models import Act, Image, ImageSet, Role, State, User, Verdict, now
 from app.reviews import queries, service
 from app.reviews.queries import Need, Scope
 from app.sets import service as sets
@@ -191,8 +191,38 @@ def test_what_was_said_of_all_versions(session: Session, make: Factory, image_se
         ]
 
 
+def test_what_was_said_of_a_deleted_version_stays(session: Session, make: Factory, image_set: ImageSet) -> None:
+    owner, haruka = image_set.owner, make.user(name="Mori Haruka")
+    first = image_set.images[0]
+    again = made_again(session, first)
+    service.comment(session, owner, again.id, "@Mori Haruka, the ear?", 0.5, 0.5)
+    again.superseded, again.shown, again.deleted_at = False, False, now()
+    first.superseded, first.shown = False, True
+    session.flush()
+    (found,) = queries.conversations(session, haruka, first)
+    assert (found.version, found.deleted, found.number) == (2, True, 1)
+    need = only(session, haruka)
+    assert (need.kind, need.image_ids) == ("mention", [first.id])
+    service.see_mentions(session, haruka, first)
+    assert kinds(session, haruka) == []
+
+
 def test_scope_options(session: Session, make: Factory, image_set: ImageSet) -> None:
-    options = queries.scope_options(session, make.user())
+    done, locked = make.finished_set(image_set.owner, prompts="a"), make.finished_set(image_set.owner, prompts="b")
+    make.decide(done.images[0])
+    service.lock(session, image_set.owner, locked.id)
+    newer = make.finished_set(image_set.owner, prompts="c")
+    user = make.user()
+
+    def offered(scope: Scope) -> list[int]:
+        return [key for key, _ in queries.scope_options(session, user, scope).sets]
+
+    assert offered(Scope()) == [newer.id, image_set.id]
+    assert offered(Scope(done.id)) == [newer.id, done.id, image_set.id]
+
+
+def test_scope_options_by_name(session: Session, make: Factory, image_set: ImageSet) -> None:
+    options = queries.scope_options(session, make.user(), Scope())
     assert options.campaigns == [(image_set.campaign_id, image_set.campaign.name)]
     assert options.styles == [(image_set.style_version.style.code, image_set.style_version.style.name)]
     assert options.owners == [(image_set.owner_id, image_set.owner.name)]

@@ -68,6 +68,16 @@ def test_the_tray_tells_of_each_picture(designer: Browser, image_ids: list[int])
     assert f'href="/review?set=1&amp;image={image_ids[1]}"' in slots[1]
 
 
+def test_the_tray_tells_of_the_version_and_its_own_strength(
+    server: Server, designer: Browser, image_ids: list[int]
+) -> None:
+    with server.parts.database.write() as session:
+        image = session.get_one(Image, image_ids[0])
+        image.version, image.strength = 2, 0.5
+    page = designer.get(f"/compare?ids={image_ids[0]},{image_ids[1]}").text
+    assert re.findall(r"v(\d), seed [^,]*, strength ([\d.]+)", page) == [("2", "0.5"), ("1", "1.25")]
+
+
 def test_the_reference_takes_a_place_among_the_four(server: Server, designer: Browser, image_ids: list[int]) -> None:
     with making(server) as make:
         other = make.reference().id
@@ -267,7 +277,7 @@ def test_who_may_decide_and_on_what(server: Server, reviewer: Browser, designer:
         images[0].superseded, images[0].shown = True, False
         images[1].deleted_at, images[1].shown = now(), False
     page = reviewer.get(here).text
-    assert "A newer version replaced this one." in page
+    assert "A newer version replaced this picture." in page
     assert "This picture is in the bin." in page
     assert set(re.findall(r'action="(/images/\d+/decision)"', page)) == {f"/images/{image_ids[2]}/decision"}
     with making(server) as make:

@@ -9,6 +9,8 @@ import pytest
 
 from app.models import Decision, Image, ImageSet, Mention, Role, Thread, Verdict
 from app.reviews import service
+from app.styles import service as styles
+from app.styles.service import DraftReference
 from tests.web.server import Browser, Server, making
 
 REASON = "Off the look"
@@ -353,6 +355,74 @@ def test_how_many_wait_is_said_in_the_bar_to_those_who_decide(
     assert re.search(r'id="pending-reviews">.*?2</span>', reviewer.get("/").text)
 
 
+def test_an_empty_scope_leads_to_the_other_pictures(
+    server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]
+) -> None:
+    with making(server) as make:
+        done = make.finished_set(prompts="a whale")
+        make.decide(done.images[0])
+        address = f"/review?set={done.id}"
+    page = reviewer.get(address).text
+    assert re.search(r'href="/review">Review the other 3</a>', page)
+    for image_id in image_ids:
+        decide(reviewer, image_id, "approved")
+    assert "Review the other" not in reviewer.get(address).text
+
+
+def test_a_closed_picture_says_only_why(
+    server: Server, reviewer: Browser, designer: Browser, manager: Browser, image_ids: list[int]
+) -> None:
+    with server.parts.database.write() as session:
+        service.set_approvals(session, manager.user, 1, 2)
+        first, newer = (session.get_one(Image, image_id) for image_id in image_ids[:2])
+        first.superseded, first.shown = True, False
+        newer.position, newer.version = first.position, 2
+
+    def dock(browser: Browser, image_id: int) -> str:
+        return browser.get(f"/review?set=1&image={image_id}").text.split('id="room-dock"')[1].split("</aside>")[0]
+
+    assert "0 of 2 approvals" in dock(reviewer, image_ids[2])
+    assert "Moves on to the next picture" in dock(reviewer, image_ids[2])
+    assert "of 2 approvals" not in dock(designer, image_ids[2])
+    assert "of 2 approvals" not in dock(reviewer, image_ids[0])
+    manager.post("/sets/1/lock")
+    assert "Moves on to the next picture" not in dock(reviewer, image_ids[2])
+
+
+def test_every_reference_of_the_style_is_there_with_its_right(
+    server: Server, reviewer: Browser, image_ids: list[int]
+) -> None:
+    with making(server) as make:
+        owner = make.user()
+        one, two = make.reference(owner), make.reference(owner)
+        make.right(two, owned_by="Ito Studio")
+        parts = tuple(DraftReference(reference_id=each.id) for each in (one, two))
+        style = styles.create(make.session, owner, make.draft(one, references=parts))
+        make.session.flush()
+        image = make.finished_set(owner, style, prompts="a whale").images[0].id
+        first, second = one.id, two.id
+    figures = re.findall(r'<figure class="ref".*?</figure>', reviewer.get(f"/review?image={image}").text, re.DOTALL)
+    assert ["hidden>" in each.split("\n")[0] for each in figures] == [False, True]
+    assert [f"/references/{id}" in each for id, each in zip((first, second), figures, strict=True)] == [True, True]
+    assert ["Rights not stated" in each for each in figures] == [True, False]
+    assert "2 of 2" in figures[1]
+    compared = reviewer.get(f"/compare?ids={image}&reference={first}").text
+    another = re.search(r'href="([^"]*)"\s+aria-label="Reference 1 of 2: show the next"', compared)
+    assert another
+    assert unescape(another[1]) == f"/compare?ids={image}&reference={second}"
+
+
+def test_a_refused_reason_stays_in_its_field(manager: Browser) -> None:
+    manager.post("/review/reasons", data={"words": "Not our brand"})
+    for path, label in (("/review/reasons", "Another reason"), ("/review/reasons/1", "Reason 1")):
+        answer = manager.post(path, data={"words": "not our brand"})
+        assert answer.status_code == 422
+        field = re.search(rf'value="([^"]*)"[^>]*aria-label="{label}"[^>]*aria-invalid="true"', answer.text)
+        assert field, path
+        assert field[1] == "not our brand"
+        assert "is in the list already" in answer.text
+
+
 def test_settings(server: Server, manager: Browser, reviewer: Browser, image_ids: list[int]) -> None:
     here = "/review/settings"
     assert reviewer.get(here).status_code == 403
@@ -369,7 +439,6 @@ def test_settings(server: Server, manager: Browser, reviewer: Browser, image_ids
     before = listed(manager.get(here).text)
     page = send("reasons", words="Not our brand")
     assert listed(page) == [*before, "Not our brand"]
-    assert "is in the list already" in send("reasons", words="not our brand")
     page = send("reasons/6/move", to="up")
     assert listed(page)[-2] == "Not our brand"
     assert listed(send("reasons/6", words="ブランドに合わない"))[-2] == "ブランドに合わない"

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, Route, expect
 
 from app.models import Image, Role
+from app.styles import service as styles
+from app.styles.service import DraftReference
 from tests.browser.review.room import HIDE, ahead, both, dock, page_status, shown, tally
 from tests.web.server import Server, making
 
@@ -55,6 +57,48 @@ def test_decisions_by_keyboard(enter: Callable[..., Page], problems: list[str]) 
     shown(page, 5)
     page.keyboard.press("a")
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
+    assert not problems
+
+
+def test_z_withdraws_when_the_toast_is_gone(enter: Callable[..., Page], problems: list[str]) -> None:
+    page = enter()
+    shown(page, 1)
+    page.keyboard.press("a")
+    shown(page, 2)
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    shown(page, 1)
+    page.reload()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    page.keyboard.press("z")
+    expect(dock(page).locator(".standing")).to_have_count(0)
+    shown(page, 1)
+    assert not problems
+
+
+def test_the_references_one_after_the_other(server: Server, enter: Callable[..., Page], problems: list[str]) -> None:
+    with making(server) as make:
+        owner = make.user()
+        one, two = make.reference(owner), make.reference(owner)
+        parts = tuple(DraftReference(reference_id=each.id) for each in (one, two))
+        style = styles.create(make.session, owner, make.draft(one, references=parts))
+        make.session.flush()
+        make.finished_set(owner, style, prompts="a whale\na bell")
+    page = enter(path="/review?set=2")
+    first, second = page.locator(".duo .ref").all()
+    expect(second).to_be_hidden()
+    page.keyboard.press("Shift+F")
+    expect(second).to_be_visible()
+    expect(first).to_be_hidden()
+    page.locator("body").press("ArrowRight")
+    shown(page, 7)
+    expect(second).to_be_visible()
+    second.get_by_role("button", name="Next reference").press("Enter")
+    expect(first.get_by_role("button", name="Next reference")).to_be_focused()
+    first.get_by_role("button", name="Previous reference").press("Enter")
+    expect(second).to_be_visible()
+    page.locator("body").press("f")
+    expect(second).to_be_hidden()
     assert not problems
 
 
@@ -186,7 +230,7 @@ def test_compare_filter_and_settings_by_keyboard(enter: Callable[..., Page], pro
     expect(page.get_by_label("Campaign")).to_be_focused()
     page.get_by_label("Campaign").select_option(label="Autumn")
     page.get_by_role("button", name="Show").press("Enter")
-    page.wait_for_url(re.compile(r"/review\?set=1&campaign=1"))
+    page.wait_for_url(re.compile(r"/review\?campaign=1&set=1"))
     expect(page.get_by_role("heading", name="Autumn table, Autumn")).to_be_visible()
     page.get_by_role("link", name="Reasons and approvals").press("Enter")
     page.get_by_label("Another reason").fill("Not our brand")

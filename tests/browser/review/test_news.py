@@ -27,7 +27,7 @@ def test_the_room_follows_what_others_do_and_keeps_what_is_written(
     expect(page_status(two, 1)).to_have_accessible_name(re.compile("rejected"))
     expect(tally(two)).to_contain_text("4 to go")
     two.keyboard.type("??")
-    writing = two.get_by_role("textbox", name="Comment, or click the picture")
+    writing = two.get_by_role("textbox", name="Comment, or pin a place")
     expect(writing).to_have_value("The ear i??s")  # the caret is where it was
     two.keyboard.press("Control+Enter")
     expect(two.locator("#thread-1")).to_contain_text("The ear i??s")
@@ -167,6 +167,16 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
     for route, early in held:
         route.fulfill(response=early)
     expect(page.locator("#room-threads")).to_contain_text("The tail")
+    assert not problems
+
+
+def test_another_number_of_approvals_is_told(enter: Callable[..., Page], problems: list[str]) -> None:
+    page, manager = enter(), enter(Role.MANAGER, "Mori Haruka", path="/review/settings")
+    shown(page, 1)
+    ahead(page)
+    manager.get_by_label("Approvals needed in Autumn").select_option("2")
+    expect(news(page)).to_have_text("Mori Haruka set the approvals that pictures of this campaign need to 2.")
+    expect(dock(page)).to_contain_text("0 of 2 approvals")
     assert not problems
 
 

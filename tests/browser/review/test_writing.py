@@ -122,6 +122,38 @@ def test_what_is_open_stays_open_when_something_else_is_sent(enter: Callable[...
     assert not problems
 
 
+def test_lines_of_a_comment_stay_lines(enter: Callable[..., Page]) -> None:
+    page = enter()
+    shown(page, 1)
+    field(page).fill("The ear:\n- longer\n\n- brighter")
+    field(page).press("Control+Enter")
+    assert page.locator("#said-1 p").inner_text() == "The ear:\n- longer\n\n- brighter"
+
+
+def test_a_seed_of_ones_own_is_written_at_once(enter: Callable[..., Page]) -> None:
+    page = enter(Role.MANAGER)
+    shown(page, 1)
+    page.keyboard.press("e")
+    form = page.locator("#again-form")
+    form.get_by_text("Same").click()
+    form.get_by_role("button", name="Make again").press("Enter")
+    expect(form.locator("#seed-error")).to_be_visible()
+    form.get_by_text("This:").click()
+    own = form.get_by_label("Seed of your own")
+    expect(own).to_be_focused()
+    expect(own).not_to_have_attribute("aria-invalid", "true")
+    expect(form.locator("#seed-error")).to_have_count(0)
+
+
+def test_nobody_names_themselves(enter: Callable[..., Page]) -> None:
+    page = enter(name="Ito Kenji")
+    shown(page, 1)
+    page.keyboard.press("m")
+    page.keyboard.type("@")
+    expect(page.get_by_role("option", name="Mori Haruka")).to_be_visible()
+    expect(page.get_by_role("option", name="Ito Kenji")).to_have_count(0)
+
+
 def test_a_comment_without_words_leaves_the_room_as_it_is(enter: Callable[..., Page]) -> None:
     page = enter()
     shown(page, 1)
