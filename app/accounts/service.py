@@ -23,6 +23,8 @@ from app.text import clean_line
 PASSWORD_MIN, PASSWORD_MAX = 10, 256  # characters
 NAME_MAX, EMAIL_MAX, USER_AGENT_MAX = 80, 254, 255
 INVITATION_DAYS = 7
+# Why a sign-in was refused, by the field that the sentence stands at.
+REFUSALS = {"password": "wrong password", "email": "closed account", "form": "too many tries"}
 
 passwords = PasswordHash.recommended()  # argon2id
 
@@ -100,19 +102,21 @@ def authenticate(session: Session, email: str, password: str) -> User:
     return user
 
 
-def note_refused_sign_in(session: Session, email: str, why: Invalid) -> None:
+def note_refused_sign_in(session: Session, email: str, why: Invalid, **origin: str) -> None:
     """Record that somebody was refused at signing in to an account that there is.
 
     What nobody's account is called is not kept: people type a password there by mistake, and strangers anything.
     """
     user = session.scalar(select(User).where(User.email == normal_email(email)))
     if user:
-        reason = "wrong password" if why.field == "password" else "closed account"
-        record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason)
+        reason = REFUSALS[why.field]
+        record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
-def start_session(session: Session, user: User, user_agent: str = "", days: int = 14) -> str:
-    """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept."""
+def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
+    """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept. `origin` says, for the
+    record, where it is.
+    """
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))
     token = secrets.token_urlsafe(32)
     session.add(
@@ -123,7 +127,7 @@ def start_session(session: Session, user: User, user_agent: str = "", days: int 
             expires_at=now() + timedelta(days=days),
         )
     )
-    record(session, user, Act.SIGN_IN, user)
+    record(session, user, Act.SIGN_IN, user, **origin)
     return token
 
 
@@ -167,6 +171,11 @@ def change_password(session: Session, user: User, current: str, new: str, token:
     person.password_hash = passwords.hash(_normal_password(new))
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
     end_other_sessions(session, user, token)
+
+
+def note_refused_password(session: Session, user: User, **origin: str) -> None:
+    """Record that somebody who is signed in as `user` did not know the present password."""
+    record(session, user, Act.PASSWORD_REFUSED, user, **origin)
 
 
 # People

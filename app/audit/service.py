@@ -52,6 +52,11 @@ def note_download(session: Session, user: User, query: str) -> int:
     return record(session, user, Act.RECORD_DOWNLOAD, _the_record(session), filters=query).id
 
 
+def note_certificate(session: Session, act: Act, **details: Any) -> None:
+    """Record that the authority that signs was made, or its certificate renewed, by hand."""
+    record(session, None, act, _the_record(session), **details)
+
+
 def _the_record(session: Session) -> AuditHead:
     chain.head(session)  # raises Broken where there is none
     return session.scalars(select(AuditHead)).one()

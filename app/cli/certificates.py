@@ -1,10 +1,13 @@
 """`soroe certificates`: who signs delivered pictures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from app.cli.console import Refused, opened, out, read_settings
+from app.settings import Settings
 
 
 def certificates(
@@ -21,10 +24,40 @@ def certificates(
         raise Refused("SOROE_SIGNING_CERTIFICATE names the team's own certificate; renew it where it was made.")
     opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
     try:
-        if renew:
-            opened(lambda: signing.renew(settings))
-        found = opened(lambda: signing.identity(settings))
+        with noting(settings, renew):
+            if renew:
+                opened(lambda: signing.renew(settings))
+            found = opened(lambda: signing.identity(settings))
     except UserError as error:
         raise Refused(str(error)) from error
     for line in signing.told(found, settings):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def noting(settings: Settings, renew: bool) -> Iterator[None]:
+    """Write into the record what is made meanwhile; before the server's first start there is none."""
+    from sqlalchemy import inspect
+
+    from app.audit.service import note_certificate
+    from app.database import Database
+    from app.exports import certificates as signing
+    from app.models import Act
+
+    fresh = not (settings.signing_certificate or (signing.folder_of(settings) / "authority.pem").exists())
+    there = (settings.data / "soroe.sqlite3").exists()
+    if not there or not (fresh or renew):
+        yield
+        return
+    database = Database(settings)
+    try:
+        if not inspect(database.engine).has_table("audit_head"):
+            yield
+            return
+        with database.write() as session:
+            yield
+            made = signing.identity(settings)
+            act = Act.CERTIFICATE_MAKE if fresh else Act.CERTIFICATE_RENEW
+            note_certificate(session, act, certificate=made.fingerprint, authority=made.authority_fingerprint)
+    finally:
+        database.close()

@@ -373,9 +373,12 @@ def save_search(session: Session, user: User, name: str, query: str, shared: boo
     )
     name = clean_line(name)
     search = _own(session, user, name) or SavedSearch(owner_id=user.id, name=name)
+    was_shared = bool(search.shared)
     search.query, search.shared = kept, shared
     session.add(search)
     session.flush()
+    if shared or was_shared:  # one's own concern nobody else
+        record(session, user, Act.SEARCH_SAVE if shared else Act.SEARCH_DELETE, search, name=name, search=kept)
     return search
 
 
@@ -387,6 +390,8 @@ def rename_search(session: Session, user: User, search_id: int, name: str) -> Sa
     other = _own(session, search.owner, name)
     if other and other.id != search.id:
         raise Conflict(f"There is a search {name!r} already. Choose another name.")
+    if search.shared and search.name != name:
+        record(session, user, Act.SEARCH_RENAME, search, before=search.name)
     search.name = name
     return search
 
@@ -394,6 +399,8 @@ def rename_search(session: Session, user: User, search_id: int, name: str) -> Sa
 def delete_search(session: Session, user: User, search_id: int) -> SavedSearch:
     """One's own; managers also what somebody shares. Raises NotFound and Forbidden."""
     search = _search(session, user, search_id, "delete")
+    if search.shared:
+        record(session, user, Act.SEARCH_DELETE, search, name=search.name, search=search.query)
     session.delete(search)
     return search
 

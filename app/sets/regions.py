@@ -7,11 +7,12 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.files import Files, Kind
-from app.models import ImageSet, StyleReference, StyleVersion
+from app.models import Act, ImageSet, StyleReference, StyleVersion, User
 from app.pictures import Limits, clean_upload
 from app.rights import queries as rights
 from app.sets.looks import engine_references, joined, latest_version
@@ -95,6 +96,11 @@ def keep_mask(files: Files, data: bytes, limits: Limits) -> str:
     written = io.BytesIO()
     mask.save(written, "PNG")
     return files.put(Kind.MAPS, written.getvalue())
+
+
+def note_mask(session: Session, user: User, mask: str) -> None:
+    """Write down that `user` uploaded a painted mask."""
+    record(session, user, Act.MASK_UPLOAD, user, mask=mask)
 
 
 def _style_problem(session: Session, code: str, number: int) -> str | None:

@@ -146,6 +146,11 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
     return subject
 
 
+def note_download(session: Session, user: User, subject: Subject) -> None:
+    """Write down that `user` takes away what was trained."""
+    record(session, user, Act.LORA_DOWNLOAD, subject, sha256=subject.sha256, bytes=subject.bytes)
+
+
 def archive(session: Session, user: User, subject_id: int) -> Subject:
     """Offer the subject to no new set; those that have it keep it. Raises Conflict while it is trained."""
     subject = _changeable(session, user, subject_id)

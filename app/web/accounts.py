@@ -22,6 +22,7 @@ from app.web.deps import (
     Read,
     address_of,
     delete_session_cookie,
+    origin_of,
     parts_of,
     session_token,
     set_session_cookie,
@@ -99,16 +100,18 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
         context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": error.errors}
         response = page(request, "accounts/login.html", 422, **context)
         # After the answer, whose time must not tell whether there is such an account.
-        response.background = BackgroundTask(note_refusal, app, email, error)
+        response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
         return response
     with app.database.write() as session:
         return signed_in(request, session, user, next_page)
 
 
-def note_refusal(app: Parts, email: str, error: Invalid) -> None:
-    if error.field != "form":  # too many tries: the password was not looked at
-        with app.database.write() as session:
-            service.note_refused_sign_in(session, email, error)
+def note_refusal(app: Parts, email: str, error: Invalid, origin: dict[str, str]) -> None:
+    """Too many tries are written down once a minute, not each."""
+    if error.field == "form" and not app.refusals.allow(f"{service.normal_email(email)} {origin['address']}"):
+        return
+    with app.database.write() as session:
+        service.note_refused_sign_in(session, email, error, **origin)
 
 
 def signed_in(request: Request, session: Session, user: User, url: str) -> Response:
@@ -116,7 +119,7 @@ def signed_in(request: Request, session: Session, user: User, url: str) -> Respo
     if old := session_token(request):
         service.sign_out(session, old)
     days = parts_of(request).settings.session_days
-    token = service.start_session(session, user, request.headers.get("user-agent", ""), days)
+    token = service.start_session(session, user, request.headers.get("user-agent", ""), days, **origin_of(request))
     response = see_other(url)
     set_session_cookie(request, response, token)
     return response
@@ -151,6 +154,9 @@ def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
         with app.database.write() as session:
             service.change_password(session, me, text(form, "current"), text(form, "password"), session_token(request))
     except Invalid as error:
+        if error.field == "current":
+            with app.database.write() as session:
+                service.note_refused_password(session, me, **origin_of(request))
         with app.database.read() as session:
             return account_page(request, me, session, error.errors)
     return see_other("/account", "The password was changed, and every other browser signed out.")

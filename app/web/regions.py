@@ -22,7 +22,10 @@ def keep(app: App, me: Me, form: Form) -> Response:
     given = upload(form, "mask")
     if given is None:
         raise Invalid("picture", "Paint a mask first.")
-    return JSONResponse({"mask": regions.keep_mask(app.files, given[1], Limits.of(app.settings))})
+    mask = regions.keep_mask(app.files, given[1], Limits.of(app.settings))
+    with app.database.write() as session:
+        regions.note_mask(session, me, mask)
+    return JSONResponse({"mask": mask})
 
 
 @router.get("/regions/masks/{mask}.png")

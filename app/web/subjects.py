@@ -157,10 +157,13 @@ def unarchive(app: App, me: Me, subject_id: int) -> Response:
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
-def download(app: App, me: Me, session: Read, subject_id: int) -> Response:
-    subject = queries.get(session, me, subject_id)
-    if subject.sha256 is None or not app.files.lora(subject.sha256).is_file():
-        raise NotFound("This subject has no file yet.")
+def download(app: App, me: Me, subject_id: int) -> Response:
+    # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
+    with app.database.write() as session:
+        subject = queries.get(session, me, subject_id)
+        if subject.sha256 is None or not app.files.lora(subject.sha256).is_file():
+            raise NotFound("This subject has no file yet.")
+        service.note_download(session, me, subject)
     return FileResponse(
         app.files.lora(subject.sha256),
         headers=HEADERS,

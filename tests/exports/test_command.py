@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.database import Database
 from app.exports import certificates
+from app.models import Act, AuditEvent
 from app.settings import Settings
 from tests.exports.test_certificates import own
 
@@ -60,3 +62,15 @@ def test_a_wrong_certificate_is_one_sentence_and_status_2(
     monkeypatch.setenv("SOROE_DATA", str(settings.data))
     assert run(monkeypatch) == 2
     assert "signed by itself" in capsys.readouterr().err
+
+
+def test_what_it_makes_is_in_the_record(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOROE_DATA", str(settings.data))
+    assert run(monkeypatch) == run(monkeypatch) == run(monkeypatch, "--renew") == 0
+    made = certificates.identity(settings)
+    with database.read() as session:
+        events = session.query(AuditEvent).order_by(AuditEvent.id).all()
+        assert [event.act for event in events] == [Act.CERTIFICATE_MAKE, Act.CERTIFICATE_RENEW]
+        assert events[1].details == {"certificate": made.fingerprint, "authority": made.authority_fingerprint}

@@ -1,0 +1,173 @@
+"""Nothing is changed that the record does not tell, and what leaves the house or is refused is in it too."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from PIL import Image
+
+from app.main import PAGES
+from app.models import Act, AuditEvent, Role
+from tests.factory import PASSWORD, encoded
+from tests.web.server import Browser, Server, make_person, making
+from tests.web.test_record import rows
+
+ROOT = Path(__file__).parents[2]
+
+# What each form leaves in the record, or, in a sentence, why it leaves nothing.
+POSTS: dict[str, Act | str] = {
+    "/setup/{token}": Act.ACCOUNT_CREATE,
+    "/login": Act.SIGN_IN,
+    "/logout": Act.SIGN_OUT,
+    "/account/password": Act.ACCOUNT_CHANGE,
+    "/account/sessions/end": Act.SIGN_OUT,
+    "/people/invite": Act.ACCOUNT_INVITE,
+    "/people/{person_id}": Act.ACCOUNT_CHANGE,
+    "/styles/preview": Act.REFERENCE_UPLOAD,
+    "/styles": Act.STYLE_CREATE,
+    "/styles/{code}": Act.STYLE_VERSION,
+    "/styles/{code}/archive": Act.STYLE_ARCHIVE,
+    "/styles/{code}/unarchive": Act.STYLE_ARCHIVE,
+    "/maps": Act.MAP_UPLOAD,
+    "/maps/{map_id}/crop": Act.MAP_UPLOAD,
+    "/subjects/pictures": "A picture is kept for the form; the subject that is made of it is recorded.",
+    "/subjects": Act.SUBJECT_CREATE,
+    "/subjects/lora": Act.SUBJECT_CREATE,
+    "/subjects/{subject_id}/cancel": Act.SUBJECT_CANCEL,
+    "/subjects/{subject_id}/retry": Act.SUBJECT_RETRY,
+    "/subjects/{subject_id}/archive": Act.SUBJECT_ARCHIVE,
+    "/subjects/{subject_id}/unarchive": Act.SUBJECT_ARCHIVE,
+    "/regions/masks": Act.MASK_UPLOAD,
+    "/sets": Act.SET_CREATE,
+    "/sets/{set_id}/cancel": Act.SET_CANCEL,
+    "/sets/{set_id}/retry": Act.SET_RETRY,
+    "/images/{image_id}/retry": Act.SET_RETRY,
+    "/images/{image_id}/decision": Act.DECIDE,
+    "/decisions/{decision_id}/withdraw": Act.DECIDE,
+    "/images/{image_id}/comments": Act.COMMENT,
+    "/threads/{thread_id}/replies": Act.COMMENT,
+    "/threads/{thread_id}/resolve": Act.THREAD_RESOLVE,
+    "/threads/{thread_id}/reopen": Act.THREAD_REOPEN,
+    "/sets/{set_id}/lock": Act.SET_LOCK,
+    "/sets/{set_id}/unlock": Act.SET_UNLOCK,
+    "/review/reasons": Act.REASONS_CHANGE,
+    "/review/reasons/{reason_id}": Act.REASONS_CHANGE,
+    "/review/reasons/{reason_id}/move": Act.REASONS_CHANGE,
+    "/review/reasons/{reason_id}/remove": Act.REASONS_CHANGE,
+    "/review/campaigns/{campaign_id}": Act.CAMPAIGN_CHANGE,
+    "/images/{image_id}/again": Act.IMAGE_AGAIN,
+    "/images/{image_id}/discard": Act.IMAGE_DISCARD,
+    "/pictures/decide": Act.DECIDE,
+    "/pictures/reject": Act.DECIDE,
+    "/pictures/move": Act.IMAGE_MOVE,
+    "/pictures/tag": Act.IMAGE_TAG,
+    "/pictures/untag": Act.IMAGE_TAG,
+    "/pictures/star": "A star is a mark for oneself, which nobody else sees.",
+    "/pictures/delete": Act.IMAGE_DELETE,
+    "/pictures/restore": Act.IMAGE_RESTORE,
+    "/searches": Act.SEARCH_SAVE,
+    "/searches/{search_id}/rename": Act.SEARCH_RENAME,
+    "/searches/{search_id}/delete": Act.SEARCH_DELETE,
+    "/references/{reference_id}/rights": Act.RIGHTS_SAVE,
+    "/references/{reference_id}/rights/withdraw": Act.RIGHTS_WITHDRAW,
+    "/references/{reference_id}/rights/restore": Act.RIGHTS_RESTORE,
+    "/references/{reference_id}/rights/files": Act.RIGHTS_FILE_ADD,
+    "/references/{reference_id}/rights/files/{file_id}/remove": Act.RIGHTS_FILE_REMOVE,
+    "/exports": Act.EXPORT_CREATE,
+    "/exports/{export_id}/again": Act.EXPORT_AGAIN,
+    "/exports/{export_id}/anew": Act.EXPORT_CREATE,
+    "/exports/{export_id}/delete": Act.EXPORT_DELETE,
+    "/exports/{export_id}/shares": Act.SHARE_CREATE,
+    "/exports/{export_id}/shares/revoke": Act.SHARE_REVOKE,
+    "/exports/{export_id}/shares/{share_id}/revoke": Act.SHARE_REVOKE,
+    "/exports/{export_id}/shares/{share_id}/resume": Act.SHARE_RESUME,
+    "/shared/{token}": Act.SHARE_OPEN,
+    "/record/check": Act.RECORD_CHECK,
+}
+
+
+def test_every_form_leaves_an_act_or_says_why_not() -> None:
+    routes = [route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute)]
+    posts = {route.path for route in routes if not route.methods <= {"GET", "HEAD"}}
+    assert posts == set(POSTS)
+    assert all(isinstance(left, Act) or left.endswith(".") for left in POSTS.values())
+
+
+@pytest.mark.parametrize("act", Act, ids=lambda act: act.name)
+def test_every_act_is_recorded_somewhere(act: Act) -> None:
+    told = {ROOT / "app/models/audit.py", ROOT / "app/audit/words.py"}
+    sources = [path.read_text() for path in (ROOT / "app").rglob("*.py") if path not in told]
+    assert any(f"Act.{act.name}" in source for source in sources)
+
+
+def newest(server: Server, act: Act) -> AuditEvent:
+    with server.parts.database.read() as session:
+        found = session.query(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc()).first()
+        assert found, act
+        return found
+
+
+def count(server: Server, act: Act) -> int:
+    with server.parts.database.read() as session:
+        return session.query(AuditEvent).filter_by(act=act).count()
+
+
+def test_what_is_taken_away_or_uploaded_is_recorded(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        subject = make.finished_subject(designer.user)
+    assert designer.get(f"/subjects/{subject.id}/lora.safetensors").status_code == 200
+    event = newest(server, Act.LORA_DOWNLOAD)
+    assert (event.user_id, event.subject, event.subject_id) == (designer.user.id, "subjects", subject.id)
+    mask = designer.post("/regions/masks", files={"mask": ("mask.png", white(), "image/png")}).json()["mask"]
+    event = newest(server, Act.MASK_UPLOAD)
+    assert (event.user_id, event.details) == (designer.user.id, {"mask": mask})
+
+
+def white() -> bytes:
+    return encoded(Image.new("L", (64, 64), "white"))
+
+
+def test_shared_searches_are_recorded_and_ones_own_are_not(server: Server, designer: Browser) -> None:
+    acts: Sequence[Act] = (Act.SEARCH_SAVE, Act.SEARCH_RENAME, Act.SEARCH_DELETE)
+    for number, shared in enumerate(("", "1")):
+        designer.post("/searches", data={"name": "Foxes", "query": "q=fox", "shared": shared})
+        designer.post("/searches/1/rename", data={"name": "Red foxes"})
+        designer.post("/searches/1/delete")
+        assert [count(server, act) for act in acts] == [number] * 3
+    assert newest(server, Act.SEARCH_RENAME).details == {"before": "Foxes"}
+    designer.post("/searches", data={"name": "Owls", "query": "q=owl", "shared": "1"})
+    designer.post("/searches", data={"name": "Owls", "query": "q=owl"})
+    assert newest(server, Act.SEARCH_DELETE).details["name"] == "Owls", "it is not shared any more"
+
+
+def test_from_where_somebody_came_and_what_was_refused(server: Server, anonymous: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    here = {"address": "127.0.0.1", "browser": "Tester/1.0"}
+    anonymous.headers["user-agent"] = "Tester/1.0"
+    anonymous.sign_in(person.email, "wrong")
+    while not count(server, Act.SIGN_IN_REFUSED):  # it is written after the answer
+        anonymous.get("/login")
+    assert newest(server, Act.SIGN_IN_REFUSED).details == {"reason": "wrong password"} | here
+    anonymous.sign_in(person.email)
+    assert newest(server, Act.SIGN_IN).details == here
+    anonymous.post("/account/password", data={"current": "wrong", "password": "another long password"})
+    event = newest(server, Act.PASSWORD_REFUSED)
+    assert (event.user_id, event.details) == (person.id, here)
+    anonymous.post("/account/password", data={"current": PASSWORD, "password": "short"})
+    assert count(server, Act.PASSWORD_REFUSED) == 1, "the present one was right"
+
+
+def test_too_many_tries_are_recorded_once_a_minute(
+    server: Server, anonymous: Browser, sign_in: Callable[..., Browser]
+) -> None:
+    manager, person = sign_in(Role.MANAGER), make_person(server, Role.DESIGNER)
+    for _ in range(server.parts.sign_in_tries.tries):
+        server.parts.sign_in_tries.allow(f"{person.email} 127.0.0.1")
+    for email in (person.email, person.email, "nobody@example.com"):
+        anonymous.sign_in(email)
+    while not count(server, Act.SIGN_IN_REFUSED):
+        anonymous.get("/login")
+    found = rows(manager.get(f"/record.csv?act={Act.SIGN_IN_REFUSED}").text)
+    assert len(found) == 1
+    assert '"too many tries"' in found[0]["details"]
