@@ -29,14 +29,13 @@ from sqlalchemy.orm import Session
 from app.audit.service import record
 from app.database import Database
 from app.errors import UserError
-from app.exports import certificates, endings, manifest, provenance, queries, service
+from app.exports import certificates, endings, manifest, provenance, queries, service, shapes
 from app.exports.archive import Archive
 from app.exports.certificates import Identity
 from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
 from app.exports.queries import FileRow, SetRow, SourceRow
 from app.exports.service import Store
-from app.exports.shapes import fitted
 from app.files import Files, Kind, write_whole
 from app.models import Act, Export, ExportFile, ExportState, now
 from app.settings import Settings
@@ -44,7 +43,7 @@ from app.text import whole_number
 
 log = structlog.get_logger()
 
-RECIPE = 1  # raised when the same options make other files
+RECIPE = 2  # raised when the same options make other files
 WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # the model needs processors too
 BATCH = 8 * WORKERS  # files between two notes of how far it is
 LOOK_AGAIN_SECONDS = 30.0
@@ -288,18 +287,20 @@ class Maker:
         form, origin = self.options.file_format, self._origin(row)
         picture.info.clear()
         if size := pixels(row.size):
-            picture = fitted(picture, size, self.options.fit)
+            picture = shapes.fitted(picture, size, self.options.fit)
         data = provenance.encoded(picture, form, self.options.quality, origin)
         return provenance.signed(data, form, origin, self.identity)
 
     def _origin(self, row: FileRow) -> Origin:
-        image_set = self.facts[row.set_id]
+        image_set, size = self.facts[row.set_id], pixels(row.size)
         return Origin(
             prompt=row.prompt if self.options.prompts else "",
             model=image_set.model,
             made_at=row.made_at,
             style=f"{image_set.style} ({image_set.code}, version {image_set.version})",
             sources=tuple(map(_source, image_set.sources)),
+            inputs=image_set.inputs(row.place),
+            steps=shapes.steps((image_set.width, image_set.height), size, self.options.fit) if size else (),
         )
 
     def _key(self, row: FileRow) -> str:

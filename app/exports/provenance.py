@@ -24,6 +24,12 @@ from app.text import shorten
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 TITLE_LENGTH = 80
+# What is done with a picture for its size, as C2PA 2.x names it. It knows no padding; an edit is what that is.
+ACTIONS = {
+    "cropped": ("c2pa.cropped", "Cropped to the shape that was asked for"),
+    "resized": ("c2pa.resized", "Resized to the size that was asked for"),
+    "padded": ("c2pa.edited", "Padded with the colour of its border"),
+}
 PNG_XMP = "XML:com.adobe.xmp"  # the keyword under which PNG keeps XMP
 
 
@@ -38,6 +44,16 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Input:
+    """What else went into the picture: a map that it follows, a picture or a file that a subject was learned from."""
+
+    title: str
+    sha256: str
+    what: str  # such as "Structure map (edges)"
+    model: bool = False  # a file with weights, not a picture
+
+
+@dataclass(frozen=True)
 class Origin:
     """How a picture came to be."""
 
@@ -46,6 +62,8 @@ class Origin:
     made_at: datetime
     style: str  # such as "Retro sunburst (SOR-7K2Q, version 2)"
     sources: tuple[Source, ...]
+    inputs: tuple[Input, ...] = ()
+    steps: tuple[str, ...] = ()  # what was done with it for its size, as `shapes.steps` names it
 
 
 @cache
@@ -125,8 +143,9 @@ def signed(data: bytes, form: PictureFormat, origin: Origin, identity: Identity)
 
 
 def manifest(origin: Origin) -> dict[str, Any]:
-    """What is signed: it was created by a trained algorithm, here; the references and the model went into it."""
+    """What is signed: it was created by a trained algorithm, here; what went into it; what was done for its size."""
     ingredients = [_reference(number, source) for number, source in enumerate(origin.sources, start=1)]
+    ingredients += [_input(number, given) for number, given in enumerate(origin.inputs, start=1)]
     ingredients.append(
         {
             "label": "model",
@@ -149,7 +168,7 @@ def manifest(origin: Origin) -> dict[str, Any]:
     return {
         "claim_generator_info": [agent],
         "title": _title(origin),
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created, *map(_action, origin.steps)]}}],
         "ingredients": ingredients,
     }
 
@@ -178,6 +197,23 @@ def _reference(number: int, source: Source) -> dict[str, Any]:
         "relationship": "inputTo",
         "description": f"Reference picture, SHA-256 {source.sha256}" + (f". Rights: {rights}" if rights else ""),
     }
+
+
+def _input(number: int, given: Input) -> dict[str, Any]:
+    return {
+        "label": f"input-{number}",
+        "title": given.title,
+        "format": "application/octet-stream" if given.model else "image/png",
+        "instance_id": f"urn:sha256:{given.sha256}",
+        "relationship": "inputTo",
+        "description": f"{given.what}, SHA-256 {given.sha256}",
+        **({"data_types": [{"type": "c2pa.types.model"}]} if given.model else {}),
+    }
+
+
+def _action(step: str) -> dict[str, Any]:
+    name, what = ACTIONS[step]
+    return {"action": name, "softwareAgent": {"name": "Soroe", "version": software()}, "description": what}
 
 
 def _title(origin: Origin) -> str:

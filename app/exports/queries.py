@@ -1,17 +1,18 @@
 """Reading the approved pictures that a person may take away, the exports that were made of them, and their links."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, case, exists, false, func, or_, select, true, tuple_
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.accounts.queries import signed_in, token_hash
 from app.errors import NotFound
+from app.exports.provenance import Input
 from app.models import (
     Campaign,
     Decision,
@@ -24,8 +25,10 @@ from app.models import (
     RightsFile,
     Role,
     Share,
+    StructureMap,
     StyleReference,
     StyleVersion,
+    Subject,
     User,
     Verdict,
     now,
@@ -89,6 +92,15 @@ class SetRow:
     height: int
     settings: dict[str, Any]  # all that the pictures were made with, as JSON can hold it
     sources: tuple[SourceRow, ...]
+    count: int  # pictures a prompt
+    maps: tuple[tuple[Input | None, ...], ...]  # of each structure: one for all prompts, or one each
+    learned: tuple[Input, ...]  # what its subjects were learned from
+
+    def inputs(self, place: int) -> tuple[Input, ...]:
+        """What went into the picture at a place of the set, beside the references."""
+        prompt = (place - 1) // self.count
+        maps = (given[prompt if len(given) > 1 else 0] for given in self.maps)
+        return tuple(dict.fromkeys(given for given in (*maps, *self.learned) if given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +267,12 @@ def _sets(session: Session, set_ids: Sequence[int]) -> dict[int, SetRow]:
         select(ImageSet).where(ImageSet.id.in_(set_ids)).options(version.joinedload(StyleVersion.style))
     ).all()
     sources = _sources(session, {version_id for each in found for version_id in each.version_ids})
-    return {each.id: _set_row(each, _once(sources[version_id] for version_id in each.version_ids)) for each in found}
+    maps = _maps(session, {map_id for each in found for part in each.structures for map_id in part["maps"]})
+    learned = _learned(session, {part["id"] for each in found for part in each.subjects})
+    return {
+        each.id: _set_row(each, _once(sources[version_id] for version_id in each.version_ids), maps, learned)
+        for each in found
+    }
 
 
 def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
@@ -298,7 +315,29 @@ def _sources(session: Session, version_ids: Iterable[int]) -> defaultdict[int, t
     return found
 
 
-def _set_row(image_set: ImageSet, sources: tuple[SourceRow, ...]) -> SetRow:
+def _maps(session: Session, map_ids: Iterable[int]) -> dict[int, Input]:
+    rows = session.scalars(select(StructureMap).where(StructureMap.id.in_(map_ids)))
+    return {row.id: Input(row.original_name, row.sha256, f"Structure map ({row.kind})") for row in rows}
+
+
+def _learned(session: Session, subject_ids: Iterable[int]) -> dict[int, list[Input]]:
+    """The pictures that each subject was learned from; its file where somebody brought that."""
+    wanted = select(Subject).where(Subject.id.in_(subject_ids)).options(selectinload(Subject.pictures))
+    found: dict[int, list[Input]] = {}
+    for row in session.scalars(wanted):
+        what = f"Subject @{row.handle}"
+        pictures = [Input(f"{row.name}, picture {each.position}", each.sha256, what) for each in row.pictures]
+        file = [Input(row.name, row.sha256, what, model=True)] if row.sha256 else []
+        found[row.id] = pictures or file
+    return found
+
+
+def _set_row(
+    image_set: ImageSet,
+    sources: tuple[SourceRow, ...],
+    maps: Mapping[int, Input],
+    learned: Mapping[int, Sequence[Input]],
+) -> SetRow:
     version = image_set.style_version
     return SetRow(
         id=image_set.id,
@@ -324,6 +363,9 @@ def _set_row(image_set: ImageSet, sources: tuple[SourceRow, ...]) -> SetRow:
             "seamless": image_set.seamless,
         },
         sources=sources,
+        count=image_set.count,
+        maps=tuple(tuple(maps.get(each) for each in part["maps"]) for part in image_set.structures),
+        learned=tuple(given for part in image_set.subjects for given in learned.get(part["id"], ())),
     )
 
 

@@ -19,12 +19,38 @@ def fitted(picture: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image
         return picture
     if fit == "crop":
         return picture.resize(size, Image.Resampling.LANCZOS, box=window(picture, size), reducing_gap=3.0)
-    scale = min(size[0] / picture.width, size[1] / picture.height)
-    width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    width, height = inner_size(picture.size, size)
     padded = Image.new("RGB", size, border_colour(picture))
     inner = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     padded.paste(inner, ((size[0] - width) // 2, (size[1] - height) // 2))
     return padded
+
+
+def steps(original: tuple[int, int], size: tuple[int, int], fit: Fit) -> tuple[str, ...]:
+    """What `fitted` does with a picture of `original` px, in its order: "cropped", "resized", "padded"."""
+    if original == size:
+        return ()
+    inner = window_size(original, size) if fit == "crop" else inner_size(original, size)
+    found = {
+        "cropped": fit == "crop" and inner != original,
+        "resized": (inner != size) if fit == "crop" else (inner != original),
+        "padded": fit == "pad" and inner != size,
+    }
+    return tuple(step for step, done in found.items() if done)
+
+
+def inner_size(original: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """The largest size in `size` that has the shape of `original`."""
+    scale = min(size[0] / original[0], size[1] / original[1])
+    return max(1, round(original[0] * scale)), max(1, round(original[1] * scale))
+
+
+def window_size(original: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """The largest size in `original` that has the shape of `size`."""
+    (width, height), wanted = original, size[0] / size[1]
+    if width / height > wanted:
+        return max(1, round(height * wanted)), height
+    return width, min(height, max(1, round(width / wanted)))
 
 
 def window(picture: Image.Image, size: tuple[int, int]) -> Box:
@@ -34,14 +60,12 @@ def window(picture: Image.Image, size: tuple[int, int]) -> Box:
     the detail along that side is the greatest. Where nothing stands out it is the middle.
     """
     width, height = picture.size
-    wanted = size[0] / size[1]
-    if width / height > wanted:
-        length = max(1, round(height * wanted))
+    length, depth = window_size(picture.size, size)
+    if length < width:
         left = _best_start(detail(picture).sum(axis=0), length, width)
         return left, 0, left + length, height
-    length = min(height, max(1, round(width / wanted)))
-    top = _best_start(detail(picture).sum(axis=1), length, height)
-    return 0, top, width, top + length
+    top = _best_start(detail(picture).sum(axis=1), depth, height)
+    return 0, top, width, top + depth
 
 
 def detail(picture: Image.Image) -> NDArray[np.float32]:

@@ -166,6 +166,30 @@ def test_a_picture_made_again_tells_its_version_strength_and_campaign(
     ]
 
 
+def test_a_picture_names_its_maps_and_what_its_subjects_were_learned_from(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user, square = make.user(), make.structure_map()
+    mug = make.finished_subject(user)
+    image_set = approved_set(make, user, prompts="a fox\nan owl", subjects=json.dumps([{"id": mug.id}]))
+    image_set.structures = [{"control": "edges", "maps": [square.id, 404], "weight": 1.0, "start": 0.0, "end": 1.0}]
+    session.flush()
+    options = ExportOptions(template="{n}", sizes=("32x32",))
+    opened = unzipped(session, ready(user, options, set_id=image_set.id), preparer)
+
+    def told(name: str) -> tuple[list[str], list[str]]:
+        found = provenance.verified(opened.read(name), "image/png")
+        active = found["manifests"][found["active_manifest"]]
+        (actions,) = [each for each in active["assertions"] if each["label"].startswith("c2pa.actions")]
+        titles = [each["title"] for each in active["ingredients"][1:-1]]
+        return titles, [each["action"] for each in actions["data"]["actions"]]
+
+    pictures = [f"Blue mug, picture {number}" for number in (1, 2, 3)]
+    done = ["c2pa.created", "c2pa.resized"]
+    assert told("1.png") == (["square.png", *pictures], done)
+    assert told("2.png") == (pictures, done)
+
+
 def test_a_ready_export_keeps_a_picture_that_is_made_again(
     session: Session, make: Factory, preparer: Preparer, ready: Make
 ) -> None:

@@ -1,6 +1,7 @@
 """What a delivered picture says of itself, read by others' libraries."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ from PIL import Image, ImageCms
 from app.exports import certificates, provenance
 from app.exports.certificates import Identity
 from app.exports.options import FORMATS, PictureFormat
-from app.exports.provenance import SOURCE_TYPE, Origin, Source
+from app.exports.provenance import SOURCE_TYPE, Input, Origin, Source
 from app.settings import Settings
 from tests.exports.test_certificates import own
 
@@ -83,6 +84,29 @@ def test_it_was_created_by_a_trained_algorithm_from_the_reference(delivered: byt
     assert model["data_types"] == [{"type": "c2pa.types.model"}]
     assert manifest["claim_generator_info"][0]["name"] == "Soroe"
     assert manifest["signature_info"]["alg"] == "Es256"
+
+
+def test_it_says_what_was_done_for_its_size_and_what_else_went_into_it(
+    picture: Image.Image, form: PictureFormat, identity: Identity
+) -> None:
+    origin = replace(
+        ORIGIN,
+        steps=("cropped", "resized", "padded"),
+        inputs=(
+            Input("square.png", "cd" * 32, "Structure map (edges)"),
+            Input("Blue mug", "ef" * 32, "Subject @mug", model=True),
+        ),
+    )
+    data = provenance.signed(provenance.encoded(picture, form, 90, origin), form, origin, identity)
+    found = provenance.verified(data, form.media_type, identity.authority)
+    assert found["validation_state"] == "Trusted"
+    manifest = active(found)
+    (actions,) = [each for each in manifest["assertions"] if each["label"].startswith("c2pa.actions")]
+    done = [action["action"] for action in actions["data"]["actions"]]
+    assert done == ["c2pa.created", "c2pa.cropped", "c2pa.resized", "c2pa.edited"]
+    assert len(actions["data"]["actions"][0]["parameters"]["ingredients"]) == 4
+    told = [(each["title"], each["relationship"], each["instance_id"][-4:]) for each in manifest["ingredients"][1:3]]
+    assert told == [("square.png", "inputTo", "cdcd"), ("Blue mug", "inputTo", "efef")]
 
 
 @pytest.mark.parametrize("offset", [20, 200, 900])

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image, ImageDraw
 
-from app.exports.shapes import border_colour, fitted, window
+from app.exports.shapes import border_colour, fitted, steps, window
 
 GROUND = (230, 225, 210)
 
@@ -60,3 +60,19 @@ def test_padding_shows_the_whole_picture_on_its_own_ground() -> None:
 
 def test_a_motif_at_the_border_does_not_tint_the_ground() -> None:
     assert border_colour(scene((128, 128), (10, 64))) == GROUND
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "expected"),
+    [
+        ("crop", (128, 96), ()),
+        ("crop", (64, 48), ("resized",)),
+        ("crop", (96, 96), ("cropped",)),
+        ("crop", (1080, 1080), ("cropped", "resized")),
+        ("pad", (64, 48), ("resized",)),
+        ("pad", (128, 128), ("padded",)),
+        ("pad", (300, 300), ("resized", "padded")),
+    ],
+)
+def test_what_is_done_is_named(fit: str, size: tuple[int, int], expected: tuple[str, ...]) -> None:
+    assert steps((128, 96), size, fit) == expected  # type: ignore[arg-type]
