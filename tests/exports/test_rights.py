@@ -38,12 +38,26 @@ def test_the_manifests_say_what_was_stated(session: Session, make: Factory, prep
     reference = style.versions[0].references[0].reference
     until = today() - timedelta(days=3)
     image_set = approved_set(make, user, style=style)
-    make.right(reference, owned_by="=Mori", allows="all media", valid_from="2024-04-03", valid_until=until.isoformat())
+    make.right(
+        reference,
+        owned_by="=Mori",
+        allows="all media\n, but billboards",
+        territory="DACH",
+        valid_from="2024-04-03",
+        valid_until=until.isoformat(),
+    )
     document = rights.add_file(session, user, make.files, reference, b"%PDF-1.7", "contract.pdf")
     export = ready(user, set_id=image_set.id)
     (row,) = csv.DictReader(io.StringIO(read(session, export, preparer, ".csv").decode("utf-8-sig"), newline=""))
-    found = {name: row[f"rights {name}"] for name in ("owner", "licence", "until")}
-    assert found == {"owner": "'=Mori", "licence": "Commissioned", "until": until.isoformat()}
+    told = ("owner", "licence", "from", "until", "territory", "allows")
+    assert {name: row[f"rights {name}"] for name in told} == {
+        "owner": "'=Mori",
+        "licence": "Commissioned",
+        "from": "2024-04-03",
+        "until": until.isoformat(),
+        "territory": "DACH",
+        "allows": "all media\n, but billboards",
+    }
     assert row["rights standing"] == "ended"
     (entry,) = json.loads(read(session, export, preparer, ".json"))["files"]
     told = entry["references"][0]["rights record"]
@@ -53,8 +67,8 @@ def test_the_manifests_say_what_was_stated(session: Session, make: Factory, prep
         "supplied_by": "",
         "owned_by": "=Mori",
         "licence": "Commissioned",
-        "allows": "all media",
-        "territory": "",
+        "allows": "all media\n, but billboards",
+        "territory": "DACH",
         "valid_from": "2024-04-03",
         "valid_until": until.isoformat(),
         "source_url": "",
