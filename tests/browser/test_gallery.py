@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.gallery import service
 from app.main import create_app
-from app.models import Image, ImageTag, Role, Star, now
+from app.models import Image, ImageTag, Role, Star, Style, now
 from app.settings import Settings
 from app.web import gallery
 from tests.browser.fit import misfits
@@ -356,30 +356,34 @@ def test_all_that_match(far: Page, busy: Server, problems: list[str]) -> None:
     assert not problems
 
 
-def test_all_that_match_are_downloaded_by_keyboard(page: Page, tmp_path: Path, problems: list[str]) -> None:
+def test_all_that_match_are_downloaded_by_keyboard(
+    page: Page, busy: Server, tmp_path: Path, problems: list[str]
+) -> None:
     first_page_only(page)
     page.keyboard.press("/")
-    page.keyboard.type("a")
-    expect(page.locator("[data-total='15']")).to_be_visible()
+    with busy.parts.database.read() as session:
+        code = session.query(Style.code).filter_by(name="Retro sunburst").scalar()
+    page.keyboard.type(code)
+    expect(page.locator("[data-total='36']")).to_be_visible()
     tab_to(page, page.locator("#pictures > li a").first)
     page.keyboard.press("Control+a")
-    tab_to(page, page.get_by_role("button", name="Select all 15 that match"))
+    tab_to(page, page.get_by_role("button", name="Select all 36 that match"))
     page.keyboard.press("Enter")
-    expect(page.locator("[data-picked-count]")).to_have_text("All 15 selected")
+    expect(page.locator("[data-picked-count]")).to_have_text("All 36 selected")
     tab_to(page, page.get_by_role("button", name="Export 4 approved"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Export pictures that match")).to_be_visible()
     assert "ids=" not in page.url
     expect(page.get_by_text("4 approved pictures")).to_be_visible()
-    expect(page.get_by_role("link", name="15 that match")).to_be_visible()
+    expect(page.get_by_role("link", name="36 that match")).to_be_visible()
     tab_to(page, page.get_by_role("button", name="Make the zip"))
     with page.expect_download() as begun:
         page.keyboard.press("Enter")
-    assert begun.value.suggested_filename == "pictures-a-approved.zip"
+    assert begun.value.suggested_filename == f"pictures-{code.lower()}-approved.zip"
     begun.value.save_as(tmp_path / "pictures.zip")
     with zipfile.ZipFile(tmp_path / "pictures.zip") as opened:
         names = [name.split("-0")[1] for name in opened.namelist() if name.endswith(".png")]
-    assert names == ["01-a-fox.png", "02-a-fox.png", "03-an-owl.png", "04-a-brass-bell.png"]
+    assert names == ["01-a-fox.png", "02-露のついたぶどうの房.png", "03-an-owl.png", "04-a-brass-bell.png"]
     assert not problems
 
 
