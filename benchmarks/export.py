@@ -1,7 +1,8 @@
 """How long an export takes, and how much memory it needs beside its pictures: `python -m benchmarks.export`.
 
 Makes a campaign of so many approved pictures, makes its zip ready, and downloads it, each in a process of its own, so
-that peak memory is that of the step alone. The second export finds every picture in the cache.
+that peak memory is that of the step alone. The second export finds every picture in the cache. The last step downloads
+over HTTP: the program with one download, then with several at once, each with some parts of a kilobyte after it.
 """
 
 import argparse
@@ -10,21 +11,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 from PIL import Image
 from sqlalchemy import insert
 
+from app.accounts.service import start_session
 from app.database import Database, migrate
 from app.exports import queries, service
 from app.exports.options import ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
+from app.main import create_app
 from app.models import Decision, Role, State, User, Verdict, now
 from app.models import Image as ImageRow
 from app.settings import Settings
 from tests.factory import Factory, encoded
+from tests.web.server import serve
 
+AT_ONCE = 8  # downloads over HTTP
+PARTS = 50  # of a kB, asked for by each download after the whole
 DIFFERENT = 50  # pictures; the others are copies, each with a prompt of its own, so none is found in the cache
 
 
@@ -41,7 +49,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         print(f"{asked.pictures} pictures of {asked.side} px as {asked.format}")
-        for step in ("nothing", "make", "prepare", "again", "download"):
+        for step in ("nothing", "make", "prepare", "again", "download", "http"):
             command = [sys.executable, "-m", "benchmarks.export", *sys.argv[1:], "--step", step, "--data", folder]
             result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             print(f"{step:>10}  {result['seconds']:8.2f} s  {result['peak']:6.0f} MB at most  {result.get('note', '')}")
@@ -60,6 +68,8 @@ def run(asked: argparse.Namespace) -> dict[str, object]:
         note = prepare(settings, database, files, asked.format, "{n}" if asked.step == "again" else "{n}-{slug}")
     elif asked.step == "download":
         note = download(settings, database, files)
+    elif asked.step == "http":
+        note = http(settings)
     return {"seconds": time.perf_counter() - began, "peak": peak(), "note": note}
 
 
@@ -120,6 +130,51 @@ def download(settings: Settings, database: Database, files: Files) -> str:
     began, start = time.perf_counter(), archive.length * 9 // 10
     sum(map(len, archive.read(start, start + 1000)))
     return f"{read / 2**20:.0f} MB; a kB from its last tenth after {1000 * (time.perf_counter() - began):.1f} ms"
+
+
+class Idle:
+    """An engine that is never asked."""
+
+    model = None
+
+    async def slots(self) -> tuple[()]:
+        return ()
+
+    async def close(self) -> None:
+        return
+
+
+def http(settings: Settings) -> str:
+    """Several downloads of one export at once, from a server in this process: its memory is what is measured."""
+    app = create_app(settings, Idle())  # type: ignore[arg-type]  # it makes no pictures
+    database = app.state.parts.database
+    with database.write() as session:
+        user = session.query(User).filter_by(role=Role.MANAGER).one()
+        token = start_session(session, user)
+    before = peak()
+    with serve(app) as server, ThreadPoolExecutor(AT_ONCE) as pool:
+        path, cookies = f"{server.url}/exports/1/download.zip", {app.state.parts.cookie: token}
+        one, began = fetch(path, cookies), time.perf_counter()
+        alone = peak()
+        fetched = list(pool.map(lambda _: fetch(path, cookies), range(AT_ONCE)))
+        seconds = time.perf_counter() - began
+    if set(fetched) != {one}:
+        raise SystemExit("the downloads differ")
+    return (
+        f"{alone - before:.0f} MB for one, {peak() - before:.0f} MB for {AT_ONCE} at once, "
+        f"each with {PARTS} parts after it, in {seconds:.1f} s"
+    )
+
+
+def fetch(path: str, cookies: dict[str, str]) -> int:
+    """Download it, by pieces that are thrown away, then some parts; how many bytes it has."""
+    with httpx2.Client(cookies=cookies, timeout=600, trust_env=False) as browser:
+        with browser.stream("GET", path) as answer:
+            length = sum(map(len, answer.iter_raw()))
+        for number in range(PARTS):
+            start = length * number // PARTS
+            browser.get(path, headers={"range": f"bytes={start}-{start + 999}"}).raise_for_status()
+    return length
 
 
 if __name__ == "__main__":

@@ -12,7 +12,24 @@ from sqlalchemy.orm.interfaces import LoaderOption
 
 from app import days
 from app.errors import Forbidden
-from app.models import Act, AuditEvent, Base, Export, Image, ImageSet, Role, Share, StyleVersion, User
+from app.models import (
+    Act,
+    AuditEvent,
+    Base,
+    Campaign,
+    Export,
+    Image,
+    ImageSet,
+    Reference,
+    Role,
+    SavedSearch,
+    Share,
+    StructureMap,
+    Style,
+    StyleVersion,
+    Subject,
+    User,
+)
 
 SYSTEM = 0  # where a person's id is asked for: Soroe itself, and strangers
 
@@ -32,7 +49,7 @@ class RecordFilter:
     subject: tuple[str, int] | None = None  # a table and the row's id
     since: date | None = None  # the first day
     until: date | None = None  # the last day, included
-    q: str = ""  # in the details, or in the name or e-mail of who acted
+    q: str = ""  # in the details, or in the name of who acted or of what it was done to
 
     def __bool__(self) -> bool:
         return self != RecordFilter()
@@ -150,8 +167,33 @@ def _is_act(column: InstrumentedAttribute[Act], act: str) -> ColumnElement[bool]
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
-    return or_(
-        cast(AuditEvent.details, String).icontains(word, autoescape=True),
-        User.name.icontains(word, autoescape=True),
-        User.email.icontains(word, autoescape=True),
+    """In the details, in the name of who acted, or in that of what it was done to, as `words.name_of` makes it."""
+
+    def says(*columns: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+        return or_(*(column.icontains(word, autoescape=True) for column in columns))
+
+    sets = select(ImageSet.id).where(says(ImageSet.name))
+    styles = select(Style.id).where(says(Style.name, Style.code))
+    exports = select(Export.id).where(says(Export.name))
+    named: tuple[tuple[type[Any], ColumnElement[bool]], ...] = (
+        (User, says(User.name, User.email)),
+        (Campaign, says(Campaign.name)),
+        (ImageSet, says(ImageSet.name)),
+        (Image, Image.set_id.in_(sets)),
+        (Style, says(Style.name, Style.code)),
+        (StyleVersion, StyleVersion.style_id.in_(styles)),
+        (Reference, says(Reference.original_name)),
+        (StructureMap, says(StructureMap.original_name)),
+        (Subject, says(Subject.name, Subject.handle)),
+        (SavedSearch, says(SavedSearch.name)),
+        (Export, says(Export.name)),
+        (Share, or_(says(Share.note), Share.export_id.in_(exports))),
     )
+    things = (
+        and_(
+            AuditEvent.subject == row.__tablename__,
+            AuditEvent.subject_id.in_(select(row.id).where(which).correlate(None)),
+        )
+        for row, which in named
+    )
+    return or_(cast(AuditEvent.details, String).icontains(word, autoescape=True), says(User.name, User.email), *things)

@@ -138,6 +138,20 @@ def test_words_are_looked_for_in_details_and_names(session: Session, make: Facto
     assert ids(session, manager, q="autumn nobody") == []
 
 
+def test_words_are_looked_for_in_the_names_of_things_too(session: Session, make: Factory, manager: User) -> None:
+    image_set = make.finished_set(name="Herbst Küche", style=make.style(name="Kupferstich"), campaign="Winter")
+    make.decide(image_set.images[0])
+    session.flush()
+
+    def acts(q: str) -> set[str]:
+        return {event.act for event in queries.events(session, manager, RecordFilter(q=q), limit=100)}
+
+    assert acts("herbst küche") == {Act.SET_CREATE, Act.IMAGE_FINISH, Act.DECIDE}
+    assert acts("kupferstich") == {Act.STYLE_CREATE, Act.STYLE_VERSION}
+    assert acts("winter") == {Act.CAMPAIGN_CREATE}
+    assert acts(image_set.style_version.references[0].reference.original_name) == {Act.REFERENCE_UPLOAD}
+
+
 def test_things_are_read_at_once_and_named(session: Session, make: Factory, manager: User) -> None:
     image_set = make.finished_set(name="Autumn table")
     make.decide(image_set.images[1])
