@@ -98,6 +98,15 @@ class Meanwhile:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A reference of a set: how it is used there, by which style, and how its right stands."""
+
+    use: StyleReference
+    style: Style
+    held: Held
+
+
+@dataclass(frozen=True)
 class RightsNeed:
     """A reference in use whose right ends soon, has ended or was withdrawn."""
 
@@ -249,17 +258,27 @@ def of_version(session: Session, version: StyleVersion, on: date | None = None) 
     return [found[reference_id] for reference_id in dict.fromkeys(ids)]
 
 
-def of_set(session: Session, image_set: ImageSet) -> list[Held]:
-    """How the rights to all references of a set stand today: its own in their order, then those of its regions."""
+def parts_of_set(session: Session, image_set: ImageSet) -> list[Part]:
+    """All references of a set, each once: its style's in their order, then those of its regions' styles."""
     version_ids = image_set.version_ids
     rows = session.execute(
-        select(StyleReference.version_id, StyleReference.reference_id)
+        select(StyleReference, Style)
+        .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
+        .join(Style, Style.id == StyleVersion.style_id)
         .where(StyleReference.version_id.in_(version_ids))
+        .options(joinedload(StyleReference.reference))
         .order_by(StyleReference.position)
     ).all()
-    ordered = sorted(rows, key=lambda row: version_ids.index(row[0]))
-    found = of_references(session, [row[1] for row in rows])
-    return [found[reference_id] for reference_id in dict.fromkeys(row[1] for row in ordered)]
+    found = of_references(session, [use.reference_id for use, _ in rows])
+    parts: dict[int, Part] = {}
+    for use, style in sorted(rows, key=lambda row: version_ids.index(row[0].version_id)):
+        parts.setdefault(use.reference_id, Part(use, style, found[use.reference_id]))
+    return list(parts.values())
+
+
+def of_set(session: Session, image_set: ImageSet) -> list[Held]:
+    """How the rights to all references of a set stand today, in the same order."""
+    return [part.held for part in parts_of_set(session, image_set)]
 
 
 def set_refusal(session: Session, image_set: ImageSet) -> str | None:

@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Image, ImageSet, Role, State, StyleReference, User
+from app.models import Image, Role, State, User
 from app.reviews import news, queries, service
 from app.reviews.mentions import pieces
 from app.reviews.queries import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
-from app.rights.standing import Held
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
@@ -258,7 +257,7 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
         "image_set": image_set,
         "instead_id": None if image.shown else next((each.id for each in finished if each.shown), None),
         "strip": strip,
-        "references": references(session, image_set),
+        "references": rights.parts_of_set(session, image_set),
         "conversations": conversations,
         "begun": sum(each.thread.comments[0].user_id == me.id for each in conversations),
         "people": people,
@@ -292,12 +291,6 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
         "remaining": queries.pending_count(session, me, scope),
         "tally": {str(verdict): tally[verdict] for verdict in service.VERDICTS},
     }
-
-
-def references(session: Session, image_set: ImageSet) -> list[tuple[StyleReference, Held]]:
-    """The references of a set's look, and how the right to each stands."""
-    held = {each.reference_id: each for each in rights.of_version(session, image_set.style_version)}
-    return [(use, held[use.reference_id]) for use in image_set.style_version.references]
 
 
 def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[queries.StripRow]) -> str:

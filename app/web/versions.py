@@ -143,7 +143,7 @@ def form_page(
         nav="sets",
         image=image,
         again=again_of(session, image, back, within, form, errors),
-        helds=rights.of_version(session, image.image_set.style_version),
+        helds=rights.of_set(session, image.image_set),
         **stack_of(session, me, image, back),
     )
 

@@ -117,6 +117,7 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
         "rights licence": "Commissioned",
         "rights from": "",
         "rights until": "",
+        "rights standing": "valid",
         "rights territory": "",
         "rights allows": "",
         "model": "demo",

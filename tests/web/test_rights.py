@@ -79,7 +79,8 @@ def test_one_click_from_a_picture_to_its_reference(mine: Browser, known: Known, 
     assert re.search(rf'<a href="{known.page}"[^>]*aria-label="Rights of [^"]*: Rights not stated"', html)
 
 
-def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser) -> None:
+@pytest.mark.parametrize("path", ["/sets/{set_id}", "/review?image={image}", "/images/{image}/again"])
+def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser, path: str) -> None:
     with making(server) as make:
         owner = make.session.get_one(queries.User, mine.user.id)
         ids = [make.reference(owner).id for _ in range(3)]
@@ -89,7 +90,8 @@ def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser
         set_id = make.finished_set(owner, style, prompts="a car", regions=json.dumps([region])).id
         withdrawn = queries.reference(make.session, owner, ids[2])
         service.withdraw(make.session, owner, withdrawn, Reason(reason="Stop"))
-    html = mine.get(f"/sets/{set_id}").text
+        image_id = make.session.get_one(queries.ImageSet, set_id).images[0].id
+    html = mine.get(path.format(set_id=set_id, image=image_id)).text
     for reference_id, standing in zip(ids, ("Rights not stated", "Rights not stated", "Withdrawn"), strict=True):
         assert re.search(rf'<a href="/references/{reference_id}"[^>]*aria-label="Rights of [^"]*: {standing}"', html)
 
