@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, func, inspect, select, text, update
+from sqlalchemy import MetaData, delete, func, insert, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import HISTORY, Database, make_engine, migrate
 from app.errors import NotFound
-from app.models import AuditEvent, Base, Campaign, Decision, Role, StyleVersion, User
+from app.models import AuditEvent, Base, Campaign, Decision, Export, Role, StyleVersion, User, now
 from app.settings import Settings
 from tests.factory import Factory
 
@@ -58,6 +58,36 @@ def test_migrate_again_keeps_rows(settings: Settings, database: Database) -> Non
     migrate(settings)
     with database.read() as session:
         assert session.scalar(select(func.count(User.id))) == 1
+
+
+def test_exports_are_made_ready_again_when_their_files_get_other_names(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    migrate(settings, "0006")
+    engine = make_engine(settings.database_url, foreign_keys=False)
+    values = {
+        "made_by_id": 1,
+        "name": "x",
+        "pictures": 1,
+        "options": {},
+        "content": "c",
+        "done": 1,
+        "total": 1,
+        "lost": 0,
+    }
+    with engine.execution_options(writes=True).begin() as connection:
+        old = MetaData()
+        old.reflect(connection, only=["users", "exports"])
+        person = {"name": "A", "email": "a@example.com", "password_hash": "-", "role": "admin", "active": True}
+        connection.execute(insert(old.tables["users"]), {"id": 1, "created_at": now(), **person})
+        for state in ("ready", "failed"):
+            connection.execute(insert(old.tables["exports"]), {"state": state, "created_at": now(), **values})
+    engine.dispose()
+    migrate(settings)
+    database = Database(settings)
+    with database.read() as session:
+        found = session.execute(select(Export.state, Export.done, Export.extras).order_by(Export.id)).all()
+        assert [tuple(row) for row in found] == [("queued", 0, None), ("failed", 1, None)]
+    database.close()
 
 
 def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:

@@ -240,7 +240,8 @@ class Preparer:
             for folder in (self.store.root / "made").glob("*"):
                 if session.get(Export, whole_number(folder.name) or 0) is None:
                     rmtree(folder, ignore_errors=True)
-            for paths in queries.batched((self.store.root / "cache").glob("*/*/*"), queries.CHUNK):
+            kept = (path for path in (self.store.root / "cache").rglob("*") if path.is_file())
+            for paths in queries.batched(kept, queries.CHUNK):
                 used = queries.used_files(session, [path.stem for path in paths])
                 for path in paths:
                     if path.stem not in used and _is_old(path):
@@ -262,7 +263,7 @@ class Maker:
     def make(self, row: FileRow) -> MadeFile:
         """The file of `row`: from the cache, or converted, signed and put there."""
         key = self._key(row)
-        data = _kept(self.store.pictures(key))
+        data, name = _kept(self.store.pictures(key))
         if not data:
             picture = self._picture(row)
             if not picture:
@@ -270,7 +271,7 @@ class Maker:
             data = self._signed(row, picture)
             name = hashlib.sha256(data).hexdigest()
             write_whole(self.store.picture(key, name, self.options.file_format.suffix), data)
-        return MadeFile(row.position, key, len(data), hashlib.sha256(data).hexdigest(), crc32(data))
+        return MadeFile(row.position, key, len(data), name, crc32(data))
 
     def _picture(self, row: FileRow) -> Image.Image | None:
         """The finished picture; None when its file is gone or is not what it was."""
@@ -338,14 +339,14 @@ def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterat
     return chain.from_iterable(map(lines, queries.batched(queries.files(session, export_id), queries.CHUNK)))
 
 
-def _kept(folder: Path) -> bytes:
-    """What was made by a recipe before, if it is what its name says; nothing otherwise."""
+def _kept(folder: Path) -> tuple[bytes, str]:
+    """What was made by a recipe before, if it is what its name says, and that name; nothing otherwise."""
     for path in sorted(folder.glob("*.*")):
         with suppress(OSError):
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == path.stem:
-                return data
-    return b""
+                return data, path.stem
+    return b"", ""
 
 
 def _is_old(path: Path) -> bool:

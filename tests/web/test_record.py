@@ -121,7 +121,7 @@ def test_pages_go_back_and_forth(server: Server, manager: Browser, monkeypatch: 
         ("act=review", {Act.DECIDE}),
         (f"act={Act.SET_CREATE}", {Act.SET_CREATE}),
         ("person=0&act=set", {Act.IMAGE_FINISH}),
-        ("q=retro", {Act.STYLE_CREATE}),
+        ("q=retro", {Act.STYLE_CREATE, Act.STYLE_VERSION}),
         ("act=style&until=2020-01-01", set()),
         ("since=2020-01-01&act=review", {Act.DECIDE}),
     ],
