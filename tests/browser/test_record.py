@@ -66,7 +66,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     expect(shown.first).to_contain_text("Ito Kenji signed in")
 
     page.keyboard.press("/")
-    page.keyboard.type("autumn")
+    page.keyboard.type("autumn pictures")
     expect(shown).to_have_count(1)
     expect(shown).to_contain_text("森 はるか asked for the set Autumn table")
     page.wait_for_url("**q=autumn*")
