@@ -172,11 +172,16 @@ def agreement(found: list[str], wanted: list[str]) -> float:
     return float(np.mean([one == other for one, other in zip(found, wanted, strict=True)]))
 
 
-def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> Run:
+def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device, start: Path | None = None) -> Run:
     torch.manual_seed(size.clip.seed)
     saved = folder / "clip"
-    tokenizer = CLIPTokenizer.from_pretrained(saved) if saved.exists() else train_tokenizer(size)
-    model = CLIPModel(clip_config(size, len(tokenizer))).to(device).train()
+    if start:
+        tokenizer = CLIPTokenizer.from_pretrained(start)
+        model = CLIPModel.from_pretrained(start, dtype=torch.float32)
+    else:
+        tokenizer = CLIPTokenizer.from_pretrained(saved) if saved.exists() else train_tokenizer(size)
+        model = CLIPModel(clip_config(size, len(tokenizer)))
+    model = model.to(device).train()
     task = ClipTask(size, model, tokenizer, data, device)
     return Run(folder, size.clip, {"clip": model}, task.loss, task.check, task.export, typer.echo)
 
@@ -184,16 +189,18 @@ def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data")],
     out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to go on from")],
+    start: Annotated[Path | None, typer.Option(help="a CLIP to go on from, with its tokenizer")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Train the small CLIP."""
     place = pick_device(device)
     prepare(place, threads)
-    run = clip_run(planned(SIZES[size], "clip", steps), Pictures.open(data), out, place)
+    run = clip_run(planned(SIZES[size], "clip", steps, rate), Pictures.open(data), out, place, start)
     if not run.fit(minutes):
         raise typer.Exit(3)
 

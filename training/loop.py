@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training import together
 from training.config import Plan
 
 MODEL_SHARD = "15MB"  # the repository takes files of at most 16 MiB
@@ -66,15 +67,18 @@ def compiled(function: Function, device: torch.device) -> Function:
 
 @dataclass(frozen=True)
 class Draw:
-    """The random numbers of one step: small ones from the CPU, noise from where it is needed."""
+    """The random numbers of one step: small ones from the CPU, noise from where it is needed.
+
+    Of processes that train together each draws tensors of its own, but makes the same choices from ``numpy``.
+    """
 
     cpu: torch.Generator
     here: torch.Generator  # on the device; on a CPU the same as ``cpu``
     numpy: np.random.Generator
 
     @classmethod
-    def of(cls, seed: int, step: int, device: torch.device) -> Draw:
-        number = seed * 1_000_003 + step
+    def of(cls, seed: int, step: int, device: torch.device, rank: int = 0) -> Draw:
+        number = seed * 1_000_003 + step + rank * 1_000_000_007
         cpu = torch.Generator().manual_seed(number)
         here = cpu if device.type == "cpu" else torch.Generator(device).manual_seed(number)
         return cls(cpu, here, np.random.default_rng([seed, step]))
@@ -143,7 +147,7 @@ class Run:
         window: list[dict[str, Tensor]] = []
         if self.step == 0:
             self.measure()
-        while not self.done and (minutes is None or time.monotonic() - began < minutes * 60):
+        while not self.done and together.first_says(minutes is None or time.monotonic() - began < minutes * 60):
             window.append(self._one_step())
             if self.step % self.plan.log_every == 0:
                 self._log_window(window, time.monotonic() - began)
@@ -161,9 +165,10 @@ class Run:
     def _one_step(self) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(self.plan, self.step)
-        loss, numbers = self.loss(Draw.of(self.plan.seed, self.step, self.device))
+        loss, numbers = self.loss(Draw.of(self.plan.seed, self.step, self.device, together.rank()))
         self.optimizer.zero_grad()
         loss.backward()
+        together.average_gradients(self.weights)
         nn.utils.clip_grad_norm_(self.weights, self.plan.clip_norm)
         self.optimizer.step()
         self.step += 1
@@ -194,6 +199,8 @@ class Run:
         return list(torch._foreach_lerp(self.average, self.begun, self.plan.kept)) if self.begun else self.average
 
     def measure(self) -> dict[str, float]:
+        if together.rank():
+            return {}
         with self.resulting(), torch.no_grad():
             numbers = self.check()
         self._log({"step": self.step, **{f"held_out_{name}": value for name, value in numbers.items()}})
@@ -201,6 +208,8 @@ class Run:
 
     def save(self) -> None:
         """Write the result and the state to go on from. Renaming makes either whole or absent."""
+        if together.rank():
+            return
         with self.resulting(), torch.no_grad():
             self.export(self.folder)
         state = {
@@ -236,9 +245,12 @@ class Run:
             raise RuntimeError(
                 f"the loss is no longer a number near step {self.step}: lower the rate, then run it again"
             )
-        self._log({"step": self.step, **means, "rate": rate_at(self.plan, self.step), "seconds": round(seconds, 1)})
+        spent = {"seconds": round(seconds, 1), "processes": together.count()}
+        self._log({"step": self.step, **means, "rate": rate_at(self.plan, self.step), **spent})
 
     def _log(self, numbers: dict[str, float]) -> None:
+        if together.rank():
+            return
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(numbers) + "\n")
         self.say("  ".join(f"{name} {value:.5g}" for name, value in numbers.items()))

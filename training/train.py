@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from app.style_aligned import Sharing
 from app.style_aligned.sharing import SharedLayers
+from training import together
 from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
 from training.data import Pictures
@@ -184,7 +185,8 @@ def diffusion_run(
     else:
         text, unet = TextEncoders.new(size, device), new_unet(size, device)
     vae = laid_out(vae, device).eval().requires_grad_(False)
-    latents = Rows(encode_all(vae, data, device, folder), device)
+    with together.first_goes_first():
+        latents = Rows(encode_all(vae, data, device, folder), device)
     modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
     task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, IN_SETS if on_sets else 0.0)
     return Run(folder, plan, modules, task.loss, task.check, task.export, typer.echo)
@@ -211,6 +213,7 @@ def main(
         raise typer.BadParameter("give --start, the pipeline that goes on learning on sets")
     place = pick_device(device)
     prepare(place, threads)
+    together.join()
     autoencoder = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
     chosen = planned(SIZES[size], "sets" if sets else "unet", steps, rate)
     run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start, sets)
