@@ -315,6 +315,8 @@ def pages(session: Session) -> list[Page]:
         Page("oldest first, page at row 50,000", f"/pictures?order=oldest&after={at(total // 2)}", partial=True),
         Page("oldest first, last page", f"/pictures?order=oldest&after={at(30)}", partial=True),
         Page("bin", "/pictures/bin"),
+        Page("review room", "/review"),
+        Page("review room, newest picture", f"/review?image={at(0)}"),
     ]
 
 

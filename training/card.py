@@ -82,7 +82,8 @@ def trainings(size: Size, runs: Path) -> list[Figures]:
                 if key.startswith("held_out_")
             }
             steps = int(log[-1]["step"])
-            samples = steps * getattr(size, plan).batch
+            processes = next((int(line["processes"]) for line in log if "processes" in line), 1)
+            samples = steps * getattr(size, plan).batch * processes
             found.append(
                 {
                     "learnt": learnt,
@@ -114,6 +115,9 @@ def main(
     clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without one there are sizes only")] = None,
     runs: Annotated[Path | None, typer.Option(help="the folder with the folders of the runs, for their logs")] = None,
     size: SizeName = "small",
+    further: Annotated[
+        bool, typer.Option("--further", help="the weights went on from those of the card: keep its runs before these")
+    ] = False,
     samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,
     device: Device = "auto",
     docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
@@ -126,7 +130,9 @@ def main(
     chosen = SIZES[size]
     figures: Figures = {"size": size, "parts": parts(pipeline, runs)}
     if runs:
-        figures["training"] = trainings(chosen, runs)
+        earlier, label = (json.loads(kept.read_text())["training"], ", further") if further else ([], "")
+        later = trainings(chosen, runs)
+        figures["training"] = [*earlier, *({**run, "learnt": run["learnt"] + label} for run in later)]
     if data:
         figures["world"] = world(chosen, Pictures.open(data))
     if data and clip:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from training.looks import LOOKS
-from training.vocabulary import FEW_OBJECTS, OBJECTS
+from training.vocabulary import FEW_OBJECTS, LATE_OBJECTS, OBJECTS
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Size:
     colours: float  # share of the variants in a colour that the caption names, where the look has colour
     pairs: float  # pictures of two objects, as a share of those of one
     held_out: float  # share of the combinations of object and look that training never sees
+    held_out_of: tuple[str, ...]  # the objects that those are of
     latent_channels: int
     vae_channels: tuple[int, ...]
     vae_crop: int
@@ -128,8 +129,9 @@ SMALL = Size(
     looks=tuple(LOOKS),
     variants=24,
     colours=0.25,
-    pairs=0.2,
-    held_out=0.0,
+    pairs=0.3,
+    held_out=0.06,
+    held_out_of=LATE_OBJECTS,  # the bundled weights began with others that had seen every look of every other object
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 48, 96, 128),
     vae_crop=64,
@@ -166,6 +168,7 @@ FULL = replace(
     variants=12,
     pairs=0.15,
     held_out=0.03,
+    held_out_of=OBJECTS,
     latent_channels=4,
     vae_channels=(24, 48, 96, 128),
     vae_crop=128,
@@ -195,6 +198,7 @@ TINY = replace(
     name="tiny",
     pixels=32,
     objects=("disc", "box"),
+    held_out=0.0,
     looks=("flat", "icon"),
     variants=6,
     pairs=0.1,

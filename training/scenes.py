@@ -41,9 +41,9 @@ class Scene:
         return cls(**{**values, "objects": tuple(values["objects"])})
 
 
-def is_held_out(thing: str, look: str, share: float) -> bool:
+def is_held_out(size: Size, thing: str, look: str) -> bool:
     """Whether training must never see this combination; the same on every machine."""
-    return zlib.crc32(f"held out|{thing}|{look}".encode()) / 2**32 < share
+    return thing in size.held_out_of and zlib.crc32(f"held out|{thing}|{look}".encode()) / 2**32 < size.held_out
 
 
 def all_scenes(size: Size) -> list[Scene]:
@@ -60,7 +60,7 @@ def all_scenes(size: Size) -> list[Scene]:
 
 def _single(size: Size) -> Iterator[Scene]:
     for thing, look in product(size.objects, size.looks):
-        unseen = is_held_out(thing, look, size.held_out)
+        unseen = is_held_out(size, thing, look)
         rng = np.random.default_rng([zlib.crc32(f"colours|{thing}|{look}".encode())])
         for variant in range(size.variants if not unseen else 1):
             coloured = LOOKS[look].coloured and rng.random() < size.colours
@@ -76,7 +76,7 @@ def _paired(size: Size, count: int) -> list[Scene]:
     while len(pairs) < count:
         first, second = (str(name) for name in rng.choice(size.objects, 2, replace=False))
         look = str(rng.choice(size.looks))
-        if not any(is_held_out(thing, look, size.held_out) for thing in (first, second)):
+        if not any(is_held_out(size, thing, look) for thing in (first, second)):
             pairs.append(Scene((first, second), look, len(pairs)))
     return pairs
 

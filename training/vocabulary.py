@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+STAR, PLUS = "*", "+"
 
-def _read(lines: list[str]) -> Iterator[tuple[str, str, bool]]:
-    """Name, icon and whether the small model knows it."""
+
+def _read(lines: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Name, icon and mark."""
     for line in lines:
         if line and not line.startswith("#"):
-            name, _, icon = line.removeprefix("* ").partition(" = ")
-            yield name, icon or name.replace(" ", "-"), line.startswith("* ")
+            mark, words = (line[0], line[2:]) if line[0] in (STAR, PLUS) else ("", line)
+            name, _, icon = words.partition(" = ")
+            yield name, icon or name.replace(" ", "-"), mark
 
 
 _ENTRIES = tuple(_read(Path(__file__).with_name("objects.txt").read_text().splitlines()))
 ICON_OF = {name: icon for name, icon, _ in _ENTRIES}
 OBJECTS = tuple(ICON_OF)
-FEW_OBJECTS = tuple(name for name, _, few in _ENTRIES if few)
+FEW_OBJECTS = tuple(name for name, _, mark in _ENTRIES if mark)  # of the small model
+LATE_OBJECTS = tuple(name for name, _, mark in _ENTRIES if mark == PLUS)  # those that its bundled weights learnt last
 
 # Hue on the colour wheel, 0 to 1. Only saturated colours: a white or black object would vanish in half of the looks.
 HUES = {"red": 0.0, "orange": 0.08, "yellow": 0.15, "green": 0.36, "blue": 0.60, "purple": 0.77, "pink": 0.91}
@@ -35,4 +39,4 @@ def with_article(words: str) -> str:
     """The object as somebody would type it: "an owl", "a red owl", "glasses"."""
     if words in _NO_ARTICLE or words.split(" ", 1)[-1] in _NO_ARTICLE:
         return words
-    return f"an {words}" if words[0] in "aeio" else f"a {words}"
+    return f"an {words}" if words[0] in "aeio" or words == "hourglass" else f"a {words}"

@@ -64,11 +64,12 @@ def test_hours_add_up_over_slices(tmp_path):
     lines = [{"step": 0, "held_out_psnr": 8.0}, {"step": 5, "loss": 1.0, "seconds": 600.0}]
     lines += [{"step": 9, "loss": 1.0, "seconds": 900.0}, {"step": 12, "loss": 1.0, "seconds": 300.0}]
     lines += [{"step": 12, "held_out_psnr": 20.0}]
+    lines[1]["processes"] = 2
     (tmp_path / "vae" / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (run,) = card.trainings(TINY, tmp_path)
     assert run["hours"] == pytest.approx(1200 / 3600)
     assert run["held_out"] == {"psnr": [8.0, 20.0]}
-    assert run["samples"] == 12 * TINY.vae.batch
+    assert run["samples"] == 2 * 12 * TINY.vae.batch
 
 
 def test_a_page_without_markers_is_refused():
@@ -94,7 +95,8 @@ def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_
     runs.mkdir()
     (runs / "unet").symlink_to(unet_folder)
     (runs / "clip").symlink_to(clip_folder)
-    card.main(unet_folder / "pipeline", data_folder, clip_folder / "clip", runs, "tiny", 8, "cpu", tmp_path)
+    pipeline, judge = unet_folder / "pipeline", clip_folder / "clip"
+    card.main(pipeline, data_folder, judge, runs, "tiny", samples=8, device="cpu", docs=tmp_path)
     page = (tmp_path / "demo-model.md").read_text()
     figures = json.loads((tmp_path / "demo-model.json").read_text())
     assert NOT_YET not in page
@@ -116,3 +118,7 @@ def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_
             assert sheet.width >= 32
     card.main(docs=tmp_path)
     assert (tmp_path / "demo-model.md").read_text() == page
+    card.main(pipeline, runs=runs, size="tiny", further=True, docs=tmp_path)
+    further = json.loads((tmp_path / "demo-model.json").read_text())["training"]
+    assert further[:2] == figures["training"]
+    assert [run["learnt"] for run in further[2:]] == [f"{run['learnt']}, further" for run in (unet, clip)]

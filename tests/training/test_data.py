@@ -12,12 +12,13 @@ from training.config import FULL, SMALL, TINY
 from training.data import Pictures, build, compose, draw, drawn_beside, tint
 from training.looks import LOOKS
 from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, all_scenes, caption, is_held_out
-from training.vocabulary import FEW_OBJECTS, ICON_OF, OBJECTS, with_article
+from training.vocabulary import FEW_OBJECTS, ICON_OF, LATE_OBJECTS, OBJECTS, with_article
 
 
 def test_vocabulary_has_the_promised_size():
     assert len(OBJECTS) >= 290
-    assert set(FEW_OBJECTS) <= set(OBJECTS)
+    assert len(FEW_OBJECTS) == 100
+    assert set(LATE_OBJECTS) < set(FEW_OBJECTS) < set(OBJECTS)
     assert len(LOOKS) >= 18
     assert ICON_OF["clock"] == "alarm-clock"
     assert ICON_OF["palm tree"] == "palm-tree"
@@ -25,7 +26,13 @@ def test_vocabulary_has_the_promised_size():
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [("owl", "an owl"), ("red owl", "a red owl"), ("unicorn", "a unicorn"), ("blue jeans", "blue jeans")],
+    [
+        ("owl", "an owl"),
+        ("red owl", "a red owl"),
+        ("unicorn", "a unicorn"),
+        ("hourglass", "an hourglass"),
+        ("blue jeans", "blue jeans"),
+    ],
 )
 def test_article(words, said):
     assert with_article(words) == said
@@ -35,12 +42,14 @@ def test_no_artwork_is_share_alike():
     assert {source.licence for source in SOURCES.values()} <= {"MIT", "Apache-2.0", "CC-BY-4.0"}
 
 
-def test_scenes_hold_out_a_variant_and_whole_combinations():
-    scenes = all_scenes(FULL)
+@pytest.mark.parametrize("size", [SMALL, FULL], ids=lambda size: size.name)
+def test_scenes_hold_out_a_variant_and_whole_combinations(size):
+    scenes = all_scenes(size)
     trained = {(thing, scene.look) for scene in scenes if scene.split == TRAIN for thing in scene.objects}
     unseen = {(scene.objects[0], scene.look) for scene in scenes if scene.split == UNSEEN}
     assert unseen
     assert not trained & unseen
+    assert {thing for thing, _ in unseen} <= set(size.held_out_of)
     assert {(scene.objects[0], scene.look) for scene in scenes if scene.split == CHECK} <= trained
     assert len(set(scenes)) == len(scenes)
 
@@ -49,8 +58,13 @@ def test_scenes_round_trip_and_have_fixed_seeds():
     scene = Scene(("fox", "teapot"), "neon", 3, "red")
     assert Scene.from_json(scene.to_json()) == scene
     assert Scene(("fox",), "neon", 3).seed == [2824877151, 3]
-    assert is_held_out("fox", "neon", 1.0)
-    assert not is_held_out("fox", "neon", 0.0)
+
+
+def test_only_what_the_size_names_is_held_out():
+    size = replace(SMALL, held_out=1.0, held_out_of=("fox",))
+    assert is_held_out(size, "fox", "neon")
+    assert not is_held_out(size, "owl", "neon")
+    assert not is_held_out(replace(size, held_out=0.0), "fox", "neon")
 
 
 def test_captions_leave_out_what_the_mix_says():

@@ -1,5 +1,7 @@
 """The measures: that they see what is there, and count it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,7 +44,7 @@ def test_each_half_of_a_pair_is_shown_alone(sprites):
     assert not np.array_equal(left, right)
 
 
-@pytest.mark.parametrize("size", [SMALL, FULL], ids=lambda size: size.name)
+@pytest.mark.parametrize("size", [SMALL, FULL, replace(SMALL, held_out=0.0)], ids=["small", "full", "none held out"])
 def test_unseen_combinations_occur_nowhere_in_training(size):
     scenes = all_scenes(size)
     chosen = unseen_scenes(size, scenes)
