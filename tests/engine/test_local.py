@@ -136,7 +136,7 @@ def test_facts_of_the_demo_model(engine: LocalEngine) -> None:
     )
     assert facts.schedulers[0] == "ddim"
     assert "teapot" in facts.words
-    assert len(facts.words) == 68
+    assert len(facts.words) == 100
 
 
 def test_no_facts_before_the_start(tmp_path: Path) -> None:
