@@ -26,7 +26,7 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
-MOST_AGAIN = 10 * PAGE  # pictures that are shown at once after an act, as far as somebody had come
+MOST_AGAIN = 6 * PAGE  # pictures that are shown at once after an act, as far as somebody had come
 FIELDS = 2 * service.MOST  # of a form with ticked pictures
 
 
