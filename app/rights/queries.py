@@ -247,8 +247,7 @@ def refusal(session: Session, version: StyleVersion, on: date | None = None) -> 
 
 def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
     """The same of references."""
-    first = worst(list(of_references(session, reference_ids, on).values()))
-    return first.refusal if first else None
+    return _refusal(list(of_references(session, reference_ids, on).values()))
 
 
 def of_version(session: Session, version: StyleVersion, on: date | None = None) -> list[Held]:
@@ -283,7 +282,11 @@ def of_set(session: Session, image_set: ImageSet) -> list[Held]:
 
 def set_refusal(session: Session, image_set: ImageSet) -> str | None:
     """Why nothing more can be made for a set, in one sentence; None when it can."""
-    first = worst(of_set(session, image_set))
+    return _refusal(of_set(session, image_set))
+
+
+def _refusal(helds: list[Held]) -> str | None:
+    first = worst(helds)
     return first.refusal if first else None
 
 
