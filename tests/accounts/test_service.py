@@ -184,7 +184,7 @@ def test_password_is_the_same_from_every_keyboard(session: Session, settings: Se
 def test_sign_in_never_fails_otherwise(email: str, password: str) -> None:
     """Whatever is typed becomes text that argon2 and the database take."""
     service.normal_email(email).encode()
-    service._normal_password(password).encode()
+    service.normal_password(password).encode()
 
 
 def test_session_ends_by_itself(session: Session, make: Factory) -> None:

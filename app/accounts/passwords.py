@@ -1,0 +1,76 @@
+"""Passwords: what may be one, how it is kept, and changing it."""
+
+import secrets
+import unicodedata
+from functools import cache
+
+from pwdlib import PasswordHash
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts import queries
+from app.accounts.people import normal_email
+from app.accounts.sessions import end_other_sessions
+from app.audit.service import record
+from app.errors import Invalid
+from app.models import Act, User
+
+PASSWORD_MIN, PASSWORD_MAX = 10, 256  # characters
+
+passwords = PasswordHash.recommended()  # argon2id
+
+
+def authenticate(session: Session, email: str, password: str) -> User:
+    """The person with this e-mail and password. Reads only, slowly by design: give it a reading session.
+
+    Takes the same time and says the same whether the e-mail is unknown or the password wrong. Raises Invalid.
+    """
+    user = session.scalar(select(User).where(User.email == normal_email(email)))
+    right = passwords.verify(normal_password(password), user.password_hash if user else _dummy_hash())
+    if not user or not right:
+        raise Invalid(
+            "password", "This e-mail and password do not belong to an account here. Check both and try again."
+        )
+    if not user.active:
+        raise Invalid("email", f"The account of {user.email} is closed. An administrator can open it again.")
+    return user
+
+
+def change_password(session: Session, user: User, current: str, new: str, token: str) -> None:
+    """Give `user` another password and sign them out of every other browser. Raises Invalid."""
+    person = queries.person(session, user.id)
+    if not passwords.verify(normal_password(current), person.password_hash):
+        raise Invalid("current", "This is not your present password. Nothing was changed.")
+    Invalid.check({"password": password_error(new, person.email)})
+    person.password_hash = passwords.hash(normal_password(new))
+    record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
+    end_other_sessions(session, user, token)
+
+
+def note_refused_password(session: Session, user: User, **origin: str) -> None:
+    """Record that somebody who is signed in as `user` did not know the present password."""
+    record(session, user, Act.PASSWORD_REFUSED, user, **origin)
+
+
+def normal_password(password: str) -> str:
+    # A Mac and a Windows keyboard send the same Japanese letter as different code points.
+    # Nor may a page-long one keep the server busy.
+    return unicodedata.normalize("NFKC", password[: 2 * PASSWORD_MAX]).encode(errors="replace").decode()
+
+
+def password_error(password: str, email: str) -> str | None:
+    if len(password) < PASSWORD_MIN:
+        return f"The password needs at least {PASSWORD_MIN} characters; this one has {len(password)}."
+    if len(password) > PASSWORD_MAX:
+        return f"The password may have at most {PASSWORD_MAX} characters; this one has {len(password)}."
+    if email and password.lower() in (email, email.split("@")[0]):
+        return "The password must not be the e-mail address."
+    if len(set(password)) < 4:
+        return "The password repeats the same few characters. Choose one that nobody guesses."
+    return None
+
+
+@cache
+def _dummy_hash() -> str:
+    """A hash that no password has, so that an unknown e-mail takes as long as a known one."""
+    return passwords.hash(secrets.token_urlsafe(32))
