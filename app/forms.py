@@ -1,6 +1,8 @@
 """What people typed, checked against a pydantic model, with a sentence of ours for every field that is wrong."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le
@@ -14,6 +16,53 @@ from app.text import clean_line
 M = TypeVar("M", bound="Form")
 
 Line = Annotated[str, BeforeValidator(lambda value: clean_line(value) if isinstance(value, str) else value)]
+
+
+JSON_LENGTH = 2**18  # characters; the longest honest field, regions with long prompts escaped, has a fifth of it
+JSON_DEPTH = 8
+WHOLE_DIGITS = 18  # what a column of 64 bits holds for certain
+
+
+def read_json(text: str) -> Any:
+    """What a hidden field holds as JSON: not too long or deep, numbers finite, texts whole. Raises ValueError."""
+    if len(text) > JSON_LENGTH:
+        raise ValueError(f"the JSON has {len(text)} characters; at most {JSON_LENGTH} are read")
+    try:
+        value = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
+    except RecursionError as error:
+        raise ValueError(f"the JSON is deeper than {JSON_DEPTH} levels") from error
+    _check(value)
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits.lstrip("-")) > WHOLE_DIGITS:
+        raise ValueError(f"{digits[:WHOLE_DIGITS]}... is too large a number")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    if not isfinite(number := float(digits)):
+        raise ValueError(f"{digits[:WHOLE_DIGITS]} is no finite number")
+    return number
+
+
+def _check(value: object) -> None:
+    """Level by level, so that the depth of what came is no depth of ours. Raises ValueError."""
+    level = [value]
+    for _ in range(JSON_DEPTH):
+        for text in level:
+            if isinstance(text, str):
+                text.encode()  # an escape such as \ud800 makes half a character, which cannot be written down
+        level = [part for each in level for part in _parts(each)]
+    if level:
+        raise ValueError(f"the JSON is deeper than {JSON_DEPTH} levels")
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
 
 
 class Form(BaseModel):

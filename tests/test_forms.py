@@ -1,4 +1,4 @@
-"""Sentences for what was typed wrongly."""
+"""Sentences for what was typed wrongly, and JSON that is read only within bounds."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 
 from app.errors import Invalid, UserError
-from app.forms import Form, Line
+from app.forms import JSON_LENGTH, Form, Line, read_json
 
 
 class Example(Form):
@@ -64,3 +64,33 @@ def test_every_error_has_its_own_status() -> None:
     statuses = [kind.status for kind in kinds]
     assert len(set(statuses)) == len(statuses)
     assert all(400 <= status < 600 for status in statuses)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 9 + "]" * 9,
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "[Infinity]",
+        "[-Infinity]",
+        "[NaN]",
+        "[1e999]",
+        "[" + "9" * 19 + "]",
+        "[" + "9" * 5000 + "]",
+        '["\\ud800"]',
+        '{"\\udfff": 1}',
+        " " * (JSON_LENGTH + 1),
+        "[1,]",
+        "",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_json_out_of_bounds_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_json(text)
+
+
+def test_json_in_bounds_is_read() -> None:
+    found = read_json('[{"id": -999999999999999999, "box": [0.5, 1e-3], "words": "\\ud83e\\udd8a 木", "none": null}]')
+    assert found == [{"id": -999999999999999999, "box": [0.5, 0.001], "words": "🦊 木", "none": None}]

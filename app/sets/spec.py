@@ -3,7 +3,6 @@
 What the model and the database must agree to is checked by `app.sets.service.create`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.engine.base import ModelFacts
 from app.errors import Invalid
-from app.forms import Form, Line
+from app.forms import Form, Line, read_json
 from app.text import clean_line
 
 MOST_PROMPTS = 500
@@ -52,7 +51,7 @@ def json_list(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value or "[]")
+        return read_json(value or "[]")
     except ValueError as error:
         raise ValueError("The page sent something unreadable; load it again.") from error
 
@@ -68,7 +67,7 @@ class StructureChoice(_Part):
     """A map that images follow, or one map a prompt."""
 
     control: str  # the map's kind, which names the ControlNet
-    maps: tuple[int, ...] = Field(min_length=1)  # ids: one for all prompts, or one each
+    maps: tuple[int, ...] = Field(min_length=1, max_length=MOST_PROMPTS)  # ids: one for all prompts, or one each
     weight: float = Field(default=1.0, ge=0, le=2)
     start: Share = 0.0  # the part of the denoising in which it counts
     end: Share = 1.0

@@ -22,6 +22,7 @@ from app.files import Files
 from app.models import Role, User
 from app.settings import Settings
 from app.text import clean_line, shorten, whole_number
+from app.web.forms import sent_form
 from app.web.limits import Begun, TryLimit
 
 BROWSER_LENGTH = 120  # characters of what a browser calls itself, in the record
@@ -129,7 +130,7 @@ def read_session(request: Request) -> Iterator[Session]:
 
 async def read_form(request: Request) -> AsyncIterator[FormData]:
     """The form as it was sent, text or multipart. Its uploaded file is closed after the request."""
-    async with request.form(max_files=1, max_fields=100, max_part_size=4 * 2**20) as form:
+    async with sent_form(request) as form:
         yield form
 
 

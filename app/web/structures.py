@@ -3,7 +3,6 @@
 The form's script asks these addresses; a refusal is its sentence as plain text.
 """
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,8 +12,10 @@ from sqlalchemy.orm import Session
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.files import Kind
+from app.forms import read_json
 from app.models import MapKind, StructureMap
 from app.pictures import Limits
+from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
 from app.structures import queries, service
 from app.text import whole_number
 from app.web.deps import App, Form, Me, Read, text, upload
@@ -25,6 +26,8 @@ router = APIRouter()
 
 # Where a picture may come in, so where a body may be that large.
 UPLOAD_PATHS = ("/maps",)
+
+MOST_MAPS = MOST_STRUCTURES * MOST_PROMPTS  # that one form names
 
 
 @router.get("/maps")
@@ -90,10 +93,11 @@ def facts(given: StructureMap) -> dict[str, Any]:
 def named_facts(session: Session, field: str) -> list[dict[str, Any]]:
     """Facts of the maps that a form's field names; of an unreadable field, none."""
     try:
-        map_ids = {map_id for part in json.loads(field or "[]") for map_id in part["maps"]}
+        map_ids = {map_id for part in read_json(field or "[]") for map_id in part["maps"]}
     except (ValueError, TypeError, KeyError):
         return []
-    known = queries.by_id(session, (map_id for map_id in map_ids if isinstance(map_id, int)))
+    numbers = {map_id for map_id in map_ids if isinstance(map_id, int)}
+    known = queries.by_id(session, sorted(numbers)[:MOST_MAPS])
     return [facts(known[map_id]) for map_id in sorted(known)]
 
 

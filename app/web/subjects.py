@@ -1,7 +1,6 @@
 """Subjects: the list, the form that asks for one, and the page on which its training is watched."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,11 +15,13 @@ from app.accounts import service as accounts
 from app.engine.bus import RunningUnit, subject_topic
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
+from app.forms import read_json
 from app.models import State, Subject, User
 from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, upload
+from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import HEADERS, Sha256, Side, webp
 from app.web.templating import page, see_other
@@ -38,7 +39,7 @@ FIELDS = ("name", "class_words", "phrase", "steps", "rank", "rate")
 async def read_pictures(request: Request) -> AsyncIterator[FormData]:
     """A form with as many pictures as a subject may have. Its files are closed after the request."""
     most = parts_of(request).engine.model.training.most_pictures
-    async with request.form(max_files=most + 1, max_fields=most + 50) as form:
+    async with sent_form(request, files=most + 1, fields=most + 50) as form:
         yield form
 
 
@@ -345,6 +346,6 @@ def offered(session: Session, app: Parts, me: User, form: Mapping[str, Any]) -> 
 def asked(value: str) -> dict[int, float]:
     """Weights by subject, of the form's hidden field; what cannot be read is nothing, and the service says why."""
     try:
-        return {int(part["id"]): float(part.get("weight", 1)) for part in json.loads(value or "[]")}
+        return {int(part["id"]): float(part.get("weight", 1)) for part in read_json(value or "[]")}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}

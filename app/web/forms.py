@@ -1,0 +1,114 @@
+"""A form as it was sent, read strictly: as UTF-8 and in bounds, or refused with one sentence before any route sees it.
+
+Browsers send forms in UTF-8, because our pages are. A charset of the sender's choice would pick among all codecs of
+Python, some of which are no text encodings at all, and give texts that cannot be written down.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.errors import UserError
+
+FIELD_BYTES = 4 * 2**20  # of one field of a form, and of all of a form without files; as many as `BODY_BYTES`
+UTF8 = (b"", b"utf-8", b"utf8")
+
+UNREADABLE = "The form could not be read: it is broken off or not written as forms are. Load the page again."
+NOT_UTF8 = "The form is not written in UTF-8, so it was not read. Send it from a page of Soroe."
+NO_FORM = "This address takes forms, and what came is of another kind. Send it from a page of Soroe."
+TOO_MANY = "The form has more fields or files than this address takes, so it was not read."
+
+
+class OtherKind(UserError):
+    """What came is no form at all."""
+
+    status = 415
+
+
+@asynccontextmanager
+async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> AsyncIterator[FormData]:
+    """The form of a request, with at most so many files and fields; its files are closed at the end.
+
+    An empty body is an empty form. Raises UserError and OtherKind.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if options.get(b"charset", b"").lower() not in UTF8:
+        raise UserError(NOT_UTF8)
+    try:
+        if kind == b"multipart/form-data":
+            form = await _multipart(request, files, fields)
+        elif kind == b"application/x-www-form-urlencoded":
+            form = _urlencoded(await _whole(request), fields)
+        elif await _is_empty(request):
+            form = FormData()
+        else:
+            raise OtherKind(NO_FORM)
+    except UnicodeError as error:
+        raise UserError(NOT_UTF8) from error
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+class StrictParser(MultiPartParser):
+    """Starlette's, without its fall back to Latin-1 for what is no UTF-8, and telling what was broken off."""
+
+    ended = False
+
+    def on_part_end(self) -> None:
+        self._current_part.data.decode()
+        super().on_part_end()
+
+    def on_headers_finished(self) -> None:
+        for _, value in self._current_part.item_headers:
+            value.decode()
+        super().on_headers_finished()
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+async def _multipart(request: Request, files: int, fields: int) -> FormData:
+    parser = StrictParser(
+        request.headers, request.stream(), max_files=files, max_fields=fields, max_part_size=FIELD_BYTES
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise UserError(TOO_MANY if error.message.startswith("Too many") else UNREADABLE) from error
+    if not parser.ended:
+        await form.close()
+        raise UserError(UNREADABLE)
+    return form
+
+
+def _urlencoded(body: bytes, fields: int) -> FormData:
+    text = body.decode()
+    if text.count("&") >= fields:
+        raise UserError(TOO_MANY)
+    pairs: list[tuple[str, str | UploadFile]] = [*parse_qsl(text, keep_blank_values=True, errors="strict")]
+    return FormData(pairs)
+
+
+async def _whole(request: Request) -> bytes:
+    """A body without files. Addresses that take files let more bytes come than a form without any has."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FIELD_BYTES:
+            raise HTTPException(413, "The form is larger than the most that is taken; send a smaller one.")
+    return bytes(body)
+
+
+async def _is_empty(request: Request) -> bool:
+    async for chunk in request.stream():
+        if chunk:
+            return False
+    return True
