@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import days
+from app.accounts import password_quality
 from app.audit.checker import Checker
 from app.database import Database, migrate
 from app.engine.base import Engine
@@ -78,6 +79,7 @@ UPLOAD_PATHS = (*styles.UPLOAD_PATHS, *structures.UPLOAD_PATHS, *regions.UPLOAD_
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     """Soroe on the data and the model of `settings`. `engine` is for one that is shared or already started."""
     days.use(settings.time_zone)
+    password_quality.use(settings.public_url)
     migrate(settings)
     database = Database(settings)
     files = Files(settings.data / "files")

@@ -44,7 +44,7 @@ def accept_invitation(session: Session, token: str, name: str, email: str, passw
     errors = {
         "name": name_error(name),
         "email": email_error(email),
-        "password": password_error(password, email),
+        "password": password_error(password, name, email),
     }
     Invalid.check(errors)
     user = User(name=name, email=email, role=invitation.role, password_hash=passwords.hash(normal_password(password)))

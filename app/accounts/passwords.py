@@ -8,7 +8,7 @@ from pwdlib import PasswordHash
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts import queries
+from app.accounts import password_quality, queries
 from app.accounts.people import normal_email
 from app.accounts.sessions import end_other_sessions
 from app.audit.service import record
@@ -41,7 +41,7 @@ def change_password(session: Session, user: User, current: str, new: str, token:
     person = queries.person(session, user.id)
     if not passwords.verify(normal_password(current), person.password_hash):
         raise Invalid("current", "This is not your present password. Nothing was changed.")
-    Invalid.check({"password": password_error(new, person.email)})
+    Invalid.check({"password": password_error(new, person.name, person.email)})
     person.password_hash = passwords.hash(normal_password(new))
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
     end_other_sessions(session, user, token)
@@ -58,16 +58,13 @@ def normal_password(password: str) -> str:
     return unicodedata.normalize("NFKC", password[: 2 * PASSWORD_MAX]).encode(errors="replace").decode()
 
 
-def password_error(password: str, email: str) -> str | None:
+def password_error(password: str, *known: str) -> str | None:
+    """What is wrong with a password, as a sentence. `known`: the person's name and e-mail, which guessers try."""
     if len(password) < PASSWORD_MIN:
         return f"The password needs at least {PASSWORD_MIN} characters; this one has {len(password)}."
     if len(password) > PASSWORD_MAX:
         return f"The password may have at most {PASSWORD_MAX} characters; this one has {len(password)}."
-    if email and password.lower() in (email, email.split("@")[0]):
-        return "The password must not be the e-mail address."
-    if len(set(password)) < 4:
-        return "The password repeats the same few characters. Choose one that nobody guesses."
-    return None
+    return password_quality.problem(password, known)
 
 
 @cache

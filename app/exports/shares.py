@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from app.accounts import password_quality
 from app.accounts.queries import token_hash
 from app.accounts.service import passwords
 from app.audit.service import record
@@ -49,15 +51,18 @@ def create(session: Session, user: User, export_id: int, draft: ShareDraft, pass
     return token
 
 
-def hashed(password: str) -> str | None:
+def hashed(password: str, known: Sequence[str] = ()) -> str | None:
     """The argon2id hash of a link's password, None for none. Slow by design: do it before a transaction.
 
-    Raises Invalid for one that is too short.
+    `known`: what stands beside the link, such as its note. Raises Invalid for one that is too short or easy to guess.
     """
     if not password:
         return None
     if len(password) < PASSWORD_MIN:
         raise Invalid("password", f"The password needs at least {PASSWORD_MIN} characters, or none at all.")
+    whose = "the link's own note"
+    if problem := password_quality.problem(password, known, password_quality.SHARED_GUESSES, whose):
+        raise Invalid("password", problem)
     return passwords.hash(password)
 
 

@@ -227,7 +227,7 @@ def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Res
     values = {name: text(form, name) for name in ("days", "password", "note")}
     try:
         draft = ShareDraft.parse(values)
-        password_hash = shares.hashed(draft.password)
+        password_hash = shares.hashed(draft.password, (draft.note,))
         with app.database.write() as session:
             token = shares.create(session, me, export_id, draft, password_hash)
     except Invalid as error:

@@ -159,3 +159,17 @@ def test_signing_the_others_out(server: Server, anonymous: Browser) -> None:
         anonymous.post("/account/sessions/end")
         assert other.get("/").status_code == 303
         assert anonymous.get("/").status_code == 200
+
+
+def test_a_password_of_ones_own_words_is_refused_wherever_one_is_set(
+    server: Server, anonymous: Browser, setup_path: str
+) -> None:
+    sentence = "made of your own name or address"
+    answer = anonymous.post(setup_path, data=FORM | {"password": "Haruka2026!"})
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert anonymous.post(setup_path, data=FORM).status_code == 303
+    form = {"current": FORM["password"], "password": "h4ruk4-2026"}
+    answer = anonymous.post("/account/password", data=form)
+    assert answer.status_code == 422
+    assert sentence in answer.text

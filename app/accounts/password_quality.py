@@ -1,0 +1,201 @@
+"""Is a password one of those that are guessed first?
+
+zxcvbn (https://github.com/dwolfhub/zxcvbn-python) counts guesses. Before it, a plain look tells what is left of a
+password without the words that anybody knows of a person and of this server.
+
+No rules about which signs it must have (NIST SP 800-63B, OWASP ASVS 5.0 6.2): those make worse passwords.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import combinations, product
+from threading import Lock
+from urllib.parse import urlsplit
+
+from zxcvbn import matching, zxcvbn
+
+from app.text import clean_line
+
+GUESSES = 10**8  # zxcvbn's third of five scores: what a guesser over the network never reaches
+SHARED_GUESSES = 10**6  # for a link that ends, and whose tries are limited
+# zxcvbn takes time that grows with the square of the length and with all the ways to read digits as letters.
+LENGTH, READINGS = 24, 8
+LONGEST, MOST = 256, 64  # characters that are read, and in which words are looked for
+WORDS = 24  # of a person's own, at most
+PRODUCT = ("soroe", "揃え", "そろえ", "stylealigned", "style aligned")
+# Tried first, and not in zxcvbn's English lists, or too far down in them.
+COMMON = frozenset(
+    """
+    ぱすわーど あんしょうばんごう ひみつ にほん とうきょう さくら ありがとう こんにちは あいうえお いろはにほへと
+    暗証番号 秘密 日本 東京 桜 haru natsu aki fuyu passwort kennwort motdepasse contraseña senha sommer herbst frühling
+    welcome willkommen bienvenue changeme letmein admin administrator sysadmin root guest test testing demo default
+    secret login company office design designer studio marketing spring summer autumn winter january february march
+    april may june july august september october november december monday tuesday wednesday thursday friday saturday
+    sunday correcthorsebatterystaple
+    """.split()  # noqa: SIM905  (a list of literals is three pages long)
+)
+# Parts of addresses that say nothing of whose they are.
+PUBLIC = {"com", "net", "org", "info", "www", "mail", "email", "local", "localhost", "gmail", "outlook", "example"}
+
+# What digits and signs are read as.
+LOOKS = {
+    "a": "a4@",
+    "b": "b8",
+    "e": "e3€",
+    "g": "g69",
+    "i": "i1!|",
+    "l": "l1!|",
+    "o": "o0",
+    "s": "s5$",
+    "t": "t7+",
+    "z": "z2",
+}
+READ = [
+    str.maketrans({sign: letter for letter, signs in LOOKS.items() if letter != other for sign in signs})
+    for other in "li"
+]
+INVISIBLE = ("\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad")
+LETTERS = r"[^\W\d_]+"
+FEW = 4  # letters that stand beside a word are no help when they are fewer
+REMEDY = "A sentence of your own, or four words that have nothing to do with each other, is safe."
+
+_alone = Lock()  # zxcvbn keeps the words of a person in a table that is the module's
+_server: list[str] = []
+
+
+def use(public_url: str) -> None:
+    """Take the words of this server's address, such as the company's name, as guessable from now on."""
+    _server[:] = _parts(urlsplit(public_url).hostname or "")
+    _common()  # made now, not while somebody waits
+
+
+def problem(
+    password: str, known: Sequence[str] = (), guesses: int = GUESSES, whose: str = "your own name or address"
+) -> str | None:
+    """Why `password` would be guessed, as a sentence with a remedy; None for a good one.
+
+    `known`: what is known of the person, such as name and e-mail; `whose` says so. Takes less than 50 ms of CPU,
+    whatever it is given.
+    """
+    password = password[:LONGEST]
+    server = frozenset(map(fold, _server))
+    own = {
+        "the name of this product": frozenset(map(fold, PRODUCT)),
+        f"made of {whose}": frozenset(_words(known)),
+        "made of this server's own name": server,
+    }
+    if found := _made_of(password, own):
+        return f"This password is {found}, with little else, which is tried first. {REMEDY}"
+    if _guesses(password, frozenset().union(*own.values())) < guesses:
+        return f"This password is easy to guess: it is common, a pattern, or common words with digits. {REMEDY}"
+    return None
+
+
+def _made_of(password: str, own: dict[str, frozenset[str]]) -> str | None:
+    """What a password is made of, if hardly anything is left of it without that."""
+    every = frozenset().union(*own.values())
+    texts = [_once(text[:MOST]) for text in (fold(password), _tight(password))]
+    for text, (what, words) in product(texts, own.items()):
+        left = _without(text, words)
+        if left != text and _is_little(_without(left, every)):
+            return what
+    return "one common word" if any(map(_is_common, texts)) else None
+
+
+def _tight(password: str) -> str:
+    """Without what stands between words or letters."""
+    return re.sub(r"[\s\-_.,:;/\\'\"]+", "", fold(password))
+
+
+def _once(text: str) -> str:
+    """Without repetitions: "soroe soroe soroe" -> "soroe"."""
+    return re.sub(r"(.{2,}?)(?:\W*\1)+", r"\1", text)
+
+
+def _without(text: str, words: Iterable[str]) -> str:
+    """`text` without words, forwards or backwards, also where digits and signs stand for letters."""
+    for word in sorted(words, key=len, reverse=True):
+        for spelt in dict.fromkeys((word, word[::-1])):
+            text = re.sub("".join(f"[{re.escape(LOOKS.get(c, c))}]" for c in spelt), "\n", text)
+    return text
+
+
+def _is_little(text: str) -> bool:
+    """Whether only a few letters, or one common word, are left."""
+    return _letters(text) < FEW or _is_common(text)
+
+
+def _is_common(text: str) -> bool:
+    """Whether a text is one common word and hardly another letter, whatever digits and signs stand around or in it."""
+    letters = _letters(text)
+    if letters < FEW or "".join(re.findall(LETTERS, text)) in _common():
+        return letters >= FEW
+    return any(
+        text[start:end].translate(read) in _common() and letters - _letters(text[start:end]) < FEW
+        for start, end in combinations(range(min(len(text), LENGTH) + 1), 2)
+        for read in (*READ, {})
+    )
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def fold(text: str) -> str:
+    """Letters alike that people think alike: case, width, accents, kana, and nothing invisible."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    marked = unicodedata.normalize("NFKD", plain)
+    kept = "".join(c for c in marked if (unicodedata.category(c) != "Mn" or c in "\u3099\u309a") and c not in INVISIBLE)
+    return "".join(
+        chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c  # katakana as hiragana
+        for c in unicodedata.normalize("NFC", kept)
+    )
+
+
+def _words(known: Sequence[str]) -> list[str]:
+    """Of names and addresses, whole and in parts, what is long enough to be looked for."""
+    found: list[str] = []
+    for text in known:
+        text = fold(clean_line(text[:254]))
+        name, at, domain = text.rpartition("@") if "@" in text else (text, "", "")
+        found += [text, name, *_parts(name), *(_parts(domain) if at else [])]
+        found.append("".join(re.findall(LETTERS, name)))
+    return [word for word in dict.fromkeys(found) if _is_word(word)][:WORDS]
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[\W_\d]+", fold(text)) if _is_word(part) and part not in PUBLIC]
+
+
+def _is_word(word: str) -> bool:
+    """Three letters of an alphabet, or two signs of Japanese or Chinese."""
+    return len(word) >= (2 if any(ord(c) > 0x2E80 for c in word) else 3)
+
+
+@cache
+def _common() -> frozenset[str]:
+    """zxcvbn's most used passwords, names and English words, and ours."""
+    listed = (word for ranks in matching.RANKED_DICTIONARIES.values() for word in ranks if len(word) >= FEW)
+    return frozenset((*listed, *map(fold, COMMON)))
+
+
+def _guesses(password: str, own: frozenset[str]) -> float:
+    """How many guesses a password takes. Of a long one, its better end counts."""
+    ends = dict.fromkeys((password[:LENGTH], password[-LENGTH:]))
+    words = sorted(own | set(map(fold, COMMON)))
+    with _alone:
+        return max(float(zxcvbn(_bounded(end), user_inputs=words)["guesses"]) for end in ends)
+
+
+def _bounded(text: str) -> str:
+    """`text` with signs made dull that could be read as letters in too many ways."""
+    table = matching.relevant_l33t_subtable(text, matching.L33T_TABLE)
+    readings = 1
+    for letter, signs in table.items():
+        readings *= len(signs)
+        if readings > READINGS:
+            dull = {sign for other in list(table)[list(table).index(letter) :] for sign in table[other]}
+            return "".join("~" if c in dull and not c.isdecimal() else c for c in text)
+    return text
