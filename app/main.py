@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
 
 from app import days
@@ -136,15 +134,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await task
         await parts.engine.close()
         parts.database.close()
-
-
-class Server(uvicorn.Server):
-    """uvicorn waits for open answers before it ends, and the event streams of sets stay open: they are let go first."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if isinstance(self.config.app, FastAPI):
-            self.config.app.state.parts.bus.close()
-        super().handle_exit(sig, frame)
 
 
 async def start(engine: Engine) -> None:

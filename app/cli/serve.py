@@ -16,13 +16,12 @@ def serve() -> None:
     settings = read_settings()
     opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
     with only_one_server(settings), listening_socket(settings) as listener:
-        import uvicorn
-
         from app.accounts.service import create_setup_link
         from app.database import Database
         from app.engine.local import LocalEngine
         from app.logs import configure_logging
-        from app.main import Server, create_app
+        from app.main import create_app
+        from app.web.server import Server, bounds_of_process
 
         configure_logging(settings)
         engine = load_engine(lambda progress: LocalEngine(settings, progress))
@@ -37,8 +36,7 @@ def serve() -> None:
             out.print(
                 "Set up the first administrator here; the link works once:", f"  {link}", sep="\n", soft_wrap=True
             )
-        config = uvicorn.Config(application, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-        Server(config).run(sockets=[listener])
+        Server(application, bounds_of_process()).run(sockets=[listener])
 
 
 def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:

@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 import httpx2
-import uvicorn
 from fastapi import FastAPI
 
 from app.accounts import service as accounts
@@ -19,6 +18,8 @@ from app.exports import shares
 from app.exports.options import ExportOptions
 from app.exports.shares import ShareDraft
 from app.models import Export, Role, Share, User
+from app.web.protocol import Bounds, Door
+from app.web.server import Server as RealServer
 from tests.factory import PASSWORD, Factory
 
 NUMBERS = count(1)  # so that no two people have the same address
@@ -28,6 +29,7 @@ NUMBERS = count(1)  # so that no two people have the same address
 class Server:
     url: str
     app: FastAPI
+    door: Door
 
     @property
     def parts(self) -> Any:
@@ -35,19 +37,17 @@ class Server:
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[Server]:
+def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
     """The app under uvicorn, as `soroe serve` runs it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    listener = socket.create_server((host, 0))
+    server = RealServer(app, bounds, graceful=2, check_seconds=1.0 if bounds is None else 0.1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         thread.join(0.01)
     assert server.started, "the server did not start"
     try:
-        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server.door)
     finally:
         app.state.parts.bus.close()
         server.should_exit = True

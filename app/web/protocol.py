@@ -1,0 +1,362 @@
+"""HTTP/1.1 with a bound on all that a client can make the server hold: bytes, time and connections.
+
+uvicorn leaves these to a proxy. Soroe may be reached without one, so each connection is counted at the `Door`, and
+looked at once a second: a client that takes too long over a head, a body or an answer is let go.
+
+httptools parses, not h11. It wraps llhttp, the parser of Node.js, which is strict where proxies and servers have been
+made to disagree on where a request ends (a length together with chunks, two lengths, bare line feeds, folded lines),
+and its cost for a byte is too small to be an attack; h11 is Python, and a body in chunks of one byte kept it busy for
+minutes.
+
+A client over a bound gets a status and a sentence, if no answer to it has begun. What it still sends is then read into
+nothing for a while, because a client that is cut off while it sends never reads why.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, cast
+
+import httptools
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one server holds at most. Bytes are as they come over the wire."""
+
+    line_bytes: int = 8 * 2**10
+    """Of an address. The longest honest one, a search of the gallery with all its filters, has a few hundred."""
+
+    head_bytes: int = 32 * 2**10
+    """Of a request before its body. Browsers send 1 to 4 KiB, with the cookies of a crowded domain up to 16."""
+
+    headers: int = 100
+    """Lines of a head. Browsers send about 20, proxies add a handful."""
+
+    head_seconds: float = 15.0
+    """From the connection, or the first byte of the next request, to the end of the head: one packet, mostly."""
+
+    keep_alive_seconds: float = 65.0
+    """For which a connection may wait for its next request. Longer than proxies wait (docs/proxy.md), so that it is
+    never we who close a connection on which a proxy is just sending."""
+
+    body_quiet_seconds: float = 30.0
+    """Without a byte of the body while we want one. A phone that changes its cell is back sooner."""
+
+    body_rate: int = 4 * 2**10
+    """Bytes a second of a body, on average, once `body_quiet_seconds` are over: half of what a bad mobile line has. So
+    an upload of 32 MB may take over two hours."""
+
+    frame_bytes: int = 64 * 2**10
+    """Bytes of a body in chunks that may be their frames, and half as many as the content has. A chunk of one byte has
+    a frame of five; nobody honest sends many of those, and parsing them is work."""
+
+    answer_quiet_seconds: float = 60.0
+    """Without a byte of the answer taken while there are some to take. Downloads can be continued."""
+
+    answer_rate: int = 2**10
+    """Bytes a second that an answer is taken at on average, once `answer_quiet_seconds` are over."""
+
+    linger_seconds: float = 20.0
+    """For which what a client still sends after it was answered is read into nothing, so that it can read why."""
+
+    pipelined: int = 8
+    """Requests sent ahead, before the answer to the first. No browser sends any."""
+
+    connections: int = 2000
+    """Open at once. `soroe serve` lowers it to what the process may have open files for."""
+
+    of_address: int = 200
+    """Open at once from one address that is no proxy of ours: an office behind one router, with a few windows each."""
+
+
+SENTENCES = {
+    400: "The server could not read this request.",
+    408: "The request took too long to arrive.",
+    414: "The address of this request is too long.",
+    431: "The headers of this request are too large.",
+    503: "The server has too many connections; try again in a moment.",
+}
+
+
+class Door:
+    """Counts the connections of a server, and makes room: who waits without a request gives way to who comes.
+
+    So half-sent requests, however many, keep nobody out. Only when all are being served is a new one turned away.
+    """
+
+    def __init__(self, bounds: Bounds, is_proxy: Callable[[str], bool]) -> None:
+        """`is_proxy` says whether all people may come from this one address."""
+        self.bounds = bounds
+        self.is_proxy = is_proxy
+        self.inside: dict[str, set[Connection]] = defaultdict(set)
+        self.waiting: dict[str, dict[Connection, None]] = defaultdict(dict)  # who has waited longest comes first
+        self.everybody: dict[Connection, None] = {}
+        self.everybody_waiting: dict[Connection, None] = {}
+        self.turned_away = 0
+
+    def enter(self, connection: "Connection") -> bool:
+        """Count a connection that was just made. False when there is no room."""
+        address = connection.address
+        full = len(self.everybody) >= self.bounds.connections
+        crowded = len(self.inside[address]) >= self.bounds.of_address and not self.is_proxy(address)
+        if (crowded and not self._make_room(self.waiting[address])) or (
+            full and not crowded and not self._make_room(self.everybody_waiting)
+        ):
+            self._tidy(address)
+            self.turned_away += 1
+            return False
+        self.inside[address].add(connection)
+        self.everybody[connection] = None
+        self.waits(connection)
+        return True
+
+    def leave(self, connection: "Connection") -> None:
+        self.serves(connection)
+        self.everybody.pop(connection, None)
+        self.inside[connection.address].discard(connection)
+        self._tidy(connection.address)
+
+    def waits(self, connection: "Connection") -> None:
+        """From now on it has no request that is being answered."""
+        if connection in self.everybody:
+            self.waiting[connection.address][connection] = None
+            self.everybody_waiting[connection] = None
+
+    def serves(self, connection: "Connection") -> None:
+        """From now on it has one."""
+        self.waiting[connection.address].pop(connection, None)
+        self.everybody_waiting.pop(connection, None)
+
+    def check(self, seconds: float) -> None:
+        """Let those go who take too long; `seconds` after the last time."""
+        for connection in list(self.everybody):
+            connection.check(seconds)
+        if self.turned_away:  # one line for all of a second
+            log.warning("connections were turned away", number=self.turned_away, open=len(self.everybody))
+            self.turned_away = 0
+
+    def _make_room(self, waiting: dict["Connection", None]) -> bool:
+        first = next(iter(waiting), None)
+        if first is not None:
+            self.leave(first)
+            first.transport.abort()
+        return first is not None
+
+    def _tidy(self, address: str) -> None:
+        """Forget addresses that are gone, so that they do not fill the memory."""
+        if not self.inside[address]:
+            del self.inside[address]
+            self.waiting.pop(address, None)
+
+
+class Counted:
+    """A transport that knows how many bytes were written to it; the rest is the transport's own."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.written = 0
+
+    def write(self, data: bytes) -> None:
+        self.written += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait here, because neither the client nor the kernel takes them."""
+        return self._transport.get_write_buffer_size()
+
+
+class Refused(Exception):
+    """Raised in the parser's callbacks, which ends the parsing."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection. The parser's callbacks count bytes; `check` looks at the clock."""
+
+    def __init__(self, *values: Any, door: Door, **named: Any) -> None:
+        super().__init__(*values, **named)
+        self.door = door
+        self.bounds = door.bounds
+        self.address = ""
+        self.since = monotonic()  # when it was made, answered or refused, or when the head that comes in began
+        self.in_head = self.in_body = self.refused = False
+        self.status = 400  # that a callback refuses with
+        self.head = self.fields = self.hosts = 0  # bytes of the head, as they came and as parsed; lines with a host
+        self.body = self.content = 0  # bytes of the body, as they came and as parsed
+        self.receiving = self.sending = 0.0  # seconds that the body took so far, and the answer
+        self.quiet = self.unmoved = 0.0  # of these, those since the last byte
+        self.taken = self.taken_before = 0  # bytes that the client took, in all and before this answer
+
+    # Coming and going
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.counted = Counted(transport)
+        super().connection_made(cast(asyncio.Transport, self.counted))
+        self.address = self.client[0] if self.client else ""
+        if not self.door.enter(self):
+            self.refused = True
+            self._write(503)
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.door.leave(self)
+        self._give_up()
+        super().connection_lost(exc)
+
+    def refuse(self, status: int) -> None:
+        """Answer with a status and nothing else; close at once when another answer has already begun."""
+        self.refused, self.since = True, monotonic()
+        begun = self.busy and (self.cycle.response_started or self.pipeline)
+        self._give_up()
+        self.door.waits(self)
+        if begun:
+            return self.transport.close()
+        self._write(status)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        return None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    # What comes
+
+    def data_received(self, data: bytes) -> None:
+        self.quiet = 0.0
+        if self.refused:
+            return None
+        self.head += len(data) if self.in_head else 0
+        self.body += len(data) if self.in_body else 0
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # we speak nothing else: this request is answered, and none follows
+        except httptools.HttpParserError:
+            return self.refuse(self.status)
+        if self.in_head and self.head > self.bounds.head_bytes:
+            self.refuse(431)
+        elif self.in_body and self.body - self.content > self.bounds.frame_bytes + self.content // 2:
+            self.refuse(400)
+        return None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.in_head, self.in_body = True, False
+        self.head = self.fields = self.hosts = self.body = self.content = 0
+        if not self.busy:
+            self.since = monotonic()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._require(len(self.url) <= self.bounds.line_bytes, 414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._require(self.in_head, 400)  # else it comes after the body, when the head was read
+        super().on_header(name, value)
+        self.fields += len(name) + len(value) + 4
+        self.hosts += name.lower() == b"host"
+        self._require(len(self.headers) <= self.bounds.headers and self.fields <= self.bounds.head_bytes, 431)
+
+    def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        self._require(version in ("1.0", "1.1") and self.hosts <= 1 and (self.hosts == 1 or version == "1.0"), 400)
+        self._require(not codings or (codings == [b"chunked"] and version == "1.1"), 400)
+        self._require(len(self.pipeline) < self.bounds.pipelined, 503)
+        self.in_head, self.in_body = False, True
+        self.receiving = self.quiet = 0.0
+        if not self.busy:
+            self.sending = self.unmoved = 0.0
+            self.taken_before = self.counted.written - self.counted.unread
+        self.door.serves(self)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self.content += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self.in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # uvicorn's own clock, which any byte stops
+        self.since = monotonic()
+        if not self.busy:
+            self.door.waits(self)
+
+    # The clock
+
+    def check(self, seconds: float) -> None:
+        """Let it go if it takes too long; `seconds` after the last time."""
+        waited = monotonic() - self.since
+        if self.counted.unread:
+            self._check_answer(seconds)
+        elif self.refused or (self.in_body and not self.busy):
+            if waited > self.bounds.linger_seconds:
+                self.transport.abort()
+        elif self.in_body:
+            self._check_body(seconds)
+        elif not self.busy and (self.in_head or self.cycle is None):
+            if waited > self.bounds.head_seconds:
+                self.refuse(408) if self.in_head else self.transport.close()
+        elif not self.busy and waited > self.bounds.keep_alive_seconds:
+            self.transport.close()
+
+    def _check_answer(self, seconds: float) -> None:
+        """What is closed too keeps its socket until it was read or is given up."""
+        taken = self.counted.written - self.counted.unread
+        self.sending += seconds
+        self.unmoved = 0.0 if taken > self.taken else self.unmoved + seconds
+        self.taken = taken
+        enough = self.bounds.answer_quiet_seconds + (taken - self.taken_before) / self.bounds.answer_rate
+        if self.unmoved > self.bounds.answer_quiet_seconds or self.sending > enough:
+            self.transport.abort()
+
+    def _check_body(self, seconds: float) -> None:
+        if self.flow.read_paused:  # it is we who take our time
+            self.quiet = 0.0
+            return
+        self.receiving += seconds
+        self.quiet += seconds
+        enough = self.bounds.body_quiet_seconds + self.body / self.bounds.body_rate
+        if self.quiet > self.bounds.body_quiet_seconds or self.receiving > enough:
+            self.refuse(408)
+
+    # Small things
+
+    def _require(self, fine: bool, status: int) -> None:
+        if not fine:
+            self.status = status
+            raise Refused
+
+    def _give_up(self) -> None:
+        """Tell what is being answered, or waits to be, that nobody is there any more."""
+        for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
+        self.flow.resume_writing()
+
+    def _write(self, status: int) -> None:
+        sentence = SENTENCES[status].encode()
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(sentence)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + sentence)
