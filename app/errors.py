@@ -36,6 +36,22 @@ class NoRoom(UserError):
     status = 507
 
 
+class Later(UserError):
+    """It can be done, but not now: there was too much of it."""
+
+    status = 429
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after  # s
+
+
+class Busy(Later):
+    """The server has too much to do at this moment, whoever asks."""
+
+    status = 503
+
+
 class Invalid(UserError):
     """What was typed or uploaded cannot be used.
 

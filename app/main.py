@@ -45,7 +45,10 @@ from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Parts
 from app.web.errors import add_error_pages, refusal
 from app.web.headers import SecurityHeaders
-from app.web.limits import Begun, BodyLimit, TryLimit
+from app.web.limits.begun import Begun
+from app.web.limits.body import BodyLimit
+from app.web.limits.head import HeadLimit
+from app.web.limits.tries import Tries
 from app.web.templating import STATIC, VersionedFiles, make_environment
 
 PAGES = (
@@ -94,10 +97,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         bus=bus,
         dispatcher=Dispatcher(engine, database, files, bus),
         environment=make_environment(),
-        sign_in_tries=TryLimit(),
+        tries=Tries(),
         exporter=Preparer(settings, database, files),
-        share_tries=TryLimit(),
-        refusals=TryLimit(tries=1),
         downloads=Begun(),
         checker=Checker(database),
     )
@@ -157,4 +158,5 @@ def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     uploads |= dict.fromkeys(rights.UPLOAD_PATHS, FILE_BYTES)
     app.add_middleware(BodyLimit, uploads=uploads, refuse=refusal)
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
+    app.add_middleware(HeadLimit, refuse=refusal)
     app.add_middleware(SecurityHeaders, https=parts.https)

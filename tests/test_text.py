@@ -1,12 +1,14 @@
 """Text that people typed, and numbers with their words."""
 
 import unicodedata
+from pathlib import Path
+from time import thread_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import clean_line, clean_text, plural, shorten, slug, thin, whole_number
+from app.text import MOST_MARKS, clean_line, clean_text, normalized, plural, shorten, slug, thin, whole_number
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,28 @@ def test_plural() -> None:
     assert plural(2, "person", "people") == "2 people"
     assert plural(1500, "picture") == "1\u202f500 pictures"
     assert plural(None, "picture") == ""
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u0301", "\u0f73", "\u0344", "\uff9e", "\U0001d165", "\u0316\u0301", "\u0301\U0001d165"]
+)
+def test_marks_in_a_row_take_a_time_that_grows_with_their_number_alone(mark: str) -> None:
+    """Python's own normal forms take seconds for forty thousand, and four times as long for twice as many."""
+    hostile = "a" + mark * (100_000 // len(mark))
+    began = thread_time()
+    assert len(clean_line(hostile)) <= 1 + 2 * MOST_MARKS
+    assert len(slug(hostile)) <= 40
+    assert len(normalized("NFKC", hostile)) <= 1 + 2 * MOST_MARKS
+    assert thread_time() - began < 0.05
+
+
+def test_no_written_language_loses_a_mark() -> None:
+    for text in ("Z̸̢͍̝̘̦̤͔͖̆̑", "ཧཱུྃ", "क्षि", "ﷺ", "שָׁלוֹם", "ガ", "🏴\U000e0067", "한국어"):
+        assert normalized("NFC", text) == unicodedata.normalize("NFC", text)
+    assert normalized("NFC", "e" + "\u0301" * MOST_MARKS) == unicodedata.normalize("NFC", "e" + "\u0301" * MOST_MARKS)
+
+
+def test_only_one_place_asks_for_a_normal_form() -> None:
+    """Anywhere else it would be unbounded."""
+    app = Path(__file__).parents[1] / "app"
+    assert [file.name for file in app.rglob("*.py") if "unicodedata.normalize" in file.read_text()] == ["text.py"]

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from zxcvbn import matching, zxcvbn
 
-from app.text import clean_line
+from app.text import clean_line, normalized
 
 GUESSES = 10**8  # zxcvbn's third of five scores: what a guesser over the network never reaches
 SHARED_GUESSES = 10**6  # for a link that ends, and whose tries are limited
@@ -145,12 +145,12 @@ def _letters(text: str) -> int:
 
 def fold(text: str) -> str:
     """Letters alike that people think alike: case, width, accents, kana, and nothing invisible."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    marked = unicodedata.normalize("NFKD", plain)
+    plain = normalized("NFKC", text).casefold()
+    marked = normalized("NFKD", plain)
     kept = "".join(c for c in marked if (unicodedata.category(c) != "Mn" or c in "\u3099\u309a") and c not in INVISIBLE)
     return "".join(
         chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c  # katakana as hiragana
-        for c in unicodedata.normalize("NFC", kept)
+        for c in normalized("NFC", kept)
     )
 
 

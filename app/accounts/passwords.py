@@ -1,23 +1,21 @@
 """Passwords: what may be one, how it is kept, and changing it."""
 
 import secrets
-import unicodedata
 from functools import cache
 
-from pwdlib import PasswordHash
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import password_quality, queries
+from app.accounts.hashing import passwords as passwords  # links with a password have theirs checked by it too
 from app.accounts.people import normal_email
 from app.accounts.sessions import end_other_sessions
 from app.audit.service import record
 from app.errors import Invalid
 from app.models import Act, User
+from app.text import normalized
 
 PASSWORD_MIN, PASSWORD_MAX = 10, 256  # characters
-
-passwords = PasswordHash.recommended()  # argon2id
 
 
 def authenticate(session: Session, email: str, password: str) -> User:
@@ -55,7 +53,7 @@ def note_refused_password(session: Session, user: User, **origin: str) -> None:
 def normal_password(password: str) -> str:
     # A Mac and a Windows keyboard send the same Japanese letter as different code points.
     # Nor may a page-long one keep the server busy.
-    return unicodedata.normalize("NFKC", password[: 2 * PASSWORD_MAX]).encode(errors="replace").decode()
+    return normalized("NFKC", password[: 2 * PASSWORD_MAX]).encode(errors="replace").decode()
 
 
 def password_error(password: str, *known: str) -> str | None:

@@ -21,18 +21,10 @@ def set_role(session: Session, user: User, person_id: int, role: str) -> User:
     person, wanted = queries.person(session, person_id), parse_role(role)
     if wanted is not Role.ADMIN:
         _keep_an_admin(session, person)
-    give_role(session, user, person, wanted)
+    if person.role != wanted:
+        record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, wanted])
+        person.role = wanted
     return person
-
-
-def give_role(session: Session, user: User | None, person: User, role: Role, **how: str) -> None:
-    """Change a person's role, and end what their old power gave away, as `user` (None: the system) wants.
-
-    For all ways to change a role: by an administrator, or by what a sign-in provider says of the person's groups.
-    """
-    if person.role != role:
-        record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, role], **how)
-        person.role = role
 
 
 def set_active(session: Session, user: User, person_id: int, active: bool) -> User:

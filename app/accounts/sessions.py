@@ -10,7 +10,6 @@ from app.accounts import queries
 from app.accounts.people import normal_email
 from app.accounts.queries import token_hash
 from app.audit.service import record
-from app.errors import Invalid
 from app.models import Act, LoginSession, User, now
 from app.text import clean_line
 
@@ -19,14 +18,14 @@ USER_AGENT_MAX = 255  # characters
 REFUSALS = {"password": "wrong password", "email": "closed account", "form": "too many tries"}
 
 
-def note_refused_sign_in(session: Session, email: str, why: Invalid, **origin: str) -> None:
-    """Record that somebody was refused at signing in to an account that there is.
+def note_refused_sign_in(session: Session, email: str, field: str, **origin: str) -> None:
+    """Record that somebody was refused at signing in to an account that there is; `field` is one of `REFUSALS`.
 
     What nobody's account is called is not kept: people type a password there by mistake, and strangers anything.
     """
     user = session.scalar(select(User).where(User.email == normal_email(email)))
     if user:
-        reason = REFUSALS[why.field]
+        reason = REFUSALS[field]
         record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
@@ -40,7 +39,7 @@ def start_session(session: Session, user: User, user_agent: str = "", days: int 
         LoginSession(
             token_hash=token_hash(token),
             user_id=user.id,
-            user_agent=clean_line(user_agent)[:USER_AGENT_MAX],
+            user_agent=clean_line(user_agent[:USER_AGENT_MAX]),
             expires_at=now() + timedelta(days=days),
         )
     )

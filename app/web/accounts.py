@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
-from app.accounts import queries, service
-from app.errors import Invalid, NotFound
+from app.accounts import known, queries, service
+from app.errors import Busy, Invalid, Later, NotFound
 from app.models import Invitation, Role, User
 from app.web import once
 from app.web.deps import (
@@ -20,7 +20,8 @@ from app.web.deps import (
     Me,
     Parts,
     Read,
-    address_of,
+    browser_of,
+    count_try,
     delete_session_cookie,
     origin_of,
     parts_of,
@@ -34,7 +35,8 @@ from app.web.templating import page, see_other
 router = APIRouter()
 
 NO_ACCOUNTS = "Nobody has an account yet; open the link that the server printed when it started."
-TOO_MANY_TRIES = "There were too many tries for this e-mail; wait a minute, then try again."
+KNOWN_COOKIE = "known"  # proves that the account of its owner was signed in to in this browser before
+KNOWN_SECONDS = 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Browser:
 
 @router.get("/setup/{token}")
 def setup(request: Request, session: Read, token: str) -> Response:
+    count_try(request, "link")
     return setup_page(request, session, token, {"name": "", "email": ""}, {})
 
 
@@ -58,6 +61,7 @@ def setup(request: Request, session: Read, token: str) -> Response:
 def accept(request: Request, app: App, form: Form, token: str) -> Response:
     """Use up the link: the account is made, and this browser signed in to it."""
     name, email = text(form, "name"), text(form, "email")
+    count_try(request, "sign-up")
     try:
         with app.database.write() as session:
             user = service.accept_invitation(session, token, name, email, text(form, "password"))
@@ -91,27 +95,47 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 def sign_in(request: Request, app: App, form: Form) -> Response:
     email, next_page = text(form, "email"), inner_path(text(form, "next"))
     try:
-        # By both: a guesser elsewhere cannot lock anybody out, and one guesser cannot try every password.
-        if not app.sign_in_tries.allow(f"{service.normal_email(email)} {address_of(request)}"):
-            raise Invalid("form", TOO_MANY_TRIES)
+        with app.database.read() as session:
+            proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
+        count_try(request, "sign-in", service.normal_email(email), proven)
         with app.database.read() as session:
             user = service.authenticate(session, email, text(form, "password"))
-    except Invalid as error:
-        context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": error.errors}
-        response = page(request, "accounts/login.html", 422, **context)
+    except (Invalid, Later) as error:
+        errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
+        context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": errors}
+        response = page(request, "accounts/login.html", error.status, **context)
+        if isinstance(error, Later):
+            response.headers["Retry-After"] = str(error.retry_after)
         # After the answer, whose time must not tell whether there is such an account.
-        response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
+        if not isinstance(error, Busy):
+            response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
         return response
     with app.database.write() as session:
-        return signed_in(request, session, user, next_page)
+        answer = signed_in(request, session, user, next_page)
+    remember_browser(request, answer, user)
+    return answer
 
 
-def note_refusal(app: Parts, email: str, error: Invalid, origin: dict[str, str]) -> None:
+def remember_browser(request: Request, response: Response, user: User) -> None:
+    """From now on, strangers who guess this person's password cannot keep them from signing in here."""
+    response.set_cookie(
+        KNOWN_COOKIE,
+        known.proof(user),
+        path="/login",
+        max_age=KNOWN_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=parts_of(request).https,
+    )
+
+
+def note_refusal(app: Parts, email: str, error: Invalid | Later, origin: dict[str, str]) -> None:
     """Too many tries are written down once a minute, not each."""
-    if error.field == "form" and not app.refusals.allow(f"{service.normal_email(email)} {origin['address']}"):
+    field = error.field if isinstance(error, Invalid) else "form"
+    if field == "form" and not app.tries.first(f"sign-in {service.normal_email(email)} {origin['address']}"):
         return
     with app.database.write() as session:
-        service.note_refused_sign_in(session, email, error, **origin)
+        service.note_refused_sign_in(session, email, field, **origin)
 
 
 def signed_in(request: Request, session: Session, user: User, url: str) -> Response:
@@ -119,7 +143,7 @@ def signed_in(request: Request, session: Session, user: User, url: str) -> Respo
     if old := session_token(request):
         service.sign_out(session, old)
     days = parts_of(request).settings.session_days
-    token = service.start_session(session, user, request.headers.get("user-agent", ""), days, **origin_of(request))
+    token = service.start_session(session, user, browser_of(request), days, **origin_of(request))
     response = see_other(url)
     set_session_cookie(request, response, token)
     return response
@@ -150,6 +174,7 @@ def account(request: Request, me: Me, session: Read) -> Response:
 
 @router.post("/account/password")
 def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
+    count_try(request, "password", me.id)
     try:
         with app.database.write() as session:
             service.change_password(session, me, text(form, "current"), text(form, "password"), session_token(request))
@@ -202,7 +227,8 @@ def people(request: Request, app: App, me: Admin, session: Read) -> Response:
 
 
 @router.post("/people/invite")
-def invite(app: App, me: Admin, form: Form) -> Response:
+def invite(request: Request, app: App, me: Admin, form: Form) -> Response:
+    count_try(request, "invite", me.id)
     role = service.parse_role(text(form, "role"))
     with app.database.write() as session:
         token = service.invite(session, me, role)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from jinja2 import Environment
@@ -23,8 +23,11 @@ from app.models import Role, User
 from app.settings import Settings
 from app.text import clean_line, shorten, whole_number
 from app.web.forms import sent_form
-from app.web.limits import Begun, TryLimit
+from app.web.limits.begun import Begun
+from app.web.limits.tries import Tries
 
+ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
+USER_AGENT_MAX = 255  # characters of what a browser calls itself that are read
 BROWSER_LENGTH = 120  # characters of what a browser calls itself, in the record
 
 
@@ -43,10 +46,8 @@ class Parts:
     bus: Bus
     dispatcher: Dispatcher
     environment: Environment
-    sign_in_tries: TryLimit
+    tries: Tries
     exporter: Preparer
-    share_tries: TryLimit
-    refusals: TryLimit
     downloads: Begun
     checker: Checker
 
@@ -65,14 +66,23 @@ def parts_of(request: Request) -> Parts:
 
 
 def address_of(request: Request) -> str:
-    """From where a request came."""
-    return request.client.host if request.client else ""
+    """From where a request came; a socket may have a path of any length."""
+    return request.client.host[:ADDRESS_LENGTH] if request.client else ""
 
 
 def origin_of(request: Request) -> dict[str, str]:
     """The same with what the browser calls itself, for the record."""
-    browser = clean_line(request.headers.get("user-agent", ""))
-    return {"address": address_of(request), "browser": shorten(browser, BROWSER_LENGTH)}
+    return {"address": address_of(request), "browser": shorten(browser_of(request), BROWSER_LENGTH)}
+
+
+def browser_of(request: Request) -> str:
+    """What the browser calls itself, as far as it is kept."""
+    return clean_line(request.headers.get("user-agent", "")[:USER_AGENT_MAX])
+
+
+def count_try(request: Request, act: str, account: object = "", known: str = "") -> None:
+    """Count one try of an act of `app.web.limits.tries.ACTS`, from where this request came. Raises Later."""
+    parts_of(request).tries.count(act, address_of(request), account, known)
 
 
 def session_token(request: Request) -> str:
@@ -121,6 +131,15 @@ def require(role: Role) -> Callable[[User], User]:
         return user
 
     return guard
+
+
+def tried(act: str) -> Any:
+    """For a route's `dependencies`: it counts as a try of the person at the browser. Raises Later."""
+
+    def count(request: Request, user: Annotated[User, Depends(current_user)]) -> None:
+        count_try(request, act, user.id)
+
+    return Depends(count)
 
 
 def read_session(request: Request) -> Iterator[Session]:

@@ -4,7 +4,6 @@
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Annotated
 from urllib.parse import quote
@@ -17,7 +16,8 @@ from app.exports import queries, service
 from app.exports.archive import Archive
 from app.exports.options import ExportOptions
 from app.models import Export, ExportState, User
-from app.web.deps import App, Me, Parts, address_of
+from app.text import normalized
+from app.web.deps import App, Me, Parts, address_of, tried
 from app.web.templating import see_other
 
 router = APIRouter()
@@ -33,17 +33,17 @@ class Ended(Exception):
     """A download may not go on."""
 
 
-@router.get("/sets/{set_id}/approved.zip")
+@router.get("/sets/{set_id}/approved.zip", dependencies=[tried("export")])
 def of_set(request: Request, app: App, me: Me, set_id: int) -> Response:
     return at_once(request, app, me, set_id=set_id)
 
 
-@router.get("/campaigns/{campaign_id}/approved.zip")
+@router.get("/campaigns/{campaign_id}/approved.zip", dependencies=[tried("export")])
 def of_campaign(request: Request, app: App, me: Me, campaign_id: int) -> Response:
     return at_once(request, app, me, campaign_id=campaign_id)
 
 
-@router.get("/pictures/approved.zip")
+@router.get("/pictures/approved.zip", dependencies=[tried("export")])
 def of_pictures(request: Request, app: App, me: Me, ids: Ids) -> Response:
     return at_once(request, app, me, image_ids=ids)
 
@@ -138,7 +138,7 @@ def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[
 
 def disposition(export: Export) -> str:
     """To be saved under the export's name; in plain letters for programs that read no others, such as curl."""
-    plain = unicodedata.normalize("NFKD", export.name).encode("ascii", "ignore").decode()
+    plain = normalized("NFKD", export.name).encode("ascii", "ignore").decode()
     plain = "-".join(filter(None, plain.split("-")))
     name = f"export-{export.id}" if plain in ("", "approved") else plain  # nothing is left of 秋-approved
     return f"attachment; filename*=UTF-8''{quote(export.name)}.zip; filename=\"{name}.zip\""

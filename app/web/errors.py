@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from app.errors import UserError
+from app.errors import Later, UserError
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import SignInNeeded
 from app.web.headers import HEADERS
@@ -71,7 +71,10 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     def user_error(request: Request, error: UserError) -> Response:
-        return error_page(request, error.status, str(error))
+        response = error_page(request, error.status, str(error))
+        if isinstance(error, Later):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:

@@ -16,7 +16,7 @@ from app.gallery.search import PictureFilter
 from app.models import Export, ExportState, Role, Share, User
 from app.text import plural, whole_number
 from app.web import once
-from app.web.deps import App, Form, Me, Parts, Read, text
+from app.web.deps import App, Form, Me, Parts, Read, text, tried
 from app.web.gallery import Picked, numbers
 from app.web.templating import page, see_other
 
@@ -64,7 +64,7 @@ def of_pictures(request: Request, app: App, me: Me, session: Read) -> Response:
     return form_page(request, app, me, session, wanted, image_ids)
 
 
-@router.post("/exports")
+@router.post("/exports", dependencies=[tried("export")])
 def create(request: Request, app: App, me: Me, form: Picked) -> Response:
     with app.database.read() as session:
         wanted, image_ids = asked_selection(session, me, form)
@@ -197,7 +197,7 @@ def show(
     return response
 
 
-@router.post("/exports/{export_id}/again")
+@router.post("/exports/{export_id}/again", dependencies=[tried("export")])
 def again(app: App, me: Me, export_id: int) -> Response:
     with app.database.write() as session:
         service.prepare_again(session, me, export_id, app.exporter.store)
@@ -205,7 +205,7 @@ def again(app: App, me: Me, export_id: int) -> Response:
     return see_other(f"/exports/{export_id}?download=1")
 
 
-@router.post("/exports/{export_id}/anew")
+@router.post("/exports/{export_id}/anew", dependencies=[tried("export")])
 def anew(app: App, me: Me, export_id: int) -> Response:
     """The same without what was taken back since."""
     with app.database.write() as session:
@@ -221,7 +221,7 @@ def delete(app: App, me: Me, export_id: int) -> Response:
     return see_other("/exports", f"The export {export.name} was deleted, and its links ended.")
 
 
-@router.post("/exports/{export_id}/shares")
+@router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
 def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Response:
     """Make a link, and show it on the export's page this once: only its hash is kept."""
     values = {name: text(form, name) for name in ("days", "password", "note")}

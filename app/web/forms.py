@@ -6,15 +6,15 @@ Python, some of which are no text encodings at all, and give texts that cannot b
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import parse_qsl
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import UserError
+from app.web.fields import bounded, decoded
 
 FIELD_BYTES = 4 * 2**20  # of one field of a form, and of all of a form without files; as many as `BODY_BYTES`
 UTF8 = (b"", b"utf-8", b"utf8")
@@ -35,7 +35,7 @@ class OtherKind(UserError):
 async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> AsyncIterator[FormData]:
     """The form of a request, with at most so many files and fields; its files are closed at the end.
 
-    An empty body is an empty form. Raises UserError and OtherKind.
+    An empty body is an empty form. Raises UserError, OtherKind and FieldTooLong.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if options.get(b"charset", b"").lower() not in UTF8:
@@ -52,7 +52,7 @@ async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> A
     except UnicodeError as error:
         raise UserError(NOT_UTF8) from error
     try:
-        yield form
+        yield FormData(list(bounded(form.multi_items())))
     finally:
         await form.close()
 
@@ -90,11 +90,9 @@ async def _multipart(request: Request, files: int, fields: int) -> FormData:
 
 
 def _urlencoded(body: bytes, fields: int) -> FormData:
-    text = body.decode()
-    if text.count("&") >= fields:
+    if body.count(b"&") >= fields:
         raise UserError(TOO_MANY)
-    pairs: list[tuple[str, str | UploadFile]] = [*parse_qsl(text, keep_blank_values=True, errors="strict")]
-    return FormData(pairs)
+    return FormData(list(decoded(body)))
 
 
 async def _whole(request: Request) -> bytes:

@@ -7,7 +7,7 @@ from app.errors import Invalid
 from app.files import Kind
 from app.pictures import Limits
 from app.sets import regions
-from app.web.deps import App, Form, Me, upload
+from app.web.deps import App, Form, Me, tried, upload
 from app.web.pictures import Sha256, png
 
 router = APIRouter()
@@ -16,7 +16,7 @@ router = APIRouter()
 UPLOAD_PATHS = ("/regions",)
 
 
-@router.post("/regions/masks")
+@router.post("/regions/masks", dependencies=[tried("upload")])
 def keep(app: App, me: Me, form: Form) -> Response:
     """Keep a painted mask; its name, for the form's field of the regions."""
     given = upload(form, "mask")

@@ -10,7 +10,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.draft import Reason, RightsDraft
-from app.web.deps import App, Form, Me, Read, text, upload, whole
+from app.web.deps import App, Form, Me, Read, text, tried, upload, whole
 from app.web.filters import filesize
 from app.web.headers import PICTURE_POLICY
 from app.web.templating import page, see_other
@@ -69,7 +69,7 @@ def restore(request: Request, app: App, me: Me, form: Form, reference_id: int) -
     return turn(request, app, me, form, reference_id, "restore")
 
 
-@router.post("/references/{reference_id}/rights/files")
+@router.post("/references/{reference_id}/rights/files", dependencies=[tried("upload")])
 def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
     sent = upload(form, "file")
     try:

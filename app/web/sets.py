@@ -19,7 +19,7 @@ from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, parts_of, text
+from app.web.deps import App, Form, Me, Read, parts_of, text, tried
 from app.web.live import view
 from app.web.structures import named_facts
 from app.web.subjects import offered
@@ -99,7 +99,7 @@ def new(
     return form_page(request, session, me, form, {})
 
 
-@router.post("/sets")
+@router.post("/sets", dependencies=[tried("set")])
 def create(request: Request, app: App, me: Me, form: Form) -> Response:
     model = app.engine.model
     values = {name: text(form, name) for name in empty_form(model)}
@@ -140,7 +140,7 @@ def cancel(app: App, me: Me, set_id: int) -> Response:
     return see_other(f"/sets/{set_id}")
 
 
-@router.post("/sets/{set_id}/retry")
+@router.post("/sets/{set_id}/retry", dependencies=[tried("set")])
 def retry(app: App, me: Me, set_id: int) -> Response:
     try:
         with app.database.write() as session:
@@ -153,7 +153,7 @@ def retry(app: App, me: Me, set_id: int) -> Response:
     return see_other(f"/sets/{set_id}")
 
 
-@router.post("/images/{image_id}/retry")
+@router.post("/images/{image_id}/retry", dependencies=[tried("set")])
 def retry_image(app: App, me: Me, image_id: int) -> Response:
     with app.database.write() as session:
         image = service.retry_image(session, me, image_id)

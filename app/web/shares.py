@@ -5,17 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.errors import Conflict, Forbidden, UserError
+from app.errors import Conflict, Forbidden, Later, UserError
 from app.exports import queries, service, shares
 from app.models import ExportState, Share
-from app.web.deps import App, Form, Parts, address_of, origin_of, text
+from app.web.deps import App, Form, Parts, address_of, count_try, origin_of, text
 from app.web.downloads import stream
 from app.web.templating import page, see_other
 
 router = APIRouter()
 
 COOKIE = "share"
-TOO_MANY_TRIES = "There were too many tries at this password; wait a minute, then try again."
 
 
 @router.api_route("/shared/{token}", methods=["GET", "HEAD"])
@@ -28,13 +27,15 @@ def show(request: Request, app: App, token: str) -> Response:
 def unlock(request: Request, app: App, form: Form, token: str) -> Response:
     with app.database.read() as session:
         share = queries.share(session, token)
-    # By both, as at the sign-in: a guesser elsewhere cannot lock the guest out.
-    if not app.share_tries.allow(f"{share.id} {address_of(request)}"):
-        return refused(request, app, share, token, TOO_MANY_TRIES, "too many tries")
     try:
+        count_try(request, "share", share.id)
         shares.unlock(share, text(form, "password"))
+    except Later as error:
+        response = refused(request, app, share, token, error, "too many tries")
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
     except Forbidden as error:
-        return refused(request, app, share, token, str(error), "wrong password")
+        return refused(request, app, share, token, error, "wrong password")
     with app.database.write() as session:
         shares.opened(session, share.id, **origin_of(request))
     response = see_other(f"/shared/{token}")
@@ -75,22 +76,24 @@ def download(request: Request, app: App, token: str) -> Response:
         return see_other(f"/shared/{token}")
 
 
-def refused(request: Request, app: Parts, share: Share, token: str, sentence: str, reason: str) -> Response:
+def refused(request: Request, app: Parts, share: Share, token: str, error: UserError, reason: str) -> Response:
     """Too many tries are written down once a minute, not each."""
-    if reason == "wrong password" or app.refusals.allow(f"share {share.id} {address_of(request)}"):
+    if reason == "wrong password" or app.tries.first(f"share {share.id} {address_of(request)}"):
         with app.database.write() as session:
             shares.refused(session, share.id, reason, **origin_of(request))
-    return guest_page(request, app, share, token, sentence)
+    return guest_page(request, app, share, token, str(error), error.status if isinstance(error, Later) else 422)
 
 
-def guest_page(request: Request, app: Parts, share: Share, token: str, problem: str = "") -> Response:
+def guest_page(
+    request: Request, app: Parts, share: Share, token: str, problem: str = "", status: int = 200
+) -> Response:
     open_ = is_unlocked(request, share, token)
     context: dict[str, Any] = {"share": share, "token": token, "unlocked": open_, "problem": problem, "ready": False}
     if open_:
         with app.database.read() as session:
             ready = share.export.state == ExportState.READY
             context["ready"] = ready and service.is_there(session, share.export, app.exporter.store)
-    return page(request, "exports/shared.html", 422 if problem else 200, **context)
+    return page(request, "exports/shared.html", status, **context)
 
 
 def is_unlocked(request: Request, share: Share, token: str) -> bool:

@@ -18,7 +18,7 @@ from app.pictures import Limits
 from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
 from app.structures import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, text, upload
+from app.web.deps import App, Form, Me, Read, text, tried, upload
 from app.web.pictures import Side, png, webp
 from app.web.templating import page
 
@@ -36,7 +36,7 @@ def library(request: Request, me: Me, session: Read, kind: MapKind | None = None
     return page(request, "structures/_library.html", maps=queries.recent(session, me, kind), kind=kind)
 
 
-@router.post("/maps")
+@router.post("/maps", dependencies=[tried("upload")])
 def create(app: App, me: Me, form: Form) -> Response:
     """Make a map from the picture that was sent, or take the one that was sent ready."""
     sent = upload(form, "picture")
@@ -60,7 +60,7 @@ def create(app: App, me: Me, form: Form) -> Response:
         return JSONResponse(facts(made) | {"remark": remark}, 201)
 
 
-@router.post("/maps/{map_id}/crop")
+@router.post("/maps/{map_id}/crop", dependencies=[tried("upload")])
 def crop(app: App, me: Me, form: Form, map_id: int) -> Response:
     with app.database.write() as session:
         given = queries.get(session, me, map_id)

@@ -16,7 +16,7 @@ from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, upload
+from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, tried, upload
 from app.web.filters import filesize
 from app.web.templating import page, see_other
 
@@ -55,7 +55,7 @@ def new(request: Request, me: Me, session: Read, reference: int | None = None) -
     return form_page(request, session, NEW_STYLE, picture, None, {})
 
 
-@router.post("/styles/preview")
+@router.post("/styles/preview", dependencies=[tried("upload")])
 def preview(request: Request, app: App, me: Me, form: Form) -> Response:
     """Keep the picture, then show the form with it, to choose the part that counts."""
     code = text(form, "style")

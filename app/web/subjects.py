@@ -20,7 +20,7 @@ from app.models import State, Subject, User
 from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
-from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, upload
+from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, tried, upload
 from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import HEADERS, Sha256, Side, webp
@@ -58,7 +58,7 @@ def new(request: Request, app: App, me: Me) -> Response:
     return form_page(request, empty_form(app), [], {})
 
 
-@router.post("/subjects/pictures")
+@router.post("/subjects/pictures", dependencies=[tried("upload")])
 def keep(app: App, me: Me, form: Form) -> Response:
     """Keep one picture before the rest of the form is sent; its name, for the form."""
     sent = upload(form, "picture")
@@ -76,7 +76,7 @@ def kept_thumbnail(app: App, me: Me, sha256: Sha256, side: Side) -> Response:
     return webp(app.files.thumbnail(sha256, int(side)))
 
 
-@router.post("/subjects")
+@router.post("/subjects", dependencies=[tried("set")])
 def create(request: Request, app: App, me: Me, form: PicturesForm) -> Response:
     values = typed(form)
     pictures = [name for name in form.getlist("kept") if isinstance(name, str) and app.files.has(Kind.SUBJECTS, name)]
@@ -91,7 +91,7 @@ def create(request: Request, app: App, me: Me, form: PicturesForm) -> Response:
     return see_other(f"/subjects/{subject.id}")
 
 
-@router.post(LORA_PATH)
+@router.post(LORA_PATH, dependencies=[tried("upload")])
 def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response:
     values = typed(form)
     try:
@@ -128,7 +128,7 @@ def cancel(app: App, me: Me, subject_id: int) -> Response:
     return see_other(f"/subjects/{subject_id}")
 
 
-@router.post("/subjects/{subject_id}/retry")
+@router.post("/subjects/{subject_id}/retry", dependencies=[tried("set")])
 def retry(app: App, me: Me, subject_id: int) -> Response:
     try:
         with app.database.write() as session:

@@ -20,7 +20,7 @@ from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainDraft
 from app.web.accounts import inner_path
 from app.web.compare import compare_address
-from app.web.deps import App, Form, Me, Read, text
+from app.web.deps import App, Form, Me, Read, text, tried
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -77,7 +77,7 @@ def again_form(request: Request, me: Me, session: Read, image_id: int) -> Respon
     return form_page(request, session, me, image_id, request.query_params.get("from", ""))
 
 
-@router.post("/images/{image_id}/again")
+@router.post("/images/{image_id}/again", dependencies=[tried("set")])
 def again(request: Request, app: App, me: Me, form: Form, image_id: int) -> Response:
     """Queue new versions, and go back to where the form was."""
     values = {name: text(form, name) for name in ("prompt", "seed", "own_seed", "strength", "count")}

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -12,6 +12,7 @@ import httpx2
 from fastapi import FastAPI
 
 from app.accounts import service as accounts
+from app.errors import Later
 from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
@@ -73,6 +74,13 @@ def make_person(server: Server, role: Role, name: str = "") -> User:
     """An account, without the slow road over an invitation's link."""
     with making(server) as make:
         return make.user(role, name)
+
+
+def spend(server: Server, act: str, account: object = "", address: str = "127.0.0.1") -> None:
+    """Try an act until no more tries are left from there."""
+    with suppress(Later):
+        for _ in range(10_000):
+            server.parts.tries.count(act, address, account)
 
 
 def signed_in_browser(server: Server, user: User) -> Browser:

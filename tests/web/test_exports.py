@@ -12,7 +12,7 @@ from app.exports import service, shares
 from app.models import Act, AuditEvent, Export, ExportState, Image, Role, Share, Verdict, now
 from app.web import downloads
 from app.web import exports as pages
-from tests.web.server import Browser, Server, making, share_link, shared_export
+from tests.web.server import Browser, Server, making, share_link, shared_export, spend
 
 FORM = {"set_id": "1", "format": "jpeg", "quality": "80", "sizes": ["original", "1080x1080"], "template": "{n}-{slug}"}
 
@@ -383,8 +383,7 @@ def test_a_password_is_asked_for_first(server: Server, guest: Browser, set_id: i
 def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     token, share = share_link(server, export.id, "correct horse")
-    for _ in range(server.parts.share_tries.tries):
-        server.parts.share_tries.allow(f"{share.id} 127.0.0.1")
+    spend(server, "share", share.id)
     for _ in range(2):
         assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
     with server.parts.database.read() as session:

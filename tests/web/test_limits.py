@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.datastructures import UploadFile
 
-from app.web.limits import BODY_BYTES, Begun, TryLimit
+from app.web.limits.begun import Begun
+from app.web.limits.body import BODY_BYTES
 from tests.factory import png
 from tests.web.server import Browser, Server
 
@@ -103,28 +104,9 @@ def test_memory_stays_where_it_is(designer: Browser) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_tries_are_counted_by_key_and_forgiven_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("app.web.limits.monotonic", lambda: now)
-    limit = TryLimit(tries=3, seconds=60, keys=2)
-    assert [limit.allow("a") for _ in range(4)] == [True, True, True, False]
-    assert limit.allow("b")
-    now += 61
-    assert limit.allow("a")
-    assert limit.allow("c")
-    assert limit.allow("d")
-    assert len(limit._times) == 3, "what is long past is forgotten"
-
-
-def test_a_long_key_takes_no_more_memory_than_a_short_one() -> None:
-    limit = TryLimit()
-    limit.allow("x" * 2**20)
-    assert all(len(key) <= 32 for key in limit._times)
-
-
 def test_a_download_begins_once_until_it_was_left_alone_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("app.web.limits.monotonic", lambda: now)
+    monkeypatch.setattr("app.web.limits.begun.monotonic", lambda: now)
     begun = Begun(probe=100, seconds=3600, keys=2)
     assert [begun.begins("a", size, 5000) for size in (1, 98, 1, 5000)] == [False, False, True, False]
     assert begun.begins("b", 60, 60), "a file that is no larger than a probe"

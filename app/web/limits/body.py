@@ -1,11 +1,7 @@
-"""How much may come in: bytes of a request's body, and tries at a password. And what is counted once that goes out."""
+"""How many bytes a request's body may have."""
 
 import asyncio
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import sha256
-from threading import Lock
-from time import monotonic
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -79,65 +75,3 @@ async def _discard(receive: Receive) -> None:
                     return
     except TimeoutError:
         return
-
-
-class Begun:
-    """Which downloads have begun, in memory: so that one is told once, in however many parts it is fetched.
-
-    It has begun once more than a probe's few bytes were asked for, from wherever in the file, and in however many
-    pieces. It is over when nothing was asked for within `seconds`.
-    """
-
-    def __init__(self, probe: int = 1024, seconds: float = 3600.0, keys: int = 10_000) -> None:
-        self.probe = probe  # bytes
-        self.seconds = seconds
-        self.keys = keys
-        self._seen: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # when and how many bytes; the latest last
-        self._lock = Lock()
-
-    def begins(self, key: str, asked: int, whole: int) -> bool:
-        """Count `asked` bytes of a file of `whole` bytes. True for those with which a download begins."""
-        now, name, enough = monotonic(), _hash(key), min(self.probe, whole)
-        with self._lock:
-            at, before = self._seen.pop(name, (now, 0))
-            if now - at > self.seconds:
-                before = 0
-            self._seen[name] = now, before + asked
-            while len(self._seen) > self.keys:
-                self._seen.popitem(last=False)
-        return before < enough <= before + asked
-
-
-class TryLimit:
-    """At most `tries` a minute for one key, in memory: a restart forgives, which is no help to a guesser."""
-
-    def __init__(self, tries: int = 10, seconds: float = 60.0, keys: int = 10_000) -> None:
-        self.tries = tries
-        self.seconds = seconds
-        self.keys = keys
-        self._times: dict[bytes, deque[float]] = {}  # by a hash: keys are typed by strangers, and of any length
-        self._lock = Lock()  # routes run in several threads
-
-    def allow(self, key: str) -> bool:
-        """Count one try. False when there were too many within the time."""
-        now = monotonic()
-        with self._lock:
-            times = self._times.setdefault(_hash(key), deque())
-            while times and now - times[0] > self.seconds:
-                times.popleft()
-            if len(times) >= self.tries:
-                return False
-            times.append(now)
-            if len(self._times) > self.keys:
-                self._forget(now)
-            return True
-
-    def _forget(self, now: float) -> None:
-        """Drop the keys whose tries are all long past, so that random keys do not fill the memory."""
-        stale = [key for key, times in self._times.items() if not times or now - times[-1] > self.seconds]
-        for key in stale:
-            del self._times[key]
-
-
-def _hash(key: str) -> bytes:
-    return sha256(key.encode(errors="replace")).digest()

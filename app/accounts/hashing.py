@@ -1,0 +1,54 @@
+"""Password hashes, a few at once: each takes 64 MiB of memory for a tenth of a second, by design.
+
+Eighty people who sign in at the same moment would take 5 GB. So a few are made at once, some wait in line, and who
+comes when the line is full is asked to come again. The line is shorter than the number of threads that answer
+requests, so that the pages that need no password stay as fast as ever.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+
+from pwdlib import PasswordHash
+
+from app.errors import Busy
+
+AT_ONCE = 2  # 64 MiB each
+IN_LINE = 14  # threads that may wait for it, of the 40 that answer requests
+PATIENCE = 10.0  # s
+RETRY_AFTER = 3  # s
+SENTENCE = "The server is checking many passwords at this moment; wait a few seconds, then try again."
+
+
+class BoundedHash:
+    """What pwdlib's `PasswordHash` does, a few at once. Both raise Busy."""
+
+    def __init__(self, hashes: PasswordHash, at_once: int = AT_ONCE, in_line: int = IN_LINE) -> None:
+        self._hashes = hashes
+        self._working = BoundedSemaphore(at_once)
+        self._present = BoundedSemaphore(at_once + in_line)
+
+    def hash(self, password: str) -> str:
+        with self._turn():
+            return self._hashes.hash(password)
+
+    def verify(self, password: str, password_hash: str) -> bool:
+        with self._turn():
+            return self._hashes.verify(password, password_hash)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._present.acquire(blocking=False):
+            raise Busy(SENTENCE, RETRY_AFTER)
+        try:
+            if not self._working.acquire(timeout=PATIENCE):
+                raise Busy(SENTENCE, RETRY_AFTER)
+            try:
+                yield
+            finally:
+                self._working.release()
+        finally:
+            self._present.release()
+
+
+passwords = BoundedHash(PasswordHash.recommended())  # argon2id

@@ -1,0 +1,1 @@
+"""What bounds requests: their heads, their bodies, how often something is tried, how much at once."""

@@ -1,0 +1,33 @@
+"""Downloads that were begun, each of which is counted once."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from threading import Lock
+from time import monotonic
+
+
+class Begun:
+    """Which downloads have begun, in memory: so that one is told once, in however many parts it is fetched.
+
+    It has begun once more than a probe's few bytes were asked for, from wherever in the file, and in however many
+    pieces. It is over when nothing was asked for within `seconds`.
+    """
+
+    def __init__(self, probe: int = 1024, seconds: float = 3600.0, keys: int = 10_000) -> None:
+        self.probe = probe  # bytes
+        self.seconds = seconds
+        self.keys = keys
+        self._seen: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # when and how many bytes; the latest last
+        self._lock = Lock()
+
+    def begins(self, key: str, asked: int, whole: int) -> bool:
+        """Count `asked` bytes of a file of `whole` bytes. True for those with which a download begins."""
+        now, name, enough = monotonic(), sha256(key.encode(errors="replace")).digest(), min(self.probe, whole)
+        with self._lock:
+            at, before = self._seen.pop(name, (now, 0))
+            if now - at > self.seconds:
+                before = 0
+            self._seen[name] = now, before + asked
+            while len(self._seen) > self.keys:
+                self._seen.popitem(last=False)
+        return before < enough <= before + asked

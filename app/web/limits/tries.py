@@ -1,0 +1,174 @@
+"""How often something may be tried, by address, by account and in all.
+
+Two kinds of hurt are held off: guessing (passwords, invitations) and flooding (uploads, sets, exports). The windows
+move: at no moment were there more tries within the last minute than the table says.
+
+Nobody can lock somebody else out. A browser in which an account was signed in before brings a proof of it, a cookie
+that only that account's password hash could have made (OWASP's device cookies:
+https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies), and is then counted by itself
+alone: neither the tries of strangers at that account nor those of its neighbours behind one address count against it.
+
+All is kept in memory: a restart forgives, which is no help to a guesser. What is kept is bounded by what may be tried
+in all, because a try that is refused is not kept.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from math import ceil
+from threading import Lock
+from time import time
+
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from app.errors import Later
+from app.text import plural
+
+MINUTE, HOUR = 60, 3600
+KEYS = 20_000  # kept before those are looked for that have ended
+IPV6_PREFIX = 64  # what one household or company has; a person there may use any of it
+
+
+class By(StrEnum):
+    """By what tries are counted."""
+
+    ADDRESS = "address"  # of IPv6, its /64
+    ACCOUNT = "account"  # or link, or person
+    BOTH = "account and address"
+    ALL = "everybody together"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `amount` tries within `seconds`."""
+
+    by: By
+    amount: int
+    seconds: int = MINUTE
+
+    @property
+    def item(self) -> RateLimitItem:
+        return RateLimitItemPerSecond(self.amount, self.seconds)
+
+    @property
+    def window(self) -> str:
+        if self.seconds % HOUR == 0:
+            return "hour" if self.seconds == HOUR else f"{self.seconds // HOUR} hours"
+        return "minute" if self.seconds == MINUTE else f"{self.seconds // MINUTE} minutes"
+
+
+@dataclass(frozen=True)
+class Act:
+    """Something that is tried: what a refusal calls it, and its limits, those that strangers fill first."""
+
+    tried: str
+    limits: tuple[Limit, ...]
+
+
+# docs/limits.md shows this table, held by a test.
+ACTS: dict[str, Act] = {
+    "sign-in": Act(
+        "to sign in",
+        (
+            Limit(By.BOTH, 10),
+            Limit(By.ADDRESS, 30),
+            Limit(By.ADDRESS, 300, HOUR),
+            Limit(By.ACCOUNT, 50, 10 * MINUTE),
+            Limit(By.ALL, 300),
+        ),
+    ),
+    "password": Act("this password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))),
+    "share": Act(
+        "this password",
+        (Limit(By.BOTH, 10), Limit(By.ADDRESS, 30), Limit(By.ACCOUNT, 200, HOUR), Limit(By.ALL, 300)),
+    ),
+    "link": Act("links", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "sign-up": Act("to make an account", (Limit(By.ADDRESS, 20), Limit(By.ALL, 120))),
+    "invite": Act("to invite", (Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 300, HOUR))),
+    "upload": Act("to upload", (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
+    "set": Act("to make pictures", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+    "export": Act("to export", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+}
+KNOWN = Limit(By.ACCOUNT, 20)  # for a browser in which that account was signed in before
+ONCE = Limit(By.ACCOUNT, 1)
+
+
+class Tries:
+    """Counts of what was tried."""
+
+    def __init__(self) -> None:
+        self._storage = MemoryStorage()
+        self._windows = MovingWindowRateLimiter(self._storage)
+        self._lock = Lock()  # routes run in several threads; between the look and the count there must be nobody else
+
+    def count(self, act: str, address: str, account: object = "", known: str = "") -> None:
+        """Count one try of an act of `ACTS`. Raises Later, and then counts nothing.
+
+        `account` is whose it is: an e-mail, or a person's, share's or link's id. `known` is what proves that the
+        browser is that account's own.
+        """
+        found = ACTS[act]
+        whence = network_of(address)
+        names = {
+            By.ADDRESS: (whence,),
+            By.ACCOUNT: (str(account),),
+            By.BOTH: (str(account), whence),
+            By.ALL: (),
+        }
+        counted = [(limit.item, _key(act, limit.by, *names[limit.by])) for limit in found.limits]
+        if known:
+            counted = [(KNOWN.item, _key(act, "known", str(account), known))]
+        with self._lock:
+            full = [pair for pair in counted if not self._windows.test(*pair)]
+            if not full:
+                self._forget()
+                for pair in counted:
+                    self._windows.hit(*pair)
+                return
+            ends = max(self._windows.get_window_stats(*pair).reset_time for pair in full)
+        seconds = max(1, ceil(ends - time()))
+        wait = plural(seconds, "second") if seconds < 100 else plural(ceil(seconds / MINUTE), "minute")
+        raise Later(f"There were too many tries {found.tried}; wait {wait}, then try again.", seconds)
+
+    def first(self, what: str) -> bool:
+        """Whether this is the first of its kind within a minute, such as a refusal that the record tells once."""
+        with self._lock:
+            self._forget()
+            return len(self._storage.events) < 2 * KEYS and self._windows.hit(ONCE.item, _key("first", what))
+
+    def _forget(self) -> None:
+        """Drop the keys whose tries are all past: the storage empties them, and keeps their names."""
+        events = self._storage.events
+        if len(events) <= KEYS:
+            return
+        for key in [key for key, entries in events.items() if not entries or entries[0].expiry <= time()]:
+            self._storage.clear(key)
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, or, of no address, the text itself."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:45]
+    if found.version == 4:
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ip_network((found, IPV6_PREFIX), strict=False))
+
+
+def _key(*names: str) -> str:
+    """Of one length: names are typed by strangers, and of any."""
+    return sha256("\0".join(names).encode(errors="replace")).hexdigest()
+
+
+def rows() -> Iterable[tuple[str, str, int, str]]:
+    """The table, for the docs: act, by what, how many, within which time."""
+    for name, act in ACTS.items():
+        for limit in act.limits:
+            yield name, limit.by, limit.amount, limit.window
