@@ -8,12 +8,13 @@ import errno
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from app.errors import NoRoom
-from app.pictures import THUMBNAILS, thumbnails
+from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
 
 UNFINISHED = ".unfinished"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -33,8 +34,10 @@ class Files:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, kind: Kind, png: bytes) -> str:
+    def put(self, kind: Kind, png: bytes, small: Mapping[int, bytes] | None = None) -> str:
         """Keep a PNG and its thumbnails; the PNG's SHA-256. When it returns, a power cut loses nothing.
+
+        Without `small`, thumbnails are made: here of pictures that the model made, in a process apart of all others.
 
         Keeping the same picture again does nothing. Raises NoRoom when the disk is full, with nothing half-written.
         """
@@ -42,7 +45,8 @@ class Files:
         path = self.path(kind, sha256)
         if not path.exists():
             # The picture comes last: where it is, its thumbnails are.
-            for side, webp in thumbnails(png).items():
+            made = small or (own_thumbnails if kind is Kind.IMAGES else thumbnails)(png)
+            for side, webp in made.items():
                 write_whole(self.thumbnail(sha256, side), webp)
             write_whole(path, png)
         return sha256

@@ -10,6 +10,7 @@ from app import days
 from app.accounts import password_quality
 from app.audit.checker import Checker
 from app.database import Database, migrate
+from app.decoding.pool import pool as decoders
 from app.engine.base import Engine
 from app.engine.bus import Bus
 from app.engine.dispatcher import Dispatcher
@@ -118,6 +119,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The server takes requests only inside of this: the model is loaded, and what a crash interrupted is queued."""
     parts: Parts = app.state.parts
     await asyncio.to_thread(recover, parts)
+    await asyncio.to_thread(decoders.warm)
     await start(parts.engine)
     tasks = [
         asyncio.create_task(parts.dispatcher.run(), name="dispatcher"),

@@ -12,6 +12,7 @@ SERVICES = ("accounts", "audit", "exports", "gallery", "reviews", "rights", "set
 MAY_IMPORT = {
     "style_aligned": set(),
     "quality": set(),
+    "decoding": {"errors", "text"},  # and by their names the modules that draw for it
     "models": set(),
     "engine": {
         "style_aligned",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
             "files",
             "text",
             "pictures",
+            "decoding",
             "forms",
             "days",
             "csv",

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -16,10 +15,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from app import pictures
+from app.decoding.pool import WORKERS, pool
 from app.errors import Invalid, UserError
 from app.pictures import Limits, clean_upload, thumbnails
 from app.settings import Settings
+from tests.decoding.held import go_on, stopped_workers, wait_for
 from tests.factory import encoded, png
 
 SIZE = (96, 64)
@@ -35,27 +35,16 @@ def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 384, 3), dtype=np.uint8))
 
 
-def test_only_so_many_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_are_decoded_at_a_time() -> None:
     """However many people send one in the same moment; each of the others waits for its turn."""
-    inside, go_on = threading.Semaphore(0), threading.Event()
-    in_srgb = pictures._in_srgb
-
-    def held(*arguments: object) -> Image.Image:
-        inside.release()
-        assert go_on.wait(60)
-        return in_srgb(*arguments)
-
-    monkeypatch.setattr(pictures, "_in_srgb", held)
-    with ThreadPoolExecutor(5) as people:
+    with stopped_workers(pool) as workers, ThreadPoolExecutor(5) as people:
         sent = [people.submit(clean_upload, png()) for _ in range(5)]
-        for _ in range(pictures.DECODERS):
-            assert inside.acquire(timeout=60)
-        assert not pictures.decoding.acquire(blocking=False)
-        assert not inside.acquire(blocking=False)
-        go_on.set()
+        wait_for(lambda: pool.waits == 5 - len(workers))
+        assert len(workers) == WORKERS
+        assert not any(one.done() for one in sent)
+        go_on(workers)
         assert {one.result().width for one in sent} == {opened(png()).width}
-    assert pictures.decoding.acquire(blocking=False)
-    pictures.decoding.release()
+    assert pool.waits == 0
 
 
 def opened(data: bytes) -> Image.Image:

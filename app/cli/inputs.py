@@ -25,12 +25,8 @@ def read_prompts(given: list[str], file: Path | None) -> list[str]:
 
 def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
     """The reference, or `what` the picture is, cleaned as an upload would be, and its SHA-256."""
-    import io
-
-    from PIL import Image
-
     from app.errors import UserError
-    from app.pictures import Limits, clean_upload
+    from app.pictures import Limits, clean_upload, decoded
 
     try:
         data = file.read_bytes()
@@ -39,7 +35,7 @@ def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
         raise Refused(f"The {what} {file} cannot be read: {reason(error)}.") from error
     except UserError as error:
         raise Refused(f"The {what} {file} cannot be used: {error}") from error
-    return Image.open(io.BytesIO(clean.png)), hashlib.sha256(data).hexdigest()
+    return decoded(clean.png, "RGB"), hashlib.sha256(data).hexdigest()
 
 
 def read_subjects(given: list[str] | None) -> list[Any]:

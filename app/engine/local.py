@@ -37,6 +37,7 @@ from app.engine.events import (
     Work,
 )
 from app.errors import Invalid
+from app.pictures import opened
 from app.settings import Settings
 from app.style_aligned import SCHEDULERS, ModelError, Reference, Region, Sharing, Structure, Studio, dreambooth
 from app.style_aligned import events as studio_events
@@ -219,10 +220,7 @@ class LocalEngine:
             raise RuntimeError("the model is not loaded yet")
         asked = {name: getattr(training, name) for name in ("phrase", "class_words", *ASKED)}
         recipe = dreambooth.Recipe(**dreambooth.suited(studio) | asked)
-        pictures = []
-        for path in training.pictures:
-            with Image.open(path) as picture:
-                pictures.append(picture.convert("RGB"))
+        pictures = [opened(path, "RGB") for path in training.pictures]
         folder = _only_the_newest(self._settings.data / "cache" / "training", f"{training.subject_id}")
         events = dreambooth.train(studio, pictures, recipe, folder)
         for event in events:
@@ -247,10 +245,7 @@ class LocalEngine:
     def _structure(self, studio: Studio, given: UnitStructure) -> Structure:
         """A unit's structure with its ControlNet and its maps."""
         name = self._controls(studio).get(given.control, given.control)
-        maps = []
-        for path in given.maps:
-            with Image.open(path) as picture:
-                maps.append(picture.convert("L"))
+        maps = [opened(path, "L") for path in given.maps]
         return Structure(studio.control(name, given.control), maps, given.weight, (given.start, given.end))
 
     def _region(self, studio: Studio, region: UnitRegion) -> Region:
@@ -265,15 +260,14 @@ class LocalEngine:
         look = (references, sharing) if references else (None, None)
         if region.mask is None:
             return Region.box(region.prompt, region.box or (0, 0, 1, 1), *look)
-        with Image.open(region.mask) as mask:
-            return Region(region.prompt, mask.convert("L"), *look)
+        return Region(region.prompt, opened(region.mask, "L"), *look)
 
     def _reference(self, studio: Studio, given: UnitReference, method: Method) -> Reference:
         """A unit's reference, cropped; the last few are kept, with their latents, for the set's next units."""
         kept = self._references.pop(given, None)
         if kept is None or kept.method != method:
-            with Image.open(given.path) as picture:
-                kept = studio.reference(_cropped(picture, given.crop), given.prompt, method=method, weight=given.weight)
+            picture = _cropped(opened(given.path, "RGB"), given.crop)
+            kept = studio.reference(picture, given.prompt, method=method, weight=given.weight)
         self._references[given] = kept  # now the newest
         if len(self._references) > MAX_REFERENCES:
             del self._references[next(iter(self._references))]

@@ -1,9 +1,7 @@
 """Regions of a set: parts of every image with a prompt and a style of their own."""
 
-import io
 from typing import Any, Literal, cast
 
-from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
@@ -89,13 +87,10 @@ def shown(session: Session, image_set: ImageSet) -> list[dict[str, Any]]:
 
 def keep_mask(files: Files, data: bytes, limits: Limits) -> str:
     """Keep a painted mask, white where the region is; the SHA-256 of its PNG. Raises Invalid."""
-    with Image.open(io.BytesIO(clean_upload(data, limits).png)) as opened:
-        mask = opened.convert("L")
-    if mask.getextrema()[1] < SEEN:  # type: ignore[operator]  # a pair of numbers: of one band
+    mask = clean_upload(data, limits, grey=True, small=True)
+    if mask.lightest < SEEN:
         raise Invalid("picture", "The mask is empty. Paint where the region is.")
-    written = io.BytesIO()
-    mask.save(written, "PNG")
-    return files.put(Kind.MAPS, written.getvalue())
+    return files.put(Kind.MAPS, mask.png, mask.small)
 
 
 def note_mask(session: Session, user: User, mask: str) -> None:

@@ -1,7 +1,6 @@
 """Structures on the command line: `edges=chair.png,weight=0.8,end=0.7`, or `depth=ready:maps/` with a map a prompt."""
 
 import hashlib
-import io
 import re
 from dataclasses import dataclass
 from math import log
@@ -12,7 +11,7 @@ from PIL import Image
 
 from app.errors import UserError
 from app.models import MapKind
-from app.pictures import Limits, clean_upload
+from app.pictures import Limits, clean_upload, decoded
 from app.sets.spec import MOST_STRUCTURES
 from app.structures import maps
 from app.structures.service import OFF
@@ -47,7 +46,7 @@ class StructureOption:
     def _map(self, file: Path, size: tuple[int, int], depth_model: str, limits: Limits) -> Image.Image:
         try:
             clean = clean_upload(file.read_bytes(), limits, keep_clear=True)
-            picture = Image.open(io.BytesIO(clean.png))
+            picture = decoded(clean.png, "RGBA" if clean.clear else "RGB")
             off = abs(log(picture.width / picture.height * size[1] / size[0]))
             if off > OFF:
                 raise UserError(

@@ -5,7 +5,7 @@ OKLab channel, so that a red apple on a green cloth of the same lightness has an
 that needs nothing but NumPy, and a large photo takes milliseconds.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import Invalid
-from app.models import MapKind
 from app.quality.look import SIDE, oklab
 from app.structures import depth
+
+if TYPE_CHECKING:
+    from app.models import MapKind  # a process that decodes has no tables
 
 Map = NDArray[np.uint8]  # (H, W), 0 black to 255 white
 
@@ -29,18 +31,18 @@ COLOUR = 0.04  # chroma in OKLab that grey does not get even from JPEG
 COLOURED = 0.02  # share of a map that may have such
 
 
-def draw(picture: Image.Image, kind: MapKind, size: tuple[int, int], depth_model: str) -> Image.Image:
+def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], depth_model: str) -> Image.Image:
     """The map of a picture, of the picture's shape and fine enough for images of `size` (width, height) px.
 
     `depth_model` is a folder or a hub id. Raises Invalid("picture", ...) and NoDepth.
     """
-    match kind:
-        case MapKind.EDGES:
+    match str(kind):
+        case "edges":
             lines = edges(covering(on_white(picture), size))
             return bold(lines) if max(size) < FINE else lines
-        case MapKind.SILHOUETTE:
+        case "silhouette":
             return silhouette(covering(picture, (max(size[0], FINE), max(size[1], FINE))))
-        case MapKind.DEPTH:
+        case _:
             return depth.depth_model(depth_model)(covering(on_white(picture), size))
 
 
@@ -100,14 +102,14 @@ def silhouette(picture: Image.Image) -> Image.Image:
     return Image.fromarray(_filled(_largest(inside)))
 
 
-def ready(picture: Image.Image, kind: MapKind) -> tuple[Image.Image, str]:
+def ready(picture: Image.Image, kind: "MapKind | str") -> tuple[Image.Image, str]:
     """A map that was brought ready, in grey, and a sentence where it does not look like one (else "")."""
     picture = _on_ground(picture)
     grey = picture.convert("L")
     colours = oklab(picture.resize((SIDE, SIDE)))[..., 1:]
     if float((np.hypot(colours[..., 0], colours[..., 1]) > COLOUR).mean()) > COLOURED:
         return grey, "This has colours, as photos have and maps have not; perhaps a map should be made from it."
-    if kind is MapKind.EDGES and float(np.asarray(grey).mean()) > 128:
+    if kind == "edges" and float(np.asarray(grey).mean()) > 128:
         return Image.eval(grey, lambda light: 255 - light), "Its lines were dark on light, so it was inverted."
     return grey, ""
 

@@ -1,6 +1,5 @@
 """Structure maps: making them from pictures, and giving them to sets."""
 
-import hashlib
 import io
 from collections.abc import Sequence
 from math import log
@@ -15,9 +14,9 @@ from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.files import Files, Kind
 from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
-from app.pictures import Limits, clean_upload
+from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
 from app.sets.spec import SetSpec, StructureChoice
-from app.structures import maps, queries
+from app.structures import depth, queries
 from app.text import clean_line, plural
 
 OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
@@ -43,22 +42,19 @@ def upload(
     Raises Invalid("picture", ...), NoDepth and NoRoom.
     """
     need_active(user)
-    clean = clean_upload(data, limits, keep_clear=True)
-    picture = Picture.open(io.BytesIO(clean.png))
-    if ready:
-        drawn, remark = maps.ready(picture, kind)
-    else:
-        drawn, remark = maps.draw(picture, kind, size, depth_model), ""
-    return _keep(session, user, files, drawn, kind, name, None if ready else clean.png), remark
+    drawn = drawn_map(data, kind, size, ready=ready, limits=limits)
+    if not isinstance(drawn, Map):
+        picture, source = drawn
+        drawn = _deep(depth.depth_model(depth_model)(picture), source)
+    return _keep(session, user, files, drawn, kind, name), drawn.remark
 
 
 def crop(session: Session, user: User, files: Files, given: StructureMap, size: tuple[int, int]) -> StructureMap:
     """The largest part about a map's centre that has the shape of pictures of `size` px, as a map of its own."""
     if fits(given, size):
         return given
-    with Picture.open(files.path(Kind.MAPS, given.sha256)) as whole:
-        part = maps.cropped(whole, size)
-    return _keep(session, user, files, part, given.kind, given.original_name, None, cropped_from=given.id)
+    part = cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size)
+    return _keep(session, user, files, part, given.kind, given.original_name, cropped_from=given.id)
 
 
 def problem(session: Session, spec: SetSpec, model: ModelFacts) -> str | None:
@@ -145,19 +141,24 @@ def _listed(kinds: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
+def _deep(drawn: Picture.Image, source: str) -> Map:
+    """A depth map, which the depth model in this process has drawn."""
+    png = io.BytesIO()
+    drawn.convert("L").save(png, "PNG", optimize=True)
+    data = png.getvalue()
+    return Map(data, drawn.width, drawn.height, own_thumbnails(data), source)
+
+
 def _keep(
     session: Session,
     user: User,
     files: Files,
-    drawn: Picture.Image,
+    drawn: Map,
     kind: MapKind,
     name: str,
-    source: bytes | None,
     **details: int,
 ) -> StructureMap:
-    png = io.BytesIO()
-    drawn.convert("L").save(png, "PNG", optimize=True)
-    sha256 = files.put(Kind.MAPS, png.getvalue())
+    sha256 = files.put(Kind.MAPS, drawn.png, drawn.small)
     name = clean_line(name)[:255] or "map"
     wanted = StructureMap.sha256 == sha256, StructureMap.kind == kind, StructureMap.original_name == name
     if known := session.scalar(select(StructureMap).where(*wanted)):
@@ -165,7 +166,7 @@ def _keep(
     made = StructureMap(
         kind=kind,
         sha256=sha256,
-        source_sha256=hashlib.sha256(source).hexdigest() if source else None,
+        source_sha256=drawn.source or None,
         width=drawn.width,
         height=drawn.height,
         original_name=name,

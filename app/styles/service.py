@@ -80,8 +80,8 @@ def upload_reference(
     Raises Invalid("picture", ...) and NoRoom.
     """
     need_active(user)
-    picture = clean_upload(data, limits)
-    sha256 = files.put(Kind.REFERENCES, picture.png)
+    picture = clean_upload(data, limits, small=True)
+    sha256 = files.put(Kind.REFERENCES, picture.png, picture.small)
     if known := session.scalar(select(Reference).where(Reference.sha256 == sha256)):
         known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
         record(session, user, Act.REFERENCE_UPLOAD, known, name=clean_line(name)[:255], again=True)

@@ -6,7 +6,6 @@ Prompts name a subject by its handle, `@mug`; the model reads its phrase, "sks m
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import Image
 from pydantic import Field
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -20,7 +19,7 @@ from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
 from app.forms import Form, Line
 from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, now
-from app.pictures import Limits, clean_upload
+from app.pictures import Limits, clean_upload, png_size
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
 from app.text import plural
@@ -52,7 +51,7 @@ def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limit
     """Clean an uploaded picture of a product and keep it; its SHA-256. Raises Invalid("pictures", ...) and NoRoom."""
     need_active(user)
     try:
-        picture = clean_upload(data, limits)
+        picture = clean_upload(data, limits, small=True)
     except Invalid as error:
         raise Invalid("pictures", str(error)) from error
     least = int(min(model.default_size) * SMALLEST_SIDE)
@@ -62,7 +61,7 @@ def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limit
             f"A picture is {picture.width} × {picture.height} px; to be learnt from, each side needs {least} px."
             " Choose a larger one.",
         )
-    return files.put(Kind.SUBJECTS, picture.png)
+    return files.put(Kind.SUBJECTS, picture.png, picture.small)
 
 
 def create_from_pictures(session: Session, user: User, files: Files, draft: Draft, model: ModelFacts) -> Subject:
@@ -88,8 +87,7 @@ def create_from_pictures(session: Session, user: User, files: Files, draft: Draf
         steps=draft.steps,
     )
     for position, sha256 in enumerate(draft.pictures, start=1):
-        with Image.open(files.path(Kind.SUBJECTS, sha256)) as picture:
-            width, height = picture.size
+        width, height = png_size(files.path(Kind.SUBJECTS, sha256))
         subject.pictures.append(SubjectPicture(position=position, sha256=sha256, width=width, height=height))
     session.add(subject)
     record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(draft.pictures))

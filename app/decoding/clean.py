@@ -1,0 +1,376 @@
+"""Uploads made clean, in the child of one job: an upright 8-bit sRGB PNG without metadata, whatever came in.
+
+Memory is what hostile files ask for first, so it is spent in one place only, the decoded picture, and as little there
+as the libraries let us: JPEGs are made smaller while they are decoded (draft mode), large WebPs are decoded by OpenCV,
+which needs a third of what Pillow does, and everything after that works on strips of a large picture, or on a copy of
+at most KEPT_SIDE px.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageFile, IptcImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+from app.decoding import webp
+from app.decoding.limits import KEPT_SIDE, MAX_ASPECT, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
+from app.text import clean_line, shorten
+
+ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG that can be decoded at half its size to no less than this, is
+SCANS = 100  # a progressive JPEG has about ten; thousands are an attack on the decoder's time
+SCAN_PIXELS = 20 * 64_000_000  # scans times pixels: two seconds and a half of decoding
+STRIP = 256  # rows of a large picture that are made smaller at a time
+PROFILE_BYTES = 8 * 2**20  # of an ICC profile; those of printers have three or four
+EXIF_BYTES = 2**16  # a JPEG can hold no more
+XMP_BYTES = 2**20
+ENCODED = {"compress_level": 3}  # a fifth larger than the tightest, in a quarter of the time
+
+# Pillow warns by a number of its own; ours come from the settings and are checked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+cv2.setNumThreads(0)
+
+
+def cleaned(
+    data: bytes,
+    kind: str,
+    pixels: int,
+    memory: int,
+    keep_clear: bool = False,
+    grey: bool = False,
+    sides: Sequence[int] = (),
+) -> tuple[Mapping[str, Any], list[bytes]]:
+    """The clean PNG of an upload of `kind`, then its thumbnails of `sides`; with `grey`, in shades of grey.
+
+    Raises Invalid for what can be said to people, anything else for damage.
+    """
+    picture, rights = _decoded(data, kind, pixels, memory, keep_clear)
+    if grey:
+        picture = picture.convert("L")
+    picture.info.clear()  # or the old profile would be written beside the new colours
+    facts = {"width": picture.width, "height": picture.height, "rights": rights, "lightest": _lightest(picture, grey)}
+    options = {} if grey else ENCODED
+    return facts, [png(picture, **options), *small(picture.convert("RGB"), sides)]
+
+
+def png(picture: Image.Image, **options: Any) -> bytes:
+    written = io.BytesIO()
+    picture.save(written, "PNG", **options)
+    return written.getvalue()
+
+
+def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
+    """WebP copies of an RGB picture, by the longest side they may have; a smaller picture is not enlarged."""
+    made = {}
+    picture = picture.copy()
+    for side in sorted(sides, reverse=True):
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        copy = io.BytesIO()
+        picture.save(copy, "WEBP", quality=85, method=4)
+        made[side] = copy.getvalue()
+    return [made[side] for side in sides]
+
+
+def _lightest(picture: Image.Image, grey: bool) -> int:
+    most = picture.getextrema()[1] if grey else 255
+    return int(most)  # type: ignore[arg-type]  # a number, of one band
+
+
+# Decoding
+
+
+def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool) -> tuple[Image.Image, dict[str, str]]:
+    """Upright, in sRGB, at most KEPT_SIDE px; and whose it says that it is."""
+    if kind == "WEBP":
+        said = webp.header(data)
+        check_size(said.width, said.height, pixels)
+        if max(said.width, said.height) > KEPT_SIDE and not said.animated:
+            return _large_webp(data, said, keep_clear)
+        _check_memory(said.width, said.height, 18, memory)
+    with Image.open(io.BytesIO(data), formats=[kind]) as opened:
+        width, height = opened.size
+        check_size(width, height, pixels)
+        if isinstance(opened, JpegImagePlugin.JpegImageFile):
+            _check_scans(data, width * height)
+            _draft(opened)
+        opened.load()
+        rights = _rights(opened)  # now: a PNG may say them after its pixels
+        turn = _turn(_exif(opened))
+        picture = _at_most(opened, KEPT_SIDE)
+    return _in_srgb(_upright(picture, turn), keep_clear), rights
+
+
+def _large_webp(data: bytes, said: webp.Header, keep_clear: bool) -> tuple[Image.Image, dict[str, str]]:
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.shape[:2] != (said.height, said.width):
+        raise ValueError("it cannot be decoded")
+    order = [2, 1, 0, 3][: values.shape[2]]
+
+    def strip(begin: int, end: int) -> Image.Image:
+        return Image.fromarray(np.ascontiguousarray(values[begin:end, :, order]))
+
+    picture = _reduced(strip, (said.width, said.height), KEPT_SIDE)
+    picture.info["icc_profile"] = said.chunks.get(b"ICCP")
+    picture.info["xmp"] = said.chunks.get(b"XMP ")
+    exif = _exif_of(said.chunks.get(b"EXIF", b""))
+    rights = _found([_xmp_rights(picture), _exif_rights(exif)])
+    return _in_srgb(_upright(picture, _turn(exif)), keep_clear), rights
+
+
+def _draft(opened: JpegImagePlugin.JpegImageFile) -> None:
+    """Have a large JPEG decoded at a half, a quarter or an eighth of its size, where that is enough."""
+    longer = max(opened.size)
+    if longer > KEPT_SIDE:
+        scale = next((scale for scale in (8, 4, 2) if longer / scale >= ENOUGH), 1)
+        opened.draft(None, (opened.width // scale, opened.height // scale))
+
+
+def _check_scans(data: bytes, pixels: int) -> None:
+    """Each scan of a progressive JPEG walks over the whole picture, even one that changes nothing."""
+    scans = data.count(b"\xff\xda")
+    if scans > SCANS or scans * pixels > SCAN_PIXELS:
+        raise refusal("This JPEG file is made to keep a computer busy")
+
+
+def _check_memory(width: int, height: int, each: int, memory: int) -> None:
+    """Where it is known beforehand that a decoder takes `each` bytes a pixel."""
+    if width * height * each > memory:
+        raise refusal("This picture takes too much memory to read", "Save it smaller and try again.")
+
+
+def _at_most(picture: Image.Image, side: int) -> Image.Image:
+    """The picture, or a copy whose longer side has `side` px."""
+    if max(picture.size) <= side:
+        return picture
+
+    def strip(begin: int, end: int) -> Image.Image:
+        return _plain(picture.crop((0, begin, picture.width, end)))
+
+    made = _reduced(strip, picture.size, side)
+    made.info["icc_profile"] = picture.info.get("icc_profile")
+    return made
+
+
+def _reduced(strip: Any, size: tuple[int, int], side: int) -> Image.Image:
+    """A picture of `size`, whose rows `strip(begin, end)` gives, with a longer side of `side` px (Lanczos)."""
+    scale = max(size) / side
+    width, height = (max(1, round(each / scale)) for each in size)
+    tall = size[1] / height  # rows of it for one of ours
+    margin = math.ceil(3 * tall) + 1  # Lanczos looks as far
+    made = None
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        begin, end = max(0, int(top * tall) - margin), min(size[1], math.ceil(bottom * tall) + margin)
+        box = (0, top * tall - begin, size[0], min(bottom * tall, size[1]) - begin)
+        part = strip(begin, end).resize((width, bottom - top), Image.Resampling.LANCZOS, box=box)
+        made = made or Image.new(part.mode, (width, height))
+        made.paste(part, (0, top))
+    if made is None:
+        raise ValueError("a picture without rows")
+    return made
+
+
+def check_size(width: int, height: int, pixels: int) -> None:
+    size = f"The picture is {width} × {height} px"
+    if width * height > pixels:
+        most = pixels / 1e6
+        raise refusal(f"{size}; at most {most:g} million pixels can be uploaded", "Make it smaller and try again.")
+    if min(width, height) < MIN_SIDE:
+        raise refusal(f"{size}; each side needs at least {MIN_SIDE} px")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise refusal(
+            f"{size}; one side may be at most {MAX_ASPECT} times the other", "Crop it nearer to a square and try again."
+        )
+
+
+# What is made of the rest
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _turn(exif: Mapping[int, Any]) -> Image.Transpose | None:
+    return _TURNS.get(exif.get(0x0112, 1))
+
+
+def _upright(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
+    """The picture in 8-bit sRGB, on white where it was clear unless that is kept; its colours by its ICC profile where
+    that can be read.
+    """
+    profile = picture.info.get("icc_profile")
+    picture = _plain(picture)
+    clear = picture.mode == "RGBA"
+    alpha = picture.getchannel("A") if clear else None
+    colours = _by_profile(picture.convert("RGB") if clear else picture, profile).convert("RGB")
+    if not alpha:
+        return colours
+    if keep_clear:
+        colours.putalpha(alpha)
+        return colours
+    white = Image.new("RGB", colours.size, "white")
+    white.paste(colours, mask=alpha)
+    return white
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """In 8 bits, without a palette; RGBA where anything may be clear."""
+    picture = _in_8_bits(picture)
+    clear = picture.has_transparency_data
+    if picture.mode in ("P", "PA") or clear:
+        return picture.convert("RGBA" if clear else "RGB")
+    return picture
+
+
+def _in_8_bits(picture: Image.Image) -> Image.Image:
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        # Pillow would clip to 255 instead of scaling.
+        return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    return picture.convert("L") if picture.mode == "1" else picture
+
+
+def _by_profile(picture: Image.Image, icc: bytes | None) -> Image.Image:
+    if not icc or len(icc) > PROFILE_BYTES:
+        return picture
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        space = profile.profile.xcolor_space.strip()
+        if space == "GRAY" and picture.mode == "RGB":
+            picture = picture.convert("L")  # grey kept as RGB, in a palette or beside an alpha channel
+        if {"L": "GRAY"}.get(picture.mode, picture.mode) != space:
+            return picture
+        converted = ImageCms.profileToProfile(
+            picture,
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture  # a broken profile says nothing of the colours
+    return converted or picture
+
+
+# Whose it is
+
+_DC, _PS = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/photoshop/1.0/}"
+
+
+def _rights(picture: ImageFile.ImageFile) -> dict[str, str]:
+    """Creator, copyright and credit as the file states them: from XMP, else IPTC, else EXIF, else PNG text."""
+    text = picture.info
+    return _found(
+        [
+            _xmp_rights(picture),
+            _iptc_rights(picture),
+            _exif_rights(_exif(picture)),
+            {"creator": text.get("Author"), "copyright": text.get("Copyright"), "credit": text.get("Source")},
+        ]
+    )
+
+
+def _found(sources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in sources:
+        for field in ("creator", "copyright", "credit"):
+            value = source.get(field)
+            if isinstance(value, str) and (value := clean_line(value[:XMP_BYTES].replace("\0", " "))):
+                found.setdefault(field, shorten(value, RIGHTS_LENGTH))
+    return found
+
+
+def _exif_rights(exif: Mapping[int, Any]) -> dict[str, Any]:
+    return {"creator": exif.get(0x013B), "copyright": exif.get(0x8298)}
+
+
+def _exif(picture: Image.Image) -> dict[int, Any]:
+    try:
+        return {} if len(picture.info.get("exif", b"")) > EXIF_BYTES else dict(picture.getexif())
+    except Exception:  # a camera's slip in its metadata must not cost the picture
+        return {}
+
+
+def _exif_of(data: bytes) -> dict[int, Any]:
+    """The same of a file whose picture Pillow has not opened."""
+    try:
+        exif = Image.Exif()
+        exif.load(data if len(data) <= EXIF_BYTES else b"")
+        return dict(exif)
+    except Exception:  # as above
+        return {}
+
+
+def _iptc_rights(picture: ImageFile.ImageFile) -> dict[str, Any]:
+    try:
+        records: dict[Any, Any] = IptcImagePlugin.getiptcinfo(picture) or {}
+    except Exception:  # as above
+        return {}
+    fields = {"creator": (2, 80), "copyright": (2, 116), "credit": (2, 110)}
+    return {name: _iptc_text(records.get(number)) for name, number in fields.items()}
+
+
+def _iptc_text(value: bytes | list[bytes] | None) -> str:
+    values = value if isinstance(value, list) else [value] if value else []
+    texts = []
+    for raw in values:
+        try:
+            texts.append(raw.decode())
+        except UnicodeDecodeError:
+            texts.append(raw.decode("latin-1"))
+    return ", ".join(texts)
+
+
+def _xmp_rights(picture: Image.Image) -> dict[str, Any]:
+    raw = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
+    data = raw.encode(errors="replace") if isinstance(raw, str) else raw
+    if not data or len(data) > XMP_BYTES or b"<!" in data.replace(b"<!--", b""):
+        return {}  # no declarations: entities are how XML is made to explode
+    try:
+        tree = ElementTree.fromstring(data.rstrip(b"\0"))  # noqa: S314  (see above)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return {}
+    found = {"creator": _xmp_text(tree, f"{_DC}creator"), "copyright": _xmp_text(tree, f"{_DC}rights")}
+    attributes = (element.get(f"{_PS}Credit") for element in tree.iter())
+    return found | {"credit": _xmp_text(tree, f"{_PS}Credit") or next(filter(None, attributes), "")}
+
+
+def _xmp_text(tree: ElementTree.Element, tag: str) -> str:
+    """The text of the first `tag` at any depth; of a list, its items."""
+    element = next(tree.iter(tag), None)
+    if element is None:
+        return ""
+    return ", ".join(text.strip() for text in element.itertext() if text.strip())
+
+
+# Before the first job
+
+
+def warm() -> None:
+    """One picture of each kind with all that a file may carry, so that Pillow has imported what it needs."""
+    Image.init()
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013B] = 6, "Soroe"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("XML:com.adobe.xmp", "<x/>")
+    TiffImagePlugin.ImageFileDirectory_v2()
+    for kind in NAMES:
+        written = io.BytesIO()
+        more: dict[str, Any] = {"pnginfo": texts} if kind == "PNG" else {"xmp": b"<x/>"}
+        Image.new("RGB", (MIN_SIDE, MIN_SIDE)).save(written, kind, exif=exif, icc_profile=profile, **more)
+        cleaned(written.getvalue(), kind, 2**20, 2**30, sides=(16,))

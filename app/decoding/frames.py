@@ -1,0 +1,53 @@
+"""How a job and its answer are written to a socket: a length, a head in JSON, then the bytes that it names."""
+
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+HEAD = struct.Struct(">I")
+HEAD_BYTES = 64 * 1024  # a head is a few facts
+
+
+class Broken(Exception):
+    """The other side said something else, or nothing any more."""
+
+
+def send(connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    """Raises OSError."""
+    told = json.dumps({**head, "blobs": [len(blob) for blob in blobs]}).encode()
+    connection.sendall(HEAD.pack(len(told)) + told)
+    for blob in blobs:
+        connection.sendall(blob)
+
+
+def receive(connection: Any, most: int) -> tuple[dict[str, Any], list[bytes]]:
+    """A head and its blobs, of at most `most` bytes together; `connection` has `recv_into` or is a socket.
+
+    Nothing is believed but what is checked here. Raises Broken and OSError.
+    """
+    (length,) = HEAD.unpack(_exactly(connection, HEAD.size))
+    if length > HEAD_BYTES:
+        raise Broken(f"a head of {length} bytes")
+    try:
+        head = json.loads(bytes(_exactly(connection, length)))
+        sizes = head.pop("blobs")
+        sizes = [int(size) for size in sizes if isinstance(size, int) and size >= 0]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Broken("a head that is none") from error
+    if sum(sizes) > most:
+        raise Broken(f"{sum(sizes)} bytes where {most} were allowed")
+    return head, [bytes(_exactly(connection, size)) for size in sizes]
+
+
+def _exactly(connection: Any, size: int) -> bytearray:
+    data = bytearray(size)
+    view, done = memoryview(data), 0
+    while done < size:
+        got = connection.recv_into(view[done:])
+        if not got:
+            raise Broken("it ended in the middle")
+        done += got
+    view.release()
+    return data

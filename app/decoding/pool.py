@@ -1,0 +1,316 @@
+"""The server's side of decoding: few workers, few who wait, an end to every job, and no trust in answers.
+
+Threads of requests come here and wait for their turn. A job that takes too much memory, time or patience ends with its
+child alone; the next one has a fresh child within milliseconds.
+"""
+
+import atexit
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
+from typing import Any, Literal
+
+import structlog
+
+from app.decoding import frames
+from app.errors import Invalid, UserError
+
+log = structlog.get_logger()
+
+WORKERS = 2  # jobs at a time, whoever sends them
+WAITING = 8  # jobs that wait for their turn; more are turned away at once
+WAIT_SECONDS = 60.0  # for a turn
+SECONDS = 60.0  # for a job, by the clock
+CPU_SECONDS = 20  # for a job, of a processor; the largest honest picture takes four
+START_SECONDS = 60.0  # for a worker to import what it needs on a busy machine
+LOOK_SECONDS = 0.25  # how often a waiting thread looks whether its request is still there
+MEBIBYTE = 2**20
+
+ROOT = Path(__file__).parents[2]
+START = "import sys; sys.path.insert(0, sys.argv[1]); from app.decoding.worker import main; main(int(sys.argv[2]))"
+# Large blocks go back to the system at once, and nothing starts threads.
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(MEBIBYTE),
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+# Set by the web for a request: whether whoever sent it has gone.
+gone: ContextVar[Callable[[], bool]] = ContextVar("gone")
+
+
+class Busy(UserError):
+    """So many jobs wait already that one more would only wait in vain."""
+
+    status = 503
+
+
+class Gone(UserError):
+    """Whoever asked is not there any more; nobody reads this."""
+
+    status = 499
+
+
+class Failed(Exception):
+    """The job came to nothing: it took too much memory or time, its file is damaged, or its child ended (a crash)."""
+
+    def __init__(self, how: Literal["memory", "time", "damaged", "crash"]) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked of a child."""
+
+    name: str
+    data: bytes
+    asked: Mapping[str, Any]
+    memory: int  # bytes that it may take beside its data
+    most: int  # bytes of an answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    facts: Mapping[str, Any]  # whatever the child said; whoever asked checks it
+    blobs: list[bytes]
+    peak: int  # bytes of memory, as far as the child knows
+
+
+class Pool:
+    """Up to `workers` workers, started when they are wanted. From any thread."""
+
+    def __init__(self, workers: int = WORKERS, waiting: int = WAITING) -> None:
+        self.workers, self.waiting = workers, waiting
+        self._changed = threading.Condition()
+        self._idle: list[Worker] = []
+        self._busy = 0
+        self._queue: deque[object] = deque()
+
+    def run(self, job: Job, *, patient: bool = False) -> Answer:
+        """Do a job. Our own work is `patient`: it waits, however many uploads do.
+
+        Raises Invalid with what the child says to people, Failed, Busy and Gone.
+        """
+        with self._turn(patient):
+            worker = self._take()
+            try:
+                return worker.run(job)
+            finally:
+                self._give_back(worker)
+
+    def warm(self) -> None:
+        """Have a worker ready before the first upload."""
+        with self._turn(patient=True):
+            self._give_back(self._take())
+
+    def close(self) -> None:
+        """End the workers; the next job would start others."""
+        with self._changed:
+            workers, self._idle = self._idle, []
+        for worker in workers:
+            worker.close()
+
+    @property
+    def waits(self) -> int:
+        """How many jobs wait for their turn."""
+        return len(self._queue)
+
+    @contextmanager
+    def _turn(self, patient: bool) -> Iterator[None]:
+        """One of the places, first come, first served."""
+        ticket, ends = object(), time.monotonic() + WAIT_SECONDS
+        with self._changed:
+            if not patient and self._busy >= self.workers and len(self._queue) >= self.waiting:
+                raise _busy()
+            self._queue.append(ticket)
+            try:
+                while self._queue[0] is not ticket or self._busy >= self.workers:
+                    self._changed.wait(LOOK_SECONDS)
+                    _check_there()
+                    if not patient and time.monotonic() > ends:
+                        raise _busy()
+                self._busy += 1
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def _take(self) -> "Worker":
+        with self._changed:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.alive:
+                    return worker
+                worker.close()
+        return Worker()
+
+    def _give_back(self, worker: "Worker") -> None:
+        if worker.alive:
+            with self._changed:
+                self._idle.append(worker)
+        else:
+            worker.close()
+
+
+class Worker:
+    """A warm process. Its jobs come one after the other, each to a child of it."""
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            self.process = Popen(  # noqa: S603  (this program itself)
+                [sys.executable, "-I", "-c", START, str(ROOT), str(theirs.fileno())],
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,  # it ends with its children, and Ctrl-C is not for it
+            )
+        try:
+            self.control.settimeout(START_SECONDS)
+            head, _ = frames.receive(self.control, 0)
+        except (OSError, frames.Broken) as error:
+            self.kill()
+            log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
+            raise _busy() from error
+        self.held = [str(each) for each in head.get("held", [])]
+        _tell(self.held)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def run(self, job: Job) -> Answer:
+        """Raises as `Pool.run` does. Where the job does not end by itself, the worker is ended."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                try:
+                    socket.send_fds(self.control, [b"j"], [theirs.fileno()])
+                except OSError as error:
+                    self.kill()
+                    raise Failed("crash") from error
+            try:
+                head, blobs = _exchange(_Watched(ours, time.monotonic() + SECONDS), job)
+            except (Gone, TimeoutError) as error:
+                self.kill()
+                raise error if isinstance(error, Gone) else Failed("time") from error
+            except (OSError, frames.Broken):
+                head, blobs = {}, []
+        return _answer(head, blobs, self._status())
+
+    def kill(self) -> None:
+        """End the worker and its child at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.control.close()
+
+    def close(self) -> None:
+        """Let it end by itself, within a moment."""
+        self.control.close()
+        try:
+            self.process.wait(2)
+        except TimeoutExpired:
+            self.kill()
+
+    def _status(self) -> int:
+        """How the child ended, as wait(2) has it. One that has answered ends at once, or its worker is ended."""
+        try:
+            self.control.settimeout(5)
+            data = self.control.recv(4, socket.MSG_WAITALL)
+        except OSError:
+            data = b""
+        if len(data) < 4:
+            self.kill()
+            return int(signal.SIGABRT)
+        return int.from_bytes(data, "big", signed=True)
+
+
+class _Watched:
+    """A socket to a child, until `ends` (monotonic) and as long as whoever asked is there."""
+
+    def __init__(self, connection: socket.socket, ends: float) -> None:
+        self._connection, self._ends = connection, ends
+        connection.settimeout(LOOK_SECONDS)
+
+    def sendall(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._tried(self._connection.send, view) :]
+
+    def recv_into(self, view: memoryview) -> int:
+        return self._tried(self._connection.recv_into, view)
+
+    def _tried(self, step: Callable[[memoryview], int], view: memoryview) -> int:
+        while True:
+            try:
+                return step(view)
+            except TimeoutError:
+                _check_there()
+                if time.monotonic() > self._ends:
+                    raise
+
+
+def _exchange(connection: Any, job: Job) -> tuple[dict[str, Any], list[bytes]]:
+    told = {"job": job.name, "asked": job.asked, "memory": job.memory, "seconds": CPU_SECONDS}
+    frames.send(connection, told, [job.data])
+    return frames.receive(connection, job.most)
+
+
+def _answer(head: dict[str, Any], blobs: list[bytes], status: int) -> Answer:
+    refusal, wrong, facts = head.get("refusal"), head.get("wrong"), head.get("facts")
+    if isinstance(refusal, str):
+        raise Invalid("picture", refusal[:500])
+    if isinstance(facts, dict):
+        peak = head.get("peak")
+        return Answer(facts, blobs, peak if isinstance(peak, int) else 0)
+    if wrong == "memory" or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+        raise Failed("memory")
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        raise Failed("time")
+    if wrong == "damaged":
+        raise Failed("damaged")
+    log.warning("a picture ended the process that decoded it", status=status)
+    raise Failed("crash")
+
+
+def _check_there() -> None:
+    if (is_gone := gone.get(None)) and is_gone():
+        raise Gone("The upload was given up.")
+
+
+def _busy() -> Busy:
+    return Busy("Too many pictures are being read at the moment, so this one was not kept. Try again soon.")
+
+
+_told = threading.Event()
+
+
+def _tell(held: list[str]) -> None:
+    """Once: what the system lets a decoding process give up."""
+    if not _told.is_set():
+        _told.set()
+        log.info("pictures are decoded in processes apart", workers=WORKERS, held=", ".join(held))
+
+
+pool = Pool()
+atexit.register(pool.close)

@@ -1,0 +1,127 @@
+"""What a decoding process gives up, as far as the system lets an ordinary user: files, network, processes, memory.
+
+On Linux: user and network namespaces (unshare(2)), Landlock for files, seccomp for system calls (a list of those that
+decoding needs; all others fail with EPERM). Elsewhere the resource limits remain. Each step is tried by itself, and the
+worker says which ones hold.
+"""
+
+import contextlib
+import ctypes
+import os
+import platform
+import resource
+import signal
+import struct
+import sys
+from pathlib import Path
+
+FILES = 16  # descriptors that a child may have open
+
+NO_NEW_PRIVILEGES, GET_SECCOMP, SET_SECCOMP, SET_DUMPABLE, SET_DEATH_SIGNAL = 38, 21, 22, 4, 1  # prctl(2)
+NEW_USER, NEW_NET, NEW_IPC = 0x10000000, 0x40000000, 0x08000000  # unshare(2)
+CREATE_RULESET, RESTRICT_SELF = 444, 446  # Landlock's system calls, the same on all machines
+
+# What decoding needs of the kernel, by machine: memory, the one open socket, threads' locks, time, randomness, the end.
+CALLS = {
+    "x86_64": (
+        0xC000003E,
+        "0 1 3 5 7 8 9 10 11 12 13 14 15 17 19 20 24 25 28 39 44 45 46 47 60 98 131 186 202 204 219 228 231 318",
+    ),
+    "aarch64": (
+        0xC00000B7,
+        "57 62 63 64 65 66 67 73 80 93 94 98 113 123 124 128 132 134 135 139 165 172 178 206 207 211 212 214 215 216 "
+        "222 226 233 278",
+    ),
+}
+ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # seccomp's answers; the second with EPERM
+
+
+def confine_worker() -> list[str]:
+    """For the warm process, after its imports: it opens no file any more and has no network. What holds, by name."""
+    held = []
+    with contextlib.suppress(OSError):
+        os.nice(5)  # pages come first
+    with contextlib.suppress(OSError):
+        # Where memory ends after all, the kernel takes a decoder rather than the server.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    for name, limit in (("core", resource.RLIMIT_CORE), ("written files", resource.RLIMIT_FSIZE)):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(limit, (0, 0))
+            held.append(f"no {name}")
+    if sys.platform == "linux":
+        steps = {"no privileges": _no_privileges, "no network": _no_network, "no files": _no_files}
+        held += [name for name, step in steps.items() if step()]
+        if platform.machine() in CALLS and _has_filters():
+            held.append("few system calls")
+    return held
+
+
+def confine_child(memory: int, cpu_seconds: int) -> None:
+    """For the child of one job: at most `memory` bytes in all, so many seconds of processor time."""
+    for limit, most in (
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_DATA, memory),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(limit, (most, most))
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if platform.machine() in CALLS and _has_filters() and not _few_calls():
+            raise RuntimeError("the filter of system calls was not taken")
+
+
+def memory_mapped() -> int:
+    """The bytes of private memory that this process has mapped; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
+
+
+def _no_privileges() -> bool:
+    """No program that is run gives rights back, and no process of the same user looks into this one."""
+    libc = ctypes.CDLL(None)
+    return bool(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0 and libc.prctl(SET_DUMPABLE, 0, 0, 0, 0) == 0)
+
+
+def _no_network() -> bool:
+    """A network of its own, without a way out."""
+    return bool(ctypes.CDLL(None).unshare(NEW_USER | NEW_NET | NEW_IPC) == 0)
+
+
+def _no_files() -> bool:
+    """Landlock with every right handled and none granted."""
+    libc = ctypes.CDLL(None)
+    version = libc.syscall(CREATE_RULESET, None, 0, 1)
+    if version < 1:
+        return False
+    rights = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
+    wanted = struct.pack("QQ", rights, 3) if version >= 4 else struct.pack("Q", rights)  # 3: bind and connect
+    ruleset = libc.syscall(CREATE_RULESET, wanted, len(wanted), 0)
+    if ruleset < 0:
+        return False
+    done = libc.syscall(RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+    return bool(done == 0)
+
+
+def _has_filters() -> bool:
+    """Whether this kernel has seccomp."""
+    return bool(ctypes.CDLL(None).prctl(GET_SECCOMP, 0, 0, 0, 0) == 0)
+
+
+def _few_calls() -> bool:
+    """A seccomp filter: of another machine's calls none, of ours those of CALLS."""
+    machine, calls = CALLS[platform.machine()]
+    load, equal, answer = 0x20, 0x15, 0x06  # BPF: load a word, skip unless equal, return
+    program = [(load, 0, 0, 4), (equal, 1, 0, machine), (answer, 0, 0, REFUSE), (load, 0, 0, 0)]
+    for number in map(int, calls.split()):
+        program += [(equal, 0, 1, number), (answer, 0, 0, ALLOW)]
+    program.append((answer, 0, 0, REFUSE))
+    code = b"".join(struct.pack("HBBI", *line) for line in program)
+    kept = ctypes.create_string_buffer(code, len(code))
+    header = struct.pack("HxxxxxxP", len(program), ctypes.addressof(kept))
+    return bool(ctypes.CDLL(None).prctl(SET_SECCOMP, 2, header, 0, 0) == 0)

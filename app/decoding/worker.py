@@ -1,0 +1,65 @@
+"""The warm process: it has imported all that decoding needs, and forks a child for each job.
+
+The worker itself reads nothing that a stranger sent. It gets a socket for each job (SCM_RIGHTS), leaves it to a child,
+and says how the child ended. The child reads one job from the socket, answers there, and is gone with its memory and
+whatever an upload may have done to it. Worker and child end when the server does, however that ends.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import struct
+
+from app.decoding import frames, jobs, sandbox
+
+STATUS = struct.Struct(">i")  # how a child ended, as wait(2) has it
+
+
+def main(descriptor: int) -> None:
+    """Serve the control socket `descriptor` until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
+    control = socket.socket(fileno=descriptor)
+    jobs.warm()
+    # What libraries say of hostile files is no news, and could fill a log.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
+    mapped = sandbox.memory_mapped()
+    frames.send(control, {"held": sandbox.confine_worker()})
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not descriptors:
+            return
+        _serve(control, descriptors[0], mapped)
+
+
+def _serve(control: socket.socket, descriptor: int, mapped: int) -> None:
+    """One job, in a child that is ended where the server has."""
+    alive, alive_in_child = os.pipe()
+    child = os.fork()
+    if child == 0:
+        control.close()
+        os.close(alive)
+        _do(descriptor, mapped)
+    os.close(descriptor)
+    os.close(alive_in_child)
+    ready, _, _ = select.select([control.fileno(), alive], [], [])
+    if control.fileno() in ready:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    os.close(alive)
+    with contextlib.suppress(BrokenPipeError):
+        control.sendall(STATUS.pack(status))
+
+
+def _do(descriptor: int, mapped: int) -> None:
+    """The child: one job, then the end of the process."""
+    code = 1
+    try:
+        jobs.answer(socket.socket(fileno=descriptor), mapped)
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,52 @@
+"""Structure maps drawn in a decoding process (`app/decoding`): a picture that was cleaned there is drawn there too, so
+that the server decodes nothing that came from outside. No table is imported here.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from app.decoding import clean
+from app.structures import maps
+
+Answer = tuple[Mapping[str, Any], list[bytes]]
+
+
+def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
+    """The map of an upload and its thumbnails; for depth, whose model is the server's, the pixels to look at."""
+    _, (png,) = clean.cleaned(data, keep_clear=True, **asked["upload"])
+    picture = Image.open(io.BytesIO(png))
+    kind, size = asked["kind"], tuple(asked["size"])
+    told = {"source": hashlib.sha256(png).hexdigest(), "remark": ""}
+    if asked["ready"]:
+        drawn, told["remark"] = maps.ready(picture, kind)
+    elif kind == "depth":
+        seen = maps.covering(maps.on_white(picture), size)
+        return told | {"width": seen.width, "height": seen.height}, [seen.tobytes()]
+    else:
+        drawn = maps.draw(picture, kind, size, "")
+    return _kept(drawn, asked["sides"], told)
+
+
+def crop(data: bytes, asked: Mapping[str, Any]) -> Answer:
+    """A map's largest part about its centre of the shape of `size`, and its thumbnails."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as whole:
+        return _kept(maps.cropped(whole, tuple(asked["size"])), asked["sides"], {})
+
+
+def _kept(drawn: Image.Image, sides: Any, told: dict[str, Any]) -> Answer:
+    grey = drawn.convert("L")
+    facts = told | {"width": grey.width, "height": grey.height}
+    return facts, [clean.png(grey, optimize=True), *clean.small(grey.convert("RGB"), sides)]
+
+
+def warm() -> None:
+    """One of each, so that all is imported."""
+    square = Image.new("RGB", (64, 64), "white")
+    square.paste("navy", (16, 16, 48, 48))
+    for kind in ("edges", "silhouette"):
+        maps.draw(square, kind, (64, 64), "")
+    maps.ready(square, "edges")

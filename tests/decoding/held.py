@@ -1,0 +1,37 @@
+"""Workers that are held in the middle of their work, by the system itself."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from app.decoding.pool import Pool, Worker
+
+PATIENCE = 60.0
+
+
+@contextmanager
+def stopped_workers(pool: Pool) -> Iterator[list[Worker]]:
+    """All workers of `pool`, idle and stopped: whatever is given to them does not go on until `go_on`."""
+    workers = [pool._take() for _ in range(pool.workers)]
+    for worker in workers:
+        os.killpg(worker.process.pid, signal.SIGSTOP)
+        pool._give_back(worker)
+    try:
+        yield workers
+    finally:
+        go_on(workers)
+
+
+def go_on(workers: list[Worker]) -> None:
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, signal.SIGCONT)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.01)
