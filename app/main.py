@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.web import (
     accounts,
     compare,
+    confirm,
     downloads,
     exports,
     gallery,
@@ -50,10 +51,12 @@ from app.web.limits.begun import Begun
 from app.web.limits.body import BodyLimit
 from app.web.limits.head import HeadLimit
 from app.web.limits.tries import Tries
+from app.web.presence import Presence
 from app.web.templating import STATIC, VersionedFiles, make_environment
 
 PAGES = (
     accounts,
+    confirm,
     home,
     styles,
     structures,
@@ -102,6 +105,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         exporter=Preparer(settings, database, files),
         downloads=Begun(),
         checker=Checker(database),
+        presence=Presence(database),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -125,6 +129,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(parts.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(parts.exporter.run(), name="exporter"),
         asyncio.create_task(parts.checker.run(), name="checker"),
+        asyncio.create_task(parts.presence.run(), name="presence"),
         asyncio.create_task(Purger(parts.database, parts.files).run(), name="purger"),
     ]
     try:

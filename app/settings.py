@@ -44,6 +44,15 @@ class Settings(BaseSettings):
     session_days: int = Field(
         default=14, ge=1, le=365, description="Days until a signed-in browser must sign in again."
     )
+    idle_minutes: int = Field(
+        default=720,
+        ge=0,
+        le=525_600,
+        description="Minutes without a page until a browser must sign in again; 0: never.",
+    )
+    confirm_minutes: int = Field(
+        default=10, ge=1, le=1440, description="Minutes that a proof of who is there holds, before acts that need one."
+    )
     time_zone: str = Field(
         default="UTC", description="Where days begin and end and what times are shown in, such as Asia/Tokyo."
     )

@@ -34,6 +34,17 @@ def authenticate(session: Session, email: str, password: str) -> User:
     return user
 
 
+def check_password(session: Session, user: User, password: str) -> None:
+    """Whether `password` is the present one of `user`. Reads only, slowly by design. Raises Invalid."""
+    if not passwords.verify(normal_password(password), queries.person(session, user.id).password_hash):
+        raise Invalid("password", "This is not your password. Try again.")
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password. Slow by design: make it before a transaction that writes."""
+    return passwords.hash(normal_password(password))
+
+
 def change_password(session: Session, user: User, current: str, new: str, token: str) -> None:
     """Give `user` another password and sign them out of every other browser. Raises Invalid."""
     person = queries.person(session, user.id)

@@ -1,8 +1,9 @@
 """Reading people, their sign-ins and the open one-time links."""
 
 import hashlib
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from app.errors import Forbidden, NotFound
@@ -41,18 +42,33 @@ def people(session: Session, user: User) -> list[User]:
 
 def invitation(session: Session, token: str) -> Invitation:
     """The open one-time link of `token`. Raises NotFound for one that is used, ended, replaced or unknown."""
-    found = session.get(Invitation, token_hash(token))
+    found = session.scalar(select(Invitation).where(Invitation.token_hash == token_hash(token)))
     if not found or found.used_at or found.expires_at <= now():
         raise NotFound("This link was used already or has ended. Ask an administrator for a new one.")
     return found
 
 
-def sessions(session: Session, user: User) -> list[LoginSession]:
+def alive(idle_minutes: int) -> ColumnElement[bool]:
+    """A condition for signed-in browsers whose time is not over, and that were not left alone for `idle_minutes`."""
+    idle = LoginSession.seen_at > now() - timedelta(minutes=idle_minutes) if idle_minutes else true()
+    return (LoginSession.expires_at > now()) & idle
+
+
+def sessions(session: Session, user: User, idle_minutes: int = 0) -> list[LoginSession]:
     """The browsers in which `user` is signed in, the latest first."""
     return list(
         session.scalars(
             select(LoginSession)
-            .where(LoginSession.user_id == user.id, LoginSession.expires_at > now())
-            .order_by(LoginSession.created_at.desc())
+            .where(LoginSession.user_id == user.id, alive(idle_minutes))
+            .order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
         )
     )
+
+
+def sessions_by_person(session: Session, user: User, idle_minutes: int = 0) -> dict[int, int]:
+    """In how many browsers each person is signed in, by their ids. Administrators only."""
+    people(session, user)
+    rows = session.execute(
+        select(LoginSession.user_id, func.count()).where(alive(idle_minutes)).group_by(LoginSession.user_id)
+    )
+    return {row[0]: row[1] for row in rows}

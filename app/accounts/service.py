@@ -5,6 +5,8 @@ from app.accounts.invitations import create_setup_link as create_setup_link
 from app.accounts.invitations import invite as invite
 from app.accounts.passwords import authenticate as authenticate
 from app.accounts.passwords import change_password as change_password
+from app.accounts.passwords import check_password as check_password
+from app.accounts.passwords import hashed as hashed
 from app.accounts.passwords import normal_password as normal_password
 from app.accounts.passwords import note_refused_password as note_refused_password
 from app.accounts.passwords import passwords as passwords
@@ -15,8 +17,15 @@ from app.accounts.people import parse_role as parse_role
 from app.accounts.people import set_active as set_active
 from app.accounts.people import set_role as set_role
 from app.accounts.queries import token_hash as token_hash  # pages mark the present browser with it
+from app.accounts.sessions import confirm as confirm
 from app.accounts.sessions import end_other_sessions as end_other_sessions
+from app.accounts.sessions import end_session as end_session
+from app.accounts.sessions import end_sessions_of as end_sessions_of
+from app.accounts.sessions import login_for_token as login_for_token
+from app.accounts.sessions import note_refused_confirmation as note_refused_confirmation
 from app.accounts.sessions import note_refused_sign_in as note_refused_sign_in
+from app.accounts.sessions import note_seen as note_seen
+from app.accounts.sessions import renew_token as renew_token
 from app.accounts.sessions import sign_out as sign_out
 from app.accounts.sessions import start_session as start_session
 from app.accounts.sessions import user_for_token as user_for_token

@@ -1,19 +1,29 @@
-"""Signed-in browsers: how they begin, who holds them, how they end."""
+"""Signed-in browsers: how they begin, who holds them, how a person proves again who they are, how they end.
+
+A browser holds a token; its row is found by the token's hash. Whoever asks is looked up for every request, with today's
+role and whether the account is open: a fallen role acts with what is left of it in every browser at once.
+
+A session ends when it is signed out or ended from elsewhere, when the account is closed or its password changed, after
+`SOROE_SESSION_DAYS` whatever happens, and after `SOROE_IDLE_MINUTES` without a page. Event streams, pictures and what
+pages ask for by themselves are no sign that somebody is there.
+"""
 
 import secrets
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, select, true, update
+from sqlalchemy.orm import Session, contains_eager
 
 from app.accounts import queries
-from app.accounts.people import normal_email
+from app.accounts.people import need_admin, normal_email
 from app.accounts.queries import token_hash
 from app.audit.service import record
+from app.errors import NotFound
 from app.models import Act, LoginSession, User, now
 from app.text import clean_line
 
-USER_AGENT_MAX = 255  # characters
+USER_AGENT_MAX, ADDRESS_MAX = 255, 64  # characters
 # Why a sign-in was refused, by the field that the sentence stands at.
 REFUSALS = {"password": "wrong password", "email": "closed account", "form": "too many tries"}
 
@@ -31,15 +41,17 @@ def note_refused_sign_in(session: Session, email: str, field: str, **origin: str
 
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
     """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept. `origin` says, for the
-    record, where it is.
+    record and the person, where it is. Who has just signed in has just proved who they are.
     """
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     session.add(
         LoginSession(
             token_hash=token_hash(token),
             user_id=user.id,
             user_agent=clean_line(user_agent[:USER_AGENT_MAX]),
+            address=origin.get("address", "")[:ADDRESS_MAX],
+            confirmed_at=now(),
             expires_at=now() + timedelta(days=days),
         )
     )
@@ -47,13 +59,73 @@ def start_session(session: Session, user: User, user_agent: str = "", days: int 
     return token
 
 
-def user_for_token(session: Session, token: str) -> User | None:
-    """The person whose browser holds `token`; None when it has ended, or the account is closed. Reads only."""
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def login_for_token(session: Session, token: str, idle_minutes: int = 0) -> LoginSession | None:
+    """The signed-in browser that holds `token`, with its person; None when it has ended, was left alone for
+    `idle_minutes` (0: as long as it likes), or the account is closed. Reads only.
+    """
     return session.scalar(
-        select(User)
-        .join(LoginSession, LoginSession.user_id == User.id)
-        .where(LoginSession.token_hash == token_hash(token), LoginSession.expires_at > now(), User.active)
+        select(LoginSession)
+        .join(LoginSession.user)
+        .options(contains_eager(LoginSession.user))
+        .where(LoginSession.token_hash == token_hash(token), queries.alive(idle_minutes), User.active)
     )
+
+
+def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User | None:
+    """The person at that browser, as `login_for_token` finds it."""
+    found = login_for_token(session, token, idle_minutes)
+    return found.user if found else None
+
+
+def note_seen(session: Session, seen: Mapping[str, tuple[datetime, str]]) -> None:
+    """Keep when and at which address browsers were last seen, by the hashes of their tokens."""
+    for hashed, (at, address) in seen.items():
+        values = {"seen_at": at, "address": address[:ADDRESS_MAX]}
+        session.execute(update(LoginSession).where(LoginSession.token_hash == hashed).values(values))
+
+
+# Proving again who is there
+
+
+def confirm(session: Session, token: str, **origin: str) -> str:
+    """The person at the browser that holds `token` has proved who they are, by the password or in another way; the
+    token that takes its place. Raises NotFound when the browser was signed out meanwhile.
+    """
+    found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
+    if not found:
+        raise NotFound("This browser was signed out. Sign in again.")
+    found.confirmed_at = now()
+    record(session, found.user, Act.CONFIRM, found.user, **origin)
+    return _renew(found)
+
+
+def note_refused_confirmation(session: Session, user: User, reason: str, **origin: str) -> None:
+    """Record that somebody at a browser of `user` could not prove to be them."""
+    record(session, user, Act.CONFIRM_REFUSED, user, reason=reason, **origin)
+
+
+def renew_token(session: Session, token: str) -> str:
+    """Give the browser that holds `token` another one, and end the old; "" when it has none."""
+    found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
+    return _renew(found) if found else ""
+
+
+def unconfirm(session: Session, person: User) -> None:
+    """In none of their browsers does `person` count as having proved who they are: what a new role allows needs it."""
+    session.execute(update(LoginSession).where(LoginSession.user_id == person.id).values(confirmed_at=None))
+
+
+def _renew(found: LoginSession) -> str:
+    token = new_token()
+    found.token_hash = token_hash(token)
+    return token
+
+
+# Ending
 
 
 def sign_out(session: Session, token: str) -> None:
@@ -66,13 +138,33 @@ def sign_out(session: Session, token: str) -> None:
         record(session, user, Act.SIGN_OUT, user)
 
 
+def end_session(session: Session, user: User, session_id: int) -> None:
+    """Sign `user` out of one of their browsers. Raises NotFound for one that is not theirs or has ended."""
+    if not _end(session, user, user, LoginSession.id == session_id):
+        raise NotFound("This browser is signed out already.")
+
+
 def end_other_sessions(session: Session, user: User, token: str) -> int:
     """Sign `user` out everywhere but in the browser that holds `token`; how many were ended."""
+    return _end(session, user, user, LoginSession.token_hash != token_hash(token))
+
+
+def end_all_sessions(session: Session, user: User | None, person: User) -> int:
+    """Sign `person` out everywhere, as `user` (None: the system) wants; how many were ended."""
+    return _end(session, user, person, true())
+
+
+def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User, int]:
+    """An administrator signs a person out everywhere: the person, and how many browsers were signed out."""
+    need_admin(user)
+    person = queries.person(session, person_id)
+    return person, end_all_sessions(session, user, person)
+
+
+def _end(session: Session, user: User | None, person: User, which: ColumnElement[bool]) -> int:
     ended = session.execute(
-        delete(LoginSession)
-        .where(LoginSession.user_id == user.id, LoginSession.token_hash != token_hash(token))
-        .returning(LoginSession.token_hash)
+        delete(LoginSession).where(LoginSession.user_id == person.id, which).returning(LoginSession.id)
     ).all()
     if ended:
-        record(session, user, Act.SIGN_OUT, user, browsers=len(ended))
+        record(session, user, Act.SIGN_OUT, person, browsers=len(ended))
     return len(ended)

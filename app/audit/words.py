@@ -23,6 +23,8 @@ DID = {
     Act.SIGN_IN: "signed in",
     Act.SIGN_OUT: "signed out",
     Act.SIGN_IN_REFUSED: "was refused at signing in as",
+    Act.CONFIRM: "confirmed who they are",
+    Act.CONFIRM_REFUSED: "could not confirm who they are",
     Act.PASSWORD_REFUSED: "was refused another password: the present one was wrong",
     Act.REFERENCE_UPLOAD: "uploaded the reference",
     Act.STYLE_CREATE: "made the style",

@@ -20,7 +20,7 @@ from app.models.rights import RightsFile, RightsRecord
 from app.models.structure import MapKind, StructureMap
 from app.models.style import Reference, ReferenceMethod, Style, StyleReference, StyleVersion
 from app.models.subject import Subject, SubjectKind, SubjectPicture, SubjectSample
-from app.models.user import Invitation, LoginSession, Role, User
+from app.models.user import Invitation, LoginSession, PasswordReset, Role, User
 
 __all__ = [
     "Act",
@@ -40,6 +40,7 @@ __all__ = [
     "LoginSession",
     "MapKind",
     "Mention",
+    "PasswordReset",
     "Reference",
     "ReferenceMethod",
     "RejectReason",

@@ -23,6 +23,8 @@ class Act(StrEnum):
     SIGN_IN = "account:session:create"
     SIGN_OUT = "account:session:end"
     SIGN_IN_REFUSED = "account:session:refuse"
+    CONFIRM = "account:session:confirm"
+    CONFIRM_REFUSED = "account:session:doubt"
     PASSWORD_REFUSED = "account:password:refuse"  # noqa: S105  (no password)
     REFERENCE_UPLOAD = "style:reference:upload"
     STYLE_CREATE = "style:style:create"

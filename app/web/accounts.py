@@ -16,6 +16,8 @@ from app.web import once
 from app.web.deps import (
     Admin,
     App,
+    Confirmed,
+    ConfirmedAdmin,
     Form,
     Me,
     Parts,
@@ -30,7 +32,7 @@ from app.web.deps import (
     signed_in_user,
     text,
 )
-from app.web.templating import page, see_other
+from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 
@@ -158,12 +160,6 @@ def logout(request: Request, app: App) -> Response:
     return response
 
 
-def inner_path(url: str) -> str:
-    """`url` when it is a path on this server, else the home page: a link to sign in must lead nowhere else."""
-    inside = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
-    return url if inside else "/"
-
-
 # The person's own account
 
 
@@ -188,7 +184,7 @@ def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
 
 
 @router.post("/account/sessions/end")
-def end_other_sessions(request: Request, app: App, me: Me) -> Response:
+def end_other_sessions(request: Request, app: App, me: Confirmed) -> Response:
     with app.database.write() as session:
         service.end_other_sessions(session, me, session_token(request))
     return see_other("/account", "Every other browser was signed out.")
@@ -227,7 +223,7 @@ def people(request: Request, app: App, me: Admin, session: Read) -> Response:
 
 
 @router.post("/people/invite")
-def invite(request: Request, app: App, me: Admin, form: Form) -> Response:
+def invite(request: Request, app: App, me: ConfirmedAdmin, form: Form) -> Response:
     count_try(request, "invite", me.id)
     role = service.parse_role(text(form, "role"))
     with app.database.write() as session:
@@ -244,7 +240,7 @@ def new_invitation(session: Session, token: str) -> Invitation | None:
 
 
 @router.post("/people/{person_id}")
-def change_person(app: App, me: Admin, form: Form, person_id: int) -> Response:
+def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
     with app.database.write() as session:
         person = queries.person(session, person_id)
         if role := text(form, "role"):

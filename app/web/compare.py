@@ -21,9 +21,8 @@ from app.reviews.standing import standing
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import shorten, whole_number
-from app.web.accounts import inner_path
 from app.web.deps import Me, Read
-from app.web.templating import page
+from app.web.templating import inner_path, page
 
 router = APIRouter()
 

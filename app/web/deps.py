@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -19,12 +20,13 @@ from app.engine.dispatcher import Dispatcher
 from app.errors import Forbidden
 from app.exports.preparer import Preparer
 from app.files import Files
-from app.models import Role, User
+from app.models import LoginSession, Role, User, now
 from app.settings import Settings
 from app.text import clean_line, shorten, whole_number
 from app.web.forms import sent_form
 from app.web.limits.begun import Begun
 from app.web.limits.tries import Tries
+from app.web.presence import Presence, by_somebody
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
 USER_AGENT_MAX = 255  # characters of what a browser calls itself that are read
@@ -33,6 +35,10 @@ BROWSER_LENGTH = 120  # characters of what a browser calls itself, in the record
 
 class SignInNeeded(Exception):
     """Nobody is signed in; the error handler leads to the sign-in page."""
+
+
+class ConfirmationNeeded(Exception):
+    """Who is signed in must prove it again; the error handler asks, see `app.web.confirm`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class Parts:
     exporter: Preparer
     downloads: Begun
     checker: Checker
+    presence: Presence
 
     @property
     def https(self) -> bool:
@@ -106,13 +113,22 @@ def delete_session_cookie(request: Request, response: Response) -> None:
     response.delete_cookie(parts.cookie, httponly=True, samesite="lax", secure=parts.https)
 
 
+def login_of(request: Request) -> LoginSession | None:
+    """The signed-in browser that asks; looked up once a request."""
+    if not hasattr(request.state, "login"):
+        parts, token = parts_of(request), session_token(request)
+        with parts.database.read() as session:
+            idle = parts.settings.idle_minutes
+            request.state.login = accounts.login_for_token(session, token, idle) if token else None
+        if request.state.login and by_somebody(request):
+            parts.presence.see(request.state.login.token_hash, address_of(request))
+    return cast(LoginSession | None, request.state.login)
+
+
 def signed_in_user(request: Request) -> User | None:
-    """Who is at the browser; looked up once a request."""
-    if not hasattr(request.state, "user"):
-        token = session_token(request)
-        with parts_of(request).database.read() as session:
-            request.state.user = accounts.user_for_token(session, token) if token else None
-    return cast(User | None, request.state.user)
+    """Who is at the browser."""
+    login = login_of(request)
+    return login.user if login else None
 
 
 def current_user(request: Request) -> User:
@@ -142,6 +158,22 @@ def tried(act: str) -> Any:
     return Depends(count)
 
 
+def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) -> User:
+    """Only for somebody who proved within the last minutes who they are, by signing in or on the confirm page.
+
+    A refused form is not lost: it is sent again after the proof. Raises ConfirmationNeeded.
+    """
+    login, minutes = login_of(request), parts_of(request).settings.confirm_minutes
+    if not login or not login.confirmed_at or now() - login.confirmed_at > timedelta(minutes=minutes):
+        raise ConfirmationNeeded
+    return user
+
+
+def confirmed_admin(request: Request, user: Annotated[User, Depends(require(Role.ADMIN))]) -> User:
+    """The same of an administrator; nobody else is asked for a proof."""
+    return confirmed(request, user)
+
+
 def read_session(request: Request) -> Iterator[Session]:
     with parts_of(request).database.read() as session:
         yield session
@@ -150,6 +182,7 @@ def read_session(request: Request) -> Iterator[Session]:
 async def read_form(request: Request) -> AsyncIterator[FormData]:
     """The form as it was sent, text or multipart. Its uploaded file is closed after the request."""
     async with sent_form(request) as form:
+        request.state.form = form  # for the page that asks for a proof, which sends it again
         yield form
 
 
@@ -175,6 +208,8 @@ def upload(form: FormData, name: str) -> tuple[str, bytes] | None:
 App = Annotated[Parts, Depends(parts_of)]
 Me = Annotated[User, Depends(current_user)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
+Confirmed = Annotated[User, Depends(confirmed)]
+ConfirmedAdmin = Annotated[User, Depends(confirmed_admin)]
 # Closed before the answer is sent: an answer that is a stream must not hold a connection for hours.
 Read = Annotated[Session, Depends(read_session, scope="function")]
 Form = Annotated[FormData, Depends(read_form)]

@@ -13,8 +13,9 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
 from app.errors import Later, UserError
+from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
-from app.web.deps import SignInNeeded
+from app.web.deps import ConfirmationNeeded, SignInNeeded
 from app.web.headers import HEADERS
 from app.web.templating import page
 
@@ -68,6 +69,10 @@ def add_error_pages(app: FastAPI) -> None:
     @app.exception_handler(SignInNeeded)
     def sign_in_needed(request: Request, _: SignInNeeded) -> Response:
         return sign_in_page(request)
+
+    @app.exception_handler(ConfirmationNeeded)
+    async def proof_needed(request: Request, _: ConfirmationNeeded) -> Response:
+        return await confirmation_page(request)
 
     @app.exception_handler(UserError)
     def user_error(request: Request, error: UserError) -> Response:

@@ -198,7 +198,7 @@ async def events(
 def render(app: Parts, watched: Watching, images: frozenset[int] | None) -> tuple[str, bool] | None:
     """The HTML of one message, and whether the set is done; None when the person has been signed out meanwhile."""
     with app.database.read() as session:
-        me = accounts.user_for_token(session, watched.token)
+        me = accounts.user_for_token(session, watched.token, app.settings.idle_minutes)
         if me is None:
             return None
         positions = queries.positions(session, me, watched.set_id, images)
@@ -241,5 +241,5 @@ async def news(
 def latest_news(app: Parts, watched: Watching, known: int) -> int | None:
     """The number of the latest event that is news; None when the person has been signed out meanwhile."""
     with app.database.read() as session:
-        me = accounts.user_for_token(session, watched.token)
+        me = accounts.user_for_token(session, watched.token, app.settings.idle_minutes)
         return review_news.latest(session, me, watched.set_id, known) if me else None

@@ -22,10 +22,9 @@ from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
-from app.web.accounts import inner_path
 from app.web.compare import compare_address
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, whole
-from app.web.templating import page, see_other
+from app.web.templating import inner_path, page, see_other
 from app.web.versions import stack
 
 router = APIRouter()

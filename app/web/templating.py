@@ -119,3 +119,9 @@ def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectRespo
         said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS])
         response.set_cookie(TOAST_COOKIE, said, max_age=TOAST_SECONDS, httponly=True, samesite="lax")
     return response
+
+
+def inner_path(url: str) -> str:
+    """`url` when it is a path on this server, else the home page: a link to sign in must lead nowhere else."""
+    inside = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+    return url if inside else "/"

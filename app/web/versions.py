@@ -18,10 +18,9 @@ from app.sets import queries
 from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainDraft
-from app.web.accounts import inner_path
 from app.web.compare import compare_address
 from app.web.deps import App, Form, Me, Read, text, tried
-from app.web.templating import page, see_other
+from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 

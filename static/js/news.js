@@ -95,7 +95,7 @@ async function answer() {
   const url = new URL(room().dataset.url, location.href);
   url.searchParams.set("known", room().dataset.known);
   try {
-    const response = await fetch(url, { headers: { Accept: "text/html" } });
+    const response = await fetch(url, { headers: { Accept: "text/html", "Soroe-Unattended": "yes" } });
     return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
   } catch {
     return null;

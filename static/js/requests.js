@@ -26,6 +26,8 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+  // It does not show that somebody is there, so it keeps nobody signed in.
+  if (ctx.sourceEvent?.type === "every") ctx.request.headers["Soroe-Unattended"] = "yes";
   if (!ctx.push || ctx.request.method !== "GET") return;
   ctx.request.body = new URLSearchParams([...ctx.request.body].filter(([, value]) => value));
 });

@@ -20,6 +20,7 @@ POSTS: dict[str, Act | str] = {
     "/setup/{token}": Act.ACCOUNT_CREATE,
     "/login": Act.SIGN_IN,
     "/logout": Act.SIGN_OUT,
+    "/confirm": Act.CONFIRM,
     "/account/password": Act.ACCOUNT_CHANGE,
     "/account/sessions/end": Act.SIGN_OUT,
     "/people/invite": Act.ACCOUNT_INVITE,

@@ -1,0 +1,157 @@
+"""Confirm that it is you: what a page asks for before an act that a stranger at an open browser must not do.
+
+A route asks with `Confirmed` or `ConfirmedAdmin` (`app.web.deps`). Where the last proof is too old, the person gets a
+page with the fields of the refused form, hidden, and a place for the password. The answer to it sends the browser back
+with the same form (307), so that nothing is lost and nothing is kept on the server. It needs no script.
+
+`WAYS` are the ways to prove who is there, by the field in which the proof comes; each raises Invalid with a sentence.
+Every proof gives the browser a new token.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.responses import PlainTextResponse
+
+from app.accounts import service
+from app.errors import Busy, Invalid, Later
+from app.models import User
+from app.web.csrf import SAFE_METHODS
+from app.web.deps import (
+    App,
+    Form,
+    Me,
+    Parts,
+    address_of,
+    count_try,
+    origin_of,
+    session_token,
+    set_session_cookie,
+    text,
+)
+from app.web.forms import sent_form
+from app.web.templating import inner_path, page, see_other
+
+router = APIRouter()
+
+OURS = "confirm-"  # begins the names of the page's own fields
+PASSWORD, NEXT, METHOD, BACK = f"{OURS}password", f"{OURS}next", f"{OURS}method", f"{OURS}back"
+
+Way = Callable[[Session, User, str], None]
+
+
+def by_password(session: Session, me: User, password: str) -> None:
+    try:
+        service.check_password(session, me, password)
+    except Invalid as error:
+        raise Invalid(PASSWORD, str(error)) from None
+
+
+WAYS: dict[str, Way] = {PASSWORD: by_password}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wanted to do, until they have proved who they are."""
+
+    path: str  # with its query
+    post: bool
+    fields: Sequence[tuple[str, str]]
+    back: str  # where one goes who gives up
+
+    @classmethod
+    def of_form(cls, form: FormData) -> "Asked":
+        """As the confirm page's own form has it."""
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        kept = [(name, value) for name, value in fields if not name.startswith(OURS)]
+        path, back = inner_path(text(form, NEXT)), inner_path(text(form, BACK))
+        return cls(path, text(form, METHOD) == "post", kept, back)
+
+
+async def confirmation_page(request: Request) -> Response:
+    """The answer to a request that needs a proof first."""
+    script, html = "hx-request" in request.headers, "text/html" in request.headers.get("accept", "")
+    if not script and not html:
+        return PlainTextResponse("Confirm first that it is you: open this page in a browser.", 403)
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    post = request.method not in SAFE_METHODS
+    fields = Asked.of_form(await form_of(request)).fields if post else ()
+    came_from = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "/")
+    back = inner_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""))
+    return await run_in_threadpool(shown, request, Asked(path, post, fields, back), {}, 403)
+
+
+async def form_of(request: Request) -> FormData:
+    """The form of a refused request, which may have been read already."""
+    if hasattr(request.state, "form"):
+        return cast(FormData, request.state.form)
+    async with sent_form(request) as form:
+        return form
+
+
+def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -> Response:
+    if "hx-request" in request.headers:
+        # In the place of the page's own content; the form that is shown there is a plain one. 422 is what htmx shows.
+        response = page(request, "accounts/confirm.html", 422, asked=asked, errors=errors)
+        response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
+        return response
+    return page(request, "accounts/confirm.html", status, asked=asked, errors=errors)
+
+
+@router.get("/confirm")
+def ask(request: Request, me: Me, next: str = "/") -> Response:
+    """Prove it first, then go to the page `next`."""
+    return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
+
+
+@router.post("/confirm")
+def confirm(request: Request, app: App, me: Me, form: Form) -> Response:
+    asked = Asked.of_form(form)
+    try:
+        prove(request, app, me, form)
+    except Invalid as error:
+        return shown(request, asked, error.errors, 422)
+    except Later as error:
+        response = shown(request, asked, {"form": str(error)}, error.status)
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response
+    return confirmed(request, app, asked)
+
+
+def prove(request: Request, app: Parts, me: User, form: FormData) -> None:
+    """Check the proof that came, in whichever way. Counts the try, and records what was refused.
+
+    Raises Invalid and Later.
+    """
+    field = next((field for field in WAYS if text(form, field)), PASSWORD)
+    reason = f"wrong {field.removeprefix(OURS)}"
+    try:
+        count_try(request, "password", me.id)
+        with app.database.read() as session:
+            WAYS[field](session, me, text(form, field))
+    except Busy:
+        raise
+    except (Invalid, Later) as error:
+        if isinstance(error, Later):
+            reason = "too many tries"
+        if isinstance(error, Invalid) or app.tries.first(f"confirm {me.id} {address_of(request)}"):
+            with app.database.write() as session:
+                service.note_refused_confirmation(session, me, reason, **origin_of(request))
+        raise
+
+
+def confirmed(request: Request, app: Parts, asked: Asked) -> Response:
+    """After a proof, in whichever way: this browser gets a new token, and goes on with what it asked for."""
+    with app.database.write() as session:
+        token = service.confirm(session, session_token(request), **origin_of(request))
+    # 307: the browser sends the same form again, to where it was meant for.
+    response = RedirectResponse(asked.path, 307) if asked.post else see_other(asked.path)
+    set_session_cookie(request, response, token)
+    return response

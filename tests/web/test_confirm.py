@@ -1,0 +1,95 @@
+"""Confirm that it is you: acts that a stranger at an open browser must not do ask for a proof, and lose nothing."""
+
+import html
+import re
+from datetime import timedelta
+
+from app.models import Act, LoginSession, Role, now
+from tests.factory import PASSWORD
+from tests.web.server import Browser, Server, make_person
+from tests.web.test_acts import count, newest
+
+
+def grow_old(server: Server, browser: Browser, minutes: int = 11) -> None:
+    """As if the person had signed in that long ago."""
+    with server.parts.database.write() as session:
+        for login in session.query(LoginSession).filter_by(user_id=browser.user.id):
+            login.confirmed_at = now() - timedelta(minutes=minutes)
+
+
+def fields(page: str) -> list[tuple[str, str]]:
+    found = re.findall(r'<input type="hidden"\s+name="([^"]+)"\s+value="([^"]*)"', page)
+    return [(name, html.unescape(value)) for name, value in found]
+
+
+def confirm(browser: Browser, page: str, password: str = PASSWORD):  # type: ignore[no-untyped-def]
+    return browser.post("/confirm", data=dict(fields(page)) | {"confirm-password": password})
+
+
+def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    grow_old(server, admin)
+    asked = admin.post(f"/people/{person.id}", data={"role": "manager"}, headers={"referer": f"{server.url}/people"})
+    assert asked.status_code == 403
+    assert "Confirm that it is you" in asked.text
+    assert 'href="/people">Cancel' in asked.text
+    assert ("role", "manager") in fields(asked.text)
+    again = confirm(admin, asked.text, "not the password")
+    assert again.status_code == 422
+    assert "This is not your password" in again.text
+    assert "not the password" not in again.text
+    sent_on = confirm(admin, again.text)
+    assert (sent_on.status_code, sent_on.headers["location"]) == (307, f"/people/{person.id}")
+    done = admin.post(sent_on.headers["location"], data={"role": "manager", "confirm-password": PASSWORD})
+    assert done.status_code == 303
+    assert "is manager now" in admin.get("/people").text
+    assert newest(server, Act.CONFIRM).user_id == admin.user.id
+    assert newest(server, Act.CONFIRM_REFUSED).details["reason"] == "wrong password"
+
+
+def test_a_proof_gives_a_new_token_and_ends_the_old(server: Server, admin: Browser) -> None:
+    old = admin.cookies["soroe"]
+    assert confirm(admin, admin.get("/confirm?next=/people").text).headers["location"] == "/people"
+    assert admin.cookies["soroe"] != old
+    assert admin.get("/people").status_code == 200
+    with Browser(server.url, cookies={"soroe": old}) as thief:
+        assert thief.get("/").status_code == 303
+
+
+def test_tries_are_counted_with_those_at_changing_the_password(server: Server, admin: Browser) -> None:
+    page = admin.get("/confirm").text
+    for _ in range(2):
+        assert "This is not your password" in confirm(admin, page, "wrong").text
+    for _ in range(8):
+        server.parts.tries.count("password", "127.0.0.1", admin.user.id)
+    refused = confirm(admin, page)
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+    assert "too many tries" in refused.text
+    confirm(admin, page)
+    assert count(server, Act.CONFIRM_REFUSED) == 3, "too many are written down once a minute"
+    form = {"current": PASSWORD, "password": "another long sentence"}
+    assert admin.post("/account/password", data=form).status_code == 429
+
+
+def test_scripts_get_the_page_in_the_place_of_their_own(server: Server, admin: Browser) -> None:
+    grow_old(server, admin)
+    headers = {"hx-request": "true", "hx-current-url": f"{server.url}/people"}
+    asked = admin.post("/people/invite", data={"role": "reviewer"}, headers=headers)
+    assert asked.status_code == 422
+    assert asked.headers["hx-retarget"] == "#main"
+    assert ("role", "reviewer") in fields(asked.text)
+    plain = admin.post("/people/invite", data={"role": "reviewer"}, headers={"accept": "*/*"})
+    assert (plain.status_code, plain.text[:23]) == (403, "Confirm first that it i")
+
+
+def test_nobody_is_asked_for_a_proof_of_what_they_may_not_do(server: Server, designer: Browser) -> None:
+    grow_old(server, designer)
+    answer = designer.post("/people/invite", data={"role": "admin"})
+    assert answer.status_code == 403
+    assert "This page is for admins" in answer.text
+
+
+def test_it_leads_nowhere_else(admin: Browser) -> None:
+    for method in ("post", "get"):
+        form = {"confirm-password": PASSWORD, "confirm-next": "//evil.example", "confirm-method": method}
+        assert admin.post("/confirm", data=form).headers["location"] == "/"
