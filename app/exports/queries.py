@@ -241,6 +241,12 @@ def approved_by_set(session: Session, user: User, *which: ColumnElement[bool]) -
     return [SetTally(set_id, pictures, size or 0) for set_id, pictures, size in rows]
 
 
+def of_others(session: Session, user: User, which: ColumnElement[bool]) -> bool:
+    """Whether some of such pictures are of other people's sets."""
+    theirs = _approved(user, which).where(ImageSet.owner_id != user.id).with_only_columns(Image.id).limit(1)
+    return session.scalar(theirs) is not None
+
+
 def exportable(session: Session, user: User) -> list[ExportableRow]:
     """The campaigns in which `user` may take something away, the newest first."""
     rows = session.execute(
@@ -373,8 +379,11 @@ def _set_row(
 
 
 def readable(user: User) -> ColumnElement[bool]:
-    """A condition for the exports that `user` may open: their own; anybody's for managers and above."""
-    return true() if user.can(Role.MANAGER) else (Export.made_by_id == user.id) & signed_in(user)
+    """A condition for the exports that `user` may open: anybody's for managers and above; else their own, if all of its
+    pictures are of sets of theirs: what somebody made as a manager is not theirs to take away without that role.
+    """
+    own = (Export.made_by_id == user.id) & Export.of_others.is_(False)
+    return true() if user.can(Role.MANAGER) else own & signed_in(user)
 
 
 def get(session: Session, user: User, export_id: int) -> Export:
@@ -392,6 +401,11 @@ def get(session: Session, user: User, export_id: int) -> Export:
     if not found:
         raise NotFound("There is no such export, or its time is over. Make it again.")
     return found
+
+
+def may_open(session: Session, user: User, export_id: int) -> bool:
+    """Whether `user` may open an export now."""
+    return session.scalar(select(Export.id).where(Export.id == export_id, readable(user))) is not None
 
 
 def recent(
@@ -415,7 +429,7 @@ def latest_options(session: Session, campaign_id: int | None) -> dict[str, Any] 
 def same(session: Session, user: User, content: str) -> Export | None:
     """An export of `user` with the same pictures in the same form, if there is one that did not fail."""
     statement = select(Export).where(
-        Export.content == content, Export.made_by_id == user.id, Export.state != ExportState.FAILED
+        Export.content == content, Export.made_by_id == user.id, Export.state != ExportState.FAILED, readable(user)
     )
     return session.scalar(statement.order_by(Export.id.desc()).limit(1))
 
@@ -594,11 +608,9 @@ def share(session: Session, token: str) -> Share:
     """The open link of `token`, with its export. Raises NotFound for one that has ended, is revoked or unknown."""
     found = session.scalar(
         select(Share)
-        .join(User, User.id == Share.made_by_id)
-        # What a person let out must not outlive their own right to be here.
-        .where(Share.token_hash == token_hash(token), User.active)
-        .options(joinedload(Share.export))
+        .where(Share.token_hash == token_hash(token))
+        .options(joinedload(Share.export), joinedload(Share.made_by))
     )
-    if not found or not found.open:
+    if not found or not found.open or not found.answered_for:
         raise NotFound("This link has ended or was revoked. Ask whoever sent it for a new one.")
     return found

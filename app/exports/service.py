@@ -153,6 +153,7 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
         options=options.model_dump(mode="json"),
         content=content,
         pictures=pictures,
+        of_others=queries.of_others(session, user, wanted.which),
         total=files,
     )
     session.add(export)

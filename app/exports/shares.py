@@ -9,14 +9,14 @@ from datetime import timedelta
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from app.accounts import password_quality
+from app.accounts import authority, password_quality
 from app.accounts.queries import token_hash
 from app.accounts.service import passwords
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import endings, queries
 from app.forms import Form, Line
-from app.models import Act, ExportState, Share, User, now
+from app.models import Act, Export, ExportState, Share, User, now
 
 DAYS = (1, 7, 30, 90)  # that the page offers
 MOST_DAYS = 365
@@ -32,10 +32,13 @@ class ShareDraft(Form):
 
 
 def create(session: Session, user: User, export_id: int, draft: ShareDraft, password_hash: str | None) -> str:
-    """The token of a new link to an export. Only its hash is kept. Raises NotFound, and Conflict before it is ready."""
+    """The token of a new link to an export. Only its hash is kept. Raises NotFound, Conflict before it is ready, and
+    Forbidden while a right to what it was made from is withdrawn with more power than `user` has.
+    """
     export = queries.get(session, user, export_id)
     if export.state != ExportState.READY:
         raise Conflict("This export is not ready yet; share it when it is.")
+    _need_answerable(session, user, export, "share pictures from it")
     token = secrets.token_urlsafe(32)
     share = Share(
         export_id=export.id,
@@ -82,10 +85,21 @@ def revoke_all(session: Session, user: User, export_id: int) -> int:
 
 
 def resume(session: Session, user: User, export_id: int, share_id: int) -> Share:
-    """Let a link open again that is on hold: `user` has asked, and answers for it. Raises NotFound."""
+    """Let a link open again that is on hold: `user` has asked, and answers for it. Raises NotFound, and Forbidden while
+    the right is withdrawn with more power than theirs.
+    """
     share = _share(session, user, export_id, share_id)
+    _need_answerable(session, user, share.export, "let this link open again")
     endings.resume(session, user, share, "confirmed")
     return share
+
+
+def _need_answerable(session: Session, user: User, export: Export, what: str) -> None:
+    """Nobody answers for pictures from a reference whose right somebody withdrew with more power than theirs."""
+    for held in queries.restraining(session, export.id):
+        if held.standing.kind == "withdrawn" and held.record:
+            did = f"withdrew the right to the reference {held.name}"
+            authority.need_power(user, held.record.made_as, did, what, held.record.made_by.name)
 
 
 def _share(session: Session, user: User, export_id: int, share_id: int) -> Share:
@@ -140,6 +154,6 @@ def downloaded(session: Session, share_id: int, **guest: str) -> None:
 
 
 def may_go_on(session: Session, share_id: int) -> bool:
-    """Whether a download that has begun by a link may go on: it is open, and not on hold."""
+    """Whether a download that has begun by a link may go on: it is open and answered for, and not on hold."""
     share = session.get(Share, share_id)
-    return share is not None and share.open and share.suspended_at is None
+    return share is not None and share.open and share.answered_for and share.suspended_at is None

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, joinedload
 
 from app import days
+from app.accounts.authority import undoable
 from app.accounts.queries import signed_in
 from app.gallery.search import EVERYTHING, PictureFilter, Word, match, words
 from app.models import (
@@ -480,7 +481,7 @@ def deleted(
             Image.sha256,
             Image.deleted_at,
             func.coalesce(User.name, ""),
-            _changeable(user),
+            _changeable(user) & undoable(user, Image.deleted_as),
         )
         .join(ImageSet, ImageSet.id == Image.set_id)
         .outerjoin(User, User.id == Image.deleted_by_id)

@@ -13,6 +13,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from app.accounts import authority
 from app.accounts.service import may_change, need_active
 from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid, NotFound
@@ -311,14 +312,15 @@ def delete(session: Session, user: User, ids: Sequence[int]) -> Done:
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     done.at = now()
     for image in images:
-        image.deleted_at, image.deleted_by_id, image.shown = done.at, user.id, False
+        image.deleted_at, image.deleted_by_id, image.deleted_as = done.at, user.id, user.role
+        image.shown = False
     _restack(session, images)
     record_all(session, user, Act.IMAGE_DELETE, images)
     return done
 
 
 def restore(session: Session, user: User, ids: Sequence[int]) -> Done:
-    """Bring pictures back from the bin. For the owner of the set, and managers."""
+    """Bring pictures back from the bin. For the owner of the set, and managers; what a manager deleted: managers."""
 
     def need(image: Image) -> None:
         if image.deleted_at is None:
@@ -326,10 +328,13 @@ def restore(session: Session, user: User, ids: Sequence[int]) -> Done:
         if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
             raise Refused(f"their {KEPT_DAYS} days are over")
         _need_right(user, image)
+        if not authority.may_undo(user, image.deleted_as):
+            whom = authority.undone_by(image.deleted_as)
+            raise Refused(f"they were deleted by one of the {whom}, and only {whom} can restore them")
 
     done, images = _each(session, user, ids, need)
     for image in images:
-        image.deleted_at = image.deleted_by_id = None
+        image.deleted_at = image.deleted_by_id = image.deleted_as = None
         image.shown = image.state == State.FINISHED and not image.superseded
     _restack(session, images)
     record_all(session, user, Act.IMAGE_RESTORE, images)

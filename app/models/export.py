@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.image_set import Campaign, ImageSet
-from app.models.user import User
+from app.models.user import Role, User
 
 
 class ExportState(StrEnum):
@@ -35,6 +35,7 @@ class Export(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `app.exports.options` defines them
     content: Mapped[str] = mapped_column(String(64), index=True)  # SHA-256 of the pictures, decisions and options
     pictures: Mapped[int]  # approved images in it
+    of_others: Mapped[bool]  # some of them are of other people's sets than those of who made it
     state: Mapped[ExportState] = mapped_column(String(16), default=ExportState.QUEUED, index=True)
     done: Mapped[int] = mapped_column(default=0)  # files that are ready or known to be lost
     total: Mapped[int]  # files: pictures times sizes
@@ -99,3 +100,11 @@ class Share(Base):
     def open(self) -> bool:
         """Neither ended nor revoked; it may be on hold."""
         return self.revoked_at is None and self.expires_at > now()
+
+    @property
+    def answered_for(self) -> bool:
+        """Whether whoever made the link may still take the export away: what a person let out must not outlive their
+        power to.
+        """
+        own = self.export.made_by_id == self.made_by_id and not self.export.of_others
+        return self.made_by.can(Role.MANAGER) or (self.made_by.active and own)

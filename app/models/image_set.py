@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.style import StyleVersion
-from app.models.user import User
+from app.models.user import Role, User
 
 
 class State(StrEnum):
@@ -50,6 +50,7 @@ class Campaign(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
     approvals_needed: Mapped[int] = mapped_column(default=1)  # people who must approve a picture, 1 to 5
+    four_eyes: Mapped[bool] = mapped_column(default=True)  # nobody approves their own pictures
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -85,6 +86,7 @@ class ImageSet(Base):
     cancelled_at: Mapped[datetime | None]
     locked_at: Mapped[datetime | None] = mapped_column(index=True)  # from then on no decision changes
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    locked_as: Mapped[Role | None] = mapped_column(String(16))  # the role that they had then
 
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
     locked_by: Mapped[User | None] = relationship(foreign_keys=locked_by_id)
@@ -171,6 +173,7 @@ class Image(Base):
     version: Mapped[int] = mapped_column(default=1)  # 1, 2, ... at that place
     # The set's, except that a picture can move to another campaign; kept here so that lists need no joins.
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # who made it again; None: it is the first
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     style_id: Mapped[int] = mapped_column(ForeignKey("styles.id"), index=True)
     prompt: Mapped[str] = mapped_column(Text)
@@ -189,6 +192,7 @@ class Image(Base):
     finished_at: Mapped[datetime | None] = mapped_column(index=True)
     deleted_at: Mapped[datetime | None] = mapped_column(index=True)  # in the bin, for 30 days
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    deleted_as: Mapped[Role | None] = mapped_column(String(16))  # the role that they had then
     purged_at: Mapped[datetime | None]  # its files are gone for good
 
     image_set: Mapped[ImageSet] = relationship(back_populates="images")

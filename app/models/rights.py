@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.style import Reference
-from app.models.user import User
+from app.models.user import Role, User
 
 
 class RightsRecord(Base):
@@ -29,6 +29,7 @@ class RightsRecord(Base):
     withdrawn: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str] = mapped_column(Text, default="")  # of a withdrawal, or of taking one back
     made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    made_as: Mapped[Role] = mapped_column(String(16))  # the role that they had then
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     reference: Mapped[Reference] = relationship()

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
-from app.models.user import User
+from app.models.user import Role, User
 
 
 class ReferenceMethod(StrEnum):
@@ -47,6 +47,7 @@ class Style(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     archived_at: Mapped[datetime | None]
+    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the role of whoever archived it, then
 
     owner: Mapped[User] = relationship()
     versions: Mapped[list["StyleVersion"]] = relationship(

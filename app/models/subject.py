@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.image_set import State
-from app.models.user import User
+from app.models.user import Role, User
 
 
 class SubjectKind(StrEnum):
@@ -40,6 +40,7 @@ class Subject(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
+    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the role of whoever archived it, then
 
     owner: Mapped[User] = relationship()
     pictures: Mapped[list["SubjectPicture"]] = relationship(

@@ -327,7 +327,9 @@ def needed(session: Session, campaign_ids: Collection[int]) -> dict[int, int]:
 
 
 def undoable(session: Session, user: User, decision_id: int | None) -> Undo | None:
-    """`user`'s own decision of that id, as long as it stands and can be taken back."""
+    """`user`'s own decision of that id, as long as it stands and they can take it back."""
+    if not user.can(Role.REVIEWER):
+        return None
     mine = Decision.id == decision_id, Decision.user_id == user.id, UNLOCKED, signed_in(user)
     joined = select(Decision, Image.prompt).join(Image, Image.id == Decision.image_id)
     found = session.execute(joined.where(*mine)).first()

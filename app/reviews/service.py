@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app import days
+from app.accounts import authority
 from app.accounts.service import may_change, need_active
 from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid
@@ -92,10 +93,14 @@ def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verd
 
 
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:
-    """Take back a decision: one's own, or anybody's for managers. Raises Conflict when it does not stand any more."""
+    """Take back a decision: one's own, for those who decide today; anybody's for managers. Raises Conflict when it does
+    not stand any more.
+    """
     decision = queries.decision(session, user, decision_id)
     image = sets.image(session, user, decision.image_id)
-    if decision.user_id != user.id and not user.can(Role.MANAGER):
+    if decision.user_id == user.id:
+        _need_reviewer(user)
+    elif not user.can(Role.MANAGER):
         raise Forbidden(f"Only {decision.user.name} or a manager can withdraw this decision.")
     _need_open(image.image_set)
     if decision.id not in {each.id for each in queries.standing(session, user, image.id)}:
@@ -156,7 +161,7 @@ def lock(session: Session, user: User, set_id: int) -> ImageSet:
     _need_open(image_set)
     if not sets.progress(session, user, set_id).done:
         raise Conflict("Pictures of this set are still being made. Lock its decisions when they are done.")
-    image_set.locked_at, image_set.locked_by_id = now(), user.id
+    image_set.locked_at, image_set.locked_by_id, image_set.locked_as = now(), user.id, user.role
     record(session, user, Act.SET_LOCK, image_set)
     return image_set
 
@@ -167,7 +172,9 @@ def unlock(session: Session, user: User, set_id: int) -> ImageSet:
     image_set = sets.get(session, user, set_id)
     if image_set.locked_at is None:
         raise Conflict("The decisions of this set are not locked.")
-    image_set.locked_at = image_set.locked_by_id = None
+    who = image_set.locked_by.name if image_set.locked_by else ""
+    authority.need_power(user, image_set.locked_as, "locked the decisions of this set", "unlock them", who)
+    image_set.locked_at = image_set.locked_by_id = image_set.locked_as = None
     session.flush()
     _settle_approvals(session, Image.set_id == set_id)  # the campaign may need another number by now
     record(session, user, Act.SET_UNLOCK, image_set)
@@ -180,7 +187,13 @@ def locked_words(image_set: ImageSet) -> str:
         return ""
     who = image_set.locked_by.name if image_set.locked_by else "Somebody"
     on = days.written(days.local(image_set.locked_at))
-    return f"{who} locked the decisions of this set on {on}. A manager can unlock them."
+    whom = authority.ONE[authority.power(image_set.locked_as) or Role.MANAGER].capitalize()
+    return f"{who} locked the decisions of this set on {on}. {whom} can unlock them."
+
+
+def may_unlock(user: User, image_set: ImageSet) -> bool:
+    """Whether `user` can open the decisions of a locked set again."""
+    return user.can(Role.MANAGER) and authority.may_undo(user, image_set.locked_as)
 
 
 def closed_words(image: Image) -> str:

@@ -210,10 +210,23 @@ def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhil
 
 
 def files(session: Session, user: User, reference_id: int) -> list[RightsFile]:
-    """The files on the rights of a reference that were not removed, the oldest first."""
-    return list(
-        session.scalars(_files([reference_id]).where(signed_in(user)).options(joinedload(RightsFile.uploaded_by)))
-    )
+    """The files on the rights of a reference that were not removed, the oldest first; none for those who may not read
+    them.
+    """
+    readable = _files([reference_id]).where(_may_read(user))
+    return list(session.scalars(readable.options(joinedload(RightsFile.uploaded_by))))
+
+
+def files_count(session: Session, user: User, reference_id: int) -> int:
+    """How many files there are, whoever may read them."""
+    found = _files([reference_id]).where(signed_in(user)).order_by(None)
+    return session.scalar(found.with_only_columns(func.count())) or 0
+
+
+def _may_read(user: User) -> ColumnElement[bool]:
+    """A condition for the licences and consents that `user` may read: those of their own uploads; all for managers."""
+    own = select(Reference.id).where(Reference.uploaded_by_id == user.id)
+    return true() if user.can(Role.MANAGER) else RightsFile.reference_id.in_(own) & signed_in(user)
 
 
 def files_of(session: Session, reference_ids: Iterable[int]) -> dict[int, list[RightsFile]]:
@@ -226,7 +239,7 @@ def files_of(session: Session, reference_ids: Iterable[int]) -> dict[int, list[R
 
 def file(session: Session, user: User, reference_id: int, file_id: int) -> RightsFile:
     """Raises NotFound."""
-    found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, signed_in(user)))
+    found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, _may_read(user)))
     if not found:
         raise NotFound("There is no such file here. Perhaps it was removed.")
     return found
@@ -248,6 +261,12 @@ def refusal(session: Session, version: StyleVersion, on: date | None = None) -> 
 def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
     """The same of references."""
     return _refusal(list(of_references(session, reference_ids, on).values()))
+
+
+def pictures_refusal(session: Session, hashes: Iterable[str]) -> str | None:
+    """Why pictures cannot be used in any other way either: one of them is a reference whose right does not hold."""
+    ids = session.scalars(select(Reference.id).where(Reference.sha256.in_(set(hashes)))).all()
+    return references_refusal(session, ids) if ids else None
 
 
 def of_version(session: Session, version: StyleVersion, on: date | None = None) -> list[Held]:

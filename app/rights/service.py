@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import authority
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.days import written_exactly
@@ -43,6 +44,30 @@ def may_change(user: User, reference: Reference) -> bool:
     return user.active and (reference.uploaded_by_id == user.id or user.can(Role.MANAGER))
 
 
+def may_restore(user: User, reference: Reference, withdrawal: RightsRecord) -> bool:
+    """Whether `user` may take a withdrawal back."""
+    return may_change(user, reference) and authority.may_undo(user, withdrawal.made_as)
+
+
+def outweighs(user: User, withdrawal: RightsRecord) -> bool:
+    """Whether a withdrawal by `user` would need more power to be taken back than this one does."""
+    return authority.outweighs(user.role, withdrawal.made_as)
+
+
+def need_restorer(user: User, withdrawal: RightsRecord) -> None:
+    """Raises Forbidden, with who withdrew and who can restore, where `user` has less power than the withdrawal."""
+    if words := outweighed_words(user, withdrawal):
+        raise Forbidden(words)
+
+
+def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
+    """The same as a sentence; "" where `user` has the power."""
+    if authority.may_undo(user, withdrawal.made_as):
+        return ""
+    did = f"withdrew this right on {written_exactly(withdrawal.created_at)}"
+    return authority.refusal(withdrawal.made_as, did, "restore it", _who(withdrawal, user))
+
+
 def suggested(reference: Reference) -> dict[str, Any]:
     """What a form begins with where nothing is stated: what the file itself says, and who uploaded it."""
     said = reference.rights
@@ -63,10 +88,11 @@ def save(session: Session, user: User, reference: Reference, draft: RightsDraft,
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if before and before.withdrawn:
+        need_restorer(user, before)
         raise Conflict(f"{_withdrawn(before, user, 'this right')}. Restore it first, then change what it says.")
     if draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
         raise Invalid("valid_until", f"The right would end on {draft.valid_until}, before it begins.")
-    after = RightsRecord(reference_id=reference.id, made_by_id=user.id, **draft.model_dump())
+    after = RightsRecord(reference_id=reference.id, made_by_id=user.id, made_as=user.role, **draft.model_dump())
     changes = queries.changed(before, after)
     if before and not changes:
         return before
@@ -82,10 +108,12 @@ def save(session: Session, user: User, reference: Reference, draft: RightsDraft,
 def withdraw(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
     """From now on nothing new is made from the reference, whatever its dates, and links to exports that hold pictures
     from it are on hold. Raises Forbidden and Conflict.
+
+    What is withdrawn already can be withdrawn with more power, so that who withdrew it first does not restore it.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record
-    if before and before.withdrawn:
+    if before and before.withdrawn and not outweighs(user, before):
         raise Conflict(f"The right to {reference.original_name} is withdrawn already.")
     record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
     endings.suspend(session, user, reference)
@@ -95,12 +123,14 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
 def restore(session: Session, user: User, reference: Reference, reason: Reason, seen: int | None) -> RightsRecord:
     """Take a withdrawal back: the right holds again as it was stated. Raises Forbidden and Conflict.
 
-    `seen` is the id of the withdrawal that `user` takes back, so that nobody takes back another for its sake.
+    `seen` is the id of the withdrawal that `user` takes back, so that nobody takes back another for its sake. What was
+    withdrawn as a manager or an administrator is not restored with less power, whoever uploaded the reference.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if not before or not before.withdrawn:
         raise Conflict(f"The right to {reference.original_name} is not withdrawn.")
+    need_restorer(user, before)
     if before.id != seen:
         raise Conflict(f"{_withdrawn(before, user, 'this right again')}, perhaps for another reason. Look at it first.")
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
@@ -136,13 +166,25 @@ def remove_file(session: Session, user: User, reference: Reference, file_id: int
     """Hide a file; its bytes stay, and the record names them. Raises Forbidden and NotFound."""
     _need_change(user, reference)
     row = queries.file(session, user, reference.id, file_id)
+    if not may_remove(user, row):
+        raise Forbidden(f"{row.uploaded_by.name} added this file; only they and managers can remove it.")
     row.removed_at = now()
     record(session, user, Act.RIGHTS_FILE_REMOVE, reference, file=row.name, sha256=row.sha256)
     return row
 
 
+def may_remove(user: User, row: RightsFile) -> bool:
+    """Whether somebody who may change the right may remove this file: who added it, and managers."""
+    return row.uploaded_by_id == user.id or user.can(Role.MANAGER)
+
+
 def note_download(session: Session, user: User, reference: Reference, file_id: int) -> RightsFile:
-    """Record that `user` takes a file away. Raises NotFound."""
+    """Record that `user` takes a file away. Raises NotFound, and Forbidden for those who may not change the right:
+    licences and consents hold what is private.
+    """
+    if not may_change(user, reference):
+        name = reference.uploaded_by.name
+        raise Forbidden(f"Only {name}, who uploaded this reference, and managers can read its licences and consents.")
     row = queries.file(session, user, reference.id, file_id)
     record(session, user, Act.RIGHTS_FILE_DOWNLOAD, reference, file=row.name, sha256=row.sha256)
     return row
@@ -162,8 +204,11 @@ def _need_change(user: User, reference: Reference) -> None:
 
 def _withdrawn(row: RightsRecord, user: User, what: str) -> str:
     """Who withdrew it and when, for `user`."""
-    who = "You" if row.made_by_id == user.id else row.made_by.name
-    return f"{who} withdrew {what} on {written_exactly(row.created_at)}"
+    return f"{_who(row, user)} withdrew {what} on {written_exactly(row.created_at)}"
+
+
+def _who(row: RightsRecord, user: User) -> str:
+    return "You" if row.made_by_id == user.id else row.made_by.name
 
 
 def _next(
@@ -172,7 +217,10 @@ def _next(
     """The same as before, but for the withdrawal."""
     said = {name: getattr(before, name) for name in RightsDraft.model_fields} if before else {}
     row = RightsRecord(
-        reference_id=reference.id, made_by_id=user.id, **{**said, "withdrawn": withdrawn, "reason": reason}
+        reference_id=reference.id,
+        made_by_id=user.id,
+        made_as=user.role,
+        **{**said, "withdrawn": withdrawn, "reason": reason},
     )
     session.add(row)
     session.flush()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from app.accounts import authority
 from app.days import local, written
-from app.models import RightsRecord
+from app.models import RightsRecord, Role
 from app.text import shorten
 
 ENDING_DAYS = 14  # before its end a right is said to end soon
@@ -41,7 +42,10 @@ class Held:
         if self.standing.usable or self.record is None:
             return None
         right, person = f"The right to the reference {self.name}", self.record.made_by
-        ask = f"Ask {person.name} or a manager" if person.active else "Ask a manager"
+        needed = authority.power(self.record.made_as) if self.standing.kind == "withdrawn" else None
+        whom = authority.ONE[needed or Role.MANAGER]
+        knows = person.can(needed) if needed else person.active
+        ask = f"Ask {person.name} or {whom}" if knows else f"Ask {whom}"
         day = written(self.standing.day)
         match self.standing.kind:
             case "withdrawn":

@@ -109,6 +109,7 @@ def again(
             position=image.position,
             version=newest + 1 + number,
             owner_id=image.owner_id,
+            made_by_id=user.id,
             campaign_id=image.campaign_id,
             style_id=image.style_id,
             prompt=draft.prompt,

@@ -1,5 +1,6 @@
 """Structure maps: making them from pictures, and giving them to sets."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from math import log
@@ -12,9 +13,11 @@ from app.accounts.service import need_active
 from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
+from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
 from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
+from app.rights import queries as rights
 from app.sets.spec import SetSpec, StructureChoice
 from app.structures import depth, queries
 from app.text import clean_line, plural
@@ -158,6 +161,8 @@ def _keep(
     name: str,
     **details: int,
 ) -> StructureMap:
+    hashes = (drawn.source, hashlib.sha256(drawn.png).hexdigest())
+    Invalid.check({"picture": rights.pictures_refusal(session, hashes)})
     sha256 = files.put(Kind.MAPS, drawn.png, drawn.small)
     name = clean_line(name)[:255] or "map"
     wanted = StructureMap.sha256 == sha256, StructureMap.kind == kind, StructureMap.original_name == name

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.accounts import authority
 from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
@@ -17,6 +18,7 @@ from app.forms import Form, Line
 from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
 from app.pictures import MIN_SIDE, Limits, clean_upload
 from app.rights.queries import references_refusal
+from app.rights.service import may_change as may_state
 from app.text import clean_line
 
 # Without 0 O, 1 I L, U V look-alikes and vowels' accidents: a code is read aloud and typed from paper.
@@ -74,7 +76,8 @@ class StyleDraft(Form):
 def upload_reference(
     session: Session, user: User, files: Files, data: bytes, name: str, limits: Limits | None = None
 ) -> Reference:
-    """Clean an uploaded picture and keep it; the same picture uploaded again is the same reference.
+    """Clean an uploaded picture and keep it; the same picture uploaded again is the same reference, and stays that of
+    whoever uploaded it first: what this copy says of its rights counts only from those who may state them.
 
     The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
     Raises Invalid("picture", ...) and NoRoom.
@@ -83,7 +86,8 @@ def upload_reference(
     picture = clean_upload(data, limits, small=True)
     sha256 = files.put(Kind.REFERENCES, picture.png, picture.small)
     if known := session.scalar(select(Reference).where(Reference.sha256 == sha256)):
-        known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
+        if may_state(user, known):
+            known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
         record(session, user, Act.REFERENCE_UPLOAD, known, name=clean_line(name)[:255], again=True)
         return known
     reference = Reference(
@@ -128,16 +132,17 @@ def archive(session: Session, user: User, style: Style) -> None:
     _need_change(user, style)
     if style.archived_at:
         raise Conflict(f"{style.name} is archived already.")
-    style.archived_at = now()
+    style.archived_at, style.archived_as = now(), user.role
     record(session, user, Act.STYLE_ARCHIVE, style, archived=True)
 
 
 def unarchive(session: Session, user: User, style: Style) -> None:
-    """Let new sets choose a style again."""
+    """Let new sets choose a style again. What a manager archived, its owner does not bring back."""
     _need_change(user, style)
     if not style.archived_at:
         raise Conflict(f"{style.name} is not archived.")
-    style.archived_at = None
+    authority.need_power(user, style.archived_as, f"archived {style.name}", "bring it back")
+    style.archived_at = style.archived_as = None
     record(session, user, Act.STYLE_ARCHIVE, style, archived=False)
 
 

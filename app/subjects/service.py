@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.accounts import authority
 from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
@@ -20,6 +21,7 @@ from app.files import Files, Kind
 from app.forms import Form, Line
 from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, now
 from app.pictures import Limits, clean_upload, png_size
+from app.rights import queries as rights
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
 from app.text import plural
@@ -70,7 +72,8 @@ def create_from_pictures(session: Session, user: User, files: Files, draft: Draf
     handle = handles.handle_from(draft.name)
     Invalid.check(
         {
-            "pictures": _pictures_error(draft.pictures, files, model.training),
+            "pictures": _pictures_error(draft.pictures, files, model.training)
+            or rights.pictures_refusal(session, draft.pictures),
             "name": _handle_error(session, handle, draft.name),
             "class_words": None if draft.class_words else "Say what kind of thing it is, such as teapot.",
         }
@@ -145,7 +148,9 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
 
 
 def note_download(session: Session, user: User, subject: Subject) -> None:
-    """Write down that `user` takes away what was trained."""
+    """Write down that `user` takes away what was trained: its owner, or a manager. Raises Forbidden."""
+    if not may_change(user, subject):
+        raise Forbidden(f"Only {subject.owner.name} or a manager can download the file of this subject.")
     record(session, user, Act.LORA_DOWNLOAD, subject, sha256=subject.sha256, bytes=subject.bytes)
 
 
@@ -154,6 +159,8 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
     subject = _changeable(session, user, subject_id)
     if subject.state in WAITING:
         raise Conflict("This subject is being trained; cancel that first.")
+    if subject.archived_at is None or authority.outweighs(user.role, subject.archived_as):
+        subject.archived_as = user.role
     subject.archived_at = subject.archived_at or now()
     record(session, user, Act.SUBJECT_ARCHIVE, subject)
     return subject
@@ -162,7 +169,8 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
 def unarchive(session: Session, user: User, subject_id: int) -> Subject:
     """Offer the subject again."""
     subject = _changeable(session, user, subject_id)
-    subject.archived_at = None
+    authority.need_power(user, subject.archived_as, f"archived @{subject.handle}", "bring it back")
+    subject.archived_at = subject.archived_as = None
     record(session, user, Act.SUBJECT_ARCHIVE, subject, archived=False)
     return subject
 

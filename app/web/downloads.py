@@ -11,13 +11,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from app.accounts import service as accounts
 from app.errors import Conflict
 from app.exports import queries, service
 from app.exports.archive import Archive
 from app.exports.options import ExportOptions
 from app.models import Export, ExportState, User
 from app.text import normalized
-from app.web.deps import App, Me, Parts, address_of, tried
+from app.web.deps import App, Me, Parts, address_of, session_token, tried
 from app.web.templating import see_other
 
 router = APIRouter()
@@ -53,7 +54,19 @@ def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
     with app.database.read() as session:
         export = queries.get(session, me, export_id)
         archive = service.laid_out(session, export, app.exporter.store)
-    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export))
+    return stream_to(request, app, me, export, archive)
+
+
+def stream_to(request: Request, app: Parts, me: User, export: Export, archive: Archive) -> Response:
+    """The zip for a person; it breaks off when they are signed out, or may not open the export any more."""
+    token = session_token(request)
+
+    def may_go_on() -> bool:
+        with app.database.read() as session:
+            present = accounts.user_for_token(session, token)
+            return present is not None and queries.may_open(session, present, export.id)
+
+    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export), may_go_on)
 
 
 def at_once(
@@ -81,7 +94,7 @@ def at_once(
             archive = service.archive(session, export, app.exporter.store)
         except Conflict:
             return see_other(f"/exports/{export.id}")
-    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export))
+    return stream_to(request, app, me, export, archive)
 
 
 def count(app: Parts, me: User, export: Export) -> None:
@@ -96,7 +109,7 @@ def stream(
     archive: Archive,
     who: str,
     begun: Callable[[], None],
-    may_go_on: Callable[[], bool] = lambda: True,
+    may_go_on: Callable[[], bool],
 ) -> Response:
     """The zip, or the part of it that was asked for; only the headers if that was all. `begun` is called when a
     download of `who` begins, not when one goes on, nor for a probe; `may_go_on` every few MB of one.
@@ -133,7 +146,7 @@ def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[
         if sent >= LOOK_BYTES:
             sent = 0
             if not may_go_on():
-                raise Ended("the link was revoked, or put on hold")
+                raise Ended("the link was revoked or put on hold, or the person may not take this away any more")
 
 
 def disposition(export: Export) -> str:

@@ -23,6 +23,7 @@ from app.accounts import service as accounts
 from app.engine.bus import Bus, RunningUnit
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
+from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.text import whole_number
 from app.web.deps import App, Me, Parts, Read, session_token
@@ -101,7 +102,7 @@ def view(session: Session, parts: Parts, me: User, set_id: int, positions: Colle
         can_retry=can_retry and progress.done and progress.unmade > 0,
         can_review=me.can(Role.REVIEWER),
         can_download=mine,
-        can_lock=me.can(Role.MANAGER) if image_set.locked_at else mine and progress.done and progress.finished > 0,
+        can_lock=may_unlock(me, image_set) if image_set.locked_at else mine and progress.done and progress.finished > 0,
         locked=image_set.locked_at is not None,
     )
 

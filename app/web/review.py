@@ -262,7 +262,7 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
         "people": people,
         "spoken": {comment.id: pieces(comment.body, people) for comment in comments},
         "locked": locked,
-        "can_lock": me.can(Role.MANAGER) if locked else may_change(me, image_set),
+        "can_lock": service.may_unlock(me, image_set) if locked else may_change(me, image_set),
         "position": around.place,
         "total": around.total,
         "compare_url": compare_url(scope, image, finished, strip),

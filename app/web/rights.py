@@ -137,20 +137,26 @@ def reference_page(
     request: Request, session: Session, me: User, reference_id: int, values: dict[str, str], errors: dict[str, str]
 ) -> Response:
     reference = queries.reference(session, me, reference_id)
+    held, can_change = queries.held(session, reference), service.may_change(me, reference)
+    withdrawal = held.record if held.record and held.record.withdrawn else None
     return page(
         request,
         "rights/show.html",
         422 if errors else 200,
         nav="styles",
         reference=reference,
-        held=queries.held(session, reference),
+        held=held,
         changes=queries.changes(session, me, reference_id),
-        files=queries.files(session, me, reference_id),
+        files=[(file, service.may_remove(me, file)) for file in queries.files(session, me, reference_id)],
+        files_total=queries.files_count(session, me, reference_id),
         uses=queries.uses(session, me, reference_id),
         pictures=queries.newest_pictures(session, me, reference_id),
         pictures_total=queries.pictures_count(session, me, reference_id),
         earlier_total=queries.earlier_versions_count(session, me, reference_id),
-        can_change=service.may_change(me, reference),
+        can_change=can_change,
+        can_withdraw=can_change and (not withdrawal or service.outweighs(me, withdrawal)),
+        can_restore=withdrawal is not None and service.may_restore(me, reference, withdrawal),
+        outweighed=service.outweighed_words(me, withdrawal) if withdrawal and can_change else "",
         file_limit=filesize(service.FILE_BYTES),
         reason=values.get("reason", ""),
         errors=errors,

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app.accounts import authority
 from app.errors import Forbidden, Invalid
 from app.gallery import queries as gallery
 from app.gallery.queries import Search
 from app.gallery.search import PictureFilter
-from app.models import Reference, Style, StyleVersion, User
+from app.models import Reference, RightsFile, Style, StyleVersion, User
 from app.pictures import Limits
 from app.rights import queries as rights
 from app.sets import queries as sets
@@ -100,9 +101,16 @@ def show(request: Request, me: Me, session: Read, code: str, version: int | None
         sets_total=sets.count(session, me, style_code=style.code),
         pictures_total=gallery.count(session, Search.of(session, me, PictureFilter(style=(style.code,)))),
         can_edit=service.may_change(me, style),
+        can_bring_back=authority.may_undo(me, style.archived_as),
+        brought_back_by=authority.undone_by(style.archived_as),
         helds=rights.of_version(session, shown),
-        documents=rights.files_of(session, [use.reference_id for use in shown.references]),
+        documents=documents(session, me, shown),
     )
+
+
+def documents(session: Session, me: User, version: StyleVersion) -> dict[int, list[RightsFile]]:
+    """The licences and consents that `me` may read, by the references' ids."""
+    return {use.reference_id: rights.files(session, me, use.reference_id) for use in version.references}
 
 
 @router.get("/styles/{code}/edit")

@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
 
+from app.accounts import authority
 from app.accounts import service as accounts
 from app.engine.bus import RunningUnit, subject_topic
 from app.errors import Conflict, Invalid, NotFound
@@ -195,6 +196,7 @@ class View:
     line: int | None  # how many sets and trainings come before
     mine: bool
     usable: bool  # with the model that the server runs
+    can_bring_back: bool  # from the archive, as far as the power goes that it was archived with
 
     @property
     def done(self) -> bool:
@@ -216,6 +218,9 @@ class View:
             "can_cancel": self.mine and not self.done,
             "can_retry": self.mine and subject.state in (State.FAILED, State.CANCELLED),
             "can_archive": self.mine and self.done,
+            "can_bring_back": self.can_bring_back,
+            "brought_back_by": authority.undone_by(subject.archived_as),
+            "can_download": self.mine,
         } | more
 
 
@@ -231,6 +236,7 @@ def view(session: Session, parts: Parts, me: User, subject_id: int) -> View:
         line=sets.line(session, subject_id=subject_id) if subject.state == State.QUEUED else None,
         mine=service.may_change(me, subject),
         usable=subject.model == parts.engine.model.name,
+        can_bring_back=authority.may_undo(me, subject.archived_as),
     )
 
 

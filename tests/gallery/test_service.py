@@ -307,7 +307,10 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
     assert queries.deleted_at_once(session, manager, done.at) == [fox, owl]
     assert queries.deleted_at_once(session, image_set.owner, done.at) == []
 
-    assert service.restore(session, image_set.owner, [fox, owl, rest[0]]).refused == {"they are not in the bin": 1}
+    only = "they were deleted by one of the managers, and only managers can restore them"
+    assert service.restore(session, image_set.owner, [fox]).refused == {only: 1}
+    assert [row.restorable for row in queries.deleted(session, image_set.owner)] == [False, False]
+    assert service.restore(session, manager, [fox, owl, rest[0]]).refused == {"they are not in the bin": 1}
     assert all(image.shown for image in image_set.images)
     assert queries.deleted_count(session, manager) == 0
     assert [len(acts(session, act)) for act in (Act.IMAGE_DELETE, Act.IMAGE_RESTORE)] == [2, 2]

@@ -267,10 +267,10 @@ def test_another_withdrawal_is_not_taken_back_unseen(session: Session, make: Fac
     seen = service.withdraw(session, user, reference, GONE)
     service.restore(session, other, reference, GONE, seen.id)
     again = service.withdraw(session, other, reference, Reason(reason="The shop closed"))
-    with pytest.raises(Conflict, match=r"^Ito Kenji withdrew this right again on .* Look at it first"):
-        service.restore(session, user, reference, Reason(reason="A mistake"), seen.id)
+    with pytest.raises(Conflict, match=r"^You withdrew this right again on .* Look at it first"):
+        service.restore(session, other, reference, Reason(reason="A mistake"), seen.id)
     assert queries.held(session, reference).standing.kind == "withdrawn"
-    assert not service.restore(session, user, reference, GONE, again.id).withdrawn
+    assert not service.restore(session, other, reference, GONE, again.id).withdrawn
 
 
 # What an ended right stops

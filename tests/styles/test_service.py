@@ -61,9 +61,14 @@ def test_rights_that_the_first_copy_lost_are_added(session: Session, make: Facto
     texts.add_text("Author", "Mori Haruka")
     texts.add_text("Copyright", "Mori Studio")
     full = encoded(Image.new("RGB", (96, 64), "teal"), pnginfo=texts)
-    reference = service.upload_reference(session, make.user(), files, png(), "a.png")
+    owner = make.user()
+    reference = service.upload_reference(session, owner, files, png(), "a.png")
     reference.rights = {"creator": "Ito Kenji"}
-    assert service.upload_reference(session, make.user(), files, full, "b.png") is reference
+    for stranger in (make.user(), make.user(Role.REVIEWER)):
+        assert service.upload_reference(session, stranger, files, full, "b.png") is reference
+        assert reference.rights == {"creator": "Ito Kenji"}, "facts come from who may change them"
+        assert (reference.uploaded_by_id, reference.original_name) == (owner.id, "a.png")
+    assert service.upload_reference(session, owner, files, full, "b.png") is reference
     assert reference.rights == {"creator": "Ito Kenji", "copyright": "Mori Studio"}
 
 

@@ -218,7 +218,10 @@ def test_a_file_is_only_ever_downloaded(server: Server, mine: Browser, known: Kn
     assert answer.headers["location"] == f"{known.page}#files"
     path = re.search(rf"{known.page}/rights/files/\d+", mine.get(known.page).text)
     assert path
-    sent = designer.get(path[0])
+    assert designer.get(path[0]).status_code == 403, "consents hold what is private"
+    assert path[0] not in (page := designer.get(known.page).text)
+    assert "1 file is kept here, which only" in page
+    sent = mine.get(path[0])
     assert sent.content == script
     assert sent.headers["content-type"] == "text/plain; charset=utf-8"
     assert sent.headers["content-disposition"].startswith("attachment; filename*=utf-8''%E5%90%8C")
@@ -228,9 +231,9 @@ def test_a_file_is_only_ever_downloaded(server: Server, mine: Browser, known: Kn
     assert sent.headers["cache-control"] == "private, no-store"
     with server.parts.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.RIGHTS_FILE_DOWNLOAD).one()
-        assert event.user_id == designer.user.id
+        assert event.user_id == mine.user.id
     assert mine.post(f"{path[0]}/remove").status_code == 303
-    assert designer.get(path[0]).status_code == 404
+    assert mine.get(path[0]).status_code == 404
 
 
 def test_files_that_are_refused(mine: Browser, known: Known) -> None:
