@@ -30,9 +30,11 @@ from app.web import (
     health,
     home,
     live,
+    people,
     pictures,
     record,
     regions,
+    resets,
     review,
     review_settings,
     rights,
@@ -56,6 +58,8 @@ from app.web.templating import STATIC, VersionedFiles, make_environment
 
 PAGES = (
     accounts,
+    people,
+    resets,
     confirm,
     home,
     styles,

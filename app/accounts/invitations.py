@@ -1,23 +1,41 @@
-"""One-time links that let people in: the set-up link of the first administrator, and invitations."""
+"""One-time links that let people in: the set-up link of the first administrator, and invitations.
+
+An invitation is good for whoever has it, or made out to an address. Only one made out to the address of a closed
+account brings that account back, with its work and its history: the administrator who makes it is told so, and it names
+the account. A stranger with any other link cannot take over what somebody left here.
+"""
 
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts import queries
-from app.accounts.passwords import normal_password, password_error, passwords
-from app.accounts.people import email_error, name_error, need_admin, normal_email, parse_role
+from app.accounts import handed, queries
+from app.accounts.passwords import hashed, password_error
+from app.accounts.people import need_admin
 from app.accounts.queries import token_hash
+from app.accounts.typed import email_error, name_error, normal_email, parse_role
 from app.audit.service import record
-from app.errors import Invalid
+from app.errors import Conflict, Invalid, NotFound
 from app.models import Act, Invitation, Role, User, now
 from app.settings import Settings
 from app.text import clean_line
 
 INVITATION_DAYS = 7
+REPLACED, WITHDRAWN, HERE = "another one was made", "somebody wanted it", "the account is there"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """What somebody with a one-time link typed, checked, and the hash of their password."""
+
+    name: str
+    email: str
+    password_hash: str
 
 
 def create_setup_link(session: Session, settings: Settings) -> str | None:
@@ -28,44 +46,110 @@ def create_setup_link(session: Session, settings: Settings) -> str | None:
     return f"{settings.public_url}/setup/{_new_invitation(session, Role.ADMIN, None)}"
 
 
-def invite(session: Session, user: User, role: str) -> str:
-    """The token of a one-time link that lets one person in as `role`. Administrators only."""
+def invite(session: Session, user: User, role: str, email: str = "") -> str:
+    """The token of a one-time link that lets one person in as `role`; with `email`, only who uses that address.
+
+    Where a closed account has the address, the link brings it back. An earlier link to the same address ends.
+    Administrators only. Raises Invalid for a wrong role or address, and for one whose account is open.
+    """
     need_admin(user)
-    return _new_invitation(session, parse_role(role), user)
+    wanted, email = parse_role(role), normal_email(email)
+    if not email:
+        return _new_invitation(session, wanted, user)
+    Invalid.check({"email": email_error(email)})
+    there = session.scalar(select(User).where(User.email == email))
+    if there and there.active:
+        raise Invalid(
+            "email", f"{there.name} has an open account with this address. Make a reset link for them instead."
+        )
+    handed.revoke_invitations(session, user, REPLACED, Invitation.email == email)
+    return _new_invitation(session, wanted, user, email, there)
 
 
-def accept_invitation(session: Session, token: str, name: str, email: str, password: str) -> User:
-    """Use up a one-time link and make the account it promises.
+def revoke_invitation(session: Session, user: User, invitation_id: int) -> None:
+    """End an open invitation. Administrators only. Raises NotFound, and Conflict for one that is not open any more."""
+    need_admin(user)
+    if not session.get(Invitation, invitation_id):
+        raise NotFound("There is no such link here.")
+    if not handed.revoke_invitations(session, user, WITHDRAWN, Invitation.id == invitation_id):
+        raise Conflict("This link was used or has ended already; nothing was changed.")
+
+
+def newcomer(session: Session, token: str, name: str, email: str, password: str) -> Newcomer:
+    """Reads only, slowly by design: give it a reading session.
 
     Raises NotFound for a link that is used, ended or unknown, and Invalid with a sentence for every wrong field.
     """
     invitation = queries.invitation(session, token)
-    name, email = clean_line(name), normal_email(email)
+    name, email = clean_line(name), normal_email(email) or invitation.email or ""
     errors = {
         "name": name_error(name),
-        "email": email_error(email),
+        "email": email_error(email) or _other_address(invitation, email),
         "password": password_error(password, name, email),
     }
     Invalid.check(errors)
-    user = User(name=name, email=email, role=invitation.role, password_hash=passwords.hash(normal_password(password)))
+    return Newcomer(name, email, hashed(password))
+
+
+def accept_invitation(session: Session, token: str, new: Newcomer) -> User:
+    """Use up a one-time link and make the account it promises, or bring back the closed one that it names.
+
+    Raises NotFound for a link that is used, ended or unknown, and Invalid for an e-mail that has another account.
+    """
+    invitation = queries.invitation(session, token)
+    Invalid.check({"email": _other_address(invitation, new.email)})
+    user = _reopened(session, invitation, new) if invitation.reopens else _created(session, invitation, new)
+    invitation.used_at, invitation.used_by_id = now(), user.id
+    handed.revoke_invitations(session, user, HERE, Invitation.email == user.email)
+    return user
+
+
+def _created(session: Session, invitation: Invitation, new: Newcomer) -> User:
+    user = User(name=new.name, email=new.email, role=invitation.role, password_hash=new.password_hash)
     try:
         with session.begin_nested():
             session.add(user)
     except IntegrityError:
-        raise Invalid("email", f"There is an account for {email} already. Sign in with it instead.") from None
-    invitation.used_at = now()
+        there = session.scalars(select(User).where(User.email == new.email)).one()
+        if there.active:
+            sentence = f"There is an account for {new.email} already. Sign in with it instead."
+        else:
+            sentence = f"The account for {new.email} is closed. Ask an administrator for a link to this address."
+        raise Invalid("email", sentence) from None
     record(session, user, Act.ACCOUNT_CREATE, user, role=user.role, invited_by=invitation.invited_by_id)
     return user
 
 
-def _new_invitation(session: Session, role: Role, user: User | None) -> str:
+def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
+    """The closed account that the link names, with a new name, password and role; its number and history stay."""
+    user = queries.person(session, invitation.reopens_id or 0)
+    if user.active:
+        raise Invalid("email", f"The account for {user.email} is open already. Sign in with it instead.")
+    changes = {"name": [user.name, new.name], "role": [str(user.role), str(invitation.role)]}
+    told: dict[str, Any] = {what: pair for what, pair in changes.items() if pair[0] != pair[1]}
+    user.name, user.role, user.password_hash, user.active = new.name, invitation.role, new.password_hash, True
+    record(session, user, Act.ACCOUNT_CHANGE, user, active=True, invited_by=invitation.invited_by_id, **told)
+    return user
+
+
+def _other_address(invitation: Invitation, email: str) -> str | None:
+    if not invitation.email or invitation.email == email:
+        return None
+    return f"This link is for {invitation.email}. Use that address, or ask an administrator for another link."
+
+
+def _new_invitation(
+    session: Session, role: Role, user: User | None, email: str | None = None, reopens: User | None = None
+) -> str:
     token = secrets.token_urlsafe(32)
     invitation = Invitation(
         token_hash=token_hash(token),
         role=role,
+        email=email,
+        reopens_id=reopens.id if reopens else None,
         invited_by_id=user.id if user else None,
         expires_at=now() + timedelta(days=INVITATION_DAYS),
     )
     session.add(invitation)
-    record(session, user, Act.ACCOUNT_INVITE, invitation, role=role)
+    record(session, user, Act.ACCOUNT_INVITE, invitation, role=role, email=email, reopens=reopens and reopens.name)
     return token

@@ -10,7 +10,7 @@ import secrets
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.people import normal_email
+from app.accounts.typed import normal_email
 from app.models import User
 
 LENGTH = 200  # characters of a proof

@@ -1,21 +1,23 @@
 """Passwords: what may be one, how it is kept, and changing it."""
 
 import secrets
+from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts import password_quality, queries
+from app.accounts import handed, password_quality, queries
 from app.accounts.hashing import passwords as passwords  # links with a password have theirs checked by it too
-from app.accounts.people import normal_email
-from app.accounts.sessions import end_other_sessions
+from app.accounts.sessions import end_other_sessions, renew_token
+from app.accounts.typed import normal_email
 from app.audit.service import record
 from app.errors import Invalid
-from app.models import Act, User
+from app.models import Act, PasswordReset, User
 from app.text import normalized
 
 PASSWORD_MIN, PASSWORD_MAX = 10, 256  # characters
+CHANGED = "the password was changed"
 
 
 def authenticate(session: Session, email: str, password: str) -> User:
@@ -45,15 +47,36 @@ def hashed(password: str) -> str:
     return passwords.hash(normal_password(password))
 
 
-def change_password(session: Session, user: User, current: str, new: str, token: str) -> None:
-    """Give `user` another password and sign them out of every other browser. Raises Invalid."""
+@dataclass(frozen=True)
+class NewPassword:
+    """The hashes of the password that somebody knew, and of the one that is to follow it."""
+
+    before: str
+    after: str
+
+
+def new_password(session: Session, user: User, current: str, new: str) -> NewPassword:
+    """What `change_password` takes. Reads only, slowly by design: give it a reading session. Raises Invalid."""
     person = queries.person(session, user.id)
     if not passwords.verify(normal_password(current), person.password_hash):
         raise Invalid("current", "This is not your present password. Nothing was changed.")
     Invalid.check({"password": password_error(new, person.name, person.email)})
-    person.password_hash = passwords.hash(normal_password(new))
+    return NewPassword(person.password_hash, hashed(new))
+
+
+def change_password(session: Session, user: User, new: NewPassword, token: str) -> str:
+    """Give `user` another password: every other browser is signed out, links that would reset the old one end, and the
+    browser that holds `token` gets the token that is returned ("" where it has none). Raises Invalid when the present
+    password was changed meanwhile.
+    """
+    person = queries.person(session, user.id)
+    if person.password_hash != new.before:
+        raise Invalid("current", "Your password was changed meanwhile. Nothing was changed now; type the present one.")
+    person.password_hash = new.after
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
     end_other_sessions(session, user, token)
+    handed.revoke_resets(session, user, CHANGED, PasswordReset.user_id == person.id)
+    return renew_token(session, token)
 
 
 def note_refused_password(session: Session, user: User, **origin: str) -> None:

@@ -1,18 +1,16 @@
 """People: their roles, closed and open accounts, and what is asked of whoever does something."""
 
-import re
-
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts import queries
+from app.accounts import handed, queries, sessions
+from app.accounts.typed import email_error as email_error
+from app.accounts.typed import name_error as name_error
+from app.accounts.typed import normal_email as normal_email
+from app.accounts.typed import parse_role as parse_role
 from app.audit.service import record
-from app.errors import Conflict, Forbidden, Invalid
-from app.exports import endings
-from app.models import Act, ImageSet, Invitation, LoginSession, Role, Style, Subject, User, now
-from app.text import clean_line
-
-NAME_MAX, EMAIL_MAX = 80, 254  # characters
+from app.errors import Conflict, Forbidden
+from app.models import Act, ImageSet, Invitation, Role, Style, Subject, User
 
 
 def set_role(session: Session, user: User, person_id: int, role: str) -> User:
@@ -21,30 +19,43 @@ def set_role(session: Session, user: User, person_id: int, role: str) -> User:
     person, wanted = queries.person(session, person_id), parse_role(role)
     if wanted is not Role.ADMIN:
         _keep_an_admin(session, person)
-    if person.role != wanted:
-        record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, wanted])
-        person.role = wanted
+    give_role(session, user, person, wanted)
     return person
 
 
+def give_role(session: Session, user: User | None, person: User, role: Role, **how: str) -> None:
+    """Change a person's role, and end what their old power gave away, as `user` (None: the system) wants.
+
+    For all ways to change a role: by an administrator, or by what a sign-in provider says of the person's groups.
+    """
+    if person.role != role:
+        record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, role], **how)
+        person.role = role
+        handed.role_changed(session, user, person)
+
+
 def set_active(session: Session, user: User, person_id: int, active: bool) -> User:
-    """Close an account, which signs it out everywhere at once, or open it again. Administrators only."""
+    """Close an account, which signs it out everywhere at once and ends what it handed out, or open it again with the
+    role and the password that it had. Administrators only.
+    """
     need_admin(user)
     person = queries.person(session, person_id)
     if not active:
         _keep_an_admin(session, person)
-        session.execute(delete(LoginSession).where(LoginSession.user_id == person.id))
-        # What a person invited others with must not outlive their own right to be here.
-        session.execute(
-            update(Invitation)
-            .where(Invitation.invited_by_id == person.id, Invitation.used_at.is_(None))
-            .values(expires_at=now())
-        )
-        endings.revoke_of(session, user, person)
+        handed.closed(session, user, person)
+    else:
+        handed.revoke_invitations(session, user, handed.REOPENED, Invitation.reopens_id == person.id)
     if person.active != active:
         record(session, user, Act.ACCOUNT_CHANGE, person, active=active)
         person.active = active
     return person
+
+
+def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User, int]:
+    """Sign a person out everywhere: the person, and how many browsers were signed out. Administrators only."""
+    need_admin(user)
+    person = queries.person(session, person_id)
+    return person, sessions.end_all_sessions(session, user, person)
 
 
 def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
@@ -71,31 +82,3 @@ def _keep_an_admin(session: Session, person: User) -> None:
     )
     if not others:
         raise Conflict(f"{person.name} is the only administrator. Make somebody else one first.")
-
-
-# What may be typed
-
-
-def parse_role(role: str) -> Role:
-    """`role` as a Role. Raises Invalid."""
-    try:
-        return Role(role)
-    except ValueError:
-        raise Invalid("role", f"The role is one of {', '.join(Role)}; {role!r} was given.") from None
-
-
-def normal_email(email: str) -> str:
-    """The form in which an e-mail address is kept and looked up."""
-    return clean_line(email).lower()
-
-
-def name_error(name: str) -> str | None:
-    if 1 <= len(name) <= NAME_MAX:
-        return None
-    return f"Write your name, at most {NAME_MAX} letters." if name else "Write your name, so that others know you."
-
-
-def email_error(email: str) -> str | None:
-    if len(email) <= EMAIL_MAX and re.fullmatch(r"[^@\s]+@[^@\s]+", email):
-        return None
-    return f"Write an e-mail address such as haruka@example.com; {email[:80]!r} was given."

@@ -2,12 +2,15 @@
 
 import hashlib
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, func, literal, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from app.errors import Forbidden, NotFound
-from app.models import Invitation, LoginSession, Role, User, now
+from app.models import Invitation, LoginSession, PasswordReset, Role, User, now
+
+LISTED, LISTED_DAYS = 200, 30  # invitations on the people page, and how long one stays there that has ended
 
 
 def token_hash(token: str) -> str:
@@ -33,19 +36,80 @@ def person(session: Session, person_id: int) -> User:
     return found
 
 
-def people(session: Session, user: User) -> list[User]:
-    """Everybody, those who may come in first, by name. Administrators only."""
+def need_list(user: User) -> None:
     if not user.can(Role.ADMIN):
         raise Forbidden("Only administrators see who is here.")
+
+
+def people(session: Session, user: User) -> list[User]:
+    """Everybody, those who may come in first, by name. Administrators only."""
+    need_list(user)
     return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
 
 
 def invitation(session: Session, token: str) -> Invitation:
-    """The open one-time link of `token`. Raises NotFound for one that is used, ended, replaced or unknown."""
-    found = session.scalar(select(Invitation).where(Invitation.token_hash == token_hash(token)))
-    if not found or found.used_at or found.expires_at <= now():
-        raise NotFound("This link was used already or has ended. Ask an administrator for a new one.")
-    return found
+    """The open one-time link of `token`. Raises NotFound, with the reason, for one that lets nobody in any more.
+
+    Who made it must be an administrator still; a set-up link is for a server that has none.
+    """
+    found = session.scalar(
+        select(Invitation)
+        .where(Invitation.token_hash == token_hash(token))
+        .options(joinedload(Invitation.invited_by), joinedload(Invitation.reopens))
+    )
+    meant = found and (found.invited_by.can(Role.ADMIN) if found.invited_by else not has_admin(session))
+    return _open(found, bool(meant))
+
+
+def reset(session: Session, token: str) -> PasswordReset:
+    """The open link of `token` that resets a password. Raises NotFound, with the reason, for one that does not."""
+    found = session.scalar(
+        select(PasswordReset)
+        .where(PasswordReset.token_hash == token_hash(token))
+        .options(joinedload(PasswordReset.user), joinedload(PasswordReset.made_by))
+    )
+    meant = found and found.user.active and (found.made_by is None or found.made_by.can(Role.ADMIN))
+    return _open(found, bool(meant))
+
+
+L = TypeVar("L", Invitation, PasswordReset)
+
+
+def _open(link: L | None, meant: bool) -> L:
+    if not link:
+        sentence = (
+            "There is no such link. Check that all of it is in the address, or ask an administrator for a new one."
+        )
+    elif link.used_at:
+        sentence = "This link was used already. Ask an administrator for a new one."
+    elif link.revoked_at or not meant:
+        sentence = "This link was revoked. Ask an administrator for a new one."
+    elif link.expires_at <= now():
+        sentence = "This link has ended: its time is over. Ask an administrator for a new one."
+    else:
+        return link
+    raise NotFound(sentence)
+
+
+def invitations(session: Session, user: User) -> list[Invitation]:
+    """The open invitations, the newest first, then those of the last weeks that are not. Administrators only."""
+    need_list(user)
+    closed = Invitation.used_at.is_not(None) | Invitation.revoked_at.is_not(None) | (Invitation.expires_at <= now())
+    statement = (
+        select(Invitation)
+        .where(~closed | (Invitation.created_at > now() - timedelta(days=LISTED_DAYS)))
+        .order_by(closed, Invitation.id.desc())
+        .limit(LISTED)
+    )
+    people = joinedload(Invitation.invited_by), joinedload(Invitation.used_by), joinedload(Invitation.reopens)
+    return list(session.scalars(statement.options(*people)))
+
+
+def resets(session: Session, user: User) -> list[PasswordReset]:
+    """The open links that reset a password, the newest first. Administrators only."""
+    need_list(user)
+    statement = select(PasswordReset).where(*PasswordReset.still_open()).order_by(PasswordReset.id.desc())
+    return list(session.scalars(statement.options(joinedload(PasswordReset.user), joinedload(PasswordReset.made_by))))
 
 
 def alive(idle_minutes: int) -> ColumnElement[bool]:
@@ -67,7 +131,7 @@ def sessions(session: Session, user: User, idle_minutes: int = 0) -> list[LoginS
 
 def sessions_by_person(session: Session, user: User, idle_minutes: int = 0) -> dict[int, int]:
     """In how many browsers each person is signed in, by their ids. Administrators only."""
-    people(session, user)
+    need_list(user)
     rows = session.execute(
         select(LoginSession.user_id, func.count()).where(alive(idle_minutes)).group_by(LoginSession.user_id)
     )

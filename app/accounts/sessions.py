@@ -16,8 +16,8 @@ from sqlalchemy import ColumnElement, delete, select, true, update
 from sqlalchemy.orm import Session, contains_eager
 
 from app.accounts import queries
-from app.accounts.people import need_admin, normal_email
 from app.accounts.queries import token_hash
+from app.accounts.typed import normal_email
 from app.audit.service import record
 from app.errors import NotFound
 from app.models import Act, LoginSession, User, now
@@ -98,7 +98,6 @@ def confirm(session: Session, token: str, **origin: str) -> str:
     found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
     if not found:
         raise NotFound("This browser was signed out. Sign in again.")
-    found.confirmed_at = now()
     record(session, found.user, Act.CONFIRM, found.user, **origin)
     return _renew(found)
 
@@ -109,7 +108,9 @@ def note_refused_confirmation(session: Session, user: User, reason: str, **origi
 
 
 def renew_token(session: Session, token: str) -> str:
-    """Give the browser that holds `token` another one, and end the old; "" when it has none."""
+    """Give the browser that holds `token`, whose person has just proved who they are, another one, and end the old;
+    "" when it has none.
+    """
     found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
     return _renew(found) if found else ""
 
@@ -121,7 +122,7 @@ def unconfirm(session: Session, person: User) -> None:
 
 def _renew(found: LoginSession) -> str:
     token = new_token()
-    found.token_hash = token_hash(token)
+    found.token_hash, found.confirmed_at = token_hash(token), now()
     return token
 
 
@@ -152,13 +153,6 @@ def end_other_sessions(session: Session, user: User, token: str) -> int:
 def end_all_sessions(session: Session, user: User | None, person: User) -> int:
     """Sign `person` out everywhere, as `user` (None: the system) wants; how many were ended."""
     return _end(session, user, person, true())
-
-
-def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User, int]:
-    """An administrator signs a person out everywhere: the person, and how many browsers were signed out."""
-    need_admin(user)
-    person = queries.person(session, person_id)
-    return person, end_all_sessions(session, user, person)
 
 
 def _end(session: Session, user: User | None, person: User, which: ColumnElement[bool]) -> int:

@@ -2,7 +2,7 @@
 
 A picture that was removed for good takes the exports with it that hold it. A right that is withdrawn puts the links on
 hold that lead to pictures from its reference, until it holds again or somebody confirms them. A closed account ends the
-links that it made.
+links that it made, and a fallen role those to pictures of others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,10 +44,25 @@ def end_with(session: Session, image_ids: Sequence[int]) -> None:
         end(session, None, export, Act.EXPORT_EXPIRE, "a picture was removed for good")
 
 
-def revoke_of(session: Session, user: User, person: User) -> None:
+def revoke_of(session: Session, user: User | None, person: User) -> None:
     """End the links that `person` made, whose account `user` closes."""
     for share in _open(session, Share.made_by_id == person.id):
         revoke(session, user, share, "the account was closed")
+
+
+def revoke_of_others(session: Session, user: User | None, person: User, because: str) -> None:
+    """End the links of `person` that lead to pictures of other people's sets, whose role allows them no more; those to
+    their own stay.
+    """
+    theirs = exists(
+        select(ExportFile.export_id)
+        .join(Image, Image.id == ExportFile.image_id)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .where(ExportFile.export_id == Share.export_id, ImageSet.owner_id != person.id)
+        .correlate(Share)
+    )
+    for share in _open(session, Share.made_by_id == person.id, theirs):
+        revoke(session, user, share, because)
 
 
 def suspend(session: Session, user: User, reference: Reference) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ColumnElement, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
@@ -81,6 +81,15 @@ class Invitation(Base):
     used_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     revoked_at: Mapped[datetime | None]
 
+    @classmethod
+    def still_open(cls) -> tuple[ColumnElement[bool], ...]:
+        """Conditions for those that were neither used nor ended."""
+        return cls.used_at.is_(None), cls.revoked_at.is_(None), cls.expires_at > now()
+
+    @property
+    def open(self) -> bool:
+        return not self.used_at and not self.revoked_at and self.expires_at > now()
+
     reopens: Mapped[User | None] = relationship(foreign_keys=reopens_id)
     invited_by: Mapped[User | None] = relationship(foreign_keys=invited_by_id)
     used_by: Mapped[User | None] = relationship(foreign_keys=used_by_id)
@@ -99,6 +108,11 @@ class PasswordReset(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+    @classmethod
+    def still_open(cls) -> tuple[ColumnElement[bool], ...]:
+        """Conditions for those that were neither used nor ended."""
+        return cls.used_at.is_(None), cls.revoked_at.is_(None), cls.expires_at > now()
 
     user: Mapped[User] = relationship(foreign_keys=user_id)
     made_by: Mapped[User | None] = relationship(foreign_keys=made_by_id)

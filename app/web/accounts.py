@@ -1,4 +1,4 @@
-"""Set-up, signing in and out, the person's own account, and the administrators' list of people."""
+"""Set-up, signing in and out, and the person's own account."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +9,17 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
-from app.accounts import known, queries, service
+from app.accounts import browsers, known, queries, service
 from app.errors import Busy, Invalid, Later, NotFound
-from app.models import Invitation, Role, User
-from app.web import once
+from app.models import User
 from app.web.deps import (
-    Admin,
     App,
     Confirmed,
-    ConfirmedAdmin,
     Form,
     Me,
     Parts,
     Read,
+    address_of,
     browser_of,
     count_try,
     delete_session_cookie,
@@ -45,8 +43,11 @@ KNOWN_SECONDS = 365 * 86400
 class Browser:
     """One signed-in browser, for the account page."""
 
-    user_agent: str
+    id: int
+    name: str
+    place: str
     created_at: datetime
+    seen_at: datetime
     current: bool
 
 
@@ -56,7 +57,7 @@ class Browser:
 @router.get("/setup/{token}")
 def setup(request: Request, session: Read, token: str) -> Response:
     count_try(request, "link")
-    return setup_page(request, session, token, {"name": "", "email": ""}, {})
+    return setup_page(request, session, token, {}, {})
 
 
 @router.post("/setup/{token}")
@@ -65,8 +66,10 @@ def accept(request: Request, app: App, form: Form, token: str) -> Response:
     name, email = text(form, "name"), text(form, "email")
     count_try(request, "sign-up")
     try:
+        with app.database.read() as session:
+            new = service.newcomer(session, token, name, email, text(form, "password"))
         with app.database.write() as session:
-            user = service.accept_invitation(session, token, name, email, text(form, "password"))
+            user = service.accept_invitation(session, token, new)
             return signed_in(request, session, user, "/")
     except Invalid as error:
         with app.database.read() as session:
@@ -78,8 +81,9 @@ def setup_page(
 ) -> Response:
     invitation = queries.invitation(session, token)
     first = invitation.invited_by_id is None
-    context: dict[str, Any] = {"token": token, "role": invitation.role, "first": first, "form": form, "errors": errors}
-    return page(request, "accounts/setup.html", 422 if errors else 200, **context)
+    known_of = {"name": invitation.reopens.name if invitation.reopens else "", "email": invitation.email or ""}
+    context: dict[str, Any] = {"token": token, "invitation": invitation, "first": first, "errors": errors}
+    return page(request, "accounts/setup.html", 422 if errors else 200, form=known_of | form, **context)
 
 
 # Signing in and out
@@ -172,15 +176,29 @@ def account(request: Request, me: Me, session: Read) -> Response:
 def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
     count_try(request, "password", me.id)
     try:
+        with app.database.read() as session:
+            new = service.new_password(session, me, text(form, "current"), text(form, "password"))
         with app.database.write() as session:
-            service.change_password(session, me, text(form, "current"), text(form, "password"), session_token(request))
+            token = service.change_password(session, me, new, session_token(request))
     except Invalid as error:
         if error.field == "current":
             with app.database.write() as session:
                 service.note_refused_password(session, me, **origin_of(request))
         with app.database.read() as session:
             return account_page(request, me, session, error.errors)
-    return see_other("/account", "The password was changed, and every other browser signed out.")
+    response = see_other("/account", "The password was changed, and every other browser signed out.")
+    set_session_cookie(request, response, token)
+    return response
+
+
+@router.post("/account/sessions/{session_id}/end")
+def end_session(app: App, me: Confirmed, session_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            service.end_session(session, me, session_id)
+    except NotFound as error:
+        return see_other("/account", str(error), refused=True)
+    return see_other("/account", "That browser was signed out.")
 
 
 @router.post("/account/sessions/end")
@@ -192,60 +210,16 @@ def end_other_sessions(request: Request, app: App, me: Confirmed) -> Response:
 
 def account_page(request: Request, me: User, session: Session, errors: dict[str, str]) -> Response:
     present = service.token_hash(session_token(request))
-    browsers = [
-        Browser(row.user_agent, row.created_at, row.token_hash == present) for row in queries.sessions(session, me)
+    rows = [
+        Browser(
+            row.id,
+            browsers.browser_name(row.user_agent),
+            browsers.place(address_of(request) if row.token_hash == present else row.address),
+            row.created_at,
+            row.seen_at,
+            row.token_hash == present,
+        )
+        for row in queries.sessions(session, me, parts_of(request).settings.idle_minutes)
     ]
     status = 422 if errors else 200
-    return page(request, "accounts/account.html", status, nav="account", sessions=browsers, errors=errors)
-
-
-# People, for administrators
-
-
-@router.get("/people")
-def people(request: Request, app: App, me: Admin, session: Read) -> Response:
-    """Everybody, and the link that was just made, this once: only its hash is kept."""
-    token = once.secret_of(request)
-    invitation = new_invitation(session, token)
-    response = page(
-        request,
-        "accounts/people.html",
-        nav="people",
-        people=queries.people(session, me),
-        roles=list(Role),
-        link=f"{app.settings.public_url}/setup/{token}" if invitation else "",
-        link_role=invitation.role if invitation else None,
-        me=me,
-    )
-    if token:
-        once.forget(app, "/people", response)
-    return response
-
-
-@router.post("/people/invite")
-def invite(request: Request, app: App, me: ConfirmedAdmin, form: Form) -> Response:
-    count_try(request, "invite", me.id)
-    role = service.parse_role(text(form, "role"))
-    with app.database.write() as session:
-        token = service.invite(session, me, role)
-    return once.show_once(app, "/people", token)
-
-
-def new_invitation(session: Session, token: str) -> Invitation | None:
-    """The open one-time link of that token; None for one that was used or has ended."""
-    try:
-        return queries.invitation(session, token) if token else None
-    except NotFound:
-        return None
-
-
-@router.post("/people/{person_id}")
-def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
-    with app.database.write() as session:
-        person = queries.person(session, person_id)
-        if role := text(form, "role"):
-            person = service.set_role(session, me, person_id, role)
-        if active := text(form, "active"):
-            person = service.set_active(session, me, person_id, active == "1")
-        state = f"is {Role(person.role)} now" if person.active else "cannot sign in any more"
-        return see_other("/people", f"{person.name} {state}.")
+    return page(request, "accounts/account.html", status, nav="account", sessions=rows, errors=errors)

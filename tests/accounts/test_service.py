@@ -24,6 +24,14 @@ def setup_token(session: Session, settings: Settings) -> str:
     return link.rsplit("/", 1)[1]
 
 
+def accept(session: Session, token: str, name: str, email: str, password: str) -> User:
+    return service.accept_invitation(session, token, service.newcomer(session, token, name, email, password))
+
+
+def change(session: Session, user: User, current: str, new: str, token: str) -> str:
+    return service.change_password(session, user, service.new_password(session, user, current, new), token)
+
+
 def acts(session: Session) -> list[str]:
     return list(session.scalars(select(AuditEvent.act).order_by(AuditEvent.id)))
 
@@ -32,43 +40,43 @@ def acts(session: Session) -> list[str]:
 
 
 def test_setup_link_makes_the_first_administrator(session: Session, settings: Settings) -> None:
-    user = service.accept_invitation(session, setup_token(session, settings), **GOOD)
+    user = accept(session, setup_token(session, settings), **GOOD)
     assert (user.name, user.email, user.role) == ("Mori Haruka", "haruka@example.com", Role.ADMIN)
     assert user.password_hash.startswith("$argon2id$")
     assert acts(session) == [Act.ACCOUNT_INVITE, Act.ACCOUNT_CREATE]
 
 
 def test_setup_link_is_none_once_there_is_an_administrator(session: Session, settings: Settings) -> None:
-    service.accept_invitation(session, setup_token(session, settings), **GOOD)
+    accept(session, setup_token(session, settings), **GOOD)
     assert service.create_setup_link(session, settings) is None
 
 
 def test_setup_link_replaces_the_one_before(session: Session, settings: Settings) -> None:
     first, second = setup_token(session, settings), setup_token(session, settings)
     with pytest.raises(NotFound):
-        service.accept_invitation(session, first, **GOOD)
-    assert service.accept_invitation(session, second, **GOOD).role == Role.ADMIN
+        accept(session, first, **GOOD)
+    assert accept(session, second, **GOOD).role == Role.ADMIN
 
 
 def test_link_works_once(session: Session, settings: Settings) -> None:
     token = setup_token(session, settings)
-    service.accept_invitation(session, token, **GOOD)
+    accept(session, token, **GOOD)
     with pytest.raises(NotFound, match="used already"):
-        service.accept_invitation(session, token, **{**GOOD, "email": "other@example.com"})
+        accept(session, token, **{**GOOD, "email": "other@example.com"})
 
 
 def test_link_ends(session: Session, make: Factory) -> None:
     token = service.invite(session, make.user(Role.ADMIN), "designer")
     session.scalars(select(Invitation)).one().expires_at = now() - timedelta(seconds=1)
     with pytest.raises(NotFound):
-        service.accept_invitation(session, token, **GOOD)
+        accept(session, token, **GOOD)
 
 
 def test_link_survives_a_form_that_was_wrong(session: Session, settings: Settings) -> None:
     token = setup_token(session, settings)
     with pytest.raises(Invalid):
-        service.accept_invitation(session, token, "", "", "")
-    assert service.accept_invitation(session, token, **GOOD).active
+        accept(session, token, "", "", "")
+    assert accept(session, token, **GOOD).active
 
 
 def test_only_hashes_of_secrets_are_kept(session: Session, make: Factory) -> None:
@@ -85,7 +93,7 @@ def test_only_hashes_of_secrets_are_kept(session: Session, make: Factory) -> Non
 
 def test_invitation_gives_the_role(session: Session, make: Factory) -> None:
     token = service.invite(session, make.user(Role.ADMIN), "reviewer")
-    assert service.accept_invitation(session, token, **GOOD).role == Role.REVIEWER
+    assert accept(session, token, **GOOD).role == Role.REVIEWER
 
 
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER, Role.MANAGER])
@@ -101,7 +109,7 @@ def test_invite_to_unknown_role_422(session: Session, make: Factory) -> None:
 
 def test_all_wrong_fields_are_told_at_once(session: Session, settings: Settings) -> None:
     with pytest.raises(Invalid) as raised:
-        service.accept_invitation(session, setup_token(session, settings), " ", "not an address", "short")
+        accept(session, setup_token(session, settings), " ", "not an address", "short")
     assert raised.value.errors == {
         "name": "Write your name, so that others know you.",
         "email": "Write an e-mail address such as haruka@example.com; 'not an address' was given.",
@@ -112,14 +120,14 @@ def test_all_wrong_fields_are_told_at_once(session: Session, settings: Settings)
 @pytest.mark.parametrize("password", ["haruka@example.com", "aaaaaaaaaaaa", "x" * 257])
 def test_poor_password_422(session: Session, settings: Settings, password: str) -> None:
     with pytest.raises(Invalid) as raised:
-        service.accept_invitation(session, setup_token(session, settings), **{**GOOD, "password": password})
+        accept(session, setup_token(session, settings), **{**GOOD, "password": password})
     assert raised.value.field == "password"
 
 
 def test_known_email_422(session: Session, settings: Settings, make: Factory) -> None:
     user = make.user(email="haruka@example.com")
     with pytest.raises(Invalid, match="There is an account"):
-        service.accept_invitation(session, setup_token(session, settings), **{**GOOD, "email": " Haruka@Example.com "})
+        accept(session, setup_token(session, settings), **{**GOOD, "email": " Haruka@Example.com "})
     assert session.scalars(select(User)).all() == [user]
 
 
@@ -176,7 +184,7 @@ def test_closed_account_is_told_only_to_who_knows_the_password(session: Session,
 
 def test_password_is_the_same_from_every_keyboard(session: Session, settings: Settings) -> None:
     composed, decomposed = "パスワードがぎぐげご", "ハ\u309aスワート\u3099か\u3099き\u3099く\u3099け\u3099こ\u3099"
-    service.accept_invitation(session, setup_token(session, settings), **{**GOOD, "password": decomposed})
+    accept(session, setup_token(session, settings), **{**GOOD, "password": decomposed})
     assert service.authenticate(session, GOOD["email"], composed).name == "Mori Haruka"
 
 
@@ -225,16 +233,17 @@ def test_end_other_sessions(session: Session, make: Factory) -> None:
 def test_change_password(session: Session, make: Factory) -> None:
     user = make.user(email="1@example.com")
     here, there = service.start_session(session, user), service.start_session(session, user)
-    service.change_password(session, user, PASSWORD, "another long password", here)
+    renewed = change(session, user, PASSWORD, "another long password", here)
     assert service.authenticate(session, "1@example.com", "another long password") is user
-    assert service.user_for_token(session, here) is user
+    assert service.user_for_token(session, renewed) is user
+    assert service.user_for_token(session, here) is None
     assert service.user_for_token(session, there) is None
 
 
 def test_change_password_needs_the_present_one(session: Session, make: Factory) -> None:
     user = make.user()
     with pytest.raises(Invalid) as raised:
-        service.change_password(session, user, "wrong", "another long password", "")
+        change(session, user, "wrong", "another long password", "")
     assert raised.value.field == "current"
 
 
@@ -284,7 +293,7 @@ def test_closed_account_is_out_at_once(session: Session, make: Factory) -> None:
     service.set_active(session, admin, leaver.id, False)
     assert service.user_for_token(session, token) is None
     with pytest.raises(NotFound):
-        service.accept_invitation(session, link, **GOOD)
+        accept(session, link, **GOOD)
     assert service.set_active(session, admin, leaver.id, True).active
     assert service.user_for_token(session, token) is None
 

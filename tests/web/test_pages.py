@@ -18,9 +18,25 @@ from app.web.templating import TEMPLATES
 from tests.factory import MODEL
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
 
-OPEN_TO_ALL = {"/login", "/logout", "/setup/{token}", "/healthz", "/shared/{token}", "/shared/{token}/download.zip"}
+OPEN_TO_ALL = {
+    "/login",
+    "/logout",
+    "/setup/{token}",
+    "/reset/{token}",
+    "/healthz",
+    "/shared/{token}",
+    "/shared/{token}/download.zip",
+}
 OF_CHOSEN = {"/pictures/approved.zip", "/pictures/export"}
-OF_ADMINS = {"/people", "/people/invite", "/people/{person_id}"}
+OF_ADMINS = {
+    "/people",
+    "/people/invite",
+    "/people/{person_id}",
+    "/people/{person_id}/reset",
+    "/people/{person_id}/sessions/end",
+    "/people/invitations/{invitation_id}/revoke",
+    "/people/resets/{reset_id}/revoke",
+}
 ENDLESS = "/news"  # a stream that waits for more
 NO_PAGES = ("/preview", "/events", ENDLESS, "/example", "/maps")  # but parts of them, or streams
 
@@ -61,6 +77,9 @@ def filled(server: Server) -> dict[str, str]:
             "reference_id": str(reference.id),
             "campaign_id": str(image_set.campaign.id),
             "person_id": str(owner.id),
+            "session_id": "404",
+            "invitation_id": "404",
+            "reset_id": "404",
             "side": "320",
             "decision_id": "1",
             "thread_id": "1",
@@ -110,10 +129,12 @@ def test_every_page_opens_while_nothing_is_there(sign_in: Callable[..., Browser]
 def test_every_template_is_rendered_by_some_page(
     server: Server, filled: dict[str, str], anonymous: Browser, sign_in: Callable[..., Browser]
 ) -> None:
+    inviter = make_person(server, Role.ADMIN)
     with server.parts.database.write() as session:
-        token = accounts.invite(session, make_person(server, Role.ADMIN), Role.DESIGNER)
+        token = accounts.invite(session, inviter, Role.DESIGNER)
+        reset = accounts.create_reset(session, inviter, int(filled["person_id"]))
     link, _ = share_link(server, int(filled["export_id"]))
-    for path in ("/login", f"/setup/{token}", f"/shared/{link}", "/nothing"):
+    for path in ("/login", f"/setup/{token}", f"/reset/{reset}", f"/shared/{link}", "/nothing"):
         anonymous.get(path)
     admin = sign_in(Role.ADMIN)
     for method, path in routes():

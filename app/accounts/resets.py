@@ -1,0 +1,96 @@
+"""One-time links with which a person chooses another password: for who forgot it, or lost it to somebody else.
+
+An administrator makes one on the people page, the operator on the command line. The present password works until the
+link is used; then every browser is signed out and every other such link ends. Second factors stay as they are: the link
+stands for the password alone.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts import handed, queries, sessions
+from app.accounts.passwords import hashed, password_error
+from app.accounts.people import need_admin
+from app.accounts.queries import token_hash
+from app.accounts.typed import normal_email
+from app.audit.service import record
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Act, PasswordReset, User, now
+
+RESET_HOURS = 24
+WITHDRAWN, USED = "somebody wanted it", "another password was chosen"
+
+
+@dataclass(frozen=True)
+class ChosenPassword:
+    """The hash of a password that was chosen by a link."""
+
+    password_hash: str
+
+
+def create_reset(session: Session, user: User, person_id: int) -> str:
+    """The token of a link with which a person chooses another password. Administrators only, and not for themselves.
+
+    Raises NotFound, and Conflict for a closed account.
+    """
+    need_admin(user)
+    person = queries.person(session, person_id)
+    if person.id == user.id:
+        raise Conflict("Change your own password on the page of your account.")
+    return _new_reset(session, user, person)
+
+
+def create_reset_by_operator(session: Session, email: str) -> str:
+    """The same from the command line, for whoever has this e-mail. Raises NotFound and Conflict."""
+    person = session.scalar(select(User).where(User.email == normal_email(email)))
+    if not person:
+        raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
+    return _new_reset(session, None, person)
+
+
+def choose_password(session: Session, token: str, password: str) -> ChosenPassword:
+    """What `use_reset` takes. Reads only, slowly by design: give it a reading session. Raises NotFound and Invalid."""
+    person = queries.reset(session, token).user
+    Invalid.check({"password": password_error(password, person.name, person.email)})
+    return ChosenPassword(hashed(password))
+
+
+def use_reset(session: Session, token: str, chosen: ChosenPassword) -> User:
+    """Use up a link: the person has the chosen password, and is signed out everywhere. Raises NotFound."""
+    reset = queries.reset(session, token)
+    person = reset.user
+    person.password_hash = chosen.password_hash
+    reset.used_at = now()
+    record(session, person, Act.RESET_USE, person, made_by=reset.made_by.name if reset.made_by else None)
+    handed.revoke_resets(session, person, USED, PasswordReset.user_id == person.id)
+    sessions.end_all_sessions(session, person, person)
+    return person
+
+
+def revoke_reset(session: Session, user: User, reset_id: int) -> None:
+    """End an open link. Administrators only. Raises NotFound, and Conflict for one that is not open any more."""
+    need_admin(user)
+    if not session.get(PasswordReset, reset_id):
+        raise NotFound("There is no such link here.")
+    if not handed.revoke_resets(session, user, WITHDRAWN, PasswordReset.id == reset_id):
+        raise Conflict("This link was used or has ended already; nothing was changed.")
+
+
+def _new_reset(session: Session, user: User | None, person: User) -> str:
+    if not person.active:
+        raise Conflict(f"The account of {person.name} is closed. Reactivate it first, or invite its address.")
+    token = secrets.token_urlsafe(32)
+    session.add(
+        PasswordReset(
+            token_hash=token_hash(token),
+            user_id=person.id,
+            made_by_id=user.id if user else None,
+            expires_at=now() + timedelta(hours=RESET_HOURS),
+        )
+    )
+    record(session, user, Act.RESET_CREATE, person)
+    return token

@@ -1,0 +1,34 @@
+"""What is typed of a person: the form in which it is kept, and what is wrong with it."""
+
+import re
+
+from app.errors import Invalid
+from app.models import Role
+from app.text import clean_line
+
+NAME_MAX, EMAIL_MAX = 80, 254  # characters
+
+
+def parse_role(role: str) -> Role:
+    """`role` as a Role. Raises Invalid."""
+    try:
+        return Role(role)
+    except ValueError:
+        raise Invalid("role", f"The role is one of {', '.join(Role)}; {role!r} was given.") from None
+
+
+def normal_email(email: str) -> str:
+    """The form in which an e-mail address is kept and looked up."""
+    return clean_line(email).lower()
+
+
+def name_error(name: str) -> str | None:
+    if 1 <= len(name) <= NAME_MAX:
+        return None
+    return f"Write your name, at most {NAME_MAX} letters." if name else "Write your name, so that others know you."
+
+
+def email_error(email: str) -> str | None:
+    if len(email) <= EMAIL_MAX and re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        return None
+    return f"Write an e-mail address such as haruka@example.com; {email[:80]!r} was given."

@@ -1,0 +1,127 @@
+"""The administrators' list of people: roles, accounts, and the one-time links that are out."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.accounts import queries, service
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Role, User
+from app.text import plural
+from app.web import once
+from app.web.deps import Admin, App, ConfirmedAdmin, Form, Parts, Read, count_try, text
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+
+@router.get("/people")
+def people(request: Request, app: App, me: Admin, session: Read) -> Response:
+    """Everybody, and the link that was just made, this once: only its hash is kept."""
+    token = once.secret_of(request)
+    response = people_page(request, app, me, session, new_link(app, session, token))
+    if token:
+        once.forget(app, "/people", response)
+    return response
+
+
+def people_page(
+    request: Request,
+    app: Parts,
+    me: User,
+    session: Session,
+    link: dict[str, Any] | None,
+    form: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    invitations = queries.invitations(session, me)
+    context: dict[str, Any] = {
+        "people": queries.people(session, me),
+        "browsers": queries.sessions_by_person(session, me, app.settings.idle_minutes),
+        "open": [each for each in invitations if each.open],
+        "ended": [each for each in invitations if not each.open],
+        "resets": queries.resets(session, me),
+        "roles": list(Role),
+        "link": link,
+        "me": me,
+        "form": form or {"role": Role.DESIGNER, "email": ""},
+        "errors": errors or {},
+    }
+    return page(request, "accounts/people.html", 422 if errors else 200, nav="people", **context)
+
+
+def new_link(app: Parts, session: Session, token: str) -> dict[str, Any] | None:
+    """The open link of that token, for the page to show; None for one that was used or has ended."""
+    for kind, find in (("setup", queries.invitation), ("reset", queries.reset)):
+        try:
+            if token:
+                return {"kind": kind, "row": find(session, token), "url": f"{app.settings.public_url}/{kind}/{token}"}
+        except NotFound:
+            continue
+    return None
+
+
+@router.post("/people/invite")
+def invite(request: Request, app: App, me: ConfirmedAdmin, form: Form) -> Response:
+    count_try(request, "invite", me.id)
+    typed = {"role": text(form, "role"), "email": text(form, "email")}
+    role = service.parse_role(typed["role"])
+    try:
+        with app.database.write() as session:
+            token = service.invite(session, me, role, typed["email"])
+    except Invalid as error:
+        with app.database.read() as session:
+            return people_page(request, app, me, session, None, typed, error.errors)
+    return once.show_once(app, "/people", token)
+
+
+@router.post("/people/invitations/{invitation_id}/revoke")
+def revoke_invitation(app: App, me: ConfirmedAdmin, invitation_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            service.revoke_invitation(session, me, invitation_id)
+    except Conflict as error:
+        return see_other("/people", str(error), refused=True)
+    return see_other("/people", "The link was revoked. It lets nobody in any more.")
+
+
+@router.post("/people/resets/{reset_id}/revoke")
+def revoke_reset(app: App, me: ConfirmedAdmin, reset_id: int) -> Response:
+    try:
+        with app.database.write() as session:
+            service.revoke_reset(session, me, reset_id)
+    except Conflict as error:
+        return see_other("/people", str(error), refused=True)
+    return see_other("/people", "The link was revoked. It resets nothing any more.")
+
+
+@router.post("/people/{person_id}")
+def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
+    with app.database.write() as session:
+        person = queries.person(session, person_id)
+        if role := text(form, "role"):
+            person = service.set_role(session, me, person_id, role)
+        if active := text(form, "active"):
+            person = service.set_active(session, me, person_id, active == "1")
+        state = f"is {Role(person.role)} now" if person.active else "cannot sign in any more"
+        return see_other("/people", f"{person.name} {state}.")
+
+
+@router.post("/people/{person_id}/reset")
+def make_reset(request: Request, app: App, me: ConfirmedAdmin, person_id: int) -> Response:
+    count_try(request, "invite", me.id)
+    try:
+        with app.database.write() as session:
+            token = service.create_reset(session, me, person_id)
+    except Conflict as error:
+        return see_other("/people", str(error), refused=True)
+    return once.show_once(app, "/people", token)
+
+
+@router.post("/people/{person_id}/sessions/end")
+def end_sessions(app: App, me: ConfirmedAdmin, person_id: int) -> Response:
+    with app.database.write() as session:
+        person, ended = service.end_sessions_of(session, me, person_id)
+    return see_other("/people", f"{person.name} was signed out of {plural(ended, 'browser')}.")

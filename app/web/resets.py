@@ -1,0 +1,38 @@
+"""A one-time link with which a person chooses another password."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.accounts import queries, service
+from app.errors import Invalid
+from app.web.deps import App, Form, Read, count_try, text
+from app.web.templating import page, see_other
+
+router = APIRouter()
+
+
+@router.get("/reset/{token}")
+def show(request: Request, session: Read, token: str) -> Response:
+    count_try(request, "link")
+    return reset_page(request, session, token, {})
+
+
+@router.post("/reset/{token}")
+def choose(request: Request, app: App, form: Form, token: str) -> Response:
+    """Use up the link. The person signs in afterwards, with the new password and whatever else their account asks."""
+    count_try(request, "sign-up")
+    try:
+        with app.database.read() as session:
+            chosen = service.choose_password(session, token, text(form, "password"))
+    except Invalid as error:
+        with app.database.read() as session:
+            return reset_page(request, session, token, error.errors)
+    with app.database.write() as session:
+        service.use_reset(session, token, chosen)
+    return see_other("/login", "Your password was changed, and every browser signed out. Sign in with the new one.")
+
+
+def reset_page(request: Request, session: Session, token: str, errors: dict[str, str]) -> Response:
+    person = queries.reset(session, token).user
+    return page(request, "accounts/reset.html", 422 if errors else 200, token=token, person=person, errors=errors)
