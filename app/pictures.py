@@ -31,7 +31,8 @@ THUMBNAILS = (320, 960)  # px, the longer side
 # What a child may take beside its file: so much, and so much for each pixel of the largest upload. `docs/security.md`
 # and `benchmarks/decoding.py` have what was measured.
 MEMORY = 192 * 2**20
-MEMORY_PIXEL = 6
+MEMORY_PIXEL = 7
+CROP = "Crop the picture nearer to the shape of those that follow the map, and try again."
 ANSWER = 2 * KEPT_SIDE**2 * 4  # bytes: more than any PNG of ours and its thumbnails
 
 
@@ -212,6 +213,8 @@ def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, pat
     try:
         return pool.run(Job(name, data, asked, memory, ANSWER), patient=patient)
     except Failed as failed:
+        if name == "map" and failed.how == "memory":
+            raise refusal("A map of this picture takes too much memory", CROP) from failed
         upload = asked.get("upload", asked)
         raise _failure(upload.get("kind", "PNG"), failed.how) from failed
 

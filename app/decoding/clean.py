@@ -23,6 +23,7 @@ from app.text import clean_line, shorten
 ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG that can be decoded at half its size to no less than this, is
 SCANS = 100  # a progressive JPEG has about ten; thousands are an attack on the decoder's time
 SCAN_PIXELS = 20 * 64_000_000  # scans times pixels: two seconds and a half of decoding
+WEBP_PIXEL = 20  # bytes that Pillow takes for each pixel of a WebP
 STRIP = 256  # rows of a large picture that are made smaller at a time
 PROFILE_BYTES = 8 * 2**20  # of an ICC profile; those of printers have three or four
 EXIF_BYTES = 2**16  # a JPEG can hold no more
@@ -90,7 +91,7 @@ def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool)
         check_size(said.width, said.height, pixels)
         if max(said.width, said.height) > KEPT_SIDE and not said.animated:
             return _large_webp(data, said, keep_clear)
-        _check_memory(said.width, said.height, 18, memory)
+        _check_memory(said.width, said.height, WEBP_PIXEL, memory)
     with Image.open(io.BytesIO(data), formats=[kind]) as opened:
         width, height = opened.size
         check_size(width, height, pixels)

@@ -70,6 +70,10 @@ class Failed(Exception):
         self.how = how
 
 
+class Lost(Exception):
+    """The worker itself is gone, killed by somebody; another may do the job."""
+
+
 @dataclass(frozen=True)
 class Job:
     """What is asked of a child."""
@@ -104,11 +108,16 @@ class Pool:
         Raises Invalid with what the child says to people, Failed, Busy and Gone.
         """
         with self._turn(patient):
-            worker = self._take()
-            try:
-                return worker.run(job)
-            finally:
-                self._give_back(worker)
+            for again in (True, False):
+                worker = self._take()
+                try:
+                    return worker.run(job)
+                except Lost as lost:
+                    if not again:
+                        raise Failed("crash") from lost
+                finally:
+                    self._give_back(worker)
+        raise AssertionError("unreachable")
 
     def warm(self) -> None:
         """Have a worker ready before the first upload."""
@@ -207,7 +216,7 @@ class Worker:
                     socket.send_fds(self.control, [b"j"], [theirs.fileno()])
                 except OSError as error:
                     self.kill()
-                    raise Failed("crash") from error
+                    raise Lost from error
             try:
                 head, blobs = _exchange(_Watched(ours, time.monotonic() + SECONDS), job)
             except (Gone, TimeoutError) as error:
@@ -215,7 +224,10 @@ class Worker:
                 raise error if isinstance(error, Gone) else Failed("time") from error
             except (OSError, frames.Broken):
                 head, blobs = {}, []
-        return _answer(head, blobs, self._status())
+        status = self._status()
+        if not head and not self.alive:
+            raise Lost
+        return _answer(head, blobs, status)
 
     def kill(self) -> None:
         """End the worker and its child at once."""

@@ -58,14 +58,14 @@ def confine_worker() -> list[str]:
 
 def confine_child(memory: int, cpu_seconds: int) -> None:
     """For the child of one job: at most `memory` bytes in all, so many seconds of processor time."""
-    for limit, most in (
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_DATA, memory),
+    for limit, soft, hard in (
+        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),  # SIGXCPU says why; at the hard one it is SIGKILL
+        (resource.RLIMIT_NOFILE, FILES, FILES),
+        (resource.RLIMIT_NPROC, 0, 0),
+        (resource.RLIMIT_DATA, memory, memory),
     ):
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(limit, (most, most))
+            resource.setrlimit(limit, (soft, hard))
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)

@@ -28,6 +28,7 @@ STANDS_OUT = 0.06  # distance in OKLab from the border's colour that a subject m
 FINE = 512  # px: below, a subject's thin parts are lost, and lines of one pixel too
 SMALL = 0.05  # of the largest part's area: smaller parts are specks
 COLOUR = 0.04  # chroma in OKLab that grey does not get even from JPEG
+STRIP = 128  # rows
 COLOURED = 0.02  # share of a map that may have such
 
 
@@ -61,7 +62,7 @@ def on_white(picture: Image.Image) -> Image.Image:
 
 def edges(picture: Image.Image) -> Image.Image:
     """The outlines of an RGB picture, white lines of a pixel on black, at its own size."""
-    lab = oklab(picture).astype(np.float32)
+    lab = _lab(picture)
     spread = min(picture.size) / 700  # px: the noise of photos grows with their size, and so does what is a line
     smooth = cv2.GaussianBlur(lab, (0, 0), max(spread, 0.6))
     across, down = _strongest(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1))
@@ -89,7 +90,7 @@ def silhouette(picture: Image.Image) -> Image.Image:
         if np.asarray(alpha).min() < 128:
             return alpha
     # Grain would fray the outline.
-    lab = cv2.GaussianBlur(oklab(picture).astype(np.float32), (0, 0), max(min(picture.size) / 250, 0.6))
+    lab = cv2.GaussianBlur(_lab(picture), (0, 0), max(min(picture.size) / 250, 0.6))
     distance = _from_border(lab)
     if np.percentile(distance, 99) < STANDS_OUT:
         raise Invalid(
@@ -136,6 +137,15 @@ def _on_ground(picture: Image.Image) -> Image.Image:
     light = np.average(np.asarray(picture.convert("L")), weights=np.asarray(clear.getchannel("A")) + 1e-6)
     ground = Image.new("RGBA", clear.size, "black" if light > 128 else "white")
     return Image.alpha_composite(ground, clear).convert("RGB")
+
+
+def _lab(picture: Image.Image) -> NDArray[np.float32]:
+    """The pixels (H, W, 3) in OKLab, some rows at a time: doubles of a large picture would fill the memory."""
+    lab = np.empty((picture.height, picture.width, 3), np.float32)
+    for top in range(0, picture.height, STRIP):
+        bottom = min(top + STRIP, picture.height)
+        lab[top:bottom] = oklab(picture.crop((0, top, picture.width, bottom)))
+    return lab
 
 
 def _strongest(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
