@@ -53,6 +53,7 @@ from app.web.limits.begun import Begun
 from app.web.limits.body import BodyLimit
 from app.web.limits.head import HeadLimit
 from app.web.limits.leaving import Leaving
+from app.web.limits.proxies import Proxies
 from app.web.limits.tries import Tries
 from app.web.presence import Presence
 from app.web.templating import STATIC, VersionedFiles, make_environment
@@ -165,7 +166,9 @@ def recover(parts: Parts) -> None:
 
 
 def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
-    """The last one added is the outermost: headers on everything, then who may write, then how much."""
+    """The last one added is the outermost: who calls, headers on everything, then how long a head may be, who may
+    write, and how much.
+    """
     uploads = dict.fromkeys(UPLOAD_PATHS, settings.upload_bytes) | {subjects.LORA_PATH: settings.lora_bytes}
     uploads |= dict.fromkeys(rights.UPLOAD_PATHS, FILE_BYTES)
     app.add_middleware(Leaving, paths=UPLOAD_PATHS)
@@ -173,3 +176,4 @@ def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
     app.add_middleware(HeadLimit, refuse=refusal)
     app.add_middleware(SecurityHeaders, https=parts.https)
+    app.add_middleware(Proxies, believed=settings.proxy_networks)

@@ -1,5 +1,6 @@
 """All settings, read once from the environment (`SOROE_*`) or `.env`. The README's table is checked against them."""
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import days
+
+Network = IPv4Network | IPv6Network
 
 MAP_KINDS = ("edges", "silhouette", "depth")
 
@@ -19,6 +22,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port that the server listens on.")
     url: str = Field(
         default="", description="Public address, such as https://soroe.example.com; empty: http://host:port."
+    )
+    proxies: str = Field(
+        default="",
+        description="Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and networks, such as "
+        "`127.0.0.1, 10.1.0.0/16`; empty: nobody's.",
     )
     model: str = Field(
         default="demo",
@@ -71,6 +79,12 @@ class Settings(BaseSettings):
         default="", validate_default=True, description="PEM file with the key of that certificate."
     )
 
+    @field_validator("proxies")
+    @classmethod
+    def _proxies_known(cls, names: str) -> str:
+        networks(names)
+        return names
+
     @field_validator("time_zone")
     @classmethod
     def _time_zone_known(cls, name: str) -> str:
@@ -94,6 +108,10 @@ class Settings(BaseSettings):
         return key
 
     @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        return networks(self.proxies)
+
+    @property
     def controlnet_names(self) -> dict[str, str]:
         """Folders or hub ids of ControlNets by the kind of their maps."""
         parts = (part.partition("=") for part in self.controlnets.split(",") if part.strip())
@@ -107,3 +125,16 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.url.rstrip("/") or f"http://{host}:{self.port}"
+
+
+def networks(names: str) -> tuple[Network, ...]:
+    """The networks in a list such as "127.0.0.1, 10.1.0.0/16". Raises ValueError."""
+    found = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        try:
+            found.append(ip_network(name))
+        except ValueError:
+            raise ValueError(
+                f"it is a list of addresses and networks, such as 127.0.0.1, 10.1.0.0/16; {name!r} is neither"
+            ) from None
+    return tuple(found)

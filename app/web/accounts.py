@@ -30,6 +30,7 @@ from app.web.deps import (
     signed_in_user,
     text,
 )
+from app.web.errors import answered
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -109,9 +110,7 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
         context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": errors}
-        response = page(request, "accounts/login.html", error.status, **context)
-        if isinstance(error, Later):
-            response.headers["Retry-After"] = str(error.retry_after)
+        response = answered(page(request, "accounts/login.html", error.status, **context), error)
         # After the answer, whose time must not tell whether there is such an account.
         if not isinstance(error, Busy):
             response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
@@ -174,20 +173,25 @@ def account(request: Request, me: Me, session: Read) -> Response:
 
 @router.post("/account/password")
 def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
-    count_try(request, "password", me.id)
     try:
+        count_try(request, "password", me.id)
         with app.database.read() as session:
             new = service.new_password(session, me, text(form, "current"), text(form, "password"))
         with app.database.write() as session:
             token = service.change_password(session, me, new, session_token(request))
+            person = queries.person(session, me.id)
     except Invalid as error:
         if error.field == "current":
             with app.database.write() as session:
                 service.note_refused_password(session, me, **origin_of(request))
         with app.database.read() as session:
             return account_page(request, me, session, error.errors)
+    except Later as error:
+        with app.database.read() as session:
+            return answered(account_page(request, me, session, {"current": str(error)}), error)
     response = see_other("/account", "The password was changed, and every other browser signed out.")
     set_session_cookie(request, response, token)
+    remember_browser(request, response, person)
     return response
 
 

@@ -41,6 +41,14 @@ def error_page(request: Request, status: int, sentence: str) -> Response:
     return page(request, "errors/error.html", status, sentence=sentence)
 
 
+def answered(response: Response, error: UserError) -> Response:
+    """A page that says why something was refused, with the status of that, and when to try again."""
+    response.status_code = error.status
+    if isinstance(error, Later):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
 async def refusal(scope: Scope, status: int, sentence: str) -> Response:
     """The same for our middleware, which refuses requests before any route sees them."""
     return await run_in_threadpool(error_page, Request(scope), status, sentence)
@@ -76,10 +84,7 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     def user_error(request: Request, error: UserError) -> Response:
-        response = error_page(request, error.status, str(error))
-        if isinstance(error, Later):
-            response.headers["Retry-After"] = str(error.retry_after)
-        return response
+        return answered(error_page(request, error.status, str(error)), error)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:

@@ -11,6 +11,8 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
+from app.web.deps import Parts
+from app.web.limits.proxies import Proxies
 from app.web.protocol import Bounds, Connection, Door
 
 CHECK_SECONDS = 1.0
@@ -38,6 +40,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # uvicorn believes whoever calls from this machine; `Proxies` whom the settings name
             timeout_graceful_shutdown=graceful,
         )
         super().__init__(config)
@@ -56,7 +59,7 @@ class Server(uvicorn.Server):
 
 def is_proxy_of(app: FastAPI) -> Callable[[str], bool]:
     """Whether an address is one of the proxies that the settings name, through which all people may come."""
-    return lambda address: False
+    return Proxies(app, cast(Parts, app.state.parts).settings.proxy_networks).is_proxy
 
 
 def bounds_of_process() -> Bounds:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.engine.base import ModelFacts
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, Later
 from app.models import ImageSet, User
 from app.rights import queries as rights
 from app.sets import queries, regions, service
@@ -19,7 +19,8 @@ from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, parts_of, text, tried
+from app.web.deps import App, Form, Me, Read, count_try, parts_of, text, tried
+from app.web.errors import answered
 from app.web.live import view
 from app.web.structures import named_facts
 from app.web.subjects import offered
@@ -99,17 +100,19 @@ def new(
     return form_page(request, session, me, form, {})
 
 
-@router.post("/sets", dependencies=[tried("set")])
+@router.post("/sets")
 def create(request: Request, app: App, me: Me, form: Form) -> Response:
     model = app.engine.model
     values = {name: text(form, name) for name in empty_form(model)}
     try:
+        count_try(request, "set", me.id)
         spec = SetSpec.from_form(values, model)
         with app.database.write() as session:
             image_set = service.create(session, me, spec, model, app.settings.unit_size, app.files)
-    except Invalid as error:
+    except (Invalid, Later) as error:
+        errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
         with app.database.read() as session:
-            return form_page(request, session, me, values, error.errors)
+            return answered(form_page(request, session, me, values, errors), error)
     app.dispatcher.wake()
     return see_other(f"/sets/{image_set.id}")
 

@@ -10,6 +10,7 @@ from app.exports import queries, service, shares
 from app.models import ExportState, Share
 from app.web.deps import App, Form, Parts, address_of, count_try, origin_of, text
 from app.web.downloads import stream
+from app.web.errors import answered
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -31,9 +32,7 @@ def unlock(request: Request, app: App, form: Form, token: str) -> Response:
         count_try(request, "share", share.id)
         shares.unlock(share, text(form, "password"))
     except Later as error:
-        response = refused(request, app, share, token, error, "too many tries")
-        response.headers["Retry-After"] = str(error.retry_after)
-        return response
+        return answered(refused(request, app, share, token, error, "too many tries"), error)
     except Forbidden as error:
         return refused(request, app, share, token, error, "wrong password")
     with app.database.write() as session:
@@ -81,7 +80,7 @@ def refused(request: Request, app: Parts, share: Share, token: str, error: UserE
     if reason == "wrong password" or app.tries.first(f"share {share.id} {address_of(request)}"):
         with app.database.write() as session:
             shares.refused(session, share.id, reason, **origin_of(request))
-    return guest_page(request, app, share, token, str(error), error.status if isinstance(error, Later) else 422)
+    return guest_page(request, app, share, token, str(error), 422)
 
 
 def guest_page(

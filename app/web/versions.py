@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from app.accounts.service import may_change
-from app.errors import Conflict, Forbidden, Invalid
+from app.errors import Conflict, Forbidden, Invalid, Later
 from app.models import Image, State, User
 from app.rights import queries as rights
 from app.sets import queries
@@ -19,7 +19,8 @@ from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainDraft
 from app.web.compare import compare_address
-from app.web.deps import App, Form, Me, Read, text, tried
+from app.web.deps import App, Form, Me, Read, count_try, text
+from app.web.errors import answered
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -76,18 +77,20 @@ def again_form(request: Request, me: Me, session: Read, image_id: int) -> Respon
     return form_page(request, session, me, image_id, request.query_params.get("from", ""))
 
 
-@router.post("/images/{image_id}/again", dependencies=[tried("set")])
+@router.post("/images/{image_id}/again")
 def again(request: Request, app: App, me: Me, form: Form, image_id: int) -> Response:
     """Queue new versions, and go back to where the form was."""
     values = {name: text(form, name) for name in ("prompt", "seed", "own_seed", "strength", "count")}
     with app.database.read() as session:
         back = back_to(text(form, "from"), queries.image(session, me, image_id))
     try:
+        count_try(request, "set", me.id)
         with app.database.write() as session:
             made = service.again(session, me, image_id, draft_of(form), app.engine.model, app.settings.unit_size)
-    except Invalid as error:
+    except (Invalid, Later) as error:
+        errors = error.errors if isinstance(error, Invalid) else {"count": str(error)}
         with app.database.read() as session:
-            return form_page(request, session, me, image_id, back, values, error.errors)
+            return answered(form_page(request, session, me, image_id, back, values, errors), error)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
     app.dispatcher.wake()
