@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
@@ -95,6 +96,11 @@ def add_error_pages(app: FastAPI) -> None:
         # A word where an id belongs, in the address: there is no such page.
         status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
         return error_page(request, status, SENTENCES[status])
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(_: Request, __: ClientDisconnect) -> Response:
+        """Nobody reads this; without it every upload that is broken off would fill the log as a fault of ours."""
+        return Response(status_code=400)
 
     @app.exception_handler(OperationalError)
     def database_refused(request: Request, error: OperationalError) -> Response:

@@ -138,7 +138,11 @@ class Door:
     def check(self, seconds: float) -> None:
         """Let those go who take too long; `seconds` after the last time."""
         for connection in list(self.everybody):
-            connection.check(seconds)
+            try:
+                connection.check(seconds)
+            except Exception:  # of one connection; the server and all others go on
+                log.exception("a connection could not be checked")
+                connection.transport.abort()
         if self.turned_away:  # one line for all of a second
             log.warning("connections were turned away", number=self.turned_away, open=len(self.everybody))
             self.turned_away = 0
@@ -223,7 +227,10 @@ class Connection(HttpToolsProtocol):
         if begun:
             return self.transport.close()
         self._write(status)
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client is gone already, which the transport has not heard of yet
+            self.transport.abort()
         self.flow.resume_reading()
         return None
 

@@ -1,6 +1,7 @@
 """uvicorn as Soroe runs it, in `soroe serve` and in the tests."""
 
 import resource
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,9 @@ from app.web.limits.proxies import Proxies
 from app.web.protocol import Bounds, Connection, Door
 
 CHECK_SECONDS = 1.0
-RESERVED_FILES = 256  # for the database's connections (3 files each, at most 60), pictures being written, logs
+ACCEPTED_AT_ONCE = 32  # connections, before any of them is counted
+BACKLOG = 2048  # connections that the kernel keeps for us in the meantime
+RESERVED_FILES = 384  # for the database's connections (3 files each, at most 60), pictures, and those just accepted
 FILES_PER_CONNECTION = 2  # its socket, and the file or temporary file that is being sent or received
 
 
@@ -37,6 +40,10 @@ class Server(uvicorn.Server):
             app,
             http=cast(Any, partial(Connection, door=self.door)),
             ws="none",
+            # Not uvloop: it accepts all who wait before we can count any, and without files left it cuts off who comes.
+            # asyncio takes a helping at a time, and without files left waits a second.
+            loop="asyncio",
+            backlog=ACCEPTED_AT_ONCE,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -44,6 +51,11 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=graceful,
         )
         super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(BACKLOG)
 
     async def on_tick(self, counter: int) -> bool:
         now = monotonic()

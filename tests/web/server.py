@@ -31,6 +31,7 @@ class Server:
     url: str
     app: FastAPI
     door: Door
+    tasks: set[Any]  # requests that are being answered
 
     @property
     def parts(self) -> Any:
@@ -48,7 +49,7 @@ def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -
         thread.join(0.01)
     assert server.started, "the server did not start"
     try:
-        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server.door)
+        yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server.door, server.server_state.tasks)
     finally:
         app.state.parts.bus.close()
         server.should_exit = True
