@@ -35,6 +35,7 @@ from app.models import (
     Verdict,
     now,
 )
+from app.reviews import four_eyes
 from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.sets import queries as sets
@@ -133,7 +134,9 @@ def _able(session: Session, user: User, ids: Sequence[int], need: Callable[[Imag
     """The pictures with which an act can be done, and why not with the others: that is what `need` raises of them."""
     need_active(user)
     done, able = Done(), []
-    rows = session.scalars(select(Image).where(Image.id.in_(ids)).options(selectinload(Image.image_set)))
+    rows = session.scalars(
+        select(Image).where(Image.id.in_(ids)).options(selectinload(Image.image_set), selectinload(Image.campaign))
+    )
     images = {image.id: image for image in rows}
     for image_id in ids:
         image = images.get(image_id)
@@ -189,6 +192,8 @@ def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen:
         _need_shown(image)
         if image.image_set.locked_at:
             raise Refused(LOCKED)
+        if verdict == Verdict.APPROVED and four_eyes.bars(user, image):
+            raise Refused(f"you made them, and in {image.campaign.name} nobody approves their own pictures")
 
     done, able = _able(session, user, ids, need)
     meanwhile = reviews.decide_many(session, user, able, verdict, seen, reason)
@@ -196,9 +201,9 @@ def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen:
         done.refused[f"{other.user.name} {reviews.DID[Verdict(other.verdict)]} them meanwhile"] += 1
     decided = [image for image in able if image.id not in meanwhile]
     done.add(decided)
-    needed = review_queries.needed(session, {image.campaign_id for image in decided})
+    rules = review_queries.rules(session, {image.campaign_id for image in decided})
     otherwise = (image for image in decided if image.decision != verdict)
-    done.otherwise.update(_outcome(image, needed[image.campaign_id]) for image in otherwise)
+    done.otherwise.update(_outcome(image, rules[image.campaign_id].needed) for image in otherwise)
     return done
 
 

@@ -50,7 +50,7 @@ class Campaign(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
     approvals_needed: Mapped[int] = mapped_column(default=1)  # people who must approve a picture, 1 to 5
-    four_eyes: Mapped[bool] = mapped_column(default=True)  # nobody approves their own pictures
+    four_eyes: Mapped[bool] = mapped_column(default=True, index=True)  # nobody approves their own pictures
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -173,7 +173,7 @@ class Image(Base):
     version: Mapped[int] = mapped_column(default=1)  # 1, 2, ... at that place
     # The set's, except that a picture can move to another campaign; kept here so that lists need no joins.
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))  # who made it again; None: it is the first
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # of one that was made again
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     style_id: Mapped[int] = mapped_column(ForeignKey("styles.id"), index=True)
     prompt: Mapped[str] = mapped_column(Text)

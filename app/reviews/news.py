@@ -79,6 +79,9 @@ def told(session: Session, user: User, image: Image, after: int) -> list[News]:
 
 def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int]) -> News:
     if event.act == Act.CAMPAIGN_CHANGE:
+        if own := event.details.get("approving_own_pictures"):
+            nobody = "that nobody approves" if own == "not allowed" else "that people may approve"
+            return News(words.who(event), f"settled {nobody} their own pictures of this campaign.")
         needed = str(event.details.get("approvals", "")).split()[-1:]
         return News(words.who(event), f"set the approvals that pictures of this campaign need to {''.join(needed)}.")
     if event.subject == ImageSet.__tablename__:

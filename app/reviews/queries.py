@@ -1,7 +1,8 @@
 """Reading what is to be reviewed, and what people said of a picture.
 
 A person's queue is what is shown in a set that is not locked, has no outcome yet, and has no decision of theirs that
-stands: where two people must approve, one who has is done with it. A review goes from set to set, and in each from
+stands: where two people must approve, one who has is done with it. Nor has it their own pictures, where campaigns ask
+for other eyes. A review goes from set to set, and in each from
 place to place. Everything is asked so that an index answers it, however many pictures there are.
 """
 
@@ -46,7 +47,8 @@ from app.models import (
     User,
     Verdict,
 )
-from app.reviews import standing as rules
+from app.reviews import standing as told
+from app.reviews.four_eyes import own
 from app.sets.queries import NOT_REVIEWED, TO_REVIEW, mosaics
 from app.sets.stack import BEING_MADE_AGAIN
 
@@ -88,6 +90,15 @@ class Neighbours:
     previous_id: int | None
     next_id: int | None
     next_open_id: int | None  # the next one in the person's queue, from the start again after the last
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a campaign asks for before a picture counts as approved."""
+
+    name: str  # of the campaign
+    needed: int  # people who must approve it
+    four_eyes: bool  # none of whom made it
 
 
 @dataclass(frozen=True)
@@ -141,8 +152,24 @@ def pending_count(session: Session, user: User, scope: Scope | None = None) -> i
     pictures = _pictures(user, scope or Scope()).where(UNLOCKED).with_only_columns(func.count())
     waiting = sum(session.scalar(pictures.where(open_)) or 0 for open_ in OPEN)
     # A literal, so that SQLite sees that its small index of such pictures fits.
-    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user))
-    return waiting - (session.scalar(partly) or 0)
+    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user), not_(own(user)))
+    return waiting - own_count(session, user, scope) - (session.scalar(partly) or 0)
+
+
+def own_count(session: Session, user: User, scope: Scope | None = None) -> int:
+    """How many pictures wait for a decision that are `user`'s own, so that somebody else must approve them."""
+    # Whose sets they are and who made them again, one at a time: an index finds either.
+    mine = Image.owner_id == user.id
+    again = and_(Image.made_by_id == user.id, Image.owner_id != user.id)
+    pictures = _pictures(user, scope or Scope()).where(UNLOCKED, TO_REVIEW, own(user)).with_only_columns(func.count())
+    return sum(session.scalar(pictures.where(which)) or 0 for which in (mine, again))
+
+
+def first_own(session: Session, user: User, scope: Scope) -> int | None:
+    """The first picture of a review that waits for a decision and is `user`'s own; None when there is none."""
+    place = Image.set_id, Image.position
+    pictures = _pictures(user, scope).where(UNLOCKED, TO_REVIEW, own(user)).order_by(*place).limit(1)
+    return session.scalar(pictures.with_only_columns(Image.id))
 
 
 def strip(session: Session, user: User, set_id: int, around: int, limit: int = 200) -> list[StripRow]:
@@ -221,13 +248,14 @@ def campaigns(session: Session, user: User) -> list[Campaign]:
 
 def waits_for(user: User) -> ColumnElement[bool]:
     """A condition for the pictures in `user`'s queue."""
-    return and_(Image.shown, TO_REVIEW, UNLOCKED, or_(Image.approvals == 0, not_(_decided_by(user))))
+    undecided = or_(Image.approvals == 0, not_(_decided_by(user)))
+    return and_(Image.shown, TO_REVIEW, UNLOCKED, undecided, not_(own(user)))
 
 
 def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElement[bool]) -> int | None:
     """In the order of places."""
     unlocked = _pictures(user, scope).where(UNLOCKED, *which)
-    mine = unlocked.where(or_(Image.approvals == 0, not_(_decided_by(user))))
+    mine = unlocked.where(or_(Image.approvals == 0, not_(_decided_by(user))), not_(own(user)))
     ordered = mine.with_only_columns(Image.set_id, Image.position, Image.id).order_by(Image.set_id, Image.position)
     firsts = (session.execute(ordered.where(open_).limit(1)).first() for open_ in OPEN)
     found = min(map(tuple, filter(None, firsts)), default=None)
@@ -292,7 +320,7 @@ def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
 
 def standing(session: Session, user: User, image_id: int) -> list[Decision]:
     """Of a picture's decisions those that count, the oldest first, with who decided."""
-    return rules.standing(decisions(session, user, image_id))
+    return told.standing(decisions(session, user, image_id))
 
 
 def histories(session: Session, image_ids: Collection[int]) -> defaultdict[int, list[Decision]]:
@@ -320,10 +348,19 @@ def newest(session: Session, user: User) -> int:
     return session.scalar(select(func.max(Decision.id)).where(signed_in(user))) or 0
 
 
-def needed(session: Session, campaign_ids: Collection[int]) -> dict[int, int]:
-    """How many people must approve a picture, by its campaign's id."""
-    rows = session.execute(select(Campaign.id, Campaign.approvals_needed).where(Campaign.id.in_(campaign_ids)))
-    return dict(rows.all())
+def rules(session: Session, campaign_ids: Collection[int]) -> dict[int, Rule]:
+    """What campaigns ask for, by their ids."""
+    columns = Campaign.id, Campaign.name, Campaign.approvals_needed, Campaign.four_eyes
+    rows = session.execute(select(*columns).where(Campaign.id.in_(campaign_ids)))
+    return {row[0]: Rule(row[1], row[2], row[3]) for row in rows}
+
+
+def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Image]:
+    """The pictures of `which` that somebody approved who made them."""
+    by_maker = or_(Decision.user_id == Image.owner_id, Decision.user_id == Image.made_by_id)
+    own = select(Decision.image_id).join(Image, Image.id == Decision.image_id)
+    found = own.where(Decision.verdict == Verdict.APPROVED, by_maker, *which)
+    return list(session.scalars(select(Image).where(Image.id.in_(found))))
 
 
 def undoable(session: Session, user: User, decision_id: int | None) -> Undo | None:

@@ -25,7 +25,8 @@ from app.models import (
     Verdict,
     now,
 )
-from app.reviews import queries
+from app.reviews import four_eyes, queries
+from app.reviews.four_eyes import OwnPicture
 from app.reviews.mentions import mentioned
 from app.reviews.standing import approvals, outcome
 from app.sets import queries as sets
@@ -52,7 +53,7 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
 
     `seen` is the id of the latest decision that `user` was shown, None for none: one that came in between raises
     Conflict, which says what happened, instead of being lost. A rejection needs one of the team's reasons, if there
-    are any.
+    are any. An approval of one's own picture raises OwnPicture where the campaign asks for other eyes.
     """
     _need_reviewer(user)
     image = sets.image(session, user, image_id)
@@ -63,6 +64,8 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     if present and present.id != seen:
         who = "You" if present.user_id == user.id else present.user.name
         raise Conflict(f"{who} {DID[Verdict(present.verdict)]} this picture meanwhile. Look again first.")
+    if chosen is Verdict.APPROVED and (words := four_eyes.refusal(session, user, image)):
+        raise OwnPicture(words)
     (decision,) = _decide(session, user, [image], chosen, _reason(session, reason, chosen))
     return decision
 
@@ -73,11 +76,15 @@ def decide_many(
     """Decide alike on pictures that are shown, of sets that are not locked; as `decide`, for all of them at once.
 
     `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures on which
-    somebody else decided after it are left as they are; what comes back is that decision, by the picture's id.
+    somebody else decided after it are left as they are; what comes back is that decision, by the picture's id. Raises
+    OwnPicture for an approval of one's own picture among them, where its campaign asks for other eyes.
     """
     _need_reviewer(user)
     chosen = _verdict(verdict)
     reason = _reason(session, reason, chosen)
+    barred = (image for image in images if chosen is Verdict.APPROVED and four_eyes.bars(user, image))
+    if first := next(barred, None):
+        raise OwnPicture(four_eyes.refusal(session, user, first))
     meanwhile = queries.by_others(session, user, [image.id for image in images], seen or 0)
     _decide(session, user, [image for image in images if image.id not in meanwhile], chosen, reason)
     return meanwhile
@@ -117,10 +124,12 @@ def settle(session: Session, images: Sequence[Image]) -> None:
     """Bring the outcome of images in line with their decisions and with what their campaigns need."""
     session.flush()
     histories = queries.histories(session, [image.id for image in images])
-    needed = queries.needed(session, {image.campaign_id for image in images})
+    rules = queries.rules(session, {image.campaign_id for image in images})
     for image in images:
-        decisions = histories[image.id]
-        image.decision, image.approvals = outcome(decisions, needed[image.campaign_id]), approvals(decisions)
+        decisions, rule = histories[image.id], rules[image.campaign_id]
+        uncounted = four_eyes.uncounted(image, rule.four_eyes)
+        image.decision = outcome(decisions, rule.needed, uncounted)
+        image.approvals = approvals(decisions, uncounted)
 
 
 def set_approvals(session: Session, user: User, campaign_id: int, needed: int | None) -> Campaign:
@@ -138,6 +147,22 @@ def set_approvals(session: Session, user: User, campaign_id: int, needed: int | 
         session.flush()
         locked = select(ImageSet.id).where(ImageSet.locked_at.is_not(None))
         _settle_approvals(session, Image.campaign_id == campaign.id, Image.set_id.not_in(locked))
+    return campaign
+
+
+def set_four_eyes(session: Session, user: User, campaign_id: int, on: bool) -> Campaign:
+    """Say whether nobody approves their own pictures of a campaign. Managers and above.
+
+    What makers approved before stays, and counts from now on or no more, at once, but for pictures of locked sets.
+    """
+    _need_manager(user, "say who may approve their own pictures")
+    campaign = sets.campaign(session, user, campaign_id)
+    if on != campaign.four_eyes:
+        campaign.four_eyes = on
+        told = "not allowed" if on else "allowed"
+        record(session, user, Act.CAMPAIGN_CHANGE, campaign, approving_own_pictures=told)
+        session.flush()
+        settle(session, queries.approved_by_makers(session, Image.campaign_id == campaign.id, queries.UNLOCKED))
     return campaign
 
 
@@ -176,7 +201,10 @@ def unlock(session: Session, user: User, set_id: int) -> ImageSet:
     authority.need_power(user, image_set.locked_as, "locked the decisions of this set", "unlock them", who)
     image_set.locked_at = image_set.locked_by_id = image_set.locked_as = None
     session.flush()
-    _settle_approvals(session, Image.set_id == set_id)  # the campaign may need another number by now
+    # The campaign may need another number by now, or count others only.
+    settle(session, queries.approved_by_makers(session, Image.set_id == set_id))
+    session.flush()
+    _settle_approvals(session, Image.set_id == set_id)
     record(session, user, Act.SET_UNLOCK, image_set)
     return image_set
 

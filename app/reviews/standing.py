@@ -1,6 +1,6 @@
 """What decisions come to: which of them stand, and their outcome. Plain functions of rows, without a database."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from app.models import Decision, Verdict
 
@@ -22,12 +22,13 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
     return list(by_person.values())
 
 
-def approvals(decisions: Sequence[Decision]) -> int:
-    """How many people's approval stands."""
-    return sum(each.verdict == Verdict.APPROVED for each in standing(decisions))
+def approvals(decisions: Sequence[Decision], uncounted: Collection[int] = ()) -> int:
+    """How many people's approval stands, without that of `uncounted` (ids): whose own picture it is."""
+    stands = (each for each in standing(decisions) if each.user_id not in uncounted)
+    return sum(each.verdict == Verdict.APPROVED for each in stands)
 
 
-def outcome(decisions: Sequence[Decision], needed: int) -> Verdict | None:
+def outcome(decisions: Sequence[Decision], needed: int, uncounted: Collection[int] = ()) -> Verdict | None:
     """The one verdict of all that stand, where `needed` people must approve; None while too few have.
 
     It is withdrawn when nothing stands any more because of the last act.
@@ -36,7 +37,7 @@ def outcome(decisions: Sequence[Decision], needed: int) -> Verdict | None:
     for verdict in OUTWEIGH:
         if verdict in verdicts:
             return verdict
-    if approvals(decisions) >= needed:
+    if approvals(decisions, uncounted) >= needed:
         return Verdict.APPROVED
     gone = decisions and decisions[-1].verdict == Verdict.WITHDRAWN and not verdicts
     return Verdict.WITHDRAWN if gone else None

@@ -15,8 +15,8 @@ from starlette.datastructures import QueryParams
 
 from app.errors import Invalid, NotFound
 from app.models import Image, Reference, Role, State, Style, User, Verdict
+from app.reviews import four_eyes, service
 from app.reviews import queries as reviews
-from app.reviews import service
 from app.reviews.standing import standing
 from app.sets import queries as sets
 from app.styles import queries as styles
@@ -80,6 +80,7 @@ class Judged:
     seen: int | str  # id of the latest decision; "" for none
     mine: Verdict | None  # the person's own, if it stands
     closed: str  # why nothing can be decided; "" where it can
+    own: str  # why the person cannot approve it, who made it; "" where they can
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,12 @@ def compared_image(session: Session, me: User, wanted: Comparison, letter: str, 
 def judged(session: Session, me: User, image: Image) -> Judged:
     decisions = reviews.decisions(session, me, image.id)
     mine = [each.verdict for each in standing(decisions) if each.user_id == me.id]
-    return Judged(decisions[-1].id if decisions else "", mine[0] if mine else None, service.closed_words(image))
+    return Judged(
+        seen=decisions[-1].id if decisions else "",
+        mine=mine[0] if mine else None,
+        closed=service.closed_words(image),
+        own=four_eyes.refusal(session, me, image),
+    )
 
 
 def compared_reference(

@@ -14,7 +14,8 @@ from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Image, Role, State, User
-from app.reviews import news, queries, service
+from app.reviews import four_eyes, news, queries, service
+from app.reviews.four_eyes import OwnPicture
 from app.reviews.mentions import pieces
 from app.reviews.queries import Scope
 from app.reviews.standing import standing
@@ -52,6 +53,8 @@ def review(
     """The room. One that is open asks for itself anew, with the number of the latest event it knows of."""
     scope = scope_of(request.query_params)
     image_id = image or queries.next_open(session, me, scope)
+    if not image_id and scope.set_id:  # whoever opens a set of their own sees it, and why others approve it
+        image_id = queries.first_own(session, me, scope)
     context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
     if context["image"] and request.headers.get("purpose") != "prefetch":
         see_mentions(parts_of(request), session, me, context["image"])
@@ -63,6 +66,7 @@ def review(
         scope=scope_view(session, me, scope),
         options=queries.scope_options(session, me, scope),
         news=news.told(session, me, context["image"], known) if context["image"] and known is not None else [],
+        own_waiting=queries.own_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
@@ -86,7 +90,7 @@ def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
             session.flush()
             following = queries.next_open(session, me, scope, image_id)
             set_id = sets.image(session, me, image_id).set_id
-    except (Conflict, Invalid) as error:
+    except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
     app.dispatcher.changed(set_id, image_id)
     if back:
@@ -218,6 +222,8 @@ EMPTY_ROOM: dict[str, Any] = {
     "standing": [],
     "mine": None,
     "needed": 1,
+    "uncounted": set(),
+    "own": "",
     "reasons": [],
     "locked": "",
     "can_lock": False,
@@ -279,11 +285,14 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
     """What was decided of a picture, and how far the review is."""
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
+    uncounted = four_eyes.uncounted(image, image.campaign.four_eyes)
     tally = queries.tally(session, me, scope)
     return {
         "standing": stands,
         "mine": next((each.verdict for each in stands if each.user_id == me.id), None),
         "needed": image.campaign.approvals_needed,
+        "uncounted": {each.id for each in stands if each.user_id in uncounted},
+        "own": four_eyes.refusal(session, me, image) if me.can(Role.REVIEWER) else "",
         "reasons": queries.reasons(session),
         "seen": decisions[-1].id if decisions else "",
         "known": news.known(session),

@@ -59,8 +59,18 @@ def remove_reason(app: App, me: Manager, reason_id: int) -> Response:
 
 @router.post("/review/campaigns/{campaign_id}")
 def set_approvals(app: App, me: Manager, form: Form, campaign_id: int) -> Response:
+    return of_campaign(app, me, campaign_id, service.set_approvals, whole(form, "approvals"))
+
+
+@router.post("/review/campaigns/{campaign_id}/four-eyes")
+def set_four_eyes(app: App, me: Manager, form: Form, campaign_id: int) -> Response:
+    return of_campaign(app, me, campaign_id, service.set_four_eyes, text(form, "on") == "1")
+
+
+def of_campaign(app: Parts, me: User, campaign_id: int, act: Callable[..., object], value: object) -> Response:
+    """Settle something for a campaign, and let the pages of its sets show what follows."""
     try:
-        answer = changed(app, service.set_approvals, me, campaign_id, whole(form, "approvals"))
+        answer = changed(app, act, me, campaign_id, value)
     except Invalid as error:  # the page offers no such number
         return see_other(HERE, str(error), refused=True)
     with app.database.read() as session:

@@ -408,7 +408,7 @@ def test_needs_take_as_many_statements_for_many_as_for_few(session: Session, mak
 
     def more(number: int) -> int:
         for _ in range(number):
-            done, changed, _ = (make.finished_set(admin) for _ in range(3))
+            done, changed, _ = (make.finished_set(owner) for owner in (admin, admin, None))
             for image in done.images:
                 make.decide(image)
             make.decide(changed.images[0], Verdict.CHANGES_REQUESTED)

@@ -63,6 +63,7 @@ POSTS: dict[str, Act | str] = {
     "/review/reasons/{reason_id}/move": Act.REASONS_CHANGE,
     "/review/reasons/{reason_id}/remove": Act.REASONS_CHANGE,
     "/review/campaigns/{campaign_id}": Act.CAMPAIGN_CHANGE,
+    "/review/campaigns/{campaign_id}/four-eyes": Act.CAMPAIGN_CHANGE,
     "/images/{image_id}/again": Act.IMAGE_AGAIN,
     "/images/{image_id}/discard": Act.IMAGE_DISCARD,
     "/pictures/decide": Act.DECIDE,
