@@ -43,6 +43,7 @@ def test_the_story(page: Page, server: Process, picture: Path, downloads: Path, 
     make_a_style(page, picture)
     ask_for_a_set(page)
     watch_it_appear(page)
+    learn_that_others_approve(page)
     review_it(page)
     archive = download(page, downloads)
     check(archive)
@@ -93,6 +94,19 @@ def watch_it_appear(page: Page) -> None:
     for image in page.locator(".tile img").all():
         image.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
+
+
+def learn_that_others_approve(page: Page) -> None:
+    """Who is alone reads why they cannot approve, and where they can change that."""
+    page.get_by_role("link", name="Review 4 new").click()
+    expect(page.get_by_role("button", name="Approve")).to_be_disabled()
+    expect(page.get_by_text("Nobody else decides here yet: invite a reviewer under People")).to_be_visible()
+    page.locator("#why-own").get_by_role("link", name="Reasons and approvals").click()
+    box = page.get_by_role("checkbox", name="Nobody approves their own pictures in Unsorted")
+    expect(box).to_be_checked()
+    box.uncheck()
+    expect(box).not_to_be_checked()
+    page.goto(page.url.replace("/review/settings", "/sets/1"))
 
 
 def review_it(page: Page) -> None:
