@@ -1,11 +1,24 @@
 """What a browser is called, and where it is, as a person would say it."""
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from ua_parser import parse
 
 SHORT = {"Mobile Safari": "Safari", "Chrome Mobile": "Chrome", "Firefox Mobile": "Firefox", "Mac OS X": "macOS"}
+# Of companies, homes and providers' own routers; not what Python calls private too, such as the addresses of examples.
+OWN = [
+    ip_network(each)
+    for each in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+]
 
 
 @lru_cache(maxsize=512)
@@ -20,7 +33,9 @@ def browser_name(user_agent: str) -> str:
 
 
 def place(address: str) -> str:
-    """Where a network address is: "this computer", "your network, 192.168.1.20", "203.0.113.7"; "" for none."""
+    """Where a network address is: "the computer that Soroe runs on", "your network, 192.168.1.20", "203.0.113.7";
+    "" for none.
+    """
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
@@ -28,4 +43,4 @@ def place(address: str) -> str:
     found = getattr(found, "ipv4_mapped", None) or found
     if found.is_loopback:
         return "the computer that Soroe runs on"
-    return f"your network, {found}" if found.is_private or found.is_link_local else str(found)
+    return f"your network, {found}" if any(found in network for network in OWN) else str(found)

@@ -81,6 +81,15 @@ def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User 
     return found.user if found else None
 
 
+def person_of_ended(session: Session, token: str) -> int | None:
+    """Whose session ran out by itself that `token` stood for; None for one that somebody ended, or a closed account."""
+    return session.scalar(
+        select(LoginSession.user_id)
+        .join(LoginSession.user)
+        .where(LoginSession.token_hash == token_hash(token), User.active)
+    )
+
+
 def note_seen(session: Session, seen: Mapping[str, tuple[datetime, str]]) -> None:
     """Keep when and at which address browsers were last seen, by the hashes of their tokens."""
     for hashed, (at, address) in seen.items():

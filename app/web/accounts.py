@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from app.accounts import browsers, known, queries, service
 from app.errors import Busy, Invalid, Later, NotFound
 from app.models import User
+from app.web import leaving
 from app.web.deps import (
     App,
     Confirmed,
@@ -22,7 +23,6 @@ from app.web.deps import (
     address_of,
     browser_of,
     count_try,
-    delete_session_cookie,
     origin_of,
     parts_of,
     session_token,
@@ -95,7 +95,9 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
     if signed_in_user(request):
         return see_other(inner_path(next))
     errors = {} if queries.has_admin(session) else {"form": NO_ACCOUNTS}
-    return page(request, "accounts/login.html", form={"email": ""}, next=inner_path(next), errors=errors)
+    response = page(request, "accounts/login.html", form={"email": ""}, next=inner_path(next), errors=errors)
+    leaving.ran_out(request, response)
+    return response
 
 
 @router.post("/login")
@@ -145,12 +147,15 @@ def note_refusal(app: Parts, email: str, error: Invalid | Later, origin: dict[st
 
 def signed_in(request: Request, session: Session, user: User, url: str) -> Response:
     """Begin a new session in this browser, and end the one that it may have had."""
-    if old := session_token(request):
+    old = session_token(request)
+    before = service.person_of_ended(session, old) if old else None
+    if old:
         service.sign_out(session, old)
     days = parts_of(request).settings.session_days
     token = service.start_session(session, user, browser_of(request), days, **origin_of(request))
     response = see_other(url)
     set_session_cookie(request, response, token)
+    leaving.came_in(request, response, user, before)
     return response
 
 
@@ -159,7 +164,7 @@ def logout(request: Request, app: App) -> Response:
     with app.database.write() as session:
         service.sign_out(session, session_token(request))
     response = see_other("/login")
-    delete_session_cookie(request, response)
+    leaving.signed_out(request, response)
     return response
 
 

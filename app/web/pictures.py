@@ -1,4 +1,4 @@
-"""The picture files. Addresses have numbers, never names from outside; what they show never changes."""
+"""The picture files. Addresses have numbers, never names from outside. What they show never changes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
 from app.errors import NotFound
 from app.files import Kind
@@ -21,8 +23,15 @@ router = APIRouter()
 Side = Literal["320", "960"]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
 
-HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, max-age=31536000, immutable"}
-PREVIEW_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, no-store"}
+# A browser keeps a picture and asks each time whether it may show it: the answer is a short 304 while the person who is
+# signed in may see it. So after a sign-out, or when a session has ended in any other way, the next person at that
+# browser finds nothing. `Vary` is for going back in its history, where a browser asks only if the cookie has changed.
+HEADERS = {
+    "Content-Security-Policy": PICTURE_POLICY,
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie",
+}
+UNKEPT_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, no-store"}
 
 
 @router.get("/images/{image_id}.png")
@@ -46,8 +55,8 @@ def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
     made = sets.image(session, me, image_id)
     _, rough = app.bus.previews.get(image_id, (0, b""))
     if rough:
-        return Response(rough, media_type="image/webp", headers=PREVIEW_HEADERS)
-    return webp(app.files.thumbnail(finished(made), 320), PREVIEW_HEADERS)
+        return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
+    return webp(app.files.thumbnail(finished(made), 320), UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
@@ -71,6 +80,20 @@ def reference_thumbnail(app: App, me: Me, session: Read, reference_id: int, side
     return webp(app.files.thumbnail(sha256, int(side)))
 
 
+class Kept(FileResponse):
+    """A file that is named by what it holds, so its name is its version: whoever has it gets no second copy."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = Headers(scope=scope).get("if-none-match", "")
+        etag = self.headers["etag"]
+        if etag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+            names = ("etag", "cache-control", "vary", "content-security-policy")
+            same = {name: self.headers[name] for name in names if name in self.headers}
+            await Response(status_code=304, headers=same)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def finished(image: Image) -> str:
     """What names an image's files. Raises NotFound while there are none."""
     if image.sha256 is None:
@@ -90,4 +113,4 @@ def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
     """A file of the data folder. Raises NotFound when somebody has taken it away."""
     if not path.is_file():
         raise NotFound("The file of this picture is lost from the server. Restore it from a backup.")
-    return FileResponse(path, headers=headers, media_type=media_type)
+    return Kept(path, headers={"ETag": f'"{path.name}"', **headers}, media_type=media_type)

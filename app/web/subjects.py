@@ -24,7 +24,7 @@ from app.subjects import queries, service
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, tried, upload
 from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
-from app.web.pictures import HEADERS, Sha256, Side, webp
+from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -168,7 +168,7 @@ def download(app: App, me: Me, subject_id: int) -> Response:
         service.note_download(session, me, subject)
     return FileResponse(
         app.files.lora(subject.sha256),
-        headers=HEADERS,
+        headers=UNKEPT_HEADERS,
         media_type="application/octet-stream",
         filename=f"{subject.handle}.safetensors",
     )

@@ -35,13 +35,20 @@ def test_a_fault_of_ours_has_them_too(
     assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
 
 
-def test_pages_are_not_kept_and_pictures_are(server: Server, designer: Browser) -> None:
+def test_pages_are_not_kept_and_pictures_are_asked_for_each_time(server: Server, designer: Browser) -> None:
     with making(server) as make:
         image = make.finished_set(prompts="a fox").images[0]
     assert designer.get("/").headers["cache-control"] == "private, no-store"
     for path in (f"/images/{image.id}.png", f"/images/{image.id}/thumb-320.webp"):
         answer = designer.get(path)
-        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["vary"] == "Cookie"
+        known = {"if-none-match": answer.headers["etag"]}
+        again = designer.get(path, headers=known)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+        assert designer.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+        with Browser(server.url) as nobody:
+            assert nobody.get(path, headers=known | {"accept": "image/webp"}).status_code == 401, "not even a 304"
         assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
 

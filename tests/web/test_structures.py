@@ -45,7 +45,7 @@ def test_a_map_is_made_and_shown(designer: Browser) -> None:
         assert picture.headers["content-type"] == kind
         assert picture.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in picture.headers["content-security-policy"]
-        assert "immutable" in picture.headers["cache-control"]
+        assert picture.headers["cache-control"] == "private, no-cache"
 
 
 def test_nobody_sees_maps_without_signing_in(anonymous: Browser, designer: Browser) -> None:

@@ -1,0 +1,206 @@
+"""After somebody left a browser, the next person finds nothing of theirs in it; and keeping pictures is still fast."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.files import Kind
+from app.main import create_app
+from app.models import Image, LoginSession, Role, User, now
+from app.settings import Settings
+from tests.browser.test_record import tab_to
+from tests.engine.painter import Painter
+from tests.factory import PASSWORD
+from tests.web.server import Server, make_person, making, serve
+
+PICTURES = 60
+
+
+class Sent:
+    """Which statuses pictures were answered with."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[int] = Counter()
+
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+            async def counted(message: Message) -> None:
+                picture = scope["path"].startswith(("/images/", "/thumbs/", "/references/"))
+                if message["type"] == "http.response.start" and picture:
+                    self.statuses[message["status"]] += 1
+                await send(message)
+
+            await app(scope, receive, counted)
+
+        return counting
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def house(settings: Settings, sent: Sent) -> Iterator[Server]:
+    app = create_app(settings, Painter())
+    app.add_middleware(sent)  # type: ignore[arg-type]
+    with serve(app) as server:
+        with making(server) as make:
+            make.finished_set(prompts="\n".join(f"fox {number}" for number in range(PICTURES)))
+        yield server
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 2400})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, watch: Callable[[Page], Page]) -> Page:
+    return context.new_page()
+
+
+def sign_in(page: Page, server: Server, user: User) -> None:
+    page.goto(server.url + "/login")
+    page.get_by_label("E-mail").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").press("Enter")
+    page.wait_for_url(server.url + "/")
+
+
+def look(page: Page, server: Server) -> None:
+    """At the pictures, and at one of them alone."""
+    page.goto(server.url + "/pictures", wait_until="networkidle")
+    page.goto(server.url + "/images/1.png")
+    page.goto(server.url + "/account")
+
+
+def sign_out(page: Page, server: Server, user: User) -> None:
+    page.get_by_role("button", name="Account:").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.wait_for_url("**/login")
+
+
+def end_elsewhere(page: Page, server: Server, user: User) -> None:
+    with server.parts.database.write() as session:
+        session.query(LoginSession).filter_by(user_id=user.id).delete()
+
+
+@pytest.mark.parametrize("leave", [sign_out, end_elsewhere])
+def test_the_next_person_gets_no_picture_from_the_cache(
+    house: Server, page: Page, sent: Sent, leave: Callable[[Page, Server, User], None]
+) -> None:
+    one, other = make_person(house, Role.MANAGER), make_person(house, Role.DESIGNER)
+    sign_in(page, house, one)
+    look(page, house)
+    leave(page, house, one)
+
+    page.goto(house.url + "/images/1.png")
+    assert page.url == house.url + "/login?next=/images/1.png", "nobody is signed in"
+    kept = "fetch('/images/1.png', {cache: 'force-cache'}).then(answer => answer.status)"
+    assert page.evaluate(kept) == 401
+    for _ in range(3):
+        page.go_back()
+        assert page.url.startswith(house.url + "/login"), "nor does the browser's history show anything"
+
+    sign_in(page, house, other)
+    with house.parts.database.read() as session:
+        image = session.get(Image, 1)
+    house.parts.files.path(Kind.IMAGES, image.sha256).unlink()
+    sent.statuses.clear()
+    assert page.evaluate(kept) == 404
+    page.goto(house.url + "/images/1.png")
+    expect(page.get_by_text("is lost from the server")).to_be_visible()
+    assert sent.statuses[404] == 2, "each time it was the server that answered"
+
+
+def test_pictures_are_sent_once(house: Server, page: Page, sent: Sent) -> None:
+    sign_in(page, house, make_person(house, Role.MANAGER))
+    page.goto(house.url + "/pictures", wait_until="networkidle")
+    assert sent.statuses[200] >= PICTURES
+    again: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("going back", page.go_back),
+        ("coming by an address", lambda: page.goto(house.url + "/pictures")),
+        ("coming by a link", lambda: page.get_by_role("link", name="Pictures", exact=True).click()),
+    )
+    for how, come in again:
+        page.goto(house.url + "/account")
+        sent.statuses.clear()
+        come()
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#pictures img").first).to_be_visible()
+        assert not sent.statuses[200], how
+
+
+def test_who_signs_out_leaves_no_drafts(house: Server, page: Page) -> None:
+    one = make_person(house, Role.REVIEWER)
+    drafts = "Object.keys(sessionStorage).length"
+
+    def write() -> None:
+        page.goto(house.url + "/review?set=1&image=1")
+        page.locator("textarea[data-mentions]").first.fill("The left ear is too long")
+        page.goto(house.url + "/account")
+        assert page.evaluate(drafts) == 1
+
+    sign_in(page, house, one)
+    write()
+    sign_out(page, house, one)
+    assert page.evaluate(drafts) == 0
+
+    sign_in(page, house, one)
+    write()
+    with house.parts.database.write() as session:
+        for login in session.query(LoginSession):
+            login.seen_at = now() - timedelta(days=1)
+    page.goto(house.url + "/account")
+    assert page.url == house.url + "/login?next=/account", "it was left alone for too long"
+    assert page.evaluate(drafts) == 1, "who comes back goes on"
+    sign_in(page, house, make_person(house, Role.REVIEWER))
+    assert page.evaluate(drafts) == 0, "but nobody else"
+
+
+def test_confirming_by_keyboard(house: Server, page: Page) -> None:
+    one, other = make_person(house, Role.ADMIN), make_person(house, Role.DESIGNER, "Ito Kenji")
+    sign_in(page, house, one)
+    with house.parts.database.write() as session:
+        for login in session.query(LoginSession):
+            login.confirmed_at = None
+    page.goto(house.url + "/people")
+    page.locator("summary", has_text="Ito Kenji").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Role of Ito Kenji").select_option("reviewer")
+    tab_to(page, "Change the role", "button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Ito Kenji is reviewer now.")).to_be_visible()
+    assert page.url == house.url + "/people"
+    with house.parts.database.read() as session:
+        assert session.get(User, other.id).role == Role.REVIEWER
+
+
+def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, page: Page) -> None:
+    sign_in(page, house, make_person(house, Role.ADMIN))
+    with house.parts.database.write() as session:
+        for login in session.query(LoginSession):
+            login.confirmed_at = None
+    page.goto(house.url + "/people")
+    page.locator("form[action='/people/invite']").evaluate(
+        "form => { form.setAttribute('hx-post', form.action); htmx.process(form); }"
+    )
+    page.get_by_label("E-mail, if you know it").fill("new@example.com")
+    page.get_by_role("button", name="Make a one-time link").click()
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("One-time link")).to_have_value(re.compile("/setup/"))
+    expect(page.get_by_text("Send this link to new@example.com.")).to_be_visible()
