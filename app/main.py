@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app import days
 from app.accounts import password_quality
+from app.accounts.oidc import Provider
 from app.audit.checker import Checker
 from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
@@ -30,6 +31,7 @@ from app.web import (
     health,
     home,
     live,
+    oidc,
     people,
     pictures,
     record,
@@ -47,6 +49,7 @@ from app.web import (
 from app.web import sets as sets_pages
 from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Parts
+from app.web.door import Ways
 from app.web.errors import add_error_pages, refusal
 from app.web.headers import SecurityHeaders
 from app.web.limits.begun import Begun
@@ -55,6 +58,7 @@ from app.web.limits.head import HeadLimit
 from app.web.limits.leaving import Leaving
 from app.web.limits.proxies import Proxies
 from app.web.limits.tries import Tries
+from app.web.pending import Pending
 from app.web.presence import Presence
 from app.web.templating import STATIC, VersionedFiles, make_environment
 
@@ -63,6 +67,7 @@ PAGES = (
     people,
     resets,
     confirm,
+    oidc,
     home,
     styles,
     structures,
@@ -106,12 +111,14 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         engine=engine,
         bus=bus,
         dispatcher=Dispatcher(engine, database, files, bus),
-        environment=make_environment(),
+        environment=make_environment(ways=Ways.of(settings)),
         tries=Tries(),
         exporter=Preparer(settings, database, files),
         downloads=Begun(),
         checker=Checker(database),
         presence=Presence(database),
+        provider=Provider(settings) if settings.oidc_issuer else None,
+        oidc_flows=Pending(),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

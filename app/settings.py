@@ -1,10 +1,11 @@
 """All settings, read once from the environment (`SOROE_*`) or `.env`. The README's table is checked against them."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import days
@@ -12,6 +13,16 @@ from app import days
 Network = IPv4Network | IPv6Network
 
 MAP_KINDS = ("edges", "silhouette", "depth")
+ROLES = ("designer", "reviewer", "manager", "admin")  # each may do all that the ones before it may
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address without encryption stays on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Settings(BaseSettings):
@@ -79,6 +90,36 @@ class Settings(BaseSettings):
         default="", validate_default=True, description="PEM file with the key of that certificate."
     )
 
+    oidc_issuer: str = Field(
+        default="",
+        description="OpenID Connect provider that people sign in with, such as "
+        "https://login.microsoftonline.com/TENANT/v2.0; empty: none.",
+    )
+    oidc_client_id: str = Field(
+        default="", validate_default=True, description="Client id that the provider gave to Soroe."
+    )
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Its secret; empty for a public client.")
+    oidc_name: str = Field(
+        default="your company account",
+        min_length=1,
+        max_length=60,
+        description="What follows `Sign in with` on the button.",
+    )
+    oidc_scopes: str = Field(default="openid profile email", description="What Soroe asks the provider for.")
+    oidc_groups_claim: str = Field(default="groups", description="Claim that lists a person's groups.")
+    oidc_roles: str = Field(
+        default="",
+        description="Roles by group, such as `soroe-admins=admin,designers=designer`: whoever is in one gets an "
+        "account and its role at every sign-in. Empty: only people with an account come in, and roles are given in "
+        "Soroe.",
+    )
+    oidc_verified_claim: str = Field(
+        default="email_verified", description="Claim that says that the provider vouches for the e-mail address."
+    )
+    password_sign_in: bool = Field(
+        default=True, description="Whether passwords sign in; `false` leaves the provider only (and passkeys)."
+    )
+
     @field_validator("proxies")
     @classmethod
     def _proxies_known(cls, names: str) -> str:
@@ -106,6 +147,53 @@ class Settings(BaseSettings):
         if bool(key) != bool(info.data.get("signing_certificate")):
             raise ValueError("SOROE_SIGNING_CERTIFICATE and SOROE_SIGNING_KEY belong together; one is missing")
         return key
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer_is_encrypted(cls, url: str) -> str:
+        parts = urlsplit(url)
+        fine = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        if url and not (fine and parts.hostname and not parts.query and not parts.fragment):
+            raise ValueError(f"it is an address that begins with https://, without a question mark; {url!r} was given")
+        return url
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _client_has_a_provider(cls, client: str, info: ValidationInfo) -> str:
+        if bool(client) != bool(info.data.get("oidc_issuer")):
+            raise ValueError("SOROE_OIDC_ISSUER and SOROE_OIDC_CLIENT_ID belong together; one is missing or wrong")
+        return client
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _scopes_ask_who_it_is(cls, text: str) -> str:
+        if "openid" not in text.split():
+            raise ValueError("`openid` must be among them")
+        return text
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _roles_are_named(cls, text: str) -> str:
+        for part in filter(None, map(str.strip, text.split(","))):
+            group, _, role = part.rpartition("=")
+            if not group.strip() or role.strip() not in ROLES:
+                raise ValueError(
+                    f"it is a list such as group=role, a role being one of {', '.join(ROLES)}; {part!r} was given"
+                )
+        return text
+
+    @field_validator("password_sign_in")
+    @classmethod
+    def _some_way_in(cls, on: bool, info: ValidationInfo) -> bool:
+        if not on and not info.data.get("oidc_issuer"):
+            raise ValueError("without passwords people need SOROE_OIDC_ISSUER to sign in")
+        return on
+
+    @property
+    def oidc_role_of(self) -> dict[str, str]:
+        """Roles by group."""
+        parts = (part.rpartition("=") for part in self.oidc_roles.split(",") if part.strip())
+        return {group.strip(): role.strip() for group, _, role in parts}
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

@@ -26,7 +26,7 @@ def authenticate(session: Session, email: str, password: str) -> User:
     Takes the same time and says the same whether the e-mail is unknown or the password wrong. Raises Invalid.
     """
     user = session.scalar(select(User).where(User.email == normal_email(email)))
-    right = passwords.verify(normal_password(password), user.password_hash if user else _dummy_hash())
+    right = is_password(user, password)
     if not user or not right:
         raise Invalid(
             "password", "This e-mail and password do not belong to an account here. Check both and try again."
@@ -38,13 +38,19 @@ def authenticate(session: Session, email: str, password: str) -> User:
 
 def check_password(session: Session, user: User, password: str) -> None:
     """Whether `password` is the present one of `user`. Reads only, slowly by design. Raises Invalid."""
-    if not passwords.verify(normal_password(password), queries.person(session, user.id).password_hash):
+    if not is_password(queries.person(session, user.id), password):
         raise Invalid("password", "This is not your password. Try again.")
 
 
 def hashed(password: str) -> str:
     """What is kept of a password. Slow by design: make it before a transaction that writes."""
     return passwords.hash(normal_password(password))
+
+
+def is_password(user: User | None, password: str) -> bool:
+    """Whether it is this person's; never for nobody and for who has none, which takes as long to say."""
+    kept = user.password_hash if user else ""
+    return passwords.verify(normal_password(password), kept or _dummy_hash())
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class NewPassword:
 def new_password(session: Session, user: User, current: str, new: str) -> NewPassword:
     """What `change_password` takes. Reads only, slowly by design: give it a reading session. Raises Invalid."""
     person = queries.person(session, user.id)
-    if not passwords.verify(normal_password(current), person.password_hash):
+    if not is_password(person, current):
         raise Invalid("current", "This is not your present password. Nothing was changed.")
     Invalid.check({"password": password_error(new, person.name, person.email)})
     return NewPassword(person.password_hash, hashed(new))

@@ -19,6 +19,7 @@ GROUPS = {  # by the first word of an act
 DID = {
     Act.ACCOUNT_CREATE: "made the account of",
     Act.ACCOUNT_CHANGE: "changed the account of",
+    Act.IDENTITY_LINK: "linked a sign-in provider to the account of",
     Act.ACCOUNT_INVITE: "made a one-time link",
     Act.INVITATION_REVOKE: "ended a one-time link",
     Act.RESET_CREATE: "made a link to reset the password of",

@@ -3,6 +3,7 @@
 from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.base import Base, now
 from app.models.export import Export, ExportFile, ExportState, Share
+from app.models.identity import Identity
 from app.models.image_set import (
     Campaign,
     Image,
@@ -33,6 +34,7 @@ __all__ = [
     "Export",
     "ExportFile",
     "ExportState",
+    "Identity",
     "Image",
     "ImageSet",
     "ImageTag",

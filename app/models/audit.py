@@ -19,6 +19,7 @@ class Act(StrEnum):
 
     ACCOUNT_CREATE = "account:user:create"
     ACCOUNT_CHANGE = "account:user:change"
+    IDENTITY_LINK = "account:identity:create"
     ACCOUNT_INVITE = "account:invitation:create"
     INVITATION_REVOKE = "account:invitation:revoke"
     RESET_CREATE = "account:reset:create"

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from app.accounts import browsers, known, queries, service
-from app.errors import Busy, Invalid, Later, NotFound
+from app.errors import Busy, Forbidden, Invalid, Later, NotFound
 from app.models import User
-from app.web import leaving
+from app.web import door, leaving
 from app.web.deps import (
     App,
     Confirmed,
@@ -103,6 +103,8 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 @router.post("/login")
 def sign_in(request: Request, app: App, form: Form) -> Response:
     email, next_page = text(form, "email"), inner_path(text(form, "next"))
+    if not app.settings.password_sign_in:
+        raise Forbidden("Passwords do not sign in here. Use the other button on the sign-in page.")
     try:
         with app.database.read() as session:
             proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
@@ -163,7 +165,7 @@ def signed_in(request: Request, session: Session, user: User, url: str) -> Respo
 def logout(request: Request, app: App) -> Response:
     with app.database.write() as session:
         service.sign_out(session, session_token(request))
-    response = see_other("/login")
+    response = see_other("/login/oidc/ended" if door.came_by_provider(request) else "/login")
     leaving.signed_out(request, response)
     return response
 

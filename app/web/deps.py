@@ -12,6 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from app.accounts import service as accounts
+from app.accounts.oidc import Flow, Provider
 from app.audit.checker import Checker
 from app.database import Database
 from app.engine.base import Engine
@@ -26,6 +27,7 @@ from app.text import clean_line, shorten, whole_number
 from app.web.forms import sent_form
 from app.web.limits.begun import Begun
 from app.web.limits.tries import Tries
+from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
@@ -57,6 +59,8 @@ class Parts:
     downloads: Begun
     checker: Checker
     presence: Presence
+    provider: Provider | None
+    oidc_flows: Pending[Flow]
 
     @property
     def https(self) -> bool:

@@ -37,7 +37,8 @@ REFUSED = "!"  # begins the cookie of a sentence that says what was not done
 TOAST_SECONDS = 20
 
 
-def make_environment() -> Environment:
+def make_environment(**known: object) -> Environment:
+    """`known`: what every template may use besides."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -50,7 +51,7 @@ def make_environment() -> Environment:
     environment.filters |= {"thin": thin, "plural": plural}
     version = content_hash(STATIC)
     environment.globals["static"] = lambda path: f"/static/{version}/{path}"
-    environment.globals["Role"] = Role
+    environment.globals |= {"Role": Role, **known}
     environment.globals["zone"] = days.zone
     return environment
 

@@ -81,6 +81,7 @@ ACTS: dict[str, Act] = {
             Limit(By.ALL, 300),
         ),
     ),
+    "provider": Act("to sign in", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
     "password": Act("this password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))),
     "share": Act(
         "this password",

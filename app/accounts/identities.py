@@ -1,0 +1,145 @@
+"""Who comes in by the company's sign-in provider, and with which role.
+
+A person is known by issuer and subject, never again by the e-mail address, which a company may give to somebody else.
+An account that was there before is linked at the first such sign-in by its address, if
+
+- the provider, which the operator has chosen, vouches for the address (`email_verified`, or the claim of the settings):
+  an address that people may type in there themselves opens nothing;
+- the account is open: closed ones stay closed;
+- it has never been linked at this provider: the second person with an address does not get the first one's account.
+
+With roles by group, the groups decide at every sign-in: whoever is in none does not come in, and what they had falls.
+The last administrator falls too, if a group makes administrators: the next one in that group is one again, and the
+server prints a set-up link at its start while there is none. If no group does, administrators are kept in Soroe.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts.oidc import Profile
+from app.accounts.people import give_role
+from app.accounts.sessions import end_all_sessions
+from app.accounts.typed import EMAIL_MAX, NAME_MAX, email_error, normal_email
+from app.audit.service import record
+from app.models import Act, Identity, Role, User, now
+from app.settings import Settings
+from app.text import clean_line
+
+NO_PASSWORD = ""  # no password has this hash
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who comes in, or in a sentence why nobody does. What fell with a group is kept either way."""
+
+    user: User | None
+    refusal: str = ""
+
+
+def admit(session: Session, settings: Settings, profile: Profile, **origin: str) -> Admission:
+    """Find or make the account of whom the provider has signed in, with the role that their groups give today.
+
+    `origin` says, for the record, from where they came.
+    """
+    name = settings.oidc_name
+    identity = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
+    if settings.oidc_role_of and profile.groups is None:
+        return Admission(None, f"{name} has too many groups of you to tell them. Ask an administrator of it.")
+    role = role_by_groups(settings, profile)
+    if settings.oidc_role_of and role is None:
+        if identity:
+            _fall(session, identity.user, settings)
+            _note_refusal(session, identity.user, "no group", origin)
+        return Admission(None, f"None of your groups at {name} may use Soroe. Ask an administrator to add you to one.")
+    if identity:
+        return _known(session, settings, identity, role, origin)
+    return _unknown(session, settings, profile, role, origin)
+
+
+def role_by_groups(settings: Settings, profile: Profile) -> Role | None:
+    """The highest role of the profile's groups; None without any."""
+    found = [Role(role) for group, role in settings.oidc_role_of.items() if group in (profile.groups or ())]
+    return max(found, key=lambda role: role.rank, default=None)
+
+
+def of_person(session: Session, person: User) -> list[Identity]:
+    """A person's accounts at providers."""
+    return list(session.scalars(select(Identity).filter_by(user_id=person.id).order_by(Identity.id)))
+
+
+def is_of(session: Session, profile: Profile, person: User) -> bool:
+    """Whether the provider has signed in this very person."""
+    found = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
+    return found is not None and found.user_id == person.id
+
+
+def _known(
+    session: Session, settings: Settings, identity: Identity, role: Role | None, origin: dict[str, str]
+) -> Admission:
+    user = identity.user
+    if not user.active:
+        return _closed(session, user, origin)
+    if role:
+        _give(session, settings, user, role)
+    identity.used_at = now()
+    return Admission(user)
+
+
+def _unknown(
+    session: Session, settings: Settings, profile: Profile, role: Role | None, origin: dict[str, str]
+) -> Admission:
+    name, email = settings.oidc_name, normal_email(profile.email)
+    if not email or email_error(email) or len(profile.email) > EMAIL_MAX:
+        return Admission(None, f"{name} does not tell your e-mail address, which Soroe needs. Ask an administrator.")
+    if not profile.verified:
+        return Admission(None, f"{name} has not verified your e-mail address {email}. Verify it there, then try again.")
+    user = session.scalar(select(User).filter_by(email=email))
+    if user and not user.active:
+        return _closed(session, user, origin)
+    if user and session.scalar(select(Identity).filter_by(issuer=profile.issuer, user_id=user.id)):
+        _note_refusal(session, user, "another sign-in has this address", origin)
+        return Admission(
+            None, f"The account of {email} belongs to another person at {name}. Ask an administrator to disconnect it."
+        )
+    if not user and not role:
+        return Admission(None, f"There is no account for {email} here. Ask an administrator to invite you.")
+    if not user:
+        user = User(name=_name(profile, email), email=email, role=role, password_hash=NO_PASSWORD)
+        session.add(user)
+        record(session, user, Act.ACCOUNT_CREATE, user, role=role, provider=name)
+    elif role:
+        _give(session, settings, user, role)
+    session.add(Identity(user=user, issuer=profile.issuer, subject=profile.subject))
+    record(session, user, Act.IDENTITY_LINK, user, provider=name, **origin)
+    return Admission(user)
+
+
+def _give(session: Session, settings: Settings, user: User, role: Role) -> None:
+    if Role(user.role) is Role.ADMIN and not _makes_admins(settings):
+        return
+    give_role(session, None, user, role, provider=settings.oidc_name)
+
+
+def _fall(session: Session, user: User, settings: Settings) -> None:
+    """Somebody has lost all groups: their role falls as far as it can, and they are signed out everywhere."""
+    _give(session, settings, user, Role.DESIGNER)
+    end_all_sessions(session, None, user)
+
+
+def _makes_admins(settings: Settings) -> bool:
+    return Role.ADMIN in settings.oidc_role_of.values()
+
+
+def _closed(session: Session, user: User, origin: dict[str, str]) -> Admission:
+    _note_refusal(session, user, "closed account", origin)
+    return Admission(None, f"The account of {user.email} is closed. An administrator can open it again.")
+
+
+def _note_refusal(session: Session, user: User, reason: str, origin: dict[str, str]) -> None:
+    record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
+
+
+def _name(profile: Profile, email: str) -> str:
+    return clean_line(profile.name)[:NAME_MAX].strip() or email.split("@")[0][:NAME_MAX]

@@ -1,0 +1,99 @@
+"""Signing in by the company's sign-in provider: there, and back."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.accounts import identities, service
+from app.accounts.oidc import Flow, Profile, Provider
+from app.errors import Forbidden, NotFound, UserError
+from app.web import door
+from app.web.accounts import signed_in
+from app.web.deps import App, Parts, count_try, current_user, origin_of, session_token, set_session_cookie
+from app.web.door import MARK, login_page
+from app.web.templating import inner_path, page, see_other
+
+router = APIRouter()
+
+ENDED = "This sign-in was begun elsewhere, was used already or took too long. Begin again."
+
+
+@router.get("/login/oidc")
+def begin(request: Request, app: App, next: str = "/", confirm: bool = False) -> Response:
+    """To the provider, also to prove again who is there. A link: our policy lets no form lead to another site."""
+    provider = provider_of(app)
+    next = inner_path(next)
+    try:
+        count_try(request, "provider")
+        url, flow = provider.begin(next, confirm)
+    except UserError as error:
+        return login_page(request, next, str(error), status=error.status)
+    visitor = door.visitor_of(request) or door.new_visitor()
+    app.oidc_flows.keep(flow.state, visitor, flow)
+    response = RedirectResponse(url, 303)
+    door.mark(request, response, visitor)
+    return response
+
+
+@router.get("/login/oidc/callback")
+def back(request: Request, app: App) -> Response:
+    """From the provider: this browser is signed in, or is told why not."""
+    provider = provider_of(app)
+    answer = {name: value[:4096] for name, value in request.query_params.items()}
+    flow: Flow | None = app.oidc_flows.take(answer.get("state", ""), door.visitor_of(request))
+    if not flow:
+        return login_page(request, "/", ENDED, status=400)
+    try:
+        profile = provider.finish(flow, answer)
+    except UserError as error:
+        return login_page(request, flow.next, str(error), status=error.status)
+    if flow.confirms:
+        return prove(request, app, flow, profile)
+    return arrive(request, app, flow, profile)
+
+
+def arrive(request: Request, app: Parts, flow: Flow, profile: Profile) -> Response:
+    origin = origin_of(request)
+    with app.database.write() as session:
+        admission = identities.admit(session, app.settings, profile, **origin)
+        if admission.user:
+            response = signed_in(request, session, admission.user, flow.next)
+            response.set_cookie(MARK, "1", httponly=True, samesite="lax", secure=app.https)
+            return response
+    return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
+
+
+def prove(request: Request, app: Parts, flow: Flow, profile: Profile) -> Response:
+    """Whoever is signed in here has just signed in there, so they are asked for nothing else for some minutes."""
+    me = current_user(request)
+    with app.database.write() as session:
+        if not identities.is_of(session, profile, me):
+            service.note_refused_confirmation(session, me, "another person", **origin_of(request))
+            return see_other(
+                flow.next, f"{app.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
+            )
+        token = service.confirm(session, session_token(request), **origin_of(request))
+    response = see_other(flow.next, "Confirmed that it is you. Do once more what you wanted to do.")
+    set_session_cookie(request, response, token)
+    return response
+
+
+@router.get("/login/oidc/ended")
+def ended(request: Request, app: App) -> Response:
+    """After signing out here: whoever shares this computer may want to sign out there too."""
+    provider_of(app)
+    return page(request, "accounts/ended.html")
+
+
+@router.get("/login/oidc/logout")
+def sign_out_there(app: App) -> Response:
+    """To the provider's own page for signing out, if it has one."""
+    url = provider_of(app).sign_out_url()
+    response = RedirectResponse(url, 303) if url else see_other("/login")
+    response.delete_cookie(MARK, httponly=True, samesite="lax", secure=app.https)
+    return response
+
+
+def provider_of(app: Parts) -> Provider:
+    if not app.provider:
+        raise NotFound("There is nothing at this address.")
+    return app.provider
