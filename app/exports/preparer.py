@@ -1,70 +1,84 @@
 """Makes exports ready: each picture converted and signed once, kept on disk, and found there by the next export.
 
-One task of the web process, one export at a time, its pictures in a few threads. The database says what is to be done
-and what is done, so a restart goes on where it was. Memory holds a few pictures, however many an export has.
+One task of the web process, one slice of an export at a time (`turns.py` says whose), its pictures in a few threads at
+a low priority. The database says what is to be done and what is done, so a restart goes on where it was. Memory holds
+a few pictures, however many an export has, and one alone where it is large (`making.py`).
+
+The pictures are our own, so they are worked on here; what strangers send is not (`app/decoding`).
 """
 
 import asyncio
 import hashlib
-import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
+from math import inf
 from pathlib import Path
 from shutil import rmtree
-from threading import Lock
+from threading import Lock, get_native_id
 from time import monotonic
 from zlib import crc32
 
 import structlog
-from PIL import Image
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.audit.service import record
 from app.database import Database
 from app.errors import UserError
-from app.exports import certificates, endings, manifest, provenance, queries, service, shapes
+from app.exports import certificates, endings, manifest, queries, service
 from app.exports.archive import Archive
 from app.exports.certificates import Identity
-from app.exports.options import ExportOptions, pixels
-from app.exports.provenance import Origin, Source
-from app.exports.queries import FileRow, SetRow, SourceRow
+from app.exports.making import BUDGET, MadeFile, Maker
+from app.exports.options import ExportOptions
+from app.exports.queries import FileRow, SetRow
 from app.exports.service import Store
-from app.files import Files, Kind, write_whole
+from app.exports.turns import Turns
+from app.files import Files
 from app.models import Act, Export, ExportFile, ExportState, now
 from app.settings import Settings
 from app.text import whole_number
 
 log = structlog.get_logger()
 
-RECIPE = 2  # raised when the same options make other files
 WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # the model needs processors too
 BATCH = 8 * WORKERS  # files between two notes of how far it is
+SLICE_SECONDS = 2.0  # that an export is worked on before the next one has its turn
+MOST_GOING = 8  # exports whose place is remembered between two turns; of others it is read again
+LOW_PRIORITY = 10  # of the threads that make files: pages and the model come first
 LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
 CACHE_DAYS = 1  # a file of the cache that no export has is kept so long
 BROKEN = "Something went wrong on the server; it was written to the server's log."
 
 
-@dataclass(frozen=True)
-class MadeFile:
-    """A file of the cache, or the news that its picture is lost."""
+@dataclass
+class Going:
+    """An export in the middle of its files."""
 
-    position: int
-    key: str | None
-    bytes: int | None
-    sha256: str | None
-    crc32: int | None
+    created_at: datetime  # of the export: an id may be used again
+    maker: Maker
+    rows: Iterator[FileRow]  # that are not made yet
+    done: int
+    lost: int
 
-    @property
-    def lost(self) -> bool:
-        return self.key is None
+    def batches(self) -> Iterator[list[FileRow]]:
+        """The files that are missing, as many at a time as take about the memory that there is."""
+        batch, cost = [], 0
+        for row in self.rows:
+            batch.append(row)
+            cost += self.maker.cost(row)
+            if len(batch) == BATCH or cost > BUDGET:
+                yield batch
+                batch, cost = [], 0
+        if batch:
+            yield batch
 
 
 class Preparer:
@@ -74,6 +88,8 @@ class Preparer:
         self.files = files
         self.store = Store(settings.data / "exports")
         self._one_at_a_time = Lock()
+        self._turns = Turns()
+        self._going: dict[int, Going] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._stopping = False
@@ -102,55 +118,77 @@ class Preparer:
             self._stopping = True
 
     def _next(self) -> bool:
-        """Make the next export ready; False when there is none, or when the server stops."""
+        """Work on the export whose turn it is; False when there is none, or when the server stops."""
         with self.database.read() as session:
-            export_id = queries.waiting(session)
+            waiting = queries.waiting(session)
+        export_id = self._turns.next(waiting)
         if export_id is None or self._stopping:
             return False
-        self.prepare(export_id)
+        with self._one_at_a_time:
+            self._work_on(export_id, SLICE_SECONDS)
         return not self._stopping
 
     def prepare(self, export_id: int, *, wait: bool = True) -> bool:
-        """Make one export ready, or say in it why that failed. False when others come first and `wait` is false."""
+        """Make one export ready, or say in it why that failed. False when others are at it and `wait` is false."""
         if not self._one_at_a_time.acquire(blocking=wait):
             return False
         try:
-            self._prepare(export_id)
+            while not self._work_on(export_id):
+                pass
+        finally:
+            self._one_at_a_time.release()
+        return True
+
+    def _work_on(self, export_id: int, seconds: float = inf) -> bool:
+        """Make files of an export until `seconds` are over; whether the export is, be it ready, failed or gone."""
+        try:
+            going = self._going_on(export_id)
+            if going and not self._make_files(export_id, going, monotonic() + seconds):
+                return self._stopping
         except UserError as error:
             self._fail(export_id, str(error))
         except Exception:
             log.exception("an export failed", export=export_id)
             self._fail(export_id, BROKEN)
-        finally:
-            self._one_at_a_time.release()
+        self._going.pop(export_id, None)
         return True
 
-    def _prepare(self, export_id: int) -> None:
+    def _going_on(self, export_id: int) -> "Going | None":
+        """How far an export is; None when there is nothing to be done for it."""
         with self.database.write() as session:
             export = session.get(Export, export_id)
             if not export or export.state not in (ExportState.QUEUED, ExportState.PREPARING):
-                return
+                return None
+            known = self._going.pop(export_id, None)
+            if known and known.created_at == export.created_at and export.state == ExportState.PREPARING:
+                self._going[export_id] = known  # now the last one that had a turn
+                return known
             export.state = ExportState.PREPARING
-            made = queries.made(session, export_id)
-            options = service.options_of(export)
+            done, lost = queries.made(session, export_id)
+            options, created_at = service.options_of(export), export.created_at
         identity = certificates.identity(self.settings)
         with self.database.read() as session:
             facts = queries.sets(session, queries.set_ids(session, export_id))
         maker = Maker(self.files, self.store, options, identity, facts)
-        if self._make_files(export_id, maker, made):
-            self._finish(export_id, facts, options, identity)
+        going = self._going[export_id] = Going(created_at, maker, self._unmade(export_id), done, lost)
+        if len(self._going) > MOST_GOING:
+            del self._going[next(iter(self._going))]
+        return going
 
-    def _make_files(self, export_id: int, maker: "Maker", before: tuple[int, int]) -> bool:
-        """Make the files that are missing; `before` is how many are done and lost already. False when the export was
-        deleted meanwhile, or the server stops.
+    def _make_files(self, export_id: int, going: "Going", ends: float) -> bool:
+        """Make missing files until the clock (monotonic) says `ends`, then what lies beside them. False when some are
+        still missing; True as well when the export was deleted meanwhile.
         """
-        done, lost = before
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="export") as pool:
-            for batch in queries.batched(self._unmade(export_id), BATCH):
-                made = list(pool.map(maker.make, batch))
-                done, lost = done + len(made), lost + sum(each.lost for each in made)
-                if self._stopping or not self._note(export_id, made, done, lost):
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="export", initializer=_in_the_background) as pool:
+            for batch in going.batches():
+                made = list(pool.map(going.maker.make, batch))
+                going.done += len(made)
+                going.lost += sum(each.lost for each in made)
+                if not self._note(export_id, made, going.done, going.lost):
+                    return True
+                if self._stopping or monotonic() > ends:
                     return False
+        self._finish(export_id, going.maker)
         return True
 
     def _unmade(self, export_id: int) -> Iterator[FileRow]:
@@ -176,8 +214,9 @@ class Preparer:
             session.execute(update(ExportFile), changes)
         return True
 
-    def _finish(self, export_id: int, facts: dict[int, SetRow], options: ExportOptions, identity: Identity) -> None:
+    def _finish(self, export_id: int, maker: Maker) -> None:
         """Write what lies beside the pictures, and measure the zip."""
+        facts, options, identity = maker.facts, maker.options, maker.identity
         with self.database.read() as session:
             export = session.get(Export, export_id)
             if not export:
@@ -250,85 +289,6 @@ class Preparer:
                             path.parent.rmdir()
 
 
-@dataclass(frozen=True)
-class Maker:
-    """Makes the files of one export."""
-
-    files: Files
-    store: Store
-    options: ExportOptions
-    identity: Identity
-    facts: dict[int, SetRow]
-
-    def make(self, row: FileRow) -> MadeFile:
-        """The file of `row`: from the cache, or converted, signed and put there."""
-        key = self._key(row)
-        data, name = _kept(self.store.pictures(key))
-        if not data:
-            picture = self._picture(row)
-            if not picture:
-                return MadeFile(row.position, None, None, None, None)
-            data = self._signed(row, picture)
-            name = hashlib.sha256(data).hexdigest()
-            write_whole(self.store.picture(key, name, self.options.file_format.suffix), data)
-        return MadeFile(row.position, key, len(data), name, crc32(data))
-
-    def _picture(self, row: FileRow) -> Image.Image | None:
-        """The finished picture; None when its file is gone or is not what it was."""
-        try:
-            png = self.files.path(Kind.IMAGES, row.image_sha256).read_bytes()
-        except FileNotFoundError:
-            return None
-        if hashlib.sha256(png).hexdigest() != row.image_sha256:
-            return None
-        with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
-            return opened.convert("RGB")
-
-    def _signed(self, row: FileRow, picture: Image.Image) -> bytes:
-        form, origin = self.options.file_format, self._origin(row)
-        picture.info.clear()
-        if size := pixels(row.size):
-            picture = shapes.fitted(picture, size, self.options.fit)
-        data = provenance.encoded(picture, form, self.options.quality, origin)
-        return provenance.signed(data, form, origin, self.identity)
-
-    def _origin(self, row: FileRow) -> Origin:
-        image_set, size = self.facts[row.set_id], pixels(row.size)
-        return Origin(
-            prompt=row.prompt if self.options.prompts else "",
-            model=image_set.model,
-            made_at=row.made_at,
-            style=f"{image_set.style} ({image_set.code}, version {image_set.version})",
-            sources=tuple(map(_source, image_set.sources)),
-            inputs=image_set.inputs(row.place),
-            steps=shapes.steps((image_set.width, image_set.height), size, self.options.fit) if size else (),
-        )
-
-    def _key(self, row: FileRow) -> str:
-        """All that shapes the file, as one hash."""
-        form = self.options.file_format
-        told = {
-            "recipe": RECIPE,
-            "software": provenance.software(),
-            "picture": row.image_sha256,
-            "format": form.kind,
-            "quality": self.options.quality if form.lossy else None,
-            "size": row.size,
-            "fit": self.options.fit if pixels(row.size) else None,
-            "origin": asdict(self._origin(row)),
-            "signer": self.identity.fingerprint,
-        }
-        return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()
-
-
-def _source(row: SourceRow) -> Source:
-    """What somebody stated of a right outweighs what the file says."""
-    record = row.held.record
-    if record and record.owned_by:
-        return Source(row.name, row.sha256, record.owned_by, record.licence)
-    return Source(row.name, row.sha256, row.rights.get("creator", ""), row.rights.get("copyright", ""))
-
-
 def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterator[manifest.Line]:
     """What the manifests say, read a few hundred files at a time."""
 
@@ -339,18 +299,15 @@ def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterat
     return chain.from_iterable(map(lines, queries.batched(queries.files(session, export_id), queries.CHUNK)))
 
 
-def _kept(folder: Path) -> tuple[bytes, str]:
-    """What was made by a recipe before, if it is what its name says, and that name; nothing otherwise."""
-    for path in sorted(folder.glob("*.*")):
-        with suppress(OSError):
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == path.stem:
-                return data, path.stem
-    return b"", ""
-
-
 def _is_old(path: Path) -> bool:
     try:
         return now().timestamp() - path.stat().st_mtime > CACHE_DAYS * 86400
     except OSError:
         return False
+
+
+def _in_the_background() -> None:
+    """For a thread: others come first. Linux alone has priorities by thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), LOW_PRIORITY)

@@ -24,6 +24,7 @@ from app.text import shorten
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 TITLE_LENGTH = 80
+PROGRESSIVE_PIXELS = 2**24  # of a JPEG; for a larger one, the encoder would hold six bytes more for each pixel
 # What is done with a picture for its size, as C2PA 2.x names it. It knows no padding; an edit is what that is.
 ACTIONS = {
     "cropped": ("c2pa.cropped", "Cropped to the shape that was asked for"),
@@ -88,7 +89,9 @@ def encoded(picture: Image.Image, form: PictureFormat, quality: int, origin: Ori
         options |= {"xmp": packet, "quality": quality}
         if form.kind == "JPEG":
             # Half of the colour is thrown away only where so much else is.
-            options |= {"optimize": True, "progressive": True, "subsampling": 0 if quality >= 85 else 2}
+            options |= {"subsampling": 0 if quality >= 85 else 2}
+            if picture.width * picture.height <= PROGRESSIVE_PIXELS:
+                options |= {"optimize": True, "progressive": True}
         elif form.kind == "AVIF":
             options |= {"speed": 6, "max_threads": 1}
     picture.save(written, form.kind, **options)

@@ -434,17 +434,16 @@ def same(session: Session, user: User, content: str) -> Export | None:
     return session.scalar(statement.order_by(Export.id.desc()).limit(1))
 
 
-def waiting(session: Session) -> int | None:
-    """The export that is to be made ready next."""
+def waiting(session: Session) -> list[tuple[int, int]]:
+    """The exports that are to be made ready, the oldest first, each with the id of whoever asked for it."""
     states = (ExportState.PREPARING, ExportState.QUEUED)
-    return session.scalar(select(Export.id).where(Export.state.in_(states)).order_by(Export.id).limit(1))
+    rows = session.execute(select(Export.id, Export.made_by_id).where(Export.state.in_(states)).order_by(Export.id))
+    return [(export_id, user_id) for export_id, user_id in rows]
 
 
-def waiting_before(session: Session, export_id: int) -> int:
-    """How many exports are made ready before this one."""
-    states = (ExportState.PREPARING, ExportState.QUEUED)
-    statement = select(func.count(Export.id)).where(Export.state.in_(states), Export.id < export_id)
-    return session.scalar(statement) or 0
+def waiting_besides(session: Session, export_id: int) -> int:
+    """With how many other exports this one takes turns."""
+    return sum(other != export_id for other, _ in waiting(session))
 
 
 def files(session: Session, export_id: int, *which: ColumnElement[bool]) -> Iterator[FileRow]:

@@ -18,7 +18,7 @@ from app.errors import Conflict, Forbidden, Invalid, UserError
 from app.exports import endings, names, queries
 from app.exports.archive import Archive, Member
 from app.exports.names import NameValues, Taken
-from app.exports.options import FORMATS, ExportOptions
+from app.exports.options import FORMATS, ExportOptions, pixels
 from app.exports.queries import ApprovedRow, SetRow, SetTally
 from app.gallery.queries import Search
 from app.gallery.queries import count as count_found
@@ -29,6 +29,7 @@ from app.rights.standing import Held
 from app.sets import queries as sets
 from app.text import plural, slug, thin
 
+MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes for each
 MOST_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
 MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
@@ -138,6 +139,7 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
     Designers take their own; managers anybody's. The same pictures in the same form are not made twice: the export that
     is there already is returned. Raises Forbidden, Conflict and Invalid as `tally` does.
     """
+    _need_memory(options)
     taken = tally(session, user, wanted, len(options.sizes))
     pictures = sum(each.pictures for each in taken)
     files = pictures * len(options.sizes)
@@ -163,6 +165,17 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
     record(session, user, Act.EXPORT_CREATE, export, pictures=pictures, files=files, **told)
     _add_files(session, export, queries.approved(session, user, wanted.which), facts, options)
     return export
+
+
+def _need_memory(options: ExportOptions) -> None:
+    large = [size for size in map(pixels, options.sizes) if size and size[0] * size[1] > MOST_AVIF_PIXELS]
+    if options.format == "avif" and large:
+        width, height = large[0]
+        raise Invalid(
+            "sizes",
+            f"An AVIF of {width} × {height} px takes too much memory to make; at most 33 million pixels can be. "
+            "Choose a smaller size, or JPEG, WebP or PNG.",
+        )
 
 
 def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> list[SetTally]:

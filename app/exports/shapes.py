@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 DETAIL_SIDE = 160  # px, the longer side on which detail is measured
+WHOLE_PIXELS = 2**24  # a picture that is larger is pasted in strips
+STRIP = 256  # rows
 CENTRE = 0.15  # how much an even choice leans to the middle, as a share of the picture's mean detail
 
 Fit = Literal["crop", "pad"]
@@ -21,8 +23,14 @@ def fitted(picture: Image.Image, size: tuple[int, int], fit: Fit) -> Image.Image
         return picture.resize(size, Image.Resampling.LANCZOS, box=window(picture, size), reducing_gap=3.0)
     width, height = inner_size(picture.size, size)
     padded = Image.new("RGB", size, border_colour(picture))
-    inner = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    padded.paste(inner, ((size[0] - width) // 2, (size[1] - height) // 2))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    if width * height <= WHOLE_PIXELS:
+        padded.paste(picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0), (left, top))
+        return padded
+    for begin in range(0, height, STRIP):  # a large one a second time would be as much memory again
+        end = min(begin + STRIP, height)
+        box = (0, begin * picture.height / height, picture.width, end * picture.height / height)
+        padded.paste(picture.resize((width, end - begin), Image.Resampling.LANCZOS, box=box), (left, top + begin))
     return padded
 
 

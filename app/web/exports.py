@@ -286,7 +286,7 @@ def export_page(
         changed=changed,
         helds=queries.restraining(session, export.id) if changed and changed.restrained else [],
         download=download,
-        before=queries.waiting_before(session, export.id) if export.state == ExportState.QUEUED else 0,
+        others=queries.waiting_besides(session, export.id) if export.state == ExportState.QUEUED else 0,
         names=queries.first_names(session, export.id),
         lost_names=queries.lost_names(session, export.id) if export.lost else [],
         new=new,

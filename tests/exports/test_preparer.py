@@ -384,7 +384,7 @@ def test_what_a_crash_interrupted_goes_on(session: Session, make: Factory, prepa
     file.key = file.sha256 = file.bytes = file.crc32 = None
     export.state, export.done = ExportState.PREPARING, 2
     session.commit()
-    assert queries.waiting(session) == export.id
+    assert queries.waiting(session) == [(export.id, user.id)]
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
