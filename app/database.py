@@ -32,11 +32,12 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = make_engine(settings.database_url)
+        self.info = {"quotas": settings.quotas}  # which `app.quotas` reads of a session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session for looking: one unmoving snapshot, no lock, nothing kept."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self.engine, expire_on_commit=False, info=self.info) as session:
             yield session
 
     @contextmanager
@@ -45,7 +46,8 @@ class Database:
 
         The write lock is taken by the first statement, so slow work on pictures or passwords belongs before it.
         """
-        with Session(self.engine.execution_options(writes=True), expire_on_commit=False) as session, session.begin():
+        engine = self.engine.execution_options(writes=True)
+        with Session(engine, expire_on_commit=False, info=self.info) as session, session.begin():
             yield session
 
     def close(self) -> None:

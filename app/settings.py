@@ -75,6 +75,22 @@ class Settings(BaseSettings):
     time_zone: str = Field(
         default="UTC", description="Where days begin and end and what times are shown in, such as Asia/Tokyo."
     )
+    quota_sets: int = Field(default=200, ge=0, description="Sets that a person may make a day; 0: no limit.")
+    quota_pictures: int = Field(
+        default=5000, ge=0, description="Pictures that a person may make a day, new versions too; 0: no limit."
+    )
+    quota_trainings: int = Field(default=20, ge=0, description="Trainings that a person may begin a day; 0: no limit.")
+    quota_uploads: int = Field(default=500, ge=0, description="Files that a person may upload a day; 0: no limit.")
+    quota_upload_bytes: int = Field(
+        default=5 * 2**30, ge=0, description="Bytes that a person may upload a day; 0: no limit."
+    )
+    quota_exports: int = Field(default=200, ge=0, description="Exports that a person may make a day; 0: no limit.")
+    quota_export_pictures: int = Field(
+        default=100_000, ge=0, description="Pictures that a person may export a day; 0: no limit."
+    )
+    quota_storage: int = Field(
+        default=20 * 2**30, ge=0, description="Bytes of uploaded files that a person may hold; 0: no limit."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Log lines; auto: json off a terminal."
     )
@@ -194,6 +210,12 @@ class Settings(BaseSettings):
         """Roles by group."""
         parts = (part.rpartition("=") for part in self.oidc_roles.split(",") if part.strip())
         return {group.strip(): role.strip() for group, _, role in parts}
+
+    @property
+    def quotas(self) -> dict[str, int]:
+        """The quotas by what they count (`app.models.What`)."""
+        names = (name for name in type(self).model_fields if name.startswith("quota_"))
+        return {name.removeprefix("quota_"): getattr(self, name) for name in names}
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

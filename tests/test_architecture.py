@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SERVICES = ("accounts", "audit", "exports", "gallery", "reviews", "rights", "sets", "structures", "styles", "subjects")
+SERVICES = (
+    "accounts",
+    "audit",
+    "exports",
+    "gallery",
+    "quotas",
+    "reviews",
+    "rights",
+    "sets",
+    "structures",
+    "styles",
+    "subjects",
+)
 
 # Each room, and what of the app it may import besides itself.
 MAY_IMPORT = {

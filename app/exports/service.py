@@ -23,7 +23,8 @@ from app.exports.queries import ApprovedRow, SetRow, SetTally
 from app.gallery.queries import Search
 from app.gallery.queries import count as count_found
 from app.gallery.search import PictureFilter
-from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User
+from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User, What
+from app.quotas.service import take
 from app.rights import queries as rights
 from app.rights.standing import Held
 from app.sets import queries as sets
@@ -159,6 +160,7 @@ def create(session: Session, user: User, wanted: Selection, options: ExportOptio
         total=files,
     )
     session.add(export)
+    take(session, user, "sizes", {What.EXPORTS: 1, What.EXPORT_PICTURES: pictures})
     told: dict[str, Any] = {"format": options.format, "sizes": ", ".join(options.sizes)}
     if wanted.search is not None:
         told["search"] = wanted.search.query

@@ -21,9 +21,11 @@ from app.models.rights import RightsFile, RightsRecord
 from app.models.structure import MapKind, StructureMap
 from app.models.style import Reference, ReferenceMethod, Style, StyleReference, StyleVersion
 from app.models.subject import Subject, SubjectKind, SubjectPicture, SubjectSample
+from app.models.usage import HELD, Usage, What
 from app.models.user import Invitation, LoginSession, PasswordReset, Role, User
 
 __all__ = [
+    "HELD",
     "Act",
     "AuditEvent",
     "AuditHead",
@@ -64,7 +66,9 @@ __all__ = [
     "TagUse",
     "Thread",
     "Unit",
+    "Usage",
     "User",
     "Verdict",
+    "What",
     "now",
 ]

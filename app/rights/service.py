@@ -16,6 +16,7 @@ from app.errors import Conflict, Forbidden, Invalid
 from app.exports import endings
 from app.files import Files
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
+from app.quotas.service import take_upload
 from app.rights import queries
 from app.rights.draft import Reason, RightsDraft
 from app.text import clean_line, slug
@@ -158,6 +159,7 @@ def add_file(session: Session, user: User, files: Files, reference: Reference, d
         uploaded_by_id=user.id,
     )
     session.add(row)
+    take_upload(session, user, "file", len(data), len(data))
     record(session, user, Act.RIGHTS_FILE_ADD, reference, file=row.name, sha256=sha256)
     return row
 

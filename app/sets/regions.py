@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import Act, ImageSet, StyleReference, StyleVersion, User
 from app.pictures import Limits, clean_upload
+from app.quotas.service import take_upload
 from app.rights import queries as rights
 from app.sets.looks import engine_references, joined, latest_version
 from app.sets.spec import RegionChoice, SetSpec
@@ -93,8 +94,9 @@ def keep_mask(files: Files, data: bytes, limits: Limits) -> str:
     return files.put(Kind.MAPS, mask.png, mask.small)
 
 
-def note_mask(session: Session, user: User, mask: str) -> None:
-    """Write down that `user` uploaded a painted mask."""
+def note_mask(session: Session, user: User, mask: str, size: int) -> None:
+    """Write down that `user` uploaded a painted mask of `size` bytes. Raises Spent and Full."""
+    take_upload(session, user, "picture", size, size)
     record(session, user, Act.MASK_UPLOAD, user, mask=mask)
 
 

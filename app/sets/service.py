@@ -25,8 +25,10 @@ from app.models import (
     Subject,
     Unit,
     User,
+    What,
     now,
 )
+from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, regions
 from app.sets.looks import engine_references, joined, latest_version
@@ -87,6 +89,7 @@ def create(
     )
     image_set.images = _images(image_set)
     session.add(image_set)
+    take(session, user, "form", {What.SETS: 1, What.PICTURES: len(image_set.images)})
     record(session, user, Act.SET_CREATE, image_set, name=image_set.name, pictures=len(image_set.images))
     queue(session, image_set, image_set.images, unit_size)
     return image_set

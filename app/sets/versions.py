@@ -14,7 +14,8 @@ from app.audit.service import record
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.forms import Form, Line
-from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, now
+from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, What, now
+from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, service
 from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
@@ -119,6 +120,7 @@ def again(
         for number in range(draft.count)
     ]
     session.add_all(made)
+    take(session, user, "count", {What.PICTURES: len(made)})
     service.queue(session, image_set, made, unit_size)
     _keep_finds(session, image, made)
     numbers = [each.version for each in made]

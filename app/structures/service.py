@@ -17,6 +17,7 @@ from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
 from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
+from app.quotas.service import take_upload
 from app.rights import queries as rights
 from app.sets.spec import SetSpec, StructureChoice
 from app.structures import depth, queries
@@ -166,7 +167,9 @@ def _keep(
     sha256 = files.put(Kind.MAPS, drawn.png, drawn.small)
     name = clean_line(name)[:255] or "map"
     wanted = StructureMap.sha256 == sha256, StructureMap.kind == kind, StructureMap.original_name == name
-    if known := session.scalar(select(StructureMap).where(*wanted)):
+    known = session.scalar(select(StructureMap).where(*wanted))
+    take_upload(session, user, "picture", len(drawn.png), 0 if known else len(drawn.png))
+    if known:
         return known
     made = StructureMap(
         kind=kind,

@@ -19,8 +19,9 @@ from app.engine.base import Engine, ModelFacts, TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
 from app.forms import Form, Line
-from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, now
+from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
 from app.pictures import Limits, clean_upload, png_size
+from app.quotas.service import take, take_upload
 from app.rights import queries as rights
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
@@ -66,6 +67,12 @@ def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limit
     return files.put(Kind.SUBJECTS, picture.png, picture.small)
 
 
+def note_pictures(session: Session, user: User, sizes: Sequence[int]) -> None:
+    """Count pictures of so many bytes each that were kept. Raises Spent and Full."""
+    for size in sizes:
+        take_upload(session, user, "pictures", size, size)
+
+
 def create_from_pictures(session: Session, user: User, files: Files, draft: Draft, model: ModelFacts) -> Subject:
     """A new subject, queued to be trained. Raises Invalid and Forbidden."""
     need_active(user)
@@ -93,6 +100,7 @@ def create_from_pictures(session: Session, user: User, files: Files, draft: Draf
         width, height = png_size(files.path(Kind.SUBJECTS, sha256))
         subject.pictures.append(SubjectPicture(position=position, sha256=sha256, width=width, height=height))
     session.add(subject)
+    take(session, user, "pictures", {What.TRAININGS: 1})
     record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(draft.pictures))
     training.queue(session, subject)
     return subject
@@ -120,6 +128,7 @@ def create_from_file(
         finished_at=now(),
     )
     session.add(subject)
+    take_upload(session, user, "file", len(data), len(data))
     record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, file=file_name[:255])
     return subject
 

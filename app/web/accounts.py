@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from app.accounts import browsers, known, queries, service
 from app.errors import Busy, Forbidden, Invalid, Later, NotFound
 from app.models import User
+from app.quotas import queries as quotas
 from app.web import door, leaving
 from app.web.deps import (
     App,
@@ -232,5 +233,15 @@ def account_page(request: Request, me: User, session: Session, errors: dict[str,
         )
         for row in queries.sessions(session, me, parts_of(request).settings.idle_minutes)
     ]
+    used = quotas.shares(session, me)
     status = 422 if errors else 200
-    return page(request, "accounts/account.html", status, nav="account", sessions=rows, errors=errors)
+    return page(
+        request,
+        "accounts/account.html",
+        status,
+        nav="account",
+        sessions=rows,
+        errors=errors,
+        quotas=used.values(),
+        again=quotas.starts_again(),
+    )

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
 from app.errors import Later, UserError
+from app.quotas.service import Spent
 from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded
@@ -45,7 +46,7 @@ def error_page(request: Request, status: int, sentence: str) -> Response:
 def answered(response: Response, error: UserError) -> Response:
     """A page that says why something was refused, with the status of that, and when to try again."""
     response.status_code = error.status
-    if isinstance(error, Later):
+    if isinstance(error, Later | Spent):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts import queries, service
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Role, User
+from app.quotas import queries as quotas
 from app.text import plural
 from app.web import once
 from app.web.deps import Admin, App, ConfirmedAdmin, Form, Parts, Read, count_try, text
@@ -39,6 +40,7 @@ def people_page(
     invitations = queries.invitations(session, me)
     context: dict[str, Any] = {
         "people": queries.people(session, me),
+        "used": quotas.of_people(session, me),
         "browsers": queries.sessions_by_person(session, me, app.settings.idle_minutes),
         "open": [each for each in invitations if each.open],
         "ended": [each for each in invitations if not each.open],

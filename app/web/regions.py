@@ -24,7 +24,7 @@ def keep(app: App, me: Me, form: Form) -> Response:
         raise Invalid("picture", "Paint a mask first.")
     mask = regions.keep_mask(app.files, given[1], Limits.of(app.settings))
     with app.database.write() as session:
-        regions.note_mask(session, me, mask)
+        regions.note_mask(session, me, mask, len(given[1]))
     return JSONResponse({"mask": mask})
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, Later
-from app.models import ImageSet, User
+from app.models import ImageSet, User, What
+from app.quotas import queries as quotas
 from app.rights import queries as rights
 from app.sets import queries, regions, service
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
@@ -240,6 +241,7 @@ def form_page(
         structure_maps=named_facts(session, form["structures"]),
         suggestions=model.words,
         limits=LIMITS,
+        quota=quotas.scarcest(session, me, What.SETS, What.PICTURES),
     )
 
 

@@ -66,6 +66,8 @@ def keep(app: App, me: Me, form: Form) -> Response:
     if sent is None:
         raise Invalid("picture", "Choose a picture first.")
     sha256 = service.keep_picture(me, app.files, sent[1], app.engine.model, Limits.of(app.settings))
+    with app.database.write() as session:
+        service.note_pictures(session, me, [len(sent[1])])
     return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
 
 
@@ -307,8 +309,12 @@ def typed(form: FormData) -> dict[str, Any]:
 def sent_pictures(app: Parts, me: User, form: FormData) -> list[str]:
     """Pictures that came with the form itself, from a browser without scripts."""
     sent = [file for file in form.getlist("picture") if isinstance(file, UploadFile) and file.filename]
-    limits = Limits.of(app.settings)
-    return [service.keep_picture(me, app.files, file.file.read(), app.engine.model, limits) for file in sent]
+    limits, pictures = Limits.of(app.settings), [file.file.read() for file in sent]
+    kept = [service.keep_picture(me, app.files, data, app.engine.model, limits) for data in pictures]
+    if kept:
+        with app.database.write() as session:
+            service.note_pictures(session, me, [len(data) for data in pictures])
+    return kept
 
 
 def form_page(

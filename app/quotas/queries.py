@@ -1,0 +1,116 @@
+"""What people have used today, and what they hold."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import days
+from app.errors import Forbidden
+from app.models import HELD, Role, Usage, User, What
+from app.text import filesize, thin
+
+BYTES = (What.UPLOAD_BYTES, What.STORAGE)
+LITTLE = 0.2  # of a quota: that much left is told before it is used
+
+
+NAMES = {
+    What.SETS: "Sets",
+    What.PICTURES: "Pictures made",
+    What.TRAININGS: "Trainings",
+    What.UPLOADS: "Uploads",
+    What.UPLOAD_BYTES: "Uploaded",
+    What.EXPORTS: "Exports",
+    What.EXPORT_PICTURES: "Pictures exported",
+    What.STORAGE: "Files you hold",
+}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a person has used of one quota."""
+
+    what: What
+    used: int
+    most: int  # 0: no limit
+
+    @property
+    def left(self) -> int | None:
+        """None without a limit."""
+        return max(0, self.most - self.used) if self.most else None
+
+    @property
+    def is_little(self) -> bool:
+        return self.left is not None and self.left <= LITTLE * self.most
+
+    @property
+    def of_day(self) -> bool:
+        """Whether it begins again at midnight."""
+        return self.what is not What.STORAGE
+
+    @property
+    def told(self) -> str:
+        """What is left, in a sentence: "You can make 12 more pictures today; the count starts again at midnight..." """
+        return f"You can make {written(self.what, self.left or 0)} more {self.what} today; {starts_again()}."
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.what]
+
+    @property
+    def used_written(self) -> str:
+        return written(self.what, self.used)
+
+    @property
+    def most_written(self) -> str:
+        return written(self.what, self.most)
+
+
+def written(what: What, amount: int) -> str:
+    """1631 -> "1 631"; of bytes, "36 MB"."""
+    return filesize(amount) if what in BYTES else thin(amount)
+
+
+def shares(session: Session, user: User) -> dict[What, Share]:
+    """What `user` has used today and holds, of each quota. Administrators have no limits."""
+    most = limits(session, user)
+    used = _used(session, user.id).get(user.id, {})
+    return {what: Share(what, used.get(what, 0), most.get(what, 0)) for what in What}
+
+
+def scarcest(session: Session, user: User, *which: What) -> Share | None:
+    """Of these quotas, the one of which least is left, if that is little; None where there is enough."""
+    found = shares(session, user)
+    little = [found[what] for what in which if found[what].is_little]
+    return min(little, key=lambda share: share.left or 0, default=None)
+
+
+def starts_again() -> str:
+    """When the counts of a day do."""
+    midnight = days.local(days.begin(days.today() + timedelta(days=1)))
+    return f"the count starts again at midnight, {midnight:%H:%M %Z}"
+
+
+def limits(session: Session, user: User) -> dict[What, int]:
+    """The quotas of `user` by the server's settings, 0 for none. Administrators set them, so they have none."""
+    return {} if user.can(Role.ADMIN) else session.info.get("quotas", {})
+
+
+def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
+    """What everybody has used today and holds, as it is written, by their ids. Administrators only."""
+    if not user.can(Role.ADMIN):
+        raise Forbidden("Only administrators see what people use.")
+    return {
+        user_id: {what: written(what, amount) for what, amount in used.items()}
+        for user_id, used in _used(session).items()
+    }
+
+
+def _used(session: Session, *user_ids: int) -> dict[int, dict[What, int]]:
+    """Of these people, or of everybody."""
+    query = select(Usage.user_id, Usage.what, Usage.amount).where(Usage.day.in_([days.today(), HELD]))
+    found: dict[int, dict[What, int]] = {}
+    for user_id, what, amount in session.execute(query.where(Usage.user_id.in_(user_ids)) if user_ids else query):
+        found.setdefault(user_id, {})[What(what)] = amount
+    return found
