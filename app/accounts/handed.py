@@ -28,8 +28,7 @@ def role_changed(session: Session, user: User | None, person: User) -> None:
         revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id == person.id)
         revoke_resets(session, user, ROLE_CHANGED, PasswordReset.made_by_id == person.id)
     revoke_resets(session, user, ROLE_CHANGED, PasswordReset.user_id == person.id)
-    if not person.can(Role.MANAGER):
-        endings.revoke_of_others(session, user, person, ROLE_CHANGED)
+    endings.revoke_unanswered(session, user, person, ROLE_CHANGED)
     sessions.unconfirm(session, person)
 
 

@@ -1,11 +1,13 @@
-"""The `soroe` command: `generate` makes a set without a server, `serve` is the server, `audit` checks its record."""
+"""The `soroe` command: `generate` makes a set without a server, `serve` is the server, the rest
+looks after it.
+"""
 
 import os
 import sys
 
 import typer
 
-from app.cli import audit, certificates, generate, serve, subject
+from app.cli import accounts, audit, certificates, generate, serve, subject
 from app.cli.console import BAD_INPUT, INTERRUPTED, Refused, err
 
 app = typer.Typer(
@@ -18,6 +20,9 @@ app.command()(generate.generate)
 app.command("subject")(subject.teach)
 app.command()(serve.serve)
 app.command()(certificates.certificates)
+people = typer.Typer(no_args_is_help=True, help="People's accounts, for who cannot sign in.")
+people.command("reset")(accounts.reset)
+app.add_typer(people, name="accounts")
 record = typer.Typer(no_args_is_help=True, help="The record of who did what: is it unbroken?")
 record.command("verify")(audit.verify)
 record.command("head")(audit.print_head)

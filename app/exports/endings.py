@@ -50,19 +50,11 @@ def revoke_of(session: Session, user: User | None, person: User) -> None:
         revoke(session, user, share, "the account was closed")
 
 
-def revoke_of_others(session: Session, user: User | None, person: User, because: str) -> None:
-    """End the links of `person` that lead to pictures of other people's sets, whose role allows them no more; those to
-    their own stay.
-    """
-    theirs = exists(
-        select(ExportFile.export_id)
-        .join(Image, Image.id == ExportFile.image_id)
-        .join(ImageSet, ImageSet.id == Image.set_id)
-        .where(ExportFile.export_id == Share.export_id, ImageSet.owner_id != person.id)
-        .correlate(Share)
-    )
-    for share in _open(session, Share.made_by_id == person.id, theirs):
-        revoke(session, user, share, because)
+def revoke_unanswered(session: Session, user: User | None, person: User, because: str) -> None:
+    """End the links of `person` that their role allows them no more, such as those to pictures of other people."""
+    for share in _open(session, Share.made_by_id == person.id):
+        if not share.answered_for:
+            revoke(session, user, share, because)
 
 
 def suspend(session: Session, user: User, reference: Reference) -> None:

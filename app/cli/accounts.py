@@ -1,0 +1,36 @@
+"""`soroe accounts`: for the operator who cannot sign in, or stands in for an administrator."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.console import Refused, out, read_settings
+
+
+def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
+    """Print a one-time link with which a person chooses another password. The server may be running."""
+    from sqlalchemy import inspect
+    from sqlalchemy.exc import DatabaseError
+
+    from app.accounts.resets import RESET_HOURS
+    from app.accounts.service import create_reset_by_operator
+    from app.database import Database
+    from app.errors import UserError
+
+    settings = read_settings()
+    if not (settings.data / "soroe.sqlite3").exists():
+        raise Refused(f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data.")
+    database = Database(settings)
+    try:
+        if not inspect(database.engine).has_table("password_resets"):
+            raise Refused(f"The data in {settings.data} is of an earlier Soroe; start this one on it once.")
+        with database.write() as session:
+            token = create_reset_by_operator(session, email)
+    except UserError as error:
+        raise Refused(str(error)) from error
+    except DatabaseError as error:
+        raise Refused(f"The database in {settings.data} cannot be used: {error.orig}.") from error
+    finally:
+        database.close()
+    what = f"The link works once, within {RESET_HOURS} hours. Until then the present password stays:"
+    out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,60 @@
+"""`soroe accounts reset`, as a process, by the server's side."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts import service
+from app.database import Database
+from app.models import Act, AuditEvent, Role, User
+from app.settings import Settings
+from tests.factory import PASSWORD_HASH
+
+ROOT = Path(__file__).parents[2]
+SOROE = [sys.executable, "-c", "from app.cli import main; main()"]
+
+
+def reset(settings: Settings, email: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"SOROE_DATA": str(settings.data), "SOROE_URL": "https://soroe.example.com/"}
+    command = [*SOROE, "accounts", "reset", email]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=ROOT)
+
+
+@pytest.fixture
+def operator(database: Database) -> User:
+    user = User(email="me@example.com", name="Me", role=Role.ADMIN, password_hash=PASSWORD_HASH)
+    with database.write() as session:
+        session.add(user)
+    return user
+
+
+def test_who_locked_themselves_out_gets_a_link(settings: Settings, database: Database, operator: User) -> None:
+    done = reset(settings, " Me@Example.com")
+    assert (done.returncode, done.stderr) == (0, "")
+    link = re.search(r"^  https://soroe\.example\.com/reset/(\S+)$", done.stdout, re.MULTILINE)
+    assert link
+    assert "within 24 hours" in done.stdout
+    with database.read() as session:
+        chosen = service.choose_password(session, link[1], "another long sentence")
+    with database.write() as session:
+        assert service.use_reset(session, link[1], chosen).email == "me@example.com"
+        made = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.RESET_CREATE)).one()
+        assert (made.user_id, made.subject_id) == (None, operator.id)
+
+
+def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operator: User, tmp_path: Path) -> None:
+    unknown = reset(settings, "nobody@example.com")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr == "soroe: Nobody here has the e-mail nobody@example.com.\n"
+    with database.write() as session:
+        session.get_one(User, operator.id).active = False
+    assert "The account of Me is closed." in reset(settings, "me@example.com").stderr
+    nowhere = reset(Settings(data=tmp_path / "nowhere"), "me@example.com")
+    assert nowhere.returncode == 2
+    assert "There are no accounts in" in nowhere.stderr
+    assert not (tmp_path / "nowhere").exists()
