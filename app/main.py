@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app import days
 from app.accounts import password_quality
 from app.accounts.oidc import Provider
+from app.accounts.vault import Vault
 from app.audit.checker import Checker
 from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
@@ -27,11 +28,13 @@ from app.web import (
     confirm,
     downloads,
     exports,
+    factors,
     gallery,
     health,
     home,
     live,
     oidc,
+    passkeys,
     people,
     pictures,
     record,
@@ -64,6 +67,8 @@ from app.web.templating import STATIC, VersionedFiles, make_environment
 
 PAGES = (
     accounts,
+    factors,
+    passkeys,
     people,
     resets,
     confirm,
@@ -119,6 +124,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         presence=Presence(database),
         provider=Provider(settings) if settings.oidc_issuer else None,
         oidc_flows=Pending(),
+        first_steps=Pending(),
+        challenges=Pending(),
+        secrets=Pending(),
+        vault=Vault(settings),
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

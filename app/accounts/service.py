@@ -36,6 +36,7 @@ from app.accounts.sessions import end_session as end_session
 from app.accounts.sessions import login_for_token as login_for_token
 from app.accounts.sessions import note_refused_confirmation as note_refused_confirmation
 from app.accounts.sessions import note_refused_sign_in as note_refused_sign_in
+from app.accounts.sessions import note_refused_step as note_refused_step
 from app.accounts.sessions import note_seen as note_seen
 from app.accounts.sessions import person_of_ended as person_of_ended
 from app.accounts.sessions import renew_token as renew_token

@@ -39,6 +39,11 @@ def note_refused_sign_in(session: Session, email: str, field: str, **origin: str
         record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
+def note_refused_step(session: Session, user: User, reason: str, **origin: str) -> None:
+    """Record that somebody who knew the password of `user` failed at the second step."""
+    record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
+
+
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
     """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept. `origin` says, for the
     record and the person, where it is. Who has just signed in has just proved who they are.

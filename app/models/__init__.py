@@ -3,6 +3,7 @@
 from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.base import Base, now
 from app.models.export import Export, ExportFile, ExportState, Share
+from app.models.factor import Authenticator, Passkey, RecoveryCode
 from app.models.identity import Identity
 from app.models.image_set import (
     Campaign,
@@ -29,6 +30,7 @@ __all__ = [
     "Act",
     "AuditEvent",
     "AuditHead",
+    "Authenticator",
     "Base",
     "Campaign",
     "Comment",
@@ -44,7 +46,9 @@ __all__ = [
     "LoginSession",
     "MapKind",
     "Mention",
+    "Passkey",
     "PasswordReset",
+    "RecoveryCode",
     "Reference",
     "ReferenceMethod",
     "RejectReason",

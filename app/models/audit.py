@@ -19,6 +19,10 @@ class Act(StrEnum):
 
     ACCOUNT_CREATE = "account:user:create"
     ACCOUNT_CHANGE = "account:user:change"
+    FACTOR_ADD = "account:factor:create"
+    FACTOR_REMOVE = "account:factor:end"
+    FACTOR_RESET = "account:factor:reset"
+    RECOVERY_CODES = "account:codes:create"
     IDENTITY_LINK = "account:identity:create"
     ACCOUNT_INVITE = "account:invitation:create"
     INVITATION_REVOKE = "account:invitation:revoke"

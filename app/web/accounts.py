@@ -13,7 +13,7 @@ from app.accounts import browsers, known, queries, service
 from app.errors import Busy, Forbidden, Invalid, Later, NotFound
 from app.models import User
 from app.quotas import queries as quotas
-from app.web import door, leaving
+from app.web import door, factors, leaving
 from app.web.deps import (
     App,
     Confirmed,
@@ -120,6 +120,8 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
         if not isinstance(error, Busy):
             response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
         return response
+    if second := factors.passed(request, app, user, next_page):
+        return second
     with app.database.write() as session:
         answer = signed_in(request, session, user, next_page)
     remember_browser(request, answer, user)
@@ -148,14 +150,14 @@ def note_refusal(app: Parts, email: str, error: Invalid | Later, origin: dict[st
         service.note_refused_sign_in(session, email, field, **origin)
 
 
-def signed_in(request: Request, session: Session, user: User, url: str) -> Response:
-    """Begin a new session in this browser, and end the one that it may have had."""
+def signed_in(request: Request, session: Session, user: User, url: str, **how: str) -> Response:
+    """Begin a new session in this browser, and end the one that it may have had. `how` is for the record."""
     old = session_token(request)
     before = service.person_of_ended(session, old) if old else None
     if old:
         service.sign_out(session, old)
     days = parts_of(request).settings.session_days
-    token = service.start_session(session, user, browser_of(request), days, **origin_of(request))
+    token = service.start_session(session, user, browser_of(request), days, **origin_of(request), **how)
     response = see_other(url)
     set_session_cookie(request, response, token)
     leaving.came_in(request, response, user, before)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.accounts import service as accounts
 from app.accounts.oidc import Flow, Provider
+from app.accounts.vault import Vault
 from app.audit.checker import Checker
 from app.database import Database
 from app.engine.base import Engine
@@ -61,6 +62,10 @@ class Parts:
     presence: Presence
     provider: Provider | None
     oidc_flows: Pending[Flow]
+    first_steps: Pending[Any]  # of signing in, by `app.web.factors`
+    challenges: Pending[bytes]  # of passkeys
+    secrets: Pending[str]  # of authenticator apps that are being set up
+    vault: Vault
 
     @property
     def https(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 from starlette.responses import Response
 
+from app.accounts.passkeys import Site
 from app.settings import Settings
 from app.web.deps import parts_of
 from app.web.pending import SECONDS
@@ -21,10 +22,12 @@ class Ways:
 
     password: bool
     provider: str  # its name; "" for none
+    passkeys: bool
 
     @classmethod
     def of(cls, settings: Settings) -> "Ways":
-        return cls(settings.password_sign_in, settings.oidc_name if settings.oidc_issuer else "")
+        passkeys = not Site.of(settings.public_url).problem
+        return cls(settings.password_sign_in, settings.oidc_name if settings.oidc_issuer else "", passkeys)
 
 
 def login_page(request: Request, next: str, problem: str, status: int) -> Response:

@@ -56,7 +56,7 @@ def arrive(request: Request, app: Parts, flow: Flow, profile: Profile) -> Respon
     with app.database.write() as session:
         admission = identities.admit(session, app.settings, profile, **origin)
         if admission.user:
-            response = signed_in(request, session, admission.user, flow.next)
+            response = signed_in(request, session, admission.user, flow.next, by=app.settings.oidc_name)
             response.set_cookie(MARK, "1", httponly=True, samesite="lax", secure=app.https)
             return response
     return login_page(request, flow.next, admission.refusal, status=Forbidden.status)

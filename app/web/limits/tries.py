@@ -82,6 +82,7 @@ ACTS: dict[str, Act] = {
         ),
     ),
     "provider": Act("to sign in", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "code": Act("this code", (Limit(By.ACCOUNT, 5, 5 * MINUTE), Limit(By.ACCOUNT, 30, 24 * HOUR), Limit(By.ALL, 300))),
     "password": Act("this password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))),
     "share": Act(
         "this password",

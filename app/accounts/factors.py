@@ -1,0 +1,149 @@
+"""The second step after a password: codes of an authenticator app (TOTP, RFC 6238), and codes for when it is lost.
+
+A code is good for its 30 seconds and the ones before and after, and none is taken twice: the latest step is kept.
+Secrets are sealed, recovery codes hashed.
+"""
+
+import hmac
+import io
+import re
+import secrets
+import time
+
+import pyotp
+import segno
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.accounts import queries
+from app.accounts.people import need_admin
+from app.accounts.queries import token_hash
+from app.accounts.sessions import end_all_sessions
+from app.accounts.vault import Vault
+from app.audit.service import record
+from app.errors import Conflict, Invalid
+from app.models import Act, AuditEvent, Authenticator, Passkey, RecoveryCode, User, now
+
+SECONDS = 30
+CODES, CODE_LETTERS = 10, 16  # 80 bits: too many to try against a stolen hash
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that look alike
+TYPED_MAX = 40
+APP = "authenticator app"
+
+
+def has_app(session: Session, user: User) -> bool:
+    return _app_of(session, user) is not None
+
+
+def new_secret() -> str:
+    """160 random bits, in base 32."""
+    return pyotp.random_base32()
+
+
+def qr(secret: str, user: User) -> str:
+    """What an authenticator app scans, as SVG without styles or scripts."""
+    uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Soroe")
+    written = io.BytesIO()
+    segno.make(uri, error="m").save(
+        written, kind="svg", xmldecl=False, scale=5, border=4, light="#fff", title="QR code"
+    )
+    return written.getvalue().decode()
+
+
+def enable(session: Session, user: User, vault: Vault, secret: str, code: str) -> list[str]:
+    """Ask for codes of the app that has `secret` from now on, if `code` shows that it does; the recovery codes.
+
+    Raises Invalid, and Conflict for somebody who has an app already.
+    """
+    if has_app(session, user):
+        raise Conflict("You have an authenticator app already. Remove it first.")
+    step = _step(secret, _tidy(code), after=0)
+    if step is None:
+        raise Invalid("code", "This is not the code that the app shows. Check the clock of your phone, then try again.")
+    session.add(Authenticator(user_id=user.id, secret=vault.seal(secret), last_step=step))
+    record(session, user, Act.FACTOR_ADD, user, kind=APP)
+    return new_codes(session, user)
+
+
+def new_codes(session: Session, user: User) -> list[str]:
+    """Ten recovery codes in place of those from before. Only their hashes are kept."""
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LETTERS)) for _ in range(CODES)]
+    session.add_all(RecoveryCode(user_id=user.id, code_hash=token_hash(code)) for code in codes)
+    record(session, user, Act.RECOVERY_CODES, user, codes=CODES)
+    return ["-".join(re.findall("....", code)) for code in codes]
+
+
+def codes_left(session: Session, user: User) -> int:
+    counted = select(func.count()).select_from(RecoveryCode)
+    return session.scalar(counted.where(RecoveryCode.user_id == user.id, RecoveryCode.used_at.is_(None))) or 0
+
+
+def check(session: Session, user: User, vault: Vault, typed: str) -> str:
+    """Take a code of the app, or a recovery code; which one it was. It is used up. Raises Invalid."""
+    app, code = _app_of(session, user), _tidy(typed)
+    secret = vault.open(app.secret) if app else None
+    if app and secret and (step := _step(secret, code, app.last_step)) is not None:
+        app.last_step = step
+        return APP
+    wanted = select(RecoveryCode).filter_by(user_id=user.id, code_hash=token_hash(code), used_at=None)
+    if len(code) == CODE_LETTERS and (found := session.scalar(wanted)):
+        found.used_at = now()
+        return "recovery code"
+    raise Invalid("code", "This code is wrong, or was used already. Wait for the next one, then try again.")
+
+
+def remove(session: Session, user: User) -> None:
+    """Ask `user` for codes no more."""
+    if _remove_app(session, user):
+        record(session, user, Act.FACTOR_REMOVE, user, kind=APP)
+
+
+def reset(session: Session, by: User | None, person: User) -> list[str]:
+    """Take away what somebody has lost: authenticator app, recovery codes, passkeys, and every signed-in browser.
+
+    By an administrator, or by the command line (None). What was taken away; the person is told by `told_of_reset`.
+    """
+    if by is not None:
+        need_admin(by)
+    removed = [APP] if _remove_app(session, person) else []
+    passkeys = session.execute(delete(Passkey).where(Passkey.user_id == person.id).returning(Passkey.id)).all()
+    removed += ["passkeys"] if passkeys else []
+    if removed:
+        record(session, by, Act.FACTOR_RESET, person, removed=removed)
+        end_all_sessions(session, by, person)
+    return removed
+
+
+def told_of_reset(session: Session, user: User) -> AuditEvent | None:
+    """When the second step was last taken away from `user` by somebody else, for their account page."""
+    wanted = select(AuditEvent).filter_by(act=Act.FACTOR_RESET, subject=User.__tablename__, subject_id=user.id)
+    return session.scalar(wanted.order_by(AuditEvent.id.desc()).limit(1))
+
+
+def reset_by_id(session: Session, admin: User, person_id: int) -> tuple[User, list[str]]:
+    """`reset` for the administrators' page."""
+    person = queries.person(session, person_id)
+    return person, reset(session, admin, person)
+
+
+def _remove_app(session: Session, user: User) -> bool:
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    gone = session.execute(delete(Authenticator).where(Authenticator.user_id == user.id).returning(Authenticator.id))
+    return bool(gone.all())
+
+
+def _app_of(session: Session, user: User) -> Authenticator | None:
+    return session.scalar(select(Authenticator).filter_by(user_id=user.id))
+
+
+def _tidy(typed: str) -> str:
+    return re.sub(r"[\s-]", "", typed[:TYPED_MAX]).lower()
+
+
+def _step(secret: str, code: str, after: int) -> int | None:
+    """The step that has this code, now or nearly so, and later than `after`."""
+    present, totp = int(time.time()) // SECONDS, pyotp.TOTP(secret)
+    steps = [step for step in (present - 1, present, present + 1) if step > after]
+    right = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]
+    return right[0] if right else None

@@ -1,0 +1,70 @@
+// Passkeys. A button with data-passkey asks the server for options (data-options), lets the device sign, and sends its form
+// with the answer in the hidden field data-answer. Forms with data-passkeys are shown where the browser can do it.
+
+const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+const text = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+// What PublicKeyCredential.parseCreationOptionsFromJSON and toJSON do, which came to browsers only in 2025.
+function parsed(options) {
+  const credentials = (list) => list?.map((each) => ({ ...each, id: bytes(each.id) }));
+  return {
+    ...options,
+    challenge: bytes(options.challenge),
+    ...(options.user && { user: { ...options.user, id: bytes(options.user.id) } }),
+    ...(options.excludeCredentials && { excludeCredentials: credentials(options.excludeCredentials) }),
+    ...(options.allowCredentials && { allowCredentials: credentials(options.allowCredentials) }),
+  };
+}
+
+function written(credential) {
+  const response = {};
+  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (credential.response[name]) response[name] = text(credential.response[name]);
+  }
+  return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response });
+}
+
+async function run(button) {
+  const form = button.form;
+  const answer = await fetch(button.dataset.options, { method: "POST", headers: { accept: "application/json" } });
+  if (answer.status === 403 && button.dataset.passkey === "create") {
+    location.reload(); // too long ago that it was confirmed who is there: the page asks
+    return;
+  }
+  if (!answer.ok) throw new Error(await answer.text());
+  const publicKey = parsed(await answer.json());
+  const credential = await navigator.credentials[button.dataset.passkey]({ publicKey });
+  form.elements[button.dataset.answer].value = written(credential);
+  form.dataset.answered = "yes";
+  form.requestSubmit(button);
+}
+
+function problem(error) {
+  if (error.name === "NotAllowedError") return "Nothing was signed: it was cancelled, took too long, or no passkey is here.";
+  if (error.name === "InvalidStateError") return "This device has a passkey for your account already.";
+  return error.message || "The passkey did not work. Try again.";
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button[data-passkey]");
+  if (!button || button.form.dataset.answered) return;
+  if (button.dataset.passkey === "create" && !button.form.reportValidity()) return event.preventDefault();
+  event.preventDefault();
+  const place = button.form.querySelector("[data-passkey-problem]");
+  place.hidden = true;
+  button.disabled = true;
+  try {
+    await run(button);
+  } catch (error) {
+    place.textContent = problem(error);
+    place.hidden = false;
+  } finally {
+    button.disabled = false;
+  }
+});
+
+if (window.PublicKeyCredential && window.isSecureContext) {
+  for (const each of document.querySelectorAll("[data-passkeys]")) each.hidden = false;
+  for (const each of document.querySelectorAll("[data-passkeys-missing]")) each.hidden = true;
+}
