@@ -166,6 +166,10 @@ NEEDS: dict[tuple[str, str], str] = {
     # Without an account
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
+    ("GET", "/login/oidc"): OPEN,
+    ("GET", "/login/oidc/callback"): OPEN,
+    ("GET", "/login/oidc/ended"): OPEN,
+    ("GET", "/login/oidc/logout"): OPEN,
     ("POST", "/logout"): OPEN,
     ("GET", "/setup/{token}"): OPEN,
     ("POST", "/setup/{token}"): OPEN,
