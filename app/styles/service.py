@@ -18,7 +18,7 @@ from app.forms import Form, Line
 from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
 from app.pictures import MIN_SIDE, Limits, clean_upload
 from app.quotas.service import take_upload
-from app.rights.queries import references_refusal
+from app.rights.queries import held, references_refusal
 from app.rights.service import may_change as may_state
 from app.text import clean_line
 
@@ -89,7 +89,7 @@ def upload_reference(
     known = session.scalar(select(Reference).where(Reference.sha256 == sha256))
     take_upload(session, user, "picture", len(data), 0 if known else len(picture.png))
     if known:
-        if may_state(user, known):
+        if may_state(user, known) and held(session, known).standing.kind != "withdrawn":
             known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
         record(session, user, Act.REFERENCE_UPLOAD, known, name=clean_line(name)[:255], again=True)
         return known

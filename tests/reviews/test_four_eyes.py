@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.errors import Forbidden
 from app.gallery import service as gallery
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, User
-from app.reviews import four_eyes, queries, service
+from app.reviews import four_eyes, news, queries, service
 from app.reviews.four_eyes import OwnPicture
 from app.reviews.queries import Scope
 from app.sets import service as sets
@@ -192,3 +192,13 @@ def test_it_is_told_who_can(session: Session, make: Factory, role: Role, others:
         make.user(Role.REVIEWER, name)
     make.user(Role.REVIEWER, "Gone", active=False)
     assert four_eyes.refusal(session, user, image).endswith(end)
+
+
+def test_open_rooms_are_told(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
+    reviewer, known = make.user(Role.REVIEWER), news.known(session)
+    for on, end in ((False, "that people may approve"), (True, "that nobody approves")):
+        service.set_four_eyes(session, maker, own.campaign_id, on)
+        session.flush()
+        assert news.latest(session, reviewer, own.id, known) > known
+        told = news.told(session, reviewer, own.images[0], known)[-1]
+        assert (told.who, told.words) == ("Mori Haruka", f"settled {end} their own pictures of this campaign.")

@@ -13,6 +13,8 @@ from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Reference, Role, Style, StyleReference
 from app.pictures import Limits
+from app.rights import service as rights
+from app.rights.draft import Reason
 from app.styles import queries, service
 from tests.factory import Factory, encoded, png
 
@@ -68,6 +70,10 @@ def test_rights_that_the_first_copy_lost_are_added(session: Session, make: Facto
         assert service.upload_reference(session, stranger, files, full, "b.png") is reference
         assert reference.rights == {"creator": "Ito Kenji"}, "facts come from who may change them"
         assert (reference.uploaded_by_id, reference.original_name) == (owner.id, "a.png")
+    withdrawal = rights.withdraw(session, owner, reference, Reason(reason="A mistake"))
+    service.upload_reference(session, owner, files, full, "b.png")
+    assert reference.rights == {"creator": "Ito Kenji"}, "nothing changes until it is restored"
+    rights.restore(session, owner, reference, Reason(reason="None"), withdrawal.id)
     assert service.upload_reference(session, owner, files, full, "b.png") is reference
     assert reference.rights == {"creator": "Ito Kenji", "copyright": "Mori Studio"}
 

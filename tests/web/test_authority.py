@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from app.models import Role, User
-from app.web import downloads, record
+from app.web import downloads, live, record
 from tests.factory import png
 from tests.web.server import Browser, Server, make_person, signed_in_browser
 from tests.web.world import fill, populate, routes
@@ -352,6 +352,39 @@ def test_a_download_that_runs_breaks_off_with_the_role(server: Server, monkeypat
         with pytest.raises(httpx2.RemoteProtocolError):
             browser.get(address)
         assert browser.get(address).status_code == 404
+
+
+def test_an_open_stream_shows_what_todays_role_may(server: Server) -> None:
+    manager = make_person(server, Role.MANAGER)
+    values = populate(server, make_person(server, Role.DESIGNER), manager)
+    with signed_in_browser(server, manager) as browser:
+        watched = live.Watching(int(values["set_id"]), browser.cookies[server.parts.cookie])
+    offers = f'action="/sets/{values["set_id"]}/retry"'
+    for role, offered in ((Role.MANAGER, True), (Role.REVIEWER, False), (Role.ADMIN, True)):
+        give(server, manager, role)
+        message = live.render(server.parts, watched, frozenset())
+        assert message
+        assert (offers in message[0]) == offered, role
+    with server.parts.database.write() as session:
+        session.get_one(User, manager.id).active = False
+    assert live.render(server.parts, watched, frozenset()) is None
+
+
+def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, anonymous: Browser) -> None:
+    manager = make_person(server, Role.MANAGER)
+    values = populate(server, make_person(server, Role.DESIGNER), manager)
+    guest = f"/shared/{values['token']}"
+    assert anonymous.get(guest).status_code == 200
+    with signed_in_browser(server, manager) as browser:
+        form = {"set_id": values["set_id"], "format": "jpeg", "sizes": "original"}
+        asked_for = browser.post("/exports", data=form).headers["location"].split("?")[0]
+        give(server, manager, Role.DESIGNER)
+        server.parts.exporter.prepare(int(asked_for.split("/")[-1]))
+        assert anonymous.get(guest).status_code == 404
+        assert anonymous.get(f"{guest}/download.zip").status_code == 404
+        assert browser.get(asked_for).status_code == 404
+        with signed_in_browser(server, make_person(server, Role.MANAGER)) as other:
+            assert "Download" in other.get(asked_for).text, "it was made ready, and managers see it"
 
 
 def test_the_record_breaks_off_with_the_role(server: Server) -> None:

@@ -197,3 +197,15 @@ def test_archived_styles_are_not_offered(server: Server, sign_in: Callable[..., 
         assert browser.post(f"/styles/{code}/archive").status_code == 409
         assert browser.post(f"/styles/{code}/unarchive").status_code == 303
         assert "Old fashion" in browser.get("/sets/new").text
+
+
+def test_whose_a_picture_is_that_was_here_before(sign_in: Callable[..., Browser]) -> None:
+    first, second = sign_in(name="Mori Haruka"), sign_in()
+    reference = upload(first, png("olive"))
+    assert upload(second, png("olive"), "mine.png") == reference
+    words = "uploaded this picture and states its rights, as managers can"
+    assert words in second.get(f"/styles/new?reference={reference}").text
+    assert words not in first.get(f"/styles/new?reference={reference}").text
+    page = second.get(f"/references/{reference}").text
+    assert "Mori Haruka" in page
+    assert "mine.png" not in page
