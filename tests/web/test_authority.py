@@ -163,9 +163,25 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/account/sessions/{session_id}/end"): ANYBODY,
     ("POST", "/account/sessions/end"): ANYBODY,
     ("POST", "/confirm"): ANYBODY,
+    ("POST", "/people/{person_id}/second-step/reset"): ADMIN,
+    ("GET", "/account/security"): ANYBODY,
+    ("GET", "/account/authenticator"): ANYBODY,
+    ("POST", "/account/authenticator"): ANYBODY,
+    ("GET", "/account/authenticator/codes"): ANYBODY,
+    ("POST", "/account/authenticator/codes"): ANYBODY,
+    ("POST", "/account/authenticator/remove"): ANYBODY,
+    ("POST", "/account/passkeys"): ANYBODY,
+    ("POST", "/account/passkeys/options"): ANYBODY,
+    ("POST", "/account/passkeys/{passkey_id}/remove"): ANYBODY,
+    ("POST", "/confirm/passkey"): ANYBODY,
+    ("POST", "/confirm/passkey/options"): ANYBODY,
     # Without an account
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
+    ("GET", "/login/second"): OPEN,
+    ("POST", "/login/second"): OPEN,
+    ("POST", "/login/passkey"): OPEN,
+    ("POST", "/login/passkey/options"): OPEN,
     ("GET", "/login/oidc"): OPEN,
     ("GET", "/login/oidc/callback"): OPEN,
     ("GET", "/login/oidc/ended"): OPEN,
@@ -248,7 +264,7 @@ def ask(browser: Browser, method: str, path: str, values: dict[str, str]) -> Ans
     if path in ("/images/{image_id}/retry", "/images/{image_id}/discard"):
         values = values | {"image_id": values["again_id"]}
     query = {"ids": values["image_id"]} if path in ("/pictures/approved.zip", "/pictures/export") else {}
-    unknown = dict.fromkeys(("reason_id", "invitation_id", "reset_id", "person_id", "session_id"), "404")
+    unknown = dict.fromkeys(("reason_id", "invitation_id", "reset_id", "person_id", "session_id", "passkey_id"), "404")
     options = form_of(path, values) if method == "POST" else {"params": query}
     with browser.stream(method, fill(path, unknown | values), **options) as answer:
         if path.endswith(ENDLESS):
