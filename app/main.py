@@ -124,6 +124,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         presence=Presence(database),
         provider=Provider(settings) if settings.oidc_issuer else None,
         oidc_flows=Pending(),
+        asked=Pending(most=1000),
         first_steps=Pending(),
         challenges=Pending(),
         secrets=Pending(),

@@ -24,7 +24,9 @@ def role_changed(session: Session, user: User | None, person: User) -> None:
     """End what `person` handed out and may not any more, now that they have another role. What the new one allows is
     theirs at once in every browser, but for acts that need a proof of who is there: that is asked for again.
     """
-    if person.role != Role.ADMIN:
+    if person.role == Role.ADMIN:  # a set-up link is for a server without one
+        revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id.is_(None))
+    else:
         revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id == person.id)
         revoke_resets(session, user, ROLE_CHANGED, PasswordReset.made_by_id == person.id)
     revoke_resets(session, user, ROLE_CHANGED, PasswordReset.user_id == person.id)

@@ -14,14 +14,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts import handed, queries
+from app.accounts import factors, handed, queries
 from app.accounts.passwords import hashed, password_error
 from app.accounts.people import need_admin
 from app.accounts.queries import token_hash
 from app.accounts.typed import email_error, name_error, normal_email, parse_role
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Act, Invitation, Role, User, now
+from app.models import Act, Identity, Invitation, Role, User, now
 from app.settings import Settings
 from app.text import clean_line
 
@@ -101,6 +101,8 @@ def accept_invitation(session: Session, token: str, new: Newcomer) -> User:
     user = _reopened(session, invitation, new) if invitation.reopens else _created(session, invitation, new)
     invitation.used_at, invitation.used_by_id = now(), user.id
     handed.revoke_invitations(session, user, HERE, Invitation.email == user.email)
+    if user.role == Role.ADMIN:  # a set-up link is for a server without one
+        handed.revoke_invitations(session, user, HERE, Invitation.invited_by_id.is_(None))
     return user
 
 
@@ -125,11 +127,20 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
     user = queries.person(session, invitation.reopens_id or 0)
     if user.active:
         raise Invalid("email", f"The account for {user.email} is open already. Sign in with it instead.")
+    forget_ways_in(session, user)
     changes = {"name": [user.name, new.name], "role": [str(user.role), str(invitation.role)]}
     told: dict[str, Any] = {what: pair for what, pair in changes.items() if pair[0] != pair[1]}
     user.name, user.role, user.password_hash, user.active = new.name, invitation.role, new.password_hash, True
     record(session, user, Act.ACCOUNT_CHANGE, user, active=True, invited_by=invitation.invited_by_id, **told)
     return user
+
+
+def forget_ways_in(session: Session, user: User) -> None:
+    """Take away what somebody could come in by before their account was closed, but for the password, which the caller
+    replaces: the address may be somebody else's by now, whose account the passkeys of its first owner must not open.
+    """
+    factors.reset(session, None, user)
+    session.execute(delete(Identity).where(Identity.user_id == user.id))
 
 
 def _other_address(invitation: Invitation, email: str) -> str | None:

@@ -2,15 +2,17 @@
 
 A route asks with `Confirmed` or `ConfirmedAdmin` (`app.web.deps`). Where the last proof is too old, the person gets a
 page with the fields of the refused form, hidden, and a place for the password. The answer to it sends the browser back
-with the same form (307), so that nothing is lost and nothing is kept on the server. It needs no script.
+with the same form (307), so that nothing is lost and nothing is kept on the server. It needs no script. Only a proof on
+another site, by the sign-in provider, leaves the form waiting here.
 
 `WAYS` are the ways to prove who is there, by the field in which the proof comes; each raises Invalid with a sentence.
 Every proof gives the browser a new token.
 """
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -32,8 +34,10 @@ from app.web.deps import (
     address_of,
     count_try,
     origin_of,
+    parts_of,
     session_token,
     set_session_cookie,
+    signed_in_user,
     text,
 )
 from app.web.forms import sent_form
@@ -43,6 +47,9 @@ router = APIRouter()
 
 OURS = "confirm-"  # begins the names of the page's own fields
 PASSWORD, NEXT, METHOD, BACK = f"{OURS}password", f"{OURS}next", f"{OURS}method", f"{OURS}back"
+
+MOST_KEPT = 2**16  # characters of a form that waits on the server
+GONE = "That took too long, so it was not kept. Do once more what you wanted to do."
 
 Way = Callable[[Session, User, str], None]
 
@@ -97,18 +104,45 @@ async def form_of(request: Request) -> FormData:
 
 
 def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -> Response:
+    context: dict[str, Any] = {
+        "asked": asked,
+        "errors": errors,
+        "return_to": return_to(request, asked),
+        "confirmed": False,
+    }
     if "hx-request" in request.headers:
         # In the place of the page's own content; the form that is shown there is a plain one. 422 is what htmx shows.
-        response = page(request, "accounts/confirm.html", 422, asked=asked, errors=errors)
+        response = page(request, "accounts/confirm.html", 422, **context)
         response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
         return response
-    return page(request, "accounts/confirm.html", status, asked=asked, errors=errors)
+    return page(request, "accounts/confirm.html", status, **context)
+
+
+def return_to(request: Request, asked: Asked) -> str:
+    """Where one comes back to from a proof on another site, which no form can be taken along to: to a page that has it
+    still, for some minutes.
+    """
+    parts, me = parts_of(request), signed_in_user(request)
+    if not asked.post:
+        return asked.path
+    if not parts.provider or not me or sum(len(name) + len(value) for name, value in asked.fields) > MOST_KEPT:
+        return asked.back
+    key = secrets.token_urlsafe(16)
+    parts.asked.keep(key, f"person {me.id}", asked)
+    return f"/confirm?waiting={key}"
 
 
 @router.get("/confirm")
-def ask(request: Request, me: Me, next: str = "/") -> Response:
-    """Prove it first, then go to the page `next`."""
-    return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
+def ask(request: Request, app: App, me: Me, next: str = "/", waiting: str = "") -> Response:
+    """Prove it first, then go to the page `next`; or, after a proof on another site, the form that is `waiting`, filled
+    in, for its person to send.
+    """
+    if not waiting:
+        return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
+    asked: Asked | None = app.asked.take(waiting, f"person {me.id}")
+    if not asked:
+        return see_other("/", GONE, refused=True)
+    return page(request, "accounts/confirm.html", asked=asked, errors={}, return_to="", confirmed=True)
 
 
 @router.post("/confirm")

@@ -62,6 +62,7 @@ class Parts:
     presence: Presence
     provider: Provider | None
     oidc_flows: Pending[Flow]
+    asked: Pending[Any]  # forms that wait for a proof, by `app.web.confirm`
     first_steps: Pending[Any]  # of signing in, by `app.web.factors`
     challenges: Pending[bytes]  # of passkeys
     secrets: Pending[str]  # of authenticator apps that are being set up

@@ -72,7 +72,7 @@ def prove(request: Request, app: Parts, flow: Flow, profile: Profile) -> Respons
                 flow.next, f"{app.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
             )
         token = service.confirm(session, session_token(request), **origin_of(request))
-    response = see_other(flow.next, "Confirmed that it is you. Do once more what you wanted to do.")
+    response = see_other(flow.next, "Confirmed that it is you.")
     set_session_cookie(request, response, token)
     return response
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries, service
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.models import Act, AuditEvent, Invitation, PasswordReset, Role, User, now
+from app.models import Act, AuditEvent, Authenticator, Identity, Invitation, Passkey, PasswordReset, Role, User, now
 from app.settings import Settings
 from tests.accounts.test_service import accept, acts
 from tests.factory import PASSWORD, Factory
@@ -219,3 +219,14 @@ def test_only_hashes_of_reset_links_are_kept(session: Session, make: Factory, ad
     told = str(session.execute(select(AuditEvent.details, AuditEvent.subject_id)).all())
     assert link not in kept + told
     assert service.token_hash(link) not in told
+
+
+def test_old_ways_in_do_not_come_back_with_the_account(session: Session, admin: User, leaver: User) -> None:
+    """The address may be another person's by now."""
+    session.add(Identity(user_id=leaver.id, issuer="https://idp.example", subject="s1"))
+    session.add(Authenticator(user_id=leaver.id, secret="sealed", last_step=1))
+    session.add(Passkey(user_id=leaver.id, credential_id="c", public_key=b"k", sign_count=0, name="Phone"))
+    session.flush()
+    accept(session, service.invite(session, admin, "designer", leaver.email), "Bo", "", NEW)
+    for table in (Identity, Authenticator, Passkey):
+        assert session.scalars(select(table)).all() == []

@@ -1,5 +1,6 @@
 """Signing in by the company's provider, which runs here and answers over HTTP: truly, and with lies of every kind."""
 
+import re
 import shutil
 import socket
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from joserfc.jwk import OctKey
@@ -261,6 +263,9 @@ def test_the_provider_proves_again_who_is_there(contoso: Server, provider: Runni
     page = browser.post("/people/invite", data={"role": "designer"})
     assert page.status_code == 403
     assert "Confirm with Contoso" in page.text
+    kept = re.search(r"next=(/confirm%3Fwaiting%3D[\w-]+)", page.text)
+    assert kept
+    waiting = unquote(kept[1])
     before = browser.cookies["soroe"]
     away = browser.get("/login/oidc?confirm=1&next=/people")
     sent = parameters(away.headers["location"])
@@ -270,6 +275,12 @@ def test_the_provider_proves_again_who_is_there(contoso: Server, provider: Runni
         assert browser.get(provider.answer(away, subject)).headers["location"] == "/people"
         assert said in browser.get("/people").text
     assert browser.cookies["soroe"] != before
+    with signed_in_browser(contoso, make_person(contoso, Role.ADMIN)) as other:
+        assert other.get(waiting).headers["location"] == "/", "what waits is its own person's"
+    waited = browser.get(waiting).text
+    assert '<input type="hidden" name="role" value="designer">' in waited
+    assert 'action="/people/invite"' in waited
+    assert browser.get(waiting).headers["location"] == "/", "once"
     assert browser.post("/people/invite", data={"role": "designer"}).status_code == 303
     provider.lies.token = lambda claims: signed(claims | {"auth_time": NOW - 3600})
     away = browser.get("/login/oidc?confirm=1&next=/people")
