@@ -18,7 +18,7 @@ M = TypeVar("M", bound="Form")
 Line = Annotated[str, BeforeValidator(lambda value: clean_line(value) if isinstance(value, str) else value)]
 
 
-JSON_LENGTH = 2**18  # characters; the longest honest field, regions with long prompts escaped, has a fifth of it
+JSON_LENGTH = 2**17  # characters; the longest honest field, regions with long prompts escaped, has half of it
 JSON_DEPTH = 8
 WHOLE_DIGITS = 18  # what a column of 64 bits holds for certain
 

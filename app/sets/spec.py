@@ -22,6 +22,8 @@ SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a per
 MOST_STRUCTURES = 4
 MOST_SUBJECTS = 8
 MOST_REGIONS = 8
+MOST_KEYS = 20  # of a part; the largest has five
+MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # that are read of one field
 
 
 def prompt_lines(text: object) -> object:
@@ -51,9 +53,14 @@ def json_list(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return read_json(value or "[]")
+        found = read_json(value or "[]")
     except ValueError as error:
         raise ValueError("The page sent something unreadable; load it again.") from error
+    # Of thousands, each would be checked and told of before their number is.
+    parts = found[:MOST_PARTS] if isinstance(found, list) else found
+    if isinstance(parts, list) and any(isinstance(part, dict) and len(part) > MOST_KEYS for part in parts):
+        raise ValueError("The page sent something unreadable; load it again.")
+    return parts
 
 
 class _Part(BaseModel):

@@ -23,6 +23,7 @@ LENGTHS = {
     "structures": JSON_LENGTH,
     "subjects": JSON_LENGTH,
 }
+MOST_LINES = 20 * MOST_PROMPTS  # a list of prompts that is far too long still comes back with its form
 NAME_LENGTH = 60  # of a field's own name
 FILE_NAME_LENGTH = 255  # as long as file systems take
 ESCAPED = 12  # bytes that percent-encoding makes of one character
@@ -44,6 +45,10 @@ def bounded(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
             raise FieldTooLong("A field's name is longer than any of ours; load the page again.")
         if isinstance(value, str):
             _check(name, len(value))
+            if len(value) > MOST_LINES and len(value.splitlines()) > MOST_LINES:
+                raise FieldTooLong(
+                    f"The field {name!r} has more than the {thin(MOST_LINES)} lines that are read; send fewer."
+                )
         elif value.filename:
             value.filename = value.filename[-FILE_NAME_LENGTH:]  # with its ending
         yield name, value

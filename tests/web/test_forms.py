@@ -88,7 +88,7 @@ def test_hostile_json_shows_the_form_again(designer: Browser) -> None:
         '[{"id": ' + "9" * 4000 + "}]",
         '[{"maps": [[1]]}]',
         '[{"maps": [9223372036854775807, 1.5, true, "1", null]}]',
-        '[{"maps": [' + ",".join(map(str, range(40_000))) + "]}]",
+        '[{"maps": [' + ",".join(map(str, range(20_000))) + "]}]",
         '[{"prompt": "\\ud800"}]',
         '"text"',
         "[[]]",

@@ -1,0 +1,368 @@
+"""No text takes the server long: every field, parameter, header, cookie and file name of every route is sent hostile
+texts of the largest size that it takes, and the processor's time is measured.
+
+The routes are those of the app, and the fields of a route those that it asks for: a new route is tried by itself. The
+app is called in this process without a socket, so that nothing but its own work is measured.
+"""
+
+import asyncio
+import gc
+import inspect
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from starlette.datastructures import ImmutableMultiDict
+
+from app.accounts import service as accounts
+from app.accounts.hashing import passwords
+from app.accounts.passwords import _dummy_hash
+from app.gallery.search import PictureFilter
+from app.main import PAGES, create_app
+from app.models import Role, User
+from app.settings import Settings
+from app.web.fields import FIELD_LENGTH, LENGTHS
+from app.web.limits.head import HEADER_BYTES, PATH_BYTES, QUERY_BYTES
+from app.web.limits.tries import Tries
+from tests.engine.painter import Painter
+from tests.factory import Factory
+
+MOST = 0.05  # s of the processor, more than a plain text takes
+HOSTILE = {
+    "marks": "\u0301",  # Python sorts them, in a time that grows with their square
+    "hidden signs": "\u202e\ufdfa",  # and one that is 18 letters in a compatible form
+    "lines": " \n",
+    "commas": ",1",
+    "mentions": "@a-",
+    "quotes": '"{%[',
+}
+# What a route may want to read before it reads the field that is tried.
+PLAIN = {
+    "email": "somebody@example.com",
+    "prompts": "a fox",
+    "role": "designer",
+    "verdict": "approved",
+    "kind": "edges",
+    "size": "256x256",
+    "format": "png",
+    "seed": "own",
+}
+HEADERS = sorted(
+    {
+        name.lower()
+        for file in (Path(__file__).parents[2] / "app" / "web").rglob("*.py")
+        for name in re.findall(r'headers\.get(?:list)?\(\s*"([A-Za-z-]+)"', file.read_text())
+    }
+    | {"user-agent", "accept", "accept-language", "if-none-match", "cookie", "host"}
+)
+FIELDS = {  # of some routes, to see that they are found
+    "POST /login": {"email", "password", "next"},
+    "POST /sets": {"prompts", "campaign", "negative_prompt", "regions", "structures", "subjects"},
+    "GET /pictures": {"q", "tag", "style"},
+    "POST /images/{image_id}/comments": {"body", "x", "y"},
+    "POST /references/{reference_id}/rights": {"owned_by", "licence", "note"},
+}
+COOKIES = ("soroe", "known", "share", "once", "toast", "theme", "view")
+
+
+class Free(Tries):
+    def count(self, act: str, address: str, account: object = "", known: str = "") -> None:
+        """There are thousands here."""
+
+
+class Caller:
+    """Calls the app without a socket, as somebody with every power."""
+
+    def __init__(self, app: FastAPI, user: User) -> None:
+        self.app, self.user, self.token = app, user, ""
+        self.loop = asyncio.new_event_loop()
+
+    def sign_in(self) -> None:
+        """Again: some routes end a session."""
+        with self.app.state.parts.database.write() as session:
+            self.token = accounts.start_session(session, self.user)
+
+    def call(
+        self, method: str, path: str, query: bytes = b"", body: bytes = b"", headers: Iterable[tuple[str, bytes]] = ()
+    ) -> tuple[int, float]:
+        """The status of the answer, and the seconds of the processor that it took."""
+        sent = {
+            "cookie": f"soroe={self.token}".encode(),
+            "content-type": b"application/x-www-form-urlencoded",
+            "accept": b"text/html",
+            "sec-fetch-site": b"same-origin",
+            **dict(headers),
+        }
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": quote(path).encode(),
+            "query_string": query,
+            "headers": [(name.encode(), value) for name, value in sent.items()],
+            "client": ("192.0.2.1", 4000),
+            "server": ("127.0.0.1", 8000),
+            "root_path": "",
+        }
+        began = process_time()
+        status = self.loop.run_until_complete(self._answer(scope, body))
+        return status, process_time() - began
+
+    async def _answer(self, scope: Any, body: bytes) -> int:
+        chunks = [body[start : start + 2**16] for start in range(0, len(body), 2**16)] or [b""]
+        status = 0
+
+        async def receive() -> dict[str, Any]:
+            if not chunks:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            status = status or message.get("status", 0)
+            if any(value.startswith(b"text/event-stream") for _, value in message.get("headers", ())):
+                raise OSError("nobody listens to a stream here")
+
+        with suppress(OSError, ExceptionGroup):
+            await self.app(scope, receive, send)
+        return status
+
+
+@pytest.fixture(scope="module")
+def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Caller]:
+    usual, quick = passwords._hashes, PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
+    passwords._hashes = quick  # the texts before a hash are measured, not the hash, which is slow by design
+    _dummy_hash.cache_clear()
+    settings = Settings(data=tmp_path_factory.mktemp("texts"))
+    shutil.copy(migrated, settings.data)
+    app = create_app(settings, Painter())
+    app.state.parts = parts = replace(app.state.parts, tries=Free())
+    parts.database.info["quotas"] = {}
+    with parts.database.write() as session:
+        make = Factory(session, parts.files)
+        image_set = make.finished_set(make.user())
+        make.decide(image_set.images[0])
+        PLAIN["style"] = image_set.style_version.style.code
+        admin = make.user(Role.ADMIN, password_hash=quick.hash("a password"))
+    caller = Caller(app, admin)
+    caller.sign_in()
+    caller.loop.run_until_complete(parts.engine.start())
+    # Nothing that has to be read, compiled or warmed up first counts.
+    for path in ("/", "/login", "/sets/new", "/pictures", "/sets/1", "/account"):
+        caller.call("GET", path)
+    gc.collect()
+    gc.freeze()
+    yield caller
+    gc.unfreeze()
+    passwords._hashes = usual
+    _dummy_hash.cache_clear()
+    caller.loop.close()
+    parts.database.close()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names that are asked for from now on."""
+    names: set[str] = set()
+
+    def noting(method: str) -> None:
+        original = getattr(ImmutableMultiDict, method, None) or getattr(dict, method)
+
+        def noted(self: Any, key: Any, *more: Any) -> Any:
+            names.add(str(key))
+            return original(self, key, *more)
+
+        monkeypatch.setattr(ImmutableMultiDict, method, noted)
+
+    for method in ("__getitem__", "__contains__", "getlist"):
+        noting(method)
+    everything = ImmutableMultiDict.multi_items
+
+    def all_items(self: Any) -> Any:
+        frame = inspect.currentframe()
+        whence = frame.f_back.f_code.co_filename if frame and frame.f_back else ""
+        if "/app/web/" in whence and not whence.endswith("forms.py"):
+            names.update(PictureFilter.__dataclass_fields__)
+        return everything(self)
+
+    monkeypatch.setattr(ImmutableMultiDict, "multi_items", all_items)
+    return names
+
+
+def routes() -> list[tuple[str, APIRoute]]:
+    found = [route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute)]
+    return [(sorted(route.methods - {"HEAD"})[0], route) for route in found if route.path != "/logout"]
+
+
+def plain_path(route: APIRoute) -> str:
+    return re.sub(r"{(\w+)}", lambda found: PLAIN["style"] if found[1] == "code" else "1", route.path)
+
+
+def hostile(unit: str, length: int) -> str:
+    return ("x" + unit * (length // len(unit)))[:length]
+
+
+def within(unit: str, size: int) -> bytes:
+    """As much of a text, percent-encoded, as `size` bytes hold."""
+    return quote(hostile(unit, size)).encode()[: size - 3].rpartition(b"%")[0] or hostile(unit, size - 3).encode()
+
+
+def check(caller: Caller, what: str, arguments: dict[str, Any], plain: dict[str, Any]) -> str | None:
+    """What took too long, in a sentence: the best of three, because other programs run here too."""
+    times = []
+    for _ in range(3):
+        status, seconds = caller.call(**arguments)
+        if status == 500:
+            return f"{what}: a fault of ours"
+        times.append(seconds)
+        if seconds < MOST:
+            return None
+    usual = min(caller.call(**plain)[1] for _ in range(2))  # a password's hash takes long by design
+    return f"{what}: {1000 * (min(times) - usual):.0f} ms" if min(times) - usual > MOST else None
+
+
+def told(found: Iterable[str | None]) -> list[str]:
+    return [sentence for sentence in found if sentence]
+
+
+@pytest.mark.parametrize(("method", "route"), routes(), ids=lambda value: getattr(value, "path", None))
+def test_no_field_or_parameter_takes_long(caller: Caller, asked: set[str], method: str, route: APIRoute) -> None:
+    caller.sign_in()
+    path = plain_path(route)
+    post = method == "POST"
+
+    def request(values: dict[str, str]) -> dict[str, Any]:
+        encoded = urlencode(values, errors="surrogatepass").encode()
+        return {"method": method, "path": path, "body" if post else "query": encoded}
+
+    known: set[str] = set()
+    while True:
+        caller.call(**request({name: PLAIN.get(name, "1") for name in known}))
+        found = {name for name in asked if re.fullmatch("[a-z_-]+", name)} - known
+        if not found:
+            break
+        known |= found
+    assert known >= FIELDS.get(f"{method} {route.path}", set()), "this test does not see what the route asks for"
+
+    def trying() -> Iterator[str | None]:
+        plain = {name: PLAIN.get(name, "1") for name in known}
+        for name in sorted(known):
+            for kind, unit in HOSTILE.items():
+                if post:
+                    value = hostile(unit, LENGTHS.get(name, FIELD_LENGTH))
+                    arguments = request(plain | {name: value})
+                else:
+                    arguments = request(plain)
+                    arguments["query"] += b"&" + name.encode() + b"=" + within(unit, QUERY_BYTES // 2)
+                yield check(caller, f"{name} of {kind}", arguments, request(plain))
+
+    assert told(trying()) == []
+
+
+def test_no_path_takes_long(caller: Caller) -> None:
+    caller.sign_in()
+
+    def trying() -> Iterator[str | None]:
+        for method, route in routes():
+            for kind in ("marks", "quotes"):
+                text = hostile(HOSTILE[kind], (PATH_BYTES - 200) // len(quote(HOSTILE[kind])) * len(HOSTILE[kind]))
+                path = re.sub(r"{\w+}", lambda _, text=text: text, route.path)  # type: ignore[misc]
+                arguments = {"method": method, "path": path}
+                yield check(caller, f"{route.path} of {kind}", arguments, {"method": method, "path": plain_path(route)})
+
+    assert told(trying()) == []
+
+
+@pytest.mark.parametrize("path", ["/login", "/sets/1/events", "/exports/1/download.zip"])
+def test_no_header_or_cookie_takes_long(caller: Caller, path: str) -> None:
+    caller.sign_in()
+    plain = {"method": "GET", "path": path}
+
+    def trying() -> Iterator[str | None]:
+        for name in HEADERS:
+            for kind in ("marks", "quotes"):
+                value = hostile(HOSTILE[kind], HEADER_BYTES).encode()[: HEADER_BYTES - 100]
+                yield check(caller, f"{name} of {kind}", plain | {"headers": [(name, value)]}, plain)
+        for name in COOKIES:
+            for kind in ("marks", "hidden signs"):
+                unit = HOSTILE[kind]
+                value = quote(hostile(unit, HEADER_BYTES // 12)).encode()
+                cookie = f"soroe={caller.token}; {name}=".encode() + value
+                yield check(caller, f"the cookie {name} of {kind}", plain | {"headers": [("cookie", cookie)]}, plain)
+
+    assert told(trying()) == []
+
+
+def test_no_file_name_takes_long(caller: Caller) -> None:
+    caller.sign_in()
+    headers = [("content-type", b"multipart/form-data; boundary=x")]
+
+    def body(field: str, name: bytes) -> bytes:
+        head = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="'.encode()
+        return head + name + b'"\r\n\r\nno picture\r\n--x--\r\n'
+
+    def trying() -> Iterator[str | None]:
+        for method, route in routes():
+            fields = set(re.findall(r'upload\(form, "(\w+)"', inspect.getsource(inspect.getmodule(route.endpoint))))  # type: ignore[arg-type]
+            for field in fields if method == "POST" else ():
+                plain = {"method": method, "path": plain_path(route), "headers": headers, "body": body(field, b"a.png")}
+                for kind, unit in HOSTILE.items():
+                    name = hostile(unit, 3000).replace('"', "'").replace("\n", " ").encode()[:3000]
+                    yield check(caller, f"{route.path} of {kind}", plain | {"body": body(field, name)}, plain)
+
+    assert told(trying()) == []
+
+
+def test_no_form_of_many_fields_or_of_none_takes_long(caller: Caller) -> None:
+    caller.sign_in()
+    """The largest bodies that are read at all, which are not what browsers send."""
+    size = 4 * 2**20 - 100
+    plain = {"method": "POST", "path": "/login", "body": b"email=a"}
+    bodies = {
+        "fields": b"a&" * (size // 2),
+        "ampersands": b"&" * size,
+        "equals": b"=" * size,
+        "escapes": b"email=" + b"%41" * (size // 3 - 10),
+        "wrong escapes": b"email=" + b"%" * (size - 10),
+        "emoji": b"prompts=" + b"%F0%9F%98%80" * (size // 12 - 10),
+        "a name": b"a" * size,
+        "prompts": b"prompts=" + b"%41a" * (LENGTHS["prompts"] // 2),
+    }
+    for path in ("/login", "/sets"):
+        tried = (check(caller, kind, plain | {"path": path, "body": body}, plain) for kind, body in bodies.items())
+        assert told(tried) == []
+
+
+def test_no_json_takes_long(caller: Caller) -> None:
+    caller.sign_in()
+    length = LENGTHS["regions"]
+    texts = {
+        "deep": "[" * (length // 2) + "]" * (length // 2),
+        "objects": "[" + "{}," * (length // 3 - 2) + "{}]",
+        "numbers": "[" + "9," * (length // 2 - 2) + "9]",
+        "maps": '[{"control": "edges", "maps": [' + "1," * (length // 2 - 40) + "1]}]",
+        "a prompt": json.dumps([{"prompt": "\u0301" * 20_000, "box": [0, 0, 1, 1]}])[:length],
+        "digits": "[" + "9" * (length - 2) + "]",
+        "keys": json.dumps([{str(number): 1 for number in range(length // 14)}]),
+    }
+    plain = {"style": PLAIN["style"], "prompts": "a fox"}
+    for field in ("regions", "structures", "subjects"):
+        for kind, text in texts.items():
+            arguments = {"method": "POST", "path": "/sets", "body": urlencode(plain | {field: text}).encode()}
+            assert len(text) <= length
+            assert not check(caller, kind, arguments, arguments | {"body": urlencode(plain).encode()}), (field, kind)
