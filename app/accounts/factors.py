@@ -19,9 +19,10 @@ from app.accounts import queries
 from app.accounts.people import need_admin
 from app.accounts.queries import token_hash
 from app.accounts.sessions import end_all_sessions
+from app.accounts.typed import normal_email
 from app.accounts.vault import Vault
 from app.audit.service import record
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, NotFound
 from app.models import Act, AuditEvent, Authenticator, Passkey, RecoveryCode, User, now
 
 SECONDS = 30
@@ -125,6 +126,14 @@ def reset_by_id(session: Session, admin: User, person_id: int) -> tuple[User, li
     """`reset` for the administrators' page."""
     person = queries.person(session, person_id)
     return person, reset(session, admin, person)
+
+
+def reset_by_operator(session: Session, email: str) -> tuple[User, list[str]]:
+    """The same from the command line, for whoever has this e-mail. Raises NotFound."""
+    person = session.scalar(select(User).where(User.email == normal_email(email)))
+    if not person:
+        raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
+    return person, reset(session, None, person)
 
 
 def _remove_app(session: Session, user: User) -> bool:

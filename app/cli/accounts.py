@@ -1,19 +1,44 @@
 """`soroe accounts`: for the operator who cannot sign in, or stands in for an administrator."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
 from app.cli.console import Refused, out, read_settings
+from app.settings import Settings
 
 
 def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
     """Print a one-time link with which a person chooses another password. The server may be running."""
+    from app.accounts.resets import RESET_HOURS
+    from app.accounts.service import create_reset_by_operator
+
+    with open_accounts() as (settings, session):
+        token = create_reset_by_operator(session, email)
+    what = f"The link works once, within {RESET_HOURS} hours. Until then the present password stays:"
+    out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)
+
+
+def second_step(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
+    """Take the authenticator app and the passkeys away from a person who lost them. The server may be running."""
+    from app.accounts.factors import reset_by_operator
+    from app.text import listed
+
+    with open_accounts() as (_, session):
+        person, removed = reset_by_operator(session, email)
+        name = person.name
+    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} has no authenticator app and no passkey."
+    out.print(done, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def open_accounts() -> Iterator[tuple[Settings, Any]]:
+    """The settings, and a session that changes their database. What cannot be done is one sentence."""
     from sqlalchemy import inspect
     from sqlalchemy.exc import DatabaseError
 
-    from app.accounts.resets import RESET_HOURS
-    from app.accounts.service import create_reset_by_operator
     from app.database import Database
     from app.errors import UserError
 
@@ -22,15 +47,13 @@ def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person 
         raise Refused(f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data.")
     database = Database(settings)
     try:
-        if not inspect(database.engine).has_table("password_resets"):
+        if not inspect(database.engine).has_table("passkeys"):
             raise Refused(f"The data in {settings.data} is of an earlier Soroe; start this one on it once.")
         with database.write() as session:
-            token = create_reset_by_operator(session, email)
+            yield settings, session
     except UserError as error:
         raise Refused(str(error)) from error
     except DatabaseError as error:
         raise Refused(f"The database in {settings.data} cannot be used: {error.orig}.") from error
     finally:
         database.close()
-    what = f"The link works once, within {RESET_HOURS} hours. Until then the present password stays:"
-    out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)

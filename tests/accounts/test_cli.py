@@ -1,4 +1,4 @@
-"""`soroe accounts reset`, as a process, by the server's side."""
+"""`soroe accounts`, as a process, by the server's side."""
 
 import os
 import re
@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyotp
 import pytest
 from sqlalchemy import select
 
-from app.accounts import service
+from app.accounts import factors, service
+from app.accounts.vault import Vault
 from app.database import Database
 from app.models import Act, AuditEvent, Role, User
 from app.settings import Settings
@@ -19,9 +21,9 @@ ROOT = Path(__file__).parents[2]
 SOROE = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
-def reset(settings: Settings, email: str) -> subprocess.CompletedProcess[str]:
+def reset(settings: Settings, email: str, act: str = "reset") -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"SOROE_DATA": str(settings.data), "SOROE_URL": "https://soroe.example.com/"}
-    command = [*SOROE, "accounts", "reset", email]
+    command = [*SOROE, "accounts", act, email]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=ROOT)
 
 
@@ -58,3 +60,20 @@ def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operat
     assert nowhere.returncode == 2
     assert "There are no accounts in" in nowhere.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_who_lost_their_phone_gets_in_again(settings: Settings, database: Database, operator: User) -> None:
+    secret = factors.new_secret()
+    with database.write() as session:
+        factors.enable(session, operator, Vault(settings), secret, pyotp.TOTP(secret).now())
+        token = service.start_session(session, operator)
+    done = reset(settings, "me@example.com", "second-step")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Removed from Me: authenticator app.\n", "")
+    with database.read() as session:
+        assert not factors.has_app(session, operator)
+        assert service.user_for_token(session, token) is None
+        event = factors.told_of_reset(session, operator)
+        assert event
+        assert event.user_id is None
+    assert "has no authenticator app and no passkey" in reset(settings, "me@example.com", "second-step").stdout
+    assert reset(settings, "nobody@example.com", "second-step").returncode == 2

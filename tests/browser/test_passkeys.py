@@ -5,6 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
+import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select, update
@@ -111,7 +114,7 @@ def test_a_passkey_from_its_making_to_its_end(
         session.execute(update(LoginSession).values(confirmed_at=None))
     page.goto("/people")
     page.get_by_role("button", name="Make a one-time link").click()
-    page.get_by_role("button", name="Confirm with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_label("One-time link")).to_be_visible()
 
     # A device that does not ask who holds it signs nobody in.
@@ -134,6 +137,28 @@ def test_a_passkey_from_its_making_to_its_end(
     expect(page.get_by_text("does not belong to an account here")).to_be_visible()
     assert len(device.keys()) == 1
     assert [line for line in problems if "422" not in line and "403" not in line] == []
+
+
+def test_the_code_for_an_authenticator_app_can_be_scanned(
+    server: Server, context: BrowserContext, watch: Callable[[Page], Page], problems: list[str]
+) -> None:
+    person = make_person(server, Role.DESIGNER)
+    page = watch(context.new_page())
+    sign_in(page, person)
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/account/authenticator")
+        picture = cv2.imdecode(np.frombuffer(page.locator(".qr").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+        page.get_by_text("Type it instead").click()
+        secret = page.locator(".qr__secret").inner_text()
+        found, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
+        assert found == pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Soroe")
+    page.get_by_label("Code that the app shows").fill(pyotp.TOTP(secret).now())
+    page.get_by_label("Code that the app shows").press("Enter")
+    expect(page.get_by_role("listitem")).to_have_count(10)
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("10 recovery codes left")).to_be_visible()
+    assert problems == []
 
 
 def test_an_answer_is_good_once_and_for_its_challenge(
