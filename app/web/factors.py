@@ -14,6 +14,7 @@ from app.text import listed
 from app.web import door, once
 from app.web.deps import App, Confirmed, ConfirmedAdmin, Form, Parts, Read, count_try, origin_of, session_token, text
 from app.web.errors import answered
+from app.web.pending import short
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -41,7 +42,7 @@ def passed(request: Request, app: Parts, user: User, next: str) -> Response | No
         if not factors.has_app(session, user):
             return None
     visitor = door.new_visitor()
-    app.first_steps.keep(visitor, visitor, FirstStep(user.id, user.password_hash, next))
+    app.first_steps.keep(visitor, visitor, FirstStep(user.id, user.password_hash, short(next)))
     response = see_other("/login/second")
     door.mark(request, response, visitor)
     return response

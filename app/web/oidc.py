@@ -10,6 +10,7 @@ from app.web import door
 from app.web.accounts import signed_in
 from app.web.deps import App, Parts, count_try, current_user, origin_of, session_token, set_session_cookie
 from app.web.door import MARK, login_page
+from app.web.pending import short
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -21,7 +22,7 @@ ENDED = "This sign-in was begun elsewhere, was used already or took too long. Be
 def begin(request: Request, app: App, next: str = "/", confirm: bool = False) -> Response:
     """To the provider, also to prove again who is there. A link: our policy lets no form lead to another site."""
     provider = provider_of(app)
-    next = inner_path(next)
+    next = short(inner_path(next))
     try:
         count_try(request, "provider")
         url, flow = provider.begin(next, confirm)

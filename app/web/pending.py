@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from app.accounts.service import token_hash
 
 SECONDS = 600.0
+ADDRESS_MAX = 2000  # characters of a page to go to afterwards: what is kept is kept in memory, and many may be
 
 T = TypeVar("T")
 
@@ -50,3 +51,8 @@ class Pending(Generic[T]):
             if forget or monotonic() - at > self.seconds:
                 del self._kept[name]
             return what if monotonic() - at <= self.seconds else None
+
+
+def short(url: str) -> str:
+    """`url`, or the home page for one that is too long to keep."""
+    return url if len(url) <= ADDRESS_MAX else "/"
