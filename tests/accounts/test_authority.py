@@ -363,6 +363,47 @@ def test_the_owner_restores_what_they_deleted_themselves(session: Session, make:
     assert [image.deleted_at is None for image in images] == [True, False]
 
 
+def test_what_one_stopped_as_a_manager_one_does_not_start_with_less(
+    session: Session, make: Factory, owner: User
+) -> None:
+    fall(owner, Role.MANAGER)
+    style, subject, image_set = make.style(owner), make.finished_subject(owner), make.finished_set(owner)
+    image = image_set.images[0]
+    styles.archive(session, owner, style)
+    subjects.archive(session, owner, subject.id)
+    gallery.delete(session, owner, [image.id])
+    reviews.lock(session, owner, image_set.id)
+    fall(owner, Role.DESIGNER)
+    acts: tuple[Callable[[User], object], ...] = (
+        lambda user: styles.unarchive(session, user, style),
+        lambda user: subjects.unarchive(session, user, subject.id),
+        lambda user: reviews.unlock(session, user, image_set.id),
+    )
+    for act in acts:
+        with pytest.raises(Forbidden):
+            act(owner)
+        act(make.user(Role.MANAGER))
+    assert gallery.restore(session, owner, [image.id]).ids == []
+    assert gallery.restore(session, make.user(Role.MANAGER), [image.id]).ids == [image.id]
+
+
+def test_what_a_manager_deleted_of_an_export_is_gone(
+    session: Session, make: Factory, owner: User, export: Callable[..., Export]
+) -> None:
+    image_set = approved_set(make, owner)
+    made = export(owner, image_set.id)
+    token, _ = link(session, owner, made)
+    export_service.delete(session, make.user(Role.MANAGER), made.id)
+    session.flush()
+    with pytest.raises(NotFound):
+        exports.get(session, owner, made.id)
+    with pytest.raises(NotFound):
+        exports.share(session, token)
+    assert exports.recent(session, owner) == []
+    another = export(owner, image_set.id)
+    assert exports.recent(session, owner) == [another], "a new export is a new act"
+
+
 def test_whose_map_it_is_stays(session: Session, make: Factory, owner: User) -> None:
     first = make.structure_map(owner)
     assert make.structure_map(make.user(Role.MANAGER)) is first
