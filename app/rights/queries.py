@@ -245,6 +245,12 @@ def file(session: Session, user: User, reference_id: int, file_id: int) -> Right
     return found
 
 
+def may_read(session: Session, user: User, reference_id: int, file_id: int) -> bool:
+    """Whether a file is there and `user` may read it now."""
+    found = _files([reference_id]).where(RightsFile.id == file_id, _may_read(user))
+    return session.scalar(found.with_only_columns(RightsFile.id)) is not None
+
+
 def _files(reference_ids: Iterable[int]) -> Select[RightsFile]:
     wanted = RightsFile.reference_id.in_(set(reference_ids)), RightsFile.removed_at.is_(None)
     return select(RightsFile).where(*wanted).order_by(RightsFile.id)

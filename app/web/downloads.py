@@ -5,11 +5,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message, Receive, Scope, Send
 
 from app.accounts import service as accounts
 from app.errors import Conflict
@@ -32,6 +36,40 @@ Ids = Annotated[list[int], Query(min_length=1, max_length=1000)]
 
 class Ended(Exception):
     """A download may not go on."""
+
+
+class WatchedFile(FileResponse):
+    """A file, with a look every few MB whether its download may go on. Raises Ended, which breaks it off."""
+
+    def __init__(self, path: Path, may_go_on: Callable[[], bool], **options: Any) -> None:
+        super().__init__(path, **options)
+        self.may_go_on = may_go_on
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = 0
+
+        async def watched_send(message: Message) -> None:
+            nonlocal sent
+            await send(message)
+            sent += len(message.get("body", b""))
+            if sent >= LOOK_BYTES:
+                sent = 0
+                if not await run_in_threadpool(self.may_go_on):
+                    raise Ended("the person may not take this away any more")
+
+        await super().__call__(scope, receive, watched_send)
+
+
+def as_long_as(request: Request, app: Parts, may: Callable[[Session, User], bool]) -> Callable[[], bool]:
+    """Whether whoever asks is still signed in and still `may`, with the role that they have at that moment."""
+    token = session_token(request)
+
+    def may_go_on() -> bool:
+        with app.database.read() as session:
+            present = accounts.user_for_token(session, token)
+            return present is not None and may(session, present)
+
+    return may_go_on
 
 
 @router.get("/sets/{set_id}/approved.zip", dependencies=[tried("export")])
@@ -59,13 +97,7 @@ def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
 
 def stream_to(request: Request, app: Parts, me: User, export: Export, archive: Archive) -> Response:
     """The zip for a person; it breaks off when they are signed out, or may not open the export any more."""
-    token = session_token(request)
-
-    def may_go_on() -> bool:
-        with app.database.read() as session:
-            present = accounts.user_for_token(session, token)
-            return present is not None and queries.may_open(session, present, export.id)
-
+    may_go_on = as_long_as(request, app, lambda session, present: queries.may_open(session, present, export.id))
     return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export), may_go_on)
 
 
@@ -138,7 +170,7 @@ def stream(
 
 
 def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[bytes]:
-    """The same, with a look every few MB whether it may go on. Raises Ended, which breaks the connection off."""
+    """The same, with a look every few MB whether it may go on. Raises Ended, which breaks it off."""
     sent = 0
     for piece in pieces:
         yield piece

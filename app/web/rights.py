@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid, NotFound
@@ -11,6 +11,7 @@ from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.draft import Reason, RightsDraft
 from app.web.deps import App, Form, Me, Read, text, tried, upload, whole
+from app.web.downloads import WatchedFile, as_long_as
 from app.web.filters import filesize
 from app.web.headers import PICTURE_POLICY
 from app.web.templating import page, see_other
@@ -85,15 +86,16 @@ def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) 
 
 
 @router.get("/references/{reference_id}/rights/files/{file_id}")
-def download(app: App, me: Me, reference_id: int, file_id: int) -> Response:
+def download(request: Request, app: App, me: Me, reference_id: int, file_id: int) -> Response:
     # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
     with app.database.write() as session:
         row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
     path = app.files.document(row.sha256)
     if not path.is_file():
         raise NotFound("This file is lost from the server. Restore it from a backup.")
-    return FileResponse(
+    return WatchedFile(
         path,
+        as_long_as(request, app, lambda session, now: queries.may_read(session, now, reference_id, file_id)),
         headers=DOWNLOAD_HEADERS,
         media_type=row.media_type,
         filename=service.download_name(row),

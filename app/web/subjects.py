@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData, UploadFile
@@ -22,6 +22,7 @@ from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
 from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, tried, upload
+from app.web.downloads import WatchedFile, as_long_as
 from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
@@ -161,15 +162,16 @@ def unarchive(app: App, me: Me, subject_id: int) -> Response:
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
-def download(app: App, me: Me, subject_id: int) -> Response:
+def download(request: Request, app: App, me: Me, subject_id: int) -> Response:
     # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
     with app.database.write() as session:
         subject = queries.get(session, me, subject_id)
         if subject.sha256 is None or not app.files.lora(subject.sha256).is_file():
             raise NotFound("This subject has no file yet.")
         service.note_download(session, me, subject)
-    return FileResponse(
+    return WatchedFile(
         app.files.lora(subject.sha256),
+        as_long_as(request, app, lambda session, now: service.may_change(now, queries.get(session, now, subject_id))),
         headers=UNKEPT_HEADERS,
         media_type="application/octet-stream",
         filename=f"{subject.handle}.safetensors",

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.models import Role, User
+from app.models import Role, Subject, User
 from app.web import downloads, live, record
 from tests.factory import png
 from tests.web.server import Browser, Server, make_person, signed_in_browser
@@ -401,6 +401,21 @@ def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, 
         assert browser.get(asked_for).status_code == 404
         with signed_in_browser(server, make_person(server, Role.MANAGER)) as other:
             assert "Download" in other.get(asked_for).text, "it was made ready, and managers see it"
+
+
+def test_the_file_of_a_subject_breaks_off_with_the_role(server: Server) -> None:
+    manager = make_person(server, Role.MANAGER)
+    values = populate(server, make_person(server, Role.DESIGNER), manager)
+    large = server.parts.files.put_lora(b"a" * 10 * downloads.LOOK_BYTES)
+    with server.parts.database.write() as session:
+        session.get_one(Subject, int(values["subject_id"])).sha256 = large
+    address = f"/subjects/{values['subject_id']}/lora.safetensors"
+    with signed_in_browser(server, manager) as browser, browser.stream("GET", address) as answer:
+        pieces = answer.iter_bytes()
+        next(pieces)
+        give(server, manager, Role.DESIGNER)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            list(pieces)
 
 
 def test_the_record_breaks_off_with_the_role(server: Server) -> None:
