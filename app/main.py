@@ -50,6 +50,7 @@ from app.web import (
     versions,
 )
 from app.web import sets as sets_pages
+from app.web.cookies import GuardedCookies
 from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Parts
 from app.web.door import Ways
@@ -63,7 +64,7 @@ from app.web.limits.proxies import Proxies
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
-from app.web.templating import STATIC, VersionedFiles, make_environment
+from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
 
 PAGES = (
     accounts,
@@ -193,4 +194,6 @@ def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
     app.add_middleware(HeadLimit, refuse=refusal)
     app.add_middleware(SecurityHeaders, https=parts.https)
+    if parts.https:
+        app.add_middleware(GuardedCookies, plain={"theme", *PREFERENCES})
     app.add_middleware(Proxies, believed=settings.proxy_networks)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import Refused, opened, out, read_settings
+from app.cli.console import Refused, open_data, opened, out, read_settings
 from app.settings import Settings
 
 
@@ -22,7 +22,7 @@ def certificates(
     settings = read_settings()
     if renew and settings.signing_certificate:
         raise Refused("SOROE_SIGNING_CERTIFICATE names the team's own certificate; renew it where it was made.")
-    opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
+    open_data(settings)
     try:
         with noting(settings, renew):
             if renew:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app import private
 from app.settings import Settings
 from app.text import sentence
 
@@ -40,6 +41,14 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise Refused(f"SOROE_{str(first['loc'][0]).upper()} is wrong: {first['msg']}.") from error
+
+
+def open_data(settings: Settings) -> None:
+    """The folder of data, made where there is none, and closed to other users of the machine. Raises Refused."""
+    try:
+        opened(lambda: private.use(settings.data))
+    except private.NotOurs as error:
+        raise Refused(str(error)) from error
 
 
 def check_folder(folder: Path) -> None:

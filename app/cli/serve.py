@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.cli.console import Refused, loading, opened, out, read_settings
+from app.cli.console import Refused, loading, open_data, opened, out, read_settings
 from app.settings import Settings
 
 
 def serve() -> None:
     """Start the server; every setting is an environment variable (SOROE_*, see the README)."""
     settings = read_settings()
-    opened(lambda: settings.data.mkdir(mode=0o700, parents=True, exist_ok=True))
+    open_data(settings)
     with only_one_server(settings), listening_socket(settings) as listener:
         from app.accounts.service import create_setup_link
         from app.database import Database

@@ -226,9 +226,12 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     set, and managers. What the new campaign asks for by way of approvals counts at once.
     """
     need_active(user)
+    campaign = campaign if isinstance(campaign, int) else _campaign_name(campaign)
+    done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
+    if not images:  # then there is nothing that a new campaign would be for
+        return done
     target = _campaign(session, user, campaign)
     session.flush()
-    done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     moved = defaultdict(list)  # by the campaign before
     for image in images:
         if image.campaign_id != target.id:
@@ -244,12 +247,16 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
 def _campaign(session: Session, user: User, campaign: str | int) -> Campaign:
     if isinstance(campaign, int):
         return sets.campaign(session, user, campaign)
-    name = clean_line(campaign)
+    return campaign_named(session, user, campaign)
+
+
+def _campaign_name(text: str) -> str:
+    name = clean_line(text)
     if not name:
         raise Invalid("campaign", "Choose a campaign, or write the name of a new one.")
     if len(name) > CAMPAIGN_LENGTH:
         raise Invalid("campaign", f"The campaign has {len(name)} characters; at most {CAMPAIGN_LENGTH} fit.")
-    return campaign_named(session, user, name)
+    return name
 
 
 # Stars and tags

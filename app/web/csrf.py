@@ -13,7 +13,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Origin = tuple[str, str, int]
 
 
 class CrossSiteRefusal:
@@ -22,17 +25,38 @@ class CrossSiteRefusal:
     def __init__(self, app: ASGIApp, public_url: str, refuse: Callable[[Scope, int, str], Awaitable[Response]]) -> None:
         self.app = app
         self.refuse = refuse
-        self.public_host = urlsplit(public_url).netloc
+        self.public = origin_of(public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self.ours(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self.ours(scope):
             return await self.app(scope, receive, send)
         sentence = "This request came from another site, so it was refused; open Soroe itself and try again."
         response = await self.refuse(scope, 403, sentence)
         return await response(scope, receive, send)
 
-    def ours(self, headers: Headers) -> bool:
+    def ours(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if site is not None:
             return site in ("same-origin", "none")
-        return origin is None or urlsplit(origin).netloc in (headers.get("host"), self.public_host)
+        return origin is None or self._is_here(origin_of(origin), scope)
+
+    def _is_here(self, origin: Origin | None, scope: Scope) -> bool:
+        """By the public address, or by the one that was called; the host of the public one counts with its scheme only,
+        so that nobody who writes into an unencrypted page of the same name is taken for us.
+        """
+        if origin is None or origin == self.public:
+            return origin is not None
+        called = origin_of(f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}")
+        return origin == called and (self.public is None or origin[1:2] != self.public[1:2] or self.public[0] == "http")
+
+
+def origin_of(url: str) -> Origin | None:
+    """Scheme, host and port of an address, as browsers compare them; None for what has none, such as `null`."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+        host = (parts.hostname or "").encode("idna").decode() if not parts.netloc.startswith("[") else parts.hostname
+    except (ValueError, KeyError):
+        return None
+    return (parts.scheme, host, port) if host and "@" not in parts.netloc else None

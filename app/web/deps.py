@@ -74,8 +74,8 @@ class Parts:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name. Browsers keep `__Host-` from being set by, or sent to, any other host."""
-        return "__Host-soroe" if self.https else "soroe"
+        """The session cookie's name, in routes. Over HTTPS, browsers know it as `__Host-soroe` (`app.web.cookies`)."""
+        return "soroe"
 
 
 def parts_of(request: Request) -> Parts:

@@ -66,7 +66,9 @@ def sign_in_page(request: Request) -> Response:
         return PlainTextResponse("Sign in first.", 401)
     if request.method not in SAFE_METHODS:
         return RedirectResponse("/login", 303)
-    return RedirectResponse(sign_in_url(str(request.url)), 303)
+    # Not `request.url`, which cannot be made of a query that is no UTF-8.
+    query = request.scope["query_string"].decode("latin-1")
+    return RedirectResponse(sign_in_url(f"{quote(request.scope['path'])}?{query}"), 303)
 
 
 def sign_in_url(address: str) -> str:

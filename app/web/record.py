@@ -28,6 +28,7 @@ from app.models import (
     Reference,
     Role,
     Share,
+    State,
     StructureMap,
     Style,
     StyleVersion,
@@ -196,7 +197,7 @@ def path_of(thing: Base | None) -> str | None:
         case ImageSet():
             return f"/sets/{thing.id}"
         case Image():
-            return f"/review?set={thing.set_id}&image={thing.id}"
+            return path_of_image(thing)
         case Style():
             return f"/styles/{thing.code}"
         case StyleVersion():
@@ -206,7 +207,7 @@ def path_of(thing: Base | None) -> str | None:
         case StructureMap():
             return f"/maps/{thing.id}.png"
         case Subject():
-            return f"/subjects/{thing.handle}"
+            return f"/subjects/{thing.id}"
         case Campaign():
             return f"/pictures?campaign={thing.id}"
         case Export():
@@ -214,6 +215,14 @@ def path_of(thing: Base | None) -> str | None:
         case Share():
             return f"/exports/{thing.export_id}#shares"
     return None
+
+
+def path_of_image(image: Image) -> str:
+    """The review room shows finished pictures; the bin, those that can come back; else there is its set."""
+    if image.deleted_at and not image.purged_at:
+        return "/pictures/bin"
+    shown = image.state == State.FINISHED and not image.deleted_at
+    return f"/review?set={image.set_id}&image={image.id}" if shown else f"/sets/{image.set_id}"
 
 
 def state(app: Parts, session: Session, me: User) -> Check:

@@ -7,5 +7,5 @@ addEventListener("change", (event) => {
   const input = event.target;
   if (!input.matches("[data-pref]")) return;
   const value = input.type === "checkbox" ? (input.checked ? "on" : "off") : input.value;
-  document.cookie = `${input.name}=${value}; path=/; max-age=${YEAR}; samesite=lax`;
+  document.cookie = `${input.name}=${value}; path=/; max-age=${YEAR}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 });

@@ -8,5 +8,5 @@ addEventListener("click", (event) => {
   if (!event.target.closest("[data-theme-toggle]")) return;
   const shown = root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
   root.dataset.theme = shown === "dark" ? "light" : "dark";
-  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=${YEAR}; samesite=lax`;
+  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=${YEAR}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 });

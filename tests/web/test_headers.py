@@ -2,12 +2,22 @@ from collections.abc import Callable
 
 import pytest
 
+from app.accounts import service as accounts
 from app.main import create_app
-from app.models import Role
+from app.models import Role, User
 from app.settings import Settings
 from app.web.headers import CONTENT_SECURITY_POLICY, HEADERS
 from tests.engine.painter import Painter
-from tests.web.server import Browser, Server, make_person, making, serve
+from tests.factory import PASSWORD
+from tests.web.server import (
+    Browser,
+    Server,
+    make_person,
+    making,
+    serve,
+    share_link,
+    shared_export,
+)
 
 
 @pytest.mark.parametrize("path", ["/login", "/", "/nothing", "/healthz", "/images/1.png", "/static/x/css/base.css"])
@@ -78,6 +88,53 @@ def test_over_https_the_cookie_is_bound_to_the_host(settings: Settings) -> None:
         assert answer.headers["set-cookie"].startswith("__Host-soroe=")
         assert "Secure" in answer.headers["set-cookie"]
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_over_https_every_cookie_is_guarded(settings: Settings) -> None:
+    """Of all that set one: signing in, a toast, a secret that is shown once, a shared export, and their ends."""
+    settings.url = "https://soroe.example.com"
+    with serve(create_app(settings, Painter())) as server:
+        user = make_person(server, Role.ADMIN)
+        token = f"__Host-soroe={session_of(server, user)}"
+        with making(server) as make:
+            made = make.finished_set()
+            for image in made.images:
+                make.decide(image)
+        export, _ = shared_export(server, made.id)
+        link, _ = share_link(server, export.id, "a secret of this test")
+        with Browser(server.url) as admin:
+            answers = [
+                admin.post("/login", data={"email": user.email, "password": PASSWORD}),
+                admin.post("/people/invite", data={"role": "designer"}, headers={"cookie": token}),
+                admin.get("/people", headers={"cookie": f"{token}; __Secure-once=x"}),
+                admin.post("/account/sessions/end", headers={"cookie": token}),
+                admin.get("/account", headers={"cookie": f"{token}; __Host-toast=Done."}),
+                admin.post(f"/shared/{link}", data={"password": "a secret of this test"}),
+                admin.post("/logout", headers={"cookie": token}),
+            ]
+        assert "Done." in answers[4].text
+        cookies = [cookie for answer in answers for cookie in answer.headers.get_list("set-cookie")]
+        names = {cookie.partition("=")[0] for cookie in cookies}
+        assert names >= {"__Host-soroe", "__Host-toast", "__Secure-once", "__Secure-share"}, names
+        for cookie in cookies:
+            assert "; secure" in cookie.lower(), cookie
+            assert cookie.startswith("__Host-" if "; Path=/;" in f"{cookie};" else "__Secure-"), cookie
+
+
+def test_over_https_a_planted_cookie_is_not_read(settings: Settings) -> None:
+    settings.url = "https://soroe.example.com"
+    with serve(create_app(settings, Painter())) as server, Browser(server.url) as browser:
+        token = session_of(server, make_person(server, Role.DESIGNER))
+        planted = {"cookie": f"soroe={token}; toast=Planted; theme=dark"}
+        page = browser.get("/login", headers=planted)
+        assert page.status_code == 200, "nobody is signed in"
+        assert "Planted" not in page.text
+        assert 'data-theme="dark"' in page.text, "what scripts keep has no prefix"
+
+
+def session_of(server: Server, user: User) -> str:
+    with server.parts.database.write() as session:
+        return accounts.start_session(session, user)
 
 
 @pytest.mark.parametrize(

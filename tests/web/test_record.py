@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from sqlalchemy import delete, update
@@ -14,9 +15,10 @@ from app.audit import chain
 from app.audit.checker import Walk
 from app.audit.queries import RecordFilter, events
 from app.audit.service import record
-from app.models import Act, AuditEvent, AuditHead, Role
+from app.exports import service
+from app.models import Act, AuditEvent, AuditHead, Role, now
 from app.web import record as pages
-from tests.web.server import Browser, Server, make_person, making
+from tests.web.server import Browser, Server, make_person, making, shared_export
 
 EVENT = AuditEvent.__table__
 
@@ -91,6 +93,37 @@ def test_events_lead_to_what_they_are_about(server: Server, manager: Browser) ->
         assert re.search(rf'href="{re.escape(path)}"[^>]*>{re.escape(name)}</a>', html), path
         assert manager.get(path.replace("&amp;", "&")).status_code == 200
     assert re.search(r"<strong>Ito Kenji</strong>\s+approved\s+<a", html)
+
+
+def test_every_link_of_the_record_leads_somewhere(server: Server, manager: Browser) -> None:
+    """To things of every kind, to pictures that are finished, waiting, deleted and purged, and to what is gone."""
+    with making(server) as make:
+        finished, waiting = make.finished_set(prompts="a fox\nan owl\na teapot"), make.image_set()
+        subject, structure = make.finished_subject(), make.structure_map()
+        deleted, purged, image = finished.images
+        deleted.deleted_at = purged.deleted_at = purged.purged_at = now()
+        deleted.shown = purged.shown = False
+        style = finished.style_version.style
+        reference = finished.style_version.references[0].reference
+        make.decide(image)
+        things = [finished, waiting, *finished.images, waiting.images[0], style, finished.style_version, reference]
+        for thing in (*things, subject, structure, finished.campaign, manager.user):
+            record(make.session, manager.user, Act.SET_LOCK, thing)
+    export, _ = shared_export(server, finished.id)
+    page, links = manager.get("/record"), set()
+    while True:
+        links |= set(re.findall(r'href="(/[^"]*)"', page.text))
+        older = re.search(r'href="([^"]*)" rel="next"', page.text)
+        if not older:
+            break
+        page = manager.get(unescape(older[1]))
+    found = {unescape(link) for link in links}
+    assert {f"/subjects/{subject.id}", f"/exports/{export.id}", "/pictures/bin", f"/sets/{waiting.id}"} <= found
+    dead = {link: status for link in found if (status := manager.get(link).status_code) != 200}
+    assert not dead
+    with server.parts.database.write() as session:
+        service.delete(session, manager.user, export.id)
+    assert f'"/exports/{export.id}"' not in manager.get("/record").text, "what is gone is no link"
 
 
 def test_pages_go_back_and_forth(server: Server, manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
