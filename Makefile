@@ -58,4 +58,5 @@ $(INSTALLED): .venv/bin/python requirements.lock pyproject.toml
 $(TESTING): $(INSTALLED) requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@scripts/need-chromium
+	@scripts/need-proxies
 	@touch $@
