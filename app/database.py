@@ -16,6 +16,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import ORMExecuteState, Session
 
+from app import slow
 from app.errors import NotFound
 from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
 from app.settings import Settings
@@ -44,10 +45,12 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session for changing: commits at the end, keeps nothing if anything is raised.
 
-        The write lock is taken by the first statement, so slow work on pictures or passwords belongs before it.
+        The write lock is taken by the first statement and held to the end, and nobody else writes meanwhile. So slow
+        work belongs before or after: within, what is marked with `app.slow.outside` refuses to run.
         """
         engine = self.engine.execution_options(writes=True)
-        with Session(engine, expire_on_commit=False, info=self.info) as session, session.begin():
+        held = Session(engine, expire_on_commit=False, info=self.info)
+        with slow.writing(), held as session, session.begin():
             yield session
 
     def close(self) -> None:

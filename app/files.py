@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from app import slow
 from app.errors import NoRoom
 from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
 
@@ -73,6 +74,7 @@ class Files:
         """Where a licence or consent is kept: without an ending, so that nothing opens it by its name."""
         return self.root / Kind.RIGHTS / sha256[:2] / sha256
 
+    @slow.outside
     def remove(self, kind: Kind, sha256: str) -> None:
         """Remove a PNG, and its thumbnails unless they are of another kind's picture too. Nothing, where it is gone."""
         self.path(kind, sha256).unlink(missing_ok=True)
@@ -98,6 +100,7 @@ class Files:
             path.unlink(missing_ok=True)
 
 
+@slow.outside
 def write_whole(path: Path, data: bytes) -> None:
     """Write under a temporary name, push to the disk, rename: a file is whole or absent, whatever happens.
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from PIL import Image
 
+from app import slow
 from app.decoding.limits import KEPT_SIDE, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
 from app.decoding.pool import Answer, Failed, Job, pool
 from app.errors import Invalid
@@ -80,6 +81,7 @@ class Map:
     remark: str = ""  # what is to be said of it
 
 
+@slow.outside
 def clean_upload(
     data: bytes,
     limits: Limits | None = None,
@@ -111,12 +113,14 @@ def clean_upload(
     )
 
 
+@slow.outside
 def thumbnails(png: bytes) -> dict[int, bytes]:
     """WebP copies of a kept picture, by the longest side they may have; a smaller picture is not enlarged."""
     answer = _asked("thumbnails", png, {"sides": THUMBNAILS}, Limits().memory, patient=True)
     return _small(answer.blobs, THUMBNAILS)
 
 
+@slow.outside
 def own_thumbnails(png: bytes) -> dict[int, bytes]:
     """The same of a picture that this server made, in this process."""
     from app.decoding import clean  # OpenCV takes a moment to import
@@ -130,6 +134,7 @@ def opened(path: Path, mode: str) -> Image.Image:
     return decoded(path.read_bytes(), mode)
 
 
+@slow.outside
 def decoded(png: bytes, mode: str) -> Image.Image:
     """The pixels of a clean PNG, in `mode` (RGB, RGBA or L). Raises ValueError for one that is damaged."""
     try:
@@ -139,6 +144,7 @@ def decoded(png: bytes, mode: str) -> Image.Image:
         raise ValueError("a kept picture cannot be read") from error
 
 
+@slow.outside
 def drawn_map(
     data: bytes, kind: str, size: tuple[int, int], *, ready: bool, limits: Limits | None = None
 ) -> Map | tuple[Image.Image, str]:
@@ -159,6 +165,7 @@ def drawn_map(
     return _map(answer, "" if ready else source)
 
 
+@slow.outside
 def cropped_map(png: bytes, size: tuple[int, int]) -> Map:
     """The largest part about a kept map's centre of the shape of `size`. Raises Invalid and Busy."""
     return _map(_asked("crop", png, {"size": size, "sides": THUMBNAILS}, Limits().memory), "")

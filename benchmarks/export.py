@@ -112,7 +112,7 @@ def prepare(settings: Settings, database: Database, files: Files, form: str, tem
         user = session.query(User).filter_by(role=Role.MANAGER).one()
         wanted = service.selection(session, user, campaign_id=1)
         options = ExportOptions(format=form, template=template)  # type: ignore[arg-type]  # checked by pydantic
-        export = service.create(session, user, wanted, options)
+        export = service.create(session, user, service.plan(session, user, wanted, options))
     preparer.prepare(export.id)
     with database.read() as session:
         ready = queries.get(session, user, export.id)

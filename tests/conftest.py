@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.database import Database, migrate
 from app.files import Files
 from app.settings import Settings
+from tests import writes
 from tests.factory import Factory
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that the tests interrupt.
@@ -26,6 +27,25 @@ hypothesis.settings.load_profile("soroe")
 Settings.model_config["env_file"] = None
 for name in [name for name in os.environ if name.startswith("SOROE_")]:
     del os.environ[name]
+
+
+writes.install()
+
+
+@pytest.fixture(autouse=True)
+def quick_writes() -> Iterator[None]:
+    """A test fails in which a writing transaction held the lock for long; so does one before which that was noticed."""
+    yield
+    if problems := writes.watch.take():
+        pytest.fail("\n".join(problems), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """With -v, the longest writing transactions; with -n0, for each process watches its own."""
+    if config.option.verbose > 0 and (lines := writes.watch.told()):
+        terminalreporter.section("longest writing transactions")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,9 @@ class Factory:
         """An uploaded picture; each call makes another one."""
         number = next(self._numbers)
         data = data or png((number % 256, number // 256, 90))
-        reference = styles.upload_reference(self.session, user or self.user(), self.files, data, f"{number}.png")
+        user = user or self.user()
+        kept = styles.keep_picture(user, self.files, data)
+        reference = styles.upload_reference(self.session, user, kept, f"{number}.png")
         self.session.flush()
         return reference
 
@@ -133,7 +135,8 @@ class Factory:
     def subject(self, user: User | None = None, **values: Any) -> Subject:
         """A subject that waits to be trained."""
         draft = self.subject_draft(**values)
-        subject = subjects.create_from_pictures(self.session, user or self.user(), self.files, draft, MODEL)
+        kept = subjects.sizes(self.files, draft.pictures)
+        subject = subjects.create_from_pictures(self.session, user or self.user(), kept, draft, MODEL)
         self.session.flush()
         return subject
 
@@ -155,15 +158,9 @@ class Factory:
         """An edge map of a square."""
         drawing = Picture.new("RGB", (128, 128), "white")
         drawing.paste("black", (40, 40, 90, 90))
-        made, _ = structures.upload(
-            self.session,
-            user or self.user(),
-            self.files,
-            encoded(drawing),
-            "square.png",
-            MapKind.EDGES,
-            size=(128, 128),
-        )
+        user = user or self.user()
+        kept, _ = structures.draw(user, self.files, encoded(drawing), MapKind.EDGES, size=(128, 128))
+        made = structures.add(self.session, user, kept, "square.png")
         self.session.flush()
         return made
 

@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "pictures",
         "sets",
         "subjects",
+        "slow",
     },
     **{
         room: {
@@ -54,6 +55,7 @@ MAY_IMPORT = {
             "forms",
             "days",
             "csv",
+            "slow",
             *SERVICES,
         }
         for room in SERVICES

@@ -11,6 +11,7 @@ from threading import BoundedSemaphore
 
 from pwdlib import PasswordHash
 
+from app import slow
 from app.errors import Busy
 
 AT_ONCE = 2  # 64 MiB each
@@ -28,10 +29,12 @@ class BoundedHash:
         self._working = BoundedSemaphore(at_once)
         self._present = BoundedSemaphore(at_once + in_line)
 
+    @slow.outside
     def hash(self, password: str) -> str:
         with self._turn():
             return self._hashes.hash(password)
 
+    @slow.outside
     def verify(self, password: str, password_hash: str) -> bool:
         with self._turn():
             return self._hashes.verify(password, password_hash)

@@ -54,9 +54,9 @@ def noting(settings: Settings, renew: bool) -> Iterator[None]:
         if not inspect(database.engine).has_table("audit_head"):
             yield
             return
+        yield
+        made = signing.identity(settings)
         with database.write() as session:
-            yield
-            made = signing.identity(settings)
             act = Act.CERTIFICATE_MAKE if fresh else Act.CERTIFICATE_RENEW
             note_certificate(session, act, certificate=made.fingerprint, authority=made.authority_fingerprint)
     finally:

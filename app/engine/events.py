@@ -48,6 +48,7 @@ class UnitStructure:
 class UnitSubject:
     path: Path  # a LoRA in safetensors
     weight: float = 1.0  # 0 to 2
+    handle: str = ""  # by which people know it
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,15 @@ class ImageReady:
 
 
 @dataclass(frozen=True)
+class ImageFailed:
+    """One image cannot be made, and would fail again; the others of its unit go on. `message` is one sentence."""
+
+    unit_id: int
+    image_id: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """What is left of the work cannot be done. `message` is one sentence; a `transient` one may be tried again."""
 
@@ -176,4 +186,4 @@ class Done:
     unit_id: int
 
 
-Event = Step | Preview | ImageReady | ClassPicture | Sample | Trained | Failed | Done
+Event = Step | Preview | ImageReady | ImageFailed | ClassPicture | Sample | Trained | Failed | Done

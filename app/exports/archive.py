@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from app import slow
+
 CHUNK = 2**18  # bytes read at a time
 LIMIT_32, LIMIT_16 = 0xFFFFFFFF, 0xFFFF
 UTF8 = 0x0800  # flag: the name is UTF-8
@@ -53,6 +55,7 @@ class Member:
 class Archive:
     """A zip of `members` in their order."""
 
+    @slow.outside
     def __init__(self, members: Sequence[Member], made_at: datetime) -> None:
         """`made_at` is the time of all members: a zip must be the same each time that it is asked for."""
         self.members = members

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
+from app import slow
 from app.errors import Conflict
 from app.models import now
 from app.settings import Settings
@@ -95,6 +96,7 @@ class Identity:
         return self.ends - now() < timedelta(days=RENEW_DAYS)
 
 
+@slow.outside
 def identity(settings: Settings) -> Identity:
     """Who signs on this server; what is missing is made. Raises CertificateError."""
     if settings.signing_certificate and settings.signing_key:
@@ -118,6 +120,7 @@ def folder_of(settings: Settings) -> Path:
     return settings.data / "certificates"
 
 
+@slow.outside
 def renew(settings: Settings) -> None:
     """Give this server a new signing certificate of its authority. What was signed with the old one stays valid."""
     folder = folder_of(settings)

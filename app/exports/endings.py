@@ -17,10 +17,15 @@ from app.rights import queries as rights
 
 def end(session: Session, user: User | None, export: Export, act: Act, because: str = "") -> None:
     """Remove an export, and end its links. Its files go with the next tidying."""
-    for share in _open(session, Share.export_id == export.id):
-        revoke(session, user, share, "its export is gone")
+    revoke_links(session, user, export)
     record(session, user, act, export, name=export.name, because=because)
     session.delete(export)
+
+
+def revoke_links(session: Session, user: User | None, export: Export) -> None:
+    """End the links to an export that is about to be removed."""
+    for share in _open(session, Share.export_id == export.id):
+        revoke(session, user, share, "its export is gone")
 
 
 def revoke(session: Session, user: User | None, share: Share, because: str = "") -> None:
@@ -35,13 +40,6 @@ def resume(session: Session, user: User | None, share: Share, because: str = "")
     if share.suspended_at:
         share.suspended_at = None
         record(session, user, Act.SHARE_RESUME, share, export=share.export_id, because=because)
-
-
-def end_with(session: Session, image_ids: Sequence[int]) -> None:
-    """End the exports that hold one of these pictures, which were removed for good."""
-    holding = select(ExportFile.export_id).where(ExportFile.image_id.in_(image_ids))
-    for export in session.scalars(select(Export).where(Export.id.in_(holding))).all():
-        end(session, None, export, Act.EXPORT_EXPIRE, "a picture was removed for good")
 
 
 def revoke_of(session: Session, user: User | None, person: User) -> None:

@@ -32,16 +32,16 @@ from sqlalchemy.orm import Session
 from app.audit.service import record
 from app.database import Database
 from app.errors import UserError
-from app.exports import certificates, endings, manifest, queries, service
+from app.exports import certificates, manifest, queries, removal, service
 from app.exports.archive import Archive
 from app.exports.certificates import Identity
 from app.exports.making import BUDGET, MadeFile, Maker
 from app.exports.options import ExportOptions
 from app.exports.queries import FileRow, SetRow
-from app.exports.service import Store
+from app.exports.service import Plan, Selection, Store
 from app.exports.turns import Turns
 from app.files import Files
-from app.models import Act, Export, ExportFile, ExportState, now
+from app.models import Act, Export, ExportFile, ExportState, User, now
 from app.settings import Settings
 from app.text import whole_number
 
@@ -104,6 +104,7 @@ class Preparer:
         """Make ready what waits, until cancelled."""
         self._loop = asyncio.get_running_loop()
         try:
+            await asyncio.to_thread(self._recover)
             while True:
                 self._woken.clear()
                 try:
@@ -116,6 +117,48 @@ class Preparer:
                     await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_SECONDS)
         finally:
             self._stopping = True
+
+    def ask(self, user: User, wanted: Selection, options: ExportOptions) -> Export:
+        """An export of `wanted` for `user`, which waits to be made ready. Raises what `service.plan` raises."""
+        with self.database.read() as session:
+            planned = service.plan(session, user, wanted, options)
+        return self.list_files(user, planned)
+
+    def ask_anew(self, user: User, export_id: int) -> Export:
+        """The same for what is left of an export, as `service.planned_anew`."""
+        with self.database.read() as session:
+            planned = service.planned_anew(session, user, export_id)
+        return self.list_files(user, planned)
+
+    def list_files(self, user: User, planned: Plan) -> Export:
+        """Write down a planned export, a part of its files at a time, so that others can write in between."""
+        with self.database.write() as session:
+            if known := queries.same(session, user, planned.content):
+                return known
+            export = service.create(session, user, planned)
+        start = service.ROWS if export.state == ExportState.LISTING else None
+        try:
+            while start:
+                with self.database.write() as session:
+                    there = session.get(Export, export.id)  # unless somebody cancelled it
+                    start = service.add_files(session, there, planned, start) if there else None
+        except BaseException:
+            removal.remove_unlisted(self.database, export.id)
+            raise
+        return export
+
+    def delete(self, user: User, export_id: int) -> Export:
+        """Remove an export of `user`, and end its links. Its files go with the next tidying. Raises NotFound."""
+        with self.database.read() as session:
+            export = queries.get(session, user, export_id)
+        removal.remove(self.database, user, export_id, Act.EXPORT_DELETE)
+        return export
+
+    def _recover(self) -> None:
+        try:
+            removal.remove_unlisted(self.database)
+        except Exception:
+            log.exception("exports could not be tidied")
 
     def _next(self) -> bool:
         """Work on the export whose turn it is; False when there is none, or when the server stops."""
@@ -272,21 +315,25 @@ class Preparer:
         if monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = monotonic()
-        with self.database.write() as session:
-            for export in queries.outdated(session, now() - timedelta(days=self.settings.export_days)):
-                endings.end(session, None, export, Act.EXPORT_EXPIRE)
         with self.database.read() as session:
-            for folder in (self.store.root / "made").glob("*"):
-                if session.get(Export, whole_number(folder.name) or 0) is None:
-                    rmtree(folder, ignore_errors=True)
-            kept = (path for path in (self.store.root / "cache").rglob("*") if path.is_file())
-            for paths in queries.batched(kept, queries.CHUNK):
+            outdated = queries.outdated(session, now() - timedelta(days=self.settings.export_days))
+        for export_id in outdated:
+            removal.remove(self.database, None, export_id, Act.EXPORT_EXPIRE)
+        for folder in (self.store.root / "made").glob("*"):
+            with self.database.read() as session:
+                gone = session.get(Export, whole_number(folder.name) or 0) is None
+            if gone:
+                rmtree(folder, ignore_errors=True)
+        kept = (path for path in (self.store.root / "cache").rglob("*") if path.is_file())
+        for paths in queries.batched(kept, queries.CHUNK):
+            # A reading each: a long one keeps SQLite from emptying its log, which then grows with all that is written.
+            with self.database.read() as session:
                 used = queries.used_files(session, [path.stem for path in paths])
-                for path in paths:
-                    if path.stem not in used and _is_old(path):
-                        path.unlink(missing_ok=True)
-                        with suppress(OSError):  # others of the recipe are in it
-                            path.parent.rmdir()
+            for path in paths:
+                if path.stem not in used and _is_old(path):
+                    path.unlink(missing_ok=True)
+                    with suppress(OSError):  # others of the recipe are in it
+                        path.parent.rmdir()
 
 
 def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterator[manifest.Line]:

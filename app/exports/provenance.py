@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 import c2pa
 from PIL import Image, ImageCms, PngImagePlugin
 
+from app import slow
 from app.exports import certificates
 from app.exports.certificates import Identity
 from app.exports.options import PictureFormat
@@ -134,6 +135,7 @@ def xmp(origin: Origin) -> bytes:
 # C2PA
 
 
+@slow.outside
 def signed(data: bytes, form: PictureFormat, origin: Origin, identity: Identity) -> bytes:
     """`data` with a C2PA manifest embedded: any later change of the file is found by whoever verifies it."""
     made = io.BytesIO()

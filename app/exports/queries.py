@@ -581,10 +581,16 @@ def used_files(session: Session, hashes: Sequence[str]) -> set[str]:
     return {sha256 for sha256 in found if sha256}
 
 
-def outdated(session: Session, before: datetime) -> list[Export]:
-    """Exports made before a moment that no open link leads to."""
+def outdated(session: Session, before: datetime) -> list[int]:
+    """The ids of exports made before a moment that no open link leads to."""
     linked = exists().where(Share.export_id == Export.id, Share.revoked_at.is_(None), Share.expires_at > now())
-    return list(session.scalars(select(Export).where(Export.created_at < before, ~linked)))
+    return list(session.scalars(select(Export.id).where(Export.created_at < before, ~linked)))
+
+
+def unlisted(session: Session, export_id: int | None = None) -> list[int]:
+    """The ids of exports whose files are not all written down, or of one if it is such."""
+    which = Export.id == export_id if export_id is not None else true()
+    return list(session.scalars(select(Export.id).where(Export.state == ExportState.LISTING, which)))
 
 
 # Links

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.accounts.service import may_change
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, UserError
-from app.exports import endings, names, queries
+from app.exports import names, queries
 from app.exports.archive import Archive, Member
 from app.exports.names import NameValues, Taken
 from app.exports.options import FORMATS, ExportOptions, pixels
@@ -35,7 +35,7 @@ MOST_FILES = 60_000  # below the 65 535 files that every program can read in a z
 AUTHORITY = "soroe-certificate-authority.pem"
 MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
 NAME_LENGTH = 80
-ROWS = 1000  # written at a time
+ROWS = 2000  # written in one transaction
 ARCHIVES = 4  # zips whose lists of files are kept in memory
 LOOKED_AT = 200  # files of an export, to see whether it is there without asking for each
 CLEARED = "Files of this export were cleared away. Open its page and make it ready again."
@@ -134,38 +134,66 @@ def selection(
     return Selection(Image.id.in_(chosen), "pictures", "chosen pictures", number=len(chosen))
 
 
-def create(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Export:
-    """An export of what is approved of `wanted`, as far as `user` may take it away; it is made ready afterwards.
+@dataclass(frozen=True)
+class Plan:
+    """All that an export is to be, read and named before anything is written."""
 
-    Designers take their own; managers anybody's. The same pictures in the same form are not made twice: the export that
-    is there already is returned. Raises Forbidden, Conflict and Invalid as `tally` does.
+    wanted: Selection
+    options: ExportOptions
+    content: str  # all that it says, as one hash
+    pictures: int
+    of_others: bool
+    files: list[dict[str, Any]]  # rows of `ExportFile`, but for the export's id; in the zip's order
+
+
+def plan(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Plan:
+    """What is approved of `wanted`, as far as `user` may take it away. Reads only; 60,000 files take seconds.
+
+    Designers take their own; managers anybody's. Raises Forbidden, Conflict and Invalid as `tally` does.
     """
     _need_memory(options)
     taken = tally(session, user, wanted, len(options.sizes))
-    pictures = sum(each.pictures for each in taken)
-    files = pictures * len(options.sizes)
     facts = queries.sets(session, (each.set_id for each in taken))
     content = _content(queries.approved(session, user, wanted.which), facts, wanted, options)
-    if found := queries.same(session, user, content):
+    files = list(_files(queries.approved(session, user, wanted.which), facts, options))
+    return Plan(
+        wanted,
+        options,
+        content,
+        pictures=sum(each.pictures for each in taken),
+        of_others=queries.of_others(session, user, wanted.which),
+        files=files,
+    )
+
+
+def create(session: Session, user: User, planned: Plan) -> Export:
+    """An export as it was planned; it is made ready afterwards.
+
+    The same pictures in the same form are not made twice: the export that is there already is returned. One of more
+    than `ROWS` files has only the first of them and is in the state "listing", until `add_files` added the last.
+    """
+    if found := queries.same(session, user, planned.content):
         return found
+    wanted, options, files = planned.wanted, planned.options, planned.files
     export = Export(
         name=f"{wanted.name[:NAME_LENGTH]}-approved",
         made_by_id=user.id,
         campaign_id=wanted.campaign.id if wanted.campaign else None,
         set_id=wanted.image_set.id if wanted.image_set else None,
         options=options.model_dump(mode="json"),
-        content=content,
-        pictures=pictures,
-        of_others=queries.of_others(session, user, wanted.which),
-        total=files,
+        content=planned.content,
+        pictures=planned.pictures,
+        of_others=planned.of_others,
+        total=len(files),
+        state=ExportState.LISTING,
     )
     session.add(export)
-    take(session, user, "sizes", {What.EXPORTS: 1, What.EXPORT_PICTURES: pictures})
+    take(session, user, "sizes", {What.EXPORTS: 1, What.EXPORT_PICTURES: planned.pictures})
     told: dict[str, Any] = {"format": options.format, "sizes": ", ".join(options.sizes)}
     if wanted.search is not None:
         told["search"] = wanted.search.query
-    record(session, user, Act.EXPORT_CREATE, export, pictures=pictures, files=files, **told)
-    _add_files(session, export, queries.approved(session, user, wanted.which), facts, options)
+    record(session, user, Act.EXPORT_CREATE, export, pictures=planned.pictures, files=len(files), **told)
+    add_files(session, export, planned, 0)
     return export
 
 
@@ -178,6 +206,18 @@ def _need_memory(options: ExportOptions) -> None:
             f"An AVIF of {width} × {height} px takes too much memory to make; at most 33 million pixels can be. "
             "Choose a smaller size, or JPEG, WebP or PNG.",
         )
+
+
+def add_files(session: Session, export: Export, planned: Plan, start: int) -> int | None:
+    """Write down the next files of an export, from the one numbered `start` on, which begin with 0; where to go on, or
+    None after the last, from when on it waits for its turn.
+    """
+    some = planned.files[start : start + ROWS]
+    session.execute(insert(ExportFile), [{**row, "export_id": export.id} for row in some])
+    if start + ROWS < len(planned.files):
+        return start + ROWS
+    export.state = ExportState.QUEUED
+    return None
 
 
 def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> list[SetTally]:
@@ -295,16 +335,24 @@ def extras(export_id: int, measured: Sequence[tuple[str, int, int]] | None, stor
     return [Member(name, folder / name, size, checksum) for name, size, checksum in measured or ()]
 
 
-def downloaded(session: Session, user: User, export: Export) -> None:
-    """Write down that a download began, and of which sets: their pictures are handed over now."""
-    sets = queries.set_ids(session, export.id)
-    record(session, user, Act.EXPORT, export, name=export.name, sets=sets, bytes=export.bytes)
+def downloaded(session: Session, user: User, export: Export, sets: Sequence[int]) -> None:
+    """Write down that a download began, and of which sets, `queries.set_ids`: their pictures are handed over now."""
+    record(session, user, Act.EXPORT, export, name=export.name, sets=list(sets), bytes=export.bytes)
 
 
-def prepare_again(session: Session, user: User, export_id: int, store: Store) -> Export:
-    """Queue an export that failed, or whose files were cleared away; one that can be downloaded stays as it is."""
+def is_whole(session: Session, user: User, export_id: int, store: Store) -> bool:
+    """Whether an export can be downloaded. Looks at each of its files, so before a transaction. Raises NotFound."""
+    try:
+        archive(session, queries.get(session, user, export_id), store)
+    except Conflict:
+        return False
+    return True
+
+
+def prepare_again(session: Session, user: User, export_id: int) -> Export:
+    """Queue an export that failed, or whose files were cleared away; one that is being made ready stays as it is."""
     export = queries.get(session, user, export_id)
-    if export.state in (ExportState.QUEUED, ExportState.PREPARING) or _is_ready(session, export, store):
+    if export.state not in (ExportState.READY, ExportState.FAILED):
         return export
     export.state, export.error, export.done, export.lost = ExportState.QUEUED, None, 0, 0
     session.execute(update(ExportFile).where(ExportFile.export_id == export_id).values(key=None, lost=False))
@@ -312,9 +360,9 @@ def prepare_again(session: Session, user: User, export_id: int, store: Store) ->
     return export
 
 
-def anew(session: Session, user: User, export_id: int) -> Export:
+def planned_anew(session: Session, user: User, export_id: int) -> Plan:
     """Another export of the same pictures in the same form, without those that are not approved any more or come from a
-    reference whose right does not hold. Raises what `create` raises.
+    reference whose right does not hold. Raises what `plan` raises.
     """
     export = queries.get(session, user, export_id)
     in_it = select(ExportFile.image_id).where(ExportFile.export_id == export.id)
@@ -326,22 +374,7 @@ def anew(session: Session, user: User, export_id: int) -> Export:
         image_set=export.image_set,
         number=export.pictures,
     )
-    return create(session, user, wanted, options_of(export))
-
-
-def delete(session: Session, user: User, export_id: int) -> Export:
-    """Remove an export and end its links. Its files go with the next tidying."""
-    export = queries.get(session, user, export_id)
-    endings.end(session, user, export, Act.EXPORT_DELETE)
-    return export
-
-
-def _is_ready(session: Session, export: Export, store: Store) -> bool:
-    try:
-        archive(session, export, store)
-    except Conflict:
-        return False
-    return True
+    return plan(session, user, wanted, options_of(export))
 
 
 def _content(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], wanted: Selection, options: ExportOptions) -> str:
@@ -358,20 +391,14 @@ def _content(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], wanted: Sele
     return digest.hexdigest()
 
 
-def _add_files(
-    session: Session, export: Export, rows: Iterable[ApprovedRow], facts: dict[int, SetRow], options: ExportOptions
-) -> None:
-    def files() -> Iterator[dict[str, Any]]:
-        taken, position = Taken(), 0
-        for number, row in enumerate(rows, start=1):
-            ids = {"export_id": export.id, "image_id": row.id, "decision_id": row.decision_id}
-            found = _names(taken, options, _values(row, facts[row.set_id], number))
-            for size, name in zip(options.sizes, found, strict=True):
-                position += 1
-                yield {**ids, "position": position, "size": size, "name": name, "lost": False}
-
-    for some in queries.batched(files(), ROWS):
-        session.execute(insert(ExportFile), list(some))
+def _files(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], options: ExportOptions) -> Iterator[dict[str, Any]]:
+    taken, position = Taken(), 0
+    for number, row in enumerate(rows, start=1):
+        found = _names(taken, options, _values(row, facts[row.set_id], number))
+        for size, name in zip(options.sizes, found, strict=True):
+            position += 1
+            ids = {"image_id": row.id, "decision_id": row.decision_id}
+            yield {**ids, "position": position, "size": size, "name": name, "lost": False}
 
 
 def _values(row: ApprovedRow, image_set: SetRow, number: int) -> NameValues:

@@ -5,7 +5,8 @@ import asyncio
 import structlog
 
 from app.database import Database
-from app.files import Files
+from app.exports import removal
+from app.files import Files, Kind
 from app.gallery import service
 
 log = structlog.get_logger()
@@ -36,11 +37,23 @@ class Purger:
         """Remove what is over; how many pictures it was."""
         removed = 0
         while not self._stopping:
-            with self.database.write() as session:
-                batch = service.purge(session, self.files, BATCH)
+            batch = self._batch()
             removed += batch
             if batch < BATCH:
                 break
         if removed:
             log.info("the bin was emptied", pictures=removed)
         return removed
+
+    def _batch(self) -> int:
+        """Exports that hold one of the pictures end, and their links; then the files go, and that is noted last: after
+        a crash all of it is done again.
+        """
+        with self.database.read() as session:
+            over = service.over(session, BATCH)
+        removal.remove_holding(self.database, over.ids)
+        for sha256 in over.sha256s:
+            self.files.remove(Kind.IMAGES, sha256)
+        with self.database.write() as session:
+            service.purged(session, over.ids)
+        return len(over.ids)

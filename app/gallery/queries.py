@@ -521,7 +521,7 @@ def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:
     return list(rows)
 
 
-def still_used(session: Session, sha256: str, without: int) -> bool:
-    """Whether another picture, in the bin or not, has the same file."""
-    others = select(Image.id).where(Image.sha256 == sha256, Image.id != without, Image.purged_at.is_(None))
-    return session.scalar(others.limit(1)) is not None
+def still_used(session: Session, sha256s: Iterable[str], without: Collection[int]) -> set[str]:
+    """Of these files, those that other pictures have too, in the bin or not."""
+    others = Image.sha256.in_(sha256s), Image.id.not_in(without), Image.purged_at.is_(None)
+    return set(session.scalars(select(Image.sha256).where(*others)))

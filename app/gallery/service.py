@@ -1,7 +1,8 @@
 """What is done with many pictures at once: decide, move, tag, star, delete, restore; and searches that are kept.
 
 Each picture is asked for by itself: what cannot be done with one is told, and does not hold up the others. With those
-that are left it is done in a few statements for all, because nobody else can write meanwhile.
+that are left it is done in a few statements for all, because nobody else can write meanwhile; and for the same reason
+not with thousands in one transaction, but a `PART` at a time.
 """
 
 from collections import Counter, defaultdict
@@ -17,8 +18,6 @@ from app.accounts import authority
 from app.accounts.service import may_change, need_active
 from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.exports import endings
-from app.files import Files, Kind
 from app.gallery import queries
 from app.gallery.queries import KEPT_DAYS, Search
 from app.gallery.search import PictureFilter, normal_tag
@@ -44,6 +43,7 @@ from app.sets.stack import restack_all
 from app.text import clean_line, plural, thin
 
 MOST = 2000  # pictures in one act
+PART = 200  # of these, in one transaction: others can write in between
 MOST_TAGS = 20  # of a picture
 TAG_LENGTH = 40  # characters
 NAME_LENGTH = 60  # of a saved search
@@ -73,6 +73,15 @@ class Done:
         for image in images:
             self.ids.append(image.id)
             self.by_set.setdefault(image.set_id, []).append(image.id)
+
+    def also(self, other: "Done") -> None:
+        """What came of the same act with other pictures."""
+        self.ids += other.ids
+        self.refused += other.refused
+        self.otherwise += other.otherwise
+        for set_id, ids in other.by_set.items():
+            self.by_set.setdefault(set_id, []).extend(ids)
+        self.at = other.at or self.at
 
     def told(self, did: str) -> str:
         """In sentences: "37 pictures were approved. 3 of 40 could not be approved: their set is locked."."""
@@ -317,12 +326,12 @@ def _tag(text: str) -> str:
 # The bin
 
 
-def delete(session: Session, user: User, ids: Sequence[int]) -> Done:
-    """Put pictures into the bin, all at one moment, by which they can be brought back. For the owner of the set, and
-    managers. The version before, if there is one, is shown instead.
+def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None = None) -> Done:
+    """Put pictures into the bin, all at one moment, `at` or now, by which they can be brought back. For the owner of
+    the set, and managers. The version before, if there is one, is shown instead.
     """
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
-    done.at = now()
+    done.at = at or now()
     for image in images:
         image.deleted_at, image.deleted_by_id, image.deleted_as = done.at, user.id, user.role
         image.shown = False
@@ -358,21 +367,28 @@ def _restack(session: Session, images: Sequence[Image]) -> None:
     restack_all(session, {(image.set_id, image.position) for image in images})
 
 
-def purge(session: Session, files: Files, limit: int = 100) -> int:
-    """Remove the files of up to `limit` pictures that were in the bin for 30 days; how many pictures.
+@dataclass(frozen=True)
+class Over:
+    """Pictures that were in the bin for 30 days, and the files that go with them: those that no other picture has."""
 
-    Their rows stay, for the record. A file that another picture has too is left. Exports that hold one of them end,
-    and their links. Safe to repeat after a crash.
-    """
-    over = queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)
-    for image in over:
-        if image.sha256 and not queries.still_used(session, image.sha256, image.id):
-            files.remove(Kind.IMAGES, image.sha256)
+    ids: list[int]
+    sha256s: list[str]
+
+
+def over(session: Session, limit: int) -> Over:
+    """Up to `limit` of them."""
+    images = queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)
+    ids, sha256s = [image.id for image in images], {image.sha256 for image in images if image.sha256}
+    return Over(ids, sorted(sha256s - queries.still_used(session, sha256s, ids)))
+
+
+def purged(session: Session, ids: Sequence[int]) -> None:
+    """Note that the files of these pictures were removed. Their rows stay, for the record."""
+    images = session.scalars(select(Image).where(Image.id.in_(ids), Image.purged_at.is_(None))).all()
+    for image in images:
         image.purged_at = now()
-        record(session, None, Act.IMAGE_PURGE, image)
-    endings.end_with(session, [image.id for image in over])
+    record_all(session, None, Act.IMAGE_PURGE, images)
     session.flush()
-    return len(over)
 
 
 # Saved searches

@@ -15,6 +15,7 @@ from app.models.user import Role, User
 class ExportState(StrEnum):
     """The life of an export."""
 
+    LISTING = "listing"  # its files are being written down, a part at a time
     QUEUED = "queued"
     PREPARING = "preparing"
     READY = "ready"

@@ -3,6 +3,8 @@
 Nothing is overwritten: each change is the next record of the reference, and the newest one holds.
 """
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -140,27 +142,46 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     return after
 
 
-def add_file(session: Session, user: User, files: Files, reference: Reference, data: bytes, name: str) -> RightsFile:
-    """Keep a licence or consent, byte for byte. Raises Invalid("file", ...), Forbidden and NoRoom."""
+@dataclass(frozen=True)
+class KeptDocument:
+    """A licence or consent whose file is kept, and which has no row yet."""
+
+    sha256: str
+    media_type: str
+    bytes: int
+
+
+def need_room(session: Session, user: User, reference: Reference) -> Sequence[RightsFile]:
+    """The files that a reference has, where `user` may add one. Raises Invalid("file", ...) and Forbidden."""
     _need_change(user, reference)
-    media_type = _media_type(data)
-    kept = queries.files(session, user, reference.id)
-    if len(kept) >= MOST_FILES:
+    present = queries.files(session, user, reference.id)
+    if len(present) >= MOST_FILES:
         raise Invalid("file", f"A reference has at most {MOST_FILES} files; remove one first.")
-    sha256 = files.put_document(data)
-    if twin := next((each for each in kept if each.sha256 == sha256), None):
+    return present
+
+
+def keep_document(files: Files, data: bytes) -> KeptDocument:
+    """Keep the file of a licence or consent, byte for byte. Slow, so before the transaction.
+
+    Raises Invalid("file", ...) and NoRoom.
+    """
+    return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data), bytes=len(data))
+
+
+def add_file(session: Session, user: User, reference: Reference, kept: KeptDocument, name: str) -> RightsFile:
+    """Add a licence or consent that is kept to a reference. Raises Invalid("file", ...) and Forbidden."""
+    present = need_room(session, user, reference)
+    if twin := next((each for each in present if each.sha256 == kept.sha256), None):
         raise Invalid("file", f"This file is here already, as {twin.name}.")
     row = RightsFile(
         reference_id=reference.id,
-        sha256=sha256,
         name=clean_line(PurePath(name.replace("\\", "/")).name)[:255] or "file",
-        media_type=media_type,
-        bytes=len(data),
         uploaded_by_id=user.id,
+        **asdict(kept),
     )
     session.add(row)
-    take_upload(session, user, "file", len(data), len(data))
-    record(session, user, Act.RIGHTS_FILE_ADD, reference, file=row.name, sha256=sha256)
+    take_upload(session, user, "file", kept.bytes, kept.bytes)
+    record(session, user, Act.RIGHTS_FILE_ADD, reference, file=row.name, sha256=row.sha256)
     return row
 
 

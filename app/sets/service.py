@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from sqlalchemy import ColumnElement, Subquery, func, select, update
+from sqlalchemy import ColumnElement, Subquery, func, insert, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.service import may_change as may_change
@@ -87,11 +87,11 @@ def create(
         strength=version.strength if spec.strength is None else spec.strength,
         seed=secrets.randbelow(SEEDS) if spec.seed is None else spec.seed,
     )
-    image_set.images = _images(image_set)
     session.add(image_set)
-    take(session, user, "form", {What.SETS: 1, What.PICTURES: len(image_set.images)})
-    record(session, user, Act.SET_CREATE, image_set, name=image_set.name, pictures=len(image_set.images))
-    queue(session, image_set, image_set.images, unit_size)
+    pictures = len(spec.prompts) * spec.count
+    take(session, user, "form", {What.SETS: 1, What.PICTURES: pictures})
+    record(session, user, Act.SET_CREATE, image_set, name=image_set.name, pictures=pictures)
+    _add_images(session, image_set, unit_size)
     return image_set
 
 
@@ -214,20 +214,28 @@ def campaign_named(session: Session, user: User, name: str) -> Campaign:
     return campaign
 
 
-def _images(image_set: ImageSet) -> list[Image]:
-    """All variations of the first prompt, then of the second, ...; each image has the seed after the one before it."""
+def _add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
+    """All variations of the first prompt, then of the second, ...; each image has the seed after the one before it.
+
+    As plain rows: a thousand objects would hold the write lock five times as long.
+    """
     prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
-    return [
-        Image(
-            position=index + 1,
-            prompt=prompt,
-            seed=(image_set.seed + index) % SEEDS,
-            owner_id=image_set.owner_id,
-            campaign_id=image_set.campaign.id,
-            style_id=image_set.style_version.style_id,
-        )
+    owner = {"set_id": image_set.id, "owner_id": image_set.owner_id}
+    batches = range(0, len(prompts), unit_size)
+    units = [{**owner, "priority": image_set.priority} for _ in batches]
+    unit_ids = session.scalars(insert(Unit).returning(Unit.id, sort_by_parameter_order=True), units).all()
+    shared = {**owner, "campaign_id": image_set.campaign.id, "style_id": image_set.style_version.style_id}
+    images = [
+        {
+            **shared,
+            "position": index + 1,
+            "prompt": prompt,
+            "seed": (image_set.seed + index) % SEEDS,
+            "unit_id": unit_ids[index // unit_size],
+        }
         for index, prompt in enumerate(prompts)
     ]
+    session.execute(insert(Image), images)
 
 
 # The queue
@@ -364,6 +372,20 @@ def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, siz
     if image:
         restack(session, image.set_id, image.position)
         record(session, None, Act.IMAGE_FINISH, image)
+    return image
+
+
+def fail_image(session: Session, unit_id: int, image_id: int, message: str) -> Image | None:
+    """Note that one image of a unit cannot be made, and why; the others go on. None when it was cancelled before."""
+    image = session.scalar(
+        update(Image)
+        .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
+        .values(state=State.FAILED, error=message)
+        .returning(Image)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if image:
+        record(session, None, Act.UNIT_FAIL, image.image_set, error=message, picture=image.position)
     return image
 
 

@@ -1,8 +1,8 @@
 """Structure maps: making them from pictures, and giving them to sets."""
 
-import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from math import log
 
 from PIL import Image as Picture
@@ -26,23 +26,32 @@ from app.text import clean_line, plural
 OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
 
 
-def upload(
-    session: Session,
+@dataclass(frozen=True)
+class KeptMap:
+    """A map whose file is kept, and which has no row yet."""
+
+    kind: MapKind
+    sha256: str
+    width: int  # px
+    height: int
+    source_sha256: str | None = None  # of the picture that it was made from
+    bytes: int = 0
+
+
+def draw(
     user: User,
     files: Files,
     data: bytes,
-    name: str,
     kind: MapKind,
     *,
     size: tuple[int, int],
     ready: bool = False,
     depth_model: str = "",
     limits: Limits | None = None,
-) -> tuple[StructureMap, str]:
-    """Make a map for pictures of `size` px from an uploaded picture, or take a `ready` one; and what is to be said of
-    it, a sentence or "". The same map made again of the same file is the same row.
+) -> tuple[KeptMap, str]:
+    """Make a map for pictures of `size` px from an uploaded picture, or take a `ready` one, and keep its file; and what
+    is to be said of it, a sentence or "". Slow, so before the transaction.
 
-    The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
     Raises Invalid("picture", ...), NoDepth and NoRoom.
     """
     need_active(user)
@@ -50,15 +59,41 @@ def upload(
     if not isinstance(drawn, Map):
         picture, source = drawn
         drawn = _deep(depth.depth_model(depth_model)(picture), source)
-    return _keep(session, user, files, drawn, kind, name), drawn.remark
+    return _kept(files, drawn, kind), drawn.remark
 
 
-def crop(session: Session, user: User, files: Files, given: StructureMap, size: tuple[int, int]) -> StructureMap:
-    """The largest part about a map's centre that has the shape of pictures of `size` px, as a map of its own."""
+def crop(files: Files, given: StructureMap, size: tuple[int, int]) -> KeptMap | None:
+    """The largest part about a map's centre that has the shape of pictures of `size` px, kept as a map of its own; None
+    when the map has that shape. Slow, so before the transaction.
+    """
     if fits(given, size):
-        return given
-    part = cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size)
-    return _keep(session, user, files, part, given.kind, given.original_name, cropped_from=given.id)
+        return None
+    return _kept(files, cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size), given.kind)
+
+
+def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) -> StructureMap:
+    """The row of a map that is kept. The same map made again of a file of the same name is the same row.
+
+    Raises Invalid("picture", ...) where a right to the picture does not hold.
+    """
+    need_active(user)
+    Invalid.check({"picture": rights.pictures_refusal(session, (kept.source_sha256 or "", kept.sha256))})
+    name = clean_line(name)[:255] or "map"
+    wanted = (
+        StructureMap.sha256 == kept.sha256,
+        StructureMap.kind == kept.kind,
+        StructureMap.original_name == name,
+    )
+    known = session.scalar(select(StructureMap).where(*wanted))
+    take_upload(session, user, "picture", kept.bytes, 0 if known else kept.bytes)
+    if known:
+        return known
+    facts = asdict(kept)
+    del facts["bytes"]
+    made = StructureMap(**facts, original_name=name, uploaded_by_id=user.id)
+    session.add(made)
+    record(session, user, Act.MAP_UPLOAD, made, name=made.original_name, kind=str(kept.kind), **details)
+    return made
 
 
 def problem(session: Session, spec: SetSpec, model: ModelFacts) -> str | None:
@@ -153,33 +188,6 @@ def _deep(drawn: Picture.Image, source: str) -> Map:
     return Map(data, drawn.width, drawn.height, own_thumbnails(data), source)
 
 
-def _keep(
-    session: Session,
-    user: User,
-    files: Files,
-    drawn: Map,
-    kind: MapKind,
-    name: str,
-    **details: int,
-) -> StructureMap:
-    hashes = (drawn.source, hashlib.sha256(drawn.png).hexdigest())
-    Invalid.check({"picture": rights.pictures_refusal(session, hashes)})
+def _kept(files: Files, drawn: Map, kind: MapKind) -> KeptMap:
     sha256 = files.put(Kind.MAPS, drawn.png, drawn.small)
-    name = clean_line(name)[:255] or "map"
-    wanted = StructureMap.sha256 == sha256, StructureMap.kind == kind, StructureMap.original_name == name
-    known = session.scalar(select(StructureMap).where(*wanted))
-    take_upload(session, user, "picture", len(drawn.png), 0 if known else len(drawn.png))
-    if known:
-        return known
-    made = StructureMap(
-        kind=kind,
-        sha256=sha256,
-        source_sha256=drawn.source or None,
-        width=drawn.width,
-        height=drawn.height,
-        original_name=name,
-        uploaded_by_id=user.id,
-    )
-    session.add(made)
-    record(session, user, Act.MAP_UPLOAD, made, name=made.original_name, kind=str(kind), **details)
-    return made
+    return KeptMap(kind, sha256, drawn.width, drawn.height, drawn.source or None, len(drawn.png))

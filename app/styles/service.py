@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import Field
 from sqlalchemy import select
@@ -74,20 +75,37 @@ class StyleDraft(Form):
         return draft
 
 
-def upload_reference(
-    session: Session, user: User, files: Files, data: bytes, name: str, limits: Limits | None = None
-) -> Reference:
-    """Clean an uploaded picture and keep it; the same picture uploaded again is the same reference, and stays that of
-    whoever uploaded it first: what this copy says of its rights counts only from those who may state them.
+@dataclass(frozen=True)
+class KeptPicture:
+    """A cleaned picture whose file is kept, and which has no row yet."""
 
-    The slow work comes before the first statement, so that a fresh writing session holds the lock only briefly.
+    sha256: str
+    width: int  # px
+    height: int
+    bytes: int
+    rights: dict[str, str]
+    sent: int  # bytes, as it was uploaded
+
+
+def keep_picture(user: User, files: Files, data: bytes, limits: Limits | None = None) -> KeptPicture:
+    """Clean an uploaded picture and keep its file. Slow, so before the transaction.
+
     Raises Invalid("picture", ...) and NoRoom.
     """
     need_active(user)
     picture = clean_upload(data, limits, small=True)
     sha256 = files.put(Kind.REFERENCES, picture.png, picture.small)
+    return KeptPicture(sha256, picture.width, picture.height, len(picture.png), picture.rights, len(data))
+
+
+def upload_reference(session: Session, user: User, picture: KeptPicture, name: str) -> Reference:
+    """A reference of a picture that is kept; the same picture uploaded again is the same reference, and stays that of
+    whoever uploaded it first: what this copy says of its rights counts only from those who may state them.
+    """
+    need_active(user)
+    sha256 = picture.sha256
     known = session.scalar(select(Reference).where(Reference.sha256 == sha256))
-    take_upload(session, user, "picture", len(data), 0 if known else len(picture.png))
+    take_upload(session, user, "picture", picture.sent, 0 if known else picture.bytes)
     if known:
         if may_state(user, known) and held(session, known).standing.kind != "withdrawn":
             known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
@@ -97,7 +115,7 @@ def upload_reference(
         sha256=sha256,
         width=picture.width,
         height=picture.height,
-        bytes=len(picture.png),
+        bytes=picture.bytes,
         original_name=clean_line(name)[:255] or "picture",
         rights=picture.rights,
         uploaded_by_id=user.id,

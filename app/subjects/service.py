@@ -4,6 +4,7 @@ Prompts name a subject by its handle, `@mug`; the model reads its phrase, "sks m
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
@@ -25,9 +26,10 @@ from app.quotas.service import take, take_upload
 from app.rights import queries as rights
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
-from app.text import plural
+from app.text import plural, shorten
 
 SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
+FILE_NAME_LENGTH = 255  # characters of it that the record keeps
 WAITING = (State.QUEUED, State.GENERATING)
 
 
@@ -73,13 +75,26 @@ def note_pictures(session: Session, user: User, sizes: Sequence[int]) -> None:
         take_upload(session, user, "pictures", size, size)
 
 
-def create_from_pictures(session: Session, user: User, files: Files, draft: Draft, model: ModelFacts) -> Subject:
-    """A new subject, queued to be trained. Raises Invalid and Forbidden."""
+Sizes = Mapping[str, tuple[int, int]]
+"""The width and height in px of pictures that are kept, by their SHA-256."""
+
+
+def sizes(files: Files, pictures: Sequence[str]) -> Sizes:
+    """Of those of `pictures` that are there. Opens files, so before the transaction."""
+    found = {}
+    for sha256 in pictures:
+        if files.has(Kind.SUBJECTS, sha256):
+            found[sha256] = png_size(files.path(Kind.SUBJECTS, sha256))
+    return found
+
+
+def create_from_pictures(session: Session, user: User, kept: Sizes, draft: Draft, model: ModelFacts) -> Subject:
+    """A new subject, queued to be trained; `kept`: what `sizes` says of its pictures. Raises Invalid and Forbidden."""
     need_active(user)
     handle = handles.handle_from(draft.name)
     Invalid.check(
         {
-            "pictures": _pictures_error(draft.pictures, files, model.training)
+            "pictures": _pictures_error(draft.pictures, kept, model.training)
             or rights.pictures_refusal(session, draft.pictures),
             "name": _handle_error(session, handle, draft.name),
             "class_words": None if draft.class_words else "Say what kind of thing it is, such as teapot.",
@@ -97,7 +112,7 @@ def create_from_pictures(session: Session, user: User, files: Files, draft: Draf
         steps=draft.steps,
     )
     for position, sha256 in enumerate(draft.pictures, start=1):
-        width, height = png_size(files.path(Kind.SUBJECTS, sha256))
+        width, height = kept[sha256]
         subject.pictures.append(SubjectPicture(position=position, sha256=sha256, width=width, height=height))
     session.add(subject)
     take(session, user, "pictures", {What.TRAININGS: 1})
@@ -106,30 +121,54 @@ def create_from_pictures(session: Session, user: User, files: Files, draft: Draf
     return subject
 
 
-def create_from_file(
-    session: Session, user: User, files: Files, draft: Draft, data: bytes, file_name: str, engine: Engine
-) -> Subject:
-    """A new subject from a LoRA file that fits the engine's model, ready at once. Raises Invalid, Forbidden, NoRoom."""
+@dataclass(frozen=True)
+class KeptLora:
+    """A LoRA that was checked and is kept, and has no row yet."""
+
+    sha256: str
+    bytes: int
+    file_name: str
+    phrase: str  # what the file says that prompts say for it; "" where it does not
+    model: str  # that it fits
+
+
+def need_free_name(session: Session, user: User, draft: Draft) -> str:
+    """The handle of a new subject. Raises Invalid and Forbidden."""
     need_active(user)
     handle = handles.handle_from(draft.name)
     Invalid.check({"name": _handle_error(session, handle, draft.name)})
+    return handle
+
+
+def keep_lora(user: User, files: Files, data: bytes, file_name: str, engine: Engine) -> KeptLora:
+    """Check that a LoRA fits the engine's model, and keep its file. Slow, so before the transaction.
+
+    Raises Invalid("file", ...), Forbidden and NoRoom.
+    """
+    need_active(user)
     phrase = engine.lora_phrase(data, file_name)
+    return KeptLora(files.put_lora(data), len(data), shorten(file_name, FILE_NAME_LENGTH), phrase, engine.model.name)
+
+
+def create_from_file(session: Session, user: User, draft: Draft, lora: KeptLora) -> Subject:
+    """A new subject from a LoRA that is kept, ready at once. Raises Invalid and Forbidden."""
+    handle = need_free_name(session, user, draft)
     subject = Subject(
         handle=handle,
         name=draft.name,
         kind=SubjectKind.FILE,
         class_words=draft.class_words,
-        phrase=draft.phrase or phrase,
-        model=engine.model.name,
+        phrase=draft.phrase or lora.phrase,
+        model=lora.model,
         owner_id=user.id,
         state=State.FINISHED,
-        sha256=files.put_lora(data),
-        bytes=len(data),
+        sha256=lora.sha256,
+        bytes=lora.bytes,
         finished_at=now(),
     )
     session.add(subject)
-    take_upload(session, user, "file", len(data), len(data))
-    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, file=file_name[:255])
+    take_upload(session, user, "file", lora.bytes, lora.bytes)
+    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, file=lora.file_name)
     return subject
 
 
@@ -191,7 +230,7 @@ def _changeable(session: Session, user: User, subject_id: int) -> Subject:
     return subject
 
 
-def _pictures_error(pictures: Sequence[str], files: Files, facts: TrainingFacts) -> str | None:
+def _pictures_error(pictures: Sequence[str], kept: Sizes, facts: TrainingFacts) -> str | None:
     twice = len(pictures) - len(set(pictures))
     if twice:
         return f"{plural(twice, 'picture')} came twice; each picture should show the thing in another way."
@@ -199,7 +238,7 @@ def _pictures_error(pictures: Sequence[str], files: Files, facts: TrainingFacts)
     if not least <= len(pictures) <= most:
         were = plural(len(pictures), "picture was", "pictures were")
         return f"A subject is learnt from {least} to {most} pictures; {were} given."
-    if not all(files.has(Kind.SUBJECTS, sha256) for sha256 in pictures):
+    if not all(sha256 in kept for sha256 in pictures):
         return "A picture is no longer there; upload the pictures again."
     return None
 
@@ -279,5 +318,5 @@ def for_engine(session: Session, image_set: ImageSet, files: Files) -> tuple[eng
     for subject, weight in queries.of_set(session, image_set):
         if subject.sha256 is None:
             raise Conflict(f"@{subject.handle} has no file to draw with; train it again.")
-        adapters.append(engine.UnitSubject(files.lora(subject.sha256), weight))
+        adapters.append(engine.UnitSubject(files.lora(subject.sha256), weight, subject.handle))
     return tuple(adapters)

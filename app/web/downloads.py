@@ -112,9 +112,9 @@ def at_once(
 ) -> Response:
     """The zip itself where that is a matter of seconds, else the page of the export, which shows how far it is."""
     # Downloading leaves entries in the record, so this GET writes; no cross-site page can read what it answers.
-    with app.database.write() as session:
+    with app.database.read() as session:
         wanted = service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
-        export = service.create(session, me, wanted, ExportOptions())
+    export = app.exporter.ask(me, wanted, ExportOptions())
     if export.state != ExportState.READY and (
         export.total > AT_ONCE or not app.exporter.prepare(export.id, wait=False)
     ):
@@ -130,8 +130,10 @@ def at_once(
 
 
 def count(app: Parts, me: User, export: Export) -> None:
+    with app.database.read() as session:
+        sets = queries.set_ids(session, export.id)
     with app.database.write() as session:
-        service.downloaded(session, me, export)
+        service.downloaded(session, me, export, sets)
 
 
 def stream(

@@ -69,9 +69,7 @@ def create(request: Request, app: App, me: Me, form: Picked) -> Response:
     with app.database.read() as session:
         wanted, image_ids = asked_selection(session, me, form)
     try:
-        options = ExportOptions.parse(fields(form))
-        with app.database.write() as session:
-            export = service.create(session, me, wanted, options)
+        export = app.exporter.ask(me, wanted, ExportOptions.parse(fields(form)))
     except Invalid as error:
         with app.database.read() as session:
             return form_page(request, app, me, session, wanted, image_ids, form, error.errors)
@@ -199,8 +197,11 @@ def show(
 
 @router.post("/exports/{export_id}/again", dependencies=[tried("export")])
 def again(app: App, me: Me, export_id: int) -> Response:
-    with app.database.write() as session:
-        service.prepare_again(session, me, export_id, app.exporter.store)
+    with app.database.read() as session:
+        whole = service.is_whole(session, me, export_id, app.exporter.store)
+    if not whole:
+        with app.database.write() as session:
+            service.prepare_again(session, me, export_id)
     app.exporter.wake()
     return see_other(f"/exports/{export_id}?download=1")
 
@@ -208,16 +209,14 @@ def again(app: App, me: Me, export_id: int) -> Response:
 @router.post("/exports/{export_id}/anew", dependencies=[tried("export")])
 def anew(app: App, me: Me, export_id: int) -> Response:
     """The same without what was taken back since."""
-    with app.database.write() as session:
-        export = service.anew(session, me, export_id)
+    export = app.exporter.ask_anew(me, export_id)
     app.exporter.wake()
     return see_other(f"/exports/{export.id}")
 
 
 @router.post("/exports/{export_id}/delete")
 def delete(app: App, me: Me, export_id: int) -> Response:
-    with app.database.write() as session:
-        export = service.delete(session, me, export_id)
+    export = app.exporter.delete(me, export_id)
     return see_other("/exports", f"The export {export.name} was deleted, and its links ended.")
 
 

@@ -16,7 +16,7 @@ from app.gallery import queries, service
 from app.gallery.queries import PAGE, Search
 from app.gallery.search import WORDS_LENGTH, PictureFilter
 from app.gallery.service import Done
-from app.models import Role, User, Verdict
+from app.models import Role, User, Verdict, now
 from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
@@ -114,17 +114,31 @@ def act(app: Parts, me: User, form: FormData, do: Callable[[Session, list[int]],
     """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
     wanted = PictureFilter.of_query(text(form, "query"))
     try:
-        with app.database.write() as session:
+        with app.database.read() as session:
             everything = wanted if text(form, "all") else None
             ids = service.chosen(session, me, numbers(form.getlist("ids")), everything, whole(form, "seen"))
-            done = do(session, ids)
+        done = in_parts(app, ids, do)
     except UserError as error:
         return see_other(back(wanted, form), str(error), refused=True)
-    tell(app, done)
     refused = bool(done.refused) and not done.ids
     if done.at and done.ids:  # the toast that brings them back says the rest
         return see_other(back(wanted, form, deleted=done.at.isoformat()), done.told_refused(did), refused=True)
     return see_other(back(wanted, form), done.told(did), refused=refused)
+
+
+def in_parts(app: Parts, ids: list[int], do: Callable[[Session, list[int]], Done]) -> Done:
+    """Do something with some pictures after the other, each time in a transaction that is soon over. What was done is
+    shown on all pages even where the rest is refused.
+    """
+    done = Done()
+    try:
+        for start in range(0, len(ids), service.PART):
+            with app.database.write() as session:
+                part = do(session, ids[start : start + service.PART])
+            done.also(part)
+    finally:
+        tell(app, done)
+    return done
 
 
 def tell(app: Parts, done: Done) -> None:
@@ -189,7 +203,8 @@ def star(app: App, me: Me, form: Picked) -> Response:
 
 @router.post("/pictures/delete")
 def delete(app: App, me: Me, form: Picked) -> Response:
-    return act(app, me, form, lambda session, ids: service.delete(session, me, ids), "deleted")
+    at = now()  # for all of them, so that all can be brought back
+    return act(app, me, form, lambda session, ids: service.delete(session, me, ids, at), "deleted")
 
 
 @router.post("/pictures/restore")
@@ -199,12 +214,12 @@ def restore(app: App, me: Me, form: Picked) -> Response:
     moment = moment_of(text(form, "at"))
     there = back(wanted, form) if moment else "/pictures/bin"
     try:
-        with app.database.write() as session:
+        with app.database.read() as session:
             ids = queries.deleted_at_once(session, me, moment) if moment else numbers(form.getlist("ids"))
-            done = service.restore(session, me, service.chosen(session, me, ids))
+            ids = service.chosen(session, me, ids)
+        done = in_parts(app, ids, lambda session, some: service.restore(session, me, some))
     except UserError as error:
         return see_other(there, str(error), refused=True)
-    tell(app, done)
     return see_other(there, done.told("restored"), refused=bool(done.refused) and not done.ids)
 
 

@@ -87,11 +87,11 @@ def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
             if body := text(form, "body").strip():
                 service.comment(session, me, image_id, body, share(form, "x"), share(form, "y"))
             decision = service.decide(session, me, image_id, verdict, seen, text(form, "reason"))
-            session.flush()
-            following = queries.next_open(session, me, scope, image_id)
-            set_id = sets.image(session, me, image_id).set_id
     except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
+    with app.database.read() as session:
+        following = queries.next_open(session, me, scope, image_id)
+        set_id = sets.image(session, me, image_id).set_id
     app.dispatcher.changed(set_id, image_id)
     if back:
         return see_other(f"{back}{'&' if '?' in back else '?'}undo={decision.id}")

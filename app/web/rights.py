@@ -76,9 +76,12 @@ def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) 
     try:
         if sent is None:
             raise Invalid("file", "Choose the licence or consent first.")
+        with app.database.read() as session:
+            service.need_room(session, me, queries.reference(session, me, reference_id))
+        kept = service.keep_document(app.files, sent[1])
         with app.database.write() as session:
             reference = queries.reference(session, me, reference_id)
-            row = service.add_file(session, me, app.files, reference, sent[1], sent[0])
+            row = service.add_file(session, me, reference, kept, sent[0])
     except Invalid as error:
         with app.database.read() as session:
             return reference_page(request, session, me, reference_id, {}, error.errors)

@@ -43,28 +43,31 @@ def create(app: App, me: Me, form: Form) -> Response:
     if sent is None:
         raise Invalid("picture", "Choose a picture first.")
     name, data = sent
+    kept, remark = service.draw(
+        me,
+        app.files,
+        data,
+        kind_of(text(form, "kind")),
+        size=size_of(text(form, "size"), app.engine.model),
+        ready=bool(text(form, "ready")),
+        depth_model=app.settings.depth_model,
+        limits=Limits.of(app.settings),
+    )
     with app.database.write() as session:
-        made, remark = service.upload(
-            session,
-            me,
-            app.files,
-            data,
-            name,
-            kind_of(text(form, "kind")),
-            size=size_of(text(form, "size"), app.engine.model),
-            ready=bool(text(form, "ready")),
-            depth_model=app.settings.depth_model,
-            limits=Limits.of(app.settings),
-        )
+        made = service.add(session, me, kept, name)
         session.flush()
         return JSONResponse(facts(made) | {"remark": remark}, 201)
 
 
 @router.post("/maps/{map_id}/crop", dependencies=[tried("upload")])
 def crop(app: App, me: Me, form: Form, map_id: int) -> Response:
-    with app.database.write() as session:
+    with app.database.read() as session:
         given = queries.get(session, me, map_id)
-        made = service.crop(session, me, app.files, given, size_of(text(form, "size"), app.engine.model))
+    part = service.crop(app.files, given, size_of(text(form, "size"), app.engine.model))
+    if part is None:
+        return JSONResponse(facts(given), 201)
+    with app.database.write() as session:
+        made = service.add(session, me, part, given.original_name, cropped_from=given.id)
         session.flush()
         return JSONResponse(facts(made), 201)
 

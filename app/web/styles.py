@@ -164,8 +164,9 @@ def keep_picture(app: Parts, me: User, form: Form) -> Reference | None:
     if sent_file is None:
         return None
     name, data = sent_file
+    kept = service.keep_picture(me, app.files, data, Limits.of(app.settings))
     with app.database.write() as session:
-        return service.upload_reference(session, me, app.files, data, name, Limits.of(app.settings))
+        return service.upload_reference(session, me, kept, name)
 
 
 def typed(form: Form) -> dict[str, Any]:

@@ -87,8 +87,9 @@ def create(request: Request, app: App, me: Me, form: PicturesForm) -> Response:
     try:
         pictures += sent_pictures(app, me, form)
         draft = service.Draft.from_form(values | {"pictures": tuple(pictures)}, app.engine.model.training)
+        kept = service.sizes(app.files, draft.pictures)
         with app.database.write() as session:
-            subject = service.create_from_pictures(session, me, app.files, draft, app.engine.model)
+            subject = service.create_from_pictures(session, me, kept, draft, app.engine.model)
     except Invalid as error:
         return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
     app.dispatcher.wake()
@@ -105,8 +106,11 @@ def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response
         draft = service.Draft.from_form(
             {name: values[name] for name in ("name", "class_words", "phrase")}, app.engine.model.training
         )
+        with app.database.read() as session:
+            service.need_free_name(session, me, draft)
+        lora = service.keep_lora(me, app.files, sent[1], sent[0], app.engine)
         with app.database.write() as session:
-            subject = service.create_from_file(session, me, app.files, draft, sent[1], sent[0], app.engine)
+            subject = service.create_from_file(session, me, draft, lora)
     except Invalid as error:
         return form_page(request, values, [], error.errors, from_file=True)
     return see_other(f"/subjects/{subject.id}", f"@{subject.handle} is ready.")

@@ -142,20 +142,21 @@ def test_the_same_picture_again_brings_no_right_back(session: Session, make: Fac
 def test_nor_is_it_used_as_a_map_or_to_learn_from(session: Session, make: Factory, owner: User) -> None:
     data = png("olive", (256, 256))
     rights.withdraw(session, make.user(Role.MANAGER), make.reference(owner, data), LEGAL)
+    drawn, _ = structures.draw(owner, make.files, data, MapKind.EDGES, size=(256, 256))
     with pytest.raises(Invalid, match="was withdrawn on"):
-        structures.upload(session, owner, make.files, data, "a.png", MapKind.EDGES, size=(256, 256))
+        structures.add(session, owner, drawn, "a.png")
     kept = subjects.keep_picture(owner, make.files, data, MODEL)
     draft = make.subject_draft()
     draft = draft.model_copy(update={"pictures": (*draft.pictures, kept)})
     with pytest.raises(Invalid, match="was withdrawn on"):
-        subjects.create_from_pictures(session, owner, make.files, draft, MODEL)
+        subjects.create_from_pictures(session, owner, subjects.sizes(make.files, draft.pictures), draft, MODEL)
     assert session.scalar(select(func.count(Subject.id))) == 0
 
 
 def test_a_managers_file_is_not_removed_by_the_uploader(session: Session, make: Factory, owner: User) -> None:
     reference, manager = make.reference(owner), make.user(Role.MANAGER, "Ito Kenji")
-    theirs = rights.add_file(session, manager, make.files, reference, b"%PDF-1", "ended.pdf")
-    mine = rights.add_file(session, owner, make.files, reference, b"%PDF-2", "licence.pdf")
+    theirs = rights.add_file(session, manager, reference, rights.keep_document(make.files, b"%PDF-1"), "ended.pdf")
+    mine = rights.add_file(session, owner, reference, rights.keep_document(make.files, b"%PDF-2"), "licence.pdf")
     session.flush()
     with pytest.raises(Forbidden, match="Ito Kenji added this file"):
         rights.remove_file(session, owner, reference, theirs.id)
@@ -165,7 +166,7 @@ def test_a_managers_file_is_not_removed_by_the_uploader(session: Session, make: 
 
 def test_licences_are_read_by_the_uploader_and_managers(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(owner)
-    row = rights.add_file(session, owner, make.files, reference, b"%PDF-1", "consent.pdf")
+    row = rights.add_file(session, owner, reference, rights.keep_document(make.files, b"%PDF-1"), "consent.pdf")
     session.flush()
     for user in (owner, make.user(Role.MANAGER), make.user(Role.ADMIN)):
         assert rights_queries.files(session, user, reference.id) == [row]
@@ -186,7 +187,7 @@ def test_licences_are_read_by_the_uploader_and_managers(session: Session, make: 
 def export(session: Session, make: Factory) -> Callable[..., Export]:
     def export_of(user: User, set_id: int) -> Export:
         wanted = export_service.selection(session, user, set_id=set_id)
-        made = export_service.create(session, user, wanted, ExportOptions())
+        made = export_service.create(session, user, export_service.plan(session, user, wanted, ExportOptions()))
         made.state = ExportState.READY
         session.flush()
         return made
@@ -218,8 +219,7 @@ def test_what_a_manager_exported_goes_with_the_role(
         lambda: exports.get(session, manager, made.id),
         lambda: link(session, manager, made),
         lambda: shares.revoke(session, manager, made.id, share.id),
-        lambda: export_service.anew(session, manager, made.id),
-        lambda: export_service.delete(session, manager, made.id),
+        lambda: export_service.planned_anew(session, manager, made.id),
         lambda: exports.share(session, token),
     )
     for act in acts:

@@ -11,6 +11,7 @@ from app.audit import queries, table, words
 from app.audit.queries import SYSTEM, RecordFilter
 from app.audit.service import record
 from app.errors import Forbidden, Invalid
+from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
 from app.exports.options import ExportOptions
@@ -91,11 +92,11 @@ def test_what_happened_to_an_export_is_found_with_its_links_and_by_its_sets(
     for image_set in (one, two):
         make.decide(image_set.images[0])
     wanted = exports.selection(session, manager, image_ids=[image_set.images[0].id for image_set in (one, two)])
-    export = exports.create(session, manager, wanted, ExportOptions())
+    export = exports.create(session, manager, exports.plan(session, manager, wanted, ExportOptions()))
     export.state = ExportState.READY
     shares.create(session, manager, export.id, ShareDraft(note="Agency"), None)
     session.flush()
-    exports.downloaded(session, manager, export)
+    exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
     session.flush()
     found = queries.events(session, manager, RecordFilter(subject=("exports", export.id)))
     assert [event.act for event in found] == [Act.EXPORT, Act.SHARE_CREATE, Act.EXPORT_CREATE]

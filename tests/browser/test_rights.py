@@ -170,7 +170,13 @@ def test_it_fits_and_axe_finds_nothing(
     with making(server) as make:
         reference = make.session.query(queries.Reference).order_by(queries.Reference.id.desc()).first()
         make.right(reference, valid_until=YESTERDAY.isoformat(), note="長い文" * 80, source_url="https://example.com/a")
-        service.add_file(make.session, reference.uploaded_by, make.files, reference, b"text", "Licence " * 12 + ".txt")
+        service.add_file(
+            make.session,
+            reference.uploaded_by,
+            reference,
+            service.keep_document(make.files, b"text"),
+            "Licence " * 12 + ".txt",
+        )
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     style = page.url

@@ -7,16 +7,18 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from app import slow
 from app.database import Database
 from app.engine.bus import Bus
 from app.engine.dispatcher import Dispatcher
 from app.engine.events import Unit as EngineUnit
 from app.errors import NoRoom
 from app.files import Files, Kind
-from app.models import Image, ImageSet, State, Unit, User
+from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
 from app.sets import service as sets
 from tests.engine.painter import Painter
 from tests.factory import Factory
@@ -35,7 +37,7 @@ class Room:
 
     @contextmanager
     def making(self) -> Iterator[Factory]:
-        with self.database.write() as session:
+        with slow.permitted(), self.database.write() as session:
             make = Factory(session, self.files)
             make._numbers = self.numbers
             yield make
@@ -155,10 +157,10 @@ def test_a_full_disk_fails_the_unit_with_its_sentence_and_frees_the_slot(
 ) -> None:
     put = Files.put
 
-    def put_until_full(self: Files, kind: Kind, png: bytes) -> str:
+    def put_until_full(self: Files, kind: Kind, png: bytes, *small: Any) -> str:
         if kind is Kind.IMAGES and full:
             raise NoRoom("The server's disk is full.")
-        return put(self, kind, png)
+        return put(self, kind, png, *small)
 
     full = True
     monkeypatch.setattr(Files, "put", put_until_full)
@@ -270,6 +272,22 @@ def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Ca
         async with asyncio.timeout(PATIENCE):
             assert (await room.bus.changes(set_id, cursor)).images == ids
         assert all("ended on" in (image.error or "") for image in room.images(set_id))
+
+    run(story)
+
+
+def test_one_picture_that_cannot_be_made_fails_alone_and_is_not_tried_again(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        set_id = room.image_set("a fox\nan overflow\na teapot")
+        await room.until_done(set_id)
+        assert room.states(set_id) == [State.FINISHED, State.FAILED, State.FINISHED]
+        lost = room.images(set_id)[1]
+        assert (lost.error, lost.sha256) == ("This picture could not be made: the numbers overflowed.", None)
+        assert len(room.engine.units) == 1
+        with room.database.read() as session:
+            (event,) = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.UNIT_FAIL))
+            assert (event.details["picture"], event.details["error"]) == (2, lost.error)
+            assert session.get_one(Unit, lost.unit_id).state == State.FINISHED
 
     run(story)
 

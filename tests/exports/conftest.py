@@ -25,7 +25,7 @@ def ready(session: Session, preparer: Preparer) -> Make:
 
     def make(user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
         subject = service.selection(session, user, **wanted)  # type: ignore[arg-type]
-        export = service.create(session, user, subject, options or ExportOptions())
+        export = service.create(session, user, service.plan(session, user, subject, options or ExportOptions()))
         session.commit()
         assert preparer.prepare(export.id)
         session.refresh(export)

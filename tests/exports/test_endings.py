@@ -16,6 +16,7 @@ from app.exports.preparer import Preparer
 from app.exports.queries import Changed
 from app.exports.shares import ShareDraft
 from app.gallery import service as gallery
+from app.gallery.purger import Purger
 from app.models import Act, AuditEvent, Export, ExportState, ImageSet, Reference, Role, Share, User, Verdict, now
 from app.rights import service as rights
 from app.rights.draft import Reason
@@ -48,7 +49,9 @@ def link(session: Session, user: User) -> Link:
 
 def of(session: Session, user: User, image_set: ImageSet) -> Export:
     export = service.create(
-        session, user, service.selection(session, user, set_id=image_set.id), service.ExportOptions()
+        session,
+        user,
+        service.plan(session, user, service.selection(session, user, set_id=image_set.id), service.ExportOptions()),
     )
     session.flush()
     return export
@@ -101,17 +104,17 @@ def test_made_anew_it_is_without_them(session: Session, make: Factory, user: Use
     image_set = approved_set(make, user, prompts="a fox\nan owl", style=make.style(user))
     other = approved_set(make, user, prompts="a pear", style=make.style(user))
     wanted = service.selection(session, user, image_ids=[each.id for each in (*image_set.images, *other.images)])
-    export = service.create(session, user, wanted, service.ExportOptions(format="webp"))
+    export = service.create(session, user, service.plan(session, user, wanted, service.ExportOptions(format="webp")))
     make.decide(image_set.images[0], Verdict.REJECTED)
     rights.withdraw(session, user, reference_of(other), WHY)
     session.flush()
-    again = service.anew(session, user, export.id)
+    again = service.create(session, user, service.planned_anew(session, user, export.id))
     session.flush()
     assert (again.pictures, again.name, again.options) == (1, export.name, export.options)
     assert queries.first_names(session, again.id) == ["unsorted-retro-sunburst-001-an-owl.webp"]
     make.decide(image_set.images[1], Verdict.REJECTED)
     with pytest.raises(Conflict, match="nothing to download"):
-        service.anew(session, user, export.id)
+        service.planned_anew(session, user, export.id)
 
 
 def test_a_withdrawn_right_puts_links_on_hold_until_it_holds_again(
@@ -153,7 +156,7 @@ def test_a_right_that_has_ended_meanwhile_keeps_them_on_hold(
 def test_two_rights_must_both_hold_again(session: Session, make: Factory, user: User, link: Link) -> None:
     one, two = (approved_set(make, user, style=make.style(user)) for _ in range(2))
     wanted = service.selection(session, user, image_ids=[each.images[0].id for each in (one, two)])
-    share = link(service.create(session, user, wanted, service.ExportOptions()))
+    share = link(service.create(session, user, service.plan(session, user, wanted, service.ExportOptions())))
     for image_set in (one, two):
         rights.withdraw(session, user, reference_of(image_set), WHY)
     restore(session, user, reference_of(one))
@@ -177,15 +180,18 @@ def test_a_picture_removed_for_good_ends_the_exports_that_hold_it(
     image_set = approved_set(make, user, prompts="a fox\nan owl")
     export, other = ready(user, set_id=image_set.id), ready(user, set_id=approved_set(make, user, prompts="a pear").id)
     share = link(export)
+    gone, ended = export.id, Share(id=share.id)
     gallery.delete(session, user, [image_set.images[0].id])
     image_set.images[0].deleted_at = now() - timedelta(days=31)
     session.flush()
-    gallery.purge(session, make.files)
+    session.commit()
+    Purger(preparer.database, make.files).purge()
+    session.expire_all()
     assert session.scalars(select(Export)).all() == [other]
-    assert acts(session, share) == [Act.SHARE_CREATE, Act.SHARE_REVOKE]
+    assert acts(session, ended) == [Act.SHARE_CREATE, Act.SHARE_REVOKE]
     event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.EXPORT_EXPIRE)).one()
     assert (event.subject_id, event.user_id, event.details["because"]) == (
-        export.id,
+        gone,
         None,
         "a picture was removed for good",
     )
@@ -203,9 +209,11 @@ def test_a_closed_account_ends_its_links(session: Session, make: Factory, user: 
 
 
 def test_deleting_an_export_records_the_end_of_each_link(
-    session: Session, user: User, make: Factory, link: Link
+    session: Session, user: User, make: Factory, link: Link, preparer: Preparer
 ) -> None:
     export = of(session, user, approved_set(make, user))
-    share = link(export)
-    service.delete(session, user, export.id)
-    assert acts(session, share) == [Act.SHARE_CREATE, Act.SHARE_REVOKE]
+    ended = Share(id=link(export).id)
+    session.commit()
+    preparer.delete(user, export.id)
+    session.expire_all()
+    assert acts(session, ended) == [Act.SHARE_CREATE, Act.SHARE_REVOKE]

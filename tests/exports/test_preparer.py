@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.audit.queries import of
 from app.csv import harmless
 from app.errors import Conflict
-from app.exports import certificates, provenance, queries, service
+from app.exports import certificates, provenance, queries, removal, service
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
@@ -208,7 +208,7 @@ def test_a_ready_export_keeps_a_picture_that_is_made_again(
     assert unzipped(session, export, preparer).namelist() == before
     after = unzipped(session, ready(user, set_id=image_set.id), preparer)
     assert [row["prompt"] for row in lines(after)] == ["an owl"], "the new one is not approved"
-    service.prepare_again(session, user, export.id, preparer.store)
+    service.prepare_again(session, user, export.id)
     session.commit()
     assert preparer.prepare(export.id)
     session.refresh(export)
@@ -220,7 +220,11 @@ def test_a_decision_after_the_export_was_asked_for_changes_nothing_in_it(
 ) -> None:
     user = make.user()
     image_set = approved_set(make, user, prompts="a fox")
-    export = service.create(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions())
+    export = service.create(
+        session,
+        user,
+        service.plan(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions()),
+    )
     make.decide(image_set.images[0], Verdict.WITHDRAWN)
     session.commit()
     preparer.prepare(export.id)
@@ -308,7 +312,7 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
     with pytest.raises(Conflict, match="All files of these"):
         service.archive(session, export, preparer.store)
     path.write_bytes(png)
-    service.prepare_again(session, user, export.id, preparer.store)
+    service.prepare_again(session, user, export.id)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -369,7 +373,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
     with pytest.raises(Conflict, match="cleared away"):
         service.archive(session, export, preparer.store)
-    service.prepare_again(session, user, export.id, preparer.store)
+    service.prepare_again(session, user, export.id)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -405,7 +409,11 @@ def test_without_a_certificate_that_can_sign_the_export_fails_with_the_reason(
 def test_an_export_that_is_not_ready_is_not_downloaded(session: Session, make: Factory, preparer: Preparer) -> None:
     user = make.user()
     image_set = approved_set(make, user)
-    export = service.create(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions())
+    export = service.create(
+        session,
+        user,
+        service.plan(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions()),
+    )
     with pytest.raises(Conflict, match="still being made ready"):
         service.archive(session, export, preparer.store)
 
@@ -439,10 +447,10 @@ def test_what_can_be_downloaded_is_not_made_ready_again(
 ) -> None:
     user = make.user()
     export = ready(user, set_id=approved_set(make, user).id)
-    service.prepare_again(session, user, export.id, preparer.store)
-    assert export.state == ExportState.READY
+    assert service.is_whole(session, user, export.id, preparer.store)
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
-    service.prepare_again(session, user, export.id, preparer.store)
+    assert not service.is_whole(session, user, export.id, preparer.store)
+    service.prepare_again(session, user, export.id)
     session.flush()
     assert export.state == ExportState.QUEUED
     assert [event.act for event in of(session, export)] == [Act.EXPORT_AGAIN, Act.EXPORT_READY, Act.EXPORT_CREATE]
@@ -504,11 +512,51 @@ def test_a_page_knows_what_a_download_missed(
     assert service.is_there(session, export, preparer.store)
 
 
-def test_deleting_ends_the_links(session: Session, make: Factory, ready: Make) -> None:
+def test_while_its_files_are_listed_an_export_is_not_made_ready_and_a_crash_leaves_none(
+    session: Session, make: Factory, preparer: Preparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make.user()
+    wanted = service.selection(session, user, set_id=approved_set(make, user, prompts="a fox\nan owl\na pear").id)
+    planned = service.plan(session, user, wanted, ExportOptions())
+    monkeypatch.setattr(service, "ROWS", 2)
+    half = service.create(session, user, planned)
+    session.commit()
+    assert half.state == ExportState.LISTING
+    assert not queries.waiting(session)
+    assert service.prepare_again(session, user, half.id).state == ExportState.LISTING
+    session.commit()
+    assert preparer.ask(user, wanted, ExportOptions()).id == half.id, "asked for twice it is one"
+    preparer._recover()
+    assert session.scalars(select(ExportFile)).all() == []
+    session.commit()
+    whole = preparer.ask(user, wanted, ExportOptions())
+    assert preparer.prepare(whole.id)
+    session.expire_all()
+    assert session.get_one(Export, whole.id).state == ExportState.READY
+
+
+def test_a_large_export_is_removed_a_part_at_a_time(
+    session: Session, make: Factory, preparer: Preparer, ready: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user, prompts="a fox\nan owl\na pear").id)
+    session.add(Share(export_id=export.id, token_hash="-", made_by_id=user.id, expires_at=now() + timedelta(days=1)))
+    session.commit()
+    monkeypatch.setattr(removal, "ROWS", 2)
+    preparer.delete(user, export.id)
+    session.expire_all()
+    assert session.scalars(select(Share)).all() == session.scalars(select(ExportFile)).all() == []
+    assert [event.act for event in session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(2))] == [
+        Act.EXPORT_DELETE,
+        Act.SHARE_REVOKE,
+    ]
+
+
+def test_deleting_ends_the_links(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
     user = make.user()
     export = ready(user, set_id=approved_set(make, user).id)
     session.add(Share(export_id=export.id, token_hash="-", made_by_id=user.id, expires_at=now() + timedelta(days=1)))
-    session.flush()
-    service.delete(session, user, export.id)
-    session.flush()
+    session.commit()
+    preparer.delete(user, export.id)
+    session.expire_all()
     assert session.scalars(select(Share)).all() == session.scalars(select(ExportFile)).all() == []

@@ -46,7 +46,7 @@ def test_the_manifests_say_what_was_stated(session: Session, make: Factory, prep
         valid_from="2024-04-03",
         valid_until=until.isoformat(),
     )
-    document = rights.add_file(session, user, make.files, reference, b"%PDF-1.7", "contract.pdf")
+    document = rights.add_file(session, user, reference, rights.keep_document(make.files, b"%PDF-1.7"), "contract.pdf")
     export = ready(user, set_id=image_set.id)
     (row,) = csv.DictReader(io.StringIO(read(session, export, preparer, ".csv").decode("utf-8-sig"), newline=""))
     told = ("owner", "licence", "from", "until", "territory", "allows")
@@ -158,4 +158,6 @@ def test_pictures_whose_right_does_not_hold_are_counted(session: Session, make: 
     count, helds = service.restrained(taken, facts)
     assert (count, [held.reference_id for held in helds]) == (2, [ended.id])
     wanted = service.selection(session, user, set_id=in_region.id)
-    assert service.create(session, user, wanted, ExportOptions()).pictures == 2, "it warns, and does not stop"
+    assert service.create(session, user, service.plan(session, user, wanted, ExportOptions())).pictures == 2, (
+        "it warns, and does not stop"
+    )

@@ -8,6 +8,7 @@ from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import queries, service
 from app.exports.options import ExportOptions
+from app.exports.preparer import Preparer
 from app.exports.queries import ApprovedRow
 from app.gallery import service as gallery
 from app.gallery.search import EVERYTHING, PictureFilter
@@ -35,7 +36,7 @@ def rows_of(session: Session, user: User, **wanted: object) -> list[ApprovedRow]
 
 def created(session: Session, user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
     subject = service.selection(session, user, **wanted)  # type: ignore[arg-type]
-    export = service.create(session, user, subject, options or ExportOptions())
+    export = service.create(session, user, service.plan(session, user, subject, options or ExportOptions()))
     session.flush()
     return export
 
@@ -125,7 +126,9 @@ def test_creating_is_recorded(session: Session, make: Factory) -> None:
     assert events[0].details["pictures"] == 2
 
 
-def test_read_and_written_in_chunks(session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_and_written_in_chunks(
+    session: Session, make: Factory, preparer: Preparer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user, style = make.user(), make.style()
     sets = [approved_set(make, user, style=style, prompts="a\nb\nc", name=f"Set {n}") for n in range(3)]
     options = ExportOptions(template="{set}-{n}", sizes=("original", "64x64"))
@@ -133,8 +136,12 @@ def test_read_and_written_in_chunks(session: Session, make: Factory, monkeypatch
     monkeypatch.setattr(queries, "CHUNK", 2)
     monkeypatch.setattr(service, "ROWS", 4)
     assert created(session, user, options, campaign_id=sets[0].campaign_id) is whole
-    again = created(session, make.user(Role.MANAGER), options, campaign_id=sets[0].campaign_id)
-    assert again is not whole
+    manager = make.user(Role.MANAGER)
+    wanted = service.selection(session, manager, campaign_id=sets[0].campaign_id)
+    session.commit()
+    again = session.get_one(Export, preparer.ask(manager, wanted, options).id)
+    assert again.id != whole.id
+    assert again.state == ExportState.QUEUED
     assert names_of(session, again) == names_of(session, whole)
     assert len(set(names_of(session, again))) == again.total == 18
 
@@ -269,7 +276,7 @@ def test_closed_account_404(session: Session, make: Factory) -> None:
         queries.get(session, user, export.id)
 
 
-def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: Factory) -> None:
+def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: Factory, preparer: Preparer) -> None:
     user = make.user()
     export = created(session, user, set_id=approved_set(make, user).id)
     for allowed in (user, make.user(Role.MANAGER)):
@@ -277,9 +284,10 @@ def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: 
         assert queries.recent(session, allowed) == [export]
     stranger = make.user(Role.REVIEWER)
     assert queries.recent(session, stranger) == []
-    for act in (service.delete, service.anew):
+    session.commit()
+    for act in (preparer.delete, preparer.ask_anew):
         with pytest.raises(NotFound):
-            act(session, stranger, export.id)
+            act(stranger, export.id)
 
 
 def test_nothing_approved_409(session: Session, make: Factory) -> None:

@@ -1,5 +1,6 @@
 """What is done with many pictures at once, each by itself; the bin; saved searches."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -370,11 +371,26 @@ def old(session: Session, manager: User, image_set: ImageSet) -> list[Image]:
     return images
 
 
-def test_after_thirty_days_the_files_go(session: Session, manager: User, files: Files, old: list[Image]) -> None:
+@pytest.fixture
+def purge(session: Session, database: Database, files: Files) -> Callable[[], int]:
+    """Empties the bin as the server does."""
+
+    def empty() -> int:
+        session.commit()
+        number = Purger(database, files).purge()
+        session.expire_all()
+        return number
+
+    return empty
+
+
+def test_after_thirty_days_the_files_go(
+    session: Session, manager: User, files: Files, old: list[Image], purge: Callable[[], int]
+) -> None:
     kept, gone = [image.sha256 or "" for image in old[2:]], [image.sha256 or "" for image in old[:2]]
     assert service.restore(session, manager, [old[1].id]).refused == {"their 30 days are over": 1}
-    assert service.purge(session, files) == 2
-    assert service.purge(session, files) == 0
+    assert purge() == 2
+    assert purge() == 0
     for sha256, there in [*((each, False) for each in gone), *((each, True) for each in kept)]:
         assert files.has(Kind.IMAGES, sha256) is there
         assert files.thumbnail(sha256, 320).exists() is files.thumbnail(sha256, 960).exists() is there
@@ -384,21 +400,31 @@ def test_after_thirty_days_the_files_go(session: Session, manager: User, files: 
     assert service.restore(session, manager, [old[0].id]).refused
 
 
-def test_a_file_that_another_picture_has_stays(session: Session, files: Files, old: list[Image]) -> None:
+def test_a_file_that_another_picture_has_stays(
+    session: Session, files: Files, old: list[Image], purge: Callable[[], int]
+) -> None:
     shared = old[2].sha256 or ""
     old[0].sha256 = shared
-    service.purge(session, files)
+    purge()
     assert files.has(Kind.IMAGES, shared)
     old[2].deleted_at = old[0].deleted_at
     session.flush()
-    service.purge(session, files)
+    purge()
     assert not files.has(Kind.IMAGES, shared)
 
 
-def test_thumbnails_of_a_reference_stay(session: Session, files: Files, old: list[Image]) -> None:
+def test_a_file_that_two_have_whose_days_are_over_goes(
+    files: Files, old: list[Image], purge: Callable[[], int]
+) -> None:
+    old[0].sha256 = shared = old[1].sha256 or ""
+    assert purge() == 2
+    assert not files.has(Kind.IMAGES, shared)
+
+
+def test_thumbnails_of_a_reference_stay(files: Files, old: list[Image], purge: Callable[[], int]) -> None:
     sha256 = old[0].sha256 or ""
     files.put(Kind.REFERENCES, files.path(Kind.IMAGES, sha256).read_bytes())
-    service.purge(session, files)
+    purge()
     assert not files.has(Kind.IMAGES, sha256)
     assert files.thumbnail(sha256, 320).exists()
 

@@ -87,9 +87,9 @@ def test_new_versions_count_and_retries_do_not(make: Factory, person: User) -> N
 
 def test_uploads_count_by_number_and_bytes_and_what_is_kept_is_held(make: Factory, person: User, files: Files) -> None:
     data = png()
-    reference = styles.upload_reference(make.session, person, files, data, "a.png")
+    reference = styles.upload_reference(make.session, person, styles.keep_picture(person, files, data), "a.png")
     assert used(make, person) == {What.UPLOADS: 1, What.UPLOAD_BYTES: len(data), What.STORAGE: reference.bytes}
-    styles.upload_reference(make.session, person, files, data, "a.png")
+    styles.upload_reference(make.session, person, styles.keep_picture(person, files, data), "a.png")
     assert used(make, person)[What.UPLOADS] == 2
     assert used(make, person)[What.STORAGE] == reference.bytes, "the same picture is kept once"
     regions.note_mask(make.session, person, "0" * 64, 100)
@@ -111,14 +111,16 @@ def test_trainings_and_exports_count(make: Factory, person: User) -> None:
     for image in image_set.images:
         make.decide(image)
     wanted = exports.selection(make.session, person, set_id=image_set.id)
-    exports.create(make.session, person, wanted, ExportOptions())
-    exports.create(make.session, person, wanted, ExportOptions())
+    exports.create(make.session, person, exports.plan(make.session, person, wanted, ExportOptions()))
+    exports.create(make.session, person, exports.plan(make.session, person, wanted, ExportOptions()))
     assert (used(make, person)[What.EXPORTS], used(make, person)[What.EXPORT_PICTURES]) == (1, 2), (
         "one is there already"
     )
     limit(make, export_pictures=3)
     with pytest.raises(Spent, match="You have exported 2 of 3 pictures today, so 1 is left"):
-        exports.create(make.session, person, wanted, ExportOptions.parse({"format": "jpeg"}))
+        exports.create(
+            make.session, person, exports.plan(make.session, person, wanted, ExportOptions.parse({"format": "jpeg"}))
+        )
 
 
 def test_zero_is_no_limit_and_administrators_have_none(make: Factory, person: User) -> None:

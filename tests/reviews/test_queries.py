@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.audit.service import record
 from app.database import Database
+from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports.options import ExportOptions
 from app.models import Act, Image, ImageSet, Role, State, User, Verdict, now
@@ -391,9 +392,9 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
         )
     assert kinds(session, make.user(Role.REVIEWER)) == []
     chosen = exports.selection(session, manager, set_id=image_set.id)
-    export = exports.create(session, manager, chosen, ExportOptions())
+    export = exports.create(session, manager, exports.plan(session, manager, chosen, ExportOptions()))
     assert kinds(session, owner) == [("ready", image_set.id)]  # asked for, not downloaded yet
-    exports.downloaded(session, manager, export)
+    exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
     assert kinds(session, owner) == []
     session.delete(export)
     assert kinds(session, owner) == [], "it stays handed over when the export is over"

@@ -141,7 +141,7 @@ def test_who_may_change(session: Session, make: Factory) -> None:
         lambda: service.save(session, other, reference, draft(), None),
         lambda: service.withdraw(session, other, reference, GONE),
         lambda: service.restore(session, other, reference, GONE, None),
-        lambda: service.add_file(session, other, make.files, reference, b"%PDF-1.7", "a.pdf"),
+        lambda: service.add_file(session, other, reference, service.keep_document(make.files, b"%PDF-1.7"), "a.pdf"),
         lambda: service.remove_file(session, other, reference, 1),
     ):
         with pytest.raises(Forbidden, match=f"Only {uploader.name}, who uploaded"):
@@ -358,7 +358,7 @@ def test_a_file_is_what_it_contains(
     session: Session, make: Factory, owner: User, data: bytes, name: str, media_type: str, saved_as: str
 ) -> None:
     reference = reference_of(session, make, owner)
-    row = service.add_file(session, owner, make.files, reference, data, name)
+    row = service.add_file(session, owner, reference, service.keep_document(make.files, data), name)
     session.flush()
     assert (row.media_type, service.download_name(row)) == (media_type, saved_as)
     assert make.files.document(row.sha256).read_bytes() == data
@@ -377,7 +377,9 @@ def test_what_is_no_licence_is_refused(
     session: Session, make: Factory, owner: User, files: Files, data: bytes, sentence: str
 ) -> None:
     with pytest.raises(Invalid, match=sentence):
-        service.add_file(session, owner, files, reference_of(session, make, owner), data, "a.pdf")
+        service.add_file(
+            session, owner, reference_of(session, make, owner), service.keep_document(files, data), "a.pdf"
+        )
     assert not list(files.root.glob("rights/*")), "nothing half-done stays behind"
 
 
@@ -385,10 +387,10 @@ def test_a_removed_file_is_hidden_and_its_bytes_stay(
     session: Session, make: Factory, owner: User, files: Files
 ) -> None:
     reference = reference_of(session, make, owner)
-    row = service.add_file(session, owner, files, reference, b"%PDF-1", "a.pdf")
+    row = service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "a.pdf")
     session.flush()
     with pytest.raises(Invalid, match=r"here already, as a\.pdf"):
-        service.add_file(session, owner, files, reference, b"%PDF-1", "b.pdf")
+        service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "b.pdf")
     service.note_download(session, owner, reference, row.id)
     service.remove_file(session, owner, reference, row.id)
     session.flush()

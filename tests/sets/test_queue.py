@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import slow
 from app.database import Database
 from app.errors import Conflict
 from app.files import Files, Kind
@@ -30,7 +31,7 @@ def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
     with TemporaryDirectory() as folder:
         copy(migrated, folder)
         database = Database(Settings(data=Path(folder)))
-        with database.write() as session:
+        with slow.permitted(), database.write() as session:
             yield session, Factory(session, Files(Path(folder) / "files"))
         database.close()
 

@@ -31,7 +31,8 @@ def user(make: Factory) -> User:
 def keep(
     session: Session, files: Files, user: User, data: bytes | None = None, kind: MapKind = MapKind.EDGES, **how: Any
 ) -> StructureMap:
-    made, _ = service.upload(session, user, files, data or drawing(), "chair.png", kind, **{"size": SIZE} | how)
+    kept, _ = service.draw(user, files, data or drawing(), kind, **{"size": SIZE} | how)
+    made = service.add(session, user, kept, "chair.png")
     session.flush()
     return made
 
@@ -92,11 +93,13 @@ def test_a_closed_account_keeps_nothing(session: Session, files: Files, make: Fa
 
 def test_a_crop_is_a_map_of_its_own_in_the_pictures_shape(session: Session, files: Files, user: User) -> None:
     wide = keep(session, files, user, drawing((600, 300), place=250))
-    part = service.crop(session, user, files, wide, SIZE)
+    kept = service.crop(files, wide, SIZE)
+    assert kept
+    part = service.add(session, user, kept, wide.original_name, cropped_from=wide.id)
     session.flush()
     assert part.id != wide.id
     assert (part.width, part.height) == (256, 256)
-    assert service.crop(session, user, files, part, (320, 320)).id == part.id  # nothing to cut off
+    assert service.crop(files, part, (320, 320)) is None  # nothing to cut off
 
 
 def test_the_newest_maps_of_a_kind(session: Session, files: Files, user: User) -> None:

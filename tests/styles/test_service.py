@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Reference, Role, Style, StyleReference
+from app.models import Act, AuditEvent, Reference, Role, Style, StyleReference, User
 from app.pictures import Limits
 from app.rights import service as rights
 from app.rights.draft import Reason
@@ -37,12 +37,18 @@ def form(reference: Reference, **values: str) -> dict[str, str]:
     return {**FORM, "reference_id": str(reference.id), **values}
 
 
+def upload(
+    session: Session, files: Files, user: User, data: bytes, name: str, limits: Limits | None = None
+) -> Reference:
+    return service.upload_reference(session, user, service.keep_picture(user, files, data, limits), name)
+
+
 # References
 
 
 def test_upload_reference(session: Session, make: Factory, files: Files) -> None:
     user = make.user()
-    reference = service.upload_reference(session, user, files, png(size=(96, 64)), "train.png")
+    reference = upload(session, files, user, png(size=(96, 64)), "train.png")
     session.flush()
     assert (reference.width, reference.height, reference.original_name) == (96, 64, "train.png")
     assert reference.uploaded_by_id == user.id
@@ -53,8 +59,8 @@ def test_upload_reference(session: Session, make: Factory, files: Files) -> None
 
 
 def test_same_picture_is_one_reference(session: Session, make: Factory, files: Files) -> None:
-    first = service.upload_reference(session, make.user(), files, png(), "a.png")
-    again = service.upload_reference(session, make.user(), files, png(), "b.png")
+    first = upload(session, files, make.user(), png(), "a.png")
+    again = upload(session, files, make.user(), png(), "b.png")
     assert again is first
 
 
@@ -64,17 +70,17 @@ def test_rights_that_the_first_copy_lost_are_added(session: Session, make: Facto
     texts.add_text("Copyright", "Mori Studio")
     full = encoded(Image.new("RGB", (96, 64), "teal"), pnginfo=texts)
     owner = make.user()
-    reference = service.upload_reference(session, owner, files, png(), "a.png")
+    reference = upload(session, files, owner, png(), "a.png")
     reference.rights = {"creator": "Ito Kenji"}
     for stranger in (make.user(), make.user(Role.REVIEWER)):
-        assert service.upload_reference(session, stranger, files, full, "b.png") is reference
+        assert upload(session, files, stranger, full, "b.png") is reference
         assert reference.rights == {"creator": "Ito Kenji"}, "facts come from who may change them"
         assert (reference.uploaded_by_id, reference.original_name) == (owner.id, "a.png")
     withdrawal = rights.withdraw(session, owner, reference, Reason(reason="A mistake"))
-    service.upload_reference(session, owner, files, full, "b.png")
+    upload(session, files, owner, full, "b.png")
     assert reference.rights == {"creator": "Ito Kenji"}, "nothing changes until it is restored"
     rights.restore(session, owner, reference, Reason(reason="None"), withdrawal.id)
-    assert service.upload_reference(session, owner, files, full, "b.png") is reference
+    assert upload(session, files, owner, full, "b.png") is reference
     assert reference.rights == {"creator": "Ito Kenji", "copyright": "Mori Studio"}
 
 
@@ -84,30 +90,21 @@ def test_rights_that_the_first_copy_lost_are_added(session: Session, make: Facto
 def test_original_name_is_only_kept_as_text(
     session: Session, make: Factory, files: Files, name: str, kept: str
 ) -> None:
-    assert service.upload_reference(session, make.user(), files, png(), name).original_name == kept
+    assert upload(session, files, make.user(), png(), name).original_name == kept
 
 
 def test_upload_refused_leaves_nothing(session: Session, make: Factory, files: Files) -> None:
     with pytest.raises(Invalid):
-        service.upload_reference(session, make.user(), files, b"<svg/>", "a.png")
+        upload(session, files, make.user(), b"<svg/>", "a.png")
     with pytest.raises(Invalid, match=r"at most 0\.001 million"):
-        service.upload_reference(session, make.user(), files, png(), "a.png", Limits(pixels=1000))
+        upload(session, files, make.user(), png(), "a.png", Limits(pixels=1000))
     assert session.scalars(select(Reference)).all() == []
     assert not files.root.exists()
 
 
-def test_upload_holds_no_lock_while_it_cleans(session: Session, make: Factory, files: Files) -> None:
-    """Cleaning can take seconds; a refused picture shows that no statement came before it."""
-    user = make.user()
-    session.commit()
-    with pytest.raises(Invalid):
-        service.upload_reference(session, user, files, b"", "a.png")
-    assert not session.in_transaction()
-
-
 def test_closed_account_upload_403(session: Session, make: Factory, files: Files) -> None:
     with pytest.raises(Forbidden):
-        service.upload_reference(session, make.user(active=False), files, png(), "a.png")
+        upload(session, files, make.user(active=False), png(), "a.png")
 
 
 # Drafts

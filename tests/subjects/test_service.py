@@ -112,7 +112,7 @@ def test_keep_picture(make: Factory, files: Files) -> None:
 def test_a_closed_account_makes_none_403(session: Session, make: Factory, files: Files) -> None:
     closed = make.user(active=False)
     with pytest.raises(Forbidden):
-        service.create_from_pictures(session, closed, files, make.subject_draft(), MODEL)
+        service.create_from_pictures(session, closed, {}, make.subject_draft(), MODEL)
     with pytest.raises(Forbidden):
         service.keep_picture(closed, files, png(size=(300, 200)), MODEL)
 
@@ -122,7 +122,9 @@ def test_a_closed_account_makes_none_403(session: Session, make: Factory, files:
 
 def test_create_from_a_lora_file(session: Session, make: Factory, files: Files, engine: Painter) -> None:
     draft = service.Draft.from_form({"name": "Glow"}, TrainingFacts())
-    subject = service.create_from_file(session, make.user(), files, draft, b"lora sks lamp", "g.safetensors", engine)
+    user = make.user()
+    kept = service.keep_lora(user, files, b"lora sks lamp", "g.safetensors", engine)
+    subject = service.create_from_file(session, user, draft, kept)
     session.flush()
     assert (subject.state, subject.kind, subject.phrase) == (State.FINISHED, SubjectKind.FILE, "sks lamp")
     assert subject.sha256
@@ -131,11 +133,10 @@ def test_create_from_a_lora_file(session: Session, make: Factory, files: Files, 
 
 
 def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Files, engine: Painter) -> None:
-    draft = service.Draft.from_form({"name": "Glow"}, TrainingFacts())
     with pytest.raises(Invalid, match="damaged or not a safetensors") as refused:
-        service.create_from_file(session, make.user(), files, draft, b"junk", "g.safetensors", engine)
+        service.keep_lora(make.user(), files, b"junk", "g.safetensors", engine)
     assert refused.value.field == "file"
-    assert not session.scalars(select(Subject)).all()
+    assert not files.root.exists()
 
 
 # What can be done with one

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import event, select
 
+from app import slow
 from app.models import Decision, Role
 from tests.web.server import Browser, Server, making
 
@@ -42,7 +43,7 @@ def decisions(server: Server) -> int:
 def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], image_id: int) -> None:
     reviewer = sign_in(Role.REVIEWER)
     with_pragma(server, "busy_timeout = 50")
-    with server.parts.database.write() as busy:
+    with slow.permitted(), server.parts.database.write() as busy:
         busy.connection()
         status, page = decide(reviewer, image_id)
     assert status == 503

@@ -72,7 +72,9 @@ def filled(server: Server) -> dict[str, str]:
         make.image_set(owner, style, prompts=f"@{subject.handle} on a beach")
         reference = style.versions[0].references[0].reference
         make.right(reference, valid_until=(today() + timedelta(days=3)).isoformat())
-        document = rights.add_file(make.session, owner, make.files, reference, b"%PDF-1.7", "licence.pdf")
+        document = rights.add_file(
+            make.session, owner, reference, rights.keep_document(make.files, b"%PDF-1.7"), "licence.pdf"
+        )
         make.session.flush()
         values = {
             "file_id": str(document.id),

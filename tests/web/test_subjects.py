@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
 from app.files import Kind
-from app.models import Role, State, Subject
+from app.models import Role, State, Subject, User
 from tests.factory import png
 from tests.web.server import Browser, Server, making
 from tests.web.test_live import messages
@@ -61,6 +63,31 @@ def test_pictures_can_come_first_one_by_one(designer: Browser, server: Server) -
     answer = designer.post("/subjects", data=FIELDS | {"kept": kept})
     assert answer.status_code == 303
     wait_until(lambda: state(server, answer.headers["location"]) == State.FINISHED)
+
+
+def test_others_write_while_a_lora_is_checked(
+    designer: Browser, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = Event(), Event()
+
+    def slow(data: bytes, file_name: str) -> str:
+        begun.set()
+        assert go_on.wait(60)
+        return "sks lamp"
+
+    monkeypatch.setattr(server.parts.engine, "lora_phrase", slow)
+    with ThreadPoolExecutor(1) as pool:
+        form = {"data": {"name": "Lamp"}, "files": {"file": ("lamp.safetensors", b"lora sks lamp")}}
+        answer = pool.submit(designer.post, "/subjects/lora", **form)
+        try:
+            assert begun.wait(60)
+            with server.parts.database.write() as session:
+                session.get_one(User, designer.user.id).name = "Mori Haruka"
+        finally:
+            go_on.set()
+        assert answer.result().status_code == 303
+    with server.parts.database.read() as session:
+        assert session.get_one(User, designer.user.id).name == "Mori Haruka"
 
 
 def test_two_pictures_422_and_the_form_keeps_what_was_typed(designer: Browser, server: Server) -> None:
