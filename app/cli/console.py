@@ -62,8 +62,14 @@ def check_folder(folder: Path) -> None:
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
     """What the method or the disk refuses, in a sentence."""
+    from app.style_aligned.finite import NotFinite  # torch is there by now
+
     try:
         yield
+    except NotFinite as error:
+        raise Refused(
+            f"{sentence(error)} Lower weights and guidance, or choose another scheduler or precision."
+        ) from error
     except ValueError as error:  # in the method's own words
         raise Refused(sentence(error)) from error
     except OSError as error:

@@ -161,12 +161,15 @@ def generate(
             f"Stopped. {done} of {len(prompts)} pictures were finished and are kept in {out_folder}.", markup=False
         )
         raise typer.Exit(INTERRUPTED)
-    out.print(f"{plural(done, 'picture')} and sheet.png are in {out_folder}.", markup=False, highlight=False)
+    if done:
+        out.print(f"{plural(done, 'picture')} and sheet.png are in {out_folder}.", markup=False, highlight=False)
+    if done < len(prompts):
+        raise typer.Exit(1)
 
 
 def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
     """Write pictures as they come, with a progress bar of all images' steps. True when Ctrl-C interrupted it."""
-    from app.style_aligned import ImageReady, Inversion, Step
+    from app.style_aligned import ImageFailed, ImageReady, Inversion, Step
 
     with progress_bar() as bar:
         task = bar.add_task("Generating", total=None)
@@ -182,6 +185,12 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
                         name = folder.save(index, picture, prompts[index], text=text, seed=seed).name
                         if not out.is_terminal:
                             out.print(name, markup=False, highlight=False)
+                    case ImageFailed(index=index, error=error):
+                        err.print(
+                            f"Picture {index + 1} could not be made: {error}. Lower the weight of subjects and"
+                            " structures, or choose another scheduler or precision.",
+                            markup=False,
+                        )
         except KeyboardInterrupt:
             events.close()
             return True

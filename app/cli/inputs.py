@@ -53,12 +53,13 @@ def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str,
     """The subjects as the studio takes them, and what prompts say for each of their handles."""
     from app.style_aligned import ModelError
     from app.style_aligned.subjects import phrase_in
+    from app.text import clean_line
 
     try:
         adapters = [studio.adapter(option.file, option.weight) for option in options]
     except ModelError as error:
         raise Refused(str(error)) from error
-    return adapters, {option.handle: phrase_in(option.file.read_bytes()) for option in options}
+    return adapters, {option.handle: clean_line(phrase_in(option.file.read_bytes())) for option in options}
 
 
 def read_structures(given: list[str] | None, prompts: int) -> list[Any]:

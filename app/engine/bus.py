@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from time import monotonic
 
-from app.engine.events import ClassPicture, ImageReady, Preview, Step, Unit, Work
+from app.engine.events import ClassPicture, ImageFailed, ImageReady, Preview, Step, Unit, Work
 from app.text import whole_number
 
 REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
@@ -148,8 +148,8 @@ class Bus:
         self.previews[event.image_id] = (running.step, event.webp)
         self.publish(running.topic, event.image_id)
 
-    def finished(self, event: ImageReady) -> None:
-        """The image is in the database, and needs no preview any more."""
+    def finished(self, event: ImageReady | ImageFailed) -> None:
+        """The database has the image, or why there is none, and it needs no preview any more."""
         self.previews.pop(event.image_id, None)
         self.publish(self.running[event.unit_id].topic, event.image_id)
 

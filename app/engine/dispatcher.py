@@ -17,7 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database import Database
 from app.engine.base import Cancelled, Engine, WorkerLost
 from app.engine.bus import Bus, Topic, subject_topic
-from app.engine.events import ClassPicture, Done, Failed, ImageReady, Preview, Sample, Step, Trained, Work
+from app.engine.events import (
+    ClassPicture,
+    Done,
+    Failed,
+    ImageFailed,
+    ImageReady,
+    Preview,
+    Sample,
+    Step,
+    Trained,
+    Work,
+)
 from app.errors import UserError
 from app.files import Files, Kind
 from app.models import Unit as UnitRow
@@ -186,6 +197,9 @@ class Dispatcher:
                     case ImageReady():
                         await asyncio.to_thread(self._keep, event)
                         self.bus.finished(event)
+                    case ImageFailed():
+                        await asyncio.to_thread(self._lose, event)
+                        self.bus.finished(event)
                     case ClassPicture():
                         self.bus.class_picture(event)
                     case Sample():
@@ -226,6 +240,10 @@ class Dispatcher:
         sha256 = self.files.put(Kind.IMAGES, event.png)
         with self.database.write() as session:
             sets.finish_image(session, event.unit_id, event.image_id, sha256, len(event.png), event.seconds)
+
+    def _lose(self, event: ImageFailed) -> None:
+        with self.database.write() as session:
+            sets.fail_image(session, event.unit_id, event.image_id, event.message)
 
     def _keep_sample(self, event: Sample) -> None:
         sha256 = self.files.put(Kind.SUBJECTS, event.png)

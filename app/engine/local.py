@@ -17,6 +17,8 @@ import structlog
 import torch
 from PIL import Image
 
+from app import slow
+from app.engine import overflow
 from app.engine.base import Cancelled, ModelFacts, Slot, TrainingFacts
 from app.engine.events import (
     ClassPicture,
@@ -24,6 +26,7 @@ from app.engine.events import (
     Done,
     Event,
     Failed,
+    ImageFailed,
     ImageReady,
     Preview,
     Sample,
@@ -39,14 +42,24 @@ from app.engine.events import (
 from app.errors import Invalid
 from app.pictures import opened
 from app.settings import Settings
-from app.style_aligned import SCHEDULERS, ModelError, Reference, Region, Sharing, Structure, Studio, dreambooth
+from app.style_aligned import (
+    SCHEDULERS,
+    ModelError,
+    NotFinite,
+    Reference,
+    Region,
+    Sharing,
+    Structure,
+    Studio,
+    dreambooth,
+)
 from app.style_aligned import events as studio_events
 from app.style_aligned.controlnet import KINDS
 from app.style_aligned.job import LONGEST
 from app.style_aligned.loading import DEMO
 from app.style_aligned.reference import Method
-from app.style_aligned.subjects import PHRASE, check_lora
-from app.text import sentence
+from app.style_aligned.subjects import check_lora
+from app.text import clean_line, sentence
 
 log = structlog.get_logger()
 
@@ -95,14 +108,15 @@ class LocalEngine:
     async def slots(self) -> list[Slot]:
         return [Slot("local", busy=bool(self._running))]
 
+    @slow.outside
     def lora_phrase(self, data: bytes, file_name: str) -> str:
         if self._studio is None:
             raise RuntimeError("the model is not loaded yet")
         try:
-            metadata = check_lora(data, file_name, self._studio.adapters.shapes, self._studio.unet.config)
+            file = check_lora(data, file_name, self._studio.adapters.shapes, self._studio.unet.config)
         except ModelError as error:
             raise Invalid("file", str(error)) from error
-        return metadata.get(PHRASE, "")
+        return clean_line(file.phrase)
 
     async def run(self, work: Work) -> AsyncIterator[Event]:
         """Make the unit's images, or train the subject, on the studio's thread; see `Engine.run`."""
@@ -158,6 +172,8 @@ class LocalEngine:
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             yield Failed(work.id, OUT_OF_MEMORY)
+        except NotFinite as error:
+            yield Failed(work.id, overflow.told(work, error))
         except ModelError as error:  # of a ControlNet or LoRA, which is loaded when it is first asked for
             yield Failed(work.id, str(error))
         except ValueError as error:  # what the Studio refuses, in its own words
@@ -206,6 +222,8 @@ class LocalEngine:
                 case studio_events.ImageReady(index=index, picture=picture):
                     share = (time.perf_counter() - began) / len(unit.images)
                     yield ImageReady(unit.id, unit.images[index].image_id, _encoded(picture, "PNG"), share)
+                case studio_events.ImageFailed(index=index, error=error):
+                    yield ImageFailed(unit.id, unit.images[index].image_id, overflow.told(unit, error))
                 case _:  # the inversion of a reference: nothing to show, but a moment to stop at
                     pass
             if stop.is_set():

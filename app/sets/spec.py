@@ -17,6 +17,7 @@ MOST_PROMPTS = 500
 MOST_PICTURES = 1000  # a set
 PROMPT_LENGTH = 500  # characters
 MIN_SIDE = 64  # px
+MOST_SIDE = 2**20  # px; far more than any model makes
 CUSTOM = "custom"  # in the form's field of the size: the fields of the width and the height say it
 SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a person can still read out
 MOST_STRUCTURES = 4
@@ -105,8 +106,8 @@ class SetSpec(Form):
     style_code: Line = Field(title="Style")
     prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
     count: int = Field(default=1, title="Variations", ge=1, le=16)
-    width: int = Field(title="Width")  # px
-    height: int = Field(title="Height")
+    width: int = Field(title="Width", ge=1, le=MOST_SIDE)  # px; the model knows better
+    height: int = Field(title="Height", ge=1, le=MOST_SIDE)
     steps: int = Field(title="Steps", ge=1, le=100)
     guidance: float = Field(title="Guidance", ge=0, le=30)
     seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn

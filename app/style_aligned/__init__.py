@@ -9,7 +9,8 @@ Knows torch and diffusers; knows no web, no database.
 """
 
 from app.style_aligned.controlnet import Control, Structure
-from app.style_aligned.events import Event, ImageReady, Inversion, Preview, Step
+from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
+from app.style_aligned.finite import NotFinite
 from app.style_aligned.loading import ModelError
 from app.style_aligned.reference import Reference
 from app.style_aligned.regions import Region
@@ -21,9 +22,11 @@ __all__ = [
     "SCHEDULERS",
     "Control",
     "Event",
+    "ImageFailed",
     "ImageReady",
     "Inversion",
     "ModelError",
+    "NotFinite",
     "Preview",
     "Reference",
     "Region",

@@ -21,7 +21,8 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.style_aligned.events import ImageReady
+from app.style_aligned.events import ImageFailed, ImageReady
+from app.style_aligned.finite import NotFinite, is_finite
 from app.style_aligned.sampler import Conditioning
 from app.style_aligned.sharing import Sharing
 from app.style_aligned.studio import Studio
@@ -212,6 +213,8 @@ class _Course:
         prompts = self._prompts()
         seeds = [CLASS_SEEDS + self.recipe.seed * 1000 + i for i in range(len(prompts))]
         for event in self.studio.generate(prompts, sharing=Sharing(0.0), seeds=seeds, preview_every=0):
+            if isinstance(event, ImageFailed):
+                raise NotFinite("the numbers overflowed while the model drew what it must not forget")
             if isinstance(event, ImageReady):
                 yield event.latents.clone()  # what comes from inference mode cannot be learnt from
 
@@ -256,6 +259,8 @@ class _Course:
                     for weight in weights:
                         weight.requires_grad_(True)
                     loss = batches.loss(self.random)
+                    if not is_finite(loss):
+                        raise NotFinite(f"the numbers overflowed in step {self.step + 1}")
                     optimizer.zero_grad()
                     loss.backward()
                     nn.utils.clip_grad_norm_(weights, CLIP)
@@ -267,9 +272,16 @@ class _Course:
                 yield TrainStep(self.step, recipe.steps, loss.item())
                 if recipe.sample_every and self.step % recipe.sample_every == 0:
                     yield from self._samples()
+        except NotFinite:
+            self._forget()
+            kept = self.step
+            raise
         finally:
             if kept != self.step:
                 self._keep(weights, optimizer)
+        if not all(is_finite(weight) for weight in weights):
+            self._forget()
+            raise NotFinite("the weights overflowed in the last step")
         yield Finished(self._file())
 
     def _parts(self) -> tuple[str, ...]:
@@ -298,6 +310,11 @@ class _Course:
             state[f"{number}.weight"] = weight.detach()
             state |= {f"{number}.{name}": value for name, value in optimizer.state[weight].items()}
         _write(self.folder and self.folder / "state.safetensors", state, self.key)
+
+    def _forget(self) -> None:
+        """What was kept leads to the same end again."""
+        if self.folder:
+            (self.folder / "state.safetensors").unlink(missing_ok=True)
 
     def _resume(self, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
         state = _read(self.folder and self.folder / "state.safetensors", self.key)

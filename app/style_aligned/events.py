@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from PIL import Image
 from torch import Tensor
 
+from app.style_aligned.finite import NotFinite
+
 
 @dataclass(frozen=True)
 class Inversion:
@@ -42,4 +44,14 @@ class ImageReady:
     latents: Tensor  # (1, C, h, w)
 
 
-Event = Inversion | Step | Preview | ImageReady
+@dataclass(frozen=True)
+class ImageFailed:
+    """The image of the prompt at `index` cannot be made, while the others go on."""
+
+    index: int
+    prompt: str
+    seed: int
+    error: NotFinite
+
+
+Event = Inversion | Step | Preview | ImageReady | ImageFailed

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from app.style_aligned.controlnet import Structure
 from app.style_aligned.panorama import Canvas
@@ -47,6 +48,8 @@ class Job:
         for structure in self.structures:
             if len(structure.maps) not in (1, count):
                 raise ValueError(f"1 or {count} maps were expected, one a prompt; {len(structure.maps)} were given")
+        if not isfinite(self.guidance):
+            raise ValueError(f"guidance must be a number; {self.guidance} was given")
         if not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"steps must be between 1 and {MAX_STEPS}; {self.steps} was given")
         if self.scheduler not in SCHEDULERS:

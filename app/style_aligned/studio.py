@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Control, Structure
-from app.style_aligned.events import Event, ImageReady, Inversion, Preview, Step
+from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
+from app.style_aligned.finite import NotFinite, finite_rows, is_finite
 from app.style_aligned.job import MAX_SEED, Job, check_size
 from app.style_aligned.loading import (
     DEMO,
@@ -189,7 +191,9 @@ class Studio:
         Images follow the maps of `structures`, have `adapters`, and show each of `regions` in its part, later ones over
         earlier ones; all of these are for the images, never for the references, and any of them go together.
 
-        Closing the generator stops the work within one step. Raises ValueError with the value that was wrong.
+        An image whose numbers overflow is an `ImageFailed`, and the others go on. Closing the generator stops the work
+        within one step. Raises ValueError with the value that was wrong, and NotFinite when it is a reference's numbers
+        that overflow, or those of the image that all others take their look from.
         """
         job = self._job(
             prompts,
@@ -237,7 +241,10 @@ class Studio:
         return latents.to(self.unet.dtype)
 
     def decode(self, latents: Tensor, canvas: Canvas | None = None) -> Image.Image:
-        """The picture of `latents` (1, C, h, w), window by window of `canvas` (None: at once)."""
+        """The picture of `latents` (1, C, h, w), window by window of `canvas` (None: at once).
+
+        Raises NotFinite when the VAE overflows.
+        """
 
         def pixels(part: Tensor) -> Tensor:
             scaled = part.to(self.vae.dtype) / self.vae.config.scaling_factor
@@ -245,6 +252,9 @@ class Studio:
             return drawn
 
         picture = decode(latents, canvas or Canvas.whole(*latents.shape[-2:]), self.factor, pixels)
+        if not is_finite(picture):
+            kind = str(self.vae.dtype).removeprefix("torch.")
+            raise NotFinite(f"the numbers of the VAE overflowed in {kind}", decoding=True)
         picture = ((picture + 1) * 127.5).round().clamp(0, 255)
         return Image.fromarray(picture.byte().permute(1, 2, 0).numpy())
 
@@ -314,11 +324,23 @@ class Studio:
                 trail.append(job.canvas.windows[0].cut(state.seen))
             yield Step(tuple(places), state.step, state.steps)
             if job.preview_every and state.step % job.preview_every == 0 and state.step < state.steps:
-                for place, clean in zip(places, state.clean, strict=True):
+                good = finite_rows(state.clean).tolist()
+                for place, clean in compress(zip(places, state.clean, strict=True), good):
                     yield Preview(place, self.preview(clean, job.size))
+            if not finite_rows(state.latents).any():
+                break  # nothing comes of the other steps
         for place, latents in zip(places, state.latents.split(1), strict=True):
-            picture = self.decode(latents, job.canvas)
-            yield ImageReady(place, picture, job.prompts[place], job.seeds[place], latents)
+            yield self._finished(place, latents, job)
+
+    def _finished(self, place: int, latents: Tensor, job: Job) -> ImageReady | ImageFailed:
+        """The image at `place` with its last latents (1, C, h, w). NaN would be black, and look finished."""
+        prompt, seed = job.prompts[place], job.seeds[place]
+        try:
+            if not finite_rows(latents).all():
+                raise NotFinite("the numbers of the latents overflowed")
+            return ImageReady(place, self.decode(latents, job.canvas), prompt, seed, latents)
+        except NotFinite as error:
+            return ImageFailed(place, prompt, seed, error)
 
     def _brushes(
         self, places: list[int], job: Job, references: References | None, looks: Sequence[References | None]
@@ -353,6 +375,8 @@ class Studio:
         grounds: list[Tensor] = []
         for reference in given:
             clean = reference.latents(job.window, self.encode)
+            if not finite_rows(clean).all():
+                raise NotFinite("the VAE's numbers overflowed while it read a reference", decoding=True)
             grounds.append(ground_of(clean))
             if reference.method == "noise":
                 noise = self.noise([reference.seed], job.window)
@@ -372,14 +396,17 @@ class Studio:
             else None
         )
         if file and file.exists():
-            stored = load_file(file)
-            return TimedTrack({float(t): x.to(clean.device, clean.dtype) for t, x in stored.items()})
+            stored = {float(t): x.to(clean.device, clean.dtype) for t, x in load_file(file).items()}
+            if all(is_finite(x) for x in stored.values()):
+                return TimedTrack(stored)
         conditioning = self.condition([reference.prompt], "", INVERSION_GUIDANCE, job.window)
         track: dict[float, Tensor] = {}
         for track in ddim_inversion(
             clean, timesteps, self.levels, lambda x, t: self.sampler.predict(x, t, conditioning, INVERSION_GUIDANCE)
         ):
             yield Inversion(len(track), len(set(timesteps)))
+        if not all(is_finite(x) for x in track.values()):
+            raise NotFinite("the numbers overflowed while a reference was inverted")
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             partial = file.with_suffix(".partial")
@@ -391,6 +418,9 @@ class Studio:
         """Make the first image plainly and keep what the UNet saw of it; of a panorama, its first window."""
         trail: list[Tensor] = []
         plain = replace(job, sharing=replace(job.sharing, strength=0.0))
-        yield from self._batch([0], plain, None, looks, trail)
+        for event in self._batch([0], plain, None, looks, trail):
+            yield event
+            if isinstance(event, ImageFailed):
+                raise NotFinite("the first picture, from which the others take their look, could not be made")
         conditioning = self.condition([job.prompts[0]], job.negative_prompt, job.guidance, job.window)
         return References([SteppedTrack(trail)], [1.0], conditioning)

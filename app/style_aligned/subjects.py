@@ -4,7 +4,6 @@ The weights of adapters lie beside the model's own, in PEFT's layers, behind a f
 their inversions see the bare model, bit for bit, and images see what was asked for.
 """
 
-import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,15 +16,16 @@ import diffusers
 import torch
 from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_peft, convert_unet_state_dict_to_peft
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 
+from app.style_aligned import lora_file
 from app.style_aligned.loading import ModelError
+from app.style_aligned.lora_file import PHRASE as PHRASE  # trainings write it
+from app.style_aligned.lora_file import LoraFile, shown
+from app.style_aligned.lora_file import phrase_in as phrase_in
 
 MOST_WEIGHT = 2.0
 MOST_LOADED = 8  # adapters kept in memory; the one that was used longest ago goes first
-PHRASE = "soroe.phrase"  # in the file's metadata: what prompts say for the subject
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 PICKLES = {".bin", ".ckpt", ".pkl", ".pt", ".pth"}
 
@@ -77,10 +77,15 @@ class Adapters:
         name = sha256(f"{file.resolve()} {found.st_mtime_ns} {found.st_size}".encode()).hexdigest()[:16]
         if name not in self._loaded:
             check_lora(file.read_bytes(), file.name, self.shapes, self.pipeline.unet.config)
-            with several_adapters():
-                self.pipeline.load_lora_weights(
-                    str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
-                )
+            try:
+                with several_adapters():
+                    self.pipeline.load_lora_weights(
+                        str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
+                    )
+            except torch.OutOfMemoryError:
+                raise
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
+                raise ModelError(f"{shown(file.name)} is not a LoRA for SDXL: diffusers cannot load it.") from error
             self.added(name)
         self._loaded.remove(name)
         self._loaded.append(name)
@@ -160,28 +165,39 @@ def several_adapters() -> Iterator[None]:
         yield
 
 
-def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) -> dict[str, str]:
-    """The metadata of a LoRA file that fits a model with these `shapes`. Raises ModelError, in one sentence."""
+def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) -> LoraFile:
+    """What a LoRA file that fits a model with these `shapes` says of itself. Raises ModelError, in one sentence.
+
+    Time and memory are bounded, whatever the bytes; the numbers are looked at where they lie.
+    """
     if Path(file_name).suffix in PICKLES or data[:2] in (b"PK", b"\x80\x02"):
-        raise ModelError(f"{file_name} is not a safetensors file; other formats can carry code and are refused.")
-    try:
-        metadata = _metadata(data)
-        weights = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(f"{file_name} is damaged or not a safetensors file.") from error
+        raise ModelError(f"{shown(file_name)} is not a safetensors file; other formats can carry code and are refused.")
+    file = lora_file.read(data, file_name)
+    file_name = shown(file_name)
     for mark, kind in OTHER_KINDS.items():
-        if any(mark in key for key in weights):
+        if any(mark in key for key in file.tensors):
             raise ModelError(f"{file_name} is of the kind {kind}, which cannot be used; save it as a plain LoRA.")
+    if lora_file.too_many_blocks(file.tensors):
+        raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
     try:
-        found = _by_layer(weights, unet_config)
-    except (ValueError, KeyError, IndexError, RuntimeError) as error:  # as diffusers refuses it
+        found = _by_layer(_stand_ins(file), unet_config)
+    except Exception as error:  # diffusers meets strange names with errors of many classes
         raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.") from error
     if not found:
         raise ModelError(f"{file_name} is not a LoRA: it holds no adapter weights.")
     _check_family(file_name, found, shapes)
     for name, (down, up) in found.items():
         _check_layer(file_name, name, down, up, shapes)
-    return metadata
+    return file
+
+
+def _stand_ins(file: LoraFile) -> dict[str, Tensor]:
+    """Tensors with the names and shapes of the file's, of one number each: enough to see where they belong."""
+    zero = torch.zeros(())
+    return {
+        name: torch.tensor(file.alphas[name]) if name in file.alphas else zero.expand(each.shape)
+        for name, each in file.tensors.items()
+    }
 
 
 def _check_family(file_name: str, found: Mapping[str, Halves], shapes: Shapes) -> None:
@@ -195,24 +211,15 @@ def _check_family(file_name: str, found: Mapping[str, Halves], shapes: Shapes) -
 
 def _check_layer(file_name: str, name: str, down: Tensor | None, up: Tensor | None, shapes: Shapes) -> None:
     if down is None or up is None:
-        raise ModelError(f"{file_name} is damaged: one half of its weights for {name} is missing.")
+        raise ModelError(f"{file_name} is damaged: one half of its weights for {shown(name)} is missing.")
     there = shapes.get(name)
     if there is None:
-        raise ModelError(f"{file_name} was made for another model: this one has no layer {name}.")
+        raise ModelError(f"{file_name} was made for another model: this one has no layer {shown(name)}.")
     if (*up.shape[:1], *down.shape[1:]) != there or up.shape[1] != down.shape[0]:
         raise ModelError(
-            f"{file_name} was made for another model: its {name} is {up.shape[0]} x {down.shape[1]}, "
+            f"{file_name} was made for another model: its {shown(name)} is {up.shape[0]} x {down.shape[1]}, "
             f"this model's is {there[0]} x {there[1]}."
         )
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The texts in the header of a safetensors file. Raises ValueError and KeyError for what is none."""
-    length = int.from_bytes(data[:8], "little")
-    if not 0 < length < len(data):
-        raise ValueError("no header")
-    header: dict[str, Any] = json.loads(data[8 : 8 + length])
-    return header.get("__metadata__", {})
 
 
 def _by_layer(weights: dict[str, Tensor], unet_config: Any) -> dict[str, Halves]:
@@ -243,11 +250,3 @@ def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     if not renamed and weights:
         raise ValueError("no weights for any part of SDXL")
     return renamed
-
-
-def phrase_in(data: bytes) -> str:
-    """What prompts say for the subject of a LoRA file, as its metadata tells; "" where it does not."""
-    try:
-        return str(_metadata(data).get(PHRASE, ""))
-    except (ValueError, KeyError):
-        return ""

@@ -55,7 +55,7 @@ class Handed:
 
 def share(session: Session, user: User, image_set: object) -> str:
     wanted = export_service.selection(session, user, set_id=image_set.id)  # type: ignore[attr-defined]
-    export = export_service.create(session, user, wanted, ExportOptions())
+    export = export_service.create(session, user, export_service.plan(session, user, wanted, ExportOptions()))
     export.state = ExportState.READY
     session.flush()
     return shares.create(session, user, export.id, ShareDraft(), None)

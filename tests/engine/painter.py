@@ -19,6 +19,7 @@ from app.engine.events import (
     Done,
     Event,
     Failed,
+    ImageFailed,
     ImageReady,
     Preview,
     Sample,
@@ -98,6 +99,11 @@ class Painter:
                 for image in unit.images:
                     yield Preview(unit.id, image.image_id, paint(image, 32, 32, "WEBP"))
             for image in unit.images:
+                if "overflow" in image.prompt:
+                    yield ImageFailed(
+                        unit.id, image.image_id, "This picture could not be made: the numbers overflowed."
+                    )
+                    continue
                 if failed := misbehave(unit, image):
                     yield failed
                     return

@@ -46,7 +46,7 @@ def populate(
         people = [make.session.get_one(User, (person or manager).id) for person in (owner, manager, decider, exporter)]
         values = _things(make, *people[:3])
         wanted = exports.selection(make.session, people[3], set_id=int(values["set_id"]))
-        export = exports.create(make.session, people[3], wanted, ExportOptions())
+        export = exports.create(make.session, people[3], exports.plan(make.session, people[3], wanted, ExportOptions()))
         make.session.flush()
     server.parts.exporter.prepare(export.id)
     with server.parts.database.write() as session:
@@ -79,7 +79,8 @@ def _things(make: Factory, owner: User, manager: User, decider: User) -> dict[st
     subject = make.finished_subject(owner, name=f"Mug {number}")
     reference = style.versions[0].references[0].reference
     make.right(reference)
-    document = rights.add_file(session, owner, make.files, reference, f"%PDF-{number}".encode(), "licence.pdf")
+    kept = rights.keep_document(make.files, f"%PDF-{number}".encode())
+    document = rights.add_file(session, owner, reference, kept, "licence.pdf")
     reviews.comment(session, owner, image_set.images[0].id, "A little lighter, please.")
     search = gallery.save_search(session, owner, f"Search {number}", "q=fox", shared=True)
     given = make.structure_map(owner)

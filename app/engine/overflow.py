@@ -1,0 +1,33 @@
+"""What is said of pictures and trainings whose numbers overflowed: what happened, and what can be done about it."""
+
+from app.engine.events import Training, Unit, Work
+from app.style_aligned import NotFinite
+
+STRONG = 10.0  # guidance above this is worth lowering
+NARROW = "Ask an administrator to set SOROE_PRECISION to bfloat16, or to use a model whose VAE was made for float16."
+
+
+def told(work: Work, error: NotFinite) -> str:
+    """In a sentence and its remedy, for who asked for `work`."""
+    if error.decoding:
+        return (
+            f"{'This training' if isinstance(work, Training) else 'This picture'} could not be made: {error}. {NARROW}"
+        )
+    if isinstance(work, Training):
+        return f"This training came to nothing: {error}. Train again with a lower rate."
+    return f"This picture could not be made: the numbers overflowed. {remedy(work)}"
+
+
+def remedy(unit: Unit) -> str:
+    """What of a unit's settings is worth changing."""
+    handles = [f"@{subject.handle}" for subject in unit.subjects if subject.weight and subject.handle]
+    causes = []
+    if handles:
+        causes.append(f"the weight of {' and '.join(filter(None, (', '.join(handles[:-1]), handles[-1])))}")
+    elif unit.subjects:
+        causes.append("the weight of its subjects")
+    if unit.structures:
+        causes.append("the weight of its structures")
+    if unit.guidance > STRONG or not causes:
+        causes.append("the guidance")
+    return f"Lower {' or '.join(causes)}, or choose another scheduler."

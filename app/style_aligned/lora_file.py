@@ -1,0 +1,281 @@
+"""What a LoRA file says of itself, read without trusting a byte of it: its header, its tensors, its numbers.
+
+A safetensors file begins with the length of its header, 8 bytes, little-endian; the header is JSON that gives each
+tensor's kind of number, shape and place; then come the numbers, without gaps. (https://github.com/huggingface/safetensors)
+
+The time that reading takes is bounded before anything is parsed: a header of some megabytes, of some thousand tensors.
+The largest LoRAs for SDXL, of all its layers with an alpha for each, have about 5,000. All of it is a pure function of
+bytes, which runs as well in another process.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite, prod
+from typing import Any, NoReturn
+
+import numpy as np
+
+from app.style_aligned.loading import ModelError
+
+MOST_HEADER = 8 * 2**20  # bytes; trainers write the frequencies of all their tags into it
+MOST_TENSORS = 12_000
+MOST_BRACKETS = 100_000  # beside those of tensors: in what trainers write into the metadata
+MOST_RANK = 1024
+MOST_SCALE = 64.0  # alpha over rank; trainers take 1 or less, and the root of the rank at most
+LARGEST = 65504.0  # what float16 holds; a LoRA's weights are below 100
+NAME_LENGTH = 200  # of a tensor
+PHRASE = "soroe.phrase"  # in the metadata: what prompts say for the subject
+PHRASE_LENGTH = 200
+CONFIG = "lora_adapter_metadata"  # in the metadata: PEFT's settings, as diffusers writes and heeds them
+CHUNK = 2**22  # numbers looked at at a time
+
+# Kinds of number, by their names in a header, with their bytes and the bits that tell how large one is: without its
+# sign a floating-point number is as large as its bits are as a whole number, and infinity and NaN are above all.
+FLOATS = {"F64": ("<u8", "<f8"), "F32": ("<u4", "<f4"), "F16": ("<u2", "<f2"), "BF16": ("<u2", "")}
+WHOLE = {"I64": "<i8", "I32": "<i4", "I16": "<i2"}  # for an alpha alone
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file."""
+
+    kind: str  # such as F16
+    shape: tuple[int, ...]
+    start: int  # of its bytes in the file
+    end: int
+
+    @property
+    def rank(self) -> int:
+        """Of the update, where this is the first half of one."""
+        return self.shape[0] if self.shape else 1
+
+
+@dataclass(frozen=True)
+class LoraFile:
+    """A header that was found to be in order."""
+
+    metadata: Mapping[str, str]
+    tensors: Mapping[str, Stored]
+    alphas: Mapping[str, float]  # by the tensor's name, which ends in ".alpha"
+
+    @property
+    def phrase(self) -> str:
+        """What prompts say for the subject; "" where the file does not tell, or tells a tale."""
+        phrase = self.metadata.get(PHRASE, "")
+        return phrase if len(phrase) <= PHRASE_LENGTH else ""
+
+
+class Wrong(ValueError):
+    """What is wrong with a file, as the end of a sentence that begins with its name."""
+
+
+def shown(name: str, length: int = 80) -> str:
+    """A name for a sentence: on one line, and not a page long."""
+    line = "".join(character if character.isprintable() else "?" for character in name[: length + 1])
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def read(data: bytes, file_name: str) -> LoraFile:
+    """The header of a LoRA file and its alphas, all of it checked, the numbers too. Raises ModelError in a sentence."""
+    try:
+        header, start = _header(data)
+        metadata = _metadata(header.pop("__metadata__", {}))
+        tensors = {name: _stored(name, told, start) for name, told in header.items()}
+        _check_places(tensors.values(), start, len(data))
+        alphas = {name: _alpha(data, name, each) for name, each in tensors.items() if name.endswith(".alpha")}
+        found = LoraFile(metadata, tensors, alphas)
+        _check_scales(found)
+        _check_config(metadata)
+        _check_numbers(data, tensors)
+    except Wrong as wrong:
+        raise ModelError(f"{shown(file_name)} {wrong}.") from wrong
+    return found
+
+
+def phrase_in(data: bytes) -> str:
+    """What prompts say for the subject of a LoRA file, as its metadata tells; "" where it does not. `data` may be its
+    beginning, as long as the header.
+    """
+    try:
+        header, _ = _header(data, whole=False)
+        return LoraFile(_metadata(header.get("__metadata__", {})), {}, {}).phrase
+    except Wrong:
+        return ""
+
+
+def _header(data: bytes, whole: bool = True) -> tuple[dict[str, Any], int]:
+    """The header as JSON has it, and where the numbers begin."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 9 or not 0 < length <= len(data) - 8:
+        raise Wrong("is damaged or not a safetensors file")
+    if length > MOST_HEADER:
+        most = MOST_HEADER // 2**20
+        raise Wrong(f"has a header of {length / 2**20:.3g} MB; at most {most} MB are read. Save it as a plain LoRA")
+    raw = data[8 : 8 + length]
+    # Before it is parsed: the number of tensors is what makes a header slow.
+    number = raw.count(b'"data_offsets"')
+    if number > MOST_TENSORS:
+        raise Wrong(f"has {number} tensors; a LoRA for SDXL has a few thousand, and at most {MOST_TENSORS} are read")
+    if raw.count(b"[") + raw.count(b"{") > 3 * number + MOST_BRACKETS:
+        raise Wrong("is damaged or not a safetensors file")
+    try:
+        header = json.loads(raw.decode(), object_pairs_hook=_pairs, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Wrong("is damaged or not a safetensors file") from error
+    if not isinstance(header, dict):
+        raise Wrong("is damaged or not a safetensors file")
+    if whole and len(header) <= ("__metadata__" in header):
+        raise Wrong("is not a LoRA: it holds no adapter weights")
+    return header, 8 + length
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name comes twice")
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _metadata(told: Any) -> dict[str, str]:
+    if not isinstance(told, dict) or not all(isinstance(value, str) for value in told.values()):
+        raise Wrong("is damaged: its metadata are not texts")
+    return told
+
+
+def _stored(name: str, told: Any, start: int) -> Stored:
+    """A tensor as the header tells of it; `start` is where the numbers begin."""
+    if len(name) > NAME_LENGTH:
+        raise Wrong(f"is not a LoRA for SDXL: a tensor's name has {len(name)} characters")
+    where = f"its tensor {shown(name)}"
+    if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
+        raise Wrong(f"is damaged: {where} is not described")
+    kind, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
+    if not _whole_numbers(shape) or not _whole_numbers(offsets) or len(offsets) != 2 or not isinstance(kind, str):
+        raise Wrong(f"is damaged: {where} is not described")
+    alpha = name.endswith(".alpha")
+    if kind not in FLOATS and not (alpha and kind in WHOLE):
+        raise Wrong(f"holds numbers of the kind {shown(kind, 20)}, which cannot be used; save it in float16 or float32")
+    if alpha and prod(shape) != 1:
+        raise Wrong(f"is damaged: {where} is not one number")
+    if not alpha and (len(shape) not in (2, 4) or not all(shape)):
+        raise Wrong(f"is not a LoRA for SDXL: {where} has the shape {shown(str(shape), 60)}")
+    size = np.dtype(WHOLE[kind] if kind in WHOLE else FLOATS[kind][0]).itemsize
+    if offsets[1] - offsets[0] != prod(shape) * size:
+        raise Wrong(f"is damaged: {where} has another size than its shape")
+    return Stored(kind, tuple(shape), start + offsets[0], start + offsets[1])
+
+
+def _whole_numbers(value: Any) -> bool:
+    """Whether it is a short list of numbers that a file can have."""
+    return (
+        isinstance(value, list)
+        and len(value) <= 8
+        and all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each < 2**40 for each in value)
+    )
+
+
+def _check_places(tensors: Iterable[Stored], start: int, end: int) -> None:
+    """The tensors lie one after the other and fill the file, so none shares its numbers with another."""
+    places = sorted((each.start, each.end) for each in tensors)
+    follow = all(before[1] == after[0] for before, after in pairwise(places))
+    if not places or places[0][0] != start or places[-1][1] != end or not follow:
+        raise Wrong("is damaged or not complete: its tensors do not fill it")
+
+
+def _alpha(data: bytes, name: str, each: Stored) -> float:
+    raw = data[each.start : each.end]
+    if each.kind == "BF16":
+        value = float(np.frombuffer(b"\0\0" + raw, "<f4")[0])
+    else:
+        value = float(np.frombuffer(raw, WHOLE.get(each.kind) or FLOATS[each.kind][1])[0])
+    if not isfinite(value) or value <= 0:
+        raise Wrong(f"cannot be used: its {shown(name)} is {value:g}, and must be a number above 0")
+    return value
+
+
+def _check_scales(file: LoraFile) -> None:
+    """Raises Wrong for a layer whose rank or whose alpha over it is beyond what training gives."""
+    for name, each in file.tensors.items():
+        stem, dot, half = name.rpartition(".lora")
+        if dot and half in (".down.weight", "_down.weight", "_A.weight", "_A.default.weight"):
+            if each.rank > MOST_RANK:
+                raise Wrong(f"has the rank {each.rank} at {shown(name)}; at most {MOST_RANK} can be used")
+            alpha = file.alphas.get(f"{stem}.alpha", 1.0)
+            _check_scale(alpha, each.rank, shown(name))
+    for name, alpha in file.alphas.items():  # of layers with other names too
+        _check_scale(alpha, MOST_RANK, shown(name))
+
+
+def _check_scale(alpha: float, rank: int, where: str) -> None:
+    if alpha > MOST_SCALE * rank:
+        raise Wrong(
+            f"cannot be used: its alpha of {alpha:g} at {where} is {alpha / rank:.3g} times the rank, at most "
+            f"{MOST_SCALE:g} times make pictures. Save it with another alpha"
+        )
+
+
+def _check_config(metadata: Mapping[str, str]) -> None:
+    """Raises Wrong for settings of PEFT's that make the weights count beyond measure, or are of another kind."""
+    if CONFIG not in metadata:
+        return
+    try:
+        config = json.loads(metadata[CONFIG], object_pairs_hook=_pairs, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Wrong("is damaged: its settings cannot be read") from error
+    if not isinstance(config, dict):
+        raise Wrong("is damaged: its settings cannot be read")
+    for name, value in config.items():
+        setting = name.rpartition(".")[2]
+        values = list(value.values()) if isinstance(value, dict) else [value]
+        if setting in ("r", "rank_pattern") and not all(_between(each, 1, MOST_RANK) for each in values):
+            raise Wrong(f"has a rank that cannot be used; ranks are numbers from 1 to {MOST_RANK}")
+        if setting in ("lora_alpha", "alpha_pattern"):
+            rank = config.get(f"{name.removesuffix(setting)}r", 1)
+            most = MOST_SCALE * (rank if _between(rank, 1, MOST_RANK) else 1)
+            if not all(_between(each, 1e-6, most) for each in values):
+                raise Wrong(
+                    f"cannot be used: its alpha is not a number above 0 and at most {MOST_SCALE:g} times its rank"
+                )
+        if setting in ("use_dora", "lora_bias") and value:
+            raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
+
+
+def _between(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _check_numbers(data: bytes, tensors: Mapping[str, Stored]) -> None:
+    """Raises Wrong for a tensor that holds NaN, infinity, or what float16 cannot hold; a few megabytes at a time."""
+    for name, each in tensors.items():
+        if each.kind not in FLOATS:
+            continue
+        bits, limit = np.dtype(FLOATS[each.kind][0]), _bits(each.kind)
+        without_sign = bits.type(2 ** (8 * bits.itemsize - 1) - 1)
+        for start in range(each.start, each.end, CHUNK * bits.itemsize):
+            count = min(CHUNK, (each.end - start) // bits.itemsize)
+            numbers = np.frombuffer(data, bits, count, start)
+            if int((numbers & without_sign).max(initial=0)) > limit:
+                raise Wrong(
+                    f"cannot be used: {shown(name)} holds numbers that are none or too large, as a training leaves "
+                    "them that went wrong. Choose another file of it, saved earlier"
+                )
+
+
+def _bits(kind: str) -> int:
+    """`LARGEST` as a whole number of the same bits."""
+    if kind == "BF16":
+        return int(np.frombuffer(np.array(LARGEST, "<f4").tobytes(), "<u4")[0]) >> 16
+    whole, number = FLOATS[kind]
+    return int(np.frombuffer(np.array(LARGEST, number).tobytes(), whole)[0])
+
+
+def too_many_blocks(names: Iterable[str]) -> bool:
+    """Whether names number blocks as no model does: conversion takes a walk over all names for each block."""
+    return any(re.search(r"\d{3}", name) for name in names)
