@@ -1,9 +1,11 @@
 """After somebody left a browser, the next person finds nothing of theirs in it; and keeping pictures is still fast."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -40,13 +42,15 @@ class Sent:
         return counting
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sent() -> Sent:
     return Sent()
 
 
-@pytest.fixture
-def house(settings: Settings, sent: Sent) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, migrated: Path, sent: Sent) -> Iterator[Server]:
+    settings = Settings(data=tmp_path_factory.mktemp("house"))
+    shutil.copy(migrated, settings.data)
     app = create_app(settings, Painter())
     app.add_middleware(sent)  # type: ignore[arg-type]
     with serve(app) as server:
@@ -75,10 +79,10 @@ def sign_in(page: Page, server: Server, user: User) -> None:
     page.wait_for_url(server.url + "/")
 
 
-def look(page: Page, server: Server) -> None:
+def look(page: Page, server: Server, picture: str) -> None:
     """At the pictures, and at one of them alone."""
     page.goto(server.url + "/pictures", wait_until="networkidle")
-    page.goto(server.url + "/images/1.png")
+    page.goto(server.url + picture)
     page.goto(server.url + "/account")
 
 
@@ -93,18 +97,19 @@ def end_elsewhere(page: Page, server: Server, user: User) -> None:
         session.query(LoginSession).filter_by(user_id=user.id).delete()
 
 
-@pytest.mark.parametrize("leave", [sign_out, end_elsewhere])
+@pytest.mark.parametrize(("number", "leave"), [(1, sign_out), (2, end_elsewhere)])
 def test_the_next_person_gets_no_picture_from_the_cache(
-    house: Server, page: Page, sent: Sent, leave: Callable[[Page, Server, User], None]
+    house: Server, page: Page, sent: Sent, number: int, leave: Callable[[Page, Server, User], None]
 ) -> None:
+    picture = f"/images/{number}.png"
     one, other = make_person(house, Role.MANAGER), make_person(house, Role.DESIGNER)
     sign_in(page, house, one)
-    look(page, house)
+    look(page, house, picture)
     leave(page, house, one)
 
-    page.goto(house.url + "/images/1.png")
-    assert page.url == house.url + "/login?next=/images/1.png", "nobody is signed in"
-    kept = "fetch('/images/1.png', {cache: 'force-cache'}).then(answer => answer.status)"
+    page.goto(house.url + picture)
+    assert page.url == house.url + f"/login?next={picture}", "nobody is signed in"
+    kept = f"fetch('{picture}', {{cache: 'force-cache'}}).then(answer => answer.status)"
     assert page.evaluate(kept) == 401
     for _ in range(3):
         page.go_back()
@@ -112,11 +117,11 @@ def test_the_next_person_gets_no_picture_from_the_cache(
 
     sign_in(page, house, other)
     with house.parts.database.read() as session:
-        image = session.get(Image, 1)
+        image = session.get(Image, number)
     house.parts.files.path(Kind.IMAGES, image.sha256).unlink()
     sent.statuses.clear()
     assert page.evaluate(kept) == 404
-    page.goto(house.url + "/images/1.png")
+    page.goto(house.url + picture)
     expect(page.get_by_text("is lost from the server")).to_be_visible()
     assert sent.statuses[404] == 2, "each time it was the server that answered"
 
@@ -144,7 +149,7 @@ def test_who_signs_out_leaves_no_drafts(house: Server, page: Page) -> None:
     drafts = "Object.keys(sessionStorage).length"
 
     def write() -> None:
-        page.goto(house.url + "/review?set=1&image=1")
+        page.goto(house.url + "/review?set=1&image=3")
         page.locator("textarea[data-mentions]").first.fill("The left ear is too long")
         page.goto(house.url + "/account")
         assert page.evaluate(drafts) == 1
