@@ -23,7 +23,7 @@ from app.accounts.typed import normal_email
 from app.accounts.vault import Vault
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Act, AuditEvent, Authenticator, Passkey, RecoveryCode, User, now
+from app.models import Act, AuditEvent, Authenticator, Identity, Passkey, RecoveryCode, User, now
 
 SECONDS = 30
 CODES, CODE_LETTERS = 10, 16  # 80 bits: too many to try against a stolen hash
@@ -101,7 +101,8 @@ def remove(session: Session, user: User) -> None:
 
 
 def reset(session: Session, by: User | None, person: User) -> list[str]:
-    """Take away what somebody has lost: authenticator app, recovery codes, passkeys, and every signed-in browser.
+    """Take away all ways to sign in but the password: authenticator app, recovery codes, passkeys, links to sign-in
+    providers, and every signed-in browser. For who has lost them, or when a provider's account is another person's now.
 
     By an administrator, or by the command line (None). What was taken away; the person is told by `told_of_reset`.
     """
@@ -110,6 +111,8 @@ def reset(session: Session, by: User | None, person: User) -> list[str]:
     removed = [APP] if _remove_app(session, person) else []
     passkeys = session.execute(delete(Passkey).where(Passkey.user_id == person.id).returning(Passkey.id)).all()
     removed += ["passkeys"] if passkeys else []
+    links = session.execute(delete(Identity).where(Identity.user_id == person.id).returning(Identity.id)).all()
+    removed += ["link to the sign-in provider"] if links else []
     if removed:
         record(session, by, Act.FACTOR_RESET, person, removed=removed)
         end_all_sessions(session, by, person)

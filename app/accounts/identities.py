@@ -101,7 +101,7 @@ def _unknown(
     if user and session.scalar(select(Identity).filter_by(issuer=profile.issuer, user_id=user.id)):
         _note_refusal(session, user, "another sign-in has this address", origin)
         return Admission(
-            None, f"The account of {email} belongs to another person at {name}. Ask an administrator to disconnect it."
+            None, f"The account of {email} belongs to another person at {name}. An administrator can reset its sign-in."
         )
     if not user and not role:
         return Admission(None, f"There is no account for {email} here. Ask an administrator to invite you.")

@@ -21,7 +21,7 @@ DID = {
     Act.ACCOUNT_CHANGE: "changed the account of",
     Act.FACTOR_ADD: "added a way to sign in to the account of",
     Act.FACTOR_REMOVE: "removed a way to sign in from the account of",
-    Act.FACTOR_RESET: "reset the second step of",
+    Act.FACTOR_RESET: "reset the sign-in of",
     Act.RECOVERY_CODES: "made recovery codes for",
     Act.IDENTITY_LINK: "linked a sign-in provider to the account of",
     Act.ACCOUNT_INVITE: "made a one-time link",

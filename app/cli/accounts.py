@@ -22,14 +22,14 @@ def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person 
 
 
 def second_step(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
-    """Take the authenticator app and the passkeys away from a person who lost them. The server may be running."""
+    """Take away a person's authenticator app, passkeys and link to the sign-in provider. The server may be running."""
     from app.accounts.factors import reset_by_operator
     from app.text import listed
 
     with open_accounts() as (_, session):
         person, removed = reset_by_operator(session, email)
         name = person.name
-    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} has no authenticator app and no passkey."
+    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} signs in with the password only."
     out.print(done, markup=False, highlight=False, soft_wrap=True)
 
 

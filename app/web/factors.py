@@ -185,5 +185,7 @@ def reset(app: App, me: ConfirmedAdmin, person_id: int) -> Response:
     with app.database.write() as session:
         person, removed = factors.reset_by_id(session, me, person_id)
     if not removed:
-        return see_other("/people", f"{person.name} has no authenticator app and no passkey.", refused=True)
+        return see_other(
+            "/people", f"{person.name} signs in with the password only; there is nothing to reset.", refused=True
+        )
     return see_other("/people", f"Removed from {person.name}: {listed(removed)}. They were signed out everywhere.")

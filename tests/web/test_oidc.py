@@ -212,6 +212,11 @@ def test_an_account_that_was_there_is_linked_by_its_verified_address(
         assert answer.status_code == 403
         assert "belongs to another person at Contoso" in answer.text
         assert not is_in(other)
+        with signed_in_browser(contoso, make_person(contoso, Role.ADMIN)) as admin:
+            assert admin.post(f"/people/{person.id}/second-step/reset").status_code == 303
+        assert newest(contoso, Act.FACTOR_RESET).details == {"removed": ["link to the sign-in provider"]}
+        assert not is_in(browser)
+        assert provider.sign_in(other, "s8b").status_code == 303
 
 
 @pytest.mark.parametrize("verified", [False, "false", None, 0, "yes", [True]])
