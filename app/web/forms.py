@@ -74,6 +74,11 @@ class StrictParser(MultiPartParser):
     def on_end(self) -> None:
         self.ended = True
 
+    def close(self) -> None:
+        """All files that were begun, those too that no form has because they never ended."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def _multipart(request: Request, files: int, fields: int) -> FormData:
     parser = StrictParser(
@@ -84,7 +89,7 @@ async def _multipart(request: Request, files: int, fields: int) -> FormData:
     except MultiPartException as error:
         raise UserError(TOO_MANY if error.message.startswith("Too many") else UNREADABLE) from error
     if not parser.ended:
-        await form.close()
+        parser.close()
         raise UserError(UNREADABLE)
     return form
 
