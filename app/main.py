@@ -61,6 +61,7 @@ from app.web.limits.body import BodyLimit
 from app.web.limits.head import HeadLimit
 from app.web.limits.leaving import Leaving
 from app.web.limits.proxies import Proxies
+from app.web.limits.streams import Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
@@ -121,6 +122,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         tries=Tries(),
         exporter=Preparer(settings, database, files),
         downloads=Begun(),
+        streams=Streams(),
         checker=Checker(database),
         presence=Presence(database),
         provider=Provider(settings) if settings.oidc_issuer else None,

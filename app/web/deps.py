@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.text import clean_line, shorten, whole_number
 from app.web.forms import sent_form
 from app.web.limits.begun import Begun
+from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
@@ -58,6 +59,7 @@ class Parts:
     tries: Tries
     exporter: Preparer
     downloads: Begun
+    streams: Streams
     checker: Checker
     presence: Presence
     provider: Provider | None
@@ -184,6 +186,12 @@ def confirmed_admin(request: Request, user: Annotated[User, Depends(require(Role
     return confirmed(request, user)
 
 
+async def open_stream(request: Request, me: Annotated[User, Depends(current_user)]) -> AsyncIterator[Stream]:
+    """An event stream of the person at the browser, counted until its answer has ended."""
+    with parts_of(request).streams.open(me.id) as stream:
+        yield stream
+
+
 def read_session(request: Request) -> Iterator[Session]:
     with parts_of(request).database.read() as session:
         yield session
@@ -223,3 +231,4 @@ ConfirmedAdmin = Annotated[User, Depends(confirmed_admin)]
 # Closed before the answer is sent: an answer that is a stream must not hold a connection for hours.
 Read = Annotated[Session, Depends(read_session, scope="function")]
 Form = Annotated[FormData, Depends(read_form)]
+Open = Annotated[Stream, Depends(open_stream)]

@@ -26,7 +26,7 @@ from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.text import whole_number
-from app.web.deps import App, Me, Parts, Read, session_token
+from app.web.deps import App, Me, Open, Parts, Read, session_token
 
 router = APIRouter()
 
@@ -178,12 +178,14 @@ def whole_unit(running: RunningUnit) -> float | None:
 
 @router.get("/sets/{set_id}/events", response_class=EventSourceResponse)
 async def events(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], after: str = ""
+    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes in a set, until it is done. It begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
     while not app.bus.closed.is_set():
-        changes = await app.bus.changes(watched.set_id, cursor)
+        changes = await stream.first(app.bus.changes(watched.set_id, cursor))
+        if changes is None:
+            return
         cursor = changes.cursor
         message = await asyncio.to_thread(render, app, watched, changes.images)
         if message is None:
@@ -219,7 +221,7 @@ def render(app: Parts, watched: Watching, images: frozenset[int] | None) -> tupl
 
 @router.get("/sets/{set_id}/news", response_class=EventSourceResponse)
 async def news(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], after: str = ""
+    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """A message whenever somebody else did something in a set, or a picture of it was finished. It does not end.
 
@@ -236,7 +238,8 @@ async def news(
             known = latest
             yield ServerSentEvent(raw_data="news", event="news", id=str(known))
         await asyncio.sleep(MESSAGE_SECONDS)
-        await app.bus.changes(watched.set_id, cursor)
+        if await stream.first(app.bus.changes(watched.set_id, cursor)) is None:
+            return
 
 
 def latest_news(app: Parts, watched: Watching, known: int) -> int | None:

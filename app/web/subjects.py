@@ -21,7 +21,7 @@ from app.models import State, Subject, User
 from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
-from app.web.deps import App, Form, Me, Parts, Read, parts_of, session_token, text, tried, upload
+from app.web.deps import App, Form, Me, Open, Parts, Read, parts_of, session_token, text, tried, upload
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
@@ -263,12 +263,15 @@ def watch(request: Request, me: Me, session: Read, subject_id: int) -> Watching:
 
 @router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse)
 async def events(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], after: str = ""
+    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes in a subject, until it is done; begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
     while not app.bus.closed.is_set():
-        cursor = (await app.bus.changes(subject_topic(watched.subject_id), cursor)).cursor
+        changes = await stream.first(app.bus.changes(subject_topic(watched.subject_id), cursor))
+        if changes is None:
+            return
+        cursor = changes.cursor
         message = await asyncio.to_thread(render, app, watched)
         if message is None:
             return

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 from pwdlib import PasswordHash
 
-from app.accounts import known
+from app.accounts import hashing, known
 from app.accounts.hashing import BoundedHash
 from app.errors import Busy, Later
 from app.models import Role
+from app.settings import Settings
+from app.text import MOST_MARKS, filesize
+from app.web.fields import FIELD_LENGTH, LENGTHS, MOST_LINES
 from app.web.limits import tries
+from app.web.limits.head import HEADER_BYTES, PATH_BYTES, QUERY_BYTES
+from app.web.limits.streams import IN_ALL, OF_PERSON
 from app.web.limits.tries import ACTS, By, Tries, rows
 from tests.factory import PASSWORD
 from tests.web.server import Browser, Server, make_person, making, spend
@@ -217,3 +222,25 @@ def test_a_wrong_hash_gives_its_place_back() -> None:
         with suppress(Exception):
             room.verify("x", "no hash at all")
     assert room.verify("x", room.hash("x"))
+
+
+def test_the_docs_tell_the_bounds_as_they_are() -> None:
+    told = re.sub(r"(?<=\d) (?=\d)", "", DOCS)
+    for words in (
+        f"an address (the path) | {PATH_BYTES} bytes",
+        f"what follows the `?` | {QUERY_BYTES} bytes",
+        f"a header, or all cookies | {HEADER_BYTES} bytes",
+        f"a field of a form | {FIELD_LENGTH} characters",
+        f"the prompts | {LENGTHS['prompts']} characters",
+        f"subjects, regions) | {LENGTHS['regions']} characters",
+        f"lines in a field | {MOST_LINES}",
+        f"in a row, for example, {MOST_MARKS} are kept",
+        f"{hashing.IN_LINE} wait in line",
+        f"`Retry-After: {hashing.RETRY_AFTER}`",
+        f"up to {tries.KNOWN.amount} tries a minute",
+        f"may hold {OF_PERSON} of them, and all together {IN_ALL}",
+    ):
+        assert words in told, words
+    for name, default in Settings(_env_file=None).quotas.items():
+        written = filesize(default) if default >= 2**30 else str(default)
+        assert f"| `SOROE_QUOTA_{name.upper()}` | {written} |" in told

@@ -1,0 +1,71 @@
+"""How many event streams are open at once, by person and in all.
+
+One too many ends the oldest, and refuses nobody: who opened the newest is looking at it. The oldest is most likely one
+that nobody sees, of a laptop that was shut or a network that was left. Our pages let go of their stream while they are
+hidden, and come back to it when they are looked at again, so that a person with many tabs holds but one or a few.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+OF_PERSON = 20
+IN_ALL = 400
+
+T = TypeVar("T")
+
+
+class Stream:
+    """One that is open, until it is `ended` for a newer one."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def first(self, awaited: Awaitable[T]) -> T | None:
+        """What is awaited; None when the stream is ended before."""
+        wanted, ended = asyncio.ensure_future(awaited), asyncio.ensure_future(self.ended.wait())
+        try:
+            await asyncio.wait({wanted, ended}, return_when=asyncio.FIRST_COMPLETED)
+            return None if ended.done() else wanted.result()
+        finally:
+            wanted.cancel()
+            ended.cancel()
+            await asyncio.wait({wanted, ended})
+
+
+class Streams:
+    """Those that are open. All methods belong to the event loop's thread."""
+
+    def __init__(self, of_person: int = OF_PERSON, in_all: int = IN_ALL) -> None:
+        self.of_person = of_person
+        self.in_all = in_all
+        self._open: dict[int, dict[Stream, None]] = {}  # by person, the oldest first
+
+    @contextmanager
+    def open(self, person_id: int) -> Iterator[Stream]:
+        """A stream of somebody, which may end an older one: their own, or one of whoever has the most."""
+        if len(self._open.get(person_id, ())) >= self.of_person:
+            self._end_oldest(person_id)
+        elif len(self) >= self.in_all:
+            self._end_oldest(max(self._open, key=lambda each: len(self._open[each])))
+        stream = Stream()
+        self._open.setdefault(person_id, {})[stream] = None
+        try:
+            yield stream
+        finally:
+            self._forget(person_id, stream)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def _end_oldest(self, person_id: int) -> None:
+        oldest = next(iter(self._open[person_id]))
+        oldest.ended.set()
+        self._forget(person_id, oldest)
+
+    def _forget(self, person_id: int, stream: Stream) -> None:
+        mine = self._open.get(person_id, {})
+        mine.pop(stream, None)
+        if not mine:
+            self._open.pop(person_id, None)

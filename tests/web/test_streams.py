@@ -1,0 +1,73 @@
+"""Event streams by person and in all: one too many ends the oldest, over real connections."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx2
+
+from app.models import Role
+from tests.web.server import Browser, Server, making
+
+
+@contextmanager
+def streaming(browser: Browser, path: str) -> Iterator[Iterator[str]]:
+    with browser.stream("GET", path, headers={"accept": "text/event-stream"}) as answer:
+        assert answer.status_code == 200
+        yield answer.iter_lines()
+
+
+def queued(server: Server, browser: Browser) -> str:
+    """The events of a finished set's review room, which never end by themselves."""
+    with making(server) as make:
+        return f"/sets/{make.finished_set(browser.user).id}/news"
+
+
+def settled(server: Server, number: int) -> bool:
+    """Whether so many streams are open, after a while."""
+    with Browser(server.url) as clock:
+        for _ in range(300):
+            if len(server.parts.streams) == number:
+                return True
+            clock.get("/healthz")
+    return False
+
+
+def ends(lines: Iterator[str]) -> bool:
+    """Whether the stream is ended in order; waits for it."""
+    try:
+        for _ in lines:
+            pass
+    except httpx2.HTTPError:
+        return False
+    return True
+
+
+def test_the_twenty_first_of_a_person_ends_their_first(server: Server, sign_in: Callable[..., Browser]) -> None:
+    mine, other = sign_in(Role.REVIEWER), sign_in(Role.REVIEWER)
+    path = queued(server, mine)
+    with ExitStack() as stack:
+        others = stack.enter_context(streaming(other, path))
+        lines = [stack.enter_context(streaming(mine, path)) for _ in range(20)]
+        assert settled(server, 21)
+        lines += [stack.enter_context(streaming(mine, path)) for _ in range(2)]
+        assert ends(lines[0])
+        assert ends(lines[1])
+        assert settled(server, 21)
+        mine.post(f"/sets/{path.split('/')[2]}/lock")
+        assert mine.get("/sets").status_code == 200, "pages are as quick as ever"
+        assert others
+    assert settled(server, 0), "what was closed is not counted any more"
+
+
+def test_in_all_it_is_the_person_with_the_most_who_loses_one(server: Server, sign_in: Callable[..., Browser]) -> None:
+    server.parts.streams.in_all = 4
+    greedy, modest, late = (sign_in(Role.REVIEWER) for _ in range(3))
+    path = queued(server, greedy)
+    with ExitStack() as stack:
+        stack.enter_context(streaming(modest, path))
+        lines = [stack.enter_context(streaming(greedy, path)) for _ in range(3)]
+        assert settled(server, 4)
+        stack.enter_context(streaming(late, path))
+        assert ends(lines[0])
+        assert settled(server, 4)
+    assert settled(server, 0)
