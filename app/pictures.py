@@ -20,6 +20,7 @@ from PIL import Image
 from app import slow
 from app.decoding.limits import KEPT_SIDE, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
 from app.decoding.pool import Answer, Failed, Job, pool
+from app.decoding.thumbnails import small as small_copies
 from app.errors import Invalid
 from app.settings import Settings
 from app.text import clean_line
@@ -29,8 +30,8 @@ __all__ = ["MIN_SIDE", "CleanPicture", "Limits", "Map", "clean_upload", "cropped
 KINDS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "WEBP": b"RIFF"}
 THUMBNAILS = (320, 960)  # px, the longer side
 
-# What a child may take beside its file: so much, and so much for each pixel of the largest upload. `docs/security.md`
-# and `benchmarks/decoding.py` have what was measured.
+# What a child may take beside its file: so much, and so much for each pixel of the largest upload. What was measured is
+# in `docs/how-it-works.md`, by `benchmarks/decoding.py`.
 MEMORY = 192 * 2**20
 MEMORY_PIXEL = 7
 CROP = "Crop the picture nearer to the shape of those that follow the map, and try again."
@@ -123,10 +124,8 @@ def thumbnails(png: bytes) -> dict[int, bytes]:
 @slow.outside
 def own_thumbnails(png: bytes) -> dict[int, bytes]:
     """The same of a picture that this server made, in this process."""
-    from app.decoding import clean  # OpenCV takes a moment to import
-
     with Image.open(io.BytesIO(png)) as picture:
-        return dict(zip(THUMBNAILS, clean.small(picture.convert("RGB"), THUMBNAILS), strict=True))
+        return dict(zip(THUMBNAILS, small_copies(picture.convert("RGB"), THUMBNAILS), strict=True))
 
 
 def opened(path: Path, mode: str) -> Image.Image:

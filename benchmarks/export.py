@@ -20,9 +20,10 @@ from sqlalchemy import insert
 
 from app.accounts.service import start_session
 from app.database import Database, migrate
+from app.exports import preparer as preparing
 from app.exports import queries, service
 from app.exports.options import ExportOptions
-from app.exports.preparer import Preparer
+from app.exports.preparer import WORKERS, Preparer
 from app.files import Files, Kind
 from app.main import create_app
 from app.models import Decision, Role, State, User, Verdict, now
@@ -41,6 +42,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--side", type=int, default=1024, help="px")
     parser.add_argument("--format", default="jpeg")
+    parser.add_argument("--size", default="original", help="such as 8192x8192")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="files that are made at a time")
+    parser.add_argument("--steps", default="nothing,make,prepare,again,download,http")
     parser.add_argument("--step", default="", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -49,9 +53,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         print(f"{asked.pictures} pictures of {asked.side} px as {asked.format}")
-        for step in ("nothing", "make", "prepare", "again", "download", "http"):
+        for step in asked.steps.split(","):
             command = [sys.executable, "-m", "benchmarks.export", *sys.argv[1:], "--step", step, "--data", folder]
-            result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            result = json.loads(done.stdout.splitlines()[-1])  # what is logged comes before
             print(f"{step:>10}  {result['seconds']:8.2f} s  {result['peak']:6.0f} MB at most  {result.get('note', '')}")
 
 
@@ -65,7 +70,10 @@ def run(asked: argparse.Namespace) -> dict[str, object]:
     if asked.step == "make":
         make(database, files, asked.pictures, asked.side)
     elif asked.step in ("prepare", "again"):
-        note = prepare(settings, database, files, asked.format, "{n}" if asked.step == "again" else "{n}-{slug}")
+        template = "{n}" if asked.step == "again" else "{n}-{slug}"
+        preparing.WORKERS = asked.workers
+        options = ExportOptions(format=asked.format, template=template, sizes=(asked.size,))
+        note = prepare(settings, database, files, options)
     elif asked.step == "download":
         note = download(settings, database, files)
     elif asked.step == "http":
@@ -86,7 +94,7 @@ def make(database: Database, files: Files, pictures: int, side: int) -> None:
         manager = factory.user(Role.MANAGER)
         image_set = factory.image_set(manager, prompts="a fox")
         kept = []
-        for number in range(DIFFERENT):
+        for number in range(min(DIFFERENT, pictures)):
             colour = (number * 5, 90, 200 - number)
             picture = Image.blend(noise[number % 5], Image.new("RGB", (side, side), colour), 0.5)
             data = encoded(picture, compress_level=1)
@@ -96,7 +104,7 @@ def make(database: Database, files: Files, pictures: int, side: int) -> None:
         shared = {"owner_id": first.owner_id, "campaign_id": first.campaign_id, "style_id": first.style_id}
         rows = []
         for number in range(pictures):
-            sha256, size = kept[number % DIFFERENT]
+            sha256, size = kept[number % len(kept)]
             told = {"set_id": image_set.id, "position": number + 2, "prompt": f"picture {number}", "seed": number}
             done = {"state": State.FINISHED, "shown": True, "finished_at": now()}
             approved = {"decision": Verdict.APPROVED, "approvals": 1}
@@ -106,12 +114,11 @@ def make(database: Database, files: Files, pictures: int, side: int) -> None:
         session.execute(insert(Decision), decided)
 
 
-def prepare(settings: Settings, database: Database, files: Files, form: str, template: str) -> str:
+def prepare(settings: Settings, database: Database, files: Files, options: ExportOptions) -> str:
     preparer = Preparer(settings, database, files)
     with database.write() as session:
         user = session.query(User).filter_by(role=Role.MANAGER).one()
         wanted = service.selection(session, user, campaign_id=1)
-        options = ExportOptions(format=form, template=template)  # type: ignore[arg-type]  # checked by pydantic
         export = service.create(session, user, service.plan(session, user, wanted, options))
     preparer.prepare(export.id)
     with database.read() as session:

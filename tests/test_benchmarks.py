@@ -10,9 +10,10 @@ import pytest
     ("arguments", "said"),
     [
         (["benchmarks.export", "--pictures", "3", "--side", "64"], "ready, 3 files"),
+        (["benchmarks.decoding", "--side", "512", "--photo", "400", "--kind", "WebP"], "MB beside the file"),
         (["benchmarks.gallery", "--pictures", "300", "--times", "1"], "first page"),
     ],
-    ids=["export", "gallery"],
+    ids=["export", "decoding", "gallery"],
 )
 def test_it_runs(arguments: list[str], said: str) -> None:
     done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)

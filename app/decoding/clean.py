@@ -18,6 +18,7 @@ from PIL import Image, ImageCms, ImageFile, IptcImagePlugin, JpegImagePlugin, Pn
 
 from app.decoding import webp
 from app.decoding.limits import KEPT_SIDE, MAX_ASPECT, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
+from app.decoding.thumbnails import small
 from app.text import clean_line, shorten
 
 ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG that can be decoded at half its size to no less than this, is
@@ -62,18 +63,6 @@ def png(picture: Image.Image, **options: Any) -> bytes:
     written = io.BytesIO()
     picture.save(written, "PNG", **options)
     return written.getvalue()
-
-
-def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
-    """WebP copies of an RGB picture, by the longest side they may have; a smaller picture is not enlarged."""
-    made = {}
-    picture = picture.copy()
-    for side in sorted(sides, reverse=True):
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        copy = io.BytesIO()
-        picture.save(copy, "WEBP", quality=85, method=4)
-        made[side] = copy.getvalue()
-    return [made[side] for side in sides]
 
 
 def _lightest(picture: Image.Image, grey: bool) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from app.decoding import clean, frames, sandbox
+from app.decoding.thumbnails import small
 from app.errors import Invalid
 
 Answer = tuple[Mapping[str, Any], list[bytes]]  # facts, and what was made
@@ -29,7 +30,7 @@ def cleaned(data: bytes, asked: Mapping[str, Any]) -> Answer:
 
 def thumbnails(data: bytes, asked: Mapping[str, Any]) -> Answer:
     with Image.open(io.BytesIO(data)) as opened:
-        return {}, clean.small(opened.convert("RGB"), asked["sides"])
+        return {}, small(opened.convert("RGB"), asked["sides"])
 
 
 def pixels(data: bytes, asked: Mapping[str, Any]) -> Answer:

@@ -120,9 +120,11 @@ class Pool:
         raise AssertionError("unreachable")
 
     def warm(self) -> None:
-        """Have a worker ready before the first upload."""
+        """Have a worker ready before the first upload, and say in the log what confines it."""
         with self._turn(patient=True):
-            self._give_back(self._take())
+            worker = self._take()
+            log.info("pictures are decoded in processes apart", workers=self.workers, held=", ".join(worker.held))
+            self._give_back(worker)
 
     def close(self) -> None:
         """End the workers; the next job would start others."""
@@ -200,8 +202,7 @@ class Worker:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
             raise _busy() from error
-        self.held = [str(each) for each in head.get("held", [])]
-        _tell(self.held)
+        self.held = [str(each) for each in head.get("held", [])]  # what the system let it give up
 
     @property
     def alive(self) -> bool:
@@ -312,16 +313,6 @@ def _check_there() -> None:
 
 def _busy() -> Busy:
     return Busy("Too many pictures are being read at the moment, so this one was not kept. Try again soon.")
-
-
-_told = threading.Event()
-
-
-def _tell(held: list[str]) -> None:
-    """Once: what the system lets a decoding process give up."""
-    if not _told.is_set():
-        _told.set()
-        log.info("pictures are decoded in processes apart", workers=WORKERS, held=", ".join(held))
 
 
 pool = Pool()

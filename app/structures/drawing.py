@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from app.decoding import clean
+from app.decoding.thumbnails import small
 from app.structures import maps
 
 Answer = tuple[Mapping[str, Any], list[bytes]]
@@ -40,7 +41,7 @@ def crop(data: bytes, asked: Mapping[str, Any]) -> Answer:
 def _kept(drawn: Image.Image, sides: Any, told: dict[str, Any]) -> Answer:
     grey = drawn.convert("L")
     facts = told | {"width": grey.width, "height": grey.height}
-    return facts, [clean.png(grey, optimize=True), *clean.small(grey.convert("RGB"), sides)]
+    return facts, [clean.png(grey, optimize=True), *small(grey.convert("RGB"), sides)]
 
 
 def warm() -> None:

@@ -161,7 +161,7 @@ def test_a_large_webp_keeps_its_turn_profile_and_rights() -> None:
 
 
 def test_small_memory_for_large_pictures() -> None:
-    """What `docs/security.md` states: a child has at most this beside its file."""
+    """What `docs/how-it-works.md` states: a child has at most this beside its file."""
     assert Limits().memory <= 640 * 2**20
     assert Limits().memory > clean.WEBP_PIXEL * 4096 * 4096, "what is not made smaller is decoded by Pillow"
     assert clean_upload(png()).lightest == 255

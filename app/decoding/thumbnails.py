@@ -1,0 +1,18 @@
+"""Small copies of pictures, made of strangers' in a decoding process and of our own in the server."""
+
+import io
+from collections.abc import Iterable
+
+from PIL import Image
+
+
+def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
+    """WebP copies of an RGB picture, by the longest side they may have; a smaller picture is not enlarged."""
+    made, picture = {}, picture.copy()
+    wanted = list(sides)
+    for side in sorted(wanted, reverse=True):
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        copy = io.BytesIO()
+        picture.save(copy, "WEBP", quality=85, method=4)
+        made[side] = copy.getvalue()
+    return [made[side] for side in wanted]
