@@ -45,8 +45,9 @@ def qr(secret: str, user: User) -> str:
     """What an authenticator app scans, as SVG without styles or scripts."""
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Soroe")
     written = io.BytesIO()
+    # Without a size of its own, so that the page's scales it as a whole.
     segno.make(uri, error="m").save(
-        written, kind="svg", xmldecl=False, scale=5, border=4, light="#fff", title="QR code"
+        written, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title="QR code"
     )
     return written.getvalue().decode()
 

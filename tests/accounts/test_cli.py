@@ -63,9 +63,9 @@ def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operat
 
 
 def test_who_lost_their_phone_gets_in_again(settings: Settings, database: Database, operator: User) -> None:
-    secret = factors.new_secret()
+    secret, vault = factors.new_secret(), Vault(settings)
     with database.write() as session:
-        factors.enable(session, operator, Vault(settings), secret, pyotp.TOTP(secret).now())
+        factors.enable(session, operator, vault, secret, pyotp.TOTP(secret).now())
         token = service.start_session(session, operator)
     done = reset(settings, "me@example.com", "second-step")
     assert (done.returncode, done.stdout, done.stderr) == (0, "Removed from Me: authenticator app.\n", "")

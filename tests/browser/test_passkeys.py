@@ -149,6 +149,10 @@ def test_the_code_for_an_authenticator_app_can_be_scanned(
         page.set_viewport_size({"width": width, "height": 900})
         page.goto("/account/authenticator")
         picture = cv2.imdecode(np.frombuffer(page.locator(".qr").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+        dark = np.argwhere(picture[:, :, 0] < 128)
+        edges = [*dark.min(axis=0), *(np.array(picture.shape[:2]) - 1 - dark.max(axis=0))]
+        assert max(edges) - min(edges) <= 2, "all of it is there, in the middle of its white border"
+        assert min(edges) >= 16
         page.get_by_text("Type it instead").click()
         secret = page.locator(".qr__secret").inner_text()
         found, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
