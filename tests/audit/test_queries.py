@@ -10,7 +10,7 @@ from app.accounts import service as accounts
 from app.audit import queries, table, words
 from app.audit.queries import SYSTEM, RecordFilter
 from app.audit.service import record
-from app.errors import Forbidden, Invalid
+from app.errors import Forbidden
 from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
@@ -231,10 +231,9 @@ def test_the_csv_is_harmless_and_whole(session: Session, make: Factory, manager:
 
 def test_a_refused_sign_in_is_recorded_for_an_account_that_there_is(session: Session, make: Factory) -> None:
     person = make.user()
-    wrong, closed = Invalid("password", "It is wrong."), Invalid("email", "It is closed.")
-    accounts.note_refused_sign_in(session, f" {person.email.upper()}", wrong)
-    accounts.note_refused_sign_in(session, person.email, closed)
-    accounts.note_refused_sign_in(session, "my password, typed in the wrong place", wrong)
+    accounts.note_refused_sign_in(session, f" {person.email.upper()}", "password")
+    accounts.note_refused_sign_in(session, person.email, "email")
+    accounts.note_refused_sign_in(session, "my password, typed in the wrong place", "password")
     session.flush()
     events = session.query(AuditEvent).order_by(AuditEvent.id).all()
     assert [(event.act, event.subject_id, event.user_id) for event in events] == [

@@ -23,7 +23,8 @@ def test_record_keeps_no_secret(session: Session) -> None:
     invitation = Invitation(token_hash="0" * 64, role=Role.ADMIN, expires_at=now())
     session.add(invitation)
     event = record(session, None, Act.ACCOUNT_INVITE, invitation)
-    assert (event.user_id, event.subject, event.subject_id, event.details) == (None, "invitations", None, {})
+    assert invitation.token_hash not in str(vars(event))
+    assert (event.user_id, event.subject, event.subject_id, event.details) == (None, "invitations", invitation.id, {})
 
 
 def test_of_tells_the_latest_first(session: Session, make: Factory) -> None:
