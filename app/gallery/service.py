@@ -235,7 +235,7 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     set, and managers. What the new campaign asks for by way of approvals counts at once.
     """
     need_active(user)
-    campaign = campaign if isinstance(campaign, int) else _campaign_name(campaign)
+    campaign = sets.campaign(session, user, campaign).id if isinstance(campaign, int) else _campaign_name(campaign)
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     if not images:  # then there is nothing that a new campaign would be for
         return done
