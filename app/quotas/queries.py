@@ -20,7 +20,7 @@ NAMES = {
     What.PICTURES: "Pictures made",
     What.TRAININGS: "Trainings",
     What.UPLOADS: "Uploads",
-    What.UPLOAD_BYTES: "Uploaded",
+    What.UPLOAD_BYTES: "Volume of uploads",
     What.EXPORTS: "Exports",
     What.EXPORT_PICTURES: "Pictures exported",
     What.STORAGE: "Files you hold",
@@ -43,11 +43,6 @@ class Share:
     @property
     def is_little(self) -> bool:
         return self.left is not None and self.left <= LITTLE * self.most
-
-    @property
-    def of_day(self) -> bool:
-        """Whether it begins again at midnight."""
-        return self.what is not What.STORAGE
 
     @property
     def told(self) -> str:
