@@ -26,6 +26,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.datastructures import ImmutableMultiDict
 
+from app import slow
 from app.accounts import service as accounts
 from app.accounts.hashing import passwords
 from app.accounts.passwords import _dummy_hash
@@ -153,7 +154,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
     app = create_app(settings, Painter())
     app.state.parts = parts = replace(app.state.parts, tries=Free())
     parts.database.info["quotas"] = {}
-    with parts.database.write() as session:
+    with slow.permitted(), parts.database.write() as session:
         make = Factory(session, parts.files)
         image_set = make.finished_set(make.user())
         make.decide(image_set.images[0])
