@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from app.errors import Later, UserError
+from app.errors import Forbidden, Later, UserError
 from app.quotas.service import Spent
 from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
-from app.web.deps import ConfirmationNeeded, SignInNeeded
+from app.web.deps import ConfirmationNeeded, SignInNeeded, signed_in_user
 from app.web.headers import HEADERS
 from app.web.templating import page
 
@@ -49,6 +49,15 @@ def answered(response: Response, error: UserError) -> Response:
     if isinstance(error, Later | Spent):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def note_refused(request: Request) -> None:
+    """A line in the log when somebody who is signed in may not do what they tried. The route names the address, since
+    the address itself may hold a secret.
+    """
+    if user := signed_in_user(request):
+        path = getattr(request.scope.get("route"), "path", "")
+        log.warning("somebody may not do this", person=user.id, method=request.method, path=path)
 
 
 async def refusal(scope: Scope, status: int, sentence: str) -> Response:
@@ -88,6 +97,8 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     def user_error(request: Request, error: UserError) -> Response:
+        if error.status == Forbidden.status:
+            note_refused(request)
         return answered(error_page(request, error.status, str(error)), error)
 
     @app.exception_handler(HTTPException)
