@@ -30,6 +30,7 @@ from tests.web.world import populate
 
 SOURCES = [Path(module.__file__ or "") for module in PAGES] + [Path("app/web/fields.py").resolve()]
 FIELD = re.compile(r"""(?:text|whole|upload|share|get|getlist)\((?:form|query)?[, ]*["'](\w+)["']""")
+QUOTED = re.compile(r"""["'](\w+)["']""")
 INPUT = re.compile(r"""\bname="(\w+)\"""")
 # Written about what was refused, or about who is there; everything else stays as it was.
 TALES = {"audit_events", "audit_head", "login_sessions", "sqlite_sequence"}
@@ -47,6 +48,15 @@ def fields() -> list[str]:
     pages = [path.read_text() for path in Path("templates").rglob("*.html")]
     found = {name for source in sources for name in FIELD.findall(source)}
     return sorted(found | {name for source in pages for name in INPUT.findall(source)})
+
+
+def fields_of(path: str) -> list[str]:
+    """Names of the fields that the routes beside this one read, which it may itself; all, where they read none."""
+    for module in PAGES:
+        if any(isinstance(route, APIRoute) and route.path == path for route in module.router.routes):
+            source = Path(module.__file__ or "").read_text()
+            return sorted({*FIELD.findall(source), *QUOTED.findall(source)} & set(fields())) or fields()
+    return fields()
 
 
 @dataclass
