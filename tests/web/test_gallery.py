@@ -296,6 +296,19 @@ def test_deleted_undone_and_restored(server: Server, manager: Browser, designer:
     assert "only the owner of their set or a manager may" in post(designer, "delete", ids=[1])
 
 
+def test_many_go_a_part_at_a_time_and_are_told_as_one(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery.service, "PART", 2)
+    assert "5 pictures were tagged hero" in post(manager, "tag", ids=[1, 2, 3, 4, 5], tag_name="hero")
+    assert shown(manager, "?tag=hero") == [5, 4, 3, 2, 1]
+    there = manager.post("/pictures/delete", data={"ids": [1, 2, 3, 4, 5]}).headers["location"]
+    page = manager.get(there).text
+    assert "5 pictures deleted" in page
+    at = re.search(r'name="at" value="([^"]+)"', page)
+    assert at is not None
+    assert "5 pictures were restored" in post(manager, "restore", at=at[1], query=""), "all at one moment"
+    assert shown(manager, "") == [5, 4, 3, 2, 1]
+
+
 def test_the_bin_page_by_page(manager: Browser, designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     post(manager, "delete", ids=[1, 2, 3])
     monkeypatch.setattr(gallery, "PAGE", 2)
