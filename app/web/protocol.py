@@ -31,8 +31,8 @@ log = structlog.get_logger()
 class Bounds:
     """What one server holds at most. Bytes are as they come over the wire."""
 
-    line_bytes: int = 8 * 2**10
-    """Of an address. The longest honest one, a search of the gallery with all its filters, has a few hundred."""
+    line_bytes: int = 28 * 2**10
+    """Of an address. The longest honest one downloads or compares a thousand pictures, each by its number."""
 
     head_bytes: int = 32 * 2**10
     """Of a request before its body. Browsers send 1 to 4 KiB, with the cookies of a crowded domain up to 16."""

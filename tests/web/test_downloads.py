@@ -225,3 +225,8 @@ def test_home_leads_managers_to_a_campaigns_export(
     link = 'href="/campaigns/1/export"'
     assert link in manager.get("/").text
     assert link not in sign_in(Role.REVIEWER).get("/").text
+
+
+def test_a_thousand_pictures_can_be_named_in_an_address(server: Server, designer: Browser) -> None:
+    ids = "&".join(f"ids={number}" for number in range(1_000_000, 1_001_000))
+    assert designer.get(f"/pictures/approved.zip?{ids}").status_code == 409, "nothing of them is approved"

@@ -15,7 +15,6 @@ from app.audit import chain
 from app.audit.checker import Walk
 from app.audit.queries import RecordFilter, events
 from app.audit.service import record
-from app.exports import service
 from app.models import Act, AuditEvent, AuditHead, Role, now
 from app.web import record as pages
 from tests.web.server import Browser, Server, make_person, making, shared_export
@@ -121,8 +120,7 @@ def test_every_link_of_the_record_leads_somewhere(server: Server, manager: Brows
     assert {f"/subjects/{subject.id}", f"/exports/{export.id}", "/pictures/bin", f"/sets/{waiting.id}"} <= found
     dead = {link: status for link in found if (status := manager.get(link).status_code) != 200}
     assert not dead
-    with server.parts.database.write() as session:
-        service.delete(session, manager.user, export.id)
+    server.parts.exporter.delete(manager.user, export.id)
     assert f'"/exports/{export.id}"' not in manager.get("/record").text, "what is gone is no link"
 
 
