@@ -48,10 +48,10 @@ def _job(name: str) -> Callable[[bytes, Mapping[str, Any]], Answer]:
     return found
 
 
-def answer(connection: socket.socket, mapped: int) -> None:
+def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
     """Read one job and answer it: facts and blobs, or a `refusal` for people, or what went `wrong`."""
     head, (data,) = frames.receive(connection, WHOLE)
-    sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"])
+    sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"], filtered)
     try:
         facts, blobs = _job(head["job"])(data, head["asked"])
     except Invalid as error:
@@ -71,6 +71,13 @@ def warm() -> None:
     for name in set(ELSEWHERE.values()):
         import_module(name).warm()
     clean.warm()
+
+
+def work_once(ours: socket.socket, theirs: socket.socket) -> None:
+    """The work of an upload, of each kind of file, and an answer from one socket to the other."""
+    clean.warm()
+    frames.send(ours, {"peak": _peak()})
+    frames.receive(theirs, 0)
 
 
 def _peak() -> int:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import structlog
 
-from app.decoding import frames
+from app.decoding import frames, sandbox
 from app.errors import Invalid, UserError
 
 log = structlog.get_logger()
@@ -124,6 +124,8 @@ class Pool:
         with self._turn(patient=True):
             worker = self._take()
             log.info("pictures are decoded in processes apart", workers=self.workers, held=", ".join(worker.held))
+            if sys.platform == "linux" and (missing := [step for step in sandbox.STEPS if step not in worker.held]):
+                log.warning("the system lets decoding give up less than it could", missing=", ".join(missing))
             self._give_back(worker)
 
     def close(self) -> None:

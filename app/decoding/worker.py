@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import struct
+from functools import partial
 
 from app.decoding import frames, jobs, sandbox
 
@@ -27,22 +28,26 @@ def main(descriptor: int) -> None:
     os.dup2(silence, 2)
     os.close(silence)
     mapped = sandbox.memory_mapped()
-    frames.send(control, {"held": sandbox.confine_worker()})
+    held = sandbox.confine_worker()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        filtered = sandbox.filter_holds(partial(jobs.work_once, ours, theirs))
+    frames.send(control, {"held": [*held, *([sandbox.FILTER] if filtered else [])]})
     while True:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:
             return
-        _serve(control, descriptors[0], mapped)
+        _serve(control, descriptors[0], mapped, filtered)
 
 
-def _serve(control: socket.socket, descriptor: int, mapped: int) -> None:
+def _serve(control: socket.socket, descriptor: int, mapped: int, filtered: bool) -> None:
     """One job, in a child that is ended where the server has."""
     alive, alive_in_child = os.pipe()
     child = os.fork()
     if child == 0:
         control.close()
         os.close(alive)
-        _do(descriptor, mapped)
+        _do(descriptor, mapped, filtered)
     os.close(descriptor)
     os.close(alive_in_child)
     ready, _, _ = select.select([control.fileno(), alive], [], [])
@@ -55,11 +60,11 @@ def _serve(control: socket.socket, descriptor: int, mapped: int) -> None:
         control.sendall(STATUS.pack(status))
 
 
-def _do(descriptor: int, mapped: int) -> None:
+def _do(descriptor: int, mapped: int, filtered: bool) -> None:
     """The child: one job, then the end of the process."""
     code = 1
     try:
-        jobs.answer(socket.socket(fileno=descriptor), mapped)
+        jobs.answer(socket.socket(fileno=descriptor), mapped, filtered)
         code = 0
     finally:
         os._exit(code)

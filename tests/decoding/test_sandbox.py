@@ -1,12 +1,15 @@
 """What a decoding process cannot do, tried by a process that has given it up."""
 
 import json
+import platform
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from app.decoding import sandbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,8 +20,10 @@ step = sys.argv[1]
 there = open("/etc/hostname").fileno()
 mapped = sandbox.memory_mapped()
 held = sandbox.confine_worker()
+filtered = sandbox.filter_holds(lambda: None)
+held += [sandbox.FILTER] if filtered else []
 if step == "child":
-    sandbox.confine_child(mapped + 2**26, 5)
+    sandbox.confine_child(mapped + 2**26, 5, filtered)
 tries = {
     "read a file": lambda: open("/etc/hostname"),
     "write a file": lambda: open("/tmp/soroe-sandbox", "w"),
@@ -72,3 +77,46 @@ def test_a_worker_has_neither_files_nor_network() -> None:
         assert not possible & {"read a file", "write a file", "list a folder", "look at the server"}
     if "no network" in held:
         assert "connect" not in possible
+
+
+FORBIDDEN = """
+import ctypes, json, platform, struct
+from app.decoding import sandbox
+from app.decoding.pool import Pool, Job
+from tests.factory import png
+
+# What a container's own filter may refuse: further filters (prctl(2) with 22), and here namespaces and Landlock too.
+prctl, unshare = {"x86_64": (157, 272), "aarch64": (167, 97)}[platform.machine()]
+program = [(0x20, 0, 0, 0), (0x15, 5, 0, unshare), (0x15, 4, 0, sandbox.CREATE_RULESET), (0x15, 0, 2, prctl)]
+program += [(0x20, 0, 0, 16), (0x15, 1, 0, sandbox.SET_SECCOMP), (0x06, 0, 0, sandbox.ALLOW)]
+program += [(0x06, 0, 0, sandbox.REFUSE)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+libc = ctypes.CDLL(None)
+assert libc.prctl(sandbox.NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0
+assert libc.prctl(sandbox.SET_SECCOMP, 2, struct.pack("HxxxxxxP", len(program), ctypes.addressof(code)), 0, 0) == 0
+pool = Pool(1)
+pool.warm()
+asked = {"kind": "PNG", "pixels": 2**20, "memory": 2**28}
+answer = pool.run(Job("clean", png(size=(128, 128)), asked, 2**28, 2**20))
+print(json.dumps({"held": pool._idle[0].held, "width": answer.facts["width"]}))
+pool.close()
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in sandbox.CALLS, reason="the program knows these machines")
+def test_where_the_system_allows_none_of_it_uploads_still_work_and_the_log_says_so() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORBIDDEN], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    *logged, answered = run.stdout.splitlines()
+    said = json.loads(answered)
+    assert said["width"] == 128
+    assert said["held"] == ["no core", "no written files", "no privileges"]
+    assert "no network, no files, few system calls" in "".join([*logged, run.stderr])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Linux call")
+def test_a_filter_behind_which_the_work_cannot_be_done_is_not_taken() -> None:
+    program = "import os; from app.decoding.sandbox import filter_holds; print(filter_holds(lambda: os.listdir('/')))"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
