@@ -38,8 +38,9 @@ def close(folder: Path) -> None:
     _take(folder)
     waiting = [folder]
     while waiting:
-        # A server that is already running may remove what it is done with meanwhile.
-        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:
+        # A server that is already running may remove what it is done with meanwhile. What we may not look into, such as
+        # the lost+found of a disk of its own, holds nothing of ours.
+        with suppress(FileNotFoundError, PermissionError), os.scandir(waiting.pop()) as found:
             for entry in found:
                 if not entry.is_symlink():
                     _take(entry)

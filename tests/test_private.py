@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,31 @@ def test_another_users_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(private.NotOurs, match=r"belongs to another user .* chown -R\.$"):
         private.use(tmp_path)
+
+
+def test_a_folder_in_it_that_is_closed_to_us_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the lost+found of a disk that is mounted there."""
+    folder = tmp_path / "data"
+    (folder / "lost+found").mkdir(parents=True)
+    (folder / "lost+found").chmod(0o000)
+    (folder / "old.sqlite3").touch(mode=0o666)
+    monkeypatch.chdir(tmp_path)
+    with nobody_special(folder):
+        private.use(Path("data"))
+    assert open_to_others(folder) == []
+
+
+@contextmanager
+def nobody_special(folder: Path) -> Iterator[None]:
+    """As a user who owns `folder` and is not root, from whom nothing is closed."""
+    if os.geteuid():
+        yield
+        return
+    folder.parent.chmod(0o755)
+    for path in (folder, folder / "old.sqlite3"):
+        os.chown(path, 4711, 4711)
+    os.seteuid(4711)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
