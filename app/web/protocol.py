@@ -24,6 +24,8 @@ import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.web.limits.tries import network_of
+
 log = structlog.get_logger()
 
 
@@ -74,7 +76,8 @@ class Bounds:
     """Open at once. `soroe serve` lowers it to what the process may have open files for."""
 
     of_address: int = 200
-    """Open at once from one address that is no proxy of ours: an office behind one router, with a few windows each."""
+    """Open at once from one address, of IPv6 its whole /64, that is no proxy of ours: an office behind one router, with
+    a few windows each."""
 
 
 SENTENCES = {
@@ -104,16 +107,16 @@ class Door:
 
     def enter(self, connection: "Connection") -> bool:
         """Count a connection that was just made. False when there is no room."""
-        address = connection.address
+        network = connection.network
         full = len(self.everybody) >= self.bounds.connections
-        crowded = len(self.inside[address]) >= self.bounds.of_address and not self.is_proxy(address)
-        if (crowded and not self._make_room(self.waiting[address])) or (
+        crowded = len(self.inside[network]) >= self.bounds.of_address and not self.is_proxy(connection.address)
+        if (crowded and not self._make_room(self.waiting[network])) or (
             full and not crowded and not self._make_room(self.everybody_waiting)
         ):
-            self._tidy(address)
+            self._tidy(network)
             self.turned_away += 1
             return False
-        self.inside[address].add(connection)
+        self.inside[network].add(connection)
         self.everybody[connection] = None
         self.waits(connection)
         return True
@@ -121,18 +124,18 @@ class Door:
     def leave(self, connection: "Connection") -> None:
         self.serves(connection)
         self.everybody.pop(connection, None)
-        self.inside[connection.address].discard(connection)
-        self._tidy(connection.address)
+        self.inside[connection.network].discard(connection)
+        self._tidy(connection.network)
 
     def waits(self, connection: "Connection") -> None:
         """From now on it has no request that is being answered."""
         if connection in self.everybody:
-            self.waiting[connection.address][connection] = None
+            self.waiting[connection.network][connection] = None
             self.everybody_waiting[connection] = None
 
     def serves(self, connection: "Connection") -> None:
         """From now on it has one."""
-        self.waiting[connection.address].pop(connection, None)
+        self.waiting[connection.network].pop(connection, None)
         self.everybody_waiting.pop(connection, None)
 
     def check(self, seconds: float) -> None:
@@ -154,11 +157,11 @@ class Door:
             first.transport.abort()
         return first is not None
 
-    def _tidy(self, address: str) -> None:
+    def _tidy(self, network: str) -> None:
         """Forget addresses that are gone, so that they do not fill the memory."""
-        if not self.inside[address]:
-            del self.inside[address]
-            self.waiting.pop(address, None)
+        if not self.inside[network]:
+            del self.inside[network]
+            self.waiting.pop(network, None)
 
 
 class Counted:
@@ -192,7 +195,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*values, **named)
         self.door = door
         self.bounds = door.bounds
-        self.address = ""
+        self.address = self.network = ""
         self.since = monotonic()  # when it was made, answered or refused, or when the head that comes in began
         self.in_head = self.in_body = self.refused = False
         self.status = 400  # that a callback refuses with
@@ -207,11 +210,14 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.counted = Counted(transport)
         super().connection_made(cast(asyncio.Transport, self.counted))
-        self.address = self.client[0] if self.client else ""
+        self.connected(self.client[0] if self.client else "")
         if not self.door.enter(self):
             self.refused = True
             self._write(503)
             self.transport.close()
+
+    def connected(self, address: str) -> None:
+        self.address, self.network = address, network_of(address)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.door.leave(self)

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
 from app.main import create_app
 from app.settings import Settings
-from app.web.protocol import Bounds, Connection
+from app.web.protocol import Bounds, Connection, Door
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, serve
 
@@ -133,6 +135,22 @@ def test_when_all_are_being_served_the_next_is_told(server: Server, dial: Callab
     assert read(dial("127.0.0.3")).startswith(b"HTTP/1.1 503 ")
     healthy(server)
     assert all(read(each).startswith(b"HTTP/1.1 408 ") for each in busy)
+
+
+def test_a_whole_network_of_ipv6_counts_as_one_address() -> None:
+    """Who has one address of IPv6 has all of its /64."""
+    door = Door(replace(Bounds(), of_address=2), lambda address: address == "2001:db8::9")
+
+    def enters(address: str) -> bool:
+        made = Connection(Config(create_app), ServerState(), {}, door=door)
+        made.connected(address)
+        done = door.enter(made)
+        door.serves(made)
+        return done
+
+    assert [enters(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
+    assert enters("2001:db8:0:1::1")
+    assert enters("2001:db8::9"), "a proxy of ours in the same network"
 
 
 def connections(server: Server) -> list[Connection]:
