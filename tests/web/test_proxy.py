@@ -188,9 +188,10 @@ def test_events_come_at_once(site: Site, browser: Browser) -> None:
     sign_in(site, browser)
     with making(site.server) as make:
         waiting = make.image_set(browser.user)
+        pictures = [image.id for image in waiting.images]
     with browser.stream("GET", f"/sets/{waiting.id}/events", headers={"accept": "text/event-stream"}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        site.server.parts.dispatcher.changed(waiting.id, *[image.id for image in waiting.images])
+        site.server.parts.dispatcher.changed(waiting.id, *pictures)
         assert any(line.startswith("data:") for line in stream.iter_lines()), "while the stream stays open"
 
 
