@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     oidc_groups_claim: str = Field(default="groups", description="Claim that lists a person's groups.")
     oidc_roles: str = Field(
         default="",
-        description="Roles by group, such as `soroe-admins=admin,designers=designer`: whoever is in one gets an "
+        description="Roles by group, such as `soroe-admins=admin,designers=designer`: people in one get an "
         "account and its role at every sign-in. Empty: only people with an account come in, and roles are given in "
         "Soroe.",
     )
