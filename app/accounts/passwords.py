@@ -77,7 +77,9 @@ def change_password(session: Session, user: User, new: NewPassword, token: str) 
     """
     person = queries.person(session, user.id)
     if person.password_hash != new.before:
-        raise Invalid("current", "Your password was changed in another browser. Nothing was changed now; type the new one.")
+        raise Invalid(
+            "current", "Your password was changed in another browser. Nothing was changed now; type the new one."
+        )
     person.password_hash = new.after
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
     end_other_sessions(session, user, token)
