@@ -15,11 +15,13 @@ import torch
 import typer
 from diffusers import AutoencoderKL
 
-from training import artwork, data
+from training import artwork, data, drawn
 from training.clip import clip_run
 from training.config import SIZES, Size
 from training.controlnet import control_run
 from training.data import Pictures
+from training.decoder import decoder_run
+from training.drawn import Drawn
 from training.loop import Run, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Threads
 from training.structure import KINDS
@@ -64,11 +66,24 @@ def later_runs(size: Size, folders: Folders, device: torch.device) -> Iterator[C
     yield partial(clip_run, size, pictures, folders["clip"], device)
 
 
+def taught(size: Size, folders: Folders, device: torch.device, workers: int, left: Left) -> bool:
+    """Teach the decoder from what the finished UNet draws, or go on with it; return whether that is done."""
+    drawing = 1 if device.type == "cuda" else workers  # a GPU is shared badly
+    latents, vae = folders["drawn"], folders.pipeline / "vae"
+    whole = len(data.read_scenes(folders["data"]))
+    if not drawn.build(str(folders.pipeline), folders["data"], latents, size.drawn, whole, left(), drawing, typer.echo):
+        return False
+    pictures, found = Pictures.open(folders["data"]), Drawn.open(latents)
+    run = decoder_run(size, pictures, found, vae, folders["clip"] / "clip", folders["decoder"], device)
+    return trained(run, left)
+
+
 def collect(folders: Folders) -> Path:
     """The finished models beside each other in ``model/``, and the credit that the artwork asks for."""
     model = folders["model"]
     shutil.rmtree(model, ignore_errors=True)
     shutil.copytree(folders.pipeline, model)
+    shutil.copytree(folders["decoder"] / "vae", model / "vae", dirs_exist_ok=True)
     for kind in KINDS:
         shutil.copytree(folders[kind] / "controlnet", model / f"controlnet_{kind}")
     shutil.copytree(folders["clip"] / "clip", model / "clip")
@@ -94,7 +109,9 @@ def make(size: Size, folders: Folders, device: torch.device, workers: int, besid
         first = Pictures.open(folders["data"], size.vae_pictures)
         if not (trained(vae_run(size, first, folders["vae"], device), left) and all_drawn()):
             return False
-    return all(trained(make_run(), left) for make_run in later_runs(size, folders, device))
+    if not all(trained(make_run(), left) for make_run in later_runs(size, folders, device)):
+        return False
+    return taught(size, folders, device, workers, left)
 
 
 def main(
@@ -108,7 +125,7 @@ def main(
         bool | None, typer.Option(help="draw on while the VAE learns from the first pictures; usual with a GPU")
     ] = None,
 ) -> None:
-    """Make the bundled model: data, VAE, UNet with text encoders, ControlNets and CLIP."""
+    """Make the bundled model: data, VAE, UNet with text encoders, ControlNets, CLIP, and the decoder once more."""
     folders, place = Folders(out), pick_device(device)
     prepare(place, threads)
     began = time.monotonic()

@@ -70,12 +70,13 @@ def multiply_adds(size: Size, parts: Parts) -> dict[str, int]:
         told = {"text_embeds": torch.randn(1, size.text_width), "time_ids": time_ids(size.pixels, 1, META)}
         told_all = {"timestep": torch.ones(1), "encoder_hidden_states": states, "added_cond_kwargs": told}
         picture = torch.randn(1, 3, size.pixels, size.pixels)
+        seen = torch.randn(1, 3, size.clip_pixels, size.clip_pixels)
         return {
             "UNet": _counted(lambda: parts.unet(latents, **told_all)),
             "ControlNet": _counted(lambda: parts.control(latents, controlnet_cond=picture, **told_all)),
             "VAE encoder": _counted(lambda: parts.vae.encode(picture)),
             "VAE decoder": _counted(lambda: parts.vae.decode(latents)),
-            "CLIP, pictures": _counted(lambda: parts.clip.vision_model(pixel_values=picture)),
+            "CLIP, pictures": _counted(lambda: parts.clip.vision_model(pixel_values=seen)),
         }
 
 
@@ -91,6 +92,7 @@ def operations(size: Size, macs: dict[str, int]) -> dict[str, float]:
     learnt = 1 + BACKWARD
     each = {
         "VAE": (size.vae, learnt * crop * (macs["VAE encoder"] + macs["VAE decoder"])),
+        "VAE decoder, once more": (size.decoder, learnt * macs["VAE decoder"]),
         "UNet": (size.unet, learnt * macs["UNet"]),
         "UNet, on sets too": (size.sets, learnt * macs["UNet"]),
         # The UNet learns nothing, but the ControlNet's gradients come through its later half.

@@ -31,7 +31,7 @@ PARTS = {
     "UNet": ("unet", "sets/pipeline/unet"),
     "first text encoder": ("text_encoder", "sets/pipeline/text_encoder"),
     "second text encoder": ("text_encoder_2", "sets/pipeline/text_encoder_2"),
-    "VAE": ("vae", "sets/pipeline/vae"),
+    "VAE": ("vae", "decoder/vae"),
     "ControlNet, edges": ("controlnet_edges", "edges/controlnet"),
     "ControlNet, silhouette": ("controlnet_silhouette", "silhouette/controlnet"),
     "CLIP": ("clip", "clip/clip"),
@@ -44,6 +44,8 @@ RUNS = {
     "edges": ("controlnet", "ControlNet, edges"),
     "silhouette": ("controlnet", "ControlNet, silhouette"),
     "clip": ("clip", "CLIP"),
+    "encoder": ("encoder", "VAE's encoder, from a smaller one"),
+    "decoder": ("decoder", "VAE's decoder, once more"),
 }
 
 
@@ -137,6 +139,9 @@ def main(
         figures["world"] = world(chosen, Pictures.open(data))
     if data and clip:
         figures |= examine(load_examiner(pipeline, clip, chosen, data, device), samples, docs / "images", typer.echo)
+    known: Figures = json.loads(kept.read_text()) if kept.exists() else {}
+    if "fidelity" in known:
+        figures["fidelity"] = known["fidelity"]  # which `training.fidelity` finds
     text = filled(page.read_text(), figures)
     kept.write_text(json.dumps(figures, indent=1) + "\n")
     page.write_text(text)

@@ -23,7 +23,7 @@ from training.looks import LOOKS
 from training.loop import Draw, Run, autocast, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.scenes import CHECK, TRAIN, UNSEEN, Mix, caption
-from training.tensors import Rows, as_pictures, onto
+from training.tensors import Rows, onto, reduced
 from training.text import Words, train_tokenizer
 from training.vocabulary import with_article
 
@@ -40,7 +40,7 @@ def clip_config(size: Size, words: int) -> CLIPConfig:
     }
     return CLIPConfig(
         text_config={**size.text_config(words), "projection_dim": size.clip_width},
-        vision_config={**tower, "image_size": size.pixels, "patch_size": size.clip_patch, "hidden_act": "gelu"},
+        vision_config={**tower, "image_size": size.clip_pixels, "patch_size": size.clip_patch, "hidden_act": "gelu"},
         projection_dim=size.clip_width,
     )
 
@@ -79,7 +79,7 @@ class ClipTask:
         self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
 
     def pictures(self, rows: Tensor) -> Tensor:
-        return as_pictures(self.pixels[rows])
+        return reduced(self.pixels[rows], self.size.clip_pixels)
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
         """Whole captions are told apart within the batch; objects and looks among all that there are.
@@ -122,7 +122,7 @@ class ClipTask:
         twin.load_state_dict(self.model.state_dict())
         twin.half().save_pretrained(folder / "clip")
         self.tokenizer.save_pretrained(folder / "clip")
-        side = {"height": self.size.pixels, "width": self.size.pixels}
+        side = {"height": self.size.clip_pixels, "width": self.size.clip_pixels}
         half = [0.5, 0.5, 0.5]
         CLIPImageProcessor(
             size=side, do_center_crop=False, crop_size=side, image_mean=half, image_std=half

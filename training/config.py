@@ -42,6 +42,7 @@ class Size:
     vae_channels: tuple[int, ...]
     vae_crop: int
     vae_pictures: int | None  # the VAE learns on so many, the first; None: on all
+    drawn: int  # latents that the UNet draws for the decoder, see `training.drawn`; twice as many are redrawn
     unet_channels: tuple[int, ...]
     unet_layers: int  # residual blocks a level
     transformers: tuple[int, ...]  # transformer blocks a level; 0 is a level without attention, as SDXL's first
@@ -53,11 +54,14 @@ class Size:
     tokens: int
     vocabulary: int
     time_ids: int  # width of the embedding of each of SDXL's six size and crop numbers
+    clip_pixels: int  # the CLIP sees pictures at this side
     clip_width: int
     clip_layers: int
     clip_patch: int
     hint_channels: tuple[int, ...]
     vae: Plan
+    decoder: Plan  # of the VAE once more, see `training.decoder`; a third of a batch each of its three kinds
+    encoder: Plan  # where it learns from another one, see `training.encoder`
     unet: Plan
     sets: Plan  # of the UNet once more, see `training.sets`
     controlnet: Plan
@@ -124,7 +128,7 @@ class Size:
 
 SMALL = Size(
     name="small",
-    pixels=128,
+    pixels=256,
     objects=FEW_OBJECTS,
     looks=tuple(LOOKS),
     variants=24,
@@ -133,9 +137,10 @@ SMALL = Size(
     held_out=0.06,
     held_out_of=LATE_OBJECTS,  # the bundled weights began with others that had seen every look of every other object
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
-    vae_channels=(16, 48, 96, 128),
-    vae_crop=64,
+    vae_channels=(16, 16, 48, 96, 128),
+    vae_crop=128,
     vae_pictures=None,
+    drawn=4096,
     unet_channels=(80, 160),
     unet_layers=1,
     transformers=(1, 2),
@@ -147,11 +152,14 @@ SMALL = Size(
     tokens=24,
     vocabulary=1200,
     time_ids=32,
+    clip_pixels=128,
     clip_width=128,
     clip_layers=4,
     clip_patch=16,
-    hint_channels=(8, 16, 32, 64),
+    hint_channels=(8, 8, 16, 32, 64),
     vae=Plan(steps=6_000, batch=16, rate=2e-3, warmup=100, ema=0.995, weight_decay=1e-4, beta2=0.99),
+    decoder=Plan(steps=6_000, batch=6, rate=4e-4, warmup=50, ema=0.998, weight_decay=1e-4, beta2=0.99, check_every=250),
+    encoder=Plan(steps=1_000, batch=8, rate=5e-4, warmup=50, ema=0.99, weight_decay=1e-4, beta2=0.99, check_every=250),
     unet=Plan(steps=20_000, batch=32, rate=1e-3),
     sets=Plan(steps=2_000, batch=32, rate=4e-4, warmup=150, ema=0.998, kept=0.5, seed=31, check_every=400),
     controlnet=Plan(steps=4_000, batch=32, rate=4e-4),
@@ -181,9 +189,12 @@ FULL = replace(
     text_heads=5,
     tokens=32,
     vocabulary=2400,
+    clip_pixels=256,
     clip_width=160,
     clip_layers=6,
+    hint_channels=(8, 16, 32, 64),
     vae=Plan(steps=10_000, batch=64, rate=1e-3, ema=0.999, weight_decay=1e-4, beta2=0.99, check_every=1_000),
+    decoder=Plan(steps=2_000, batch=48, rate=4e-4, ema=0.998, weight_decay=1e-4, beta2=0.99, check_every=500),
     unet=Plan(steps=20_000, batch=256, rate=8e-4, warmup=500, ema=0.9996, check_every=1_000),
     sets=Plan(steps=2_000, batch=256, rate=3e-4, warmup=150, ema=0.998, kept=0.5, seed=31, check_every=1_000),
     controlnet=Plan(steps=5_000, batch=128, rate=3e-4, check_every=1_000),
@@ -202,9 +213,10 @@ TINY = replace(
     looks=("flat", "icon"),
     variants=6,
     pairs=0.1,
-    vae_channels=(8, 16),
+    vae_channels=(16, 16),
     vae_crop=32,
     vae_pictures=24,
+    drawn=16,
     latent_channels=4,
     unet_channels=(16, 32),
     heads=(1, 2),
@@ -216,11 +228,14 @@ TINY = replace(
     tokens=24,
     vocabulary=300,
     time_ids=8,
+    clip_pixels=32,
     clip_width=32,
     clip_layers=2,
     clip_patch=8,
     hint_channels=(8, 8),
     vae=_BRIEF,
+    decoder=replace(_BRIEF, batch=6, rate=1e-3),
+    encoder=replace(_BRIEF, rate=1e-3),
     unet=_BRIEF,
     sets=replace(_BRIEF, kept=0.5),
     controlnet=replace(_BRIEF, steps=30),

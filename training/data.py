@@ -227,7 +227,7 @@ def drawn_beside(
 
 def main(
     out: Annotated[Path, typer.Option(help="data folder to make or to complete")],
-    size: Annotated[str, typer.Option(help="small (128 px) or full (256 px)")] = "small",
+    size: Annotated[str, typer.Option(help="small or full")] = "small",
     packages: Annotated[Path | None, typer.Option("--artwork", help="where the npm packages go")] = None,
     minutes: Annotated[float | None, typer.Option(help="stop after so long; run again to go on")] = None,
     workers: Annotated[int, typer.Option()] = multiprocessing.cpu_count(),

@@ -26,7 +26,7 @@ from training.config import Size
 from training.data import Pictures
 from training.looks import LOOKS
 from training.scenes import CHECK, Scene, naming
-from training.tensors import as_pictures
+from training.tensors import reduced
 from training.unseen import unseen_scenes
 from training.vocabulary import HUES, with_article
 
@@ -99,7 +99,9 @@ class Examiner:
         return np.stack([np.asarray(event.picture) for event in events if isinstance(event, ImageReady)])
 
     def tensors(self, pictures: Pixels) -> Tensor:
-        return as_pictures(torch.from_numpy(pictures).to(self.judge.model.device))
+        """At the side that the judge sees: ``(N, 3, S, S)``."""
+        side = self.judge.model.config.vision_config.image_size
+        return reduced(torch.from_numpy(pictures).to(self.judge.model.device), side)
 
     def names(self, pictures: Pixels) -> tuple[list[str], list[str]]:
         """The object and the look that the judge finds in each."""

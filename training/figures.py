@@ -7,6 +7,7 @@ from collections.abc import Callable
 from training.evaluate import SHARING_SHEET, UNSEEN_SHEET
 from training.examiner import Figures
 
+DECODERS_SHEET = "demo-decoders.webp"
 NOT_YET = "*Not measured yet.*"
 
 
@@ -102,6 +103,19 @@ def show_unseen(figures: Figures) -> str:
     return f"![Twelve unseen combinations](images/{UNSEEN_SHEET})\n\n{prompts}"
 
 
+def show_fidelity(figures: Figures) -> str:
+    found = figures["fidelity"]
+    before, after = found["decoders"]
+    rows = [
+        ["slope of edges (99th percentile, of 255 a px)", before["slope"], after["slope"], found["slope_in_data"]],
+        ["Fréchet distance to the data", before["frechet"], after["frechet"], found["frechet_in_data"]],
+    ]
+    digits = ((name, *(f"{value:.3g}" for value in values)) for name, *values in rows)
+    head = [f"of {found['latents']} drawn latents", "before", "now", "the data"]
+    shown = f"![The same drawn latents, before above now](images/{DECODERS_SHEET})"
+    return table(head, [list(row) for row in digits]) + "\n\n" + shown
+
+
 # What stands between the markers of each name, and the figures that it needs.
 SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
     "sizes": (show_sizes, {"parts"}),
@@ -112,6 +126,7 @@ SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
     "sharing": (show_sharing, {"sharing"}),
     "words": (show_words, {"colours", "pairs"}),
     "unseen": (show_unseen, {"unseen"}),
+    "fidelity": (show_fidelity, {"fidelity"}),
 }
 
 

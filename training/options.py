@@ -9,7 +9,7 @@ import typer
 
 from training.config import Size
 
-SizeName = Annotated[str, typer.Option(help="small (128 px, CPU hours) or full (256 px, one GPU)")]
+SizeName = Annotated[str, typer.Option(help="small (CPU hours) or full (one GPU)")]
 Minutes = Annotated[float | None, typer.Option(help="stop after so long; run again to go on")]
 Steps = Annotated[int | None, typer.Option(help="length of the whole run; the learning rate falls towards its end")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]

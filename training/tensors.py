@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 RESIDENT_SHARE = 0.4  # of a GPU's free memory that one array may take; the rest is for the model and its batch
 CHUNK = 1024  # rows copied at a time
@@ -50,6 +51,12 @@ class Rows:
 def as_pictures(pixels: Tensor) -> Tensor:
     """uint8 ``(B, H, W, 3)`` to float ``(B, 3, H, W)`` in -1..1, as the VAE takes it."""
     return pixels.permute(0, 3, 1, 2).float().div(127.5).sub(1)
+
+
+def reduced(pixels: Tensor, side: int) -> Tensor:
+    """uint8 ``(B, H, W, 3)`` as float ``(B, 3, side, side)`` in -1..1, by the mean of the pixels that become one."""
+    pictures = as_pictures(pixels)
+    return pictures if pictures.shape[-1] == side else functional.interpolate(pictures, (side, side), mode="area")
 
 
 def as_hints(maps: Tensor) -> Tensor:

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from training import budget, card
+from tests.training.conftest import quiet
+from training import budget, card, drawn, fidelity
 from training.config import FULL, SIZES, TINY
 from training.figures import NOT_YET, SECTIONS, filled
 from training.looks import LOOKS
@@ -97,6 +99,9 @@ def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_
     (runs / "clip").symlink_to(clip_folder)
     pipeline, judge = unet_folder / "pipeline", clip_folder / "clip"
     card.main(pipeline, data_folder, judge, runs, "tiny", samples=8, device="cpu", docs=tmp_path)
+    assert drawn.build(str(pipeline), data_folder, tmp_path / "drawn", drawn.BATCH, 24, say=quiet)
+    vae = pipeline / "vae"
+    fidelity.main(vae, vae, tmp_path / "drawn", data_folder, judge, docs=tmp_path)
     page = (tmp_path / "demo-model.md").read_text()
     figures = json.loads((tmp_path / "demo-model.json").read_text())
     assert NOT_YET not in page
@@ -112,7 +117,10 @@ def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_
     assert unet["samples"] == TINY.unet.steps * TINY.unet.batch
     assert unet["held_out"]["mse"][1] < unet["held_out"]["mse"][0]
     assert set(clip["held_out"]) == {"object", "look"}
-    for name in ("demo-unseen.png", "demo-sharing.png"):
+    before, now = figures["fidelity"]["decoders"]
+    assert before == now
+    assert now["slope"] > 0
+    for name in ("demo-unseen.png", "demo-sharing.png", "demo-decoders.webp"):
         assert f"(images/{name})" in page
         with Image.open(tmp_path / "images" / name) as sheet:
             assert sheet.width >= 32
@@ -122,3 +130,12 @@ def test_one_command_measures_and_fills_the_card(data_folder, unet_folder, clip_
     further = json.loads((tmp_path / "demo-model.json").read_text())["training"]
     assert further[:2] == figures["training"]
     assert [run["learnt"] for run in further[2:]] == [f"{run['learnt']}, further" for run in (unet, clip)]
+
+
+def test_equal_pictures_are_at_no_distance():
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(size=(500, 4)), rng.normal(size=(500, 4))
+    assert fidelity.frechet(one, one) == pytest.approx(0, abs=1e-9)
+    assert fidelity.frechet(one, other) < 0.1
+    assert fidelity.frechet(one, other + 2) == pytest.approx(16, rel=0.1)
+    assert fidelity.frechet(one, 3 * other) == pytest.approx(4 * (3 - 1) ** 2, rel=0.2)

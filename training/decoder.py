@@ -1,0 +1,241 @@
+"""Teaches the decoder clean pictures: ``python -m training.decoder DATA --vae VAE --clip CLIP --drawn DIR --out DIR``.
+
+The latents stay what they are. A decoder that learned with its encoder draws what is in them, smudges of the UNet
+included, so this one learns from pictures' own latents with noise, from redrawn ones, and, by a discriminator of
+patches (Isola et al., CVPR 2017; with hinge loss and spectral norm, Miyato et al., ICLR 2018), from drawn ones: those
+are what people see. The pictures' latents are the teacher's, whose side may be smaller; see `training.enlarge`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+from transformers import CLIPModel
+
+from training.config import SIZES, Size
+from training.data import Pictures
+from training.drawn import Drawn
+from training.loop import Draw, Run, autocast, forget_paths, laid_out, pick_device, prepare
+from training.options import Device, Minutes, SizeName, Steps, Threads, planned
+from training.scenes import CHECK, TRAIN
+from training.tensors import Rows, as_pictures
+from training.train_vae import psnr, reconstruction_loss, slopes
+
+NOISE = 0.3  # at most, of latents of unit variance
+FEATURES = 0.1  # weight of the error in the CLIP's features
+REALISM = 0.03  # of the discriminator's opinion
+COARSE = 4  # px: the resolution at which redrawn latents have to show their pictures
+CRITIC_RATE = 1.5e-3
+WIDTHS = (24, 48, 96)  # of the discriminator, each for half the side of the one before
+KEPT = 32  # drawn latents, of many, that the decoder never learns from
+SHEET = 8
+
+
+def critic() -> nn.Sequential:
+    """Says of ``(B, 3, H, W)`` how real each patch is, ``(B, 1, H / 8, W / 8)``."""
+    layers: list[nn.Module] = []
+    before = 3
+    for width in WIDTHS:
+        layers += [spectral_norm(nn.Conv2d(before, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
+        before = width
+    layers += [spectral_norm(nn.Conv2d(before, before, 3, 1, 1)), nn.LeakyReLU(0.2), nn.Conv2d(before, 1, 3, 1, 1)]
+    return nn.Sequential(*layers)
+
+
+def steepest(pictures: Tensor) -> float:
+    """How sharp edges are: the 99th percentile of the slopes of ``(B, 3, H, W)`` in -1..1, of 255 a pixel."""
+    both = torch.cat([one.abs().flatten() for one in slopes(pictures)])
+    return float(np.percentile(both.cpu().numpy(), 99) * 127.5)
+
+
+@dataclass
+class DecoderTask:
+    vae: AutoencoderKL
+    teacher: AutoencoderKL
+    clip: CLIPModel
+    data: Pictures
+    drawn: Drawn
+    size: Size
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.pictures = Rows(self.data.pixels, self.device)
+        self.train_rows = torch.from_numpy(self.data.rows(TRAIN))
+        rows = torch.from_numpy(self.data.rows(CHECK))
+        self.check_rows = rows[:: max(1, len(rows) // 64)][:64]
+        self.scale = self.vae.config.scaling_factor
+        self.critic = laid_out(critic(), self.device)
+        self.critic_optimizer = torch.optim.AdamW(
+            self.critic.parameters(), lr=CRITIC_RATE, betas=(0.5, self.size.decoder.beta2), fused=True
+        )
+
+    @property
+    def companions(self) -> dict[str, Any]:
+        return {"critic": self.critic, "critic_optimizer": self.critic_optimizer}
+
+    @torch.no_grad()
+    def latents(self, wanted: Tensor) -> Tensor:
+        """Scaled latents that the teacher gives for ``(B, 3, S, S)``."""
+        side = self.teacher.config.sample_size
+        seen = wanted if wanted.shape[-1] == side else functional.interpolate(wanted, (side, side), mode="area")
+        mean: Tensor = self.teacher.encode(seen).latent_dist.mean
+        return mean.float() * float(self.scale)
+
+    def decoded(self, latents: Tensor) -> Tensor:
+        drawn: Tensor = self.vae.decoder(self.vae.post_quant_conv(latents / self.scale))
+        return drawn.float()
+
+    def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        """Pictures ``(P, 3, S, S)`` and latents ``(P + D, C, H, W)``, those of the pictures first."""
+        count = self.size.decoder.batch // 3
+        own = as_pictures(self.pictures[draw.rows(self.train_rows, count)])
+        again = draw.rows(torch.arange(len(self.drawn.rows)), count)
+        others = as_pictures(self.pictures[torch.from_numpy(self.drawn.rows)[again]])
+        noise = NOISE * draw.uniform((count, 1, 1, 1))
+        clean = self.latents(own)
+        mine = clean + noise * draw.normal(clean.shape)
+        free = draw.rows(torch.arange(len(self.drawn.drawn) - self.kept_count), count)
+        found = [self._chosen(self.drawn.redrawn, again), self._chosen(self.drawn.drawn, free)]
+        return torch.cat([own, others]), torch.cat([mine, *found])
+
+    def _chosen(self, latents: NDArray[np.float16], rows: Tensor) -> Tensor:
+        return torch.from_numpy(latents[rows.numpy()]).float().to(self.device)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """What the CLIP sees in each layer, each place's numbers of unit variance: ``(L, B, T, W)``."""
+        side = self.clip.config.vision_config.image_size
+        seen = functional.interpolate(pictures, (side, side), mode="area")
+        states = self.clip.vision_model(pixel_values=seen, output_hidden_states=True).hidden_states[1:]
+        found: Tensor = functional.layer_norm(torch.stack(states).float(), states[0].shape[-1:])
+        return found
+
+    def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
+        with autocast(self.device):
+            wanted, latents = self.batch(draw)
+            drawn = self.decoded(latents)
+        doubt = self._teach_critic(wanted, drawn.detach())
+        with autocast(self.device):
+            with torch.no_grad():
+                true = self.features(wanted)
+            seen = functional.mse_loss(self.features(drawn[: len(wanted)]), true)
+            self.critic.requires_grad_(False)
+            real = self.critic(drawn).float().mean()
+            self.critic.requires_grad_(True)
+        own = len(wanted) // 2
+        error = reconstruction_loss(drawn[:own], wanted[:own]) + self._coarse(drawn[own : 2 * own], wanted[own:])
+        numbers = {"error": error, "features": seen, "real": real, "critic": doubt}
+        loss = error + FEATURES * seen - REALISM * real
+        return loss, {name: value.detach() for name, value in numbers.items()}
+
+    @staticmethod
+    def _coarse(drawn: Tensor, wanted: Tensor) -> Tensor:
+        """The error of redrawn pictures: their edges are not where they were, and blur would be the safest answer."""
+        return functional.l1_loss(functional.avg_pool2d(drawn, COARSE), functional.avg_pool2d(wanted, COARSE))
+
+    def _teach_critic(self, real: Tensor, drawn: Tensor) -> Tensor:
+        """One step of the discriminator, which comes before the decoder's; its loss."""
+        with autocast(self.device):
+            said = self.critic(torch.cat([real, drawn])).float()
+        loss = functional.relu(1 - said[: len(real)]).mean() + functional.relu(1 + said[len(real) :]).mean()
+        self.critic_optimizer.zero_grad()
+        loss.backward()
+        self.critic_optimizer.step()
+        return loss.detach()
+
+    def check(self) -> dict[str, float]:
+        """Fidelity to kept pictures, and how sharp edges are in kept drawn latents and, beside it, in the data."""
+        found, true, drawn = [], [], []
+        for rows in self.check_rows.split(8):
+            wanted = as_pictures(self.pictures[rows])
+            found.append(psnr(self.decoded(self.latents(wanted)), wanted))
+            true.append(wanted)
+        for part in self.kept().split(8):
+            drawn.append(self.decoded(part).clamp(-1, 1))
+        return {
+            "psnr": sum(found) / len(found),
+            "slope": steepest(torch.cat(drawn)),
+            "slope_in_data": steepest(torch.cat(true)),
+        }
+
+    @property
+    def kept_count(self) -> int:
+        return min(KEPT, len(self.drawn.drawn) // 4)
+
+    def kept(self) -> Tensor:
+        """Drawn latents that are not learned from."""
+        return self._chosen(self.drawn.drawn, torch.arange(len(self.drawn.drawn))[-self.kept_count :])
+
+    def export(self, folder: Path) -> None:
+        """The VAE in half precision, and kept drawn latents decoded."""
+        copy = AutoencoderKL.from_config(self.vae.config)
+        copy.load_state_dict(self.vae.state_dict())
+        copy.half().save_pretrained(folder / "vae")
+        forget_paths(folder / "vae")
+        rows = [torch.cat(list(self.decoded(part)), -1) for part in self.kept()[: 2 * SHEET].split(SHEET)]
+        sheet = torch.cat(rows, -2).clamp(-1, 1)
+        Image.fromarray(((sheet + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()).save(folder / "sheet.png")
+
+
+def decoder_run(
+    size: Size,
+    data: Pictures,
+    drawn: Drawn,
+    vae: Path,
+    clip: Path,
+    folder: Path,
+    device: torch.device,
+    teacher: Path | None = None,
+) -> Run:
+    """The decoder of ``vae`` learns; the pictures' latents are those of ``teacher``, or its own."""
+    torch.manual_seed(size.decoder.seed)
+    pupil = laid_out(AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32), device).requires_grad_(False)
+    tutor = laid_out(AutoencoderKL.from_pretrained(teacher or vae, torch_dtype=torch.float32), device)
+    seeing = CLIPModel.from_pretrained(clip, dtype=torch.float32).to(device)
+    task = DecoderTask(
+        pupil, tutor.requires_grad_(False).eval(), seeing.requires_grad_(False).eval(), data, drawn, size, device
+    )
+    learning = {"decoder": pupil.decoder, "post_quant_conv": pupil.post_quant_conv}
+    for module in learning.values():
+        module.requires_grad_(True).train()
+    return Run(
+        folder, size.decoder, learning, task.loss, task.check, task.export, typer.echo, companions=task.companions
+    )
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    vae: Annotated[Path, typer.Option(help="the VAE that learns")],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.clip")],
+    drawn: Annotated[Path, typer.Option(help="folder made by training.drawn")],
+    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
+    teacher: Annotated[Path | None, typer.Option(help="the VAE whose latents they are, if it is another")] = None,
+    first: Annotated[int | None, typer.Option(help="learn on the first so many pictures")] = None,
+    size: SizeName = "small",
+    minutes: Minutes = None,
+    steps: Steps = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Teach the decoder of a finished model clean pictures."""
+    place = pick_device(device)
+    prepare(place, threads)
+    chosen = planned(SIZES[size], "decoder", steps, rate)
+    run = decoder_run(chosen, Pictures.open(data, first), Drawn.open(drawn), vae, clip, out, place, teacher)
+    if not run.fit(minutes):
+        raise typer.Exit(3)
+
+
+if __name__ == "__main__":
+    typer.run(main)

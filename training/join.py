@@ -1,0 +1,40 @@
+"""One VAE from the encoder of one and the decoder of another: ``python -m training.join ENCODER DECODER --out VAE``.
+
+The two learn apart (`training.encoder`, `training.decoder`), in any order and as often as one likes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from diffusers import AutoencoderKL
+
+from training.loop import forget_paths
+
+
+def joined(encoder: Path, decoder: Path, out: Path) -> None:
+    """In half precision. Raises ValueError when the two are not of one shape and scale."""
+    first, second = (AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32) for folder in (encoder, decoder))
+    for name in ("block_out_channels", "latent_channels", "scaling_factor"):
+        if first.config[name] != second.config[name]:
+            raise ValueError(f"{encoder} and {decoder} do not belong together: their {name} differs")
+    first.decoder, first.post_quant_conv = second.decoder, second.post_quant_conv
+    first.half().save_pretrained(out)
+    forget_paths(out)
+
+
+def main(
+    encoder: Annotated[Path, typer.Argument(help="the VAE whose encoder is taken")],
+    decoder: Annotated[Path, typer.Argument(help="the VAE whose decoder is taken")],
+    out: Annotated[Path, typer.Option(help="the VAE to write")],
+) -> None:
+    """Put an encoder and a decoder together."""
+    joined(encoder, decoder, out)
+    typer.echo(f"written: {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
