@@ -158,7 +158,7 @@ SMALL = Size(
     clip_patch=16,
     hint_channels=(8, 8, 16, 32, 64),
     vae=Plan(steps=6_000, batch=16, rate=2e-3, warmup=100, ema=0.995, weight_decay=1e-4, beta2=0.99),
-    decoder=Plan(steps=6_000, batch=6, rate=4e-4, warmup=50, ema=0.998, weight_decay=1e-4, beta2=0.99, check_every=250),
+    decoder=Plan(steps=6_000, batch=6, rate=4e-4, ema=0.998, weight_decay=1e-4, beta2=0.99, check_every=250),
     encoder=Plan(steps=1_000, batch=8, rate=5e-4, warmup=50, ema=0.99, weight_decay=1e-4, beta2=0.99, check_every=250),
     unet=Plan(steps=20_000, batch=32, rate=1e-3),
     sets=Plan(steps=2_000, batch=32, rate=4e-4, warmup=150, ema=0.998, kept=0.5, seed=31, check_every=400),

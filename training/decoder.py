@@ -34,9 +34,10 @@ from training.train_vae import psnr, reconstruction_loss, slopes
 
 NOISE = 0.3  # at most, of latents of unit variance
 FEATURES = 0.1  # weight of the error in the CLIP's features
-REALISM = 0.03  # of the discriminator's opinion
+REALISM = 0.5  # how much the discriminator says in the last layer, for all that the other errors say there
+CRITIC_STEPS = 4  # of the discriminator for one of the decoder, which costs ten times as much
 COARSE = 4  # px: the resolution at which redrawn latents have to show their pictures
-CRITIC_RATE = 1.5e-3
+CRITIC_RATE = 1e-3
 WIDTHS = (24, 48, 96)  # of the discriminator, each for half the side of the one before
 KEPT = 32  # drawn latents, of many, that the decoder never learns from
 SHEET = 8
@@ -124,7 +125,7 @@ class DecoderTask:
         with autocast(self.device):
             wanted, latents = self.batch(draw)
             drawn = self.decoded(latents)
-        doubt = self._teach_critic(wanted, drawn.detach())
+        doubt = self._teach_critic(drawn.detach(), draw)
         with autocast(self.device):
             with torch.no_grad():
                 true = self.features(wanted)
@@ -134,23 +135,33 @@ class DecoderTask:
             self.critic.requires_grad_(True)
         own = len(wanted) // 2
         error = reconstruction_loss(drawn[:own], wanted[:own]) + self._coarse(drawn[own : 2 * own], wanted[own:])
+        faithful = error + FEATURES * seen
+        loss = faithful - self._weight(faithful, real) * real
         numbers = {"error": error, "features": seen, "real": real, "critic": doubt}
-        loss = error + FEATURES * seen - REALISM * real
         return loss, {name: value.detach() for name, value in numbers.items()}
+
+    def _weight(self, faithful: Tensor, real: Tensor) -> Tensor:
+        """Of realism, so that it changes the last layer as much as the other errors do (Esser et al., CVPR 2021)."""
+        last = self.vae.decoder.conv_out.weight
+        wants, says = (torch.autograd.grad(one, last, retain_graph=True)[0].norm() for one in (faithful, real))
+        weight: Tensor = (REALISM * wants / (says + 1e-6)).clamp(max=REALISM)
+        return weight.detach()
 
     @staticmethod
     def _coarse(drawn: Tensor, wanted: Tensor) -> Tensor:
         """The error of redrawn pictures: their edges are not where they were, and blur would be the safest answer."""
         return functional.l1_loss(functional.avg_pool2d(drawn, COARSE), functional.avg_pool2d(wanted, COARSE))
 
-    def _teach_critic(self, real: Tensor, drawn: Tensor) -> Tensor:
-        """One step of the discriminator, which comes before the decoder's; its loss."""
-        with autocast(self.device):
-            said = self.critic(torch.cat([real, drawn])).float()
-        loss = functional.relu(1 - said[: len(real)]).mean() + functional.relu(1 + said[len(real) :]).mean()
-        self.critic_optimizer.zero_grad()
-        loss.backward()
-        self.critic_optimizer.step()
+    def _teach_critic(self, drawn: Tensor, draw: Draw) -> Tensor:
+        """Steps of the discriminator, which come before the decoder's, on other pictures each; the last one's loss."""
+        for _ in range(CRITIC_STEPS):
+            real = as_pictures(self.pictures[draw.rows(self.train_rows, len(drawn))])
+            with autocast(self.device):
+                said = self.critic(torch.cat([real, drawn])).float()
+            loss = functional.relu(1 - said[: len(real)]).mean() + functional.relu(1 + said[len(real) :]).mean()
+            self.critic_optimizer.zero_grad()
+            loss.backward()
+            self.critic_optimizer.step()
         return loss.detach()
 
     def check(self) -> dict[str, float]:

@@ -26,7 +26,18 @@ from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
 from training.data import Pictures
 from training.diffusion import Noised, Noising, encode_all, sdxl_scheduler, time_ids
-from training.loop import MODEL_SHARD, Draw, Run, autocast, compiled, forget_paths, laid_out, pick_device, prepare
+from training.loop import (
+    MODEL_SHARD,
+    PRECISION,
+    Draw,
+    Run,
+    autocast,
+    compiled,
+    forget_paths,
+    laid_out,
+    pick_device,
+    prepare,
+)
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.sample import sheet
 from training.scenes import CHECK, TRAIN, UNSEEN, caption
@@ -214,6 +225,7 @@ def main(
     place = pick_device(device)
     prepare(place, threads)
     together.join()
+    PRECISION.agree()
     autoencoder = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
     chosen = planned(SIZES[size], "sets" if sets else "unet", steps, rate)
     run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start, sets)

@@ -37,6 +37,8 @@ CONTROL_SHAPE = (
     "projection_class_embeddings_input_dim",
 )
 
+HINT_LAYERS = (16, 32, 96, 256)  # diffusers' own, where a ControlNet's configuration names none
+
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
 Progress = Callable[[str, float], None]
@@ -96,8 +98,10 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
     return _load_folder(path, model, place, progress)
 
 
-def load_controlnet(name: str, unet: Any, place: Place) -> Any:
+def load_controlnet(name: str, unet: Any, factor: int, place: Place) -> Any:
     """The ControlNet that `name` names, a folder in diffusers format or a hub id, made for a UNet like `unet`.
+
+    `factor` is how many px a latent of the model stands for: the net has to make its maps as much smaller.
 
     A `ControlNetUnionModel` is told from a `ControlNetModel` by its weights: published ones call themselves either.
     Raises ModelError.
@@ -125,11 +129,21 @@ def load_controlnet(name: str, unet: Any, place: Place) -> Any:
             own, wanted = config.get(value), unet.config.get(value)
             if own != wanted:
                 raise ModelError(f"{name} is a ControlNet for another model: its {value} is {own}, not {wanted}.")
+        if (scale := _map_scale(config)) != factor:
+            raise ModelError(
+                f"{name} is a ControlNet for another model: {scale} px of its maps are one latent, not {factor}."
+            )
         _check_memory(sum(_parameters(file) for file in files), name, place)
         net = kind.from_pretrained(path, use_safetensors=True, variant=variant, torch_dtype=place.dtype)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"The ControlNet {name} could not be loaded: {str(error).splitlines()[0]}") from error
     return net.to(place.device).eval().requires_grad_(False)
+
+
+def _map_scale(config: dict[str, Any]) -> int:
+    """How many px of its maps a ControlNet makes into one latent: of its layers for maps all but the first halve."""
+    layers = config.get("conditioning_embedding_out_channels") or HINT_LAYERS
+    return 2 ** (len(layers) - 1)
 
 
 def _is_hub_id(name: str) -> bool:

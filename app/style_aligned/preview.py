@@ -1,6 +1,6 @@
 """Quick looks at unfinished images: a linear map from latents to colours, fitted to the model's own VAE.
 
-Latents of this family are nearly linear in the mean colour of the 8 x 8 px that they stand for, so C + 1 numbers a
+Latents of this family are nearly linear in the mean colour of the px that they stand for, so C + 1 numbers a
 colour channel say enough for a preview, at no cost. They are fitted once, because every VAE has its own.
 """
 
@@ -11,12 +11,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+LATENTS = 32
+
 
 class PreviewMap:
     """Latents (C, h, w) to small pictures of w x h px."""
 
-    def __init__(self, encode: Callable[[Image.Image], Tensor], side: int = 256) -> None:
-        """Fit by least squares to the latents that `encode` gives for a card of soft random colours, `side` px wide."""
+    def __init__(self, encode: Callable[[Image.Image], Tensor], factor: int = 8) -> None:
+        """Fit by least squares to the latents that `encode` gives for a card of soft random colours.
+
+        The card is `LATENTS` latents wide, of `factor` px each.
+        """
+        side = LATENTS * factor
         random = np.random.default_rng(0)
         patches = random.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)
         card = Image.fromarray(patches).resize((side, side), Image.Resampling.BICUBIC)

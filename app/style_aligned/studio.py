@@ -141,7 +141,7 @@ class Studio:
         kind = name if name in KINDS else kind
         source = self.controls.get(name, name)
         if source not in self._controlnets:
-            self._controlnets[source] = load_controlnet(source, self.unet, self.place)
+            self._controlnets[source] = load_controlnet(source, self.unet, self.factor, self.place)
         net = self._controlnets[source]
         if not hasattr(net, "task_embedding"):
             return Control(net, source)
@@ -261,7 +261,7 @@ class Studio:
     @cached_property
     def preview(self) -> PreviewMap:
         """Latents to small pictures, fitted to this VAE at first use."""
-        return PreviewMap(self.encode)
+        return PreviewMap(self.encode, self.factor)
 
     def scheduler(self, name: str, steps: int) -> Any:
         """A fresh scheduler, set to `steps`, with this model's noise schedule."""

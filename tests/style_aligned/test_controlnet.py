@@ -318,6 +318,14 @@ def test_a_controlnet_for_another_model_is_refused(studio: Studio, folder: Path)
     assert f"for another model: its cross_attention_dim is 768, not {width}." in refusal(studio, folder)
 
 
+def test_a_controlnet_for_latents_of_another_scale_is_refused(studio: Studio, tmp_path: Path) -> None:
+    """It would fit the UNet, but its maps would be twice as large as what they are added to."""
+    layers = (8, *HINT_CHANNELS)
+    ControlNetModel.from_unet(studio.unet, conditioning_embedding_out_channels=layers).save_pretrained(tmp_path / "net")
+    scales = f"{2 * studio.factor} px of its maps are one latent, not {studio.factor}."
+    assert f"for another model: {scales}" in refusal(studio, tmp_path / "net")
+
+
 def test_a_stable_diffusion_1_controlnet_is_refused(studio: Studio, tmp_path: Path) -> None:
     small = ControlNetModel(
         block_out_channels=(32, 32),

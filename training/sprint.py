@@ -1,0 +1,183 @@
+"""A GPU at hand for minutes, on a bare machine: ``python -m training.sprint MODEL --artwork FILE --out DIR``.
+
+The bundled model goes on learning: pictures are drawn by all processors while the GPU waits, then the UNet learns from
+them, a fifth of the time on sets, and the decoder from what that UNet draws. Each run is as long as its share of the
+minutes, as measured on its first steps, so that its learning rate falls to the end. What is finished is put into
+``out`` at once, in few files of at most 16 MiB: a run that is cut off has still brought something back.
+
+The artwork is packed before, where npm is: ``python -m training.sprint --pack DATA --artwork FILE``.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from diffusers import AutoencoderKL
+from PIL import Image
+
+from training import artwork, data, drawn
+from training.config import SIZES, Plan, Size
+from training.data import Pictures
+from training.decoder import decoder_run
+from training.drawn import Drawn
+from training.loop import Run, pick_device, prepare
+from training.options import Device, SizeName
+from training.train import diffusion_run
+
+QUALITY = 92  # of packed artwork
+PICTURES = 16_384  # drawn at most; a fair sample, since scenes are shuffled
+LATENTS = 512  # drawn for the decoder
+GPU_BATCHES = {"unet": 256, "sets": 256, "decoder": 48}
+SHARES = {"unet": 0.45, "sets": 0.12, "decoder": 0.25}  # of the minutes; the rest is drawing and what no run is
+WARM, TIMED = 5, 10  # steps before measuring, which compile, and those that are measured
+
+
+def pack(folder: Path, file: Path) -> None:
+    """The artwork of a data folder as one file of some MiB."""
+    packed: dict[str, Any] = {}
+    for (thing, source), pixels in artwork.open_saved(folder).items():
+        held = io.BytesIO()
+        Image.fromarray(np.array(pixels)).save(held, "WEBP", quality=QUALITY, exact=True)
+        packed[f"{thing}|{source}"] = np.frombuffer(held.getvalue(), np.uint8)
+    np.savez(file, **packed)
+
+
+def unpack(file: Path, folder: Path) -> None:
+    with np.load(file) as packed:
+        sprites = {
+            tuple(name.split("|")): np.asarray(Image.open(io.BytesIO(packed[name].tobytes())).convert("RGBA"))
+            for name in packed.files
+        }
+    artwork.save({(thing, source): pixels for (thing, source), pixels in sprites.items()}, folder)
+
+
+@dataclass
+class Sprint:
+    """Folders, and the clock."""
+
+    size: Size
+    model: Path
+    work: Path
+    out: Path
+    device: torch.device
+    minutes: float
+    began: float
+
+    @property
+    def seconds_left(self) -> float:
+        return self.minutes * 60 - (time.monotonic() - self.began)
+
+    def fitted(self, part: str, make: Callable[[Size, Path], Run]) -> Run:
+        """The run of a part, as long as its share of the minutes or what is left; measured on steps that are lost."""
+        trial = make(self._sized(part, steps=1_000_000), self.work / f"{part}-trial")
+        for _ in range(WARM):
+            trial._one_step()
+        self._settled()
+        began = time.monotonic()
+        for _ in range(TIMED):
+            trial._one_step()
+        self._settled()
+        each = (time.monotonic() - began) / TIMED
+        spare = min(SHARES[part] * self.minutes * 60, 0.9 * self.seconds_left)
+        steps = max(1, int(spare / each))
+        typer.echo(f"{part}: {each:.3f} s a step, {steps} steps")
+        del trial
+        return make(self._sized(part, steps=steps), self.work / part)
+
+    def _sized(self, part: str, steps: int) -> Size:
+        plan: Plan = getattr(self.size, part)
+        batch = GPU_BATCHES[part] if self.device.type == "cuda" else plan.batch
+        warmup = min(plan.warmup, max(1, steps // 20))
+        changed = replace(plan, steps=steps, batch=batch, warmup=warmup, check_every=steps)
+        return replace(self.size, **{part: changed})  # type: ignore[arg-type]
+
+    def _settled(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def keep(self, part: str, files: dict[str, Path]) -> None:
+        """Bring results back: ``files`` by the names that they get."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        for name, file in files.items():
+            shutil.copyfile(file, self.out / name)
+        typer.echo(f"{part} is brought back, {self.seconds_left:.0f} s left")
+
+
+def pictures(sprint: Sprint, packed: Path, workers: int) -> Pictures:
+    """Drawn on the spot, as many as a fifth of the minutes allows."""
+    folder = sprint.work / "data"
+    unpack(packed, folder)
+    data.build(sprint.size, folder, sprint.minutes / 5, workers, typer.echo, first=PICTURES)
+    return Pictures.open(folder, data.drawn(folder))
+
+
+def further(sprint: Sprint, shown: Pictures) -> Path:
+    """The pipeline after its two runs; each is kept."""
+    source = sprint.model
+
+    def make(start: Path, on_sets: bool, size: Size, folder: Path) -> Run:
+        vae = AutoencoderKL.from_pretrained(sprint.model / "vae", torch_dtype=torch.float32)
+        return diffusion_run(size, shown, vae, folder, sprint.device, start, on_sets)
+
+    for part in ("unet", "sets"):
+        sprint.fitted(part, partial(make, source, part == "sets")).fit()
+        source = sprint.work / part / "pipeline"
+        weights = [*source.glob("unet/*.safetensors"), *source.glob("text_encoder*/*.safetensors")]
+        sprint.keep(part, {f"{file.parent.name}-{file.name}": file for file in weights})
+    return source
+
+
+def cleaner(sprint: Sprint, shown: Pictures, pipeline: Path) -> None:
+    """The decoder, from what the pipeline draws now; it is kept."""
+    latents = sprint.work / "drawn"
+    folder, first = sprint.work / "data", len(shown.scenes)
+    count = min(LATENTS, sprint.size.drawn)
+    drawn.build(str(pipeline), folder, latents, count, first, max(0.0, sprint.seconds_left / 60 / 3), 1, typer.echo)
+
+    def make(size: Size, folder: Path) -> Run:
+        vae, clip = sprint.model / "vae", sprint.model / "clip"
+        return decoder_run(size, shown, Drawn.open(latents), vae, clip, folder, sprint.device)
+
+    sprint.fitted("decoder", make).fit()
+    file = sprint.work / "decoder" / "vae" / "diffusion_pytorch_model.safetensors"
+    sprint.keep("decoder", {f"vae-{file.name}": file})
+
+
+def main(
+    model: Annotated[Path | None, typer.Argument(help="the model folder that goes on learning")] = None,
+    packed: Annotated[Path, typer.Option("--artwork", help="the packed artwork")] = Path("out/artwork.npz"),
+    pack_from: Annotated[Path | None, typer.Option("--pack", help="only pack the artwork of this data folder")] = None,
+    out: Annotated[Path, typer.Option(help="folder for what is brought back")] = Path("out/sprint"),
+    work: Annotated[Path, typer.Option(help="folder for data and states")] = Path("out/sprint-work"),
+    size: SizeName = "small",
+    minutes: Annotated[float, typer.Option(help="how long it may take altogether")] = 10.0,
+    device: Device = "auto",
+    workers: Annotated[int, typer.Option(help="processes that draw")] = multiprocessing.cpu_count(),
+) -> None:
+    """Let a finished model learn further in a few minutes."""
+    if pack_from:
+        pack(pack_from, packed)
+        typer.echo(f"{packed}: {packed.stat().st_size / 2**20:.1f} MiB")
+        return
+    if model is None:
+        raise typer.BadParameter("name the model folder that goes on learning")
+    place = pick_device(device)
+    prepare(place, None)
+    sprint = Sprint(SIZES[size], model, work, out, place, minutes, time.monotonic())
+    shown = pictures(sprint, packed, workers)
+    cleaner(sprint, shown, further(sprint, shown))
+
+
+if __name__ == "__main__":
+    typer.run(main)
