@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -41,7 +40,7 @@ from app.web.deps import (
     text,
 )
 from app.web.forms import sent_form
-from app.web.templating import inner_path, page, see_other
+from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 router = APIRouter()
 
@@ -87,11 +86,10 @@ async def confirmation_page(request: Request) -> Response:
     script, html = "hx-request" in request.headers, "text/html" in request.headers.get("accept", "")
     if not script and not html:
         return PlainTextResponse("Confirm first that it is you: open this page in a browser.", 403)
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path = inner_path(asked_path(request))
     post = request.method not in SAFE_METHODS
     fields = Asked.of_form(await form_of(request)).fields if post else ()
-    came_from = urlsplit(request.headers.get("hx-current-url") or request.headers.get("referer") or "/")
-    back = inner_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""))
+    back = inner_path(path_in(request.headers.get("hx-current-url") or request.headers.get("referer") or "/"))
     return await run_in_threadpool(shown, request, Asked(path, post, fields, back), {}, 403)
 
 

@@ -1,7 +1,7 @@
 """Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
 
 import sqlite3
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
@@ -19,7 +19,7 @@ from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded, signed_in_user
 from app.web.headers import HEADERS
-from app.web.templating import page
+from app.web.templating import asked_path, page, path_in
 
 log = structlog.get_logger()
 
@@ -52,12 +52,14 @@ def answered(response: Response, error: UserError) -> Response:
 
 
 def note_refused(request: Request) -> None:
-    """A line in the log when somebody who is signed in may not do what they tried. The route names the address, since
-    the address itself may hold a secret.
-    """
+    """A line in the log when somebody who is signed in may not do what they tried."""
     if user := signed_in_user(request):
-        path = getattr(request.scope.get("route"), "path", "")
-        log.warning("somebody may not do this", person=user.id, method=request.method, path=path)
+        log.warning("somebody may not do this", person=user.id, method=request.method, path=route_of(request))
+
+
+def route_of(request: Request) -> str:
+    """What the log calls an address: by its route, since the address itself may hold a secret, such as a link's."""
+    return str(getattr(request.scope.get("route"), "path", ""))
 
 
 async def refusal(scope: Scope, status: int, sentence: str) -> Response:
@@ -75,15 +77,12 @@ def sign_in_page(request: Request) -> Response:
         return PlainTextResponse("Sign in first.", 401)
     if request.method not in SAFE_METHODS:
         return RedirectResponse("/login", 303)
-    # Not `request.url`, which cannot be made of a query that is no UTF-8.
-    query = request.scope["query_string"].decode("latin-1")
-    return RedirectResponse(sign_in_url(f"{quote(request.scope['path'])}?{query}"), 303)
+    return RedirectResponse(sign_in_url(asked_path(request)), 303)
 
 
 def sign_in_url(address: str) -> str:
-    """The sign-in page that leads back to an address of ours."""
-    here = urlsplit(address)
-    return f"/login?next={quote(here.path + (f'?{here.query}' if here.query else ''))}"
+    """The sign-in page that leads back to an address of ours, or the home page for what is no address."""
+    return f"/login?next={quote(path_in(address))}"
 
 
 def add_error_pages(app: FastAPI) -> None:
@@ -121,12 +120,12 @@ def add_error_pages(app: FastAPI) -> None:
         code = getattr(error.orig, "sqlite_errorcode", None)
         if code not in DATABASE_SENTENCES:
             raise error
-        log.error("the database refused", method=request.method, path=request.url.path, reason=str(error.orig))
+        log.error("the database refused", method=request.method, path=route_of(request), reason=str(error.orig))
         return error_page(request, *DATABASE_SENTENCES[code])
 
     @app.exception_handler(Exception)
     def fault(request: Request, error: Exception) -> Response:
-        log.error("request failed", method=request.method, path=request.url.path)  # uvicorn logs the traceback
+        log.error("request failed", method=request.method, path=route_of(request))  # uvicorn logs the traceback
         sentence = "Something went wrong on the server; it was written to the server's log."
         try:
             response = error_page(request, 500, sentence)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -126,3 +126,18 @@ def inner_path(url: str) -> str:
     """`url` when it is a path on this server, else the home page: a link to sign in must lead nowhere else."""
     inside = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
     return url if inside else "/"
+
+
+def asked_path(request: Request) -> str:
+    """The path that was asked for, with its query. Not `request.url`, which cannot be made of what is no UTF-8."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+
+
+def path_in(url: str) -> str:
+    """The path and query of an address that a browser sent; the home page's for what is no address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as "http://["
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")

@@ -2,7 +2,12 @@
 
 import html
 import re
+import socket
+from contextlib import closing
 from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
 
 from app.models import Act, LoginSession, Role, now
 from tests.factory import PASSWORD
@@ -93,3 +98,21 @@ def test_it_leads_nowhere_else(admin: Browser) -> None:
     for method in ("post", "get"):
         form = {"confirm-password": PASSWORD, "confirm-next": "//evil.example", "confirm-method": method}
         assert admin.post("/confirm", data=form).headers["location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["referer", "hx-current-url"])
+def test_what_is_no_address_leads_home(server: Server, admin: Browser, anonymous: Browser, name: str) -> None:
+    grow_old(server, admin)
+    for address in ("http://[", "http://[evil]/people", "//", "http://a:b"):
+        sent = {name: address, "hx-request": "true"}
+        assert admin.post("/people/invite", headers=sent).status_code == 422
+        assert anonymous.get("/people", headers=sent).status_code == 401
+
+
+def test_a_query_that_is_no_utf_8_is_asked_for_a_proof_too(server: Server, admin: Browser) -> None:
+    grow_old(server, admin)
+    place, cookie = urlsplit(server.url), admin.cookies["soroe"]
+    with closing(socket.create_connection((place.hostname, place.port), timeout=20)) as line:
+        head = f"POST /people/1?a=\xff HTTP/1.1\r\nHost: {place.netloc}\r\nCookie: soroe={cookie}\r\n"
+        line.sendall((head + "Accept: text/html\r\nContent-Length: 0\r\n\r\n").encode("latin-1"))
+        assert line.recv(12) in (b"HTTP/1.1 403", b"HTTP/1.1 400")

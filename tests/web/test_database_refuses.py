@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event, select
 
 from app import slow
+from app.accounts import service as accounts
 from app.models import Decision, Role
 from tests.web.server import Browser, Server, making
 
@@ -59,3 +60,17 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
     assert "The server&#39;s disk is full, so nothing was kept. Ask an administrator." in answers[-1][1]
+
+
+def test_the_log_names_the_route_and_no_link(
+    server: Server, anonymous: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    with making(server) as make:
+        token = accounts.invite(make.session, make.user(Role.ADMIN), "designer")
+    with_pragma(server, "busy_timeout = 50")
+    form = {"name": "Mori Haruka", "email": "haruka@contoso.com", "password": "correct horse battery"}
+    with slow.permitted(), server.parts.database.write() as busy:
+        busy.connection()
+        assert anonymous.post(f"/setup/{token}", data=form).status_code == 503
+    assert "/setup/{token}" in caplog.text
+    assert token not in caplog.text
