@@ -90,6 +90,25 @@ def test_exports_are_made_ready_again_when_their_files_get_other_names(tmp_path:
     database.close()
 
 
+def test_addresses_are_kept_as_they_are_looked_up(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    migrate(settings, "0015")
+    engine = make_engine(settings.database_url, foreign_keys=False)
+    emails = ["ａ@example.com", "a@example.com", "ｂ@example.com.", "c@example.com"]
+    with engine.execution_options(writes=True).begin() as connection:
+        old = MetaData()
+        old.reflect(connection, only=["users"])
+        rest = {"name": "A", "password_hash": "-", "role": "admin", "active": True, "created_at": now()}
+        connection.execute(insert(old.tables["users"]), [{"email": email, **rest} for email in emails])
+    engine.dispose()
+    migrate(settings)
+    database = Database(settings)
+    with database.read() as session:
+        found = list(session.scalars(select(User.email).order_by(User.id)))
+    assert found == ["ａ@example.com", "a@example.com", "b@example.com", "c@example.com"]
+    database.close()
+
+
 def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "a" / "data")
     migrate(settings)

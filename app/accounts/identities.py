@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from app.accounts.oidc import Profile
 from app.accounts.people import give_role
 from app.accounts.sessions import end_all_sessions
-from app.accounts.typed import EMAIL_MAX, NAME_MAX, email_error, normal_email
+from app.accounts.typed import EMAIL_MAX, NAME_MAX, email_error, is_plain_email, normal_email
 from app.audit.service import record
 from app.models import Act, Identity, Role, User, now
 from app.settings import Settings
@@ -91,7 +91,7 @@ def _unknown(
     session: Session, settings: Settings, profile: Profile, role: Role | None, origin: dict[str, str]
 ) -> Admission:
     name, email = settings.oidc_name, normal_email(profile.email)
-    if not email or email_error(email) or len(profile.email) > EMAIL_MAX:
+    if not email or email_error(email) or len(profile.email) > EMAIL_MAX or not is_plain_email(profile.email):
         return Admission(None, f"{name} does not tell your e-mail address, which Soroe needs. Ask an administrator.")
     if not profile.verified:
         return Admission(None, f"{name} has not verified your e-mail address {email}. Verify it there, then try again.")

@@ -187,6 +187,8 @@ class Provider:
         found = session.json("GET", endpoint)
         if found.get("sub") != claims["sub"]:
             raise self._refused("it told of two different people")
+        if found.get("email", claims.get("email")) != claims.get("email", found.get("email")):
+            found.pop(self.settings.oidc_verified_claim, None)  # it vouches for another address
         return found
 
     def _profile(self, claims: dict[str, Any]) -> Profile:

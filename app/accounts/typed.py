@@ -4,7 +4,7 @@ import re
 
 from app.errors import Invalid
 from app.models import Role
-from app.text import clean_line
+from app.text import clean_line, normalized
 
 NAME_MAX, EMAIL_MAX = 80, 254  # characters
 
@@ -18,8 +18,17 @@ def parse_role(role: str) -> Role:
 
 
 def normal_email(email: str) -> str:
-    """The form in which an e-mail address is kept and looked up."""
-    return clean_line(email).lower()
+    """The form in which an e-mail address is kept and looked up: as full-width letters of an input method, capitals,
+    and the dot of the root mean the same mailbox.
+    """
+    return normalized("NFKC", clean_line(email)).lower().replace("。", ".").removesuffix(".")
+
+
+def is_plain_email(email: str) -> bool:
+    """Whether an address is written as it is kept, but for capitals: what another program says of a person, and no
+    keyboard wrote, must not become somebody else's address by looking alike.
+    """
+    return email.isascii() or normal_email(email) == email.lower()
 
 
 def name_error(name: str) -> str | None:

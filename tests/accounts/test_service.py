@@ -306,3 +306,16 @@ def test_may_change(make: Factory, row: type[Style] | type[ImageSet]) -> None:
     assert [service.may_change(make.user(role), owned) for role in Role] == [False, False, True, True]
     owner.active = False
     assert not service.may_change(owner, owned)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Haruka@Example.COM", "ｈａｒｕｋａ＠ｅｘａｍｐｌｅ．ｃｏｍ", "haruka@example。com", " haruka@example.com. "],
+)
+def test_an_address_is_one_however_it_is_typed(session: Session, make: Factory, typed: str) -> None:
+    admin = make.user(Role.ADMIN)
+    token = service.invite(session, admin, "designer", typed)
+    assert accept(session, token, **GOOD).email == GOOD["email"]
+    with pytest.raises(Invalid, match="has an open account"):
+        service.invite(session, admin, "designer", typed)
+    assert service.authenticate(session, typed, GOOD["password"]).email == GOOD["email"]

@@ -537,3 +537,26 @@ def test_one_identity_a_person(contoso: Server) -> None:
     with contoso.parts.database.read() as session:
         owners = [identity.user_id for identity in session.scalars(select(Identity))]
     assert len(owners) == len(set(owners))
+
+
+def test_an_address_that_only_looks_like_another_is_nobody_elses(
+    contoso: Server, provider: RunningProvider, browser: Browser
+) -> None:
+    person = make_person(contoso, Role.ADMIN)
+    wide = chr(ord(person.email[0]) + 0xFEE0) + person.email[1:]
+    provider.person("s40", **GOOD | {"email": wide})
+    assert provider.sign_in(browser, "s40").status_code == 403
+    assert not is_in(browser)
+
+
+def test_who_vouches_for_one_address_does_not_for_another(
+    contoso: Server, provider: RunningProvider, browser: Browser
+) -> None:
+    person = make_person(contoso, Role.ADMIN)
+    provider.person("s41", email=person.email, groups=["designers"])
+    provider.lies.token = lambda claims: signed(
+        {name: value for name, value in claims.items() if name != "email_verified"} | {"email": person.email}
+    )
+    provider.lies.user_info = {"sub": "s41", "email": "mine@contoso.com", "email_verified": True}
+    assert provider.sign_in(browser, "s41").status_code == 403
+    assert not is_in(browser)
