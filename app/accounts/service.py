@@ -1,5 +1,6 @@
 """Who may come in: the door to what the modules of this room do, one a noun."""
 
+from app.accounts.factors import let_in as let_in
 from app.accounts.invitations import Newcomer as Newcomer
 from app.accounts.invitations import accept_invitation as accept_invitation
 from app.accounts.invitations import create_setup_link as create_setup_link
@@ -38,6 +39,7 @@ from app.accounts.sessions import note_refused_confirmation as note_refused_conf
 from app.accounts.sessions import note_refused_sign_in as note_refused_sign_in
 from app.accounts.sessions import note_refused_step as note_refused_step
 from app.accounts.sessions import note_seen as note_seen
+from app.accounts.sessions import person_at as person_at
 from app.accounts.sessions import person_of_ended as person_of_ended
 from app.accounts.sessions import renew_token as renew_token
 from app.accounts.sessions import sign_out as sign_out

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select, true, update
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.accounts import queries
 from app.accounts.queries import token_hash
@@ -84,6 +84,17 @@ def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User 
     """The person at that browser, as `login_for_token` finds it."""
     found = login_for_token(session, token, idle_minutes)
     return found.user if found else None
+
+
+def person_at(session: Session, login: LoginSession) -> User | None:
+    """Who is signed in at that browser now; None when it was signed out since, or the account closed. Reads only.
+
+    By the row: a proof in another tab gives the browser another token.
+    """
+    found = session.scalar(
+        select(LoginSession).where(LoginSession.id == login.id).options(joinedload(LoginSession.user))
+    )
+    return found.user if found and found.user.active else None
 
 
 def person_of_ended(session: Session, token: str) -> int | None:

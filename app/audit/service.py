@@ -8,6 +8,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from app.audit import chain, queries
+from app.errors import Forbidden
 from app.models import Act, AuditEvent, AuditHead, Base, User, now
 
 
@@ -19,6 +20,7 @@ def record(session: Session, user: User | None, act: Act, row: Base, **details: 
 
 def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Base], **details: Any) -> list[AuditEvent]:
     """Add an event for each of `rows`, in their order, as `record` does for one; all are of one moment."""
+    _need_as_before(session, user)
     if any(inspect(row).pending for row in rows):
         session.flush()  # gives the rows their ids
     at, written = now(), json.dumps(details)
@@ -36,6 +38,19 @@ def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Bas
     if events:
         chain.append(session, events)
     return events
+
+
+def _need_as_before(session: Session, user: User | None) -> None:
+    """Refuse somebody whose role or account was changed between the moment they were looked up and this transaction:
+    what they may do was asked of who they were. Looked at once a transaction, before it changes them itself.
+    """
+    if user is None or user in session or user.id in session.info.setdefault("as before", set()):
+        return
+    with session.no_autoflush:
+        found = session.execute(select(User.role, User.active).where(User.id == user.id)).one()
+    if tuple(found) != (user.role, user.active):
+        raise Forbidden("Your role was changed or your account closed meanwhile, so nothing was done.")
+    session.info["as before"].add(user.id)
 
 
 def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:

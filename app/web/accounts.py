@@ -112,6 +112,11 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
         count_try(request, "sign-in", service.normal_email(email), proven)
         with app.database.read() as session:
             user = service.authenticate(session, email, text(form, "password"))
+        if second := factors.passed(request, app, user, next_page):
+            return second
+        with app.database.write() as session:
+            user = service.let_in(session, user)
+            answer = signed_in(request, session, user, next_page)
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
         context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": errors}
@@ -120,10 +125,6 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
         if not isinstance(error, Busy):
             response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
         return response
-    if second := factors.passed(request, app, user, next_page):
-        return second
-    with app.database.write() as session:
-        answer = signed_in(request, session, user, next_page)
     remember_browser(request, answer, user)
     return answer
 

@@ -1,6 +1,7 @@
 """What routes ask for: the app's parts, the person at the browser, a session to read with, the form that was sent."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, cast
@@ -8,6 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 from jinja2 import Environment
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
@@ -199,9 +201,33 @@ def read_session(request: Request) -> Iterator[Session]:
 
 async def read_form(request: Request) -> AsyncIterator[FormData]:
     """The form as it was sent, text or multipart. Its uploaded file is closed after the request."""
-    async with sent_form(request) as form:
+    async with form_sent_by_person(request) as form:
         request.state.form = form  # for the page that asks for a proof, which sends it again
         yield form
+
+
+@asynccontextmanager
+async def form_sent_by_person(request: Request, **bounds: int) -> AsyncIterator[FormData]:
+    """What `sent_form` reads, and then a second look at who sent it: a body may take a quarter of an hour to come."""
+    async with sent_form(request, **bounds) as form:
+        await run_in_threadpool(need_as_before, request)
+        yield form
+
+
+def need_as_before(request: Request) -> None:
+    """Raises SignInNeeded when the person who asks was signed out since they were looked up, and Forbidden when they
+    have another role, by which they may have been let in.
+    """
+    before = cast(LoginSession | None, getattr(request.state, "login", None))
+    if not before:
+        return
+    with parts_of(request).database.read() as session:
+        today = accounts.person_at(session, before)
+    if not today:
+        del request.state.login
+        raise SignInNeeded
+    if today.role != before.user.role:
+        raise Forbidden("Your role was changed meanwhile, so nothing was done. Load the page again.")
 
 
 def text(form: FormData, name: str) -> str:

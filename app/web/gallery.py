@@ -21,8 +21,7 @@ from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Parts, Read, text, whole
-from app.web.forms import sent_form
+from app.web.deps import App, Form, Me, Parts, Read, form_sent_by_person, text, whole
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -103,7 +102,7 @@ def moment_of(value: str) -> datetime | None:
 
 async def read_picked(request: Request) -> AsyncIterator[FormData]:
     """A form with ticked pictures, which are more fields than other forms may have."""
-    async with sent_form(request, files=0, fields=FIELDS) as form:
+    async with form_sent_by_person(request, files=0, fields=FIELDS) as form:
         yield form
 
 

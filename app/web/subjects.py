@@ -21,9 +21,21 @@ from app.models import State, Subject, User
 from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
-from app.web.deps import App, Form, Me, Open, Parts, Read, parts_of, session_token, text, tried, upload
+from app.web.deps import (
+    App,
+    Form,
+    Me,
+    Open,
+    Parts,
+    Read,
+    form_sent_by_person,
+    parts_of,
+    session_token,
+    text,
+    tried,
+    upload,
+)
 from app.web.downloads import WatchedFile, as_long_as
-from app.web.forms import sent_form
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.templating import page, see_other
@@ -41,7 +53,7 @@ FIELDS = ("name", "class_words", "phrase", "steps", "rank", "rate")
 async def read_pictures(request: Request) -> AsyncIterator[FormData]:
     """A form with as many pictures as a subject may have. Its files are closed after the request."""
     most = parts_of(request).engine.model.training.most_pictures
-    async with sent_form(request, files=most + 1, fields=most + 50) as form:
+    async with form_sent_by_person(request, files=most + 1, fields=most + 50) as form:
         yield form
 
 

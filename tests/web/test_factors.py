@@ -193,3 +193,12 @@ def test_there_is_one_app_a_person(make: Factory, settings: Settings) -> None:
 
 def test_an_account_without_an_app_signs_in_as_before(server: Server, anonymous: Browser) -> None:
     assert anonymous.sign_in(make_person(server, Role.DESIGNER).email).headers["location"] == "/"
+
+
+@pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹"])
+def test_a_code_may_be_typed_as_the_keyboard_writes_it(make: Factory, settings: Settings, digits: str) -> None:
+    session, user, vault, secret = make.session, make.user(), Vault(settings), factors.new_secret()
+    typed = code_of(secret).translate(str.maketrans("0123456789", digits))
+    codes = factors.enable(session, user, vault, secret, f"{typed[:3]}\u3000{typed[3:]}")
+    wide = "".join(chr(ord(sign) + 0xFEE0) for sign in codes[0].upper())
+    assert factors.check(session, user, vault, wide) == "recovery code"

@@ -1,0 +1,112 @@
+"""What changed between the moment in which somebody was looked up and the one in which their act is done."""
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts import factors, service
+from app.errors import Forbidden, Invalid
+from app.models import Act, Invitation, Role, User
+from tests.factory import PASSWORD
+from tests.web.server import Browser, Server, make_person
+from tests.web.test_acts import count
+
+BODY = b"role=admin&email="
+
+
+def answer_to_slow_form(server: Server, browser: Browser, path: str, then: Callable[[], object]) -> str:
+    """Begin a form, let `then` happen once the server knows who sends it, and send the rest; the whole answer."""
+    place = urlsplit(server.url)
+    cookies = f"soroe={browser.cookies['soroe']}"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nCookie: {cookies}\r\nSec-Fetch-Site: same-origin\r\n"
+        "Accept: text/html\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(BODY)}\r\n\r\n"
+    )
+    server.parts.presence.write()
+    with closing(socket.create_connection((place.hostname, place.port), timeout=20)) as line:
+        line.sendall(head.encode() + BODY[:4])
+        while not server.parts.presence._seen:
+            pass
+        then()
+        line.sendall(BODY[4:])
+        answer = b""
+        while part := line.recv(65536):
+            answer += part
+        return answer.decode()
+
+
+def invitations(server: Server) -> list[Invitation]:
+    with server.parts.database.read() as session:
+        return list(session.scalars(select(Invitation)))
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda session, other, me: service.set_role(session, other, me.id, "manager"), 403),
+        (lambda session, other, me: service.set_active(session, other, me.id, False), 303),
+        (service.end_all_sessions, 303),
+    ],
+)
+def test_a_form_that_comes_slowly_is_asked_who_sends_it_at_its_end(
+    server: Server, admin: Browser, change: Callable[..., object], status: int
+) -> None:
+    other = make_person(server, Role.ADMIN)
+
+    def happen() -> None:
+        with server.parts.database.write() as session:
+            change(session, other, admin.user)
+
+    answer = answer_to_slow_form(server, admin, "/people/invite", happen)
+    assert answer.startswith(f"HTTP/1.1 {status}")
+    assert invitations(server) == []
+
+
+def test_a_proof_in_another_tab_loses_no_form_that_is_under_way(server: Server, admin: Browser) -> None:
+    def prove() -> None:
+        assert admin.post("/confirm", data={"confirm-password": PASSWORD}).status_code == 303
+
+    assert answer_to_slow_form(server, admin, "/people/invite", prove).startswith("HTTP/1.1 303")
+    assert len(invitations(server)) == 1
+
+
+def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server, admin: Browser) -> None:
+    """As when two requests come at once: the person was looked up before the other's transaction, and acts after it."""
+    other, third = make_person(server, Role.ADMIN), make_person(server, Role.DESIGNER)
+    with server.parts.database.write() as session:
+        service.set_role(session, other, admin.user.id, "manager")
+    for act in (
+        lambda session: service.invite(session, admin.user, "admin"),
+        lambda session: service.set_role(session, admin.user, third.id, "admin"),
+        lambda session: service.create_reset(session, admin.user, other.id),
+    ):
+        with pytest.raises(Forbidden, match="meanwhile"), server.parts.database.write() as session:
+            act(session)
+    assert invitations(server) == []
+    assert count(server, Act.RESET_CREATE) == 0
+    make_person(server, Role.ADMIN)
+    with server.parts.database.write() as session:
+        service.set_role(session, other, other.id, "designer")  # oneself, which is told after it is done, too
+
+
+@pytest.mark.parametrize("what", ["password", "closed", "app"])
+def test_nobody_comes_in_by_a_password_that_was_right_before(server: Server, admin: Browser, what: str) -> None:
+    person = make_person(server, Role.DESIGNER)
+    with server.parts.database.read() as session:
+        was = service.authenticate(session, person.email, PASSWORD)
+    with server.parts.database.write() as session:
+        there = session.get_one(User, person.id)
+        if what == "password":
+            there.password_hash = "another"
+        elif what == "closed":
+            service.set_active(session, admin.user, person.id, False)
+        else:
+            secret = factors.new_secret()
+            factors.enable(session, there, server.parts.vault, secret, factors.pyotp.TOTP(secret).now())
+    with pytest.raises(Invalid, match="changed while you were signing in"), server.parts.database.read() as session:
+        service.let_in(session, was)
