@@ -52,9 +52,11 @@ class Site:
         host = parts.hostname or ""
         problem = ""
         if _is_number(host):
-            problem = f"Passkeys need a server with a name; this one is reached as {host}."
+            problem = f"Passkeys need a server with a name, not {host}. The operator can set one in SOROE_URL."
         elif parts.scheme != "https" and host != "localhost":
-            problem = "Passkeys need https; this server is reached by http."
+            problem = (
+                "Passkeys need https, and this server is reached by http. The operator can change that in SOROE_URL."
+            )
         return cls(host, f"{parts.scheme}://{parts.netloc}", problem)
 
 

@@ -59,7 +59,7 @@ READ = [
 INVISIBLE = ("\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad")
 LETTERS = r"[^\W\d_]+"
 FEW = 4  # letters that stand beside a word are no help when they are fewer
-REMEDY = "A sentence of your own, or four words that have nothing to do with each other, is safe."
+REMEDY = "Use a sentence of your own, or four unrelated words."
 
 _alone = Lock()  # zxcvbn keeps the words of a person in a table that is the module's
 _server: list[str] = []
@@ -83,11 +83,11 @@ def problem(
     server = frozenset(map(fold, _server))
     own = {
         "the name of this product": frozenset(map(fold, PRODUCT)),
-        f"made of {whose}": frozenset(_words(known)),
-        "made of this server's own name": server,
+        whose: frozenset(_words(known)),
+        "this server's own name": server,
     }
     if found := _made_of(password, own):
-        return f"This password is {found}, with little else, which is tried first. {REMEDY}"
+        return f"This password is little more than {found}, so it would be guessed first. {REMEDY}"
     if _guesses(password, frozenset().union(*own.values())) < guesses:
         return f"This password is easy to guess: it is common, a pattern, or common words with digits. {REMEDY}"
     return None

@@ -65,7 +65,7 @@ def new_password(session: Session, user: User, current: str, new: str) -> NewPas
     """What `change_password` takes. Reads only, slowly by design: give it a reading session. Raises Invalid."""
     person = queries.person(session, user.id)
     if not is_password(person, current):
-        raise Invalid("current", "This is not your present password. Nothing was changed.")
+        raise Invalid("current", "This is not your current password. Nothing was changed.")
     Invalid.check({"password": password_error(new, person.name, person.email)})
     return NewPassword(person.password_hash, hashed(new))
 

@@ -17,7 +17,7 @@ def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person 
 
     with open_accounts() as (settings, session):
         token = create_reset_by_operator(session, email)
-    what = f"The link works once, within {RESET_HOURS} hours. Until then the present password stays:"
+    what = f"The link works once, within {RESET_HOURS} hours. Until then the current password works:"
     out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -617,5 +617,5 @@ def share(session: Session, token: str) -> Share:
         .options(joinedload(Share.export), joinedload(Share.made_by))
     )
     if not found or not found.open or not found.answered_for:
-        raise NotFound("This link has ended or was revoked. Ask whoever sent it for a new one.")
+        raise NotFound("This link has ended or was revoked. Ask the person who sent it for a new one.")
     return found

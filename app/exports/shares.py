@@ -116,7 +116,7 @@ def _share(session: Session, user: User, export_id: int, share_id: int) -> Share
 def unlock(share: Share, password: str) -> None:
     """Raises Forbidden when `password` is not the link's. Reads only, slowly by design."""
     if share.password_hash and not passwords.verify(password[: 2 * PASSWORD_MAX], share.password_hash):
-        raise Forbidden("This is not the password of the link. Ask whoever sent it.")
+        raise Forbidden("This is not the password of the link. Ask the person who sent it.")
 
 
 def proof(share: Share, token: str) -> str:

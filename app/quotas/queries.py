@@ -20,7 +20,7 @@ NAMES = {
     What.PICTURES: "Pictures made",
     What.TRAININGS: "Trainings",
     What.UPLOADS: "Uploads",
-    What.UPLOAD_BYTES: "Volume of uploads",
+    What.UPLOAD_BYTES: "Upload volume",
     What.EXPORTS: "Exports",
     What.EXPORT_PICTURES: "Pictures exported",
     What.STORAGE: "Files you hold",
@@ -47,7 +47,10 @@ class Share:
     @property
     def told(self) -> str:
         """What is left, in a sentence: "You can make 12 more pictures today; the count starts again at midnight..." """
-        return f"You can make {written(self.what, self.left or 0)} more {self.what} today; {starts_again()}."
+        if not self.left:
+            return f"You have used up today's {self.most_written} {self.what}; {starts_again()}."
+        noun = self.what.removesuffix("s") if self.left == 1 else self.what
+        return f"You can make {written(self.what, self.left)} more {noun} today; {starts_again()}."
 
     @property
     def name(self) -> str:

@@ -249,7 +249,7 @@ def revoke(app: App, me: Me, form: Form, export_id: int, share_id: int) -> Respo
     with app.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
     back = "/exports#links" if text(form, "back") == "list" else f"/exports/{export_id}#shares"
-    return see_other(back, "The link was revoked; it opens nothing any more.")
+    return see_other(back, "The link was revoked and no longer works.")
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/resume")

@@ -174,7 +174,7 @@ def make_codes(app: App, me: Confirmed) -> Response:
 def remove(app: App, me: Confirmed) -> Response:
     with app.database.write() as session:
         factors.remove(session, me)
-    return see_other(PAGE, "The authenticator app was removed. Your password alone signs in now.")
+    return see_other(PAGE, "The authenticator app was removed. Your password alone now signs you in.")
 
 
 # For administrators

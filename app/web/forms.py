@@ -106,7 +106,7 @@ async def _whole(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > FIELD_BYTES:
-            raise HTTPException(413, "The form is larger than the most that is taken; send a smaller one.")
+            raise HTTPException(413, "The form is larger than the most that is accepted; send a smaller one.")
     return bytes(body)
 
 

@@ -86,7 +86,7 @@ def revoke_invitation(app: App, me: ConfirmedAdmin, invitation_id: int) -> Respo
             service.revoke_invitation(session, me, invitation_id)
     except Conflict as error:
         return see_other("/people", str(error), refused=True)
-    return see_other("/people", "The link was revoked. It lets nobody in any more.")
+    return see_other("/people", "Link revoked. It no longer works.")
 
 
 @router.post("/people/resets/{reset_id}/revoke")
@@ -96,7 +96,7 @@ def revoke_reset(app: App, me: ConfirmedAdmin, reset_id: int) -> Response:
             service.revoke_reset(session, me, reset_id)
     except Conflict as error:
         return see_other("/people", str(error), refused=True)
-    return see_other("/people", "The link was revoked. It resets nothing any more.")
+    return see_other("/people", "Link revoked. It no longer works.")
 
 
 @router.post("/people/{person_id}")

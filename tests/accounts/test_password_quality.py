@@ -38,7 +38,7 @@ def test_what_is_guessed_first_is_refused_with_its_reason(password: str, why: st
     said = problem(password, KNOWN)
     assert said is not None
     assert why in said
-    assert "A sentence of your own" in said
+    assert "Use a sentence of your own" in said
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     page.locator("summary", has_text="Ito Kenji").focus()
     page.keyboard.press("Enter")
     page.get_by_label("Role of Ito Kenji").select_option("reviewer")
-    tab_to(page, "Change the role", "button")
+    tab_to(page, "Change role", "button")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     expect(page.get_by_label("Password")).to_be_focused()

@@ -157,10 +157,10 @@ def test_the_code_for_an_authenticator_app_can_be_scanned(
         secret = page.locator(".qr__secret").inner_text()
         found, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
         assert found == pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Soroe")
-    page.get_by_label("Code that the app shows").fill(pyotp.TOTP(secret).now())
-    page.get_by_label("Code that the app shows").press("Enter")
+    page.get_by_label("Code from the app").fill(pyotp.TOTP(secret).now())
+    page.get_by_label("Code from the app").press("Enter")
     expect(page.get_by_role("listitem")).to_have_count(10)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_text("10 recovery codes left")).to_be_visible()
     assert problems == []
 

@@ -55,7 +55,7 @@ def set_up(page: Page, link: str) -> None:
     page.get_by_label("Your name").fill("Mori Haruka")
     page.get_by_label("E-mail").fill("haruka@example.com")
     page.get_by_label("Password").fill("a sentence of my own")
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name="Begin with one picture whose look is right")).to_be_visible()
 
 

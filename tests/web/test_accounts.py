@@ -165,7 +165,7 @@ def test_signing_the_others_out(server: Server, anonymous: Browser) -> None:
 def test_a_password_of_ones_own_words_is_refused_wherever_one_is_set(
     server: Server, anonymous: Browser, setup_path: str
 ) -> None:
-    sentence = "made of your own name or address"
+    sentence = "little more than your own name or address"
     answer = anonymous.post(setup_path, data=FORM | {"password": "Haruka2026!"})
     assert answer.status_code == 422
     assert sentence in answer.text

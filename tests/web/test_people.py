@@ -31,7 +31,7 @@ def test_links_are_listed_and_revoked(server: Server, admin: Browser, anonymous:
     page = admin.get("/people").text
     assert "Reviewer, for new@example.com" in page
     assert f"by {admin.user.name}, until" in page
-    assert 'data-confirm="Revoke the link for one reviewer, new@example.com?' in page
+    assert 'data-confirm="Revoke the link for a new reviewer, new@example.com?' in page
     assert 'value="new@example.com"' in anonymous.get(link).text
     assert admin.post("/people/invitations/1/revoke").status_code == 303
     page = admin.get("/people").text

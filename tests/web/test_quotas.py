@@ -1,5 +1,6 @@
 """Quotas on the pages: a refusal keeps the form, little that is left is told, and everybody sees their own use."""
 
+import html
 from collections.abc import Callable
 
 from app.models import Role, What
@@ -31,7 +32,7 @@ def test_a_refused_set_keeps_its_form(server: Server, designer: Browser) -> None
     ):
         assert words in answer.text
     assert designer.post("/sets", data=form | {"prompts": "a fox\na cat"}).status_code == 303
-    assert "You can make 0 more pictures today" in designer.get("/sets/new").text
+    assert "You have used up today's 20 pictures" in html.unescape(designer.get("/sets/new").text)
 
 
 def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer: Browser) -> None:
