@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import Forbidden, Later, UserError
@@ -19,22 +20,25 @@ from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded, signed_in_user
 from app.web.headers import HEADERS
-from app.web.templating import asked_path, page, path_in
+from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 log = structlog.get_logger()
 
 SENTENCES = {
     400: "The server could not read this request; reload the page and try again.",
     404: "There is nothing at this address.",
-    405: "This address does not take such a request.",
+    405: "This address does not accept this kind of request.",
     422: "Something in this request is missing or wrong; reload the page and try again.",
 }
 
 # Of SQLite's, those that end by waiting or by an administrator's help.
 DATABASE_SENTENCES = {
-    sqlite3.SQLITE_BUSY: (503, "The server is still keeping other changes, so this one was not kept. Try again soon."),
-    sqlite3.SQLITE_FULL: (507, "The server's disk is full, so nothing was kept. Ask an administrator."),
+    sqlite3.SQLITE_BUSY: (503, "The server is busy saving other changes, so this one was not saved. Try again soon."),
+    sqlite3.SQLITE_FULL: (507, "The server's disk is full, so nothing was saved. Ask an administrator."),
 }
+
+
+NOT_SENT = "You were signed out, so this was not saved. Sign in, then do it again."
 
 
 def error_page(request: Request, status: int, sentence: str) -> Response:
@@ -76,8 +80,15 @@ def sign_in_page(request: Request) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse("Sign in first.", 401)
     if request.method not in SAFE_METHODS:
-        return RedirectResponse("/login", 303)
+        return see_other(sign_in_url(came_from(request)), NOT_SENT, refused=True)
     return RedirectResponse(sign_in_url(asked_path(request)), 303)
+
+
+def came_from(request: Request) -> str:
+    """The page of ours on which a form was sent; the home page for one that was an answer and cannot be opened."""
+    url = inner_path(path_in(request.headers.get("referer", "/")))
+    scope = {"type": "http", "path": url.partition("?")[0], "method": "GET", "headers": []}
+    return url if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes) else "/"
 
 
 def sign_in_url(address: str) -> str:

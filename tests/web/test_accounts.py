@@ -54,6 +54,30 @@ def test_signing_in_leads_to_where_one_wanted_to_go(server: Server, anonymous: B
 
 
 @pytest.mark.parametrize(
+    ("page", "leads"),
+    [
+        ("/sets/new?style=1", "/login?next=/sets/new%3Fstyle%3D1"),
+        ("/people/1/reset", "/login?next=/"),
+        ("", "/login?next=/"),
+        ("http://[", "/login?next=/"),
+    ],
+)
+def test_who_was_signed_out_before_sending_a_form_is_told_and_led_back(
+    page: str, leads: str, server: Server, anonymous: Browser
+) -> None:
+    headers = {"referer": page if page.startswith("http") else f"{server.url}{page}"}
+    answer = anonymous.post("/sets", data={"prompts": "a fox"}, headers=headers)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == leads
+    assert "You were signed out, so this was not saved" in anonymous.get(leads).text
+
+
+def test_a_browser_that_does_not_say_where_it_is_signs_in_to_the_home_page(anonymous: Browser) -> None:
+    answer = anonymous.get("/sets", headers={"hx-request": "true", "hx-current-url": "http://["})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=/")
+
+
+@pytest.mark.parametrize(
     "url", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\r\nb: c"]
 )
 def test_signing_in_leads_nowhere_else(server: Server, anonymous: Browser, url: str) -> None:

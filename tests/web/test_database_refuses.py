@@ -48,7 +48,7 @@ def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], imag
         busy.connection()
         status, page = decide(reviewer, image_id)
     assert status == 503
-    assert "still keeping other changes, so this one was not kept. Try again soon." in page
+    assert "busy saving other changes, so this one was not saved. Try again soon." in page
     assert decisions(server) == 0
     assert decide(reviewer, image_id)[0] == 303
     assert decisions(server) == 1
@@ -59,7 +59,7 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     with_pragma(server, "max_page_count = 1")  # SQLite takes the present size for it, and nothing more
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
-    assert "The server&#39;s disk is full, so nothing was kept. Ask an administrator." in answers[-1][1]
+    assert "The server&#39;s disk is full, so nothing was saved. Ask an administrator." in answers[-1][1]
 
 
 def test_the_log_names_the_route_and_no_link(
