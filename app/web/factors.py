@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.accounts import factors, identities, passkeys, queries, service
+from app.accounts import factors, identities, known, passkeys, queries, service
 from app.errors import Conflict, Invalid, Later
 from app.models import User
 from app.text import listed
@@ -66,7 +66,7 @@ def check(request: Request, app: App, form: Form) -> Response:
     if not first:
         return see_other("/login", ENDED, refused=True)
     try:
-        count_try(request, "code", first.user_id)
+        count_code(request, app, first)
         with app.database.write() as session:
             user = queries.person(session, first.user_id)
             if not user.active or user.password_hash != first.password_hash:
@@ -79,6 +79,18 @@ def check(request: Request, app: App, form: Form) -> Response:
     app.first_steps.take(visitor, visitor)
     remember_browser(request, response, user)
     return response
+
+
+def count_code(request: Request, app: Parts, first: FirstStep) -> None:
+    """Browsers in which the account was signed in before are counted by themselves, all together: who has stolen the
+    password, and tries codes elsewhere, keeps its owner out of none of theirs. Raises Later.
+    """
+    from app.web.accounts import KNOWN_COOKIE
+
+    with app.database.read() as session:
+        email = queries.person(session, first.user_id).email
+        proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
+    count_try(request, "code", f"{first.user_id} known" if proven else first.user_id)
 
 
 def refused(request: Request, app: Parts, first: FirstStep, error: Invalid | Later) -> Response:

@@ -100,6 +100,26 @@ def test_codes_cannot_be_guessed(server: Server, designer: Browser, anonymous: B
     assert not is_in(anonymous)
 
 
+def test_who_has_the_password_keeps_nobody_out_of_a_browser_of_theirs(
+    server: Server, designer: Browser, anonymous: Browser
+) -> None:
+    anonymous.sign_in(designer.user.email)  # before there is an app: from now on, the browser is known
+    _, codes = set_up(server, designer)
+    with Browser(server.url) as thief:
+        thief.sign_in(designer.user.email)
+        answers = [thief.post("/login/second", data={"code": "000000"}).status_code for _ in range(6)]
+        assert answers == [422] * 5 + [429]
+    anonymous.sign_in(designer.user.email)
+    assert [anonymous.post("/login/second", data={"code": "0"}).status_code for _ in range(4)] == [422] * 4
+    assert anonymous.post("/login/second", data={"code": codes[0]}).status_code == 303
+    assert is_in(anonymous)
+    anonymous.cookies.delete("soroe")
+    anonymous.sign_in(designer.user.email)
+    assert anonymous.post("/login/second", data={"code": "000000"}).status_code == 429, (
+        "such browsers have no more tries than others"
+    )
+
+
 def test_the_second_step_needs_the_first_in_this_browser(server: Server, designer: Browser, anonymous: Browser) -> None:
     secret, _ = set_up(server, designer)
     assert anonymous.get("/login/second").headers["location"] == "/login"
