@@ -72,7 +72,11 @@ def prove(request: Request, app: Parts, flow: Flow, profile: Profile) -> Respons
             return see_other(
                 flow.next, f"{app.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
             )
-        token = service.confirm(session, session_token(request), **origin_of(request))
+        # The provider tells the groups of today, and what fell there falls here before anything is done with it.
+        admission = identities.admit(session, app.settings, profile, **origin_of(request))
+        token = service.confirm(session, session_token(request), **origin_of(request)) if admission.user else ""
+    if not admission.user:
+        return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
     response = see_other(flow.next, "Confirmed that it is you.")
     set_session_cookie(request, response, token)
     return response

@@ -294,6 +294,23 @@ def test_the_provider_proves_again_who_is_there(contoso: Server, provider: Runni
     assert browser.get(provider.answer(away, "s20")).status_code == 403, "it let in without asking"
 
 
+def test_what_fell_at_the_provider_falls_by_a_proof_too(
+    contoso: Server, provider: RunningProvider, browser: Browser
+) -> None:
+    mine = GOOD | {"email": "thirty@contoso.com"}
+    provider.person("s30", **mine | {"groups": ["soroe-admins"]})
+    provider.sign_in(browser, "s30")
+    provider.person("s30", **mine | {"groups": ["designers"]})
+    away = browser.get("/login/oidc?confirm=1&next=/people")
+    assert browser.get(provider.answer(away, "s30")).status_code == 303
+    assert found(contoso, "thirty@contoso.com").role == Role.DESIGNER
+    assert browser.post("/people/invite", data={"role": "admin"}).status_code == 403
+    provider.person("s30", **mine | {"groups": []})
+    away = browser.get("/login/oidc?confirm=1&next=/account")
+    assert browser.get(provider.answer(away, "s30")).status_code == 403
+    assert not is_in(browser)
+
+
 # Lies
 
 NOW = int(time.time())
