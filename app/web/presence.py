@@ -22,10 +22,13 @@ UNATTENDED = "soroe-unattended"  # a header of what our pages ask for by themsel
 
 
 def by_somebody(request: HTTPConnection) -> bool:
-    """Whether a request shows that a person is there: not an event stream, a picture, or a page that looks for news."""
+    """Whether a request shows that a person is there: not an event stream, a picture, a page that looks for news,
+    or one that is fetched before somebody wants it.
+    """
     headers = request.headers
     stream = "text/event-stream" in headers.get("accept", "")
-    return not (stream or headers.get("sec-fetch-dest") == "image" or UNATTENDED in headers)
+    ahead = any("prefetch" in headers.get(name, "") for name in ("purpose", "sec-purpose"))
+    return not (stream or ahead or headers.get("sec-fetch-dest") == "image" or UNATTENDED in headers)
 
 
 class Presence:

@@ -116,6 +116,8 @@ def test_it_is_not_listed_any_more(server: Server, designer: Browser, admin: Bro
         ({"hx-request": "true"}, True),
         ({UNATTENDED: "yes"}, False),
         ({"sec-fetch-dest": "image"}, False),
+        ({"purpose": "prefetch"}, False),
+        ({"sec-purpose": "prefetch;prerender"}, False),
         ({"accept": "text/event-stream"}, False),
     ],
 )
