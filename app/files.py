@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -19,6 +19,10 @@ from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
 
 UNFINISHED = ".unfinished"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+Room = Callable[[int], None]
+"""Asked whether so many bytes may be kept, just before a file is written that is not there yet. It may raise."""
 
 
 class Kind(StrEnum):
@@ -35,16 +39,19 @@ class Files:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, kind: Kind, png: bytes, small: Mapping[int, bytes] | None = None) -> str:
+    def put(self, kind: Kind, png: bytes, small: Mapping[int, bytes] | None = None, room: Room | None = None) -> str:
         """Keep a PNG and its thumbnails; the PNG's SHA-256. When it returns, a power cut loses nothing.
 
         Without `small`, thumbnails are made: here of pictures that the model made, in a process apart of all others.
 
-        Keeping the same picture again does nothing. Raises NoRoom when the disk is full, with nothing half-written.
+        Keeping the same picture again does nothing. Raises what `room` raises, and NoRoom when the disk is full, with
+        nothing half-written.
         """
         sha256 = hashlib.sha256(png).hexdigest()
         path = self.path(kind, sha256)
         if not path.exists():
+            if room:
+                room(len(png))
             # The picture comes last: where it is, its thumbnails are.
             made = small or (own_thumbnails if kind is Kind.IMAGES else thumbnails)(png)
             for side, webp in made.items():
@@ -52,10 +59,12 @@ class Files:
             write_whole(path, png)
         return sha256
 
-    def put_lora(self, safetensors: bytes) -> str:
-        """Keep a LoRA file; its SHA-256. Raises NoRoom, as `put`."""
+    def put_lora(self, safetensors: bytes, room: Room | None = None) -> str:
+        """Keep a LoRA file; its SHA-256. Raises as `put`."""
         sha256 = hashlib.sha256(safetensors).hexdigest()
         if not self.lora(sha256).exists():
+            if room:
+                room(len(safetensors))
             write_whole(self.lora(sha256), safetensors)
         return sha256
 
@@ -63,10 +72,12 @@ class Files:
         """Where a LoRA file is kept."""
         return self.root / Kind.SUBJECTS / sha256[:2] / f"{sha256}.safetensors"
 
-    def put_document(self, data: bytes) -> str:
-        """Keep a licence or consent as it is; its SHA-256. Raises NoRoom, as `put`."""
+    def put_document(self, data: bytes, room: Room | None = None) -> str:
+        """Keep a licence or consent as it is; its SHA-256. Raises as `put`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if not self.document(sha256).exists():
+            if room:
+                room(len(data))
             write_whole(self.document(sha256), data)
         return sha256
 

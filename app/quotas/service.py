@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import days
 from app.errors import Invalid
 from app.models import HELD, Usage, User, What, now
-from app.quotas.queries import BYTES, limits, starts_again, written
+from app.quotas.queries import BYTES, limits, shares, starts_again, written
 
 # What somebody did with so many, and what these are called, alone and in numbers.
 DONE = {
@@ -57,6 +57,19 @@ def take(session: Session, user: User, field: str, wanted: dict[What, int]) -> N
 def take_upload(session: Session, user: User, field: str, size: int, kept: int) -> None:
     """Count a file of `size` bytes that was sent, of which `kept` bytes are held. Raises Spent and Full."""
     take(session, user, field, {What.UPLOADS: 1, What.UPLOAD_BYTES: size, What.STORAGE: kept})
+
+
+def need_upload(session: Session, user: User, field: str, files: int, size: int, kept: int) -> None:
+    """Refuse what `take_upload` of so many files, bytes as sent and bytes to be held would refuse, and count nothing.
+
+    For the moment before a file is written: what is refused afterwards would lie there uncounted.
+
+    Raises Spent and Full.
+    """
+    used = shares(session, user)
+    for what, amount in {What.UPLOADS: files, What.UPLOAD_BYTES: size, What.STORAGE: kept}.items():
+        if used[what].most and used[what].used + amount > used[what].most:
+            raise _refusal(field, what, used[what].used, amount, used[what].most)
 
 
 def _add(session: Session, user: User, what: What, amount: int) -> int:

@@ -16,7 +16,7 @@ from app.audit.service import record
 from app.days import written_exactly
 from app.errors import Conflict, Forbidden, Invalid
 from app.exports import endings
-from app.files import Files
+from app.files import Files, Room
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
 from app.quotas.service import take_upload
 from app.rights import queries
@@ -160,12 +160,12 @@ def need_room(session: Session, user: User, reference: Reference) -> Sequence[Ri
     return present
 
 
-def keep_document(files: Files, data: bytes) -> KeptDocument:
+def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDocument:
     """Keep the file of a licence or consent, byte for byte. Slow, so before the transaction.
 
-    Raises Invalid("file", ...) and NoRoom.
+    Raises Invalid("file", ...), what `room` raises, and NoRoom.
     """
-    return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data), bytes=len(data))
+    return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data, room), bytes=len(data))
 
 
 def add_file(session: Session, user: User, reference: Reference, kept: KeptDocument, name: str) -> RightsFile:

@@ -9,7 +9,7 @@ from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Invalid
-from app.files import Files, Kind
+from app.files import Files, Kind, Room
 from app.models import Act, ImageSet, StyleReference, StyleVersion, User
 from app.pictures import Limits, clean_upload
 from app.quotas.service import take_upload
@@ -86,17 +86,20 @@ def shown(session: Session, image_set: ImageSet) -> list[dict[str, Any]]:
     ]
 
 
-def keep_mask(files: Files, data: bytes, limits: Limits) -> str:
-    """Keep a painted mask, white where the region is; the SHA-256 of its PNG. Raises Invalid."""
+def keep_mask(files: Files, data: bytes, limits: Limits, room: Room | None = None) -> str:
+    """Keep a painted mask, white where the region is; the SHA-256 of its PNG.
+
+    Raises Invalid, what `room` raises, and NoRoom.
+    """
     mask = clean_upload(data, limits, grey=True, small=True)
     if mask.lightest < SEEN:
         raise Invalid("picture", "The mask is empty. Paint where the region is.")
-    return files.put(Kind.MAPS, mask.png, mask.small)
+    return files.put(Kind.MAPS, mask.png, mask.small, room)
 
 
-def note_mask(session: Session, user: User, mask: str, size: int) -> None:
-    """Write down that `user` uploaded a painted mask of `size` bytes. Raises Spent and Full."""
-    take_upload(session, user, "picture", size, size)
+def note_mask(session: Session, user: User, mask: str, size: int, held: int) -> None:
+    """Write down that `user` uploaded a painted mask of `size` bytes, and `held` are kept of it. Raises Spent, Full."""
+    take_upload(session, user, "picture", size, held)
     record(session, user, Act.MASK_UPLOAD, user, mask=mask)
 
 

@@ -14,7 +14,7 @@ from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Invalid
-from app.files import Files, Kind
+from app.files import Files, Kind, Room
 from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
 from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
 from app.quotas.service import take_upload
@@ -36,6 +36,7 @@ class KeptMap:
     height: int
     source_sha256: str | None = None  # of the picture that it was made from
     bytes: int = 0
+    sent: int = 0  # bytes, as it was uploaded
 
 
 def draw(
@@ -48,27 +49,28 @@ def draw(
     ready: bool = False,
     depth_model: str = "",
     limits: Limits | None = None,
+    room: Room | None = None,
 ) -> tuple[KeptMap, str]:
     """Make a map for pictures of `size` px from an uploaded picture, or take a `ready` one, and keep its file; and what
     is to be said of it, a sentence or "". Slow, so before the transaction.
 
-    Raises Invalid("picture", ...), NoDepth and NoRoom.
+    Raises Invalid("picture", ...), NoDepth, what `room` raises, and NoRoom.
     """
     need_active(user)
     drawn = drawn_map(data, kind, size, ready=ready, limits=limits)
     if not isinstance(drawn, Map):
         picture, source = drawn
         drawn = _deep(depth.depth_model(depth_model)(picture), source)
-    return _kept(files, drawn, kind), drawn.remark
+    return _kept(files, drawn, kind, len(data), room), drawn.remark
 
 
-def crop(files: Files, given: StructureMap, size: tuple[int, int]) -> KeptMap | None:
+def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | None = None) -> KeptMap | None:
     """The largest part about a map's centre that has the shape of pictures of `size` px, kept as a map of its own; None
     when the map has that shape. Slow, so before the transaction.
     """
     if fits(given, size):
         return None
-    return _kept(files, cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size), given.kind)
+    return _kept(files, cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size), given.kind, 0, room)
 
 
 def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) -> StructureMap:
@@ -85,11 +87,11 @@ def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) 
         StructureMap.original_name == name,
     )
     known = session.scalar(select(StructureMap).where(*wanted))
-    take_upload(session, user, "picture", kept.bytes, 0 if known else kept.bytes)
+    take_upload(session, user, "picture", kept.sent, 0 if known else kept.bytes)
     if known:
         return known
     facts = asdict(kept)
-    del facts["bytes"]
+    del facts["bytes"], facts["sent"]
     made = StructureMap(**facts, original_name=name, uploaded_by_id=user.id)
     session.add(made)
     record(session, user, Act.MAP_UPLOAD, made, name=made.original_name, kind=str(kept.kind), **details)
@@ -188,6 +190,6 @@ def _deep(drawn: Picture.Image, source: str) -> Map:
     return Map(data, drawn.width, drawn.height, own_thumbnails(data), source)
 
 
-def _kept(files: Files, drawn: Map, kind: MapKind) -> KeptMap:
-    sha256 = files.put(Kind.MAPS, drawn.png, drawn.small)
-    return KeptMap(kind, sha256, drawn.width, drawn.height, drawn.source or None, len(drawn.png))
+def _kept(files: Files, drawn: Map, kind: MapKind, sent: int, room: Room | None) -> KeptMap:
+    sha256 = files.put(Kind.MAPS, drawn.png, drawn.small, room)
+    return KeptMap(kind, sha256, drawn.width, drawn.height, drawn.source or None, len(drawn.png), sent)

@@ -14,7 +14,7 @@ from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
-from app.files import Files, Kind
+from app.files import Files, Kind, Room
 from app.forms import Form, Line
 from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
 from app.pictures import MIN_SIDE, Limits, clean_upload
@@ -87,14 +87,16 @@ class KeptPicture:
     sent: int  # bytes, as it was uploaded
 
 
-def keep_picture(user: User, files: Files, data: bytes, limits: Limits | None = None) -> KeptPicture:
+def keep_picture(
+    user: User, files: Files, data: bytes, limits: Limits | None = None, room: Room | None = None
+) -> KeptPicture:
     """Clean an uploaded picture and keep its file. Slow, so before the transaction.
 
-    Raises Invalid("picture", ...) and NoRoom.
+    Raises Invalid("picture", ...), what `room` raises, and NoRoom.
     """
     need_active(user)
     picture = clean_upload(data, limits, small=True)
-    sha256 = files.put(Kind.REFERENCES, picture.png, picture.small)
+    sha256 = files.put(Kind.REFERENCES, picture.png, picture.small, room)
     return KeptPicture(sha256, picture.width, picture.height, len(picture.png), picture.rights, len(data))
 
 

@@ -18,7 +18,7 @@ from app.audit.service import record
 from app.engine import events as engine
 from app.engine.base import Engine, ModelFacts, TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
-from app.files import Files, Kind
+from app.files import Files, Kind, Room
 from app.forms import Form, Line
 from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
 from app.pictures import Limits, clean_upload, png_size
@@ -52,8 +52,18 @@ class Draft(Form):
         return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
 
 
-def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limits: Limits | None = None) -> str:
-    """Clean an uploaded picture of a product and keep it; its SHA-256. Raises Invalid("pictures", ...) and NoRoom."""
+def keep_picture(
+    user: User,
+    files: Files,
+    data: bytes,
+    model: ModelFacts,
+    limits: Limits | None = None,
+    room: Room | None = None,
+) -> str:
+    """Clean an uploaded picture of a product and keep it; its SHA-256.
+
+    Raises Invalid("pictures", ...), what `room` raises, and NoRoom.
+    """
     need_active(user)
     try:
         picture = clean_upload(data, limits, small=True)
@@ -66,13 +76,17 @@ def keep_picture(user: User, files: Files, data: bytes, model: ModelFacts, limit
             f"A picture is {picture.width} × {picture.height} px; to be learnt from, each side needs {least} px."
             " Choose a larger one.",
         )
-    return files.put(Kind.SUBJECTS, picture.png, picture.small)
+    return files.put(Kind.SUBJECTS, picture.png, picture.small, room)
 
 
-def note_pictures(session: Session, user: User, sizes: Sequence[int]) -> None:
-    """Count pictures of so many bytes each that were kept. Raises Spent and Full."""
-    for size in sizes:
-        take_upload(session, user, "pictures", size, size)
+def note_pictures(session: Session, user: User, sizes: Sequence[int], held: int) -> None:
+    """Count pictures of so many bytes each, of which `held` are kept. Raises Spent and Full."""
+    take(
+        session,
+        user,
+        "pictures",
+        {What.UPLOADS: len(sizes), What.UPLOAD_BYTES: sum(sizes), What.STORAGE: held},
+    )
 
 
 Sizes = Mapping[str, tuple[int, int]]
@@ -140,14 +154,18 @@ def need_free_name(session: Session, user: User, draft: Draft) -> str:
     return handle
 
 
-def keep_lora(user: User, files: Files, data: bytes, file_name: str, engine: Engine) -> KeptLora:
+def keep_lora(
+    user: User, files: Files, data: bytes, file_name: str, engine: Engine, room: Room | None = None
+) -> KeptLora:
     """Check that a LoRA fits the engine's model, and keep its file. Slow, so before the transaction.
 
-    Raises Invalid("file", ...), Forbidden and NoRoom.
+    Raises Invalid("file", ...), Forbidden, what `room` raises, and NoRoom.
     """
     need_active(user)
     phrase = engine.lora_phrase(data, file_name)
-    return KeptLora(files.put_lora(data), len(data), shorten(file_name, FILE_NAME_LENGTH), phrase, engine.model.name)
+    return KeptLora(
+        files.put_lora(data, room), len(data), shorten(file_name, FILE_NAME_LENGTH), phrase, engine.model.name
+    )
 
 
 def create_from_file(session: Session, user: User, draft: Draft, lora: KeptLora) -> Subject:

@@ -25,6 +25,7 @@ from app.errors import Forbidden
 from app.exports.preparer import Preparer
 from app.files import Files
 from app.models import LoginSession, Role, User, now
+from app.quotas.service import need_upload
 from app.settings import Settings
 from app.text import clean_line, shorten, whole_number
 from app.web.forms import sent_form
@@ -170,6 +171,20 @@ def tried(act: str) -> Any:
         count_try(request, act, user.id)
 
     return Depends(count)
+
+
+class Quota:
+    """Asked before a file of those that `me` has `sent` is kept, whether quotas allow it; `held` is what then is."""
+
+    def __init__(self, app: Parts, me: User, field: str, *sent: bytes) -> None:
+        self.app, self.me, self.field = app, me, field
+        self.files, self.bytes, self.held = len(sent), sum(map(len, sent)), 0
+
+    def __call__(self, size: int) -> None:
+        """Raises Spent and Full."""
+        with self.app.database.read() as session:
+            need_upload(session, self.me, self.field, self.files, self.bytes, self.held + size)
+        self.held += size
 
 
 def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) -> User:

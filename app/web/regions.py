@@ -7,7 +7,7 @@ from app.errors import Invalid
 from app.files import Kind
 from app.pictures import Limits
 from app.sets import regions
-from app.web.deps import App, Form, Me, tried, upload
+from app.web.deps import App, Form, Me, Quota, tried, upload
 from app.web.pictures import Sha256, png
 
 router = APIRouter()
@@ -22,9 +22,10 @@ def keep(app: App, me: Me, form: Form) -> Response:
     given = upload(form, "mask")
     if given is None:
         raise Invalid("picture", "Paint a mask first.")
-    mask = regions.keep_mask(app.files, given[1], Limits.of(app.settings))
+    quota = Quota(app, me, "picture", given[1])
+    mask = regions.keep_mask(app.files, given[1], Limits.of(app.settings), quota)
     with app.database.write() as session:
-        regions.note_mask(session, me, mask, len(given[1]))
+        regions.note_mask(session, me, mask, len(given[1]), quota.held)
     return JSONResponse({"mask": mask})
 
 

@@ -10,7 +10,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.draft import Reason, RightsDraft
-from app.web.deps import App, Form, Me, Read, text, tried, upload, whole
+from app.web.deps import App, Form, Me, Quota, Read, text, tried, upload, whole
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.filters import filesize
 from app.web.headers import PICTURE_POLICY
@@ -78,7 +78,7 @@ def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) 
             raise Invalid("file", "Choose the licence or consent first.")
         with app.database.read() as session:
             service.need_room(session, me, queries.reference(session, me, reference_id))
-        kept = service.keep_document(app.files, sent[1])
+        kept = service.keep_document(app.files, sent[1], Quota(app, me, "file", sent[1]))
         with app.database.write() as session:
             reference = queries.reference(session, me, reference_id)
             row = service.add_file(session, me, reference, kept, sent[0])

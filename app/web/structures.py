@@ -18,7 +18,7 @@ from app.pictures import Limits
 from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
 from app.structures import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, text, tried, upload
+from app.web.deps import App, Form, Me, Quota, Read, text, tried, upload
 from app.web.pictures import Side, png, webp
 from app.web.templating import page
 
@@ -52,6 +52,7 @@ def create(app: App, me: Me, form: Form) -> Response:
         ready=bool(text(form, "ready")),
         depth_model=app.settings.depth_model,
         limits=Limits.of(app.settings),
+        room=Quota(app, me, "picture", data),
     )
     with app.database.write() as session:
         made = service.add(session, me, kept, name)
@@ -63,7 +64,7 @@ def create(app: App, me: Me, form: Form) -> Response:
 def crop(app: App, me: Me, form: Form, map_id: int) -> Response:
     with app.database.read() as session:
         given = queries.get(session, me, map_id)
-    part = service.crop(app.files, given, size_of(text(form, "size"), app.engine.model))
+    part = service.crop(app.files, given, size_of(text(form, "size"), app.engine.model), Quota(app, me, "picture", b""))
     if part is None:
         return JSONResponse(facts(given), 201)
     with app.database.write() as session:

@@ -17,7 +17,7 @@ from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, tried, upload
+from app.web.deps import App, Form, Me, Parts, Quota, Read, parts_of, text, tried, upload
 from app.web.filters import filesize
 from app.web.templating import page, see_other
 
@@ -164,7 +164,7 @@ def keep_picture(app: Parts, me: User, form: Form) -> Reference | None:
     if sent_file is None:
         return None
     name, data = sent_file
-    kept = service.keep_picture(me, app.files, data, Limits.of(app.settings))
+    kept = service.keep_picture(me, app.files, data, Limits.of(app.settings), Quota(app, me, "picture", data))
     with app.database.write() as session:
         return service.upload_reference(session, me, kept, name)
 

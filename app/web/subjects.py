@@ -27,6 +27,7 @@ from app.web.deps import (
     Me,
     Open,
     Parts,
+    Quota,
     Read,
     form_sent_by_person,
     parts_of,
@@ -78,9 +79,10 @@ def keep(app: App, me: Me, form: Form) -> Response:
     sent = upload(form, "picture")
     if sent is None:
         raise Invalid("picture", "Choose a picture first.")
-    sha256 = service.keep_picture(me, app.files, sent[1], app.engine.model, Limits.of(app.settings))
+    quota = Quota(app, me, "pictures", sent[1])
+    sha256 = service.keep_picture(me, app.files, sent[1], app.engine.model, Limits.of(app.settings), quota)
     with app.database.write() as session:
-        service.note_pictures(session, me, [len(sent[1])])
+        service.note_pictures(session, me, [len(sent[1])], quota.held)
     return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
 
 
@@ -120,7 +122,7 @@ def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response
         )
         with app.database.read() as session:
             service.need_free_name(session, me, draft)
-        lora = service.keep_lora(me, app.files, sent[1], sent[0], app.engine)
+        lora = service.keep_lora(me, app.files, sent[1], sent[0], app.engine, Quota(app, me, "file", sent[1]))
         with app.database.write() as session:
             subject = service.create_from_file(session, me, draft, lora)
     except Invalid as error:
@@ -331,10 +333,11 @@ def sent_pictures(app: Parts, me: User, form: FormData) -> list[str]:
     """Pictures that came with the form itself, from a browser without scripts."""
     sent = [file for file in form.getlist("picture") if isinstance(file, UploadFile) and file.filename]
     limits, pictures = Limits.of(app.settings), [file.file.read() for file in sent]
-    kept = [service.keep_picture(me, app.files, data, app.engine.model, limits) for data in pictures]
+    quota = Quota(app, me, "pictures", *pictures)
+    kept = [service.keep_picture(me, app.files, data, app.engine.model, limits, quota) for data in pictures]
     if kept:
         with app.database.write() as session:
-            service.note_pictures(session, me, [len(data) for data in pictures])
+            service.note_pictures(session, me, [len(data) for data in pictures], quota.held)
     return kept
 
 

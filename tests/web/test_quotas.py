@@ -1,10 +1,15 @@
 """Quotas on the pages: a refusal keeps the form, little that is left is told, and everybody sees their own use."""
 
 import html
+import io
 from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
 
 from app.models import Role, What
-from app.quotas import service
+from app.quotas import queries, service
 from tests.factory import png
 from tests.web.server import Browser, Server, making
 
@@ -50,6 +55,50 @@ def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer
     assert script.status_code == 429
     assert script.text.startswith("You have uploaded 1 of 1 files today")
     assert int(script.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("quota", [{"uploads": 1}, {"upload_bytes": 1}, {"storage": 1}])
+def test_no_file_stays_of_an_upload_that_a_quota_refuses(
+    server: Server, designer: Browser, quota: dict[str, int]
+) -> None:
+    """Or who has used all they may would fill the disk, uncounted."""
+    with making(server) as make:
+        reference = make.reference(designer.user)
+    spend_quota(server, designer, What.UPLOADS, 1)
+    server.parts.database.info["quotas"] = quota
+    before = kept(server)
+    pictures = [("picture", (f"{shade}.png", png((shade, 9, 9), (256, 256)), "image/png")) for shade in range(3)]
+    for path, field, data in (
+        ("/styles/preview", "picture", png("red", (128, 128))),
+        ("/subjects/pictures", "picture", png("green", (256, 256))),
+        ("/maps", "picture", png("white", (128, 128))),
+        ("/regions/masks", "mask", png("white", (129, 128))),
+        ("/subjects/lora", "file", b"lora sks lamp"),
+        (f"/references/{reference.id}/rights/files", "file", b"%PDF-1.7"),
+    ):
+        form = {"kind": "edges", "ready": "1", "name": "Lamp"}
+        answer = designer.post(path, data=form, files={field: ("a.png", data, "image/png")})
+        assert answer.status_code in (422, 429, 507), path
+        assert kept(server) == before, path
+    assert designer.post("/subjects", data={"name": "Mug", "class_words": "mug"}, files=pictures).status_code == 422
+    assert kept(server) == before
+
+
+def kept(server: Server) -> list[Path]:
+    return sorted(path for path in server.parts.files.root.rglob("*") if path.is_file())
+
+
+def test_what_a_picture_takes_on_the_disk_is_held(server: Server, designer: Browser) -> None:
+    """A small file may be a large picture; and the same one twice is kept once."""
+    noise = Image.effect_noise((512, 512), 100).convert("RGB")
+    sent = io.BytesIO()
+    noise.save(sent, "JPEG", quality=20)
+    for path, field in (("/subjects/pictures", "picture"), ("/regions/masks", "mask")) * 2:
+        assert designer.post(path, files={field: ("a.jpg", sent.getvalue(), "image/jpeg")}).is_success
+    held = sum(path.stat().st_size for path in kept(server) if path.suffix == ".png")
+    assert held > 4 * len(sent.getvalue())
+    with server.parts.database.read() as session:
+        assert queries.shares(session, designer.user)[What.STORAGE].used == held
 
 
 def test_everybody_sees_their_use_and_administrators_everybodys(
