@@ -30,6 +30,22 @@ NAME_LENGTH = 200  # of a tensor
 PHRASE = "soroe.phrase"  # in the metadata: what prompts say for the subject
 PHRASE_LENGTH = 200
 CONFIG = "lora_adapter_metadata"  # in the metadata: PEFT's settings, as diffusers writes and heeds them
+# Settings of PEFT's that may have any value: they steer trainings, or are checked by themselves.
+HARMLESS = {
+    *(
+        "r",
+        "lora_alpha",
+        "peft_type",
+        "task_type",
+        "auto_mapping",
+        "peft_version",
+        "base_model_name_or_path",
+        "revision",
+    ),
+    *("inference_mode", "lora_dropout", "fan_in_fan_out", "use_rslora", "megatron_core", "runtime_config"),
+    "qalora_group_size",
+}
+PLAIN = re.compile(r"[\w.^$\\-]{0,300}", re.ASCII)  # the names of layers: nothing that repeats or branches
 CHUNK = 2**22  # numbers looked at at a time
 
 # Kinds of number, by their names in a header, with their bytes and the bits that tell how large one is: without its
@@ -164,6 +180,8 @@ def _stored(name: str, told: Any, start: int) -> Stored:
         raise Wrong(f"holds numbers of the kind {shown(kind, 20)}, which cannot be used; save it in float16 or float32")
     if alpha and prod(shape) != 1:
         raise Wrong(f"is damaged: {where} is not one number")
+    if "lora_magnitude_vector" in name:  # of one dimension
+        raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
     if not alpha and (len(shape) not in (2, 4) or not all(shape)):
         raise Wrong(f"is not a LoRA for SDXL: {where} has the shape {shown(str(shape), 60)}")
     size = np.dtype(WHOLE[kind] if kind in WHOLE else FLOATS[kind][0]).itemsize
@@ -245,6 +263,24 @@ def _check_config(metadata: Mapping[str, str]) -> None:
                 )
         if setting in ("use_dora", "lora_bias") and value:
             raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
+        _check_setting(setting, value)
+
+
+def _check_setting(setting: str, value: Any) -> None:
+    """PEFT takes names of layers for regular expressions, which can keep it busy for years, and other ways to begin
+    change the model's own weights (PiSSA, LoftQ). Only what a plain LoRA has is let through.
+    """
+    if setting in ("rank_pattern", "alpha_pattern", "target_modules"):
+        names = [value] if isinstance(value, str) else value
+        fine = isinstance(names, list | dict) and all(isinstance(each, str) and PLAIN.fullmatch(each) for each in names)
+    elif setting == "init_lora_weights":
+        fine = value is None or isinstance(value, bool) or value == "gaussian"
+    elif setting == "bias":
+        fine = value == "none"  # PEFT loads no second adapter after one with biases
+    else:
+        fine = setting in HARMLESS or not value
+    if not fine and value is not None:
+        raise Wrong(f"has the setting {shown(setting, 40)}, which a plain LoRA does not; save it as a plain LoRA")
 
 
 def _between(value: Any, least: float, most: float) -> bool:

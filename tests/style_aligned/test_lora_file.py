@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import LoraConfig
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -218,6 +219,15 @@ def test_a_rank_beyond_all_training_is_refused() -> None:
         '{"unet.lora_alpha": 2, "unet.r": 1000000}',
         '{"unet.alpha_pattern": {"to_q": 1e9}}',
         '{"unet.use_dora": true}',
+        '{"unet.r": 2, "unet.rank_pattern": {"([a-z_.0-9]+)+!": 2}}',
+        '{"unet.r": 2, "unet.alpha_pattern": {".*.*.*.*.*.*.*.*!": 2}}',
+        '{"unet.r": 2, "unet.target_modules": "([a-z_.0-9]+)+!"}',
+        '{"unet.r": 2, "unet.target_modules": ["to_q", 7]}',
+        '{"unet.r": 2, "unet.init_lora_weights": "pissa"}',
+        '{"unet.r": 2, "unet.modules_to_save": ["conv_in"]}',
+        '{"unet.r": 2, "unet.layers_to_transform": [0]}',
+        '{"unet.r": 2, "unet.use_qalora": true}',
+        '{"unet.r": 2, "unet.bias": "all"}',
     ],
 )
 def test_settings_that_diffusers_would_heed_are_checked_too(config: str) -> None:
@@ -228,6 +238,20 @@ def test_settings_that_diffusers_would_heed_are_checked_too(config: str) -> None
 def test_settings_as_diffusers_writes_them_are_taken() -> None:
     config = {"unet.r": 2, "unet.lora_alpha": 4, "unet.alpha_pattern": {}, "unet.use_dora": False, "unet.bias": "none"}
     assert check(save(halves(), {"lora_adapter_metadata": json.dumps(config)}))
+
+
+def test_settings_as_peft_has_them_for_a_plain_lora_are_taken() -> None:
+    settings = LoraConfig(
+        r=2, lora_alpha=4, target_modules=["attn1.to_q", "to_k"], init_lora_weights="gaussian", rank_pattern={"to_k": 4}
+    ).to_dict()
+    config = {f"unet.{name}": list(value) if isinstance(value, set) else value for name, value in settings.items()}
+    assert check(save(halves(), {"lora_adapter_metadata": json.dumps(config)}))
+
+
+def test_dora_is_named_by_its_vectors_of_one_dimension() -> None:
+    name = DOWN.replace("lora_A.weight", "lora_magnitude_vector")
+    with pytest.raises(ModelError, match="of the kind DoRA"):
+        check(save({**halves(), name: torch.ones(2)}))
 
 
 # What it says of itself
