@@ -64,6 +64,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
         pool_size=10,
         max_overflow=50,  # more than FastAPI has threads, so that no request waits for a connection
         connect_args={"timeout": BUSY_SECONDS},
+        hide_parameters=True,  # a fault's message goes into the log, where no address, prompt or hash belongs
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
     )
 
