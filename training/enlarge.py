@@ -16,6 +16,7 @@ import torch
 import typer
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from diffusers.models.embeddings import get_timestep_embedding
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from training.loop import MODEL_SHARD, forget_paths
@@ -25,6 +26,7 @@ SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the new side: where the fit is exa
 # Lines of maps are one px wide whatever the side: their means of 2 x 2 px are made as light as the lines were.
 GAINS = {"edges": 2.0, "silhouette": 1.0}
 STEEP = 256.0  # SiLU is the identity, but for a thousandth, for values of 0..1 that are this many times larger
+DECODING = ("decoder.", "post_quant_conv.")
 NUMBERS = 6  # of SDXL's size conditioning
 
 
@@ -185,12 +187,23 @@ def told_half(net: UNet2DConditionModel | ControlNetModel, side: int) -> None:
         layer.weight[:, place : place + width] = (layer.weight[:, place : place + width].double() @ halved.T).float()
 
 
-def enlarged(model: Path, out: Path) -> None:
+def begun(vae: AutoencoderKL, file: Path) -> None:
+    """Give ``vae`` a decoder that has learned already. Raises ValueError when ``file`` holds one of another shape."""
+    weights = load_file(file)
+    mine = {name: weight for name, weight in vae.state_dict().items() if name.startswith(DECODING)}
+    if {name: weight.shape for name, weight in weights.items()} != {name: mine[name].shape for name in mine}:
+        raise ValueError(f"{file} is not a decoder of this VAE")
+    vae.load_state_dict(weights, strict=False)
+
+
+def enlarged(model: Path, out: Path, decoder: Path | None = None) -> None:
     """A whole model folder, in half precision as before, with what is not told here as it was."""
     if out.exists():
         raise typer.BadParameter(f"{out} is there already: delete it or name another")
     shutil.copytree(model, out)
     vae = enlarged_vae(AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32))
+    if decoder:
+        begun(vae, decoder)
     _saved(vae, out / "vae")
     unet = UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32)
     told_half(unet, vae.config.sample_size)
@@ -216,9 +229,10 @@ def _saved(part: Any, folder: Path) -> None:
 def main(
     model: Annotated[Path, typer.Argument(help="a model folder: a pipeline, and its ControlNets where there are any")],
     out: Annotated[Path, typer.Option(help="folder for the larger one, whose VAE has yet to learn")],
+    decoder: Annotated[Path | None, typer.Option(help="weights of a decoder that has learned already")] = None,
 ) -> None:
     """Make a model of twice the side from a finished one."""
-    enlarged(model, out)
+    enlarged(model, out, decoder)
     typer.echo(f"written: {out}")
 
 

@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from app.style_aligned import Studio
 from tests.training.conftest import CPU, quiet
 from training import drawn
 from training.artwork import Sprites, save
-from training.config import TINY
+from training.config import SMALL, TINY
 from training.data import Pictures, build
 from training.decoder import KEPT, DecoderTask, decoder_run, steepest
 from training.diffusion import time_ids
 from training.drawn import BATCH, REDRAWN_BATCH, Drawn
 from training.encoder import encoder_run
-from training.enlarge import SIZES, enlarged, enlarged_controlnet, enlarged_vae, told_half
+from training.enlarge import DECODING, SIZES, begun, enlarged, enlarged_controlnet, enlarged_vae, told_half
 from training.join import joined
 from training.loop import PRECISION, Draw, Precision, Run, read_log
 from training.train import new_unet
 
+ROOT = Path(__file__).parents[2]
 LARGE = replace(TINY, pixels=64, vae_channels=(16, 16, 16), hint_channels=(8, 8, 8))
 
 
@@ -213,6 +215,29 @@ def test_an_encoder_and_a_decoder_are_joined(large, tmp_path):
     smaller.save_pretrained(tmp_path / "smaller")
     with pytest.raises(ValueError, match="do not belong together"):
         joined(large / "vae", tmp_path / "smaller", tmp_path / "no")
+
+
+def test_a_decoder_that_has_learned_is_begun_with(model, large, tmp_path):
+    with torch.no_grad():
+        learned = {
+            name: weight.float() + 1
+            for name, weight in load_file(large / "vae" / "diffusion_pytorch_model.safetensors").items()
+            if name.startswith(DECODING)
+        }
+    save_file(learned, tmp_path / "decoder.safetensors")
+    vae = enlarged_vae(AutoencoderKL.from_pretrained(model / "vae"))
+    before = vae.encoder.conv_in.weight.clone()
+    begun(vae, tmp_path / "decoder.safetensors")
+    assert torch.equal(vae.decoder.conv_out.bias, learned["decoder.conv_out.bias"])
+    assert torch.equal(vae.encoder.conv_in.weight, before)
+    with pytest.raises(ValueError, match="not a decoder of this VAE"):
+        begun(AutoencoderKL.from_pretrained(model / "vae"), tmp_path / "decoder.safetensors")
+
+
+def test_the_decoder_that_is_kept_fits_the_bundled_vae():
+    vae = enlarged_vae(AutoencoderKL.from_pretrained(ROOT / "app" / "demo_model" / "vae"))
+    begun(vae, ROOT / "training" / "begun" / "decoder.safetensors")
+    assert vae.config.sample_size == SMALL.pixels
 
 
 def test_sharp_edges_have_steep_slopes():
