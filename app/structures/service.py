@@ -149,8 +149,8 @@ def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpe
     if part.control not in model.controls:
         follows = f"follows {_listed(model.controls)} only" if model.controls else "has no ControlNet"
         return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
-    if lost := next((map_id for map_id in part.maps if map_id not in known), None):
-        return f"There is no map {lost}; remove it and choose another."
+    if lost := [map_id for map_id in part.maps if map_id not in known]:
+        return f"There is no map {lost[0]}; remove it and choose another."
     count, prompts = len(part.maps), len(spec.prompts)
     if count not in (1, prompts):
         there, wanted = plural(count, "map"), plural(prompts, "prompt")

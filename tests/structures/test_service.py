@@ -188,8 +188,10 @@ def test_a_kind_that_the_model_does_not_follow(session: Session, files: Files, m
     assert sentence == "The loaded model follows edges and silhouette only; remove the structure of 'depth'."
 
 
-def test_a_map_that_is_not_there(make: Factory, user: User) -> None:
-    assert "There is no map 99" in refusal(make, user, structures=json.dumps([{"control": "edges", "maps": [99]}]))
+@pytest.mark.parametrize("lost", [99, 0, -1, 10**17])
+def test_a_map_that_is_not_there(make: Factory, user: User, lost: int) -> None:
+    asked = json.dumps([{"control": "edges", "maps": [lost]}])
+    assert f"There is no map {lost};" in refusal(make, user, structures=asked)
 
 
 def test_a_map_of_another_kind_than_its_control(session: Session, files: Files, make: Factory, user: User) -> None:
