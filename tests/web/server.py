@@ -88,7 +88,7 @@ def spend(server: Server, act: str, account: object = "", address: str = "127.0.
 def signed_in_browser(server: Server, user: User) -> Browser:
     """A browser of `user`, without the password, whose check is slow by design."""
     with server.parts.database.write() as session:
-        token = accounts.start_session(session, user)
+        token = accounts.start_session(session, session.get_one(User, user.id))  # with the role of today
     browser = Browser(server.url)
     browser.cookies.set(server.parts.cookie, token, domain="127.0.0.1")
     browser.user = user
