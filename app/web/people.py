@@ -107,7 +107,7 @@ def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> R
             person = service.set_role(session, me, person_id, role)
         if active := text(form, "active"):
             person = service.set_active(session, me, person_id, active == "1")
-        state = f"is {Role(person.role)} now" if person.active else "cannot sign in any more"
+        state = f"now has the role {Role(person.role)}" if person.active else "cannot sign in any more"
         return see_other("/people", f"{person.name} {state}.")
 
 

@@ -187,7 +187,7 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Ito Kenji is reviewer now.")).to_be_visible()
+    expect(page.get_by_text("Ito Kenji now has the role reviewer.")).to_be_visible()
     assert page.url == house.url + "/people"
     with house.parts.database.read() as session:
         assert session.get(User, other.id).role == Role.REVIEWER

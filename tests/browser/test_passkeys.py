@@ -153,7 +153,7 @@ def test_the_code_for_an_authenticator_app_can_be_scanned(
         edges = [*dark.min(axis=0), *(np.array(picture.shape[:2]) - 1 - dark.max(axis=0))]
         assert max(edges) - min(edges) <= 2, "all of it is there, in the middle of its white border"
         assert min(edges) >= 16
-        page.get_by_text("Type it instead").click()
+        page.get_by_text("Cannot scan? Type the key").click()
         secret = page.locator(".qr__secret").inner_text()
         found, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
         assert found == pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Soroe")

@@ -37,7 +37,7 @@ def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: B
     asked = admin.post(f"/people/{person.id}", data={"role": "manager"}, headers={"referer": f"{server.url}/people"})
     assert asked.status_code == 403
     assert "Confirm that it is you" in asked.text
-    assert 'href="/people">Cancel' in asked.text
+    assert 'href="/people" data-key="Escape">Cancel' in asked.text
     assert ("role", "manager") in fields(asked.text)
     again = confirm(admin, asked.text, "not the password")
     assert again.status_code == 422
@@ -47,7 +47,7 @@ def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: B
     assert (sent_on.status_code, sent_on.headers["location"]) == (307, f"/people/{person.id}")
     done = admin.post(sent_on.headers["location"], data={"role": "manager", "confirm-password": PASSWORD})
     assert done.status_code == 303
-    assert "is manager now" in admin.get("/people").text
+    assert "now has the role manager" in admin.get("/people").text
     assert newest(server, Act.CONFIRM).user_id == admin.user.id
     assert newest(server, Act.CONFIRM_REFUSED).details["reason"] == "wrong password"
 
