@@ -51,7 +51,7 @@ gone: ContextVar[Callable[[], bool]] = ContextVar("gone")
 
 
 class Busy(UserError):
-    """So many jobs wait already that one more would only wait in vain."""
+    """So many jobs wait already that one more would only wait in vain; or no worker starts."""
 
     status = 503
 
@@ -203,7 +203,7 @@ class Worker:
         except (OSError, frames.Broken) as error:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
-            raise _busy() from error
+            raise Busy("Pictures cannot be read at the moment, so this one was not kept. Try again soon.") from error
         self.held = [str(each) for each in head.get("held", [])]  # what the system let it give up
 
     @property
