@@ -106,8 +106,8 @@ class SetSpec(Form):
     style_code: Line = Field(title="Style")
     prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
     count: int = Field(default=1, title="Variations", ge=1, le=16)
-    width: int = Field(title="Width", ge=1, le=MOST_SIDE)  # px; the model knows better
-    height: int = Field(title="Height", ge=1, le=MOST_SIDE)
+    width: int = Field(title="Width", ge=0, le=MOST_SIDE)  # px; the model knows better
+    height: int = Field(title="Height", ge=0, le=MOST_SIDE)
     steps: int = Field(title="Steps", ge=1, le=100)
     guidance: float = Field(title="Guidance", ge=0, le=30)
     seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn

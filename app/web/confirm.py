@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import PlainTextResponse
 
-from app.accounts import service
+from app.accounts import passkeys, service
 from app.errors import Busy, Invalid, Later
 from app.models import User
 from app.web.csrf import SAFE_METHODS
@@ -102,8 +102,12 @@ async def form_of(request: Request) -> FormData:
 
 
 def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -> Response:
+    parts, me = parts_of(request), signed_in_user(request)
+    with parts.database.read() as session:
+        has_passkeys = me is not None and bool(passkeys.of_person(session, me))
     context: dict[str, Any] = {
         "asked": asked,
+        "has_passkeys": has_passkeys,
         "errors": errors,
         "return_to": return_to(request, asked),
         "confirmed": False,

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from app.accounts import authority
 from app.database import Database, make_engine, migrate
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.exports import endings, shares
 from app.exports import queries as exports
 from app.exports import service as export_service
-from app.exports import shares
 from app.exports.options import ExportOptions
 from app.exports.shares import ShareDraft
 from app.gallery import service as gallery
 from app.models import (
+    Act,
     Campaign,
     Export,
     ExportState,
@@ -393,7 +394,7 @@ def test_what_a_manager_deleted_of_an_export_is_gone(
     image_set = approved_set(make, owner)
     made = export(owner, image_set.id)
     token, _ = link(session, owner, made)
-    export_service.delete(session, make.user(Role.MANAGER), made.id)
+    endings.end(session, make.user(Role.MANAGER), made, Act.EXPORT_DELETE)
     session.flush()
     with pytest.raises(NotFound):
         exports.get(session, owner, made.id)

@@ -4,12 +4,13 @@ import html
 import re
 import socket
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
-from app.models import Act, LoginSession, Role, now
+from app.models import Act, LoginSession, Passkey, Role, now
 from tests.factory import PASSWORD
 from tests.web.server import Browser, Server, make_person
 from tests.web.test_acts import count, newest
@@ -116,3 +117,12 @@ def test_a_query_that_is_no_utf_8_is_asked_for_a_proof_too(server: Server, admin
         head = f"POST /people/1?a=\xff HTTP/1.1\r\nHost: {place.netloc}\r\nCookie: soroe={cookie}\r\n"
         line.sendall((head + "Accept: text/html\r\nContent-Length: 0\r\n\r\n").encode("latin-1"))
         assert line.recv(12) in (b"HTTP/1.1 403", b"HTTP/1.1 400")
+
+
+def test_a_passkey_is_offered_to_those_who_have_one(server: Server, admin: Browser) -> None:
+    ways = server.parts.environment.globals
+    ways["ways"] = replace(ways["ways"], passkeys=True)  # as at an address where browsers have them
+    assert "Use a passkey" not in admin.get("/confirm?next=/people").text
+    with server.parts.database.write() as session:
+        session.add(Passkey(user_id=admin.user.id, credential_id="1", public_key=b"2", name="Key", sign_count=0))
+    assert "Use a passkey" in admin.get("/confirm?next=/people").text
