@@ -18,6 +18,7 @@ import httpx2
 from PIL import Image
 from sqlalchemy import insert
 
+from app import slow
 from app.accounts.service import start_session
 from app.database import Database, migrate
 from app.exports import preparer as preparing
@@ -89,7 +90,7 @@ def peak() -> float:
 
 def make(database: Database, files: Files, pictures: int, side: int) -> None:
     noise = [Image.effect_noise((side // 8, side // 8), 20 + n).resize((side, side)).convert("RGB") for n in range(5)]
-    with database.write() as session:
+    with database.write() as session, slow.permitted():
         factory = Factory(session, files)
         manager = factory.user(Role.MANAGER)
         image_set = factory.image_set(manager, prompts="a fox")

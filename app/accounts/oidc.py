@@ -25,7 +25,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from requests import RequestException, Response
 
-from app.errors import UserError
+from app.errors import Forbidden, UserError
 from app.settings import Settings, is_loopback
 
 log = structlog.get_logger()
@@ -53,10 +53,8 @@ class ProviderBusy(ProviderFailed):
     status = 503
 
 
-class ProviderRefused(UserError):
+class ProviderRefused(Forbidden):
     """What the provider says cannot be believed, or it let nobody in."""
-
-    status = 403
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,14 @@ from typing import Any, Literal
 import structlog
 
 from app.decoding import frames, sandbox
-from app.errors import Invalid, UserError
+from app.errors import Busy, Invalid, UserError
 
 log = structlog.get_logger()
 
 WORKERS = 2  # jobs at a time, whoever sends them
 WAITING = 8  # jobs that wait for their turn; more are turned away at once
 WAIT_SECONDS = 60.0  # for a turn
+RETRY_AFTER = 5  # s, told to those who are turned away
 SECONDS = 60.0  # for a job, by the clock
 CPU_SECONDS = 20  # for a job, of a processor; the largest honest picture takes four
 START_SECONDS = 60.0  # for a worker to import what it needs on a busy machine
@@ -48,12 +49,6 @@ ENVIRONMENT = {
 
 # Set by the web for a request: whether whoever sent it has gone.
 gone: ContextVar[Callable[[], bool]] = ContextVar("gone")
-
-
-class Busy(UserError):
-    """So many jobs wait already that one more would only wait in vain; or no worker starts."""
-
-    status = 503
 
 
 class Gone(UserError):
@@ -203,7 +198,9 @@ class Worker:
         except (OSError, frames.Broken) as error:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
-            raise Busy("Pictures cannot be read at the moment, so this one was not kept. Try again soon.") from error
+            raise Busy(
+                "Pictures cannot be read at the moment, so this one was not kept. Try again soon.", RETRY_AFTER
+            ) from error
         self.held = [str(each) for each in head.get("held", [])]  # what the system let it give up
 
     @property
@@ -314,7 +311,9 @@ def _check_there() -> None:
 
 
 def _busy() -> Busy:
-    return Busy("Too many pictures are being read at the moment, so this one was not kept. Try again soon.")
+    return Busy(
+        "Too many pictures are being read at the moment, so this one was not kept. Try again soon.", RETRY_AFTER
+    )
 
 
 pool = Pool()

@@ -180,7 +180,7 @@ def _stored(name: str, told: Any, start: int) -> Stored:
         raise Wrong(f"holds numbers of the kind {shown(kind, 20)}, which cannot be used; save it in float16 or float32")
     if alpha and prod(shape) != 1:
         raise Wrong(f"is damaged: {where} is not one number")
-    if "lora_magnitude_vector" in name:  # of one dimension
+    if "lora_magnitude_vector" in name or "dora_scale" in name:  # of one dimension
         raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
     if not alpha and (len(shape) not in (2, 4) or not all(shape)):
         raise Wrong(f"is not a LoRA for SDXL: {where} has the shape {shown(str(shape), 60)}")

@@ -15,8 +15,8 @@ from PIL import Image
 
 from app import pictures
 from app.decoding import pool as pools
-from app.decoding.pool import Busy, Failed, Gone, Job, Pool, gone
-from app.errors import Invalid
+from app.decoding.pool import Failed, Gone, Job, Pool, gone
+from app.errors import Busy, Invalid
 from app.pictures import Limits, clean_upload
 from tests.decoding.held import go_on, stopped_workers, wait_for
 from tests.factory import encoded, png
