@@ -49,7 +49,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
     with session.no_autoflush:
         found = session.execute(select(User.role, User.active).where(User.id == user.id)).one()
     if tuple(found) != (user.role, user.active):
-        raise Forbidden("Your role was changed or your account closed meanwhile, so nothing was done.")
+        raise Forbidden("Your role has changed or your account was closed, so nothing was done. Load the page again.")
     session.info["as before"].add(user.id)
 
 

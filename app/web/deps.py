@@ -242,7 +242,7 @@ def need_as_before(request: Request) -> None:
         del request.state.login
         raise SignInNeeded
     if today.role != before.user.role:
-        raise Forbidden("Your role was changed meanwhile, so nothing was done. Load the page again.")
+        raise Forbidden("Your role has changed, so nothing was done. Load the page again.")
 
 
 def text(form: FormData, name: str) -> str:
