@@ -56,7 +56,9 @@ def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
     _, rough = app.bus.previews.get(image_id, (0, b""))
     if rough:
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
-    return webp(app.files.thumbnail(finished(made), 320), UNKEPT_HEADERS)
+    if made.sha256 is None:  # between its last preview and its end: nothing to show, and nothing wrong
+        return Response(status_code=204, headers=UNKEPT_HEADERS)
+    return webp(app.files.thumbnail(made.sha256, 320), UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")

@@ -139,6 +139,14 @@ def test_a_passkey_from_its_making_to_its_end(
     assert [line for line in problems if "422" not in line and "403" not in line] == []
 
 
+def scanned(picture: np.ndarray) -> set[str]:
+    """What a code says, read from near and from far: OpenCV misses some codes at one size; a phone moves."""
+    sizes = (1, 1.5, 2, 2.5, 3, 4)
+    larger = (cv2.resize(picture, None, fx=by, fy=by, interpolation=cv2.INTER_NEAREST) for by in sizes)
+    readers = (cv2.QRCodeDetector(), cv2.QRCodeDetectorAruco())
+    return {reader.detectAndDecode(each)[0] for each in larger for reader in readers}
+
+
 def test_the_code_for_an_authenticator_app_can_be_scanned(
     server: Server, context: BrowserContext, watch: Callable[[Page], Page], problems: list[str]
 ) -> None:
@@ -155,8 +163,7 @@ def test_the_code_for_an_authenticator_app_can_be_scanned(
         assert min(edges) >= 16
         page.get_by_text("Cannot scan? Type the key").click()
         secret = page.locator(".qr__secret").inner_text()
-        found, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
-        assert found == pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Soroe")
+        assert pyotp.TOTP(secret).provisioning_uri(name=person.email, issuer_name="Soroe") in scanned(picture)
     page.get_by_label("Code from the app").fill(pyotp.TOTP(secret).now())
     page.get_by_label("Code from the app").press("Enter")
     expect(page.get_by_role("listitem")).to_have_count(10)

@@ -408,7 +408,7 @@ def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Bro
     token, _ = share_link(server, export.id)
     with server.parts.database.write() as session:
         session.get(Export, export.id).state = ExportState.FAILED
-    assert "not there now" in guest.get(f"/shared/{token}").text
+    assert "not available now" in guest.get(f"/shared/{token}").text
     assert guest.get(f"/shared/{token}/download.zip").status_code == 303
 
 
