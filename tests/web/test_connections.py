@@ -3,6 +3,7 @@
 The attackers come from other addresses of this machine (127.0.0.2 and on), so that they are told apart.
 """
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -142,15 +143,16 @@ def test_a_whole_network_of_ipv6_counts_as_one_address() -> None:
     door = Door(replace(Bounds(), of_address=2), lambda address: address == "2001:db8::9")
 
     def enters(address: str) -> bool:
-        made = Connection(Config(create_app), ServerState(), {}, door=door)
+        made = Connection(Config(create_app), ServerState(), {}, runner.get_loop(), door=door)
         made.connected(address)
         done = door.enter(made)
         door.serves(made)
         return done
 
-    assert [enters(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
-    assert enters("2001:db8:0:1::1")
-    assert enters("2001:db8::9"), "a proxy of ours in the same network"
+    with asyncio.Runner() as runner:  # or a connection makes an event loop that nobody closes
+        assert [enters(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
+        assert enters("2001:db8:0:1::1")
+        assert enters("2001:db8::9"), "a proxy of ours in the same network"
 
 
 def connections(server: Server) -> list[Connection]:
