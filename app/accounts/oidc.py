@@ -319,7 +319,7 @@ GRANT = "authorization_code"
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "key_ops", "x5c", "x5t", "x5u", "x5t#S256"}
 
 
-class Session(OAuth2Session):  # type: ignore[misc]
+class Session(OAuth2Session):  # type: ignore[misc]  # Authlib has no types
     """Authlib's client on requests, with an end to how long and how much a provider may answer, and no redirects."""
 
     def __init__(self, provider: Provider, **options: Any) -> None:

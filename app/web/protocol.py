@@ -207,7 +207,9 @@ class Connection(HttpToolsProtocol):
 
     # Coming and going
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override]  # uvicorn narrows it in the same way
+        self, transport: asyncio.Transport
+    ) -> None:
         self.counted = Counted(transport)
         super().connection_made(cast(asyncio.Transport, self.counted))
         self.connected(self.client[0] if self.client else "")
