@@ -7,6 +7,7 @@ as there are processes. Models of this size gain little from a second thread, bu
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,9 +16,11 @@ from torch import Tensor, distributed, nn
 
 
 def join() -> None:
-    """Meet the other processes, where torchrun started several."""
+    """Meet the other processes, where torchrun started several. They part when this process ends."""
     if distributed.is_torchelastic_launched():
         distributed.init_process_group("gloo")
+        # Its threads have to end before the interpreter does: now and then they abort a process that has done its work.
+        atexit.register(distributed.destroy_process_group)
 
 
 def count() -> int:

@@ -143,7 +143,9 @@ def test_a_whole_network_of_ipv6_counts_as_one_address() -> None:
     door = Door(replace(Bounds(), of_address=2), lambda address: address == "2001:db8::9")
 
     def enters(address: str) -> bool:
-        made = Connection(Config(create_app), ServerState(), {}, runner.get_loop(), door=door)
+        made = Connection(
+            Config(create_app, log_config=None, access_log=False), ServerState(), {}, runner.get_loop(), door=door
+        )
         made.connected(address)
         done = door.enter(made)
         door.serves(made)
