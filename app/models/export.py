@@ -1,15 +1,19 @@
-"""Exports: zips of approved images, made ready once and kept; and the links by which they leave the house."""
+"""Exports: zips of approved images, made ready once and kept."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
-from app.models.image_set import Campaign, ImageSet
-from app.models.user import Role, User
+from app.models.campaign import Campaign
+from app.models.image_set import ImageSet
+from app.models.user import User
+
+if TYPE_CHECKING:
+    from app.models.share import Share
 
 
 class ExportState(StrEnum):
@@ -74,38 +78,3 @@ class ExportFile(Base):
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     crc32: Mapped[int | None] = mapped_column(BigInteger)
     lost: Mapped[bool] = mapped_column(default=False)  # the picture is lost from the server
-
-
-class Share(Base):
-    """A link by which somebody without an account downloads one export, until it ends or is revoked."""
-
-    __tablename__ = "shares"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    export_id: Mapped[int] = mapped_column(ForeignKey("exports.id", ondelete="CASCADE"), index=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # the link holds the token
-    password_hash: Mapped[str | None] = mapped_column(String(255))  # argon2id; None: the link alone opens it
-    note: Mapped[str] = mapped_column(String(120), default="")  # for whom
-    made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
-    expires_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
-    suspended_at: Mapped[datetime | None]  # on hold since then: a right was withdrawn
-    downloads: Mapped[int] = mapped_column(default=0)
-    last_download_at: Mapped[datetime | None]
-
-    export: Mapped[Export] = relationship(back_populates="shares")
-    made_by: Mapped[User] = relationship()
-
-    @property
-    def open(self) -> bool:
-        """Neither ended nor revoked; it may be on hold."""
-        return self.revoked_at is None and self.expires_at > now()
-
-    @property
-    def answered_for(self) -> bool:
-        """Whether whoever made the link may still take the export away: what a person let out must not outlive their
-        power to.
-        """
-        own = self.export.made_by_id == self.made_by_id and not self.export.of_others
-        return self.made_by.can(Role.MANAGER) or (self.made_by.active and own)

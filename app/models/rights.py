@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
-from app.models.style import Reference
+from app.models.reference import Reference
 from app.models.user import Role, User
 
 

@@ -1,13 +1,13 @@
-"""References and styles. A style version never changes once it exists: an edit makes the next version."""
+"""Styles. A style version never changes once it exists: an edit makes the next version."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
+from app.models.reference import Reference
 from app.models.user import Role, User
 
 
@@ -16,24 +16,6 @@ class ReferenceMethod(StrEnum):
 
     NOISE = "noise"
     DDIM = "ddim"
-
-
-class Reference(Base):
-    """An uploaded picture whose look is wanted, stored once by the SHA-256 of its cleaned PNG."""
-
-    __tablename__ = "references"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    width: Mapped[int]  # px, after orientation
-    height: Mapped[int]
-    bytes: Mapped[int]
-    original_name: Mapped[str] = mapped_column(String(255))
-    rights: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # read from the file: creator, copyright, credit
-    uploaded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
-
-    uploaded_by: Mapped[User] = relationship()
 
 
 class Style(Base):

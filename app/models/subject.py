@@ -8,7 +8,7 @@ from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
-from app.models.image_set import State
+from app.models.state import State
 from app.models.user import Role, User
 
 

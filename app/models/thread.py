@@ -1,40 +1,12 @@
-"""What people said of an image. Decisions and comments are only ever added."""
+"""Threads: conversations on an image, with their comments and mentions. Comments are only ever added."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
-from app.models.image_set import Verdict
 from app.models.user import User
-
-
-class Decision(Base):
-    """One person's verdict. A person's newest one stands until it is withdrawn, by them or by a manager."""
-
-    __tablename__ = "decisions"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
-    verdict: Mapped[Verdict] = mapped_column(String(20))
-    reason: Mapped[str] = mapped_column(String(120), default="")  # of a rejection, from the team's list
-    # What a withdrawal takes back; None with an old one that took back all before it.
-    withdraws_id: Mapped[int | None] = mapped_column(ForeignKey("decisions.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(default=now)
-
-    user: Mapped[User] = relationship()
-
-
-class RejectReason(Base):
-    """One of the team's reasons to reject a picture, in their order."""
-
-    __tablename__ = "reject_reasons"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    words: Mapped[str] = mapped_column(String(120), unique=True)
-    position: Mapped[int]  # 1, 2, ...
 
 
 class Thread(Base):

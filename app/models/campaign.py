@@ -1,0 +1,21 @@
+"""Campaigns: the folders that sets belong to, each with its rules of review."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, now
+
+
+class Campaign(Base):
+    """The folder that sets belong to."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    approvals_needed: Mapped[int] = mapped_column(default=1)  # people who must approve a picture, 1 to 5
+    four_eyes: Mapped[bool] = mapped_column(default=True, index=True)  # nobody approves their own pictures
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)

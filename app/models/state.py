@@ -1,0 +1,13 @@
+"""How far a piece of work is."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The life of an image, a unit and a subject."""
+
+    QUEUED = "queued"
+    GENERATING = "generating"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
