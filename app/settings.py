@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     )
     proxies: str = Field(
         default="",
-        description="Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and networks, such as "
-        "`127.0.0.1, 10.1.0.0/16`; empty: nobody's.",
+        description="Proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted: addresses and networks, such as "
+        "`127.0.0.1, 10.1.0.0/16`; empty: none.",
     )
     model: str = Field(
         default="demo",
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     controlnets: str = Field(
         default="",
         description="ControlNets by what their maps show (edges, silhouette, depth), such as "
-        "`depth=diffusers/controlnet-depth-sdxl-1.0`; those not named are the model's own.",
+        "`depth=diffusers/controlnet-depth-sdxl-1.0`; the model's own for the others.",
     )
     depth_model: str = Field(
         default="depth-anything/Depth-Anything-V2-Small-hf",
@@ -70,29 +70,32 @@ class Settings(BaseSettings):
         description="Minutes without a page until a browser must sign in again; 0: never.",
     )
     confirm_minutes: int = Field(
-        default=10, ge=1, le=1440, description="Minutes that a proof of who is there holds, before acts that need one."
+        default=10,
+        ge=1,
+        le=1440,
+        description="Minutes that a confirmation of who you are lasts, for acts that need one.",
     )
-    time_zone: str = Field(
-        default="UTC", description="Where days begin and end and what times are shown in, such as Asia/Tokyo."
-    )
-    quota_sets: int = Field(default=200, ge=0, description="Sets that a person may make a day; 0: no limit.")
+    time_zone: str = Field(default="UTC", description="Time zone for days and shown times, such as Asia/Tokyo.")
+    quota_sets: int = Field(default=200, ge=0, description="Sets that a person may make per day; 0: no limit.")
     quota_pictures: int = Field(
-        default=5000, ge=0, description="Pictures that a person may make a day, new versions too; 0: no limit."
+        default=5000, ge=0, description="Pictures that a person may make per day, including new versions; 0: no limit."
     )
-    quota_trainings: int = Field(default=20, ge=0, description="Trainings that a person may begin a day; 0: no limit.")
-    quota_uploads: int = Field(default=500, ge=0, description="Files that a person may upload a day; 0: no limit.")
+    quota_trainings: int = Field(
+        default=20, ge=0, description="Trainings that a person may start per day; 0: no limit."
+    )
+    quota_uploads: int = Field(default=500, ge=0, description="Files that a person may upload per day; 0: no limit.")
     quota_upload_bytes: int = Field(
-        default=5 * 2**30, ge=0, description="Bytes that a person may upload a day; 0: no limit."
+        default=5 * 2**30, ge=0, description="Bytes that a person may upload per day; 0: no limit."
     )
-    quota_exports: int = Field(default=200, ge=0, description="Exports that a person may make a day; 0: no limit.")
+    quota_exports: int = Field(default=200, ge=0, description="Exports that a person may make per day; 0: no limit.")
     quota_export_pictures: int = Field(
-        default=100_000, ge=0, description="Pictures that a person may export a day; 0: no limit."
+        default=100_000, ge=0, description="Pictures that a person may export per day; 0: no limit."
     )
     quota_storage: int = Field(
-        default=20 * 2**30, ge=0, description="Bytes of uploaded files that a person may hold; 0: no limit."
+        default=20 * 2**30, ge=0, description="Bytes of uploaded files that a person may keep; 0: no limit."
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="Log lines; auto: json off a terminal."
+        default="auto", description="Format of log lines; auto: json unless the output is a terminal."
     )
     export_days: int = Field(
         default=30, ge=1, le=3650, description="Days that an export's files are kept; an open link keeps them longer."
@@ -100,11 +103,9 @@ class Settings(BaseSettings):
     signing_certificate: str = Field(
         default="",
         description="PEM file with the certificate that signs delivered pictures, then its issuers; "
-        "empty: one of this server's own authority.",
+        "empty: one issued by this server's own authority.",
     )
-    signing_key: str = Field(
-        default="", validate_default=True, description="PEM file with the key of that certificate."
-    )
+    signing_key: str = Field(default="", validate_default=True, description="PEM file with that certificate's key.")
 
     oidc_issuer: str = Field(
         default="",
@@ -112,16 +113,18 @@ class Settings(BaseSettings):
         "https://login.microsoftonline.com/TENANT/v2.0; empty: none.",
     )
     oidc_client_id: str = Field(
-        default="", validate_default=True, description="Client id that the provider gave to Soroe."
+        default="", validate_default=True, description="Client id that the provider issued to Soroe."
     )
     oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Its secret; empty for a public client.")
     oidc_name: str = Field(
         default="your company account",
         min_length=1,
         max_length=60,
-        description="What follows `Sign in with` on the button.",
+        description="Name on the button, after `Sign in with`.",
     )
-    oidc_scopes: str = Field(default="openid profile email", description="What Soroe asks the provider for.")
+    oidc_scopes: str = Field(
+        default="openid profile email", description="Scopes that Soroe requests from the provider."
+    )
     oidc_groups_claim: str = Field(default="groups", description="Claim that lists a person's groups.")
     oidc_roles: str = Field(
         default="",
@@ -130,10 +133,11 @@ class Settings(BaseSettings):
         "Soroe.",
     )
     oidc_verified_claim: str = Field(
-        default="email_verified", description="Claim that says that the provider vouches for the e-mail address."
+        default="email_verified", description="Claim by which the provider vouches for the e-mail address."
     )
     password_sign_in: bool = Field(
-        default=True, description="Whether passwords sign in; `false` leaves the provider only (and passkeys)."
+        default=True,
+        description="Whether people can sign in with passwords; `false` leaves only the provider and passkeys.",
     )
 
     @field_validator("proxies")
