@@ -52,7 +52,7 @@ from app.web import (
 from app.web import sets as sets_pages
 from app.web.cookies import GuardedCookies
 from app.web.csrf import CrossSiteRefusal
-from app.web.deps import Parts
+from app.web.deps import Resources
 from app.web.door import Ways
 from app.web.errors import add_error_pages, refusal
 from app.web.headers import SecurityHeaders
@@ -111,7 +111,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do without
 
         engine = LocalEngine(settings)
-    parts = Parts(
+    resources = Resources(
         settings=settings,
         database=database,
         files=files,
@@ -135,8 +135,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     )
     # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.parts = parts
-    add_middleware(app, settings, parts)
+    app.state.resources = resources
+    add_middleware(app, settings, resources)
     add_error_pages(app)
     for module in PAGES:
         app.include_router(module.router)
@@ -147,27 +147,27 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The server takes requests only inside of this: the model is loaded, and what a crash interrupted is queued."""
-    parts: Parts = app.state.parts
-    await asyncio.to_thread(recover, parts)
+    resources: Resources = app.state.resources
+    await asyncio.to_thread(recover, resources)
     await asyncio.to_thread(decoders.warm)
-    await start(parts.engine)
+    await start(resources.engine)
     tasks = [
-        asyncio.create_task(parts.dispatcher.run(), name="dispatcher"),
-        asyncio.create_task(parts.exporter.run(), name="exporter"),
-        asyncio.create_task(parts.checker.run(), name="checker"),
-        asyncio.create_task(parts.presence.run(), name="presence"),
-        asyncio.create_task(Purger(parts.database, parts.files).run(), name="purger"),
+        asyncio.create_task(resources.dispatcher.run(), name="dispatcher"),
+        asyncio.create_task(resources.exporter.run(), name="exporter"),
+        asyncio.create_task(resources.checker.run(), name="checker"),
+        asyncio.create_task(resources.presence.run(), name="presence"),
+        asyncio.create_task(Purger(resources.database, resources.files).run(), name="purger"),
     ]
     try:
         yield
     finally:
-        parts.bus.close()
+        resources.bus.close()
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await parts.engine.close()
-        parts.database.close()
+        await resources.engine.close()
+        resources.database.close()
 
 
 async def start(engine: Engine) -> None:
@@ -178,14 +178,14 @@ async def start(engine: Engine) -> None:
         await engine.start()
 
 
-def recover(parts: Parts) -> None:
+def recover(resources: Resources) -> None:
     """Clean up after a process that was killed: half-written files go, what was running is queued again."""
-    parts.files.sweep()
-    with parts.database.write() as session:
+    resources.files.sweep()
+    with resources.database.write() as session:
         sets.requeue_running(session)
 
 
-def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
+def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> None:
     """The last one added is the outermost: who calls, headers on everything, then how long a head may be, who may
     write, and how much.
     """
@@ -195,7 +195,7 @@ def add_middleware(app: FastAPI, settings: Settings, parts: Parts) -> None:
     app.add_middleware(BodyLimit, uploads=uploads, refuse=refusal)
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
     app.add_middleware(HeadLimit, refuse=refusal)
-    app.add_middleware(SecurityHeaders, https=parts.https)
-    if parts.https:
+    app.add_middleware(SecurityHeaders, https=resources.https)
+    if resources.https:
         app.add_middleware(GuardedCookies, plain={"theme", *PREFERENCES})
     app.add_middleware(Proxies, believed=settings.proxy_networks)

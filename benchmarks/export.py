@@ -155,13 +155,13 @@ class Idle:
 def http(settings: Settings) -> str:
     """Several downloads of one export at once, from a server in this process: its memory is what is measured."""
     app = create_app(settings, Idle())  # type: ignore[arg-type]  # it makes no pictures
-    database = app.state.parts.database
+    database = app.state.resources.database
     with database.write() as session:
         user = session.query(User).filter_by(role=Role.MANAGER).one()
         token = start_session(session, user)
     before = peak()
     with serve(app) as server, ThreadPoolExecutor(AT_ONCE) as pool:
-        path, cookies = f"{server.url}/exports/1/download.zip", {app.state.parts.cookie: token}
+        path, cookies = f"{server.url}/exports/1/download.zip", {app.state.resources.cookie: token}
         one, began = fetch(path, cookies), time.perf_counter()
         alone = peak()
         fetched = list(pool.map(lambda _: fetch(path, cookies), range(AT_ONCE)))

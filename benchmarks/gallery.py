@@ -328,7 +328,7 @@ def day(session: Session, row: int) -> str:
 async def measure(app: FastAPI, token: str, asked: list[Page], times: int) -> None:
     """Ask for every page in turns, so that a busy second falls on all of them; the first turn only warms up."""
     transport = httpx2.ASGITransport(app=app)
-    cookies = {app.state.parts.cookie: token}
+    cookies = {app.state.resources.cookie: token}
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", cookies=cookies) as client:
         for turn in range(times + 1):
             for each in asked:
@@ -368,7 +368,7 @@ def filled(folder: Path | None, pictures: int, spread: Spread) -> Iterator[tuple
         settings = Settings(data=data, _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
         migrate(settings)
         app = create_app(settings, cast(Engine, NoEngine()))
-        database: Database = app.state.parts.database
+        database: Database = app.state.resources.database
         with database.read() as session:
             there = session.scalar(select(func.count()).select_from(Image))
         if not there:

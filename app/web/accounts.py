@@ -15,17 +15,17 @@ from app.models import User
 from app.quotas import queries as quotas
 from app.web import door, factors, leaving
 from app.web.deps import (
-    App,
     Confirmed,
     Form,
     Me,
-    Parts,
     Read,
+    Resources,
+    ResourcesDep,
     address_of,
     browser_of,
     count_try,
     origin_of,
-    parts_of,
+    resources_of,
     session_token,
     set_session_cookie,
     signed_in_user,
@@ -63,18 +63,18 @@ def setup(request: Request, session: Read, token: str) -> Response:
 
 
 @router.post("/setup/{token}")
-def accept(request: Request, app: App, form: Form, token: str) -> Response:
+def accept(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
     """Use up the link: the account is made, and this browser signed in to it."""
     name, email = text(form, "name"), text(form, "email")
     count_try(request, "sign-up")
     try:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             new = service.newcomer(session, token, name, email, text(form, "password"))
-        with app.database.write() as session:
+        with resources.database.write() as session:
             user = service.accept_invitation(session, token, new)
             return signed_in(request, session, user, "/")
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return setup_page(request, session, token, {"name": name, "email": email}, error.errors)
 
 
@@ -102,19 +102,19 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 
 
 @router.post("/login")
-def sign_in(request: Request, app: App, form: Form) -> Response:
+def sign_in(request: Request, resources: ResourcesDep, form: Form) -> Response:
     email, next_page = text(form, "email"), inner_path(text(form, "next"))
-    if not app.settings.password_sign_in:
+    if not resources.settings.password_sign_in:
         raise Forbidden("Passwords do not sign in here. Use the other button on the sign-in page.")
     try:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
         count_try(request, "sign-in", service.normal_email(email), proven)
-        with app.database.read() as session:
+        with resources.database.read() as session:
             user = service.authenticate(session, email, text(form, "password"))
-        if second := factors.passed(request, app, user, next_page):
+        if second := factors.passed(request, resources, user, next_page):
             return second
-        with app.database.write() as session:
+        with resources.database.write() as session:
             user = service.let_in(session, user)
             answer = signed_in(request, session, user, next_page)
     except (Invalid, Later) as error:
@@ -123,7 +123,7 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
         response = answered(page(request, "accounts/login.html", error.status, **context), error)
         # After the answer, whose time must not tell whether there is such an account.
         if not isinstance(error, Busy):
-            response.background = BackgroundTask(note_refusal, app, email, error, origin_of(request))
+            response.background = BackgroundTask(note_refusal, resources, email, error, origin_of(request))
         return response
     remember_browser(request, answer, user)
     return answer
@@ -138,16 +138,16 @@ def remember_browser(request: Request, response: Response, user: User) -> None:
         max_age=KNOWN_SECONDS,
         httponly=True,
         samesite="lax",
-        secure=parts_of(request).https,
+        secure=resources_of(request).https,
     )
 
 
-def note_refusal(app: Parts, email: str, error: Invalid | Later, origin: dict[str, str]) -> None:
+def note_refusal(resources: Resources, email: str, error: Invalid | Later, origin: dict[str, str]) -> None:
     """Too many tries are written down once a minute, not each."""
     field = error.field if isinstance(error, Invalid) else "form"
-    if field == "form" and not app.tries.first(f"sign-in {service.normal_email(email)} {origin['address']}"):
+    if field == "form" and not resources.tries.first(f"sign-in {service.normal_email(email)} {origin['address']}"):
         return
-    with app.database.write() as session:
+    with resources.database.write() as session:
         service.note_refused_sign_in(session, email, field, **origin)
 
 
@@ -157,7 +157,7 @@ def signed_in(request: Request, session: Session, user: User, url: str, **how: s
     before = service.person_of_ended(session, old) if old else None
     if old:
         service.sign_out(session, old)
-    days = parts_of(request).settings.session_days
+    days = resources_of(request).settings.session_days
     token = service.start_session(session, user, browser_of(request), days, **origin_of(request), **how)
     response = see_other(url)
     set_session_cookie(request, response, token)
@@ -166,8 +166,8 @@ def signed_in(request: Request, session: Session, user: User, url: str, **how: s
 
 
 @router.post("/logout")
-def logout(request: Request, app: App) -> Response:
-    with app.database.write() as session:
+def logout(request: Request, resources: ResourcesDep) -> Response:
+    with resources.database.write() as session:
         service.sign_out(session, session_token(request))
     response = see_other("/login/oidc/ended" if door.came_by_provider(request) else "/login")
     leaving.signed_out(request, response)
@@ -183,22 +183,22 @@ def account(request: Request, me: Me, session: Read) -> Response:
 
 
 @router.post("/account/password")
-def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
+def change_password(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     try:
         count_try(request, "password", me.id)
-        with app.database.read() as session:
+        with resources.database.read() as session:
             new = service.new_password(session, me, text(form, "current"), text(form, "password"))
-        with app.database.write() as session:
+        with resources.database.write() as session:
             token = service.change_password(session, me, new, session_token(request))
             person = queries.person(session, me.id)
     except Invalid as error:
         if error.field == "current":
-            with app.database.write() as session:
+            with resources.database.write() as session:
                 service.note_refused_password(session, me, **origin_of(request))
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return account_page(request, me, session, error.errors)
     except Later as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return answered(account_page(request, me, session, {"current": str(error)}), error)
     response = see_other("/account", "The password was changed, and every other browser signed out.")
     set_session_cookie(request, response, token)
@@ -207,9 +207,9 @@ def change_password(request: Request, app: App, me: Me, form: Form) -> Response:
 
 
 @router.post("/account/sessions/{session_id}/end")
-def end_session(app: App, me: Confirmed, session_id: int) -> Response:
+def end_session(resources: ResourcesDep, me: Confirmed, session_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.end_session(session, me, session_id)
     except NotFound as error:
         return see_other("/account", str(error), refused=True)
@@ -217,8 +217,8 @@ def end_session(app: App, me: Confirmed, session_id: int) -> Response:
 
 
 @router.post("/account/sessions/end")
-def end_other_sessions(request: Request, app: App, me: Confirmed) -> Response:
-    with app.database.write() as session:
+def end_other_sessions(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
+    with resources.database.write() as session:
         service.end_other_sessions(session, me, session_token(request))
     return see_other("/account", "Every other browser was signed out.")
 
@@ -234,7 +234,7 @@ def account_page(request: Request, me: User, session: Session, errors: dict[str,
             row.seen_at,
             row.token_hash == present,
         )
-        for row in queries.sessions(session, me, parts_of(request).settings.idle_minutes)
+        for row in queries.sessions(session, me, resources_of(request).settings.idle_minutes)
     ]
     used = quotas.shares(session, me)
     status = 422 if errors else 200

@@ -26,14 +26,14 @@ from app.errors import Busy, Invalid, Later
 from app.models import User
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import (
-    App,
     Form,
     Me,
-    Parts,
+    Resources,
+    ResourcesDep,
     address_of,
     count_try,
     origin_of,
-    parts_of,
+    resources_of,
     session_token,
     set_session_cookie,
     signed_in_user,
@@ -102,8 +102,8 @@ async def form_of(request: Request) -> FormData:
 
 
 def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -> Response:
-    parts, me = parts_of(request), signed_in_user(request)
-    with parts.database.read() as session:
+    resources, me = resources_of(request), signed_in_user(request)
+    with resources.database.read() as session:
         has_passkeys = me is not None and bool(passkeys.of_person(session, me))
     context: dict[str, Any] = {
         "asked": asked,
@@ -124,44 +124,44 @@ def return_to(request: Request, asked: Asked) -> str:
     """Where one comes back to from a proof on another site, which no form can be taken along to: to a page that has it
     still, for some minutes.
     """
-    parts, me = parts_of(request), signed_in_user(request)
+    resources, me = resources_of(request), signed_in_user(request)
     if not asked.post:
         return asked.path
-    if not parts.provider or not me or sum(len(name) + len(value) for name, value in asked.fields) > MOST_KEPT:
+    if not resources.provider or not me or sum(len(name) + len(value) for name, value in asked.fields) > MOST_KEPT:
         return asked.back
     key = secrets.token_urlsafe(16)
-    parts.asked.keep(key, f"person {me.id}", asked)
+    resources.asked.keep(key, f"person {me.id}", asked)
     return f"/confirm?waiting={key}"
 
 
 @router.get("/confirm")
-def ask(request: Request, app: App, me: Me, next: str = "/", waiting: str = "") -> Response:
+def ask(request: Request, resources: ResourcesDep, me: Me, next: str = "/", waiting: str = "") -> Response:
     """Prove it first, then go to the page `next`; or, after a proof on another site, the form that is `waiting`, filled
     in, for its person to send.
     """
     if not waiting:
         return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
-    asked: Asked | None = app.asked.take(waiting, f"person {me.id}")
+    asked: Asked | None = resources.asked.take(waiting, f"person {me.id}")
     if not asked:
         return see_other("/", GONE, refused=True)
     return page(request, "accounts/confirm.html", asked=asked, errors={}, return_to="", confirmed=True)
 
 
 @router.post("/confirm")
-def confirm(request: Request, app: App, me: Me, form: Form) -> Response:
+def confirm(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     asked = Asked.of_form(form)
     try:
-        prove(request, app, me, form)
+        prove(request, resources, me, form)
     except Invalid as error:
         return shown(request, asked, error.errors, 422)
     except Later as error:
         response = shown(request, asked, {"form": str(error)}, error.status)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
-    return confirmed(request, app, asked)
+    return confirmed(request, resources, asked)
 
 
-def prove(request: Request, app: Parts, me: User, form: FormData) -> None:
+def prove(request: Request, resources: Resources, me: User, form: FormData) -> None:
     """Check the proof that came, in whichever way. Counts the try, and records what was refused.
 
     Raises Invalid and Later.
@@ -170,22 +170,22 @@ def prove(request: Request, app: Parts, me: User, form: FormData) -> None:
     reason = f"wrong {field.removeprefix(OURS)}"
     try:
         count_try(request, "password", me.id)
-        with app.database.read() as session:
+        with resources.database.read() as session:
             WAYS[field](session, me, text(form, field))
     except Busy:
         raise
     except (Invalid, Later) as error:
         if isinstance(error, Later):
             reason = "too many tries"
-        if isinstance(error, Invalid) or app.tries.first(f"confirm {me.id} {address_of(request)}"):
-            with app.database.write() as session:
+        if isinstance(error, Invalid) or resources.tries.first(f"confirm {me.id} {address_of(request)}"):
+            with resources.database.write() as session:
                 service.note_refused_confirmation(session, me, reason, **origin_of(request))
         raise
 
 
-def confirmed(request: Request, app: Parts, asked: Asked) -> Response:
+def confirmed(request: Request, resources: Resources, asked: Asked) -> Response:
     """After a proof, in whichever way: this browser gets a new token, and goes on with what it asked for."""
-    with app.database.write() as session:
+    with resources.database.write() as session:
         token = service.confirm(session, session_token(request), **origin_of(request))
     # 307: the browser sends the same form again, to where it was meant for.
     response = RedirectResponse(asked.path, 307) if asked.post else see_other(asked.path)

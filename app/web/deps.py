@@ -1,4 +1,4 @@
-"""What routes ask for: the app's parts, the person at the browser, a session to read with, the form that was sent."""
+"""What routes ask for: the app's resources, the person at the browser, a session to read with, the form as sent."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -49,8 +49,8 @@ class ConfirmationNeeded(Exception):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the routes work with, made once by `create_app`."""
+class Resources:
+    """What the whole app shares and its routes work with, made once by `create_app`."""
 
     settings: Settings
     database: Database
@@ -83,8 +83,8 @@ class Parts:
         return "soroe"
 
 
-def parts_of(request: Request) -> Parts:
-    return cast(Parts, request.app.state.parts)
+def resources_of(request: Request) -> Resources:
+    return cast(Resources, request.app.state.resources)
 
 
 def address_of(request: Request) -> str:
@@ -104,39 +104,39 @@ def browser_of(request: Request) -> str:
 
 def count_try(request: Request, act: str, account: object = "", known: str = "") -> None:
     """Count one try of an act of `app.web.limits.tries.ACTS`, from where this request came. Raises Later."""
-    parts_of(request).tries.count(act, address_of(request), account, known)
+    resources_of(request).tries.count(act, address_of(request), account, known)
 
 
 def session_token(request: Request) -> str:
-    return request.cookies.get(parts_of(request).cookie, "")
+    return request.cookies.get(resources_of(request).cookie, "")
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
-    parts = parts_of(request)
+    resources = resources_of(request)
     response.set_cookie(
-        parts.cookie,
+        resources.cookie,
         token,
-        max_age=parts.settings.session_days * 86400,
+        max_age=resources.settings.session_days * 86400,
         httponly=True,  # no script reads it
         samesite="lax",  # other sites can link to us, and no more
-        secure=parts.https,
+        secure=resources.https,
     )
 
 
 def delete_session_cookie(request: Request, response: Response) -> None:
-    parts = parts_of(request)
-    response.delete_cookie(parts.cookie, httponly=True, samesite="lax", secure=parts.https)
+    resources = resources_of(request)
+    response.delete_cookie(resources.cookie, httponly=True, samesite="lax", secure=resources.https)
 
 
 def login_of(request: Request) -> LoginSession | None:
     """The signed-in browser that asks; looked up once a request."""
     if not hasattr(request.state, "login"):
-        parts, token = parts_of(request), session_token(request)
-        with parts.database.read() as session:
-            idle = parts.settings.idle_minutes
+        resources, token = resources_of(request), session_token(request)
+        with resources.database.read() as session:
+            idle = resources.settings.idle_minutes
             request.state.login = accounts.login_for_token(session, token, idle) if token else None
         if request.state.login and by_somebody(request):
-            parts.presence.see(request.state.login.token_hash, address_of(request))
+            resources.presence.see(request.state.login.token_hash, address_of(request))
     return cast(LoginSession | None, request.state.login)
 
 
@@ -176,13 +176,13 @@ def tried(act: str) -> Any:
 class Quota:
     """Asked before a file of those that `me` has `sent` is kept, whether quotas allow it; `held` is what then is."""
 
-    def __init__(self, app: Parts, me: User, field: str, *sent: bytes) -> None:
-        self.app, self.me, self.field = app, me, field
+    def __init__(self, resources: Resources, me: User, field: str, *sent: bytes) -> None:
+        self.resources, self.me, self.field = resources, me, field
         self.files, self.bytes, self.held = len(sent), sum(map(len, sent)), 0
 
     def __call__(self, size: int) -> None:
         """Raises Spent and Full."""
-        with self.app.database.read() as session:
+        with self.resources.database.read() as session:
             need_upload(session, self.me, self.field, self.files, self.bytes, self.held + size)
         self.held += size
 
@@ -192,7 +192,7 @@ def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) ->
 
     A refused form is not lost: it is sent again after the proof. Raises ConfirmationNeeded.
     """
-    login, minutes = login_of(request), parts_of(request).settings.confirm_minutes
+    login, minutes = login_of(request), resources_of(request).settings.confirm_minutes
     if not login or not login.confirmed_at or now() - login.confirmed_at > timedelta(minutes=minutes):
         raise ConfirmationNeeded
     return user
@@ -205,12 +205,12 @@ def confirmed_admin(request: Request, user: Annotated[User, Depends(require(Role
 
 async def open_stream(request: Request, me: Annotated[User, Depends(current_user)]) -> AsyncIterator[Stream]:
     """An event stream of the person at the browser, counted until its answer has ended."""
-    with parts_of(request).streams.open(me.id) as stream:
+    with resources_of(request).streams.open(me.id) as stream:
         yield stream
 
 
 def read_session(request: Request) -> Iterator[Session]:
-    with parts_of(request).database.read() as session:
+    with resources_of(request).database.read() as session:
         yield session
 
 
@@ -236,7 +236,7 @@ def need_as_before(request: Request) -> None:
     before = cast(LoginSession | None, getattr(request.state, "login", None))
     if not before:
         return
-    with parts_of(request).database.read() as session:
+    with resources_of(request).database.read() as session:
         today = accounts.person_at(session, before)
     if not today:
         del request.state.login
@@ -264,7 +264,7 @@ def upload(form: FormData, name: str) -> tuple[str, bytes] | None:
     return value.filename, value.file.read()
 
 
-App = Annotated[Parts, Depends(parts_of)]
+ResourcesDep = Annotated[Resources, Depends(resources_of)]
 Me = Annotated[User, Depends(current_user)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
 Confirmed = Annotated[User, Depends(confirmed)]

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.accounts.passkeys import Site
 from app.settings import Settings
-from app.web.deps import parts_of
+from app.web.deps import resources_of
 from app.web.pending import SECONDS
 from app.web.templating import page
 
@@ -37,7 +37,7 @@ def login_page(request: Request, next: str, problem: str, status: int) -> Respon
 
 def came_by_provider(request: Request) -> bool:
     """Whether this browser signed in by the provider, which may know the person still."""
-    return MARK in request.cookies and parts_of(request).provider is not None
+    return MARK in request.cookies and resources_of(request).provider is not None
 
 
 def visitor_of(request: Request) -> str:
@@ -51,7 +51,7 @@ def new_visitor() -> str:
 
 def mark(request: Request, response: Response, visitor: str) -> None:
     """Let the browser be known by that cookie for as long as something may be pending."""
-    https = parts_of(request).https
+    https = resources_of(request).https
     # Lax: the provider leads back here by a link.
     response.set_cookie(
         _cookie(request), visitor, max_age=int(SECONDS), httponly=True, samesite="lax", secure=https, path="/"
@@ -59,4 +59,4 @@ def mark(request: Request, response: Response, visitor: str) -> None:
 
 
 def _cookie(request: Request) -> str:
-    return f"__Host-{COOKIE}" if parts_of(request).https else COOKIE
+    return f"__Host-{COOKIE}" if resources_of(request).https else COOKIE

@@ -22,7 +22,7 @@ from app.exports.archive import Archive
 from app.exports.options import ExportOptions
 from app.models import Export, ExportState, User
 from app.text import normalized
-from app.web.deps import App, Me, Parts, address_of, session_token, tried
+from app.web.deps import Me, Resources, ResourcesDep, address_of, session_token, tried
 from app.web.templating import see_other
 
 router = APIRouter()
@@ -60,12 +60,12 @@ class WatchedFile(FileResponse):
         await super().__call__(scope, receive, watched_send)
 
 
-def as_long_as(request: Request, app: Parts, may: Callable[[Session, User], bool]) -> Callable[[], bool]:
+def as_long_as(request: Request, resources: Resources, may: Callable[[Session, User], bool]) -> Callable[[], bool]:
     """Whether whoever asks is still signed in and still `may`, with the role that they have at that moment."""
     token = session_token(request)
 
     def may_go_on() -> bool:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             present = accounts.user_for_token(session, token)
             return present is not None and may(session, present)
 
@@ -73,37 +73,37 @@ def as_long_as(request: Request, app: Parts, may: Callable[[Session, User], bool
 
 
 @router.get("/sets/{set_id}/approved.zip", dependencies=[tried("export")])
-def of_set(request: Request, app: App, me: Me, set_id: int) -> Response:
-    return at_once(request, app, me, set_id=set_id)
+def of_set(request: Request, resources: ResourcesDep, me: Me, set_id: int) -> Response:
+    return at_once(request, resources, me, set_id=set_id)
 
 
 @router.get("/campaigns/{campaign_id}/approved.zip", dependencies=[tried("export")])
-def of_campaign(request: Request, app: App, me: Me, campaign_id: int) -> Response:
-    return at_once(request, app, me, campaign_id=campaign_id)
+def of_campaign(request: Request, resources: ResourcesDep, me: Me, campaign_id: int) -> Response:
+    return at_once(request, resources, me, campaign_id=campaign_id)
 
 
 @router.get("/pictures/approved.zip", dependencies=[tried("export")])
-def of_pictures(request: Request, app: App, me: Me, ids: Ids) -> Response:
-    return at_once(request, app, me, image_ids=ids)
+def of_pictures(request: Request, resources: ResourcesDep, me: Me, ids: Ids) -> Response:
+    return at_once(request, resources, me, image_ids=ids)
 
 
 @router.api_route("/exports/{export_id}/download.zip", methods=["GET", "HEAD"])
-def of_export(request: Request, app: App, me: Me, export_id: int) -> Response:
-    with app.database.read() as session:
+def of_export(request: Request, resources: ResourcesDep, me: Me, export_id: int) -> Response:
+    with resources.database.read() as session:
         export = queries.get(session, me, export_id)
-        archive = service.laid_out(session, export, app.exporter.store)
-    return stream_to(request, app, me, export, archive)
+        archive = service.laid_out(session, export, resources.exporter.store)
+    return stream_to(request, resources, me, export, archive)
 
 
-def stream_to(request: Request, app: Parts, me: User, export: Export, archive: Archive) -> Response:
+def stream_to(request: Request, resources: Resources, me: User, export: Export, archive: Archive) -> Response:
     """The zip for a person; it breaks off when they are signed out, or may not open the export any more."""
-    may_go_on = as_long_as(request, app, lambda session, present: queries.may_open(session, present, export.id))
-    return stream(request, app, export, archive, f"user {me.id}", lambda: count(app, me, export), may_go_on)
+    may_go_on = as_long_as(request, resources, lambda session, present: queries.may_open(session, present, export.id))
+    return stream(request, resources, export, archive, f"user {me.id}", lambda: count(resources, me, export), may_go_on)
 
 
 def at_once(
     request: Request,
-    app: Parts,
+    resources: Resources,
     me: User,
     *,
     set_id: int | None = None,
@@ -112,33 +112,33 @@ def at_once(
 ) -> Response:
     """The zip itself where that is a matter of seconds, else the page of the export, which shows how far it is."""
     # Downloading leaves entries in the record, so this GET writes; no cross-site page can read what it answers.
-    with app.database.read() as session:
+    with resources.database.read() as session:
         wanted = service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
-    export = app.exporter.ask(me, wanted, ExportOptions())
+    export = resources.exporter.ask(me, wanted, ExportOptions())
     if export.state != ExportState.READY and (
-        export.total > AT_ONCE or not app.exporter.prepare(export.id, wait=False)
+        export.total > AT_ONCE or not resources.exporter.prepare(export.id, wait=False)
     ):
-        app.exporter.wake()
+        resources.exporter.wake()
         return see_other(f"/exports/{export.id}?download=1")
-    with app.database.read() as session:
+    with resources.database.read() as session:
         export = queries.get(session, me, export.id)
         try:
-            archive = service.archive(session, export, app.exporter.store)
+            archive = service.archive(session, export, resources.exporter.store)
         except Conflict:
             return see_other(f"/exports/{export.id}")
-    return stream_to(request, app, me, export, archive)
+    return stream_to(request, resources, me, export, archive)
 
 
-def count(app: Parts, me: User, export: Export) -> None:
-    with app.database.read() as session:
+def count(resources: Resources, me: User, export: Export) -> None:
+    with resources.database.read() as session:
         sets = queries.set_ids(session, export.id)
-    with app.database.write() as session:
+    with resources.database.write() as session:
         service.downloaded(session, me, export, sets)
 
 
 def stream(
     request: Request,
-    app: Parts,
+    resources: Resources,
     export: Export,
     archive: Archive,
     who: str,
@@ -164,8 +164,8 @@ def stream(
             headers = {"Content-Range": f"bytes */{archive.length}", "Accept-Ranges": "bytes"}
             return Response(status_code=416, headers=headers)
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{archive.length}"
-    service.need_files(export, app.exporter.store, archive, start, end)
-    if app.downloads.begins(f"{who} {export.etag} {address_of(request)}", end - start, archive.length):
+    service.need_files(export, resources.exporter.store, archive, start, end)
+    if resources.downloads.begins(f"{who} {export.etag} {address_of(request)}", end - start, archive.length):
         begun()
     headers["Content-Length"] = str(end - start)
     return StreamingResponse(watched(archive.read(start, end), may_go_on), status, headers, "application/zip")

@@ -16,7 +16,7 @@ from app.gallery.search import PictureFilter
 from app.models import Export, ExportState, Role, Share, User
 from app.text import plural, whole_number
 from app.web import once
-from app.web.deps import App, Form, Me, Parts, Read, text, tried
+from app.web.deps import Form, Me, Read, Resources, ResourcesDep, text, tried
 from app.web.gallery import Picked, numbers
 from app.web.templating import page, see_other
 
@@ -49,31 +49,31 @@ def index(request: Request, me: Me, session: Read, before: str = "") -> Response
 
 
 @router.get("/campaigns/{campaign_id}/export")
-def of_campaign(request: Request, app: App, me: Me, session: Read, campaign_id: int) -> Response:
-    return form_page(request, app, me, session, service.selection(session, me, campaign_id=campaign_id))
+def of_campaign(request: Request, resources: ResourcesDep, me: Me, session: Read, campaign_id: int) -> Response:
+    return form_page(request, resources, me, session, service.selection(session, me, campaign_id=campaign_id))
 
 
 @router.get("/sets/{set_id}/export")
-def of_set(request: Request, app: App, me: Me, session: Read, set_id: int) -> Response:
-    return form_page(request, app, me, session, service.selection(session, me, set_id=set_id))
+def of_set(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
+    return form_page(request, resources, me, session, service.selection(session, me, set_id=set_id))
 
 
 @router.get("/pictures/export")
-def of_pictures(request: Request, app: App, me: Me, session: Read) -> Response:
+def of_pictures(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
     wanted, image_ids = asked_selection(session, me, request.query_params)
-    return form_page(request, app, me, session, wanted, image_ids)
+    return form_page(request, resources, me, session, wanted, image_ids)
 
 
 @router.post("/exports", dependencies=[tried("export")])
-def create(request: Request, app: App, me: Me, form: Picked) -> Response:
-    with app.database.read() as session:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Picked) -> Response:
+    with resources.database.read() as session:
         wanted, image_ids = asked_selection(session, me, form)
     try:
-        export = app.exporter.ask(me, wanted, ExportOptions.parse(fields(form)))
+        export = resources.exporter.ask(me, wanted, ExportOptions.parse(fields(form)))
     except Invalid as error:
-        with app.database.read() as session:
-            return form_page(request, app, me, session, wanted, image_ids, form, error.errors)
-    app.exporter.wake()
+        with resources.database.read() as session:
+            return form_page(request, resources, me, session, wanted, image_ids, form, error.errors)
+    resources.exporter.wake()
     return see_other(f"/exports/{export.id}?download=1")
 
 
@@ -91,7 +91,7 @@ def example(request: Request, me: Me, session: Read) -> Response:
 
 def form_page(
     request: Request,
-    app: Parts,
+    resources: Resources,
     me: User,
     session: Session,
     wanted: Selection,
@@ -130,7 +130,7 @@ def form_page(
         presets=PRESETS,
         name_fields=names.FIELDS,
         earlier=[(export, service.options_of(export).told) for export in earlier(session, me, wanted)],
-        signer=signer(app, me),
+        signer=signer(resources, me),
     )
 
 
@@ -169,10 +169,10 @@ def earlier(session: Session, me: User, wanted: Selection) -> list[Export]:
     return []
 
 
-def signer(app: Parts, me: User) -> dict[str, Any]:
+def signer(resources: Resources, me: User) -> dict[str, Any]:
     """Who signs the pictures, and what is wrong with the certificate if anything is."""
     try:
-        found = certificates.identity(app.settings)
+        found = certificates.identity(resources.settings)
     except UserError as error:
         return {"problem": str(error)}
     warns = found.ends_soon and me.can(Role.MANAGER)
@@ -184,84 +184,89 @@ def signer(app: Parts, me: User) -> dict[str, Any]:
 
 @router.get("/exports/{export_id}")
 def show(
-    request: Request, app: App, me: Me, session: Read, export_id: int, download: Annotated[str, Query()] = ""
+    request: Request,
+    resources: ResourcesDep,
+    me: Me,
+    session: Read,
+    export_id: int,
+    download: Annotated[str, Query()] = "",
 ) -> Response:
     export, token = queries.get(session, me, export_id), once.secret_of(request)
     response = export_page(
-        request, app, session, export, download=bool(download), new=new_share(session, export, token), token=token
+        request, resources, session, export, download=bool(download), new=new_share(session, export, token), token=token
     )
     if token:
-        once.forget(app, f"/exports/{export_id}", response)
+        once.forget(resources, f"/exports/{export_id}", response)
     return response
 
 
 @router.post("/exports/{export_id}/again", dependencies=[tried("export")])
-def again(app: App, me: Me, export_id: int) -> Response:
-    with app.database.read() as session:
-        whole = service.is_whole(session, me, export_id, app.exporter.store)
+def again(resources: ResourcesDep, me: Me, export_id: int) -> Response:
+    with resources.database.read() as session:
+        whole = service.is_whole(session, me, export_id, resources.exporter.store)
     if not whole:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.prepare_again(session, me, export_id)
-    app.exporter.wake()
+    resources.exporter.wake()
     return see_other(f"/exports/{export_id}?download=1")
 
 
 @router.post("/exports/{export_id}/anew", dependencies=[tried("export")])
-def anew(app: App, me: Me, export_id: int) -> Response:
+def anew(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     """The same without what was taken back since."""
-    export = app.exporter.ask_anew(me, export_id)
-    app.exporter.wake()
+    export = resources.exporter.ask_anew(me, export_id)
+    resources.exporter.wake()
     return see_other(f"/exports/{export.id}")
 
 
 @router.post("/exports/{export_id}/delete")
-def delete(app: App, me: Me, export_id: int) -> Response:
-    export = app.exporter.delete(me, export_id)
+def delete(resources: ResourcesDep, me: Me, export_id: int) -> Response:
+    export = resources.exporter.delete(me, export_id)
     return see_other("/exports", f"The export {export.name} was deleted, and its links ended.")
 
 
 @router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
-def share(request: Request, app: App, me: Me, form: Form, export_id: int) -> Response:
+def share(request: Request, resources: ResourcesDep, me: Me, form: Form, export_id: int) -> Response:
     """Make a link, and show it on the export's page this once: only its hash is kept."""
     values = {name: text(form, name) for name in ("days", "password", "note")}
     try:
         draft = ShareDraft.parse(values)
         password_hash = shares.hashed(draft.password, (draft.note,))
-        with app.database.write() as session:
+        with resources.database.write() as session:
             token = shares.create(session, me, export_id, draft, password_hash)
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             export = queries.get(session, me, export_id)
-            return export_page(request, app, session, export, values=values, errors=error.errors)
-    return once.show_once(app, f"/exports/{export_id}", token, "sharing")
+            return export_page(request, resources, session, export, values=values, errors=error.errors)
+    return once.show_once(resources, f"/exports/{export_id}", token, "sharing")
 
 
 @router.post("/exports/{export_id}/shares/revoke")
-def revoke_all(app: App, me: Me, export_id: int) -> Response:
-    with app.database.write() as session:
+def revoke_all(resources: ResourcesDep, me: Me, export_id: int) -> Response:
+    with resources.database.write() as session:
         number = shares.revoke_all(session, me, export_id)
     said = f"{plural(number, 'link was', 'links were')} revoked; nothing opens this export any more."
     return see_other(f"/exports/{export_id}#shares", said)
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/revoke")
-def revoke(app: App, me: Me, form: Form, export_id: int, share_id: int) -> Response:
-    with app.database.write() as session:
+def revoke(resources: ResourcesDep, me: Me, form: Form, export_id: int, share_id: int) -> Response:
+    with resources.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
     back = "/exports#links" if text(form, "back") == "list" else f"/exports/{export_id}#shares"
     return see_other(back, "The link was revoked and no longer works.")
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/resume")
-def resume(app: App, me: Me, export_id: int, share_id: int) -> Response:
-    with app.database.write() as session:
+def resume(resources: ResourcesDep, me: Me, export_id: int, share_id: int) -> Response:
+    with resources.database.write() as session:
         shares.resume(session, me, export_id, share_id)
     return see_other(f"/exports/{export_id}#shares", "The link opens again.")
 
 
 def export_page(
     request: Request,
-    app: Parts,
+    resources: Resources,
     session: Session,
     export: Export,
     *,
@@ -271,7 +276,7 @@ def export_page(
     values: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    cleared = export.state == ExportState.READY and not service.is_there(session, export, app.exporter.store)
+    cleared = export.state == ExportState.READY and not service.is_there(session, export, resources.exporter.store)
     changed = queries.changed(session, [export.id]).get(export.id)
     return page(
         request,
@@ -289,7 +294,7 @@ def export_page(
         names=queries.first_names(session, export.id),
         lost_names=queries.lost_names(session, export.id) if export.lost else [],
         new=new,
-        link=f"{app.settings.public_url}/shared/{token}" if new else "",
+        link=f"{resources.settings.public_url}/shared/{token}" if new else "",
         values={"days": "7", "password": "", "note": ""} | (values or {}),
         errors=errors or {},
         days=shares.DAYS,

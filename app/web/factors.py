@@ -12,7 +12,18 @@ from app.errors import Conflict, Invalid, Later
 from app.models import User
 from app.text import listed
 from app.web import door, once
-from app.web.deps import App, Confirmed, ConfirmedAdmin, Form, Parts, Read, count_try, origin_of, session_token, text
+from app.web.deps import (
+    Confirmed,
+    ConfirmedAdmin,
+    Form,
+    Read,
+    Resources,
+    ResourcesDep,
+    count_try,
+    origin_of,
+    session_token,
+    text,
+)
 from app.web.errors import answered
 from app.web.pending import short
 from app.web.templating import page, see_other
@@ -36,67 +47,67 @@ class FirstStep:
 # Signing in
 
 
-def passed(request: Request, app: Parts, user: User, next: str) -> Response | None:
+def passed(request: Request, resources: Resources, user: User, next: str) -> Response | None:
     """Where somebody goes who gave the right password and has a second step; None for those without one."""
-    with app.database.read() as session:
+    with resources.database.read() as session:
         if not factors.has_app(session, user):
             return None
     visitor = door.new_visitor()
-    app.first_steps.keep(visitor, visitor, FirstStep(user.id, user.password_hash, short(next)))
+    resources.first_steps.keep(visitor, visitor, FirstStep(user.id, user.password_hash, short(next)))
     response = see_other("/login/second")
     door.mark(request, response, visitor)
     return response
 
 
 @router.get("/login/second")
-def second(request: Request, app: App) -> Response:
+def second(request: Request, resources: ResourcesDep) -> Response:
     visitor = door.visitor_of(request)
-    if not app.first_steps.look(visitor, visitor):
+    if not resources.first_steps.look(visitor, visitor):
         return see_other("/login", ENDED, refused=True)
     return page(request, "accounts/second.html", errors={})
 
 
 @router.post("/login/second")
-def check(request: Request, app: App, form: Form) -> Response:
+def check(request: Request, resources: ResourcesDep, form: Form) -> Response:
     """The code is right: this browser is signed in."""
     from app.web.accounts import remember_browser, signed_in  # which asks for this page
 
     visitor = door.visitor_of(request)
-    first: FirstStep | None = app.first_steps.look(visitor, visitor)
+    first: FirstStep | None = resources.first_steps.look(visitor, visitor)
     if not first:
         return see_other("/login", ENDED, refused=True)
     try:
-        count_code(request, app, first)
-        with app.database.write() as session:
+        count_code(request, resources, first)
+        with resources.database.write() as session:
             user = queries.person(session, first.user_id)
             if not user.active or user.password_hash != first.password_hash:
-                app.first_steps.take(visitor, visitor)
+                resources.first_steps.take(visitor, visitor)
                 return see_other("/login", ENDED, refused=True)
-            by = factors.check(session, user, app.vault, text(form, "code"))
+            by = factors.check(session, user, resources.vault, text(form, "code"))
             response = signed_in(request, session, user, first.next, by=by)
     except (Invalid, Later) as error:
-        return refused(request, app, first, error)
-    app.first_steps.take(visitor, visitor)
+        return refused(request, resources, first, error)
+    resources.first_steps.take(visitor, visitor)
     remember_browser(request, response, user)
     return response
 
 
-def count_code(request: Request, app: Parts, first: FirstStep) -> None:
+def count_code(request: Request, resources: Resources, first: FirstStep) -> None:
     """Browsers in which the account was signed in before are counted by themselves, all together: who has stolen the
     password, and tries codes elsewhere, keeps its owner out of none of theirs. Raises Later.
     """
     from app.web.accounts import KNOWN_COOKIE
 
-    with app.database.read() as session:
+    with resources.database.read() as session:
         email = queries.person(session, first.user_id).email
         proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
     count_try(request, "code", f"{first.user_id} known" if proven else first.user_id)
 
 
-def refused(request: Request, app: Parts, first: FirstStep, error: Invalid | Later) -> Response:
+def refused(request: Request, resources: Resources, first: FirstStep, error: Invalid | Later) -> Response:
     late = isinstance(error, Later)
-    if not late or app.tries.first(f"code {first.user_id}"):
-        with app.database.write() as session:
+    if not late or resources.tries.first(f"code {first.user_id}"):
+        with resources.database.write() as session:
             user = queries.person(session, first.user_id)
             reason = "too many tries" if late else "wrong code"
             service.note_refused_step(session, user, reason, **origin_of(request))
@@ -107,18 +118,20 @@ def refused(request: Request, app: Parts, first: FirstStep, error: Invalid | Lat
 
 
 @router.get(PAGE)
-def security(request: Request, app: App, me: Confirmed, session: Read) -> Response:
-    return security_page(request, app, me, session, {})
+def security(request: Request, resources: ResourcesDep, me: Confirmed, session: Read) -> Response:
+    return security_page(request, resources, me, session, {})
 
 
-def security_page(request: Request, app: Parts, me: User, session: Session, errors: dict[str, str]) -> Response:
+def security_page(
+    request: Request, resources: Resources, me: User, session: Session, errors: dict[str, str]
+) -> Response:
     reset = factors.told_of_reset(session, me)
     context: dict[str, Any] = {
         "has_app": factors.has_app(session, me),
         "codes_left": factors.codes_left(session, me),
         "passkeys": passkeys.of_person(session, me),
         "identities": identities.of_person(session, me),
-        "site": passkeys.Site.of(app.settings.public_url),
+        "site": passkeys.Site.of(resources.settings.public_url),
         "reset": reset,
         "errors": errors,
     }
@@ -126,35 +139,35 @@ def security_page(request: Request, app: Parts, me: User, session: Session, erro
 
 
 @router.get("/account/authenticator")
-def begin(request: Request, app: App, me: Confirmed) -> Response:
+def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     """A new secret to scan, kept for some minutes until a code shows that it was."""
-    with app.database.read() as session:
+    with resources.database.read() as session:
         if factors.has_app(session, me):
             return see_other(PAGE, "You have an authenticator app already. Remove it first.", refused=True)
     secret = factors.new_secret()
-    keep(request, app, me, secret)
+    keep(request, resources, me, secret)
     return authenticator_page(request, me, secret, {})
 
 
 @router.post("/account/authenticator")
-def enable(request: Request, app: App, me: Confirmed, form: Form) -> Response:
-    secret = app.secrets.look(f"app {me.id}", session_token(request))
+def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Form) -> Response:
+    secret = resources.secrets.look(f"app {me.id}", session_token(request))
     if not secret:
         return see_other("/account/authenticator", "That took too long. Scan this new code.", refused=True)
     try:
         count_try(request, "code", me.id)
-        with app.database.write() as session:
-            codes = factors.enable(session, me, app.vault, secret, text(form, "code"))
+        with resources.database.write() as session:
+            codes = factors.enable(session, me, resources.vault, secret, text(form, "code"))
     except (Invalid, Later) as error:
         return answered(authenticator_page(request, me, secret, {"code": str(error)}, error.status), error)
     except Conflict as error:
         return see_other(PAGE, str(error), refused=True)
-    app.secrets.take(f"app {me.id}", session_token(request))
-    return once.show_once(app, CODES, " ".join(codes))
+    resources.secrets.take(f"app {me.id}", session_token(request))
+    return once.show_once(resources, CODES, " ".join(codes))
 
 
-def keep(request: Request, app: Parts, me: User, secret: str) -> None:
-    app.secrets.keep(f"app {me.id}", session_token(request), secret)
+def keep(request: Request, resources: Resources, me: User, secret: str) -> None:
+    resources.secrets.keep(f"app {me.id}", session_token(request), secret)
 
 
 def authenticator_page(request: Request, me: User, secret: str, errors: dict[str, str], status: int = 200) -> Response:
@@ -163,28 +176,28 @@ def authenticator_page(request: Request, me: User, secret: str, errors: dict[str
 
 
 @router.get(CODES)
-def show_codes(request: Request, app: App, me: Confirmed) -> Response:
+def show_codes(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     """The recovery codes that were just made, this once."""
     codes = once.secret_of(request).split()
     if not codes:
         return see_other(PAGE)
     response = page(request, "accounts/codes.html", nav="account", codes=codes)
-    once.forget(app, CODES, response)
+    once.forget(resources, CODES, response)
     return response
 
 
 @router.post(CODES)
-def make_codes(app: App, me: Confirmed) -> Response:
-    with app.database.write() as session:
+def make_codes(resources: ResourcesDep, me: Confirmed) -> Response:
+    with resources.database.write() as session:
         if not factors.has_app(session, me):
             raise Conflict("Recovery codes belong to an authenticator app. Set one up first.")
         codes = factors.new_codes(session, me)
-    return once.show_once(app, CODES, " ".join(codes))
+    return once.show_once(resources, CODES, " ".join(codes))
 
 
 @router.post("/account/authenticator/remove")
-def remove(app: App, me: Confirmed) -> Response:
-    with app.database.write() as session:
+def remove(resources: ResourcesDep, me: Confirmed) -> Response:
+    with resources.database.write() as session:
         factors.remove(session, me)
     return see_other(PAGE, "The authenticator app was removed. Your password alone now signs you in.")
 
@@ -193,8 +206,8 @@ def remove(app: App, me: Confirmed) -> Response:
 
 
 @router.post("/people/{person_id}/second-step/reset")
-def reset(app: App, me: ConfirmedAdmin, person_id: int) -> Response:
-    with app.database.write() as session:
+def reset(resources: ResourcesDep, me: ConfirmedAdmin, person_id: int) -> Response:
+    with resources.database.write() as session:
         person, removed = factors.reset_by_id(session, me, person_id)
     if not removed:
         return see_other(

@@ -21,7 +21,7 @@ from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Parts, Read, form_sent_by_person, text, whole
+from app.web.deps import Form, Me, Read, Resources, ResourcesDep, form_sent_by_person, text, whole
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -109,14 +109,14 @@ async def read_picked(request: Request) -> AsyncIterator[FormData]:
 Picked = Annotated[FormData, Depends(read_picked)]
 
 
-def act(app: Parts, me: User, form: FormData, do: Callable[[Session, list[int]], Done], did: str) -> Response:
+def act(resources: Resources, me: User, form: FormData, do: Callable[[Session, list[int]], Done], did: str) -> Response:
     """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
     wanted = PictureFilter.of_query(text(form, "query"))
     try:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             everything = wanted if text(form, "all") else None
             ids = service.chosen(session, me, numbers(form.getlist("ids")), everything, whole(form, "seen"))
-        done = in_parts(app, ids, do)
+        done = in_parts(resources, ids, do)
     except UserError as error:
         return see_other(back(wanted, form), str(error), refused=True)
     refused = bool(done.refused) and not done.ids
@@ -125,25 +125,25 @@ def act(app: Parts, me: User, form: FormData, do: Callable[[Session, list[int]],
     return see_other(back(wanted, form), done.told(did), refused=refused)
 
 
-def in_parts(app: Parts, ids: list[int], do: Callable[[Session, list[int]], Done]) -> Done:
+def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[int]], Done]) -> Done:
     """Do something with some pictures after the other, each time in a transaction that is soon over. What was done is
     shown on all pages even where the rest is refused.
     """
     done = Done()
     try:
         for start in range(0, len(ids), service.PART):
-            with app.database.write() as session:
+            with resources.database.write() as session:
                 part = do(session, ids[start : start + service.PART])
             done.also(part)
     finally:
-        tell(app, done)
+        tell(resources, done)
     return done
 
 
-def tell(app: Parts, done: Done) -> None:
+def tell(resources: Resources, done: Done) -> None:
     """Let the pages of the sets show what changed."""
     for set_id, ids in done.by_set.items():
-        app.dispatcher.changed(set_id, *ids)
+        resources.dispatcher.changed(set_id, *ids)
 
 
 def back(wanted: PictureFilter, form: FormData, **more: str) -> str:
@@ -159,64 +159,68 @@ def numbers(values: Iterable[Any]) -> list[int]:
 
 
 @router.post("/pictures/decide")
-def decide(app: App, me: Me, form: Picked) -> Response:
+def decide(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     verdict, newest = text(form, "verdict"), whole(form, "newest")
     did = "approved" if verdict == Verdict.APPROVED else "sent back for changes"
-    return act(app, me, form, lambda session, ids: service.decide(session, me, ids, verdict, newest), did)
+    return act(resources, me, form, lambda session, ids: service.decide(session, me, ids, verdict, newest), did)
 
 
 @router.post("/pictures/reject")
-def reject(app: App, me: Me, form: Picked) -> Response:
+def reject(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     reason, newest = text(form, "reason"), whole(form, "newest")
 
     def do(session: Session, ids: list[int]) -> Done:
         return service.decide(session, me, ids, Verdict.REJECTED, newest, reason)
 
-    return act(app, me, form, do, "rejected")
+    return act(resources, me, form, do, "rejected")
 
 
 @router.post("/pictures/move")
-def move(app: App, me: Me, form: Picked) -> Response:
+def move(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     campaign = text(form, "campaign_name")
-    return act(app, me, form, lambda session, ids: service.move(session, me, ids, campaign), f"moved to {campaign}")
+    return act(
+        resources, me, form, lambda session, ids: service.move(session, me, ids, campaign), f"moved to {campaign}"
+    )
 
 
 @router.post("/pictures/tag")
-def tag(app: App, me: Me, form: Picked) -> Response:
+def tag(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     name = text(form, "tag_name")
-    return act(app, me, form, lambda session, ids: service.tag(session, me, ids, name), f"tagged {name}")
+    return act(resources, me, form, lambda session, ids: service.tag(session, me, ids, name), f"tagged {name}")
 
 
 @router.post("/pictures/untag")
-def untag(app: App, me: Me, form: Picked) -> Response:
+def untag(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     name = text(form, "tag_name")
-    return act(app, me, form, lambda session, ids: service.untag(session, me, ids, name), f"freed of the tag {name}")
+    return act(
+        resources, me, form, lambda session, ids: service.untag(session, me, ids, name), f"freed of the tag {name}"
+    )
 
 
 @router.post("/pictures/star")
-def star(app: App, me: Me, form: Picked) -> Response:
+def star(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     on = text(form, "on") == "1"
     did = "starred" if on else "freed of your star"
-    return act(app, me, form, lambda session, ids: service.star(session, me, ids, on), did)
+    return act(resources, me, form, lambda session, ids: service.star(session, me, ids, on), did)
 
 
 @router.post("/pictures/delete")
-def delete(app: App, me: Me, form: Picked) -> Response:
+def delete(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     at = now()  # for all of them, so that all can be brought back
-    return act(app, me, form, lambda session, ids: service.delete(session, me, ids, at), "deleted")
+    return act(resources, me, form, lambda session, ids: service.delete(session, me, ids, at), "deleted")
 
 
 @router.post("/pictures/restore")
-def restore(app: App, me: Me, form: Picked) -> Response:
+def restore(resources: ResourcesDep, me: Me, form: Picked) -> Response:
     """From the bin, what is ticked; from the toast, what was deleted at one moment."""
     wanted = PictureFilter.of_query(text(form, "query"))
     moment = moment_of(text(form, "at"))
     there = back(wanted, form) if moment else "/pictures/bin"
     try:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             ids = queries.deleted_at_once(session, me, moment) if moment else numbers(form.getlist("ids"))
             ids = service.chosen(session, me, ids)
-        done = in_parts(app, ids, lambda session, some: service.restore(session, me, some))
+        done = in_parts(resources, ids, lambda session, some: service.restore(session, me, some))
     except UserError as error:
         return see_other(there, str(error), refused=True)
     return see_other(there, done.told("restored"), refused=bool(done.refused) and not done.ids)
@@ -244,11 +248,11 @@ def bin(request: Request, me: Me, session: Read, after: str = "") -> Response:
 
 
 @router.post("/searches")
-def save_search(app: App, me: Me, form: Form) -> Response:
+def save_search(resources: ResourcesDep, me: Me, form: Form) -> Response:
     query = text(form, "query")
     there = f"/pictures?{PictureFilter.of_query(query).query}"
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             search = service.save_search(session, me, text(form, "name"), query, bool(text(form, "shared")))
     except UserError as error:
         return see_other(there, str(error), refused=True)
@@ -256,10 +260,10 @@ def save_search(app: App, me: Me, form: Form) -> Response:
 
 
 @router.post("/searches/{search_id}/rename")
-def rename_search(app: App, me: Me, form: Form, search_id: int) -> Response:
+def rename_search(resources: ResourcesDep, me: Me, form: Form, search_id: int) -> Response:
     there = f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}"
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             search = service.rename_search(session, me, search_id, text(form, "name"))
     except UserError as error:
         return see_other(there, str(error), refused=True)
@@ -267,7 +271,7 @@ def rename_search(app: App, me: Me, form: Form, search_id: int) -> Response:
 
 
 @router.post("/searches/{search_id}/delete")
-def delete_search(app: App, me: Me, form: Form, search_id: int) -> Response:
-    with app.database.write() as session:
+def delete_search(resources: ResourcesDep, me: Me, form: Form, search_id: int) -> Response:
+    with resources.database.write() as session:
         search = service.delete_search(session, me, search_id)
     return see_other(f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}", f"{search.name} was deleted.")

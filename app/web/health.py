@@ -3,16 +3,16 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from app.web.deps import App
+from app.web.deps import ResourcesDep
 
 router = APIRouter()
 
 
 @router.get("/healthz")
-def health(app: App) -> JSONResponse:
+def health(resources: ResourcesDep) -> JSONResponse:
     """Nothing is answered before the model is loaded, unless whoever runs the server waits for it elsewhere."""
     try:
-        model = app.engine.model
+        model = resources.engine.model
     except RuntimeError:
         return JSONResponse({"status": "loading"}, 503)
     return JSONResponse({"status": "ok", "model": model.name})

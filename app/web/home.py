@@ -8,7 +8,7 @@ from app.reviews import queries as reviews
 from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
-from app.web.deps import App, Me, Parts, Read
+from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.filters import filesize
 from app.web.templating import page
 
@@ -18,17 +18,17 @@ RECENT_SETS = 8
 RIGHTS_SHOWN = 4  # the rest unfolds
 
 
-def live_row(app: Parts, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow | sets.TrainingRow:
+def live_row(resources: Resources, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow | sets.TrainingRow:
     """A row of the queue; a training's step as it is now, which the database only hears of now and then."""
     if isinstance(row, sets.TrainingRow):
         topic = subject_topic(row.subject_id)
-        running = next((unit for unit in tuple(app.bus.running.values()) if unit.topic == topic), None)
+        running = next((unit for unit in tuple(resources.bus.running.values()) if unit.topic == topic), None)
         row.step = running.step if running and running.step else row.step
     return row
 
 
 @router.get("/")
-def home(request: Request, app: App, me: Me, session: Read) -> Response:
+def home(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
     ending = rights.needs(session, me)
     return page(
         request,
@@ -36,11 +36,11 @@ def home(request: Request, app: App, me: Me, session: Read) -> Response:
         nav="home",
         needs=[*ending[:RIGHTS_SHOWN], *reviews.needs(session, me)],
         more_needs=ending[RIGHTS_SHOWN:],
-        queue=[live_row(app, row) for row in sets.queue(session, me)],
+        queue=[live_row(resources, row) for row in sets.queue(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),
         campaigns=sets.campaigns(session, me),
         first_run=not styles.cards(session, me),
-        model_words=app.engine.model.device,
-        upload_limit=filesize(app.settings.upload_bytes),
+        model_words=resources.engine.model.device,
+        upload_limit=filesize(resources.settings.upload_bytes),
     )

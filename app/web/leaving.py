@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from app.accounts import service
 from app.models import User
-from app.web.deps import delete_session_cookie, parts_of, session_token
+from app.web.deps import delete_session_cookie, resources_of, session_token
 
 CACHE, ALL = '"cache"', '"cache", "storage"'
 WAS = "was"  # the number of the person whose session ran out in this browser
@@ -37,11 +37,11 @@ def ran_out(request: Request, response: Response) -> None:
     if not token:
         return
     delete_session_cookie(request, response)
-    with parts_of(request).database.read() as session:
+    with resources_of(request).database.read() as session:
         person_id = service.person_of_ended(session, token)
     response.headers["Clear-Site-Data"] = CACHE if person_id else ALL
     if person_id:
-        secure = parts_of(request).https
+        secure = resources_of(request).https
         response.set_cookie(
             WAS, str(person_id), path="/login", max_age=WAS_SECONDS, httponly=True, samesite="lax", secure=secure
         )
@@ -53,4 +53,4 @@ def came_in(request: Request, response: Response, user: User, before: int | None
     if earlier - {"", str(user.id)}:
         response.headers["Clear-Site-Data"] = ALL
     if WAS in request.cookies:
-        response.delete_cookie(WAS, path="/login", httponly=True, samesite="lax", secure=parts_of(request).https)
+        response.delete_cookie(WAS, path="/login", httponly=True, samesite="lax", secure=resources_of(request).https)

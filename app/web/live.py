@@ -26,7 +26,7 @@ from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.text import whole_number
-from app.web.deps import App, Me, Open, Parts, Read, session_token
+from app.web.deps import Me, Open, Read, Resources, ResourcesDep, session_token
 
 router = APIRouter()
 
@@ -86,7 +86,9 @@ class View:
         return rights | {"progress": progress} | more
 
 
-def view(session: Session, parts: Parts, me: User, set_id: int, positions: Collection[int] | None = None) -> View:
+def view(
+    session: Session, resources: Resources, me: User, set_id: int, positions: Collection[int] | None = None
+) -> View:
     """A set as it is now; its tiles, or those at some `positions`. Raises NotFound."""
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
@@ -96,8 +98,8 @@ def view(session: Session, parts: Parts, me: User, set_id: int, positions: Colle
     return View(
         image_set=image_set,
         progress=progress,
-        tiles=[place_tile(place, image_set, parts.bus, can_retry) for place in places],
-        seconds_left=seconds_left(session, parts, me, progress),
+        tiles=[place_tile(place, image_set, resources.bus, can_retry) for place in places],
+        seconds_left=seconds_left(session, resources, me, progress),
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
         can_review=me.can(Role.REVIEWER),
@@ -150,7 +152,7 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
     )
 
 
-def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Progress) -> float | None:
+def seconds_left(session: Session, resources: Resources, me: User, progress: queries.Progress) -> float | None:
     """By the measured steps of what runs and the measured time of whole units; None until something was measured.
 
     Other people's pictures come in between, one turn for one turn, as long as they have any.
@@ -158,7 +160,7 @@ def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Pro
     if progress.done:
         return None
     # A copy: the event loop changes what runs while this thread looks.
-    running = [unit for unit in tuple(parts.bus.running.values()) if unit.topic == progress.set_id]
+    running = [unit for unit in tuple(resources.bus.running.values()) if unit.topic == progress.set_id]
     a_unit = queries.mean_unit_seconds(session, progress.set_id) or next(filter(None, map(whole_unit, running)), None)
     if a_unit is None:
         return None
@@ -168,7 +170,7 @@ def seconds_left(session: Session, parts: Parts, me: User, progress: queries.Pro
         if isinstance(row, queries.QueueRow) and row.set_id != progress.set_id:
             waiting[row.owner] += row.waiting
     between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
-    return max(lefts, default=0.0) + (progress.waiting + between) / parts.settings.unit_size * a_unit
+    return max(lefts, default=0.0) + (progress.waiting + between) / resources.settings.unit_size * a_unit
 
 
 def whole_unit(running: RunningUnit) -> float | None:
@@ -178,16 +180,20 @@ def whole_unit(running: RunningUnit) -> float | None:
 
 @router.get("/sets/{set_id}/events", response_class=EventSourceResponse)
 async def events(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
+    request: Request,
+    resources: ResourcesDep,
+    watched: Annotated[Watching, Depends(watch)],
+    stream: Open,
+    after: str = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes in a set, until it is done. It begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
-    while not app.bus.closed.is_set():
-        changes = await stream.first(app.bus.changes(watched.set_id, cursor))
+    while not resources.bus.closed.is_set():
+        changes = await stream.first(resources.bus.changes(watched.set_id, cursor))
         if changes is None:
             return
         cursor = changes.cursor
-        message = await asyncio.to_thread(render, app, watched, changes.images)
+        message = await asyncio.to_thread(render, resources, watched, changes.images)
         if message is None:
             return
         html, done = message
@@ -198,16 +204,16 @@ async def events(
         await asyncio.sleep(MESSAGE_SECONDS)
 
 
-def render(app: Parts, watched: Watching, images: frozenset[int] | None) -> tuple[str, bool] | None:
+def render(resources: Resources, watched: Watching, images: frozenset[int] | None) -> tuple[str, bool] | None:
     """The HTML of one message, and whether the set is done; None when the person has been signed out meanwhile."""
-    with app.database.read() as session:
-        me = accounts.user_for_token(session, watched.token, app.settings.idle_minutes)
+    with resources.database.read() as session:
+        me = accounts.user_for_token(session, watched.token, resources.settings.idle_minutes)
         if me is None:
             return None
         positions = queries.positions(session, me, watched.set_id, images)
-        now = view(session, app, me, watched.set_id, positions)
-        tiles = app.environment.get_template("sets/_tile.html")
-        progress = app.environment.get_template("sets/_progress.html")
+        now = view(session, resources, me, watched.set_id, positions)
+        tiles = resources.environment.get_template("sets/_tile.html")
+        progress = resources.environment.get_template("sets/_progress.html")
         rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
         # Of a place whose pictures were deleted, the tile goes.
         gone = sorted({*positions} - {each.position for each in now.tiles})
@@ -221,7 +227,11 @@ def render(app: Parts, watched: Watching, images: frozenset[int] | None) -> tupl
 
 @router.get("/sets/{set_id}/news", response_class=EventSourceResponse)
 async def news(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
+    request: Request,
+    resources: ResourcesDep,
+    watched: Annotated[Watching, Depends(watch)],
+    stream: Open,
+    after: str = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """A message whenever somebody else did something in a set, or a picture of it was finished. It does not end.
 
@@ -229,21 +239,21 @@ async def news(
     nothing, even if the server began anew meanwhile.
     """
     known = whole_number(request.headers.get("last-event-id", after)) or 0
-    while not app.bus.closed.is_set():
-        cursor = app.bus.cursor()  # before the look: what happens from here on ends the wait below
-        latest = await asyncio.to_thread(latest_news, app, watched, known)
+    while not resources.bus.closed.is_set():
+        cursor = resources.bus.cursor()  # before the look: what happens from here on ends the wait below
+        latest = await asyncio.to_thread(latest_news, resources, watched, known)
         if latest is None:
             return
         if latest > known:
             known = latest
             yield ServerSentEvent(raw_data="news", event="news", id=str(known))
         await asyncio.sleep(MESSAGE_SECONDS)
-        if await stream.first(app.bus.changes(watched.set_id, cursor)) is None:
+        if await stream.first(resources.bus.changes(watched.set_id, cursor)) is None:
             return
 
 
-def latest_news(app: Parts, watched: Watching, known: int) -> int | None:
+def latest_news(resources: Resources, watched: Watching, known: int) -> int | None:
     """The number of the latest event that is news; None when the person has been signed out meanwhile."""
-    with app.database.read() as session:
-        me = accounts.user_for_token(session, watched.token, app.settings.idle_minutes)
+    with resources.database.read() as session:
+        me = accounts.user_for_token(session, watched.token, resources.settings.idle_minutes)
         return review_news.latest(session, me, watched.set_id, known) if me else None

@@ -8,7 +8,7 @@ from app.accounts.oidc import Flow, Profile, Provider
 from app.errors import Forbidden, NotFound, UserError
 from app.web import door
 from app.web.accounts import signed_in
-from app.web.deps import App, Parts, count_try, current_user, origin_of, session_token, set_session_cookie
+from app.web.deps import Resources, ResourcesDep, count_try, current_user, origin_of, session_token, set_session_cookie
 from app.web.door import MARK, login_page
 from app.web.pending import short
 from app.web.templating import inner_path, page, see_other
@@ -19,9 +19,9 @@ ENDED = "This sign-in was begun elsewhere, was used already or took too long. Be
 
 
 @router.get("/login/oidc")
-def begin(request: Request, app: App, next: str = "/", confirm: bool = False) -> Response:
+def begin(request: Request, resources: ResourcesDep, next: str = "/", confirm: bool = False) -> Response:
     """To the provider, also to prove again who is there. A link: our policy lets no form lead to another site."""
-    provider = provider_of(app)
+    provider = provider_of(resources)
     next = short(inner_path(next))
     try:
         count_try(request, "provider")
@@ -29,18 +29,18 @@ def begin(request: Request, app: App, next: str = "/", confirm: bool = False) ->
     except UserError as error:
         return login_page(request, next, str(error), status=error.status)
     visitor = door.visitor_of(request) or door.new_visitor()
-    app.oidc_flows.keep(flow.state, visitor, flow)
+    resources.oidc_flows.keep(flow.state, visitor, flow)
     response = RedirectResponse(url, 303)
     door.mark(request, response, visitor)
     return response
 
 
 @router.get("/login/oidc/callback")
-def back(request: Request, app: App) -> Response:
+def back(request: Request, resources: ResourcesDep) -> Response:
     """From the provider: this browser is signed in, or is told why not."""
-    provider = provider_of(app)
+    provider = provider_of(resources)
     answer = {name: value[:4096] for name, value in request.query_params.items()}
-    flow: Flow | None = app.oidc_flows.take(answer.get("state", ""), door.visitor_of(request))
+    flow: Flow | None = resources.oidc_flows.take(answer.get("state", ""), door.visitor_of(request))
     if not flow:
         return login_page(request, "/", ENDED, status=400)
     try:
@@ -48,32 +48,32 @@ def back(request: Request, app: App) -> Response:
     except UserError as error:
         return login_page(request, flow.next, str(error), status=error.status)
     if flow.confirms:
-        return prove(request, app, flow, profile)
-    return arrive(request, app, flow, profile)
+        return prove(request, resources, flow, profile)
+    return arrive(request, resources, flow, profile)
 
 
-def arrive(request: Request, app: Parts, flow: Flow, profile: Profile) -> Response:
+def arrive(request: Request, resources: Resources, flow: Flow, profile: Profile) -> Response:
     origin = origin_of(request)
-    with app.database.write() as session:
-        admission = identities.admit(session, app.settings, profile, **origin)
+    with resources.database.write() as session:
+        admission = identities.admit(session, resources.settings, profile, **origin)
         if admission.user:
-            response = signed_in(request, session, admission.user, flow.next, by=app.settings.oidc_name)
-            response.set_cookie(MARK, "1", httponly=True, samesite="lax", secure=app.https)
+            response = signed_in(request, session, admission.user, flow.next, by=resources.settings.oidc_name)
+            response.set_cookie(MARK, "1", httponly=True, samesite="lax", secure=resources.https)
             return response
     return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
 
 
-def prove(request: Request, app: Parts, flow: Flow, profile: Profile) -> Response:
+def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) -> Response:
     """Whoever is signed in here has just signed in there, so they are asked for nothing else for some minutes."""
     me = current_user(request)
-    with app.database.write() as session:
+    with resources.database.write() as session:
         if not identities.is_of(session, profile, me):
             service.note_refused_confirmation(session, me, "another person", **origin_of(request))
             return see_other(
-                flow.next, f"{app.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
+                flow.next, f"{resources.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
             )
         # The provider tells the groups of today, and what fell there falls here before anything is done with it.
-        admission = identities.admit(session, app.settings, profile, **origin_of(request))
+        admission = identities.admit(session, resources.settings, profile, **origin_of(request))
         token = service.confirm(session, session_token(request), **origin_of(request)) if admission.user else ""
     if not admission.user:
         return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
@@ -83,22 +83,22 @@ def prove(request: Request, app: Parts, flow: Flow, profile: Profile) -> Respons
 
 
 @router.get("/login/oidc/ended")
-def ended(request: Request, app: App) -> Response:
+def ended(request: Request, resources: ResourcesDep) -> Response:
     """After signing out here: whoever shares this computer may want to sign out there too."""
-    provider_of(app)
+    provider_of(resources)
     return page(request, "accounts/ended.html")
 
 
 @router.get("/login/oidc/logout")
-def sign_out_there(app: App) -> Response:
+def sign_out_there(resources: ResourcesDep) -> Response:
     """To the provider's own page for signing out, if it has one."""
-    url = provider_of(app).sign_out_url()
+    url = provider_of(resources).sign_out_url()
     response = RedirectResponse(url, 303) if url else see_other("/login")
-    response.delete_cookie(MARK, httponly=True, samesite="lax", secure=app.https)
+    response.delete_cookie(MARK, httponly=True, samesite="lax", secure=resources.https)
     return response
 
 
-def provider_of(app: Parts) -> Provider:
-    if not app.provider:
+def provider_of(resources: Resources) -> Provider:
+    if not resources.provider:
         raise NotFound("There is nothing at this address.")
-    return app.provider
+    return resources.provider

@@ -7,17 +7,19 @@ makes another secret nor shows this one again, and none stands in an address, in
 from fastapi import Request
 from starlette.responses import Response
 
-from app.web.deps import Parts
+from app.web.deps import Resources
 from app.web.templating import see_other
 
 COOKIE = "once"
 SECONDS = 60
 
 
-def show_once(app: Parts, path: str, secret: str, part: str = "") -> Response:
+def show_once(resources: Resources, path: str, secret: str, part: str = "") -> Response:
     """To the page at `path`, scrolled to `part`, which shows `secret`."""
     response = see_other(f"{path}#{part}" if part else path)
-    response.set_cookie(COOKIE, secret, path=path, max_age=SECONDS, httponly=True, samesite="strict", secure=app.https)
+    response.set_cookie(
+        COOKIE, secret, path=path, max_age=SECONDS, httponly=True, samesite="strict", secure=resources.https
+    )
     return response
 
 
@@ -26,6 +28,6 @@ def secret_of(request: Request) -> str:
     return request.cookies.get(COOKIE, "")
 
 
-def forget(app: Parts, path: str, response: Response) -> None:
+def forget(resources: Resources, path: str, response: Response) -> None:
     """From the page at `path` on which the secret was shown."""
-    response.delete_cookie(COOKIE, path=path, httponly=True, samesite="strict", secure=app.https)
+    response.delete_cookie(COOKIE, path=path, httponly=True, samesite="strict", secure=resources.https)

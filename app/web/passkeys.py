@@ -12,7 +12,7 @@ from app.accounts.passkeys import Site
 from app.errors import Conflict, Invalid, Later, UserError
 from app.web import confirm, door
 from app.web.accounts import remember_browser, signed_in
-from app.web.deps import App, Confirmed, Form, Me, Parts, count_try, origin_of, session_token, text
+from app.web.deps import Confirmed, Form, Me, Resources, ResourcesDep, count_try, origin_of, session_token, text
 from app.web.errors import answered
 from app.web.factors import PAGE
 from app.web.templating import inner_path, see_other
@@ -24,24 +24,24 @@ ENDED = "This took too long or was used already. Try again."
 
 
 @router.post("/login/passkey/options")
-def ask(request: Request, app: App) -> Response:
+def ask(request: Request, resources: ResourcesDep) -> Response:
     count_try(request, "provider")
-    options, challenge = passkeys.question(site_of(app))
+    options, challenge = passkeys.question(site_of(resources))
     visitor = door.visitor_of(request) or door.new_visitor()
-    app.challenges.keep(f"in {visitor}", visitor, challenge)
+    resources.challenges.keep(f"in {visitor}", visitor, challenge)
     response = Response(options, media_type="application/json")
     door.mark(request, response, visitor)
     return response
 
 
 @router.post("/login/passkey")
-def sign_in(request: Request, app: App, form: Form) -> Response:
+def sign_in(request: Request, resources: ResourcesDep, form: Form) -> Response:
     next, visitor = inner_path(text(form, "next")), door.visitor_of(request)
     try:
         count_try(request, "provider")
-        challenge = taken(app, f"in {visitor}", visitor)
-        with app.database.write() as session:
-            key = passkeys.use(session, site_of(app), challenge, text(form, "passkey"))
+        challenge = taken(resources, f"in {visitor}", visitor)
+        with resources.database.write() as session:
+            key = passkeys.use(session, site_of(resources), challenge, text(form, "passkey"))
             response = signed_in(request, session, key.user, next, by="passkey")
     except UserError as error:
         return answered(door.login_page(request, next, str(error), error.status), error)
@@ -50,68 +50,70 @@ def sign_in(request: Request, app: App, form: Form) -> Response:
 
 
 @router.post("/confirm/passkey/options")
-def ask_again(request: Request, app: App, me: Me) -> Response:
-    with app.database.read() as session:
+def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
+    with resources.database.read() as session:
         keys = passkeys.of_person(session, me)
     if not keys:
         raise Conflict("You have no passkey yet. Confirm in another way.")
-    options, challenge = passkeys.question(site_of(app), keys)
-    app.challenges.keep(f"again {me.id}", session_token(request), challenge)
+    options, challenge = passkeys.question(site_of(resources), keys)
+    resources.challenges.keep(f"again {me.id}", session_token(request), challenge)
     return Response(options, media_type="application/json")
 
 
 @router.post("/confirm/passkey")
-def prove(request: Request, app: App, me: Me, form: Form) -> Response:
+def prove(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     """In place of the password: this person's own passkey."""
     asked = confirm.Asked.of_form(form)
     try:
         count_try(request, "password", me.id)
-        challenge = taken(app, f"again {me.id}", session_token(request))
-        with app.database.write() as session:
-            if passkeys.use(session, site_of(app), challenge, text(form, FIELD)).user_id != me.id:
+        challenge = taken(resources, f"again {me.id}", session_token(request))
+        with resources.database.write() as session:
+            if passkeys.use(session, site_of(resources), challenge, text(form, FIELD)).user_id != me.id:
                 raise Invalid("form", "This passkey belongs to another account.")
     except (Invalid, Later) as error:
         if isinstance(error, Invalid):
-            with app.database.write() as session:
+            with resources.database.write() as session:
                 service.note_refused_confirmation(session, me, "wrong passkey", **origin_of(request))
         return answered(confirm.shown(request, asked, {"form": str(error)}, error.status), error)
-    return confirm.confirmed(request, app, asked)
+    return confirm.confirmed(request, resources, asked)
 
 
 @router.post("/account/passkeys/options")
-def ask_for_new(request: Request, app: App, me: Confirmed) -> Response:
-    with app.database.read() as session:
-        options, challenge = passkeys.registration(session, me, site_of(app))
-    app.challenges.keep(f"new {me.id}", session_token(request), challenge)
+def ask_for_new(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
+    with resources.database.read() as session:
+        options, challenge = passkeys.registration(session, me, site_of(resources))
+    resources.challenges.keep(f"new {me.id}", session_token(request), challenge)
     return Response(options, media_type="application/json")
 
 
 @router.post("/account/passkeys")
-def add(request: Request, app: App, me: Confirmed, form: Form) -> Response:
+def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Form) -> Response:
     try:
-        challenge = taken(app, f"new {me.id}", session_token(request))
-        with app.database.write() as session:
+        challenge = taken(resources, f"new {me.id}", session_token(request))
+        with resources.database.write() as session:
             person = queries.person(session, me.id)
-            key = passkeys.add(session, person, site_of(app), challenge, text(form, "passkey"), text(form, "name"))
+            key = passkeys.add(
+                session, person, site_of(resources), challenge, text(form, "passkey"), text(form, "name")
+            )
     except (Invalid, Conflict) as error:
         return see_other(PAGE, str(error), refused=True)
     return see_other(PAGE, f"The passkey {key.name} was added. It signs you in without the password.")
 
 
 @router.post("/account/passkeys/{passkey_id}/remove")
-def remove(app: App, me: Confirmed, passkey_id: int) -> Response:
-    with app.database.write() as session:
+def remove(resources: ResourcesDep, me: Confirmed, passkey_id: int) -> Response:
+    with resources.database.write() as session:
         key = passkeys.remove(session, me, passkey_id)
     return see_other(PAGE, f"The passkey {key.name} was removed.")
 
 
-def taken(app: Parts, key: str, browser: str) -> bytes:
+def taken(resources: Resources, key: str, browser: str) -> bytes:
     """The challenge that this browser was given, which is good once. Raises Invalid."""
-    challenge = app.challenges.take(key, browser)
+    challenge = resources.challenges.take(key, browser)
     if challenge is None:
         raise Invalid("form", ENDED)
     return challenge
 
 
-def site_of(app: Parts) -> Site:
-    return Site.of(app.settings.public_url)
+def site_of(resources: Resources) -> Site:
+    return Site.of(resources.settings.public_url)

@@ -12,25 +12,25 @@ from app.models import Role, User
 from app.quotas import queries as quotas
 from app.text import plural
 from app.web import once
-from app.web.deps import Admin, App, ConfirmedAdmin, Form, Parts, Read, count_try, text
+from app.web.deps import Admin, ConfirmedAdmin, Form, Read, Resources, ResourcesDep, count_try, text
 from app.web.templating import page, see_other
 
 router = APIRouter()
 
 
 @router.get("/people")
-def people(request: Request, app: App, me: Admin, session: Read) -> Response:
+def people(request: Request, resources: ResourcesDep, me: Admin, session: Read) -> Response:
     """Everybody, and the link that was just made, this once: only its hash is kept."""
     token = once.secret_of(request)
-    response = people_page(request, app, me, session, new_link(app, session, token))
+    response = people_page(request, resources, me, session, new_link(resources, session, token))
     if token:
-        once.forget(app, "/people", response)
+        once.forget(resources, "/people", response)
     return response
 
 
 def people_page(
     request: Request,
-    app: Parts,
+    resources: Resources,
     me: User,
     session: Session,
     link: dict[str, Any] | None,
@@ -41,7 +41,7 @@ def people_page(
     context: dict[str, Any] = {
         "people": queries.people(session, me),
         "used": quotas.of_people(session, me),
-        "browsers": queries.sessions_by_person(session, me, app.settings.idle_minutes),
+        "browsers": queries.sessions_by_person(session, me, resources.settings.idle_minutes),
         "open": [each for each in invitations if each.open],
         "ended": [each for each in invitations if not each.open],
         "resets": queries.resets(session, me),
@@ -54,35 +54,39 @@ def people_page(
     return page(request, "accounts/people.html", 422 if errors else 200, nav="people", **context)
 
 
-def new_link(app: Parts, session: Session, token: str) -> dict[str, Any] | None:
+def new_link(resources: Resources, session: Session, token: str) -> dict[str, Any] | None:
     """The open link of that token, for the page to show; None for one that was used or has ended."""
     for kind, find in (("setup", queries.invitation), ("reset", queries.reset)):
         try:
             if token:
-                return {"kind": kind, "row": find(session, token), "url": f"{app.settings.public_url}/{kind}/{token}"}
+                return {
+                    "kind": kind,
+                    "row": find(session, token),
+                    "url": f"{resources.settings.public_url}/{kind}/{token}",
+                }
         except NotFound:
             continue
     return None
 
 
 @router.post("/people/invite")
-def invite(request: Request, app: App, me: ConfirmedAdmin, form: Form) -> Response:
+def invite(request: Request, resources: ResourcesDep, me: ConfirmedAdmin, form: Form) -> Response:
     count_try(request, "invite", me.id)
     typed = {"role": text(form, "role"), "email": text(form, "email")}
     role = service.parse_role(typed["role"])
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             token = service.invite(session, me, role, typed["email"])
     except Invalid as error:
-        with app.database.read() as session:
-            return people_page(request, app, me, session, None, typed, error.errors)
-    return once.show_once(app, "/people", token)
+        with resources.database.read() as session:
+            return people_page(request, resources, me, session, None, typed, error.errors)
+    return once.show_once(resources, "/people", token)
 
 
 @router.post("/people/invitations/{invitation_id}/revoke")
-def revoke_invitation(app: App, me: ConfirmedAdmin, invitation_id: int) -> Response:
+def revoke_invitation(resources: ResourcesDep, me: ConfirmedAdmin, invitation_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.revoke_invitation(session, me, invitation_id)
     except Conflict as error:
         return see_other("/people", str(error), refused=True)
@@ -90,9 +94,9 @@ def revoke_invitation(app: App, me: ConfirmedAdmin, invitation_id: int) -> Respo
 
 
 @router.post("/people/resets/{reset_id}/revoke")
-def revoke_reset(app: App, me: ConfirmedAdmin, reset_id: int) -> Response:
+def revoke_reset(resources: ResourcesDep, me: ConfirmedAdmin, reset_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.revoke_reset(session, me, reset_id)
     except Conflict as error:
         return see_other("/people", str(error), refused=True)
@@ -100,8 +104,8 @@ def revoke_reset(app: App, me: ConfirmedAdmin, reset_id: int) -> Response:
 
 
 @router.post("/people/{person_id}")
-def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
-    with app.database.write() as session:
+def change_person(resources: ResourcesDep, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
+    with resources.database.write() as session:
         person = queries.person(session, person_id)
         if role := text(form, "role"):
             person = service.set_role(session, me, person_id, role)
@@ -112,18 +116,18 @@ def change_person(app: App, me: ConfirmedAdmin, form: Form, person_id: int) -> R
 
 
 @router.post("/people/{person_id}/reset")
-def make_reset(request: Request, app: App, me: ConfirmedAdmin, person_id: int) -> Response:
+def make_reset(request: Request, resources: ResourcesDep, me: ConfirmedAdmin, person_id: int) -> Response:
     count_try(request, "invite", me.id)
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             token = service.create_reset(session, me, person_id)
     except Conflict as error:
         return see_other("/people", str(error), refused=True)
-    return once.show_once(app, "/people", token)
+    return once.show_once(resources, "/people", token)
 
 
 @router.post("/people/{person_id}/sessions/end")
-def end_sessions(app: App, me: ConfirmedAdmin, person_id: int) -> Response:
-    with app.database.write() as session:
+def end_sessions(resources: ResourcesDep, me: ConfirmedAdmin, person_id: int) -> Response:
+    with resources.database.write() as session:
         person, ended = service.end_sessions_of(session, me, person_id)
     return see_other("/people", f"{person.name} was signed out of {plural(ended, 'browser')}.")

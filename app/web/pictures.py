@@ -15,7 +15,7 @@ from app.files import Kind
 from app.models import Image
 from app.sets import queries as sets
 from app.styles import queries as styles
-from app.web.deps import App, Me, Read
+from app.web.deps import Me, Read, ResourcesDep
 from app.web.headers import PICTURE_POLICY
 
 router = APIRouter()
@@ -35,51 +35,51 @@ UNKEPT_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "p
 
 
 @router.get("/images/{image_id}.png")
-def image(app: App, me: Me, session: Read, image_id: int) -> Response:
+def image(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return png(app.files.path(Kind.IMAGES, sha256))
+    return png(resources.files.path(Kind.IMAGES, sha256))
 
 
 @router.get("/images/{image_id}/thumb-{side}.webp")
-def image_thumbnail(app: App, me: Me, session: Read, image_id: int, side: Side) -> Response:
+def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: int, side: Side) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return webp(app.files.thumbnail(sha256, int(side)))
+    return webp(resources.files.thumbnail(sha256, int(side)))
 
 
 @router.get("/images/{image_id}/preview")
-def preview(app: App, me: Me, session: Read, image_id: int) -> Response:
+def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
     """The latest preview, whatever step the address says: that is there to make browsers ask again.
 
     The picture may have been finished since its page was told of the preview; then it is shown itself.
     """
     made = sets.image(session, me, image_id)
-    _, rough = app.bus.previews.get(image_id, (0, b""))
+    _, rough = resources.bus.previews.get(image_id, (0, b""))
     if rough:
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
     if made.sha256 is None:  # between its last preview and its end: nothing to show, and nothing wrong
         return Response(status_code=204, headers=UNKEPT_HEADERS)
-    return webp(app.files.thumbnail(made.sha256, 320), UNKEPT_HEADERS)
+    return webp(resources.files.thumbnail(made.sha256, 320), UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
-def thumbnail(app: App, me: Me, sha256: Sha256, side: Side) -> Response:
+def thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
     """By what it shows, so that a browser asks once for it, and nothing is looked up but who asks.
 
     The name is as secret as the picture: only lists that somebody may see have it.
     """
-    return webp(app.files.thumbnail(sha256, int(side)))
+    return webp(resources.files.thumbnail(sha256, int(side)))
 
 
 @router.get("/references/{reference_id}.png")
-def reference(app: App, me: Me, session: Read, reference_id: int) -> Response:
+def reference(resources: ResourcesDep, me: Me, session: Read, reference_id: int) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256
-    return png(app.files.path(Kind.REFERENCES, sha256))
+    return png(resources.files.path(Kind.REFERENCES, sha256))
 
 
 @router.get("/references/{reference_id}/thumb-{side}.webp")
-def reference_thumbnail(app: App, me: Me, session: Read, reference_id: int, side: Side) -> Response:
+def reference_thumbnail(resources: ResourcesDep, me: Me, session: Read, reference_id: int, side: Side) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256
-    return webp(app.files.thumbnail(sha256, int(side)))
+    return webp(resources.files.thumbnail(sha256, int(side)))
 
 
 class Kept(FileResponse):

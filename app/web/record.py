@@ -36,7 +36,7 @@ from app.models import (
     User,
 )
 from app.text import whole_number
-from app.web.deps import App, Parts, Read, require, session_token
+from app.web.deps import Read, Resources, ResourcesDep, require, session_token
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -94,9 +94,15 @@ Wanted = Annotated[RecordFilter, Depends(wanted_events)]
 
 @router.get("/record")
 def index(
-    request: Request, app: App, me: Manager, session: Read, wanted: Wanted, before: str = "", after: str = ""
+    request: Request,
+    resources: ResourcesDep,
+    me: Manager,
+    session: Read,
+    wanted: Wanted,
+    before: str = "",
+    after: str = "",
 ) -> Response:
-    known = state(app, session, me)
+    known = state(resources, session, me)
     found, newer, older = keyset(session, me, wanted, whole_number(before), whole_number(after))
     people = queries.people(session, me)
     return page(
@@ -116,29 +122,29 @@ def index(
 
 
 @router.post("/record/check")
-def check(app: App, me: Manager) -> Response:
+def check(resources: ResourcesDep, me: Manager) -> Response:
     """Have the chain walked beside the requests; the page shows how far that is, then what was found."""
-    if under_way := app.checker.ask(me):
+    if under_way := resources.checker.ask(me):
         who = "You" if under_way.user_id == me.id else under_way.by
         return see_other("/record", f"{who} asked for a check already. It is still running; its result shows here.")
     return see_other("/record")
 
 
 @router.get("/record.csv")
-def csv(request: Request, app: App, me: Manager, wanted: Wanted) -> Response:
+def csv(request: Request, resources: ResourcesDep, me: Manager, wanted: Wanted) -> Response:
     # Taking the record away leaves an event in it, so this GET writes; no cross-site page can read what it answers.
-    with app.database.write() as session:
+    with resources.database.write() as session:
         end = service.note_download(session, me, urlencode(pairs(wanted)))
     headers = {"Content-Disposition": 'attachment; filename="record.csv"'}
-    chunks = csv_chunks(app, session_token(request), wanted, end)
+    chunks = csv_chunks(resources, session_token(request), wanted, end)
     return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def csv_chunks(app: Parts, token: str, wanted: RecordFilter, before: int) -> Iterator[bytes]:
+def csv_chunks(resources: Resources, token: str, wanted: RecordFilter, before: int) -> Iterator[bytes]:
     """Who asks is looked up again for each chunk: with the role, a download breaks off."""
     yield table.head()
     while True:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             me = accounts.user_for_token(session, token)
             if me is None:
                 raise Forbidden("The person was signed out.")
@@ -225,8 +231,11 @@ def path_of_image(image: Image) -> str:
     return f"/review?set={image.set_id}&image={image.id}" if shown else f"/sets/{image.set_id}"
 
 
-def state(app: Parts, session: Session, me: User) -> Check:
-    walk, failed = app.checker.walk, app.checker.failed  # before the record: what it found is there once it is over
+def state(resources: Resources, session: Session, me: User) -> Check:
+    walk, failed = (
+        resources.checker.walk,
+        resources.checker.failed,
+    )  # before the record: what it found is there once it is over
     try:
         head = chain.head(session)
     except chain.Broken as broken:

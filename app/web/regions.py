@@ -7,7 +7,7 @@ from app.errors import Invalid
 from app.files import Kind
 from app.pictures import Limits
 from app.sets import regions
-from app.web.deps import App, Form, Me, Quota, tried, upload
+from app.web.deps import Form, Me, Quota, ResourcesDep, tried, upload
 from app.web.pictures import Sha256, png
 
 router = APIRouter()
@@ -17,18 +17,18 @@ UPLOAD_PATHS = ("/regions",)
 
 
 @router.post("/regions/masks", dependencies=[tried("upload")])
-def keep(app: App, me: Me, form: Form) -> Response:
+def keep(resources: ResourcesDep, me: Me, form: Form) -> Response:
     """Keep a painted mask; its name, for the form's field of the regions."""
     given = upload(form, "mask")
     if given is None:
         raise Invalid("picture", "Paint a mask first.")
-    quota = Quota(app, me, "picture", given[1])
-    mask = regions.keep_mask(app.files, given[1], Limits.of(app.settings), quota)
-    with app.database.write() as session:
+    quota = Quota(resources, me, "picture", given[1])
+    mask = regions.keep_mask(resources.files, given[1], Limits.of(resources.settings), quota)
+    with resources.database.write() as session:
         regions.note_mask(session, me, mask, len(given[1]), quota.held)
     return JSONResponse({"mask": mask})
 
 
 @router.get("/regions/masks/{mask}.png")
-def picture(app: App, me: Me, mask: Sha256) -> Response:
-    return png(app.files.path(Kind.MAPS, mask))
+def picture(resources: ResourcesDep, me: Me, mask: Sha256) -> Response:
+    return png(resources.files.path(Kind.MAPS, mask))

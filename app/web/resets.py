@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries, service
 from app.errors import Invalid
-from app.web.deps import App, Form, Read, count_try, text
+from app.web.deps import Form, Read, ResourcesDep, count_try, text
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -19,16 +19,16 @@ def show(request: Request, session: Read, token: str) -> Response:
 
 
 @router.post("/reset/{token}")
-def choose(request: Request, app: App, form: Form, token: str) -> Response:
+def choose(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
     """Use up the link. The person signs in afterwards, with the new password and whatever else their account asks."""
     count_try(request, "sign-up")
     try:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             chosen = service.choose_password(session, token, text(form, "password"))
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return reset_page(request, session, token, error.errors)
-    with app.database.write() as session:
+    with resources.database.write() as session:
         service.use_reset(session, token, chosen)
     return see_other("/login", "Your password was changed, and every browser signed out. Sign in with the new one.")
 

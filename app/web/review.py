@@ -24,7 +24,7 @@ from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
 from app.web.compare import compare_address
-from app.web.deps import App, Form, Me, Parts, Read, parts_of, text, whole
+from app.web.deps import Form, Me, Read, Resources, ResourcesDep, resources_of, text, whole
 from app.web.templating import inner_path, page, see_other
 from app.web.versions import stack
 
@@ -57,7 +57,7 @@ def review(
         image_id = queries.first_own(session, me, scope)
     context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
     if context["image"] and request.headers.get("purpose") != "prefetch":
-        see_mentions(parts_of(request), session, me, context["image"])
+        see_mentions(resources_of(request), session, me, context["image"])
     return page(
         request,
         "review/show.html",
@@ -74,7 +74,7 @@ def review(
 
 
 @router.post("/images/{image_id}/decision")
-def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
+def decide(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
     """Decide, with the comment that was being written, if any, and show the next picture that waits, or the page `from`
     which it was decided.
 
@@ -83,104 +83,106 @@ def decide(app: App, me: Me, form: Form, image_id: int) -> Response:
     scope, back = scope_in(form), back_from(form)
     seen, verdict = whole(form, "seen"), text(form, "verdict")
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             if body := text(form, "body").strip():
                 service.comment(session, me, image_id, body, share(form, "x"), share(form, "y"))
             decision = service.decide(session, me, image_id, verdict, seen, text(form, "reason"))
     except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
-    with app.database.read() as session:
+    with resources.database.read() as session:
         following = queries.next_open(session, me, scope, image_id)
         set_id = sets.image(session, me, image_id).set_id
-    app.dispatcher.changed(set_id, image_id)
+    resources.dispatcher.changed(set_id, image_id)
     if back:
         return see_other(f"{back}{'&' if '?' in back else '?'}undo={decision.id}")
     return see_other(room_url(scope, image=following, undo=decision.id))
 
 
 @router.post("/decisions/{decision_id}/withdraw")
-def withdraw(app: App, me: Me, form: Form, decision_id: int) -> Response:
+def withdraw(resources: ResourcesDep, me: Me, form: Form, decision_id: int) -> Response:
     """Take a decision back, and show its picture, or the page `from` which that was asked."""
-    with app.database.read() as session:
+    with resources.database.read() as session:
         image = sets.image(session, me, queries.decision(session, me, decision_id).image_id)
     back = back_from(form) or room_url(scope_in(form), image=image.id)
     try:
-        in_writing(app, service.withdraw, me, decision_id)
+        in_writing(resources, service.withdraw, me, decision_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    app.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.changed(image.set_id, image.id)
     return see_other(back)
 
 
 @router.post("/images/{image_id}/comments")
-def comment(app: App, me: Me, form: Form, image_id: int) -> Response:
-    with app.database.write() as session:
+def comment(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
+    with resources.database.write() as session:
         service.comment(session, me, image_id, text(form, "body"), share(form, "x"), share(form, "y"))
         set_id = sets.image(session, me, image_id).set_id
-    app.dispatcher.changed(set_id, image_id)
+    resources.dispatcher.changed(set_id, image_id)
     return see_other(room_url(scope_in(form), image=image_id))
 
 
 @router.post("/threads/{thread_id}/replies")
-def reply(app: App, me: Me, form: Form, thread_id: int) -> Response:
-    return turn_thread(app, me, form, thread_id, partial(service.reply, body=text(form, "body")))
+def reply(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(resources, me, form, thread_id, partial(service.reply, body=text(form, "body")))
 
 
 @router.post("/threads/{thread_id}/resolve")
-def resolve(app: App, me: Me, form: Form, thread_id: int) -> Response:
-    return turn_thread(app, me, form, thread_id, service.resolve)
+def resolve(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(resources, me, form, thread_id, service.resolve)
 
 
 @router.post("/threads/{thread_id}/reopen")
-def reopen(app: App, me: Me, form: Form, thread_id: int) -> Response:
-    return turn_thread(app, me, form, thread_id, service.reopen)
+def reopen(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
+    return turn_thread(resources, me, form, thread_id, service.reopen)
 
 
 @router.post("/sets/{set_id}/lock")
-def lock(app: App, me: Me, form: Form, set_id: int) -> Response:
-    return turn_lock(app, me, form, set_id, service.lock, "The decisions of this set are locked.")
+def lock(resources: ResourcesDep, me: Me, form: Form, set_id: int) -> Response:
+    return turn_lock(resources, me, form, set_id, service.lock, "The decisions of this set are locked.")
 
 
 @router.post("/sets/{set_id}/unlock")
-def unlock(app: App, me: Me, form: Form, set_id: int) -> Response:
-    return turn_lock(app, me, form, set_id, service.unlock, "Decisions can be taken again.")
+def unlock(resources: ResourcesDep, me: Me, form: Form, set_id: int) -> Response:
+    return turn_lock(resources, me, form, set_id, service.unlock, "Decisions can be taken again.")
 
 
 # What the routes share
 
 
-def in_writing(app: Parts, act: Callable[..., object], *values: object) -> None:
-    with app.database.write() as session:
+def in_writing(resources: Resources, act: Callable[..., object], *values: object) -> None:
+    with resources.database.write() as session:
         act(session, *values)
 
 
-def turn_thread(app: Parts, me: User, form: Any, thread_id: int, act: Callable[..., object]) -> Response:
+def turn_thread(resources: Resources, me: User, form: Any, thread_id: int, act: Callable[..., object]) -> Response:
     """Do something to a conversation, and back to the picture that was open; without a word of it, to the one on which
     the conversation was begun.
     """
     refused = ""
     try:
-        in_writing(app, act, me, thread_id)
+        in_writing(resources, act, me, thread_id)
     except Conflict as error:
         refused = str(error)
-    with app.database.read() as session:
+    with resources.database.read() as session:
         image = sets.image(session, me, queries.thread(session, me, thread_id).image_id)
-    app.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.changed(image.set_id, image.id)
     back = room_url(scope_in(form), image=whole(form, "image") or image.id)
     return see_other(back, refused, refused=bool(refused))
 
 
-def turn_lock(app: Parts, me: User, form: Any, set_id: int, act: Callable[..., object], done: str) -> Response:
+def turn_lock(
+    resources: Resources, me: User, form: Any, set_id: int, act: Callable[..., object], done: str
+) -> Response:
     """Lock or unlock, and back to where that was asked: a picture in the room, or the set's page."""
     image_id = whole(form, "image")
     back = room_url(scope_in(form), image=image_id) if image_id else f"/sets/{set_id}"
     try:
-        in_writing(app, act, me, set_id)
+        in_writing(resources, act, me, set_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    with app.database.read() as session:
+    with resources.database.read() as session:
         images = sets.image_ids(session, me, set_id)
-    app.dispatcher.changed(set_id, *images)
+    resources.dispatcher.changed(set_id, *images)
     return see_other(back, done)
 
 
@@ -201,9 +203,9 @@ def share(form: Any, name: str) -> float | None:
         return -1.0
 
 
-def see_mentions(app: Parts, session: Session, me: User, image: Image) -> None:
+def see_mentions(resources: Resources, session: Session, me: User, image: Image) -> None:
     if queries.unseen_mentions(session, me, image):
-        in_writing(app, service.see_mentions, me, image)
+        in_writing(resources, service.see_mentions, me, image)
 
 
 # The room

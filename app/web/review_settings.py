@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from app.errors import Conflict, Invalid
 from app.models import Role, User
 from app.reviews import queries, reasons, service
-from app.web.deps import App, Form, Parts, Read, require, text, whole
+from app.web.deps import Form, Read, Resources, ResourcesDep, require, text, whole
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -38,64 +38,66 @@ def settings(request: Request, me: Manager, session: Read) -> Response:
 
 
 @router.post("/review/reasons")
-def add_reason(request: Request, app: App, me: Manager, form: Form) -> Response:
-    return say_reason(request, app, me, form, None, reasons.add)
+def add_reason(request: Request, resources: ResourcesDep, me: Manager, form: Form) -> Response:
+    return say_reason(request, resources, me, form, None, reasons.add)
 
 
 @router.post("/review/reasons/{reason_id}")
-def rename_reason(request: Request, app: App, me: Manager, form: Form, reason_id: int) -> Response:
-    return say_reason(request, app, me, form, reason_id, partial(reasons.rename, reason_id=reason_id))
+def rename_reason(request: Request, resources: ResourcesDep, me: Manager, form: Form, reason_id: int) -> Response:
+    return say_reason(request, resources, me, form, reason_id, partial(reasons.rename, reason_id=reason_id))
 
 
 @router.post("/review/reasons/{reason_id}/move")
-def move_reason(app: App, me: Manager, form: Form, reason_id: int) -> Response:
-    return changed(app, reasons.move, me, reason_id, -1 if text(form, "to") == "up" else 1)
+def move_reason(resources: ResourcesDep, me: Manager, form: Form, reason_id: int) -> Response:
+    return changed(resources, reasons.move, me, reason_id, -1 if text(form, "to") == "up" else 1)
 
 
 @router.post("/review/reasons/{reason_id}/remove")
-def remove_reason(app: App, me: Manager, reason_id: int) -> Response:
-    return changed(app, reasons.remove, me, reason_id)
+def remove_reason(resources: ResourcesDep, me: Manager, reason_id: int) -> Response:
+    return changed(resources, reasons.remove, me, reason_id)
 
 
 @router.post("/review/campaigns/{campaign_id}")
-def set_approvals(app: App, me: Manager, form: Form, campaign_id: int) -> Response:
-    return of_campaign(app, me, campaign_id, service.set_approvals, whole(form, "approvals"))
+def set_approvals(resources: ResourcesDep, me: Manager, form: Form, campaign_id: int) -> Response:
+    return of_campaign(resources, me, campaign_id, service.set_approvals, whole(form, "approvals"))
 
 
 @router.post("/review/campaigns/{campaign_id}/four-eyes")
-def set_four_eyes(app: App, me: Manager, form: Form, campaign_id: int) -> Response:
-    return of_campaign(app, me, campaign_id, service.set_four_eyes, text(form, "on") == "1")
+def set_four_eyes(resources: ResourcesDep, me: Manager, form: Form, campaign_id: int) -> Response:
+    return of_campaign(resources, me, campaign_id, service.set_four_eyes, text(form, "on") == "1")
 
 
-def of_campaign(app: Parts, me: User, campaign_id: int, act: Callable[..., object], value: object) -> Response:
+def of_campaign(
+    resources: Resources, me: User, campaign_id: int, act: Callable[..., object], value: object
+) -> Response:
     """Settle something for a campaign, and let the pages of its sets show what follows."""
     try:
-        answer = changed(app, act, me, campaign_id, value)
+        answer = changed(resources, act, me, campaign_id, value)
     except Invalid as error:  # the page offers no such number
         return see_other(HERE, str(error), refused=True)
-    with app.database.read() as session:
+    with resources.database.read() as session:
         pictures = queries.in_campaign(session, me, campaign_id)
     for set_id, image_ids in pictures.items():
-        app.dispatcher.changed(set_id, *image_ids)
+        resources.dispatcher.changed(set_id, *image_ids)
     return answer
 
 
 def say_reason(
-    request: Request, app: Parts, me: User, form: FormData, reason_id: int | None, act: Callable[..., object]
+    request: Request, resources: Resources, me: User, form: FormData, reason_id: int | None, act: Callable[..., object]
 ) -> Response:
     """Add or rename a reason; the page with what was typed, when that is refused."""
     words = text(form, "words")
     try:
-        return changed(app, act, me, words=words)
+        return changed(resources, act, me, words=words)
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return settings_page(request, me, session, Refused(reason_id, words, str(error)))
 
 
-def changed(app: Parts, act: Callable[..., object], *values: object, **named: object) -> Response:
+def changed(resources: Resources, act: Callable[..., object], *values: object, **named: object) -> Response:
     """Back to the page, with what is as it is there now. Raises Invalid."""
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             act(session, *values, **named)
     except Conflict as error:
         return see_other(HERE, str(error), refused=True)

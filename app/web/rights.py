@@ -10,7 +10,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.draft import Reason, RightsDraft
-from app.web.deps import App, Form, Me, Quota, Read, text, tried, upload, whole
+from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload, whole
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.filters import filesize
 from app.web.headers import PICTURE_POLICY
@@ -42,63 +42,63 @@ def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response
 
 
 @router.post("/references/{reference_id}/rights")
-def save(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+def save(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
     """Whoever was too late gets the form back, with what was typed and what stands now, and can send it again."""
     values, seen = {name: text(form, name) for name in FIELDS}, whole(form, "seen")
     try:
         draft = RightsDraft.parse(values)
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.save(session, me, queries.reference(session, me, reference_id), draft, seen)
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             reference = queries.reference(session, me, reference_id)
             return form_page(request, session, reference, values, seen, errors=error.errors)
     except Conflict as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             reference = queries.reference(session, me, reference_id)
             return look_again_page(request, session, reference, draft, seen, str(error))
     return see_other(f"/references/{reference_id}", "The rights were saved.")
 
 
 @router.post("/references/{reference_id}/rights/withdraw")
-def withdraw(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
-    return turn(request, app, me, form, reference_id, "withdraw")
+def withdraw(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
+    return turn(request, resources, me, form, reference_id, "withdraw")
 
 
 @router.post("/references/{reference_id}/rights/restore")
-def restore(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
-    return turn(request, app, me, form, reference_id, "restore")
+def restore(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
+    return turn(request, resources, me, form, reference_id, "restore")
 
 
 @router.post("/references/{reference_id}/rights/files", dependencies=[tried("upload")])
-def add_file(request: Request, app: App, me: Me, form: Form, reference_id: int) -> Response:
+def add_file(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
     sent = upload(form, "file")
     try:
         if sent is None:
             raise Invalid("file", "Choose the licence or consent first.")
-        with app.database.read() as session:
+        with resources.database.read() as session:
             service.need_room(session, me, queries.reference(session, me, reference_id))
-        kept = service.keep_document(app.files, sent[1], Quota(app, me, "file", sent[1]))
-        with app.database.write() as session:
+        kept = service.keep_document(resources.files, sent[1], Quota(resources, me, "file", sent[1]))
+        with resources.database.write() as session:
             reference = queries.reference(session, me, reference_id)
             row = service.add_file(session, me, reference, kept, sent[0])
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return reference_page(request, session, me, reference_id, {}, error.errors)
     return see_other(f"/references/{reference_id}#files", f"{row.name} was added.")
 
 
 @router.get("/references/{reference_id}/rights/files/{file_id}")
-def download(request: Request, app: App, me: Me, reference_id: int, file_id: int) -> Response:
+def download(request: Request, resources: ResourcesDep, me: Me, reference_id: int, file_id: int) -> Response:
     # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
-    with app.database.write() as session:
+    with resources.database.write() as session:
         row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
-    path = app.files.document(row.sha256)
+    path = resources.files.document(row.sha256)
     if not path.is_file():
         raise NotFound("This file is lost from the server. Restore it from a backup.")
     return WatchedFile(
         path,
-        as_long_as(request, app, lambda session, now: queries.may_read(session, now, reference_id, file_id)),
+        as_long_as(request, resources, lambda session, now: queries.may_read(session, now, reference_id, file_id)),
         headers=DOWNLOAD_HEADERS,
         media_type=row.media_type,
         filename=service.download_name(row),
@@ -107,24 +107,24 @@ def download(request: Request, app: App, me: Me, reference_id: int, file_id: int
 
 
 @router.post("/references/{reference_id}/rights/files/{file_id}/remove")
-def remove_file(app: App, me: Me, reference_id: int, file_id: int) -> Response:
-    with app.database.write() as session:
+def remove_file(resources: ResourcesDep, me: Me, reference_id: int, file_id: int) -> Response:
+    with resources.database.write() as session:
         row = service.remove_file(session, me, queries.reference(session, me, reference_id), file_id)
     return see_other(f"/references/{reference_id}#files", f"{row.name} was removed.")
 
 
-def turn(request: Request, app: App, me: User, form: Form, reference_id: int, what: str) -> Response:
+def turn(request: Request, resources: ResourcesDep, me: User, form: Form, reference_id: int, what: str) -> Response:
     """Withdraw or restore the right, for the reason that the form gives."""
     try:
         reason = Reason.parse({"reason": text(form, "reason")})
-        with app.database.write() as session:
+        with resources.database.write() as session:
             reference = queries.reference(session, me, reference_id)
             if what == "withdraw":
                 service.withdraw(session, me, reference, reason)
             else:
                 service.restore(session, me, reference, reason, whole(form, "seen"))
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return reference_page(request, session, me, reference_id, {"reason": text(form, "reason")}, error.errors)
     except Conflict as error:
         return as_it_is_now(reference_id, error)

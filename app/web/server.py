@@ -12,7 +12,7 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from app.web.deps import Parts
+from app.web.deps import Resources
 from app.web.limits.proxies import Proxies
 from app.web.protocol import Bounds, Connection, Door
 
@@ -65,13 +65,13 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        cast(FastAPI, self.config.app).state.parts.bus.close()
+        cast(FastAPI, self.config.app).state.resources.bus.close()
         super().handle_exit(sig, frame)
 
 
 def is_proxy_of(app: FastAPI) -> Callable[[str], bool]:
     """Whether an address is one of the proxies that the settings name, through which all people may come."""
-    return Proxies(app, cast(Parts, app.state.parts).settings.proxy_networks).is_proxy
+    return Proxies(app, cast(Resources, app.state.resources).settings.proxy_networks).is_proxy
 
 
 def bounds_of_process() -> Bounds:

@@ -20,7 +20,7 @@ from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Read, count_try, parts_of, text, tried
+from app.web.deps import Form, Me, Read, ResourcesDep, count_try, resources_of, text, tried
 from app.web.errors import answered
 from app.web.live import view
 from app.web.structures import named_facts
@@ -89,40 +89,40 @@ def index(
 @router.get("/sets/new")
 def new(
     request: Request,
-    app: App,
+    resources: ResourcesDep,
     me: Me,
     session: Read,
     style: str = "",
     source: Annotated[int | None, Query(alias="from")] = None,
 ) -> Response:
-    form = empty_form(app.engine.model) | {"style": styles.normal_code(style) if style else ""}
+    form = empty_form(resources.engine.model) | {"style": styles.normal_code(style) if style else ""}
     if source is not None:
         form |= form_of(session, queries.get(session, me, source))
     return form_page(request, session, me, form, {})
 
 
 @router.post("/sets")
-def create(request: Request, app: App, me: Me, form: Form) -> Response:
-    model = app.engine.model
+def create(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+    model = resources.engine.model
     values = {name: text(form, name) for name in empty_form(model)}
     try:
         count_try(request, "set", me.id)
         spec = SetSpec.from_form(values, model)
-        with app.database.write() as session:
-            image_set = service.create(session, me, spec, model, app.settings.unit_size, app.files)
+        with resources.database.write() as session:
+            image_set = service.create(session, me, spec, model, resources.settings.unit_size, resources.files)
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return answered(form_page(request, session, me, values, errors), error)
-    app.dispatcher.wake()
+    resources.dispatcher.wake()
     return see_other(f"/sets/{image_set.id}")
 
 
 @router.get("/sets/{set_id}")
-def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Response:
+def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
     # Taken before the rows are read: what changes from here on, the events will say.
-    cursor = app.bus.cursor()
-    now = view(session, app, me, set_id)
+    cursor = resources.bus.cursor()
+    now = view(session, resources, me, set_id)
     context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
     context["structures"] = structures.used(session, now.image_set.structures)
     context["subjects"] = subjects.of_set(session, now.image_set)
@@ -132,37 +132,37 @@ def show(request: Request, app: App, me: Me, session: Read, set_id: int) -> Resp
 
 
 @router.post("/sets/{set_id}/cancel")
-def cancel(app: App, me: Me, set_id: int) -> Response:
+def cancel(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             running = service.cancel(session, me, set_id)
             images = queries.image_ids(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
-    app.dispatcher.cancel(running)
-    app.dispatcher.changed(set_id, *images)
+    resources.dispatcher.cancel(running)
+    resources.dispatcher.changed(set_id, *images)
     return see_other(f"/sets/{set_id}")
 
 
 @router.post("/sets/{set_id}/retry", dependencies=[tried("set")])
-def retry(app: App, me: Me, set_id: int) -> Response:
+def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     try:
-        with app.database.write() as session:
-            service.retry_set(session, me, set_id, app.settings.unit_size)
+        with resources.database.write() as session:
+            service.retry_set(session, me, set_id, resources.settings.unit_size)
             images = queries.image_ids(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
-    app.dispatcher.wake()
-    app.dispatcher.changed(set_id, *images)
+    resources.dispatcher.wake()
+    resources.dispatcher.changed(set_id, *images)
     return see_other(f"/sets/{set_id}")
 
 
 @router.post("/images/{image_id}/retry", dependencies=[tried("set")])
-def retry_image(app: App, me: Me, image_id: int) -> Response:
-    with app.database.write() as session:
+def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
+    with resources.database.write() as session:
         image = service.retry_image(session, me, image_id)
-    app.dispatcher.wake()
-    app.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.wake()
+    resources.dispatcher.changed(image.set_id, image.id)
     return see_other(f"/sets/{image.set_id}")
 
 
@@ -218,7 +218,7 @@ def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
 def form_page(
     request: Request, session: Session, me: User, form: Mapping[str, Any], errors: dict[str, str]
 ) -> Response:
-    model = parts_of(request).engine.model
+    model = resources_of(request).engine.model
     choices = styles.choices(session, me)
     helds = rights.of_styles(session, me, [card.id for card in choices])
     return page(
@@ -237,7 +237,7 @@ def form_page(
         least_side=least_side(model),
         schedulers=model.schedulers,
         model=model,
-        subjects=offered(session, parts_of(request), me, form),
+        subjects=offered(session, resources_of(request), me, form),
         structure_maps=named_facts(session, form["structures"]),
         suggestions=model.words,
         limits=LIMITS,

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from app.errors import Conflict, Forbidden, Later, UserError
 from app.exports import queries, service, shares
 from app.models import ExportState, Share
-from app.web.deps import App, Form, Parts, address_of, count_try, origin_of, text
+from app.web.deps import Form, Resources, ResourcesDep, address_of, count_try, origin_of, text
 from app.web.downloads import stream
 from app.web.errors import answered
 from app.web.templating import page, see_other
@@ -19,23 +19,23 @@ COOKIE = "share"
 
 
 @router.api_route("/shared/{token}", methods=["GET", "HEAD"])
-def show(request: Request, app: App, token: str) -> Response:
-    with app.database.read() as session:
-        return guest_page(request, app, queries.share(session, token), token)
+def show(request: Request, resources: ResourcesDep, token: str) -> Response:
+    with resources.database.read() as session:
+        return guest_page(request, resources, queries.share(session, token), token)
 
 
 @router.post("/shared/{token}")
-def unlock(request: Request, app: App, form: Form, token: str) -> Response:
-    with app.database.read() as session:
+def unlock(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
+    with resources.database.read() as session:
         share = queries.share(session, token)
     try:
         count_try(request, "share", share.id)
         shares.unlock(share, text(form, "password"))
     except Later as error:
-        return answered(refused(request, app, share, token, error, "too many tries"), error)
+        return answered(refused(request, resources, share, token, error, "too many tries"), error)
     except Forbidden as error:
-        return refused(request, app, share, token, error, "wrong password")
-    with app.database.write() as session:
+        return refused(request, resources, share, token, error, "wrong password")
+    with resources.database.write() as session:
         shares.opened(session, share.id, **origin_of(request))
     response = see_other(f"/shared/{token}")
     response.set_cookie(
@@ -45,53 +45,55 @@ def unlock(request: Request, app: App, form: Form, token: str) -> Response:
         expires=share.expires_at,
         httponly=True,
         samesite="lax",
-        secure=app.https,
+        secure=resources.https,
     )
     return response
 
 
 @router.api_route("/shared/{token}/download.zip", methods=["GET", "HEAD"])
-def download(request: Request, app: App, token: str) -> Response:
-    with app.database.read() as session:
+def download(request: Request, resources: ResourcesDep, token: str) -> Response:
+    with resources.database.read() as session:
         share = queries.share(session, token)
         if share.suspended_at or not is_unlocked(request, share, token):
             return see_other(f"/shared/{token}")
         try:
-            archive = service.laid_out(session, share.export, app.exporter.store)
+            archive = service.laid_out(session, share.export, resources.exporter.store)
         except UserError:
             return see_other(f"/shared/{token}")  # the page says so in the guest's words
 
     def begun() -> None:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             shares.downloaded(session, share.id, **origin_of(request))
 
     def may_go_on() -> bool:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return shares.may_go_on(session, share.id)
 
     try:
-        return stream(request, app, share.export, archive, f"share {share.id}", begun, may_go_on)
+        return stream(request, resources, share.export, archive, f"share {share.id}", begun, may_go_on)
     except Conflict:
         return see_other(f"/shared/{token}")
 
 
-def refused(request: Request, app: Parts, share: Share, token: str, error: UserError, reason: str) -> Response:
+def refused(
+    request: Request, resources: Resources, share: Share, token: str, error: UserError, reason: str
+) -> Response:
     """Too many tries are written down once a minute, not each."""
-    if reason == "wrong password" or app.tries.first(f"share {share.id} {address_of(request)}"):
-        with app.database.write() as session:
+    if reason == "wrong password" or resources.tries.first(f"share {share.id} {address_of(request)}"):
+        with resources.database.write() as session:
             shares.refused(session, share.id, reason, **origin_of(request))
-    return guest_page(request, app, share, token, str(error), 422)
+    return guest_page(request, resources, share, token, str(error), 422)
 
 
 def guest_page(
-    request: Request, app: Parts, share: Share, token: str, problem: str = "", status: int = 200
+    request: Request, resources: Resources, share: Share, token: str, problem: str = "", status: int = 200
 ) -> Response:
     open_ = is_unlocked(request, share, token)
     context: dict[str, Any] = {"share": share, "token": token, "unlocked": open_, "problem": problem, "ready": False}
     if open_:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             ready = share.export.state == ExportState.READY
-            context["ready"] = ready and service.is_there(session, share.export, app.exporter.store)
+            context["ready"] = ready and service.is_there(session, share.export, resources.exporter.store)
     return page(request, "exports/shared.html", status, **context)
 
 

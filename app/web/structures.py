@@ -18,7 +18,7 @@ from app.pictures import Limits
 from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
 from app.structures import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Quota, Read, text, tried, upload
+from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload
 from app.web.pictures import Side, png, webp
 from app.web.templating import page
 
@@ -37,7 +37,7 @@ def library(request: Request, me: Me, session: Read, kind: MapKind | None = None
 
 
 @router.post("/maps", dependencies=[tried("upload")])
-def create(app: App, me: Me, form: Form) -> Response:
+def create(resources: ResourcesDep, me: Me, form: Form) -> Response:
     """Make a map from the picture that was sent, or take the one that was sent ready."""
     sent = upload(form, "picture")
     if sent is None:
@@ -45,42 +45,47 @@ def create(app: App, me: Me, form: Form) -> Response:
     name, data = sent
     kept, remark = service.draw(
         me,
-        app.files,
+        resources.files,
         data,
         kind_of(text(form, "kind")),
-        size=size_of(text(form, "size"), app.engine.model),
+        size=size_of(text(form, "size"), resources.engine.model),
         ready=bool(text(form, "ready")),
-        depth_model=app.settings.depth_model,
-        limits=Limits.of(app.settings),
-        room=Quota(app, me, "picture", data),
+        depth_model=resources.settings.depth_model,
+        limits=Limits.of(resources.settings),
+        room=Quota(resources, me, "picture", data),
     )
-    with app.database.write() as session:
+    with resources.database.write() as session:
         made = service.add(session, me, kept, name)
         session.flush()
         return JSONResponse(facts(made) | {"remark": remark}, 201)
 
 
 @router.post("/maps/{map_id}/crop", dependencies=[tried("upload")])
-def crop(app: App, me: Me, form: Form, map_id: int) -> Response:
-    with app.database.read() as session:
+def crop(resources: ResourcesDep, me: Me, form: Form, map_id: int) -> Response:
+    with resources.database.read() as session:
         given = queries.get(session, me, map_id)
-    part = service.crop(app.files, given, size_of(text(form, "size"), app.engine.model), Quota(app, me, "picture", b""))
+    part = service.crop(
+        resources.files,
+        given,
+        size_of(text(form, "size"), resources.engine.model),
+        Quota(resources, me, "picture", b""),
+    )
     if part is None:
         return JSONResponse(facts(given), 201)
-    with app.database.write() as session:
+    with resources.database.write() as session:
         made = service.add(session, me, part, given.original_name, cropped_from=given.id)
         session.flush()
         return JSONResponse(facts(made), 201)
 
 
 @router.get("/maps/{map_id}.png")
-def picture(app: App, me: Me, session: Read, map_id: int) -> Response:
-    return png(app.files.path(Kind.MAPS, queries.get(session, me, map_id).sha256))
+def picture(resources: ResourcesDep, me: Me, session: Read, map_id: int) -> Response:
+    return png(resources.files.path(Kind.MAPS, queries.get(session, me, map_id).sha256))
 
 
 @router.get("/maps/{map_id}/thumb-{side}.webp")
-def thumbnail(app: App, me: Me, session: Read, map_id: int, side: Side) -> Response:
-    return webp(app.files.thumbnail(queries.get(session, me, map_id).sha256, int(side)))
+def thumbnail(resources: ResourcesDep, me: Me, session: Read, map_id: int, side: Side) -> Response:
+    return webp(resources.files.thumbnail(queries.get(session, me, map_id).sha256, int(side)))
 
 
 def facts(given: StructureMap) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries, service
 from app.text import whole_number
-from app.web.deps import App, Form, Me, Parts, Quota, Read, parts_of, text, tried, upload
+from app.web.deps import Form, Me, Quota, Read, Resources, ResourcesDep, resources_of, text, tried, upload
 from app.web.filters import filesize
 from app.web.templating import page, see_other
 
@@ -57,15 +57,15 @@ def new(request: Request, me: Me, session: Read, reference: int | None = None) -
 
 
 @router.post("/styles/preview", dependencies=[tried("upload")])
-def preview(request: Request, app: App, me: Me, form: Form) -> Response:
+def preview(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     """Keep the picture, then show the form with it, to choose the part that counts."""
     code = text(form, "style")
     try:
-        reference = keep_picture(app, me, form)
+        reference = keep_picture(resources, me, form)
         if reference is None:
             raise Invalid("picture", "Choose a picture first.")
     except Invalid as error:
-        with app.database.read() as session:
+        with resources.database.read() as session:
             style = queries.by_code(session, me, code) if code else None
             return form_page(request, session, NEW_STYLE | typed(form), None, style, error.errors)
     path = f"/styles/{queries.normal_code(code)}/edit" if code else "/styles/new"
@@ -73,16 +73,16 @@ def preview(request: Request, app: App, me: Me, form: Form) -> Response:
 
 
 @router.post("/styles")
-def create(request: Request, app: App, me: Me, form: Form) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     values = typed(form)
     try:
-        if reference := keep_picture(app, me, form):
+        if reference := keep_picture(resources, me, form):
             values["reference_id"] = str(reference.id)
         draft = service.StyleDraft.from_form(sent(values))
-        with app.database.write() as session:
+        with resources.database.write() as session:
             style = service.create(session, me, draft)
     except Invalid as error:
-        return refused(request, app, me, values, None, error)
+        return refused(request, resources, me, values, None, error)
     return see_other(f"/styles/{style.code}", f"{style.name} was saved as {style.code}.")
 
 
@@ -128,44 +128,46 @@ def edit(request: Request, me: Me, session: Read, code: str, reference: int | No
 
 
 @router.post("/styles/{code}")
-def add_version(request: Request, app: App, me: Me, form: Form, code: str) -> Response:
+def add_version(request: Request, resources: ResourcesDep, me: Me, form: Form, code: str) -> Response:
     values = typed(form)
     try:
-        if reference := keep_picture(app, me, form):
+        if reference := keep_picture(resources, me, form):
             values["reference_id"] = str(reference.id)
         draft = service.StyleDraft.from_form(sent(values))
-        with app.database.write() as session:
+        with resources.database.write() as session:
             style = queries.by_code(session, me, code)
             version = service.add_version(session, me, style, draft)
     except Invalid as error:
-        return refused(request, app, me, values, code, error)
+        return refused(request, resources, me, values, code, error)
     return see_other(f"/styles/{style.code}", f"Version {version.number} is what new sets take.")
 
 
 @router.post("/styles/{code}/archive")
-def archive(app: App, me: Me, code: str) -> Response:
-    with app.database.write() as session:
+def archive(resources: ResourcesDep, me: Me, code: str) -> Response:
+    with resources.database.write() as session:
         style = queries.by_code(session, me, code)
         service.archive(session, me, style)
     return see_other("/styles", f"{style.name} was archived.")
 
 
 @router.post("/styles/{code}/unarchive")
-def unarchive(app: App, me: Me, code: str) -> Response:
-    with app.database.write() as session:
+def unarchive(resources: ResourcesDep, me: Me, code: str) -> Response:
+    with resources.database.write() as session:
         style = queries.by_code(session, me, code)
         service.unarchive(session, me, style)
     return see_other(f"/styles/{style.code}", f"{style.name} is back.")
 
 
-def keep_picture(app: Parts, me: User, form: Form) -> Reference | None:
+def keep_picture(resources: Resources, me: User, form: Form) -> Reference | None:
     """The reference of the form's file; None when the form has none."""
     sent_file = upload(form, "picture")
     if sent_file is None:
         return None
     name, data = sent_file
-    kept = service.keep_picture(me, app.files, data, Limits.of(app.settings), Quota(app, me, "picture", data))
-    with app.database.write() as session:
+    kept = service.keep_picture(
+        me, resources.files, data, Limits.of(resources.settings), Quota(resources, me, "picture", data)
+    )
+    with resources.database.write() as session:
         return service.upload_reference(session, me, kept, name)
 
 
@@ -182,10 +184,10 @@ def sent(values: dict[str, Any]) -> dict[str, str]:
 
 
 def refused(
-    request: Request, app: Parts, me: User, values: dict[str, Any], code: str | None, error: Invalid
+    request: Request, resources: Resources, me: User, values: dict[str, Any], code: str | None, error: Invalid
 ) -> Response:
     """The form again, with a sentence at each wrong field."""
-    with app.database.read() as session:
+    with resources.database.read() as session:
         style = queries.by_code(session, me, code) if code else None
         return form_page(
             request, session, NEW_STYLE | values, known_reference(session, me, values), style, error.errors
@@ -217,5 +219,5 @@ def form_page(
         refusal=rights.references_refusal(session, [reference.id]) if reference else None,
         style=style,
         version=version,
-        upload_limit=filesize(parts_of(request).settings.upload_bytes),
+        upload_limit=filesize(resources_of(request).settings.upload_bytes),
     )

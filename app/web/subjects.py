@@ -22,15 +22,15 @@ from app.pictures import Limits
 from app.sets import queries as sets
 from app.subjects import queries, service
 from app.web.deps import (
-    App,
     Form,
     Me,
     Open,
-    Parts,
     Quota,
     Read,
+    Resources,
+    ResourcesDep,
     form_sent_by_person,
-    parts_of,
+    resources_of,
     session_token,
     text,
     tried,
@@ -53,7 +53,7 @@ FIELDS = ("name", "class_words", "phrase", "steps", "rank", "rate")
 
 async def read_pictures(request: Request) -> AsyncIterator[FormData]:
     """A form with as many pictures as a subject may have. Its files are closed after the request."""
-    most = parts_of(request).engine.model.training.most_pictures
+    most = resources_of(request).engine.model.training.most_pictures
     async with form_sent_by_person(request, files=most + 1, fields=most + 50) as form:
         yield form
 
@@ -62,68 +62,78 @@ PicturesForm = Annotated[FormData, Depends(read_pictures)]
 
 
 @router.get("/subjects")
-def index(request: Request, app: App, me: Me, session: Read) -> Response:
+def index(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
     return page(
-        request, "subjects/index.html", nav="subjects", subjects=queries.every(session, me), model=app.engine.model
+        request,
+        "subjects/index.html",
+        nav="subjects",
+        subjects=queries.every(session, me),
+        model=resources.engine.model,
     )
 
 
 @router.get("/subjects/new")
-def new(request: Request, app: App, me: Me) -> Response:
-    return form_page(request, empty_form(app), [], {})
+def new(request: Request, resources: ResourcesDep, me: Me) -> Response:
+    return form_page(request, empty_form(resources), [], {})
 
 
 @router.post("/subjects/pictures", dependencies=[tried("upload")])
-def keep(app: App, me: Me, form: Form) -> Response:
+def keep(resources: ResourcesDep, me: Me, form: Form) -> Response:
     """Keep one picture before the rest of the form is sent; its name, for the form."""
     sent = upload(form, "picture")
     if sent is None:
         raise Invalid("picture", "Choose a picture first.")
-    quota = Quota(app, me, "pictures", sent[1])
-    sha256 = service.keep_picture(me, app.files, sent[1], app.engine.model, Limits.of(app.settings), quota)
-    with app.database.write() as session:
+    quota = Quota(resources, me, "pictures", sent[1])
+    sha256 = service.keep_picture(
+        me, resources.files, sent[1], resources.engine.model, Limits.of(resources.settings), quota
+    )
+    with resources.database.write() as session:
         service.note_pictures(session, me, [len(sent[1])], quota.held)
     return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
 
 
 @router.get("/subjects/pictures/{sha256}/thumb-{side}.webp")
-def kept_thumbnail(app: App, me: Me, sha256: Sha256, side: Side) -> Response:
+def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
     """Of a picture that a form holds, which no subject has yet."""
-    if not app.files.has(Kind.SUBJECTS, sha256):
+    if not resources.files.has(Kind.SUBJECTS, sha256):
         raise NotFound("There is no such picture.")
-    return webp(app.files.thumbnail(sha256, int(side)))
+    return webp(resources.files.thumbnail(sha256, int(side)))
 
 
 @router.post("/subjects", dependencies=[tried("set")])
-def create(request: Request, app: App, me: Me, form: PicturesForm) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: PicturesForm) -> Response:
     values = typed(form)
-    pictures = [name for name in form.getlist("kept") if isinstance(name, str) and app.files.has(Kind.SUBJECTS, name)]
+    pictures = [
+        name for name in form.getlist("kept") if isinstance(name, str) and resources.files.has(Kind.SUBJECTS, name)
+    ]
     try:
-        pictures += sent_pictures(app, me, form)
-        draft = service.Draft.from_form(values | {"pictures": tuple(pictures)}, app.engine.model.training)
-        kept = service.sizes(app.files, draft.pictures)
-        with app.database.write() as session:
-            subject = service.create_from_pictures(session, me, kept, draft, app.engine.model)
+        pictures += sent_pictures(resources, me, form)
+        draft = service.Draft.from_form(values | {"pictures": tuple(pictures)}, resources.engine.model.training)
+        kept = service.sizes(resources.files, draft.pictures)
+        with resources.database.write() as session:
+            subject = service.create_from_pictures(session, me, kept, draft, resources.engine.model)
     except Invalid as error:
         return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
-    app.dispatcher.wake()
+    resources.dispatcher.wake()
     return see_other(f"/subjects/{subject.id}")
 
 
 @router.post(LORA_PATH, dependencies=[tried("upload")])
-def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response:
+def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
     values = typed(form)
     try:
         sent = upload(form, "file")
         if sent is None:
             raise Invalid("file", "Choose the LoRA, a .safetensors file.")
         draft = service.Draft.from_form(
-            {name: values[name] for name in ("name", "class_words", "phrase")}, app.engine.model.training
+            {name: values[name] for name in ("name", "class_words", "phrase")}, resources.engine.model.training
         )
-        with app.database.read() as session:
+        with resources.database.read() as session:
             service.need_free_name(session, me, draft)
-        lora = service.keep_lora(me, app.files, sent[1], sent[0], app.engine, Quota(app, me, "file", sent[1]))
-        with app.database.write() as session:
+        lora = service.keep_lora(
+            me, resources.files, sent[1], sent[0], resources.engine, Quota(resources, me, "file", sent[1])
+        )
+        with resources.database.write() as session:
             subject = service.create_from_file(session, me, draft, lora)
     except Invalid as error:
         return form_page(request, values, [], error.errors, from_file=True)
@@ -131,41 +141,41 @@ def create_from_file(request: Request, app: App, me: Me, form: Form) -> Response
 
 
 @router.get("/subjects/{subject_id}")
-def show(request: Request, app: App, me: Me, session: Read, subject_id: int) -> Response:
+def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subject_id: int) -> Response:
     # Taken before the rows are read: what changes from here on, the events will say.
-    cursor = app.bus.cursor()
-    now = view(session, app, me, subject_id)
+    cursor = resources.bus.cursor()
+    now = view(session, resources, me, subject_id)
     return page(request, "subjects/show.html", nav="subjects", cursor=cursor, **now.context())
 
 
 @router.post("/subjects/{subject_id}/cancel")
-def cancel(app: App, me: Me, subject_id: int) -> Response:
+def cancel(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             running = service.cancel(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    app.dispatcher.cancel(running)
-    app.dispatcher.changed(subject_topic(subject_id))
+    resources.dispatcher.cancel(running)
+    resources.dispatcher.changed(subject_topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 
 @router.post("/subjects/{subject_id}/retry", dependencies=[tried("set")])
-def retry(app: App, me: Me, subject_id: int) -> Response:
+def retry(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.retry(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    app.dispatcher.wake()
-    app.dispatcher.changed(subject_topic(subject_id))
+    resources.dispatcher.wake()
+    resources.dispatcher.changed(subject_topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 
 @router.post("/subjects/{subject_id}/archive")
-def archive(app: App, me: Me, subject_id: int) -> Response:
+def archive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     try:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             subject = service.archive(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
@@ -173,23 +183,25 @@ def archive(app: App, me: Me, subject_id: int) -> Response:
 
 
 @router.post("/subjects/{subject_id}/unarchive")
-def unarchive(app: App, me: Me, subject_id: int) -> Response:
-    with app.database.write() as session:
+def unarchive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
+    with resources.database.write() as session:
         subject = service.unarchive(session, me, subject_id)
     return see_other(f"/subjects/{subject_id}", f"@{subject.handle} is back.")
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
-def download(request: Request, app: App, me: Me, subject_id: int) -> Response:
+def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
-    with app.database.write() as session:
+    with resources.database.write() as session:
         subject = queries.get(session, me, subject_id)
-        if subject.sha256 is None or not app.files.lora(subject.sha256).is_file():
+        if subject.sha256 is None or not resources.files.lora(subject.sha256).is_file():
             raise NotFound("This subject has no file yet.")
         service.note_download(session, me, subject)
     return WatchedFile(
-        app.files.lora(subject.sha256),
-        as_long_as(request, app, lambda session, now: service.may_change(now, queries.get(session, now, subject_id))),
+        resources.files.lora(subject.sha256),
+        as_long_as(
+            request, resources, lambda session, now: service.may_change(now, queries.get(session, now, subject_id))
+        ),
         headers=UNKEPT_HEADERS,
         media_type="application/octet-stream",
         filename=f"{subject.handle}.safetensors",
@@ -197,13 +209,13 @@ def download(request: Request, app: App, me: Me, subject_id: int) -> Response:
 
 
 @router.get("/subjects/{subject_id}/pictures/{position}/thumb-{side}.webp")
-def picture(app: App, me: Me, session: Read, subject_id: int, position: int, side: Side) -> Response:
-    return webp(app.files.thumbnail(queries.picture(session, me, subject_id, position).sha256, int(side)))
+def picture(resources: ResourcesDep, me: Me, session: Read, subject_id: int, position: int, side: Side) -> Response:
+    return webp(resources.files.thumbnail(queries.picture(session, me, subject_id, position).sha256, int(side)))
 
 
 @router.get("/subjects/samples/{sample_id}/thumb-{side}.webp")
-def sample(app: App, me: Me, session: Read, sample_id: int, side: Side) -> Response:
-    return webp(app.files.thumbnail(queries.sample(session, me, sample_id).sha256, int(side)))
+def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side: Side) -> Response:
+    return webp(resources.files.thumbnail(queries.sample(session, me, sample_id).sha256, int(side)))
 
 
 # What changes while it is watched
@@ -246,18 +258,18 @@ class View:
         } | more
 
 
-def view(session: Session, parts: Parts, me: User, subject_id: int) -> View:
+def view(session: Session, resources: Resources, me: User, subject_id: int) -> View:
     """A subject as it is now. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
     topic = subject_topic(subject_id)
     # A copy: the event loop changes what runs while this thread looks.
-    running = next((unit for unit in tuple(parts.bus.running.values()) if unit.topic == topic), None)
+    running = next((unit for unit in tuple(resources.bus.running.values()) if unit.topic == topic), None)
     return View(
         subject=subject,
         running=running if subject.state == State.GENERATING else None,
         line=sets.line(session, subject_id=subject_id) if subject.state == State.QUEUED else None,
         mine=service.may_change(me, subject),
-        usable=subject.model == parts.engine.model.name,
+        usable=subject.model == resources.engine.model.name,
         can_bring_back=authority.may_undo(me, subject.archived_as),
     )
 
@@ -277,16 +289,20 @@ def watch(request: Request, me: Me, session: Read, subject_id: int) -> Watching:
 
 @router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse)
 async def events(
-    request: Request, app: App, watched: Annotated[Watching, Depends(watch)], stream: Open, after: str = ""
+    request: Request,
+    resources: ResourcesDep,
+    watched: Annotated[Watching, Depends(watch)],
+    stream: Open,
+    after: str = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """What changes in a subject, until it is done; begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
-    while not app.bus.closed.is_set():
-        changes = await stream.first(app.bus.changes(subject_topic(watched.subject_id), cursor))
+    while not resources.bus.closed.is_set():
+        changes = await stream.first(resources.bus.changes(subject_topic(watched.subject_id), cursor))
         if changes is None:
             return
         cursor = changes.cursor
-        message = await asyncio.to_thread(render, app, watched)
+        message = await asyncio.to_thread(render, resources, watched)
         if message is None:
             return
         html, done = message
@@ -297,22 +313,22 @@ async def events(
         await asyncio.sleep(MESSAGE_SECONDS)
 
 
-def render(app: Parts, watched: Watching) -> tuple[str, bool] | None:
+def render(resources: Resources, watched: Watching) -> tuple[str, bool] | None:
     """The HTML of one message, and whether the training ended; None when the person has been signed out meanwhile."""
-    with app.database.read() as session:
+    with resources.database.read() as session:
         me = accounts.user_for_token(session, watched.token)
         if me is None:
             return None
-        now = view(session, app, me, watched.subject_id)
-        template = app.environment.get_template("subjects/_live.html")
+        now = view(session, resources, me, watched.subject_id)
+        template = resources.environment.get_template("subjects/_live.html")
         return template.render(now.context(oob=True)), now.done
 
 
 # The form
 
 
-def empty_form(app: Parts) -> dict[str, Any]:
-    usual = app.engine.model.training
+def empty_form(resources: Resources) -> dict[str, Any]:
+    usual = resources.engine.model.training
     return {
         "name": "",
         "class_words": "",
@@ -329,14 +345,14 @@ def typed(form: FormData) -> dict[str, Any]:
     return {name: text(form, name) for name in FIELDS} | {"text_encoders": text(form, "text_encoders") or "off"}
 
 
-def sent_pictures(app: Parts, me: User, form: FormData) -> list[str]:
+def sent_pictures(resources: Resources, me: User, form: FormData) -> list[str]:
     """Pictures that came with the form itself, from a browser without scripts."""
     sent = [file for file in form.getlist("picture") if isinstance(file, UploadFile) and file.filename]
-    limits, pictures = Limits.of(app.settings), [file.file.read() for file in sent]
-    quota = Quota(app, me, "pictures", *pictures)
-    kept = [service.keep_picture(me, app.files, data, app.engine.model, limits, quota) for data in pictures]
+    limits, pictures = Limits.of(resources.settings), [file.file.read() for file in sent]
+    quota = Quota(resources, me, "pictures", *pictures)
+    kept = [service.keep_picture(me, resources.files, data, resources.engine.model, limits, quota) for data in pictures]
     if kept:
-        with app.database.write() as session:
+        with resources.database.write() as session:
             service.note_pictures(session, me, [len(data) for data in pictures], quota.held)
     return kept
 
@@ -344,26 +360,26 @@ def sent_pictures(app: Parts, me: User, form: FormData) -> list[str]:
 def form_page(
     request: Request, form: dict[str, Any], pictures: list[str], errors: dict[str, str], from_file: bool = False
 ) -> Response:
-    parts = parts_of(request)
+    resources = resources_of(request)
     return page(
         request,
         "subjects/new.html",
         422 if errors else 200,
         nav="subjects",
-        form=empty_form(parts) | {name: value for name, value in form.items() if value},
+        form=empty_form(resources) | {name: value for name, value in form.items() if value},
         pictures=pictures,
         errors=errors,
         from_file=from_file,
-        model=parts.engine.model,
-        upload_bytes=parts.settings.upload_bytes,
-        lora_bytes=parts.settings.lora_bytes,
+        model=resources.engine.model,
+        upload_bytes=resources.settings.upload_bytes,
+        lora_bytes=resources.settings.lora_bytes,
     )
 
 
 # For the pages of sets
 
 
-def offered(session: Session, app: Parts, me: User, form: Mapping[str, Any]) -> list[dict[str, Any]]:
+def offered(session: Session, resources: Resources, me: User, form: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The subjects that a set's form offers, with what it says of them."""
     chosen = asked(form.get("subjects", ""))
     return [
@@ -375,7 +391,7 @@ def offered(session: Session, app: Parts, me: User, form: Mapping[str, Any]) -> 
             "chosen": subject.id in chosen,
             "weight": chosen.get(subject.id, 1.0),
         }
-        for subject in queries.choices(session, me, app.engine.model.name)
+        for subject in queries.choices(session, me, resources.engine.model.name)
     ]
 
 

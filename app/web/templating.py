@@ -17,7 +17,7 @@ from app.models import Role
 from app.reviews import queries as reviews
 from app.text import plural, thin
 from app.web import filters
-from app.web.deps import parts_of, signed_in_user
+from app.web.deps import resources_of, signed_in_user
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
@@ -82,7 +82,7 @@ class VersionedFiles(StaticFiles):
 def page(request: Request, template: str, status: int = 200, *, nav: str = "", **context: Any) -> HTMLResponse:
     """A whole page. `nav` marks where in the navigation it is."""
     values = shared_context(request) | {"nav": nav, "status": status} | context
-    html = parts_of(request).environment.get_template(template).render(values)
+    html = resources_of(request).environment.get_template(template).render(values)
     response = HTMLResponse(html, status)
     if TOAST_COOKIE in request.cookies:
         response.delete_cookie(TOAST_COOKIE)
@@ -94,7 +94,7 @@ def shared_context(request: Request) -> dict[str, Any]:
     user = signed_in_user(request)
     pending = 0
     if user and user.can(Role.REVIEWER):
-        with parts_of(request).database.read() as session:
+        with resources_of(request).database.read() as session:
             pending = reviews.pending_count(session, user)
     theme = request.cookies.get("theme", "")
     toast = unquote(request.cookies.get(TOAST_COOKIE, ""))

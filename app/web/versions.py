@@ -19,7 +19,7 @@ from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainDraft
 from app.web.compare import compare_address
-from app.web.deps import App, Form, Me, Read, count_try, text
+from app.web.deps import Form, Me, Read, ResourcesDep, count_try, text
 from app.web.errors import answered
 from app.web.templating import inner_path, page, see_other
 
@@ -78,38 +78,40 @@ def again_form(request: Request, me: Me, session: Read, image_id: int) -> Respon
 
 
 @router.post("/images/{image_id}/again")
-def again(request: Request, app: App, me: Me, form: Form, image_id: int) -> Response:
+def again(request: Request, resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
     """Queue new versions, and go back to where the form was."""
     values = {name: text(form, name) for name in ("prompt", "seed", "own_seed", "strength", "count")}
-    with app.database.read() as session:
+    with resources.database.read() as session:
         back = back_to(text(form, "from"), queries.image(session, me, image_id))
     try:
         count_try(request, "set", me.id)
-        with app.database.write() as session:
-            made = service.again(session, me, image_id, draft_of(form), app.engine.model, app.settings.unit_size)
+        with resources.database.write() as session:
+            made = service.again(
+                session, me, image_id, draft_of(form), resources.engine.model, resources.settings.unit_size
+            )
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"count": str(error)}
-        with app.database.read() as session:
+        with resources.database.read() as session:
             return answered(form_page(request, session, me, image_id, back, values, errors), error)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    app.dispatcher.wake()
-    app.dispatcher.changed(made[0].set_id, image_id, *(image.id for image in made))
+    resources.dispatcher.wake()
+    resources.dispatcher.changed(made[0].set_id, image_id, *(image.id for image in made))
     first, last = made[0].version, made[-1].version
     lines = f"Version {first} is" if first == last else f"Versions {first} to {last} are"
     return see_other(back, f"{lines} in line; the newest that is finished is shown.")
 
 
 @router.post("/images/{image_id}/discard")
-def discard(app: App, me: Me, image_id: int) -> Response:
-    with app.database.write() as session:
+def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
+    with resources.database.write() as session:
         image = queries.image(session, me, image_id)
         try:
             running = service.discard(session, me, image_id)
         except Conflict as error:
             return see_other(f"/sets/{image.set_id}", str(error), refused=True)
-    app.dispatcher.cancel(running)
-    app.dispatcher.changed(image.set_id, image_id)
+    resources.dispatcher.cancel(running)
+    resources.dispatcher.changed(image.set_id, image_id)
     return see_other(f"/sets/{image.set_id}")
 
 

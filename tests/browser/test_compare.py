@@ -65,8 +65,8 @@ def painted(settings: Settings) -> Iterator[Server]:
 @pytest.fixture
 def page(painted: Server, chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=painted.url, has_touch=True)
-    token = signed_in_browser(painted, make_person(painted, Role.REVIEWER)).cookies[painted.parts.cookie]
-    context.add_cookies([{"name": painted.parts.cookie, "value": token, "url": painted.url}])
+    token = signed_in_browser(painted, make_person(painted, Role.REVIEWER)).cookies[painted.resources.cookie]
+    context.add_cookies([{"name": painted.resources.cookie, "value": token, "url": painted.url}])
     yield watch(context.new_page())
     context.close()
 

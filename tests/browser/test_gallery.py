@@ -105,7 +105,7 @@ def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> Non
     expect(page.get_by_text("1 picture was restored")).to_be_visible()
     expect(page.locator("#picture-39 > a")).to_be_focused()
 
-    with busy.parts.database.read() as session:
+    with busy.resources.database.read() as session:
         assert {row.image_id for row in session.query(ImageTag)} == {40, 41, 42}
         assert {row.image_id for row in session.query(Star)} == {40, 41, 42}
         assert session.query(Image).filter(Image.deleted_at.is_not(None)).count() == 0
@@ -346,7 +346,7 @@ def test_all_that_match(far: Page, busy: Server, problems: list[str]) -> None:
     expect(page.locator("[data-picked-count]")).to_have_text("All 42 selected")
     page.get_by_role("button", name="Approve", exact=True).click()
     expect(page.get_by_text("42 pictures were approved")).to_be_visible()
-    with busy.parts.database.read() as session:
+    with busy.resources.database.read() as session:
         assert session.query(Image).filter(Image.decision == "approved").count() == 42
 
     page.locator("#picture-42 .pick").click()
@@ -361,7 +361,7 @@ def test_all_that_match_are_downloaded_by_keyboard(
 ) -> None:
     first_page_only(page)
     page.keyboard.press("/")
-    with busy.parts.database.read() as session:
+    with busy.resources.database.read() as session:
         code = session.query(Style.code).filter_by(name="Retro sunburst").scalar()
     page.keyboard.type(code)
     expect(page.locator("[data-total='36']")).to_be_visible()

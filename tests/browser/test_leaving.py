@@ -93,7 +93,7 @@ def sign_out(page: Page, server: Server, user: User) -> None:
 
 
 def end_elsewhere(page: Page, server: Server, user: User) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).filter_by(user_id=user.id).delete()
 
 
@@ -116,9 +116,9 @@ def test_the_next_person_gets_no_picture_from_the_cache(
         assert page.url.startswith(house.url + "/login"), "nor does the browser's history show anything"
 
     sign_in(page, house, other)
-    with house.parts.database.read() as session:
+    with house.resources.database.read() as session:
         image = session.get(Image, number)
-    house.parts.files.path(Kind.IMAGES, image.sha256).unlink()
+    house.resources.files.path(Kind.IMAGES, image.sha256).unlink()
     sent.statuses.clear()
     assert page.evaluate(kept) == 404
     page.goto(house.url + picture)
@@ -161,7 +161,7 @@ def test_who_signs_out_leaves_no_drafts(house: Server, page: Page) -> None:
 
     sign_in(page, house, one)
     write()
-    with house.parts.database.write() as session:
+    with house.resources.database.write() as session:
         for login in session.query(LoginSession):
             login.seen_at = now() - timedelta(days=1)
     page.goto(house.url + "/account")
@@ -174,7 +174,7 @@ def test_who_signs_out_leaves_no_drafts(house: Server, page: Page) -> None:
 def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     one, other = make_person(house, Role.ADMIN), make_person(house, Role.DESIGNER, "Ito Kenji")
     sign_in(page, house, one)
-    with house.parts.database.write() as session:
+    with house.resources.database.write() as session:
         for login in session.query(LoginSession):
             login.confirmed_at = None
     page.goto(house.url + "/people")
@@ -189,13 +189,13 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("Ito Kenji now has the role reviewer.")).to_be_visible()
     assert page.url == house.url + "/people"
-    with house.parts.database.read() as session:
+    with house.resources.database.read() as session:
         assert session.get(User, other.id).role == Role.REVIEWER
 
 
 def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, page: Page) -> None:
     sign_in(page, house, make_person(house, Role.ADMIN))
-    with house.parts.database.write() as session:
+    with house.resources.database.write() as session:
         for login in session.query(LoginSession):
             login.confirmed_at = None
     page.goto(house.url + "/people")

@@ -82,7 +82,7 @@ def add_passkey(page: Page, name: str) -> None:
 
 
 def newest(server: Server, act: Act) -> AuditEvent:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.scalars(select(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc())).first()
 
 
@@ -110,7 +110,7 @@ def test_a_passkey_from_its_making_to_its_end(
     expect(page.get_by_text("last used")).to_be_visible()
 
     # As a proof of who is there, for a form that was refused.
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
     page.goto("/people")
     page.get_by_role("button", name="Make a one-time link").click()
@@ -200,7 +200,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(
     site = Site.of(server.url)
     given = json.loads(answer["passkey"])
     challenge = challenge_of(given)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         stored = session.scalars(select(Passkey).filter_by(user_id=person.id)).one()
         stored.sign_count = 0
     changed = [
@@ -211,7 +211,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(
         [given],
         "text",
     ]
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         for wrong in (*map(json.dumps, changed), "", "{", "[" * 50_000, "\ud800"):
             with pytest.raises(Invalid):
                 passkeys.use(session, site, challenge, wrong)
@@ -231,7 +231,7 @@ def test_another_persons_passkey_proves_nothing(server: Server, context: Browser
         assert browser.post("/confirm/passkey/options").status_code == 409, "without a passkey"
         answer = browser.post("/confirm/passkey", data={"confirm-passkey": "{}", "confirm-next": "/account"})
         assert answer.status_code == 422
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             key = Passkey(user_id=one.id, credential_id="x", public_key=b"x", sign_count=0, name="Key")
             session.add(key)
             session.flush()

@@ -119,7 +119,7 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
 
 def test_a_check_is_followed_to_its_end(page: Page, busy: Server, problems: list[str]) -> None:
     """One that somebody else asked for."""
-    checker, user = busy.parts.checker, make_person(busy, Role.ADMIN, "森 はるか")
+    checker, user = busy.resources.checker, make_person(busy, Role.ADMIN, "森 はるか")
     checker.walk = Walk(user.id, user.name, 40_000, 100_000)
     page.goto(busy.url + "/record")
     expect(page.get_by_text(re.compile("Checked 40.000 of 100.000"))).to_be_visible()
@@ -139,7 +139,7 @@ def test_it_fits_and_axe_finds_nothing(page: Page, busy: Server, scheme: str, wi
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for path in ("/record", "/record?q=nothing+such", "/record?on=images:1", "/record?act=review"):
-        busy.parts.checker.walk = Walk(1, "森 はるか", 40_000, 100_000) if "act" in path else None
+        busy.resources.checker.walk = Walk(1, "森 はるか", 40_000, 100_000) if "act" in path else None
         page.goto(busy.url + path)
         page.locator(".chain__head summary").click()
         assert not misfits(page, f"record-{path.partition('?')[2][:3]}-{width}-{scheme}")

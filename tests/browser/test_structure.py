@@ -33,9 +33,9 @@ def form(server: Server, chromium: Browser, watch: Callable[[Page], Page]) -> It
     with making(server) as make:
         user = make.user(name="Mori Haruka")
         make.style(user)
-    token = signed_in_browser(server, user).cookies[server.parts.cookie]
+    token = signed_in_browser(server, user).cookies[server.resources.cookie]
     context = chromium.new_context(viewport={"width": 390, "height": 844})
-    context.add_cookies([{"name": server.parts.cookie, "value": token, "url": server.url}])
+    context.add_cookies([{"name": server.resources.cookie, "value": token, "url": server.url}])
     page = watch(context.new_page())
     page.goto(f"{server.url}/sets/new")
     page.locator("#prompts").fill("a fox\na teapot")

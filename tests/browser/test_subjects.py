@@ -26,9 +26,9 @@ def painted(settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def page(painted: Server, chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Page]:
-    token = signed_in_browser(painted, make_person(painted, Role.DESIGNER)).cookies[painted.parts.cookie]
+    token = signed_in_browser(painted, make_person(painted, Role.DESIGNER)).cookies[painted.resources.cookie]
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=painted.url)
-    context.add_cookies([{"name": painted.parts.cookie, "value": token, "url": painted.url}])
+    context.add_cookies([{"name": painted.resources.cookie, "value": token, "url": painted.url}])
     page = watch(context.new_page())
     page.goto("/")
     yield page
@@ -65,7 +65,7 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     page.wait_for_url(re.compile(r"/subjects/\d+$"))
     expect(page.locator("#subject")).to_contain_text(re.compile(r"Step \d+ of 150"), timeout=SLOW)
     expect(page.get_by_alt_text("Sample after 75 steps")).to_be_visible(timeout=SLOW)
-    painted.parts.engine.go_on()
+    painted.resources.engine.go_on()
     expect(page.get_by_role("heading", name="Use it in prompts")).to_be_visible(timeout=SLOW)
 
     page.get_by_role("link", name="New set").last.click()

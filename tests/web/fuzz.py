@@ -88,7 +88,7 @@ class World:
         engine = Painter()
         asyncio.run(engine.start())
         self.app = create_app(self.settings, engine)
-        self.parts = self.app.state.parts
+        self.resources = self.app.state.resources
         self.cookies: dict[str, str] = {"anonymous": ""}
         self.ids: dict[str, Any] = {}
         self._fill()
@@ -98,7 +98,7 @@ class World:
 
     def close(self) -> None:
         self.snapshot.close()
-        self.parts.database.close()
+        self.resources.database.close()
 
     def _fill(self) -> None:
         server = Server("", self.app, Door(Bounds(), lambda address: False), set())
@@ -107,7 +107,7 @@ class World:
         with making(server) as make:
             waiting = make.image_set(make.session.get_one(User, people[Role.DESIGNER].id), prompts="a fox")
             queued = [waiting.id, waiting.images[0].id]
-        with self.parts.database.write() as session:
+        with self.resources.database.write() as session:
             for role, user in people.items():
                 self.cookies[str(role)] = accounts.start_session(session, session.get_one(User, user.id))
             invited = accounts.invite(session, session.get_one(User, people[Role.ADMIN].id), Role.DESIGNER)
@@ -131,10 +131,10 @@ class World:
         accept: str = "text/html",
     ) -> Answer:
         """The answer of the app itself. What the app raises is raised here."""
-        object.__setattr__(self.parts, "tries", Tries())  # how often somebody tries is not what is asked here
+        object.__setattr__(self.resources, "tries", Tries())  # how often somebody tries is not what is asked here
         sent = {"host": "127.0.0.1:8000", "accept": accept, "content-length": str(len(body)), **(headers or {})}
         if token := self.cookies[who]:
-            sent["cookie"] = f"{self.parts.cookie}={token}; {sent.get('cookie', '')}"
+            sent["cookie"] = f"{self.resources.cookie}={token}; {sent.get('cookie', '')}"
         answer = Answer()
         asyncio.run(self._call(answer, method, path, query, body, sent))
         return answer

@@ -35,8 +35,8 @@ class Server:
     tasks: set[Any]  # requests that are being answered
 
     @property
-    def parts(self) -> Any:
-        return self.app.state.parts
+    def resources(self) -> Any:
+        return self.app.state.resources
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -
     try:
         yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", app, server.door, server.server_state.tasks)
     finally:
-        app.state.parts.bus.close()
+        app.state.resources.bus.close()
         server.should_exit = True
         thread.join(60)
         listener.close()
@@ -82,15 +82,15 @@ def spend(server: Server, act: str, account: object = "", address: str = "127.0.
     """Try an act until no more tries are left from there."""
     with suppress(Later):
         for _ in range(10_000):
-            server.parts.tries.count(act, address, account)
+            server.resources.tries.count(act, address, account)
 
 
 def signed_in_browser(server: Server, user: User) -> Browser:
     """A browser of `user`, without the password, whose check is slow by design."""
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         token = accounts.start_session(session, session.get_one(User, user.id))  # with the role of today
     browser = Browser(server.url)
-    browser.cookies.set(server.parts.cookie, token, domain="127.0.0.1")
+    browser.cookies.set(server.resources.cookie, token, domain="127.0.0.1")
     browser.user = user
     return browser
 
@@ -98,8 +98,8 @@ def signed_in_browser(server: Server, user: User) -> Browser:
 @contextmanager
 def making(server: Server) -> Iterator[Factory]:
     """Rows of all kinds with their files, committed at the end. For once, nobody waits for the lock."""
-    with slow.permitted(), server.parts.database.write() as session:
-        make = Factory(session, server.parts.files)
+    with slow.permitted(), server.resources.database.write() as session:
+        make = Factory(session, server.resources.files)
         make._numbers = NUMBERS
         yield make
 
@@ -107,10 +107,10 @@ def making(server: Server) -> Iterator[Factory]:
 def shared_export(server: Server, set_id: int) -> tuple[Export, Share]:
     """An export of a set, ready, with a link that leads outside."""
     user = make_person(server, Role.MANAGER)
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         wanted = exports.selection(session, user, set_id=set_id)
-    export = server.parts.exporter.ask(user, wanted, ExportOptions())
-    server.parts.exporter.prepare(export.id)
+    export = server.resources.exporter.ask(user, wanted, ExportOptions())
+    server.resources.exporter.prepare(export.id)
     _, share = share_link(server, export.id)
     return export, share
 
@@ -119,7 +119,7 @@ def share_link(server: Server, export_id: int, password: str = "") -> tuple[str,
     """The token of a new link to an export, and its row."""
     user = make_person(server, Role.MANAGER)
     password_hash = shares.hashed(password)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         token = shares.create(session, user, export_id, ShareDraft(password=password), password_hash)
         session.flush()
         return token, export_queries.share(session, token)

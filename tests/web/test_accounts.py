@@ -13,8 +13,8 @@ FORM = {"name": "Mori Haruka", "email": "haruka@example.com", "password": "a sen
 
 @pytest.fixture
 def setup_path(server: Server) -> str:
-    with server.parts.database.write() as session:
-        link = accounts.create_setup_link(session, server.parts.settings)
+    with server.resources.database.write() as session:
+        link = accounts.create_setup_link(session, server.resources.settings)
     assert link is not None
     return "/setup/" + link.rsplit("/", 1)[1]
 

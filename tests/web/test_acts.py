@@ -122,14 +122,14 @@ def test_every_act_is_recorded_somewhere(act: Act) -> None:
 
 
 def newest(server: Server, act: Act) -> AuditEvent:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         found = session.query(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc()).first()
         assert found, act
         return found
 
 
 def count(server: Server, act: Act) -> int:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.query(AuditEvent).filter_by(act=act).count()
 
 

@@ -286,7 +286,7 @@ def asked(
 
 def give(server: Server, person: User, role: Role) -> None:
     """A role, as the database has it, without all that ends when an administrator gives one."""
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.get_one(User, person.id).role = role
 
 
@@ -337,7 +337,7 @@ def test_a_closed_account_gets_nothing(server: Server) -> None:
     values = populate(server, person, person)
     with signed_in_browser(server, person) as browser:
         assert browser.get("/").status_code == 200
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             session.get_one(User, person.id).active = False
         for (method, path), need in NEEDS.items():
             if need != OPEN and not path.endswith(ENDLESS):
@@ -374,16 +374,16 @@ def test_an_open_stream_shows_what_todays_role_may(server: Server) -> None:
     manager = make_person(server, Role.MANAGER)
     values = populate(server, make_person(server, Role.DESIGNER), manager)
     with signed_in_browser(server, manager) as browser:
-        watched = live.Watching(int(values["set_id"]), browser.cookies[server.parts.cookie])
+        watched = live.Watching(int(values["set_id"]), browser.cookies[server.resources.cookie])
     offers = f'action="/sets/{values["set_id"]}/retry"'
     for role, offered in ((Role.MANAGER, True), (Role.REVIEWER, False), (Role.ADMIN, True)):
         give(server, manager, role)
-        message = live.render(server.parts, watched, frozenset())
+        message = live.render(server.resources, watched, frozenset())
         assert message
         assert (offers in message[0]) == offered, role
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.get_one(User, manager.id).active = False
-    assert live.render(server.parts, watched, frozenset()) is None
+    assert live.render(server.resources, watched, frozenset()) is None
 
 
 def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, anonymous: Browser) -> None:
@@ -395,7 +395,7 @@ def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, 
         form = {"set_id": values["set_id"], "format": "jpeg", "sizes": "original"}
         asked_for = browser.post("/exports", data=form).headers["location"].split("?")[0]
         give(server, manager, Role.DESIGNER)
-        server.parts.exporter.prepare(int(asked_for.split("/")[-1]))
+        server.resources.exporter.prepare(int(asked_for.split("/")[-1]))
         assert anonymous.get(guest).status_code == 404
         assert anonymous.get(f"{guest}/download.zip").status_code == 404
         assert browser.get(asked_for).status_code == 404
@@ -406,8 +406,8 @@ def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, 
 def test_the_file_of_a_subject_breaks_off_with_the_role(server: Server) -> None:
     manager = make_person(server, Role.MANAGER)
     values = populate(server, make_person(server, Role.DESIGNER), manager)
-    large = server.parts.files.put_lora(b"a" * 10 * downloads.LOOK_BYTES)
-    with server.parts.database.write() as session:
+    large = server.resources.files.put_lora(b"a" * 10 * downloads.LOOK_BYTES)
+    with server.resources.database.write() as session:
         session.get_one(Subject, int(values["subject_id"])).sha256 = large
     address = f"/subjects/{values['subject_id']}/lora.safetensors"
     with signed_in_browser(server, manager) as browser, browser.stream("GET", address) as answer:
@@ -422,9 +422,9 @@ def test_the_record_breaks_off_with_the_role(server: Server) -> None:
     manager = make_person(server, Role.MANAGER)
     populate(server, make_person(server, Role.DESIGNER), manager)
     with signed_in_browser(server, manager) as browser:
-        token = browser.cookies[server.parts.cookie]
+        token = browser.cookies[server.resources.cookie]
         wanted = record.wanted_events()
-        chunks = record.csv_chunks(server.parts, token, wanted, 2**40)
+        chunks = record.csv_chunks(server.resources, token, wanted, 2**40)
         assert list(csv.reader(io.StringIO(next(chunks).decode())))
         next(chunks)
         give(server, manager, Role.DESIGNER)

@@ -71,7 +71,7 @@ def test_the_tray_tells_of_each_picture(designer: Browser, image_ids: list[int])
 def test_the_tray_tells_of_the_version_and_its_own_strength(
     server: Server, designer: Browser, image_ids: list[int]
 ) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         image = session.get_one(Image, image_ids[0])
         image.version, image.strength = 2, 0.5
     page = designer.get(f"/compare?ids={image_ids[0]},{image_ids[1]}").text

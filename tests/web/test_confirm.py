@@ -18,7 +18,7 @@ from tests.web.test_acts import count, newest
 
 def grow_old(server: Server, browser: Browser, minutes: int = 11) -> None:
     """As if the person had signed in that long ago."""
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         for login in session.query(LoginSession).filter_by(user_id=browser.user.id):
             login.confirmed_at = now() - timedelta(minutes=minutes)
 
@@ -67,7 +67,7 @@ def test_tries_are_counted_with_those_at_changing_the_password(server: Server, a
     for _ in range(2):
         assert "This is not your password" in confirm(admin, page, "wrong").text
     for _ in range(8):
-        server.parts.tries.count("password", "127.0.0.1", admin.user.id)
+        server.resources.tries.count("password", "127.0.0.1", admin.user.id)
     refused = confirm(admin, page)
     assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
     assert "too many tries" in refused.text
@@ -120,9 +120,9 @@ def test_a_query_that_is_no_utf_8_is_asked_for_a_proof_too(server: Server, admin
 
 
 def test_a_passkey_is_offered_to_those_who_have_one(server: Server, admin: Browser) -> None:
-    ways = server.parts.environment.globals
+    ways = server.resources.environment.globals
     ways["ways"] = replace(ways["ways"], passkeys=True)  # as at an address where browsers have them
     assert "Use a passkey" not in admin.get("/confirm?next=/people").text
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.add(Passkey(user_id=admin.user.id, credential_id="1", public_key=b"2", name="Key", sign_count=0))
     assert "Use a passkey" in admin.get("/confirm?next=/people").text

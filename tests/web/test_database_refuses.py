@@ -20,7 +20,7 @@ def image_id(server: Server) -> int:
 def with_pragma(server: Server, pragma: str) -> None:
     """For all connections from now on."""
     event.listen(
-        server.parts.database.engine,
+        server.resources.database.engine,
         "checkout",
         lambda connection, *_: connection.execute(f"PRAGMA {pragma}").close(),
     )
@@ -37,14 +37,14 @@ def decide(browser: Browser, image_id: int) -> tuple[int, str]:
 
 
 def decisions(server: Server) -> int:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return len(session.scalars(select(Decision)).all())
 
 
 def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], image_id: int) -> None:
     reviewer = sign_in(Role.REVIEWER)
     with_pragma(server, "busy_timeout = 50")
-    with slow.permitted(), server.parts.database.write() as busy:
+    with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()
         status, page = decide(reviewer, image_id)
     assert status == 503
@@ -69,7 +69,7 @@ def test_the_log_names_the_route_and_no_link(
         token = accounts.invite(make.session, make.user(Role.ADMIN), "designer")
     with_pragma(server, "busy_timeout = 50")
     form = {"name": "Mori Haruka", "email": "haruka@contoso.com", "password": "correct horse battery"}
-    with slow.permitted(), server.parts.database.write() as busy:
+    with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()
         assert anonymous.post(f"/setup/{token}", data=form).status_code == 503
     assert "/setup/{token}" in caplog.text

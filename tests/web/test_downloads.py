@@ -110,7 +110,7 @@ def test_another_zip_than_the_one_begun_is_sent_whole(manager: Browser, path: st
 def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, manager: Browser, path: str) -> None:
     manager.get(path)
     manager.get(path, headers={"range": "bytes=100-"})
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.EXPORT).one()
         assert (event.user_id, event.subject, event.subject_id) == (manager.user.id, "exports", 1)
         assert event.details["sets"] == [1]
@@ -118,7 +118,7 @@ def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, ma
 
 
 def begun(server: Server) -> int:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.query(AuditEvent).filter(AuditEvent.act.in_([Act.EXPORT, Act.SHARE_DOWNLOAD])).count()
 
 
@@ -192,14 +192,14 @@ def test_what_takes_long_is_waited_for_on_its_page(
     answer = manager.get(path)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/exports/1?download=1"
-    server.parts.exporter.prepare(1)
+    server.resources.exporter.prepare(1)
     assert manager.get(path).status_code == 200, "and once it is ready it is sent at once"
 
 
 def test_a_zip_that_is_not_ready_or_failed_409(server: Server, manager: Browser, path: str) -> None:
     manager.get(path)
     for state, sentence in ((ExportState.FAILED, "could not be made"), (ExportState.READY, "cleared away")):
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             export = session.query(Export).one()
             export.state, export.error, export.bytes = state, "The disk is full.", 1
         answer = manager.get("/exports/1/download.zip")

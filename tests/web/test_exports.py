@@ -38,8 +38,8 @@ def guest(anonymous: Browser) -> Browser:
 
 def wait_until_ready(server: Server, export_id: int) -> None:
     """The server makes it ready by itself; this makes it ready if it has not begun, and waits if it has."""
-    server.parts.exporter.prepare(export_id)
-    with server.parts.database.read() as session:
+    server.resources.exporter.prepare(export_id)
+    with server.resources.database.read() as session:
         assert session.get(Export, export_id).state == ExportState.READY
 
 
@@ -185,14 +185,14 @@ def test_the_example_follows_the_form(manager: Browser, set_id: int) -> None:
 def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: int) -> None:
     manager.post("/exports", data=FORM)
     wait_until_ready(server, 1)
-    with server.parts.exporter._one_at_a_time:  # or it would make the export ready at once
-        with server.parts.database.write() as session:
+    with server.resources.exporter._one_at_a_time:  # or it would make the export ready at once
+        with server.resources.database.write() as session:
             export = session.get(Export, 1)
             export.state, export.done = ExportState.PREPARING, 3
         html = manager.get("/exports/1").text
         assert "Converting and signing, 3 of 4 files" in html
         assert 'hx-trigger="every 1s"' in html
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             export = session.get(Export, 1)
             export.state, export.error = ExportState.FAILED, "The disk is full."
     html = manager.get("/exports/1").text
@@ -205,7 +205,7 @@ def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: i
 
 def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
-    next((server.parts.exporter.store.root / "cache").glob("*/*/*")).unlink()
+    next((server.resources.exporter.store.root / "cache").glob("*/*/*")).unlink()
     assert "cleared away" in manager.get(f"/exports/{export.id}").text
     manager.post(f"/exports/{export.id}/again")
     wait_until_ready(server, export.id)
@@ -237,7 +237,7 @@ def test_what_was_taken_back_is_told_and_can_be_left_out(server: Server, manager
     assert sentence in html
     assert "Revoke links" in html
     manager.post(f"/exports/{export.id}/shares/revoke")
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get(Share, share.id).revoked_at
     assert "Revoke links" not in manager.get(f"/exports/{export.id}").text
     new = manager.post(f"/exports/{export.id}/anew").headers["location"]
@@ -269,12 +269,12 @@ def test_a_download_by_a_link_ends_with_the_link(
     token, share = share_link(server, export.id)
     monkeypatch.setattr(downloads, "LOOK_BYTES", 1)
     assert guest.get(f"/shared/{token}/download.zip").status_code == 200
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         pieces = downloads.watched(iter([b"a", b"b"]), lambda: shares.may_go_on(session, share.id))
         assert list(pieces) == [b"a", b"b"]
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.get(Share, share.id).suspended_at = now()
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         pieces = downloads.watched(iter([b"a", b"b"]), lambda: shares.may_go_on(session, share.id))
         assert next(pieces) == b"a"
         with pytest.raises(downloads.Ended):
@@ -315,7 +315,7 @@ def test_deleting(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     assert manager.post(f"/exports/{export.id}/delete").headers["location"] == "/exports"
     assert manager.get(f"/exports/{export.id}").status_code == 404
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.query(Share).count() == 0
 
 
@@ -367,7 +367,7 @@ def test_a_password_is_asked_for_first(server: Server, guest: Browser, set_id: i
     assert f"Path=/shared/{token}" in cookie
     assert export.name in guest.get(f"/shared/{token}").text
     assert guest.get(f"/shared/{token}/download.zip").status_code == 200
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         events = session.query(AuditEvent).filter_by(subject="shares", subject_id=share.id).all()
     assert [event.act for event in events] == [
         Act.SHARE_CREATE,
@@ -386,7 +386,7 @@ def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_i
     spend(server, "share", share.id)
     for _ in range(2):
         assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.SHARE_REFUSED).one()
         assert event.details["reason"] == "too many tries", "it is written down once"
 
@@ -406,7 +406,7 @@ def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: B
 def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     token, _ = share_link(server, export.id)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.get(Export, export.id).state = ExportState.FAILED
     assert "not available now" in guest.get(f"/shared/{token}").text
     assert guest.get(f"/shared/{token}/download.zip").status_code == 303

@@ -31,12 +31,12 @@ def set_up(server: Server, browser: Browser) -> tuple[str, list[str]]:
     assert answer.headers["location"] == "/account/authenticator/codes"
     codes = re.findall(r'<li class="code">([a-z2-9-]+)</li>', browser.get("/account/authenticator/codes").text)
     assert browser.get("/account/authenticator/codes").status_code == 303, "shown once"
-    server.parts.tries.__init__()
+    server.resources.tries.__init__()
     return secret, codes
 
 
 def newest(server: Server, act: Act) -> AuditEvent:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.scalars(select(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc())).first()
 
 
@@ -55,7 +55,7 @@ def test_a_code_is_asked_for_after_the_password(server: Server, designer: Browse
     page = anonymous.get("/login/second").text
     assert 'autocomplete="one-time-code"' in page
     for wrong in ("000000", "", code_of(secret, -3), code_of(secret, 3), "x" * 5000, "１２３４５６"):
-        server.parts.tries.__init__()
+        server.resources.tries.__init__()
         answer = anonymous.post("/login/second", data={"code": wrong})
         assert answer.status_code == 422
         assert "This code is wrong" in answer.text
@@ -125,21 +125,21 @@ def test_the_second_step_needs_the_first_in_this_browser(server: Server, designe
     assert anonymous.get("/login/second").headers["location"] == "/login"
     assert anonymous.post("/login/second", data={"code": code_of(secret, 1)}).headers["location"] == "/login"
     anonymous.sign_in(designer.user.email)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(update(User).where(User.id == designer.user.id).values(active=False))
     assert anonymous.post("/login/second", data={"code": code_of(secret, 1)}).headers["location"] == "/login"
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(update(User).where(User.id == designer.user.id).values(active=True))
     anonymous.sign_in(designer.user.email)
-    for key, (at, whose, first) in list(server.parts.first_steps._kept.items()):
-        server.parts.first_steps._kept[key] = (at - 601, whose, first)
+    for key, (at, whose, first) in list(server.resources.first_steps._kept.items()):
+        server.resources.first_steps._kept[key] = (at - 601, whose, first)
     assert anonymous.post("/login/second", data={"code": code_of(secret, 1)}).headers["location"] == "/login"
     assert not is_in(anonymous)
 
 
 def test_removing_it_needs_a_proof_of_who_is_there(server: Server, designer: Browser, anonymous: Browser) -> None:
     set_up(server, designer)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
     for path in ("/account/authenticator/remove", "/account/authenticator/codes", "/account/passkeys/options"):
         assert designer.post(path).status_code == 403
@@ -174,18 +174,18 @@ def test_an_administrator_resets_what_somebody_lost_and_the_person_is_told(
 
 def test_what_the_database_keeps_opens_nothing(server: Server, designer: Browser) -> None:
     secret, codes = set_up(server, designer)
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         kept = session.scalars(select(Authenticator)).one().secret
         hashes = {row.code_hash for row in session.scalars(select(RecoveryCode))}
         told = str([event.details for event in session.scalars(select(AuditEvent))])
     assert secret not in kept
-    assert server.parts.vault.open(kept) == secret
+    assert server.resources.vault.open(kept) == secret
     assert not {code.replace("-", "") for code in codes} & hashes
     assert not any(word in told for word in (secret, kept, *codes, *hashes))
-    key = server.parts.vault.file
+    key = server.resources.vault.file
     assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     key.unlink()
-    assert Vault(server.parts.settings).open(kept) is None, "another key opens nothing, and is no fault"
+    assert Vault(server.resources.settings).open(kept) is None, "another key opens nothing, and is no fault"
 
 
 def test_a_lost_key_leaves_the_recovery_codes(make: Factory, settings: Settings) -> None:

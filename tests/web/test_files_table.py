@@ -68,5 +68,5 @@ def own_export(server: Server, owner: Browser, values: dict[str, str]) -> str:
     """An export that the owner of the set made themselves."""
     made = owner.post("/exports", data={"set_id": values["set_id"], "format": "png", "sizes": "original"})
     export_id = made.headers["location"].split("/")[2].split("?")[0]
-    server.parts.exporter.prepare(int(export_id))
+    server.resources.exporter.prepare(int(export_id))
     return export_id

@@ -24,7 +24,7 @@ def ids(server: Server, maker: Browser) -> list[int]:
 
 
 def outcomes(server: Server) -> list[str | None]:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return [image.decision for image in session.query(Image).order_by(Image.id)]
 
 

@@ -344,14 +344,14 @@ def test_a_search_is_saved_renamed_deleted(server: Server, designer: Browser, ma
     assert "nothing to save" in say(designer, "/searches", name="All", query="")
     assert "is called Red foxes now" in say(designer, "/searches/1/rename", name="Red foxes", query="")
     assert "Red foxes was deleted" in say(manager, "/searches/1/delete", query="q=owl")
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.query(SavedSearch).count() == 0
 
 
 def test_an_act_without_pictures_says_so(server: Server, manager: Browser) -> None:
     assert "Choose the pictures first." in post(manager, "delete", query="q=fox")
     assert "Write the tag." in post(manager, "tag", ids=[1], tag_name=" ")
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.query(ImageTag).count() == session.query(Star).count() == 0
         assert session.query(Image).filter(Image.shown).count() == 5
 

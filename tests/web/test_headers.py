@@ -64,7 +64,7 @@ def test_pages_are_not_kept_and_pictures_are_asked_for_each_time(server: Server,
 
 
 def test_static_files_are_kept_under_their_own_hash_only(server: Server, anonymous: Browser) -> None:
-    fresh = server.parts.environment.globals["static"]("css/base.css")
+    fresh = server.resources.environment.globals["static"]("css/base.css")
     assert anonymous.get(fresh).headers["cache-control"] == "public, max-age=31536000, immutable"
     assert anonymous.get("/static/000000000000/css/base.css").headers["cache-control"] == "no-cache"
     for path in ("/static/x/../../pyproject.toml", "/static/x/%2e%2e/%2e%2e/pyproject.toml", "/static/x/css"):
@@ -133,7 +133,7 @@ def test_over_https_a_planted_cookie_is_not_read(settings: Settings) -> None:
 
 
 def session_of(server: Server, user: User) -> str:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         return accounts.start_session(session, user)
 
 

@@ -58,7 +58,7 @@ def test_a_huge_upload_without_a_length_is_refused_while_it_comes(
     answer = designer.post("/styles/preview", content=multipart(HUGE), headers=MULTIPART)
     assert answer.status_code == 413
     assert "larger than 32 MB" in answer.text
-    assert sum(spooled) <= server.parts.settings.upload_bytes + 2**20
+    assert sum(spooled) <= server.resources.settings.upload_bytes + 2**20
 
 
 def test_a_huge_body_anywhere_else_is_refused_at_a_few_megabytes(designer: Browser, spooled: list[int]) -> None:
@@ -87,7 +87,7 @@ def test_an_upload_of_just_the_limit_comes_through(
     server: Server, sign_in: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = png(size=(64, 64))
-    monkeypatch.setattr(server.parts.settings, "upload_bytes", len(data))
+    monkeypatch.setattr(server.resources.settings, "upload_bytes", len(data))
     answer = sign_in().post("/styles/preview", files={"picture": ("a.png", data, "image/png")})
     assert answer.status_code == 303
 

@@ -52,7 +52,7 @@ def test_a_set_fills_in_before_the_eyes_of_whoever_watches(
 ) -> None:
     engine.step_seconds, engine.pause_at = 0.1, 2
     path = post_set(designer, code, "a fox\na teapot", steps="6")
-    wait_until(lambda: len(server.parts.bus.previews) == 2)
+    wait_until(lambda: len(server.resources.bus.previews) == 2)
     stream = messages(designer, f"{path}/events")
     seen = [next(stream)]
     engine.go_on()
@@ -83,7 +83,7 @@ def test_a_page_that_connects_gets_only_what_changed_since_it_was_rendered(
     engine.pause_at = 7
     path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="5")
     wait_until(lambda: len(engine.steps) == 7)  # the second unit of two
-    cursor = server.parts.bus.cursor()
+    cursor = server.resources.bus.cursor()
     engine.pause_at = 8
     first = next(iter(messages(designer, f"{path}/events?after={cursor}")))
     for number in (1, 2, 3, 4):
@@ -145,7 +145,7 @@ def test_signing_out_ends_the_stream(designer: Browser, server: Server, engine: 
     path = post_set(designer, code, "a fox", steps="50")
     stream = messages(designer, f"{path}/events")
     next(stream)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         accounts.sign_out(session, designer.cookies["soroe"])
     engine.go_on()
     assert all(message.event != "done" for message in stream), "it ended, and not because the set was done"
@@ -157,7 +157,7 @@ def test_nothing_to_watch(designer: Browser, anonymous: Browser, server: Server,
 
 
 def test_a_slow_watcher_holds_nobody_up(designer: Browser, server: Server, code: str) -> None:
-    server.parts.engine.step_seconds = 0.01
+    server.resources.engine.step_seconds = 0.01
     path = post_set(designer, code, "a fox", steps="100")
     with designer.stream("GET", f"{path}/events") as answer:
         wait_for(server, path, State.FINISHED)  # while not a line of it is read
@@ -166,9 +166,9 @@ def test_a_slow_watcher_holds_nobody_up(designer: Browser, server: Server, code:
 
 class TestTimeLeft:
     def left(self, server: Server, set_id: int) -> float | None:
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             owner = session.get_one(ImageSet, set_id).owner
-            return live.view(session, server.parts, owner, set_id).seconds_left
+            return live.view(session, server.resources, owner, set_id).seconds_left
 
     def test_it_is_measured(self, designer: Browser, server: Server, engine: Painter, code: str) -> None:
         engine.step_seconds, engine.pause_at = 0.1, 4
@@ -214,7 +214,7 @@ def test_a_tile_counts_the_steps_that_the_scheduler_takes() -> None:
 
 def test_watching_costs_no_connection(designer: Browser, server: Server, code: str) -> None:
     path = post_set(designer, code, "a fox", steps="30")
-    pool = server.parts.database.engine.pool
+    pool = server.resources.database.engine.pool
     streams = [messages(designer, f"{path}/events") for _ in range(5)]
     for stream in streams:
         next(stream)

@@ -27,10 +27,10 @@ def answer_to_slow_form(server: Server, browser: Browser, path: str, then: Calla
         "Accept: text/html\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
         f"Content-Length: {len(BODY)}\r\n\r\n"
     )
-    server.parts.presence.write()
+    server.resources.presence.write()
     with closing(socket.create_connection((place.hostname, place.port), timeout=20)) as line:
         line.sendall(head.encode() + BODY[:4])
-        while not server.parts.presence._seen:
+        while not server.resources.presence._seen:
             pass
         then()
         line.sendall(BODY[4:])
@@ -41,7 +41,7 @@ def answer_to_slow_form(server: Server, browser: Browser, path: str, then: Calla
 
 
 def invitations(server: Server) -> list[Invitation]:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return list(session.scalars(select(Invitation)))
 
 
@@ -59,7 +59,7 @@ def test_a_form_that_comes_slowly_is_asked_who_sends_it_at_its_end(
     other = make_person(server, Role.ADMIN)
 
     def happen() -> None:
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             change(session, other, admin.user)
 
     answer = answer_to_slow_form(server, admin, "/people/invite", happen)
@@ -78,28 +78,28 @@ def test_a_proof_in_another_tab_loses_no_form_that_is_under_way(server: Server, 
 def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server, admin: Browser) -> None:
     """As when two requests come at once: the person was looked up before the other's transaction, and acts after it."""
     other, third = make_person(server, Role.ADMIN), make_person(server, Role.DESIGNER)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.set_role(session, other, admin.user.id, "manager")
     for act in (
         lambda session: service.invite(session, admin.user, "admin"),
         lambda session: service.set_role(session, admin.user, third.id, "admin"),
         lambda session: service.create_reset(session, admin.user, other.id),
     ):
-        with pytest.raises(Forbidden, match="Your role has changed"), server.parts.database.write() as session:
+        with pytest.raises(Forbidden, match="Your role has changed"), server.resources.database.write() as session:
             act(session)
     assert invitations(server) == []
     assert count(server, Act.RESET_CREATE) == 0
     make_person(server, Role.ADMIN)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.set_role(session, other, other.id, "designer")  # oneself, which is told after it is done, too
 
 
 @pytest.mark.parametrize("what", ["password", "closed", "app"])
 def test_nobody_comes_in_by_a_password_that_was_right_before(server: Server, admin: Browser, what: str) -> None:
     person = make_person(server, Role.DESIGNER)
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         was = service.authenticate(session, person.email, PASSWORD)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         there = session.get_one(User, person.id)
         if what == "password":
             there.password_hash = "another"
@@ -107,6 +107,6 @@ def test_nobody_comes_in_by_a_password_that_was_right_before(server: Server, adm
             service.set_active(session, admin.user, person.id, False)
         else:
             secret = factors.new_secret()
-            factors.enable(session, there, server.parts.vault, secret, factors.pyotp.TOTP(secret).now())
-    with pytest.raises(Invalid, match="changed while you were signing in"), server.parts.database.read() as session:
+            factors.enable(session, there, server.resources.vault, secret, factors.pyotp.TOTP(secret).now())
+    with pytest.raises(Invalid, match="changed while you were signing in"), server.resources.database.read() as session:
         service.let_in(session, was)

@@ -45,7 +45,7 @@ def heard(server: Server, browser: Browser, act: Callable[[], object]) -> list[M
     first: list[Message] = []
     listening = threading.Thread(target=lambda: first.extend(islice(stream, 1)))
     listening.start()
-    wait_until(lambda: 1 in server.parts.bus._topics and server.parts.bus._topics[1].watchers > 0)
+    wait_until(lambda: 1 in server.resources.bus._topics and server.resources.bus._topics[1].watchers > 0)
     act()
     listening.join(10)
     assert not listening.is_alive(), "nothing was heard"
@@ -71,7 +71,7 @@ ACTS = {
 
 @pytest.mark.parametrize("does", ACTS)
 def test_whoever_looks_hears_what_another(does: str, server: Server, reviewer: Browser, ito: Browser) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.comment(session, reviewer.user, 1, "The first word")
     before = known(reviewer.get("/review?image=1").text)
     path, data, sentence = ACTS[does]
@@ -98,7 +98,7 @@ def test_ones_own_acts_are_no_news(server: Server, reviewer: Browser, ito: Brows
         ito.post("/images/2/comments", data={"body": "The handle"})
 
     (message,) = heard(server, reviewer, act)
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get_one(AuditEvent, int(message.id)).act == Act.COMMENT
 
 
@@ -116,7 +116,7 @@ def test_what_was_missed_is_told_at_once_even_by_a_server_that_began_anew(review
 
 def test_signing_out_ends_it(server: Server, reviewer: Browser, ito: Browser) -> None:
     def act() -> None:
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             accounts.sign_out(session, reviewer.cookies["soroe"])
         ito.post("/images/1/comments", data={"body": "Not for you"})
 
@@ -144,7 +144,7 @@ def test_a_picture_that_was_deleted_is_still_told_of_in_a_room_that_has_it(
 def test_of_a_deleted_version_the_one_that_is_shown_instead_is_told(
     server: Server, reviewer: Browser, ito: Browser
 ) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         first, second = session.get_one(Image, 1), session.get_one(Image, 2)
         second.position, second.version = first.position, 2
         second.deleted_at, second.shown = now(), False

@@ -60,10 +60,10 @@ def contoso(provider: RunningProvider, migrated: Path, tmp_path_factory: pytest.
 def truth(provider: RunningProvider, contoso: Server) -> Iterator[None]:
     yield
     provider.lies.truth()
-    contoso.parts.tries.__init__()
-    contoso.parts.provider._kept.clear()
-    contoso.parts.settings.oidc_roles = ROLES
-    contoso.parts.settings.password_sign_in = True
+    contoso.resources.tries.__init__()
+    contoso.resources.provider._kept.clear()
+    contoso.resources.settings.oidc_roles = ROLES
+    contoso.resources.settings.password_sign_in = True
 
 
 @pytest.fixture
@@ -73,12 +73,12 @@ def browser(contoso: Server) -> Iterator[Browser]:
 
 
 def found(server: Server, email: str) -> User | None:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.scalar(select(User).filter_by(email=email))
 
 
 def newest(server: Server, act: Act) -> AuditEvent:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.scalars(select(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc())).first()
 
 
@@ -183,11 +183,11 @@ def test_the_last_administrator_falls_where_a_group_makes_administrators(
     mine = GOOD | {"email": "seven@contoso.com"}
     provider.person("s7", **mine | {"groups": ["soroe-admins"]})
     provider.sign_in(browser, "s7")
-    contoso.parts.settings.oidc_roles = "leads=manager,designers=designer"
+    contoso.resources.settings.oidc_roles = "leads=manager,designers=designer"
     provider.person("s7", **mine)
     provider.sign_in(browser, "s7")
     assert found(contoso, "seven@contoso.com").role == Role.ADMIN, "no group says who is one: people here do"
-    contoso.parts.settings.oidc_roles = ROLES
+    contoso.resources.settings.oidc_roles = ROLES
     provider.sign_in(browser, "s7")
     assert found(contoso, "seven@contoso.com").role == Role.DESIGNER
     provider.person("s7", **mine | {"groups": "soroe-admins"})
@@ -198,7 +198,7 @@ def test_the_last_administrator_falls_where_a_group_makes_administrators(
 def test_an_account_that_was_there_is_linked_by_its_verified_address(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
-    contoso.parts.settings.oidc_roles = ""
+    contoso.resources.settings.oidc_roles = ""
     person = make_person(contoso, Role.REVIEWER)
     provider.person("s8", email=person.email.upper(), email_verified=True)
     assert provider.sign_in(browser, "s8").status_code == 303
@@ -255,7 +255,7 @@ def test_a_closed_account_stays_closed(contoso: Server, provider: RunningProvide
 def test_without_a_mapping_a_stranger_needs_an_invitation(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
-    contoso.parts.settings.oidc_roles = ""
+    contoso.resources.settings.oidc_roles = ""
     provider.person("s12", **GOOD | {"email": "twelve@contoso.com"})
     assert "Ask an administrator to invite you" in provider.sign_in(browser, "s12").text
     assert found(contoso, "twelve@contoso.com") is None
@@ -265,7 +265,7 @@ def test_the_provider_proves_again_who_is_there(contoso: Server, provider: Runni
     provider.person("s20", **GOOD | {"email": "twenty@contoso.com", "groups": ["soroe-admins"]})
     provider.person("s21", **GOOD | {"email": "twenty-one@contoso.com"})
     provider.sign_in(browser, "s20")
-    with contoso.parts.database.write() as session:
+    with contoso.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
     page = browser.post("/people/invite", data={"role": "designer"})
     assert page.status_code == 403
@@ -400,7 +400,7 @@ def test_two_tabs_come_back_each(provider: RunningProvider, browser: Browser) ->
 def test_a_flow_is_good_for_minutes(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
     provider.person("s16", **GOOD | {"email": "sixteen@contoso.com"})
     back = provider.lead_back(browser, "s16")
-    flows = contoso.parts.oidc_flows
+    flows = contoso.resources.oidc_flows
     for key, (at, whose, flow) in list(flows._kept.items()):
         flows._kept[key] = (at - 601, whose, flow)
     assert browser.get(back).status_code == 400
@@ -428,7 +428,7 @@ def test_signing_out_offers_the_providers_own_page(provider: RunningProvider, br
 
 def test_passwords_can_be_switched_off(contoso: Server, browser: Browser) -> None:
     person = make_person(contoso, Role.DESIGNER)
-    contoso.parts.settings.password_sign_in = False
+    contoso.resources.settings.password_sign_in = False
     answer = browser.sign_in(person.email)
     assert answer.status_code == 403
     assert "Passwords do not sign in here" in answer.text
@@ -458,7 +458,7 @@ def test_no_secret_stands_in_the_log_or_in_the_record(
     provider.sign_in(browser, "s19")
     said = "".join(str(line.msg) for line in caplog.records if line.name.startswith("app."))
     assert "an answer of the sign-in provider was refused" in said
-    with contoso.parts.database.read() as session:
+    with contoso.resources.database.read() as session:
         said += str([event.details for event in session.scalars(select(AuditEvent))])
     for secret in (SECRET, parameters(back)["code"], parameters(back)["state"], "eyJ"):
         assert secret not in said
@@ -474,11 +474,11 @@ def settings_for(url: str) -> Settings:
 def test_a_dead_provider_is_one_sentence_on_the_sign_in_page(contoso: Server, browser: Browser) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    true, contoso.parts.provider.issuer = contoso.parts.provider.issuer, url
+    true, contoso.resources.provider.issuer = contoso.resources.provider.issuer, url
     try:
         answer = browser.get("/login/oidc?next=/sets")
     finally:
-        contoso.parts.provider.issuer = true
+        contoso.resources.provider.issuer = true
     assert answer.status_code == 502
     assert "Contoso does not answer at the moment" in answer.text
     assert 'name="next" value="/sets"' in answer.text
@@ -551,7 +551,7 @@ def test_the_secret_is_not_printed() -> None:
 
 
 def test_one_identity_a_person(contoso: Server) -> None:
-    with contoso.parts.database.read() as session:
+    with contoso.resources.database.read() as session:
         owners = [identity.user_id for identity in session.scalars(select(Identity))]
     assert len(owners) == len(set(owners))
 

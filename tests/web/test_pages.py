@@ -144,7 +144,7 @@ def test_every_template_is_rendered_by_some_page(
     server: Server, filled: dict[str, str], anonymous: Browser, sign_in: Callable[..., Browser]
 ) -> None:
     inviter = make_person(server, Role.ADMIN)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         token = accounts.invite(session, inviter, Role.DESIGNER)
         reset = accounts.create_reset(session, inviter, int(filled["person_id"]))
     link, _ = share_link(server, int(filled["export_id"]))
@@ -155,7 +155,7 @@ def test_every_template_is_rendered_by_some_page(
         if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview", ENDLESS)):
             admin.get(fill(path, filled))
     assert admin.get(f"/pictures?after={filled['image_id']}", headers={"HX-Request": "true"}).status_code == 200
-    rendered = {name for _, name in server.parts.environment.cache}
+    rendered = {name for _, name in server.resources.environment.cache}
     assert rendered | MOMENTS | {"home/_first_run.html", "home/_training.html"} == {
         path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")
     }
@@ -163,7 +163,7 @@ def test_every_template_is_rendered_by_some_page(
 
 def test_the_first_visit_is_rendered_too(server: Server, sign_in: Callable[..., Browser]) -> None:
     assert "Begin with one picture" in sign_in().get("/").text
-    assert "home/_first_run.html" in {name for _, name in server.parts.environment.cache}
+    assert "home/_first_run.html" in {name for _, name in server.resources.environment.cache}
 
 
 def test_anonymous_sees_nothing(filled: dict[str, str], anonymous: Browser) -> None:

@@ -69,7 +69,7 @@ def test_a_closed_account_comes_back_by_a_link_to_its_address(
     form = {"name": "Bo", "email": person.email, "password": NEW}
     assert anonymous.post(found[1], data=form).status_code == 303
     assert person.email in anonymous.get("/account").text
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get(User, person.id).name == "Bo"
 
 
@@ -133,7 +133,7 @@ ACTS = [
 @pytest.fixture
 def rows(server: Server) -> Callable[[], object]:
     def rows() -> object:
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             tables = (Invitation, PasswordReset, LoginSession)
             return [[(row.id, getattr(row, "revoked_at", None)) for row in session.query(table)] for table in tables]
 
@@ -142,7 +142,7 @@ def rows(server: Server) -> Callable[[], object]:
 
 def test_acts_of_power_wait_for_a_proof(server: Server, admin: Browser, rows: Callable[[], object]) -> None:
     person = make_person(server, Role.DESIGNER)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         accounts.invite(session, admin.user, "designer")
         accounts.create_reset(session, admin.user, person.id)
         accounts.start_session(session, admin.user)
@@ -153,6 +153,6 @@ def test_acts_of_power_wait_for_a_proof(server: Server, admin: Browser, rows: Ca
         assert answer.status_code == 403, path
         assert "Confirm that it is you" in answer.text, path
     assert rows() == before, "nothing was done"
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         same = session.get(type(person), person.id)
         assert (same.role, same.active) == (Role.DESIGNER, True)

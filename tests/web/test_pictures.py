@@ -6,9 +6,9 @@ from tests.web.server import Browser, Server, making
 def test_a_file_that_was_taken_away_is_a_sentence_and_no_fault(server: Server, designer: Browser) -> None:
     with making(server) as make:
         make.finished_set(prompts="a fox")
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         image, reference = session.query(Image).one(), session.query(Reference).one()
-    files = server.parts.files
+    files = server.resources.files
     for kind, sha256 in ((Kind.IMAGES, image.sha256), (Kind.REFERENCES, reference.sha256)):
         files.path(kind, sha256).unlink()
         files.thumbnail(sha256, 320).unlink()

@@ -92,7 +92,7 @@ def refused_from(server: Server, browser: Browser, headers: dict[str, str]) -> s
     browser.post("/login", data={"email": person.email, "password": "wrong"}, headers=headers)
     while True:
         browser.get("/healthz")
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             if event := session.query(AuditEvent).filter_by(act=Act.SIGN_IN_REFUSED, subject_id=person.id).first():
                 assert len(event.details["browser"]) <= 120
                 return str(event.details["address"])

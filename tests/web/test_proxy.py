@@ -168,7 +168,7 @@ def test_signing_in_over_tls(site: Site, browser: Browser) -> None:
     assert cookies
     assert "Secure" in cookies[0]
     assert answer.headers["strict-transport-security"]
-    with site.server.parts.database.read() as session:
+    with site.server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.SIGN_IN, user_id=person.id).one()
         assert event.details["address"] == CLIENT, "the client's own, neither the proxy's nor the forged one"
     assert browser.get("/account").status_code == 200
@@ -191,13 +191,13 @@ def test_events_come_at_once(site: Site, browser: Browser) -> None:
         pictures = [image.id for image in waiting.images]
     with browser.stream("GET", f"/sets/{waiting.id}/events", headers={"accept": "text/event-stream"}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        site.server.parts.dispatcher.changed(waiting.id, *pictures)
+        site.server.resources.dispatcher.changed(waiting.id, *pictures)
         assert any(line.startswith("data:") for line in stream.iter_lines()), "while the stream stays open"
 
 
 def test_the_largest_upload_comes_through(site: Site, browser: Browser) -> None:
     sign_in(site, browser)
-    data = b"x" * site.server.parts.settings.upload_bytes
+    data = b"x" * site.server.resources.settings.upload_bytes
     answer = browser.post("/styles/preview", files={"picture": ("a.png", data, "image/png")})
     assert answer.status_code == 422, "Soroe itself says what is wrong with it"
     answer = browser.post("/styles/preview", files={"picture": ("a.png", data + b"x" * 2**20, "image/png")})

@@ -15,12 +15,12 @@ from tests.web.server import Browser, Server, making
 
 
 def spend_quota(server: Server, browser: Browser, what: What, amount: int) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.take(session, browser.user, "form", {what: amount})
 
 
 def test_a_refused_set_keeps_its_form(server: Server, designer: Browser) -> None:
-    server.parts.database.info["quotas"] = {"pictures": 20}
+    server.resources.database.info["quotas"] = {"pictures": 20}
     with making(server) as make:
         code = make.style(make.user()).code
     assert "more pictures today" not in designer.get("/sets/new").text, "there is enough"
@@ -41,7 +41,7 @@ def test_a_refused_set_keeps_its_form(server: Server, designer: Browser) -> None
 
 
 def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer: Browser) -> None:
-    server.parts.database.info["quotas"] = {"uploads": 1}
+    server.resources.database.info["quotas"] = {"uploads": 1}
     for status in (303, 422):
         answer = designer.post("/styles/preview", files={"picture": ("a.png", png(size=(128, 128)), "image/png")})
         assert answer.status_code == status
@@ -65,7 +65,7 @@ def test_no_file_stays_of_an_upload_that_a_quota_refuses(
     with making(server) as make:
         reference = make.reference(designer.user)
     spend_quota(server, designer, What.UPLOADS, 1)
-    server.parts.database.info["quotas"] = quota
+    server.resources.database.info["quotas"] = quota
     before = kept(server)
     pictures = [("picture", (f"{shade}.png", png((shade, 9, 9), (256, 256)), "image/png")) for shade in range(3)]
     for path, field, data in (
@@ -85,7 +85,7 @@ def test_no_file_stays_of_an_upload_that_a_quota_refuses(
 
 
 def kept(server: Server) -> list[Path]:
-    return sorted(path for path in server.parts.files.root.rglob("*") if path.is_file())
+    return sorted(path for path in server.resources.files.root.rglob("*") if path.is_file())
 
 
 def test_what_a_picture_takes_on_the_disk_is_held(server: Server, designer: Browser) -> None:
@@ -97,7 +97,7 @@ def test_what_a_picture_takes_on_the_disk_is_held(server: Server, designer: Brow
         assert designer.post(path, files={field: ("a.jpg", sent.getvalue(), "image/jpeg")}).is_success
     held = sum(path.stat().st_size for path in kept(server) if path.suffix == ".png")
     assert held > 4 * len(sent.getvalue())
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert queries.shares(session, designer.user)[What.STORAGE].used == held
 
 

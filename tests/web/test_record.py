@@ -120,7 +120,7 @@ def test_every_link_of_the_record_leads_somewhere(server: Server, manager: Brows
     assert {f"/subjects/{subject.id}", f"/exports/{export.id}", "/pictures/bin", f"/sets/{waiting.id}"} <= found
     dead = {link: status for link in found if (status := manager.get(link).status_code) != 200}
     assert not dead
-    server.parts.exporter.delete(manager.user, export.id)
+    server.resources.exporter.delete(manager.user, export.id)
     assert f'"/exports/{export.id}"' not in manager.get("/record").text, "what is gone is no link"
 
 
@@ -196,7 +196,7 @@ def test_the_csv_has_everything_and_is_itself_recorded(
     answer = manager.get("/record.csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="record.csv"'
     found = rows(answer.text)
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         latest, *before = events(session, manager.user, RecordFilter(), limit=1000)
         assert (latest.act, latest.user_id) == (Act.RECORD_DOWNLOAD, manager.user.id)
         assert [row["hash"] for row in found] == [event.hash for event in before]
@@ -210,7 +210,7 @@ def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Brows
     assert "not checked yet" in manager.get("/record").text
     html = checked(manager)
     assert re.search(r"<strong>Unbroken</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(update(EVENT).where(EVENT.c.id == 1).values(subject_id=99))
     assert "<strong>Broken.</strong> Event 1 was altered." in checked(manager)
 
@@ -220,7 +220,7 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
 ) -> None:
     """One that somebody asked for who is not at this browser, in the midst of it."""
     other = sign_in(Role.ADMIN, "Ito <b>Kenji</b>")
-    checker = server.parts.checker
+    checker = server.resources.checker
     checker.walk = Walk(other.user.id, other.user.name, 40_000, 100_000)
     html = manager.get("/record").text
     assert "Checked 40\u202f000 of 100\u202f000" in html
@@ -237,7 +237,7 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
 
 
 def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Browser) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.execute(delete(AuditHead))
     assert "The head of the record was removed." in manager.get("/record").text
     answer = manager.post("/record/check")

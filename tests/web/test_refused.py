@@ -19,7 +19,7 @@ def test_fields_that_no_form_has_change_nothing(server: Server, designer: Browse
     other = make_person(server, Role.ADMIN)
     more = {"id": "77", "owner_id": str(other.id), "user_id": str(other.id), "role": "admin", "is_admin": "1"}
     assert designer.post("/searches", data={"name": "Foxes", "query": "q=fox", **more}).status_code == 303
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         (saved,) = session.query(SavedSearch).all()
         assert (saved.id, saved.owner_id) == (1, designer.user.id)
         assert session.get_one(User, designer.user.id).role == Role.DESIGNER

@@ -48,7 +48,7 @@ def seen_in(page: str) -> str:
 
 
 def outcomes(server: Server) -> list[tuple[Verdict | None, int]]:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return [(image.decision, image.approvals) for image in session.query(Image).order_by(Image.id)]
 
 
@@ -131,7 +131,7 @@ def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
     here = decide(other, image_ids[0], "rejected")
     assert here == f"/review?set=1&image={image_ids[0]}"
     assert verdicts(server)[0] == Verdict.APPROVED
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.query(Decision).count() == 1
     page = other.get(here).text
     assert "Ito Kenji approved this picture meanwhile" in page
@@ -143,7 +143,7 @@ def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
 def test_partial_approvals_are_said_everywhere(
     server: Server, reviewer: Browser, manager: Browser, image_ids: list[int]
 ) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.set_approvals(session, manager.user, 1, 2)
     decide(reviewer, image_ids[0], "approved")
     assert outcomes(server)[0] == (None, 1)
@@ -164,10 +164,10 @@ def test_a_comment_goes_with_the_decision_or_not_at_all(
     path = f"/images/{image_ids[0]}/decision"
     for wrong in ({"reason": ""}, {"reason": REASON, "x": "2"}):
         assert reviewer.post(path, data=form | wrong).headers["location"] == f"/review?set=1&image={image_ids[0]}"
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             assert session.query(Thread).count() == session.query(Decision).count() == 0
     reviewer.post(path, data=form | {"reason": REASON})
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert [(each.x, each.comments[0].body) for each in session.query(Thread)] == [(0.3, "The ear")]
         assert session.query(Decision).count() == 1
 
@@ -200,7 +200,7 @@ def test_a_locked_set(server: Server, reviewer: Browser, manager: Browser, image
     assert "/sets/1/unlock" not in reviewer.get(here).text
     assert manager.post("/sets/1/unlock").headers["location"] == "/sets/1"
     assert "/sets/1/lock" in manager.get("/sets/1").text
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get_one(ImageSet, 1).locked_at is None
 
 
@@ -240,7 +240,7 @@ def test_threads(server: Server, reviewer: Browser, designer: Browser, image_ids
     assert reviewer.post("/threads/1/reopen", data={}).headers["location"] == f"/review?image={image_ids[0]}"
     page = reviewer.get(here).text
     assert page.index("The ear is gone") < page.index("Again, then")
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get_one(Thread, 1).resolved_at is None
     assert reviewer.post("/threads/9/resolve").status_code == 404
 
@@ -282,7 +282,7 @@ def test_a_mention_waits_at_home_until_the_picture_is_opened(
     assert "named you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
     reviewer.get(here)
     assert "named you" not in reviewer.get("/").text
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert [each.seen_at is not None for each in session.query(Mention)] == [True]
 
 
@@ -315,7 +315,7 @@ def test_scopes(server: Server, reviewer: Browser, image_ids: list[int]) -> None
 
 
 def test_a_replaced_version_is_only_looked_at(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         first, newer = (session.get_one(Image, image_id) for image_id in image_ids[:2])
         first.superseded, first.shown = True, False
         newer.position, newer.version = first.position, 2
@@ -372,7 +372,7 @@ def test_an_empty_scope_leads_to_the_other_pictures(
 def test_a_closed_picture_says_only_why(
     server: Server, reviewer: Browser, designer: Browser, manager: Browser, image_ids: list[int]
 ) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         service.set_approvals(session, manager.user, 1, 2)
         first, newer = (session.get_one(Image, image_id) for image_id in image_ids[:2])
         first.superseded, first.shown = True, False

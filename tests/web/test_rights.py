@@ -45,7 +45,7 @@ def mine(server: Server) -> Iterator[Browser]:
 
 @pytest.fixture
 def known(server: Server, mine: Browser) -> Known:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         image_set = queries.ImageSet
         found = session.query(image_set).one()
         version = found.style_version
@@ -229,7 +229,7 @@ def test_a_file_is_only_ever_downloaded(server: Server, mine: Browser, known: Kn
     assert sent.headers["x-content-type-options"] == "nosniff"
     assert "sandbox" in sent.headers["content-security-policy"]
     assert sent.headers["cache-control"] == "private, no-store"
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.RIGHTS_FILE_DOWNLOAD).one()
         assert event.user_id == mine.user.id
     assert mine.post(f"{path[0]}/remove").status_code == 303

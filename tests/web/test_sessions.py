@@ -19,19 +19,19 @@ IPHONE = (
 
 
 def logins(server: Server, browser: Browser) -> list[LoginSession]:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return session.query(LoginSession).filter_by(user_id=browser.user.id).order_by(LoginSession.id).all()
 
 
 def leave_alone(server: Server, browser: Browser, minutes: float) -> None:
     """As if nobody had used the browser for so long."""
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         for login in session.query(LoginSession).filter_by(user_id=browser.user.id):
             login.seen_at = now() - timedelta(minutes=minutes)
 
 
 def test_browsers_are_listed_as_a_person_would_say_it(server: Server, designer: Browser) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         accounts.start_session(session, designer.user, FIREFOX, address="203.0.113.7")
         accounts.start_session(session, designer.user, IPHONE, address="192.168.1.20")
     page = designer.get("/account").text
@@ -91,21 +91,21 @@ def test_a_role_that_fell_acts_with_what_is_left_at_once(server: Server, admin: 
 
 
 def test_a_browser_that_was_left_alone_is_signed_out(server: Server, designer: Browser) -> None:
-    minutes = server.parts.settings.idle_minutes
+    minutes = server.resources.settings.idle_minutes
     leave_alone(server, designer, minutes - 1)
     assert designer.get("/").status_code == 200
     leave_alone(server, designer, minutes)
     assert designer.get("/").status_code == 303
-    server.parts.settings.idle_minutes = 0
+    server.resources.settings.idle_minutes = 0
     assert designer.get("/").status_code == 200, "0 is never"
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).filter_by(user_id=designer.user.id).one().expires_at = now()
     assert designer.get("/").status_code == 303, "but the days are counted still"
 
 
 def test_it_is_not_listed_any_more(server: Server, designer: Browser, admin: Browser) -> None:
     assert "Sign out of 1 browser" in admin.get("/people").text
-    leave_alone(server, designer, server.parts.settings.idle_minutes)
+    leave_alone(server, designer, server.resources.settings.idle_minutes)
     assert "Sign out of 1 browser" not in admin.get("/people").text
 
 
@@ -128,7 +128,7 @@ def test_what_shows_that_somebody_is_there(
     designer.get("/account", headers=headers)
     (before,) = logins(server, designer)
     assert now() - before.seen_at > timedelta(minutes=4), "pages write nothing"
-    server.parts.presence.write()
+    server.resources.presence.write()
     (login,) = logins(server, designer)
     assert (now() - login.seen_at < timedelta(minutes=1)) is somebody
     assert login.address == ("127.0.0.1" if somebody else "")
@@ -139,20 +139,20 @@ def test_a_stream_keeps_nobody_signed_in_and_ends_with_the_session(server: Serve
         topic = make.finished_set(designer.user).id
     with designer.stream("GET", f"/sets/{topic}/news", headers={"accept": "text/event-stream"}) as stream:
         assert stream.status_code == 200
-        leave_alone(server, designer, server.parts.settings.idle_minutes)
-        server.parts.dispatcher.changed(topic)
+        leave_alone(server, designer, server.resources.settings.idle_minutes)
+        server.resources.dispatcher.changed(topic)
         for _ in stream.iter_lines():  # it ends by itself
             pass
-    server.parts.presence.write()
+    server.resources.presence.write()
     assert designer.get("/").status_code == 303
 
 
 def test_looking_waits_for_no_writer(server: Server, designer: Browser) -> None:
     designer.get("/account")
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).first()  # takes the lock
         assert designer.get("/account").status_code == 200
-    server.parts.presence.write()
+    server.resources.presence.write()
     assert now() - logins(server, designer)[0].seen_at < timedelta(minutes=1)
 
 
@@ -166,20 +166,20 @@ def test_leaving_clears_the_browser(server: Server, anonymous: Browser) -> None:
     assert anonymous.post("/logout").headers["clear-site-data"] == everything
 
     anonymous.sign_in(person.email)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).update({"seen_at": now() - timedelta(days=2)})
     page = anonymous.get("/login")
     assert page.headers["clear-site-data"] == '"cache"', "who was away finds their drafts again"
     assert "soroe" not in anonymous.cookies
     assert "clear-site-data" not in anonymous.sign_in(person.email).headers
 
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).update({"seen_at": now() - timedelta(days=2)})
     anonymous.get("/login")
     assert anonymous.sign_in(other.email).headers["clear-site-data"] == everything, "somebody else comes"
     assert anonymous.sign_in(person.email).headers["clear-site-data"] == everything, "in the place of who is here"
 
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.query(LoginSession).delete()
     assert anonymous.get("/login").headers["clear-site-data"] == everything, "somebody ended it"
 

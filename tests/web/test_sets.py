@@ -31,7 +31,7 @@ def wait_for(server: Server, path: str, *states: State) -> list[Image]:
     """The images of a set, once all of them are in one of the states."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             images = list(session.get_one(ImageSet, int(path.rsplit("/", 1)[1])).images)
         if all(image.state in states for image in images):
             return images
@@ -108,7 +108,7 @@ class TestWhileItIsMade:
     ) -> None:
         engine.pause_at = 2
         path = post_set(designer, code, "a fox", steps="8")
-        wait_until(lambda: bool(server.parts.bus.previews))
+        wait_until(lambda: bool(server.resources.bus.previews))
         page = designer.get(path).text
         preview = re.search(r"/images/\d+/preview\?step=\d+", page)
         assert preview is not None
@@ -117,7 +117,7 @@ class TestWhileItIsMade:
         assert answer.headers["cache-control"] == "private, no-store"
         engine.go_on()
         assert wait_for(server, path, State.FINISHED)
-        wait_until(lambda: not server.parts.bus.previews)
+        wait_until(lambda: not server.resources.bus.previews)
         late = designer.get(preview[0])
         assert late.status_code == 200, "a page that asks too late gets the picture itself"
         assert late.content != answer.content

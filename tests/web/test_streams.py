@@ -26,7 +26,7 @@ def settled(server: Server, number: int) -> bool:
     """Whether so many streams are open, after a while."""
     with Browser(server.url) as clock:
         for _ in range(300):
-            if len(server.parts.streams) == number:
+            if len(server.resources.streams) == number:
                 return True
             clock.get("/healthz")
     return False
@@ -60,7 +60,7 @@ def test_the_twenty_first_of_a_person_ends_their_first(server: Server, sign_in: 
 
 
 def test_in_all_it_is_the_person_with_the_most_who_loses_one(server: Server, sign_in: Callable[..., Browser]) -> None:
-    server.parts.streams.in_all = 4
+    server.resources.streams.in_all = 4
     greedy, modest, late = (sign_in(Role.REVIEWER) for _ in range(3))
     path = queued(server, greedy)
     with ExitStack() as stack:

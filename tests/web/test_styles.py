@@ -65,7 +65,7 @@ def test_what_is_refused(server: Server, designer: Browser, data: bytes, sentenc
     assert answer.status_code == 422
     assert re.search(sentence, answer.text), answer.text
     assert 'id="picture-error"' in answer.text
-    assert not (server.parts.files.root / Kind.REFERENCES).exists(), "nothing half-done stays behind"
+    assert not (server.resources.files.root / Kind.REFERENCES).exists(), "nothing half-done stays behind"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_rotated_picture_stands_upright_and_its_maker_is_kept(server: Server, 
     kept = picture(designer, reference_id)
     assert kept.size == (64, 96)
     assert not kept.getexif()
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get_one(Reference, reference_id).rights == {"creator": "Haruka Mori"}
 
 
@@ -130,7 +130,7 @@ def test_a_style_is_saved_and_gets_a_code(server: Server, designer: Browser) -> 
     assert re.fullmatch(r"/styles/SOR-[A-Z0-9]{4}", answer.headers["location"])
     page = designer.get(answer.headers["location"]).text
     assert "Retro sunburst was saved as SOR-" in page
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         version = session.query(StyleVersion).one()
         assert (version.strength, version.share_group_norm, version.adain_values) == (1.5, True, False)
 
@@ -168,7 +168,7 @@ def test_an_edit_makes_the_next_version_and_the_old_one_stays(server: Server, de
     assert designer.post(code, data=edit).headers["location"] == code
     assert "linocut" in designer.get(code).text
     assert "vintage poster" in designer.get(f"{code}?version=1").text
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert [version.number for version in session.query(Style).one().versions] == [2, 1]
 
 

@@ -24,7 +24,7 @@ def pictures(count: int, side: int = 256) -> list[tuple[str, tuple[str, bytes, s
 
 
 def state(server: Server, path: str) -> State:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         return State(session.get_one(Subject, int(path.rpartition("/")[2])).state)
 
 
@@ -44,8 +44,8 @@ def test_from_pictures_to_a_set_that_shows_it(designer: Browser, server: Server)
         code = make.style().code
     made = post_set(designer, code, "@blue-mug on a beach")
     assert f'href="{path}"' in designer.get(made).text
-    wait_until(lambda: server.parts.engine.units)
-    (unit,) = server.parts.engine.units
+    wait_until(lambda: server.resources.engine.units)
+    (unit,) = server.resources.engine.units
     assert unit.images[0].prompt == "sks mug on a beach"
     assert [subject.weight for subject in unit.subjects] == [1.0]
     again = designer.get(f"/sets/new?from={made.rpartition('/')[2]}").text
@@ -75,18 +75,18 @@ def test_others_write_while_a_lora_is_checked(
         assert go_on.wait(60)
         return "sks lamp"
 
-    monkeypatch.setattr(server.parts.engine, "lora_phrase", slow)
+    monkeypatch.setattr(server.resources.engine, "lora_phrase", slow)
     with ThreadPoolExecutor(1) as pool:
         form = {"data": {"name": "Lamp"}, "files": {"file": ("lamp.safetensors", b"lora sks lamp")}}
         answer = pool.submit(designer.post, "/subjects/lora", **form)
         try:
             assert begun.wait(60)
-            with server.parts.database.write() as session:
+            with server.resources.database.write() as session:
                 session.get_one(User, designer.user.id).name = "Mori Haruka"
         finally:
             go_on.set()
         assert answer.result().status_code == 303
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         assert session.get_one(User, designer.user.id).name == "Mori Haruka"
 
 
@@ -97,7 +97,7 @@ def test_two_pictures_422_and_the_form_keeps_what_was_typed(designer: Browser, s
     assert 'value="Blue mug"' in answer.text
     kept = re.findall(r'name="kept" value="([0-9a-f]{64})"', answer.text)
     assert len(kept) == 2
-    assert all(server.parts.files.has(Kind.SUBJECTS, name) for name in kept)
+    assert all(server.resources.files.has(Kind.SUBJECTS, name) for name in kept)
 
 
 def test_a_small_picture_and_no_picture_422(designer: Browser) -> None:
@@ -119,7 +119,7 @@ def test_a_lora_file(designer: Browser, server: Server) -> None:
 
 
 def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
-    engine = server.parts.engine
+    engine = server.resources.engine
     engine.pause_at = 3
     path = designer.post("/subjects", data=FIELDS | {"steps": "8"}, files=pictures(3)).headers["location"]
     wait_until(lambda: len(engine.steps) == 3)
@@ -137,15 +137,15 @@ def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
 
 
 def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
-    server.parts.engine.pause_at = 2
+    server.resources.engine.pause_at = 2
     with making(server) as make:
         make.style()  # or home is the page of a first visit
     path = designer.post("/subjects", data=FIELDS | {"steps": "400"}, files=pictures(3)).headers["location"]
-    wait_until(lambda: len(server.parts.engine.steps) == 2)
+    wait_until(lambda: len(server.resources.engine.steps) == 2)
     assert "Training @blue-mug" in designer.get("/").text
     assert sign_in(Role.REVIEWER).post(f"{path}/cancel").status_code == 403
     assert designer.post(f"{path}/cancel").status_code == 303
-    wait_until(lambda: not server.parts.bus.running)
+    wait_until(lambda: not server.resources.bus.running)
     assert state(server, path) == State.CANCELLED
     assert "Go on training" in designer.get(path).text
     assert designer.post(f"{path}/cancel", follow_redirects=True).status_code == 200, "a second press is a sentence"

@@ -92,7 +92,7 @@ class Caller:
 
     def sign_in(self) -> None:
         """Again: some routes end a session."""
-        with self.app.state.parts.database.write() as session:
+        with self.app.state.resources.database.write() as session:
             self.token = accounts.start_session(session, self.user)
 
     def call(
@@ -152,17 +152,17 @@ def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
     settings = Settings(data=tmp_path_factory.mktemp("texts"))
     shutil.copy(migrated, settings.data)
     app = create_app(settings, Painter())
-    app.state.parts = parts = replace(app.state.parts, tries=Free())
-    parts.database.info["quotas"] = {}
-    with slow.permitted(), parts.database.write() as session:
-        make = Factory(session, parts.files)
+    app.state.resources = resources = replace(app.state.resources, tries=Free())
+    resources.database.info["quotas"] = {}
+    with slow.permitted(), resources.database.write() as session:
+        make = Factory(session, resources.files)
         image_set = make.finished_set(make.user())
         make.decide(image_set.images[0])
         PLAIN["style"] = image_set.style_version.style.code
         admin = make.user(Role.ADMIN, password_hash=quick.hash("a password"))
     caller = Caller(app, admin)
     caller.sign_in()
-    caller.loop.run_until_complete(parts.engine.start())
+    caller.loop.run_until_complete(resources.engine.start())
     # Nothing that has to be read, compiled or warmed up first counts.
     for path in ("/", "/login", "/sets/new", "/pictures", "/sets/1", "/account"):
         caller.call("GET", path)
@@ -173,7 +173,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
     passwords._hashes = usual
     _dummy_hash.cache_clear()
     caller.loop.close()
-    parts.database.close()
+    resources.database.close()
 
 
 @pytest.fixture

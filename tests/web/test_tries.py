@@ -132,7 +132,7 @@ def test_who_was_signed_in_here_before_is_not_locked_out(server: Server, anonymo
 def test_the_proof_ends_with_the_password(server: Server) -> None:
     person = make_person(server, Role.DESIGNER)
     proof = known.proof(person)
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         assert known.browser(session, person.email, proof)
         assert not known.browser(session, "nobody@example.com", proof)
         session.merge(person).password_hash = "another"

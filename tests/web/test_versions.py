@@ -24,7 +24,7 @@ def path(server: Server, designer: Browser) -> str:
 
 
 def rows(server: Server) -> list[tuple[int, int, str, int, float | None, bool]]:
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         images = session.query(Image).order_by(Image.position, Image.version).all()
         return [(each.position, each.version, each.prompt, each.seed, each.strength, each.shown) for each in images]
 
@@ -92,7 +92,7 @@ def test_others_may_not(sign_in: Callable[..., Browser], path: str) -> None:
 
 
 def test_a_locked_set_says_so(server: Server, designer: Browser, path: str) -> None:
-    with server.parts.database.write() as session:
+    with server.resources.database.write() as session:
         session.get_one(Image, 1).image_set.locked_at = now()
     page = designer.get("/images/1/again").text
     assert "locked" in page
@@ -114,7 +114,7 @@ class TestSlowly:
         after = re.search(r"events\?after=([\w-]+)", viewer.get(path).text)
         assert after
         engine.pause_at = (before := len(engine.steps)) + 1
-        with server.parts.database.read() as session:
+        with server.resources.database.read() as session:
             code = session.query(Style).one().code
         post_set(designer, code, "a whale", steps="6")  # made first, so that the new versions wait
         seen: list[Message] = []
@@ -168,7 +168,7 @@ class TestSlowly:
     def test_the_tile_of_a_place_whose_pictures_were_deleted_goes(
         self, server: Server, designer: Browser, path: str
     ) -> None:
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             image = session.get_one(Image, 1)
             image.deleted_at, image.shown = now(), False
         first = next(iter(messages(designer, f"{path}/events")))

@@ -48,8 +48,8 @@ def populate(
         wanted = exports.selection(make.session, people[3], set_id=int(values["set_id"]))
         export = exports.create(make.session, people[3], exports.plan(make.session, people[3], wanted, ExportOptions()))
         make.session.flush()
-    server.parts.exporter.prepare(export.id)
-    with server.parts.database.write() as session:
+    server.resources.exporter.prepare(export.id)
+    with server.resources.database.write() as session:
         by = session.get_one(User, people[3].id)
         return values | {"export_id": str(export.id)} | _share(session, by, export.id)
 

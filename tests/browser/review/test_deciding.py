@@ -111,7 +111,7 @@ def test_the_next_picture_is_there_before_the_server_has_answered(
     ahead(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(server.url)))
-    with slow.permitted(), server.parts.database.write() as busy:
+    with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()  # whoever decides now waits until this has ended
         page.keyboard.press("a")
         shown(page, 2)
@@ -142,7 +142,7 @@ def test_deciding_before_the_next_picture_has_come(
     with page.expect_request("**/review?set=1&image=2"):
         page.reload()
     shown(page, 1)
-    with slow.permitted(), server.parts.database.write() as busy:
+    with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()  # nor does the server's answer
         page.keyboard.press("a")
         page.keyboard.press("a")  # the same picture twice is once
@@ -162,7 +162,7 @@ def test_the_way_back_to_a_picture_waits_for_its_decision(
     page = enter()
     shown(page, 1)
     ahead(page)
-    with slow.permitted(), server.parts.database.write() as busy:
+    with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()  # the decision waits until this has ended; pages can be read meanwhile
         page.keyboard.press("a")
         shown(page, 2)

@@ -120,10 +120,10 @@ def test_one_stream_for_a_set_however_many_pictures(
     shown(page, 6)
     ahead(page)
     assert [re.search(r"sets/(\d)/news", url)[1] for url in asked] == ["1", "2"]  # type: ignore[index]
-    wait_until(lambda: server.parts.bus._topics[1].watchers == 0)
-    assert server.parts.bus._topics[2].watchers == 1
+    wait_until(lambda: server.resources.bus._topics[1].watchers == 0)
+    assert server.resources.bus._topics[2].watchers == 1
     page.goto(server.url)
-    wait_until(lambda: server.parts.bus._topics[2].watchers == 0)
+    wait_until(lambda: server.resources.bus._topics[2].watchers == 0)
     assert not problems
 
 
@@ -152,9 +152,9 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
     held: list[tuple[Route, APIResponse]] = []
 
     def comment(body: str) -> None:
-        with server.parts.database.write() as session:
+        with server.resources.database.write() as session:
             service.comment(session, ito, 1, body)
-        server.parts.dispatcher.changed(1, 1)
+        server.resources.dispatcher.changed(1, 1)
 
     def answer(route: Route) -> None:
         """Late, and as it was before the second comment."""

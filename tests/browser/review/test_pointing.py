@@ -82,7 +82,7 @@ def centre(mark: Locator) -> tuple[float, float]:
 
 def enter_as(server: Server, page: Page, name: str) -> Page:
     """Home, of somebody who is there already."""
-    with server.parts.database.read() as session:
+    with server.resources.database.read() as session:
         user = session.query(User).filter_by(name=name).one()
     browser = signed_in_browser(server, user)
     assert page.context.browser
