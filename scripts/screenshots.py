@@ -169,7 +169,7 @@ def companions(page: Page, folder: Path) -> None:
     page.get_by_text("Edges, a silhouette or depth").click()
     page.locator("[data-map-file]").set_input_files(SAMPLES / "look-blueprint.webp")
     page.get_by_role("button", name="Use this map").click()
-    page.get_by_text("Parts of the picture with a prompt").click()
+    page.get_by_text("Areas with their own prompt").click()
     page.locator("[data-region-add]").click()
     row = page.locator(".regions__row").first
     row.get_by_label("What this region shows").fill("a tulip")

@@ -30,7 +30,7 @@ def problem(session: Session, spec: SetSpec, model: ModelFacts, files: Files | N
         if region.box and (wrong := _box_problem(region.box)):
             return f"Region {number} {wrong}."
         if region.mask and files and not files.path(Kind.MAPS, region.mask).is_file():
-            return f"The painted mask of region {number} is not on the server. Paint it again."
+            return f"The mask of region {number} is not on the server. Paint it again."
         if region.style_code and (wrong := _style_problem(session, region.style_code, number)):
             return wrong
     return None
@@ -93,7 +93,7 @@ def keep_mask(files: Files, data: bytes, limits: Limits, room: Room | None = Non
     """
     mask = clean_upload(data, limits, grey=True, small=True)
     if mask.lightest < SEEN:
-        raise Invalid("picture", "The mask is empty. Paint where the region is.")
+        raise Invalid("picture", "The mask is empty. Paint the area of the region.")
     return files.put(Kind.MAPS, mask.png, mask.small, room)
 
 
@@ -106,7 +106,7 @@ def note_mask(session: Session, user: User, mask: str, size: int, held: int) -> 
 def _style_problem(session: Session, code: str, number: int) -> str | None:
     version = latest_version(session, code)
     if version is None:
-        return f"There is no style {code!r} for region {number}. Perhaps it was archived."
+        return f"There is no style {code!r} for region {number}. It may be archived."
     refusal = rights.refusal(session, version)
     return refusal and f"Region {number}: {refusal}"
 
@@ -114,7 +114,7 @@ def _style_problem(session: Session, code: str, number: int) -> str | None:
 def _box_problem(box: tuple[float, float, float, float]) -> str | None:
     left, top, width, height = box
     if left + width > 1 + ROUNDING or top + height > 1 + ROUNDING:
-        return "reaches out of the picture"
+        return "reaches beyond the picture"
     if min(width, height) < LEAST:
         return f"is too small: a box is at least {100 * LEAST:g} % of the picture wide and high"
     return None

@@ -42,7 +42,7 @@ from app.text import plural, shorten, thin
 
 MOST_TRIES = 3  # of a unit
 NO_CAMPAIGN = "Unsorted"
-LOCKED = "The decisions of this set are locked, so no picture of it is made again. Ask a manager to unlock it."
+LOCKED = "The decisions of this set are locked, so its pictures cannot be generated again. Ask a manager to unlock it."
 NAME_LENGTH = 60  # characters of a prompt that become a set's name
 
 
@@ -59,7 +59,7 @@ def create(
         {
             "style": rights.refusal(session, version)
             if version
-            else f"There is no style {spec.style_code!r} to choose. Perhaps it was archived.",
+            else f"There is no style {spec.style_code!r} to choose. It may be archived.",
             "count": _count_error(spec),
             "size": _side_error("Width", spec.width, model)
             or _side_error("Height", spec.height, model)
@@ -106,7 +106,7 @@ def cancel(session: Session, user: User, set_id: int) -> list[int]:
         .returning(Image.id)
     ).all()
     if not stopped:
-        raise Conflict("There is nothing to cancel: no picture of this set is waiting or being made.")
+        raise Conflict("There is nothing to cancel: no picture of this set is queued or generating.")
     running = list(
         session.scalars(select(Unit.id).where(Unit.set_id == set_id, Unit.state == State.GENERATING).order_by(Unit.id))
     )
@@ -124,7 +124,7 @@ def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
     wanted = Image.set_id == set_id, ON_PAGE, Image.state.in_([State.FAILED, State.CANCELLED])
     images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
     if not images:
-        raise Conflict("There is nothing to make again: no picture of this set failed or was cancelled.")
+        raise Conflict("There is nothing to retry: no picture of this set failed or was cancelled.")
     return _retry(session, user, image_set, images, unit_size)
 
 
@@ -133,9 +133,9 @@ def retry_image(session: Session, user: User, image_id: int) -> Image:
     image = queries.image(session, user, image_id)
     image_set = changeable(session, user, image.set_id)
     if image.state not in (State.FAILED, State.CANCELLED):
-        raise Conflict("Only a picture that failed or was cancelled can be made again.")
+        raise Conflict("Only a failed or cancelled picture can be retried.")
     if image.superseded or image.deleted_at:
-        raise Conflict("A newer version of this picture is there already.")
+        raise Conflict("A newer version already replaced this picture.")
     _retry(session, user, image_set, [image], unit_size=1)
     return image
 
@@ -171,7 +171,7 @@ def _count_error(spec: SetSpec) -> str | None:
     if pictures <= MOST_PICTURES:
         return None
     prompts, most = plural(len(spec.prompts), "prompt"), thin(MOST_PICTURES)
-    return f"{prompts} × {spec.count} are {plural(pictures, 'picture')}; a set makes at most {most}."
+    return f"{prompts} × {spec.count} are {plural(pictures, 'picture')}; a set has at most {most}."
 
 
 def _side_error(side: str, pixels: int, model: ModelFacts) -> str | None:
@@ -318,7 +318,9 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         )
     ).one()
     if model not in (None, image_set.model):
-        raise Conflict(f"This set was asked of {image_set.model}, but the server now runs {model}. Make a new set.")
+        raise Conflict(
+            f"This set was created with {image_set.model}, but the server now runs {model}. Create a new set."
+        )
     need_rights(session, image_set)
     style = image_set.style_version
     images = [image for image in unit.images if image.state == State.GENERATING]
@@ -395,7 +397,7 @@ def end_unit(session: Session, unit_id: int) -> Unit:
     if unit.state != State.GENERATING:
         return unit
     if _unmade(session, unit):
-        return fail_unit(session, unit_id, "The engine ended without making this.", transient=True)
+        return fail_unit(session, unit_id, "The engine stopped before this was finished.", transient=True)
     unit.state, unit.ended_at = State.FINISHED, now()
     return unit
 
@@ -429,7 +431,7 @@ def give_back(session: Session, unit_id: int) -> None:
     unit = session.get_one(Unit, unit_id)
     if unit.state == State.GENERATING:
         unit.tries -= 1
-        fail_unit(session, unit_id, "The server was stopped.", transient=True)
+        fail_unit(session, unit_id, "The server was shut down.", transient=True)
 
 
 def requeue_running(session: Session) -> int:
@@ -437,7 +439,7 @@ def requeue_running(session: Session) -> int:
     running = session.scalars(select(Unit).where(Unit.state == State.GENERATING).order_by(Unit.id)).all()
     for unit in running:
         if _unmade(session, unit):
-            fail_unit(session, unit.id, f"The server ended {MOST_TRIES} times while making this.", transient=True)
+            fail_unit(session, unit.id, f"The server stopped {MOST_TRIES} times during this.", transient=True)
         else:
             end_unit(session, unit.id)
     return len(running)

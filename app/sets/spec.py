@@ -31,20 +31,21 @@ def prompt_lines(text: object) -> object:
     """Prompts from a text, one a line: trimmed, blank lines dropped. Raises ValueError that names the wrong line."""
     lines = text.splitlines() if isinstance(text, str) else text
     if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
-        raise ValueError("Write the prompts as text, one a line.")
+        raise ValueError("Write the prompts as text, one per line.")
     prompts = {number: clean_line(line) for number, line in enumerate(lines, start=1)}
     prompts = {number: prompt for number, prompt in prompts.items() if prompt}
     long = [number for number, prompt in prompts.items() if len(prompt) > PROMPT_LENGTH]
     if long:
         first, others = long[0], len(long) - 1
-        more = f" So {'is another line' if others == 1 else f'are {others} other lines'}." if others else ""
+        also = "Another line is" if others == 1 else f"{others} other lines are"
+        more = f" {also} too long as well." if others else ""
         length = len(prompts[first])
-        raise ValueError(f"Line {first} is too long: it has {length} characters of at most {PROMPT_LENGTH}.{more}")
+        raise ValueError(f"Line {first} is too long: {length} characters; at most {PROMPT_LENGTH} fit.{more}")
     if not prompts:
-        raise ValueError("Write at least one prompt, one a line.")
+        raise ValueError("Write at least one prompt, one per line.")
     if len(prompts) > MOST_PROMPTS:
         raise ValueError(
-            f"There are {len(prompts)} prompts; a set takes at most {MOST_PROMPTS}. Make two sets of them."
+            f"There are {len(prompts)} prompts; a set takes at most {MOST_PROMPTS}. Split them into two sets."
         )
     return tuple(prompts.values())
 
@@ -56,11 +57,11 @@ def json_list(value: object) -> object:
     try:
         found = read_json(value or "[]")
     except ValueError as error:
-        raise ValueError("The page sent something unreadable; load it again.") from error
+        raise ValueError("The page sent something unreadable; reload it.") from error
     # Of thousands, each would be checked and told of before their number is.
     parts = found[:MOST_PARTS] if isinstance(found, list) else found
     if isinstance(parts, list) and any(isinstance(part, dict) and len(part) > MOST_KEYS for part in parts):
-        raise ValueError("The page sent something unreadable; load it again.")
+        raise ValueError("The page sent something unreadable; reload it.")
     return parts
 
 
@@ -113,7 +114,7 @@ class SetSpec(Form):
     seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn
     scheduler: str = Field(title="Scheduler")
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
-    negative_prompt: Line = Field(default="", title="Not wanted", max_length=1000)
+    negative_prompt: Line = Field(default="", title="Negative prompt", max_length=1000)
     structures: Annotated[tuple[StructureChoice, ...], BeforeValidator(json_list)] = Field(
         default=(), title="Structure", max_length=MOST_STRUCTURES
     )
@@ -154,5 +155,5 @@ def _by_form_field(errors: dict[str, str], size: str) -> dict[str, str | None]:
         errors["size"] = f"The size is width x height in pixels, such as 1024x768; {size[:40]!r} was given."
     errors.pop("height", None)
     if errors.pop("style_code", None):
-        errors["style"] = "Choose the style that the pictures take their look from."
+        errors["style"] = "Choose a style."
     return dict(errors)

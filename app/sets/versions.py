@@ -67,11 +67,11 @@ def refusal(session: Session, image: Image) -> str | None:
     """Why nobody can make this picture again now, in a sentence; None when its owner and managers can."""
     image_set = image.image_set
     if image.state != State.FINISHED or image.deleted_at:
-        return "Only a finished picture can be made again; this one is not, or it was deleted."
+        return "Only a finished picture can be redone; this one is not finished or was deleted."
     if image_set.locked_at:
         return service.LOCKED
     if _newest(session, image) >= MOST_VERSIONS:
-        return f"This picture has {MOST_VERSIONS} versions, which is the most; make a new set to go on."
+        return f"This picture has {MOST_VERSIONS} versions, the most there can be; create a new set to continue."
     return rights.set_refusal(session, image_set)
 
 
@@ -86,7 +86,7 @@ def again(
     image_set = service.changeable(session, user, image.set_id)
     if image_set.model != model.name:
         raise Conflict(
-            f"This set was asked of {image_set.model}, but the server now runs {model.name}. Make a new set."
+            f"This set was created with {image_set.model}, but the server now runs {model.name}. Create a new set."
         )
     if why := refusal(session, image):
         raise Conflict(why)
@@ -95,7 +95,7 @@ def again(
     Invalid.check(
         {
             "prompt": _prompt_error(session, user, image_set, draft.prompt, model),
-            "seed": "With the same prompt, seed and strength it would be the same picture; change one of them."
+            "seed": "The same prompt, seed and strength give the same picture; change one of them."
             if (draft.prompt, draft.seed, strength) == (image.prompt, image.seed, image.strength)
             else None,
             "count": f"This picture has {newest} versions of at most {MOST_VERSIONS}; ask for fewer."
@@ -136,7 +136,7 @@ def discard(session: Session, user: User, image_id: int) -> list[int]:
     image = queries.image(session, user, image_id)
     service.changeable(session, user, image.set_id)
     if image.version == 1 or image.state not in UNMADE:
-        raise Conflict("Only a new version that is not finished can be given up.")
+        raise Conflict("Only a version that is not finished can be cancelled.")
     image.state, image.error = State.CANCELLED, None
     record(session, user, Act.IMAGE_DISCARD, image, version=image.version)
     session.flush()
@@ -162,7 +162,7 @@ def _prompt_error(session: Session, user: User, image_set: ImageSet, prompt: str
         return None
     spec = SetSpec.model_construct(prompts=tuple(f"@{handle}" for handle in others), subjects=(), regions=())
     return subjects.problem(session, user, spec, model) or (
-        f"@{others[0]} is not a subject of this set; make a new set with it."
+        f"@{others[0]} is not a subject of this set; create a new set with it."
     )
 
 

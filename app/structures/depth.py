@@ -84,8 +84,8 @@ class DepthModel:
             model = AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
         except (OSError, ValueError, SafetensorError) as error:
             raise NoDepth(
-                f"The depth model {name} cannot be loaded, so no depth map can be made; bring a ready map, "
-                "or ask an administrator to check SOROE_DEPTH_MODEL and the network."
+                f"The depth model {name} cannot be loaded, so no depth map can be created; upload a ready map, or ask"
+                " an administrator to check SOROE_DEPTH_MODEL and the network."
             ) from error
         self.model = model.eval().requires_grad_(False)
         self.lock = Lock()

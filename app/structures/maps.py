@@ -95,8 +95,8 @@ def silhouette(picture: Image.Image) -> Image.Image:
     if np.percentile(distance, 99) < STANDS_OUT:
         raise Invalid(
             "picture",
-            "No subject stands out from the edge of this picture. "
-            "Choose one with a plain or transparent background, or bring a ready map.",
+            "No subject stands out in this picture. Choose one with a plain or transparent background, or upload a"
+            " ready map.",
         )
     inside: Any = (distance > max(_otsu(distance), STANDS_OUT / 2)).astype(np.uint8) * 255
     inside = cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -109,9 +109,9 @@ def ready(picture: Image.Image, kind: "MapKind | str") -> tuple[Image.Image, str
     grey = picture.convert("L")
     colours = oklab(picture.resize((SIDE, SIDE)))[..., 1:]
     if float((np.hypot(colours[..., 0], colours[..., 1]) > COLOUR).mean()) > COLOURED:
-        return grey, "This has colours, as photos have and maps have not; perhaps a map should be made from it."
+        return grey, "This is in colour, as photos are; maps have none. Create a map from it instead."
     if kind == "edges" and float(np.asarray(grey).mean()) > 128:
-        return Image.eval(grey, lambda light: 255 - light), "Its lines were dark on light, so it was inverted."
+        return Image.eval(grey, lambda light: 255 - light), "The lines were dark on light, so the map was inverted."
     return grey, ""
 
 

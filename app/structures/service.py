@@ -167,7 +167,7 @@ def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpe
 
 def _shape_problem(given: StructureMap, spec: SetSpec, model: ModelFacts) -> str:
     suits = fitting_size(given.width, given.height, model)
-    remedy = "crop the map about its centre" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
+    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
     return (
         f"The map {given.original_name} is {given.width} × {given.height} px and pictures of "
         f"{spec.width} × {spec.height} would distort it: {remedy}."

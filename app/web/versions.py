@@ -99,7 +99,7 @@ def again(request: Request, resources: ResourcesDep, me: Me, form: Form, image_i
     resources.dispatcher.changed(made[0].set_id, image_id, *(image.id for image in made))
     first, last = made[0].version, made[-1].version
     lines = f"Version {first} is" if first == last else f"Versions {first} to {last} are"
-    return see_other(back, f"{lines} in line; the newest that is finished is shown.")
+    return see_other(back, f"{lines} queued. The newest finished version is shown.")
 
 
 @router.post("/images/{image_id}/discard")
@@ -135,7 +135,7 @@ def form_page(
     """The form on its page; htmx takes the form out of it. Raises NotFound and Forbidden."""
     image = queries.image(session, me, image_id)
     if not may_change(me, image.image_set):
-        raise Forbidden(f"Only {image.image_set.owner.name} or a manager can make this picture again.")
+        raise Forbidden(f"Only {image.image_set.owner.name} or a manager can redo this picture.")
     back = back_to(asked_back, image)
     within: Literal["page", "set", "room"] = "page"
     if "hx-request" in request.headers:

@@ -78,7 +78,8 @@ def from_what_is_known() -> None:
             run(f"UPDATE {table} SET {column} = ? WHERE id = ?", (role_at(person, at), row_id))
     for table, act in (("styles", "style:style:archive"), ("subjects", "subject:subject:archive")):
         latest = run(
-            f"SELECT t.id, e.user_id, e.at FROM {table} t JOIN audit_events e ON e.id = (SELECT max(id) FROM audit_events "
+            f"SELECT t.id, e.user_id, e.at FROM {table} t JOIN audit_events e ON e.id = (SELECT max(id) FROM"
+            " audit_events "
             "WHERE act = ? AND subject_id = t.id) WHERE t.archived_at IS NOT NULL",
             (act,),
         ).fetchall()

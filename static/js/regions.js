@@ -47,7 +47,7 @@ if (root) {
     }));
     field.value = JSON.stringify(wanted);
     const words = regions.map((region) => region.prompt || "no prompt yet").join(", ");
-    part("summary").textContent = words || "Parts of the picture with a prompt and a style of their own";
+    part("summary").textContent = words || "Areas with their own prompt and style";
     part("empty").hidden = regions.length > 0;
     part("add").disabled = regions.length >= most;
     undo.disabled = !past.length;
@@ -238,7 +238,7 @@ if (root) {
         region.mask = (await answer.json()).mask;
         say("");
       } catch (error) {
-        say(error instanceof TypeError ? "The server could not be reached, so the mask was not kept. Paint once more." : error.message);
+        say(error instanceof TypeError ? "The server could not be reached, so the mask was not saved. Paint it again." : error.message);
       }
       tell();
     })();

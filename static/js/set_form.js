@@ -18,9 +18,9 @@ if (form) {
   function remark(all, wanted) {
     const long = all.findIndex((line) => line.length > most("Letters") * 0.8);
     if (wanted.length > most("Prompts")) return `At most ${thin(most("Prompts"))} prompts`;
-    if (long >= 0) return `Line ${long + 1} is long: ${all[long].length} of ${most("Letters")} letters`;
+    if (long >= 0) return `Line ${long + 1} is too long: ${all[long].length} of ${most("Letters")} characters`;
     const repeats = wanted.length - new Set(wanted).size;
-    return repeats ? plural(repeats, "repeat") : "";
+    return repeats ? plural(repeats, "duplicate") : "";
   }
 
   function tell() {
@@ -50,7 +50,7 @@ if (form) {
       `${steps.value} steps`,
       `guidance ${guidance.value}`,
       scheduler.value,
-      seed.value ? `seed ${seed.value}` : "new seed",
+      seed.value ? `seed ${seed.value}` : "random seed",
     ].join(", ");
   }
 

@@ -29,7 +29,7 @@ if (list) {
     field.value = JSON.stringify(structures);
     find("structure-words", root.parentElement).textContent = structures.length
       ? structures.map(({ control, weight }) => `${words(control)}, weight ${weight}`).join("; ")
-      : "Edges, a silhouette or depth that the pictures follow";
+      : "Edges, a silhouette or depth for the pictures to follow";
     for (const [place, part] of structures.entries()) warn(list.children[place], part);
   }
 
@@ -47,10 +47,10 @@ if (list) {
     if (count > 1 && lines && count !== lines) {
       say = `There are ${count} maps for ${plural(lines, "prompt")}; give one for all, or one for each prompt.`;
     } else if (part.start > part.end) {
-      say = "It starts before it ends.";
+      say = "Start must be before end.";
     } else if (wrong.length) {
       const [map] = wrong;
-      say = `${map.name} is ${map.width} × ${map.height} px, another shape than ${size().replace("x", " × ")}.`;
+      say = `${map.name} is ${map.width} × ${map.height} px, a different shape from ${size().replace("x", " × ")}.`;
     }
     problem.hidden = !say;
     problem.querySelector("span").textContent = say;
@@ -187,7 +187,7 @@ if (list) {
     }
     find("use").disabled = false;
     if (draft.length > 1 && draft.length !== prompts()) {
-      find("draft-words").textContent = `There are ${plural(prompts(), "prompt")}; give one for all, or one for each.`;
+      find("draft-words").textContent = `There are ${plural(prompts(), "prompt")}; add one for all, or one for each.`;
     }
   }
 
@@ -244,7 +244,7 @@ if (list) {
   library.addEventListener("toggle", async ({ newState }) => {
     if (newState !== "open") return;
     const response = await fetch(`/maps?kind=${kind()}`);
-    library.innerHTML = response.ok ? await response.text() : "<p class='hint'>The maps could not be read.</p>";
+    library.innerHTML = response.ok ? await response.text() : "<p class='hint'>The maps could not be loaded. Reload the page.</p>";
   });
   library.addEventListener("click", ({ target }) => {
     const chosen = target.closest("[data-map]");

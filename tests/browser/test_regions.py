@@ -50,7 +50,7 @@ def test_regions_from_the_drawing_to_the_picture(
     page.get_by_label("Custom").check()
     page.get_by_label("Width in px").fill("256")
     page.get_by_label("Height in px").fill("128")
-    page.get_by_text("Parts of the picture with a prompt").click()
+    page.get_by_text("Areas with their own prompt").click()
     shape = page.locator("[data-region-stage]").bounding_box()
     assert shape
     assert abs(shape["width"] / shape["height"] - 2) < 0.05
@@ -80,7 +80,7 @@ def test_regions_from_the_drawing_to_the_picture(
     assert asked(page)[0]["box"][3] < before[3]
     page.get_by_role("button", name="Undo").click()
     assert asked(page)[0]["box"] == before
-    page.get_by_role("button", name="Add a box").press("Enter")
+    page.get_by_role("button", name="Add box").press("Enter")
     expect(page.get_by_role("button", name=re.compile("Region 2, no prompt yet"))).to_be_focused()
     page.keyboard.press("Delete")
     assert len(asked(page)) == 1

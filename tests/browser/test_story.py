@@ -76,7 +76,7 @@ def ask_for_a_set(page: Page) -> None:
     expect(page.locator("[data-total]").first).to_have_text("4")
     page.get_by_text("Advanced").click()
     page.get_by_role("textbox", name="Steps").fill("16")
-    page.get_by_label("Name of the set").fill("Autumn table")
+    page.get_by_label("Set name").fill("Autumn table")
     page.locator("#prompts").press("Control+Enter")
     page.wait_for_url(re.compile(r"/sets/\d+$"))
 

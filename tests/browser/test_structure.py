@@ -107,9 +107,9 @@ def test_a_map_of_another_shape_is_cropped(form: Page, tmp_path: Path) -> None:
     bring(form, drawing(tmp_path, "wide.png", size=(600, 300)))
     form.get_by_role("button", name="Use this map").click()
     problem = form.locator(".structure [data-problem]")
-    expect(problem).to_contain_text("wide.png is 512 × 256 px, another shape than 256 × 256")
+    expect(problem).to_contain_text("wide.png is 512 × 256 px, a different shape from 256 × 256")
     before = chosen(form)[0]["maps"]
-    form.get_by_role("button", name="Crop about the centre").click()
+    form.get_by_role("button", name="Crop to fit").click()
     expect(problem).to_be_hidden()
     assert chosen(form)[0]["maps"] != before
 
@@ -146,7 +146,7 @@ def test_a_map_used_before_is_picked_and_removed_by_keys(form: Page, tmp_path: P
     seen(form.get_by_alt_text("Edges of chair.png"))
     form.get_by_role("button", name="Discard").click()
     assert chosen(form) == []
-    form.get_by_role("button", name="Used before").press("Enter")
+    form.get_by_role("button", name="Recent maps").press("Enter")
     form.get_by_role("button", name="chair.png").press("Enter")
     expect(form.locator(".structure strong")).to_have_text("Edges")
     form.get_by_role("button", name="Remove Edges").press("Enter")

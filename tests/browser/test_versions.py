@@ -62,7 +62,7 @@ def test_made_again_by_keyboard(
         each.evaluate("window.sameDocument = true")
     page.locator("#place-1 .tile__pic a").focus()
     page.keyboard.press("e")
-    prompt = page.get_by_role("dialog", name="Make again").get_by_label("Prompt")
+    prompt = page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")
     expect(prompt).to_be_focused()
     expect(prompt).to_have_value("a fox")
     page.keyboard.press("Escape")
@@ -82,7 +82,7 @@ def test_made_again_by_keyboard(
     page.get_by_label("Seed of your own").fill("42")
     page.get_by_label("Seed of your own").press("Enter")
     expect(prompt).to_be_hidden()
-    expect(page.locator(".toast")).to_contain_text("Version 2 is in line")
+    expect(page.locator(".toast")).to_contain_text("Version 2 is queued")
 
     for each in (page, viewer):
         place = each.locator("#place-1")
@@ -115,8 +115,8 @@ def test_made_again_by_keyboard(
     prompt = page.locator("#again-form").get_by_label("Prompt")
     expect(prompt).to_have_value("a fox")
     prompt.fill("a blue fox")
-    page.locator("#again-form").get_by_role("button", name="Make again").press("Enter")
-    expect(page.locator(".toast")).to_contain_text("Version 3 is in line")
+    page.locator("#again-form").get_by_role("button", name="Redo picture").press("Enter")
+    expect(page.locator(".toast")).to_contain_text("Version 3 is queued")
     expect(page.locator(".versions li")).to_have_count(3)
     assert not [problem for problem in problems if "422" not in problem], "the seed that was no number"
 
@@ -129,12 +129,12 @@ def test_a_failure_is_given_up_and_decisions_arrive_while_nothing_is_made(
     page = open_page(server, owner)
     page.goto(f"{server.url}/images/2/again?from=/sets/1")
     page.get_by_label("Prompt").fill("fail")
-    page.get_by_role("button", name="Make again").click()
+    page.get_by_role("button", name="Redo picture").click()
     page.wait_for_url("**/sets/1")
     place = page.locator("#place-2")
     expect(place.locator(".newer")).to_contain_text("Failed")
-    expect(page.get_by_text("1 could not be made again")).to_be_visible()
-    place.get_by_role("button", name="Give up version 2 of a teapot").click()
+    expect(page.get_by_text("1 new version failed")).to_be_visible()
+    place.get_by_role("button", name="Cancel version 2 of a teapot").click()
     expect(place.locator(".newer")).to_have_count(0)
     # The set was done, so its stream has ended; the next one waits.
     reviewer = signed_in_browser(server, make_person(server, Role.REVIEWER))
@@ -161,13 +161,13 @@ def test_it_fits_and_axe_finds_nothing(
     page.goto(f"{server.url}/images/1/again")
     check(page)
     page.get_by_label("Prompt").fill("a red fox")
-    page.get_by_role("button", name="Make again").click()
+    page.get_by_role("button", name="Redo picture").click()
     page.wait_for_url("**/sets/1")
     expect(page.locator("#place-1 .newer")).to_be_visible()
     check(page)
     page.locator("#place-2 .tile__pic a").focus()
     page.keyboard.press("e")
-    expect(page.get_by_role("dialog", name="Make again").get_by_label("Prompt")).to_be_focused()
+    expect(page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")).to_be_focused()
     check(page)
     assert not problems
 

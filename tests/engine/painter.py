@@ -101,7 +101,7 @@ class Painter:
             for image in unit.images:
                 if "overflow" in image.prompt:
                     yield ImageFailed(
-                        unit.id, image.image_id, "This picture could not be made: the numbers overflowed."
+                        unit.id, image.image_id, "This picture could not be generated: the numbers overflowed."
                     )
                     continue
                 if failed := misbehave(unit, image):

@@ -282,7 +282,7 @@ def test_one_picture_that_cannot_be_made_fails_alone_and_is_not_tried_again(run:
         await room.until_done(set_id)
         assert room.states(set_id) == [State.FINISHED, State.FAILED, State.FINISHED]
         lost = room.images(set_id)[1]
-        assert (lost.error, lost.sha256) == ("This picture could not be made: the numbers overflowed.", None)
+        assert (lost.error, lost.sha256) == ("This picture could not be generated: the numbers overflowed.", None)
         assert len(room.engine.units) == 1
         with room.database.read() as session:
             (event,) = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.UNIT_FAIL))

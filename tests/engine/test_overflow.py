@@ -51,7 +51,7 @@ MAP = UnitStructure("edges", (Path("map.png"),))
 )
 def test_a_picture_names_what_to_lower(unit: Unit, remedy: str) -> None:
     sentence = overflow.told(unit, NotFinite("the numbers of the latents overflowed"))
-    assert sentence == f"This picture could not be made: the numbers overflowed. {remedy}"
+    assert sentence == f"This picture could not be generated: the numbers overflowed. {remedy}"
 
 
 def test_a_vae_that_is_too_narrow_names_the_setting() -> None:

@@ -300,7 +300,7 @@ def test_unit_that_ends_the_server_three_times_fails(session: Session, make: Fac
         claim(session)
         service.requeue_running(session)
     assert service.claim_next(session) is None
-    assert outcomes(session, image_set) == {(State.FAILED, "The server ended 3 times while making this.")}
+    assert outcomes(session, image_set) == {(State.FAILED, "The server stopped 3 times during this.")}
 
 
 ACTS = st.lists(

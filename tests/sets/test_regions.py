@@ -47,10 +47,10 @@ def claimed(session: Session, image_set: ImageSet) -> Unit:
     [
         ({}, "Region 1 needs either a box or a painted mask."),
         ({"box": BOX, "mask": "a" * 64}, "Region 1 needs either a box or a painted mask."),
-        ({"box": [0.5, 0, 0.6, 1]}, "Region 1 reaches out of the picture."),
+        ({"box": [0.5, 0, 0.6, 1]}, "Region 1 reaches beyond the picture."),
         ({"box": [0.1, 0.1, 0.01, 0.5]}, "Region 1 is too small: a box is at least 5 % of the picture wide and high."),
-        ({"mask": "a" * 64}, "The painted mask of region 1 is not on the server. Paint it again."),
-        ({"box": BOX, "style_code": "SOR-0000"}, "There is no style 'SOR-0000' for region 1. Perhaps it was archived."),
+        ({"mask": "a" * 64}, "The mask of region 1 is not on the server. Paint it again."),
+        ({"box": BOX, "style_code": "SOR-0000"}, "There is no style 'SOR-0000' for region 1. It may be archived."),
     ],
 )
 def test_what_is_wrong_is_a_sentence(session: Session, make: Factory, part: dict[str, object], sentence: str) -> None:

@@ -60,14 +60,14 @@ def test_spec_tells_all_wrong_fields_at_once() -> None:
         SetSpec.from_form({**wrong, "name": "x" * 121, "prompts": " \n ", "style": ""}, MODEL)
     assert raised.value.errors == {
         "name": "Name has 121 characters; at most 120 fit.",
-        "prompts": "Write at least one prompt, one a line.",
+        "prompts": "Write at least one prompt, one per line.",
         "count": "Variations is a whole number from 1 to 16; '17' was given.",
         "steps": "Steps is a whole number from 1 to 100; '2.5' was given.",
         "guidance": "Guidance is a number from 0 to 30; 'inf' was given.",
         "seed": "Seed is a whole number from 0 to 2147483647; '-1' was given.",
         "strength": "Strength is a number from 0 to 2; 'strong' was given.",
         "size": "The size is width x height in pixels, such as 1024x768; 'big' was given.",
-        "style": "Choose the style that the pictures take their look from.",
+        "style": "Choose a style.",
     }
 
 
@@ -76,7 +76,7 @@ def test_wrong_prompt_is_named_by_its_line() -> None:
     with pytest.raises(Invalid) as raised:
         SetSpec.from_form({**FORM, "prompts": prompts}, MODEL)
     assert raised.value.errors["prompts"] == (
-        "Line 3 is too long: it has 501 characters of at most 500. So is another line."
+        "Line 3 is too long: 501 characters; at most 500 fit. Another line is too long as well."
     )
 
 
@@ -202,7 +202,7 @@ def test_code_as_typed_is_understood(make: Factory) -> None:
         ({"scheduler": "magic"}, {"scheduler": "The scheduler is one of euler, ddim; 'magic' was given."}),
         (
             {"prompts": "a fox\n" * 100, "count": 16},
-            {"count": "100 prompts × 16 are 1\u202f600 pictures; a set makes at most 1\u202f000."},
+            {"count": "100 prompts × 16 are 1\u202f600 pictures; a set has at most 1\u202f000."},
         ),
     ],
 )

@@ -181,10 +181,10 @@ def test_what_cannot_be_made_again(session: Session, make: Factory) -> None:
     user = make.user()
     waiting = make.image_set(user, prompts="an owl").images[0]
     image = make.finished_set(user, prompts="a fox").images[0]
-    with pytest.raises(Conflict, match="Only a finished picture can be made again"):
+    with pytest.raises(Conflict, match="Only a finished picture can be redone"):
         again(session, user, waiting)
     delete(session, image)
-    with pytest.raises(Conflict, match="or it was deleted"):
+    with pytest.raises(Conflict, match="or was deleted"):
         again(session, user, image)
     restore(session, image)
     image.image_set.locked_at = now()
@@ -192,7 +192,7 @@ def test_what_cannot_be_made_again(session: Session, make: Factory) -> None:
         again(session, user, image)
     image.image_set.locked_at = None
     image.image_set.model = "another"
-    with pytest.raises(Conflict, match="This set was asked of another, but the server now runs demo"):
+    with pytest.raises(Conflict, match="This set was created with another, but the server now runs demo"):
         again(session, user, image)
 
 
@@ -224,7 +224,7 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
     with pytest.raises(Invalid) as raised:
         again(session, user, image, seed=str(image.seed), strength="1.2")
     assert raised.value.errors == {
-        "seed": "With the same prompt, seed and strength it would be the same picture; change one of them."
+        "seed": "The same prompt, seed and strength give the same picture; change one of them."
     }
     assert again(session, user, image, seed=str(image.seed), strength="1.25")
 
@@ -253,7 +253,7 @@ def test_a_place_has_at_most_twenty_versions(session: Session, make: Factory) ->
     with pytest.raises(Invalid, match="This picture has 17 versions of at most 20"):
         again(session, user, image, count="4")
     again(session, user, image, count="3")
-    with pytest.raises(Conflict, match=f"has {MOST_VERSIONS} versions, which is the most"):
+    with pytest.raises(Conflict, match=f"has {MOST_VERSIONS} versions, the most there can be"):
         again(session, user, image)
 
 
@@ -265,7 +265,7 @@ def test_prompts_name_subjects_of_the_set(session: Session, make: Factory) -> No
     assert again(session, user, image, prompt=f"@{mug.handle} on a beach")
     for prompt, sentence in (
         ("@nobody on a beach", "There is no subject @nobody"),
-        (f"@{kettle.handle} on a beach", f"@{kettle.handle} is not a subject of this set; make a new set with it."),
+        (f"@{kettle.handle} on a beach", f"@{kettle.handle} is not a subject of this set; create a new set with it."),
     ):
         with pytest.raises(Invalid, match=sentence):
             again(session, user, image, prompt=prompt)
@@ -409,9 +409,9 @@ def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session,
     made = queries.progress(session, user, image_set.id)
     assert (made.total, made.finished, made.again_failed) == (1, 1, 0)
     assert queries.places(session, user, image_set.id)[0].others == ()
-    with pytest.raises(Conflict, match="There is nothing to make again"):
+    with pytest.raises(Conflict, match="There is nothing to retry"):
         service.retry_set(session, user, image_set.id, unit_size=4)
-    with pytest.raises(Conflict, match="A newer version of this picture is there already"):
+    with pytest.raises(Conflict, match="A newer version already replaced this picture"):
         service.retry_image(session, user, second.id)
 
 
@@ -501,7 +501,7 @@ def test_give_up(session: Session, make: Factory) -> None:
     service.finish_image(session, unit.id, second.id, "0" * 64, 1, 1.0)
     assert shown(session, image.image_set) == [(1, 1)], "what the engine says after it changes nothing"
     for wrong in (image, first):
-        with pytest.raises(Conflict, match="Only a new version that is not finished can be given up"):
+        with pytest.raises(Conflict, match="Only a version that is not finished can be cancelled"):
             versions.discard(session, user, wrong.id)
     with pytest.raises(Forbidden):
         versions.discard(session, make.user(Role.REVIEWER), second.id)

@@ -156,7 +156,7 @@ def test_a_drawing_in_lines_is_filled() -> None:
 
 
 def test_a_picture_without_a_subject_is_refused() -> None:
-    with pytest.raises(Invalid, match="No subject stands out from the edge of this picture"):
+    with pytest.raises(Invalid, match="No subject stands out in this picture"):
         maps.silhouette(noisy(Image.new("RGB", (200, 200), "#777777"), 3))
 
 
@@ -175,7 +175,7 @@ def test_a_ready_map_is_taken_as_it_is() -> None:
 def test_a_photo_given_as_a_ready_map_is_taken_with_a_remark() -> None:
     taken, remark = maps.ready(drawing(ground="#3060c0"), MapKind.EDGES)
     assert taken.mode == "L"
-    assert "has colours" in remark
+    assert "is in colour" in remark
 
 
 def test_dark_lines_on_light_are_inverted() -> None:

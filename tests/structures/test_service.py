@@ -172,7 +172,7 @@ def test_a_map_of_another_shape(session: Session, files: Files, make: Factory, u
     wide = keep(session, files, user, drawing((600, 300)))
     assert refusal(make, user, structures=choice(wide)) == (
         "The map chair.png is 512 × 256 px and pictures of 256 × 256 would distort it: "
-        "crop the map about its centre or choose 384 × 192."
+        "crop the map or choose 384 × 192."
     )
     make.image_set(user, size="512x256", structures=choice(wide))
 

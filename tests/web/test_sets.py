@@ -65,7 +65,7 @@ def test_a_wrong_form_keeps_what_was_typed(designer: Browser, code: str) -> None
     assert answer.status_code == 422
     for field in ("prompts", "count", "size", "steps", "guidance"):
         assert f'id="{field}-error"' in answer.text, field
-    assert "Line 2 is too long: it has 600 characters of at most 500." in answer.text
+    assert "Line 2 is too long: 600 characters; at most 500 fit." in answer.text
     assert "x" * 600 in answer.text
     assert designer.post("/sets", data={}).status_code == 422
 
@@ -101,7 +101,7 @@ class TestWhileItIsMade:
         assert [image.state for image in images] == [State.FINISHED] * 4 + [State.CANCELLED] * 4
         assert designer.post(f"{path}/cancel").headers["location"] == path, "from a page that shows an earlier state"
         assert "There is nothing to cancel" in designer.get(path).text
-        assert "Make the other 4" in designer.get(path).text
+        assert "Retry 4" in designer.get(path).text
 
     def test_previews_are_there_while_it_is_made_and_the_picture_afterwards(
         self, server: Server, engine: Painter, designer: Browser, code: str
@@ -151,9 +151,9 @@ def test_the_list_is_filtered_and_paged(server: Server, sign_in: Callable[..., B
     more = re.search(r'href="(/sets\?[^"]*after=\d+[^"]*)"', first)
     assert more is not None
     assert "Set number 5." in browser.get(more[1].replace("&amp;", "&")).text
-    assert "No set matches" in browser.get("/sets?owner=me").text
+    assert "No matching sets" in browser.get("/sets?owner=me").text
     assert "Set number 29." in browser.get(f"/sets?style={style.code}").text
-    assert "No set matches" in browser.get("/sets?campaign=99").text
+    assert "No matching sets" in browser.get("/sets?campaign=99").text
     assert browser.get(f"/sets?campaign={'9' * 5000}").status_code == 200, "a number that no column holds is no filter"
 
 

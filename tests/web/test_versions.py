@@ -49,7 +49,7 @@ def test_made_again_and_back_where_the_form_was(server: Server, designer: Browse
     ]
     assert (engine.units[-1].strength, engine.units[-1].images[0].seed) == (0.5, 7)
     page = designer.get(path).text
-    assert "Version 2 is in line" in page
+    assert "Version 2 is queued" in page
     assert "2 of 2</strong> finished" in page
     assert page.count('data-state="finished"') == 2
     assert '<span class="sr">Version </span><span aria-hidden="true">v</span>2' in page
@@ -144,7 +144,7 @@ class TestSlowly:
         page = designer.get(path).text
         assert 'data-newer="failed"' in page
         assert "The picture &#39;fail&#39; cannot be made." in page
-        assert "1 could not be made again" in page
+        assert "1 new version failed" in page
         assert "Retry 1" in page
         assert designer.post("/images/3/retry").headers["location"] == path
         wait_until(lambda: len(engine.units) == 3)
@@ -154,7 +154,7 @@ class TestSlowly:
         assert "data-newer" not in page
         assert "Retry" not in page
         assert designer.post("/images/3/discard").headers["location"] == path
-        assert "Only a new version that is not finished can be given up" in designer.get(path).text
+        assert "Only a version that is not finished can be cancelled" in designer.get(path).text
 
     def test_what_is_given_up_stops(self, server: Server, designer: Browser, engine: Painter, path: str) -> None:
         engine.pause_at = len(engine.steps) + 1

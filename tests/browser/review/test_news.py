@@ -200,7 +200,7 @@ def test_a_newer_version_and_a_deletion_are_told(
     ahead(page)
     manager.locator("body").press("e")
     manager.locator("#again-form").get_by_role("textbox", name="Prompt").fill("a red fox")
-    manager.locator("#again-form").get_by_role("button", name="Make again").press("Enter")
+    manager.locator("#again-form").get_by_role("button", name="Redo picture").press("Enter")
     expect(news(page)).to_contain_text("Version 2 of this picture is finished.")
     expect(dock(page)).to_contain_text("A newer version replaced this one.")
     expect(page.locator("#decide")).to_have_count(0)
