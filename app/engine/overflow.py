@@ -10,9 +10,10 @@ NARROW = "Ask an administrator to set SOROE_PRECISION to bfloat16, or to use a m
 def told(work: Work, error: NotFinite) -> str:
     """In a sentence and its remedy, for who asked for `work`."""
     if error.decoding:
-        return f"{'This training could not finish' if isinstance(work, Training) else 'This picture could not be generated'}: {error}. {NARROW}"
+        failed = "training could not finish" if isinstance(work, Training) else "picture could not be generated"
+        return f"This {failed}: {error}. {NARROW}"
     if isinstance(work, Training):
-        return f"This training came to nothing: {error}. Train again with a lower rate."
+        return f"This training failed: {error}. Train again with a lower learning rate."
     return f"This picture could not be generated: the numbers overflowed. {remedy(work)}"
 
 

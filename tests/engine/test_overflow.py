@@ -57,7 +57,8 @@ def test_a_picture_names_what_to_lower(unit: Unit, remedy: str) -> None:
 def test_a_vae_that_is_too_narrow_names_the_setting() -> None:
     error = NotFinite("the numbers of the VAE overflowed in float16", decoding=True)
     assert overflow.told(UNIT, error) == (
-        "This picture could not be made: the numbers of the VAE overflowed in float16. Ask an administrator to set "
+        "This picture could not be generated: the numbers of the VAE overflowed in float16. Ask an administrator to"
+        " set "
         "SOROE_PRECISION to bfloat16, or to use a model whose VAE was made for float16."
     )
 
@@ -65,5 +66,5 @@ def test_a_vae_that_is_too_narrow_names_the_setting() -> None:
 def test_a_training_is_told_to_go_slower() -> None:
     training = Training(1, 1, (), "sks mug", "mug", 800, 16, 1e-2, text_encoders=False)
     assert overflow.told(training, NotFinite("the numbers overflowed in step 12")) == (
-        "This training came to nothing: the numbers overflowed in step 12. Train again with a lower rate."
+        "This training failed: the numbers overflowed in step 12. Train again with a lower learning rate."
     )

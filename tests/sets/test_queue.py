@@ -186,7 +186,7 @@ def test_engine_unit_of_another_model_409(session: Session, make: Factory, files
     make.image_set()
     unit = claim(session)
     assert service.engine_unit(session, unit, files, model="demo").id == unit.id
-    with pytest.raises(Conflict, match="asked of demo, but the server now runs sdxl"):
+    with pytest.raises(Conflict, match="created with demo, but the server now runs sdxl"):
         service.engine_unit(session, unit, files, model="sdxl")
 
 
