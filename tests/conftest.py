@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.database import Database, migrate
 from app.files import Files
 from app.settings import Settings
-from tests import writes
+from tests import reuse, writes
 from tests.factory import Factory
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that the tests interrupt.
@@ -30,6 +30,7 @@ for name in [name for name in os.environ if name.startswith("SOROE_")]:
 
 
 writes.install()
+reuse.install()
 
 
 @pytest.fixture(autouse=True)

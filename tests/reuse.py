@@ -1,0 +1,50 @@
+"""What a server works out once in its life, worked out once for all the servers of a process.
+
+Nearly every test has a database and an app of its own. The Python of the templates and the SQL of the statements are
+the same in all of them, and compiling both takes longer than most tests.
+"""
+
+from functools import partial
+from types import CodeType
+from typing import Any
+
+import jinja2
+import sqlalchemy
+from jinja2.bccache import Bucket
+from sqlalchemy import Engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import LRUCache
+
+from app import database
+from app.web import templating
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """In memory; a template whose text has changed is compiled again."""
+
+    def __init__(self) -> None:
+        self.codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.codes[bucket.key, bucket.checksum] = bucket.code
+
+
+STATEMENTS: LRUCache[Any, Any] = LRUCache(2000)
+
+
+def create_engine(url: str, **options: Any) -> Engine:
+    engine = sqlalchemy.create_engine(url, **options)
+    engine._compiled_cache = STATEMENTS
+    return engine
+
+
+def install() -> None:
+    """For all servers and databases of this process, from now on."""
+    templating.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())  # type: ignore[misc]
+    database.create_engine = create_engine  # type: ignore[attr-defined]
+    # SQLAlchemy keeps statements by their dialect, of which each engine has its own; all are set up alike.
+    SQLiteDialect_pysqlite.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
+    SQLiteDialect_pysqlite.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
