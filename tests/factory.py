@@ -28,13 +28,15 @@ from app.models import (
 from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.rights import service as rights
-from app.rights.draft import RightsDraft
+from app.rights.spec import RightsSpec
 from app.sets import service as sets
 from app.sets.spec import SetSpec
 from app.structures import service as structures
 from app.styles import service as styles
+from app.styles.spec import ReferenceSpec, StyleSpec
 from app.subjects import service as subjects
 from app.subjects import training
+from app.subjects.spec import SubjectSpec
 
 MODEL = ModelFacts(
     name="demo",
@@ -94,9 +96,9 @@ class Factory:
         self.session.flush()
         return reference
 
-    def draft(self, reference: Reference | None = None, **values: Any) -> styles.StyleDraft:
-        part = styles.DraftReference(reference_id=(reference or self.reference()).id)
-        return styles.StyleDraft.parse({"name": "Retro sunburst", "references": (part,), **values})
+    def draft(self, reference: Reference | None = None, **values: Any) -> StyleSpec:
+        part = ReferenceSpec(reference_id=(reference or self.reference()).id)
+        return StyleSpec.parse({"name": "Retro sunburst", "references": (part,), **values})
 
     def style(self, user: User | None = None, reference: Reference | None = None, **values: Any) -> Style:
         user = user or self.user()
@@ -106,7 +108,7 @@ class Factory:
 
     def right(self, reference: Reference, **values: Any) -> RightsRecord:
         """A stated right, by who uploaded the reference."""
-        draft = RightsDraft.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
+        draft = RightsSpec.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
         standing = rights.queries.held(self.session, reference).record
         made = rights.save(self.session, reference.uploaded_by, reference, draft, standing.id if standing else None)
         self.session.flush()
@@ -123,14 +125,14 @@ class Factory:
         user = user or self.user()
         return sets.create(self.session, user, self.spec(style, **values), MODEL, unit_size)
 
-    def subject_draft(self, count: int = 3, **values: Any) -> subjects.Draft:
+    def subject_draft(self, count: int = 3, **values: Any) -> SubjectSpec:
         """A draft with kept pictures, each of its own colour."""
         kept = [
             self.files.put(Kind.SUBJECTS, png((next(self._numbers) % 256, number * 40 % 256, 33), (128, 128)))
             for number in range(count)
         ]
         form = {"name": "Blue mug", "class_words": "mug", "steps": 6, "pictures": tuple(kept), **values}
-        return subjects.Draft.from_form(form, MODEL.training)
+        return SubjectSpec.from_form(form, MODEL.training)
 
     def subject(self, user: User | None = None, **values: Any) -> Subject:
         """A subject that waits to be trained."""

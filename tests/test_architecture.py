@@ -52,7 +52,7 @@ MAY_IMPORT = {
             "text",
             "pictures",
             "decoding",
-            "forms",
+            "specs",
             "days",
             "csv",
             "slow",

@@ -9,11 +9,11 @@ import pytest
 from app.engine.base import TrainingFacts
 from app.errors import Invalid, UserError
 from app.sets.spec import SetSpec
-from app.sets.versions import AgainDraft
+from app.sets.versions import AgainSpec
 from app.structures import command as structures
-from app.styles.service import StyleDraft
+from app.styles.spec import StyleSpec
 from app.subjects import command as subjects
-from app.subjects.service import Draft
+from app.subjects.spec import SubjectSpec
 from tests.factory import MODEL
 
 ODD = ("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity", "1e308", "-1e308", "1e999", "9" * 400, "0x10")
@@ -26,12 +26,12 @@ SUBJECT = {"name": "Mug"}
 FORMS: dict[str, tuple[Callable[[Mapping[str, str]], object], Mapping[str, str], tuple[str, ...]]] = {
     "set": (lambda form: SetSpec.from_form(form, MODEL), SET, ("count", "steps", "guidance", "seed", "strength")),
     "style": (
-        StyleDraft.from_form,
+        StyleSpec.from_form,
         STYLE,
         ("strength", "scale", "crop_x", "crop_y", "crop_width", "crop_height"),
     ),
-    "subject": (lambda form: Draft.from_form(form, TrainingFacts()), SUBJECT, ("steps", "rank", "rate")),
-    "again": (AgainDraft.parse, {"prompt": "a fox"}, ("seed", "strength", "count")),
+    "subject": (lambda form: SubjectSpec.from_form(form, TrainingFacts()), SUBJECT, ("steps", "rank", "rate")),
+    "again": (AgainSpec.parse, {"prompt": "a fox"}, ("seed", "strength", "count")),
 }
 FIELDS = [(door, field) for door, (_, _, fields) in FORMS.items() for field in fields]
 

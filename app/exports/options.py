@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from app.exports import names
-from app.forms import Form, Line
+from app.specs import Line, Spec
 from app.text import plural
 
 ORIGINAL = "original"
@@ -44,7 +44,7 @@ PRESETS = {
 }
 
 
-class ExportOptions(Form):
+class ExportOptions(Spec):
     """What is asked for. The defaults are a good export: the originals as PNG, with both manifests."""
 
     format: Literal["png", "jpeg", "webp", "avif"] = Field(default="png", title="The format")

@@ -15,15 +15,15 @@ from app.accounts.service import passwords
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import endings, queries
-from app.forms import Form, Line
 from app.models import Act, Export, ExportState, Share, User, now
+from app.specs import Line, Spec
 
 DAYS = (1, 7, 30, 90)  # that the page offers
 MOST_DAYS = 365
 PASSWORD_MIN, PASSWORD_MAX = 8, 256  # characters; one for many people is shorter than one's own
 
 
-class ShareDraft(Form):
+class ShareSpec(Spec):
     """What is asked for."""
 
     days: int = Field(default=7, ge=1, le=MOST_DAYS, title="The number of days")
@@ -31,7 +31,7 @@ class ShareDraft(Form):
     note: Line = Field(default="", max_length=120, title="The note")
 
 
-def create(session: Session, user: User, export_id: int, draft: ShareDraft, password_hash: str | None) -> str:
+def create(session: Session, user: User, export_id: int, spec: ShareSpec, password_hash: str | None) -> str:
     """The token of a new link to an export. Only its hash is kept. Raises NotFound, Conflict before it is ready, and
     Forbidden while a right to what it was made from is withdrawn with more power than `user` has.
     """
@@ -44,12 +44,12 @@ def create(session: Session, user: User, export_id: int, draft: ShareDraft, pass
         export_id=export.id,
         token_hash=token_hash(token),
         password_hash=password_hash,
-        note=draft.note,
+        note=spec.note,
         made_by_id=user.id,
-        expires_at=now() + timedelta(days=draft.days),
+        expires_at=now() + timedelta(days=spec.days),
     )
     session.add(share)
-    told = {"export": export.id, "days": draft.days, "password": bool(password_hash), "note": draft.note}
+    told = {"export": export.id, "days": spec.days, "password": bool(password_hash), "note": spec.note}
     record(session, user, Act.SHARE_CREATE, share, **told)
     return token
 

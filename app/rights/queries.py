@@ -25,7 +25,7 @@ from app.models import (
     StyleVersion,
     User,
 )
-from app.rights.draft import RightsDraft
+from app.rights.spec import RightsSpec
 from app.rights.standing import ENDING_DAYS, Held, standing, worst
 from app.text import listed
 
@@ -75,19 +75,19 @@ class Meanwhile:
     def told(self, user: User) -> str:
         """Who changed what and when, in a sentence for `user`."""
         names = dict.fromkeys("You" if row.made_by_id == user.id else row.made_by.name for row in self.later)
-        what = listed([f"“{RightsDraft.model_fields[name].title}”" for name in self.fields])
+        what = listed([f"“{RightsSpec.model_fields[name].title}”" for name in self.fields])
         did = f"changed {what} of this right" if self.seen else "stated this right"
         on = written_exactly(self.present.created_at)
         return f"{listed(list(names))} {did} meanwhile, {'last ' if len(self.later) > 1 else ''}on {on}."
 
-    def merged(self, draft: RightsDraft) -> dict[str, str]:
+    def merged(self, spec: RightsSpec) -> dict[str, str]:
         """The form to look at again: what was typed, and what stands now where nothing was."""
-        untouched = [name for name in self.fields if said(draft, name) == said(self.seen, name)]
-        return {name: said(self.present if name in untouched else draft, name) for name in RightsDraft.model_fields}
+        untouched = [name for name in self.fields if said(spec, name) == said(self.seen, name)]
+        return {name: said(self.present if name in untouched else spec, name) for name in RightsSpec.model_fields}
 
-    def beside(self, draft: RightsDraft) -> dict[str, str]:
+    def beside(self, spec: RightsSpec) -> dict[str, str]:
         """What stands beside the fields of that form, by their names."""
-        before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, draft, self.present))
+        before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, spec, self.present))
         return {
             name: f"Changed meanwhile, and taken over here. Before: {before[name] or 'nothing'}"
             if typed[name] == before[name]
@@ -170,22 +170,22 @@ def changes(session: Session, user: User, reference_id: int) -> list[Change]:
 def changed(before: RightsRecord | None, after: RightsRecord) -> list[tuple[str, str, str]]:
     """Title, earlier and later text of each field that differs; of the first record, of each that it states."""
     return [
-        (RightsDraft.model_fields[name].title or name, read(before, name), read(after, name))
+        (RightsSpec.model_fields[name].title or name, read(before, name), read(after, name))
         for name in differing(before, after)
     ]
 
 
 def differing(before: RightsRecord | None, after: RightsRecord | None) -> list[str]:
     """The names of the fields in which two records differ."""
-    return [name for name in RightsDraft.model_fields if said(before, name) != said(after, name)]
+    return [name for name in RightsSpec.model_fields if said(before, name) != said(after, name)]
 
 
-def said(record: RightsRecord | RightsDraft | None, name: str) -> str:
+def said(record: RightsRecord | RightsSpec | None, name: str) -> str:
     """What a record says in a field, as a form has it."""
     return str(getattr(record, name, None) or "")
 
 
-def read(record: RightsRecord | RightsDraft | None, name: str) -> str:
+def read(record: RightsRecord | RightsSpec | None, name: str) -> str:
     """What a record says in a field, as people read it: days are written out."""
     value = getattr(record, name, None)
     return written(value) if isinstance(value, date) else said(record, name)
@@ -419,7 +419,7 @@ def stated(held: Held, documents: Sequence[RightsFile]) -> dict[str, Any] | None
     row = held.record
     if row is None:
         return None
-    fields = {name: getattr(row, name) for name in RightsDraft.model_fields}
+    fields = {name: getattr(row, name) for name in RightsSpec.model_fields}
     return {
         "standing": held.standing.kind,
         **{name: value.isoformat() if isinstance(value, date) else value for name, value in fields.items()},

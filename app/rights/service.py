@@ -20,7 +20,7 @@ from app.files import Files, Room
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
 from app.quotas.service import take_upload
 from app.rights import queries
-from app.rights.draft import Reason, RightsDraft
+from app.rights.spec import Reason, RightsSpec
 from app.text import clean_line, slug
 
 FILE_BYTES = 20 * 2**20
@@ -75,14 +75,14 @@ def suggested(reference: Reference) -> dict[str, Any]:
     """What a form begins with where nothing is stated: what the file itself says, and who uploaded it."""
     said = reference.rights
     return {
-        **dict.fromkeys(RightsDraft.model_fields, ""),
+        **dict.fromkeys(RightsSpec.model_fields, ""),
         "supplied_by": said.get("credit") or reference.uploaded_by.name,
         "owned_by": said.get("copyright") or said.get("creator") or "",
     }
 
 
-def save(session: Session, user: User, reference: Reference, draft: RightsDraft, seen: int | None) -> RightsRecord:
-    """The next record of a reference; the present one if the draft says nothing new.
+def save(session: Session, user: User, reference: Reference, spec: RightsSpec, seen: int | None) -> RightsRecord:
+    """The next record of a reference; the present one if the spec says nothing new.
 
     `seen` is the id of the record from which `user` wrote, None for none: where something else stands by now, it raises
     Conflict, which says who changed what, instead of being laid over. Raises Invalid and Forbidden too, and Conflict
@@ -93,9 +93,9 @@ def save(session: Session, user: User, reference: Reference, draft: RightsDraft,
     if before and before.withdrawn:
         need_restorer(user, before)
         raise Conflict(f"{_withdrawn(before, user, 'this right')}. Restore it first, then change what it says.")
-    if draft.valid_from and draft.valid_until and draft.valid_until < draft.valid_from:
-        raise Invalid("valid_until", f"The right would end on {draft.valid_until}, before it begins.")
-    after = RightsRecord(reference_id=reference.id, made_by_id=user.id, made_as=user.role, **draft.model_dump())
+    if spec.valid_from and spec.valid_until and spec.valid_until < spec.valid_from:
+        raise Invalid("valid_until", f"The right would end on {spec.valid_until}, before it begins.")
+    after = RightsRecord(reference_id=reference.id, made_by_id=user.id, made_as=user.role, **spec.model_dump())
     changes = queries.changed(before, after)
     if before and not changes:
         return before
@@ -238,7 +238,7 @@ def _next(
     session: Session, user: User, reference: Reference, before: RightsRecord | None, *, withdrawn: bool, reason: str
 ) -> RightsRecord:
     """The same as before, but for the withdrawal."""
-    said = {name: getattr(before, name) for name in RightsDraft.model_fields} if before else {}
+    said = {name: getattr(before, name) for name in RightsSpec.model_fields} if before else {}
     row = RightsRecord(
         reference_id=reference.id,
         made_by_id=user.id,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.engine.base import ModelFacts
 from app.errors import Invalid
-from app.forms import Form, Line, read_json
+from app.specs import Line, Spec, read_json
 from app.text import clean_line
 
 MOST_PROMPTS = 500
@@ -99,7 +99,7 @@ class RegionChoice(_Part):
     strength: float | None = Field(default=None, ge=0, le=2)  # None: the style's
 
 
-class SetSpec(Form):
+class SetSpec(Spec):
     """What a set is asked to be."""
 
     name: Line = Field(default="", title="Name", max_length=120)

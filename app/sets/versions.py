@@ -13,12 +13,12 @@ from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
-from app.forms import Form, Line
 from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, What, now
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, service
 from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
+from app.specs import Line, Spec
 from app.subjects import service as subjects
 from app.subjects.handles import mentioned
 
@@ -27,7 +27,7 @@ MOST_TRIES = 4  # at once
 UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
 
 
-class AgainDraft(Form):
+class AgainSpec(Spec):
     """How a picture is to be made again."""
 
     prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
@@ -76,7 +76,7 @@ def refusal(session: Session, image: Image) -> str | None:
 
 
 def again(
-    session: Session, user: User, image_id: int, draft: AgainDraft, model: ModelFacts, unit_size: int
+    session: Session, user: User, image_id: int, spec: AgainSpec, model: ModelFacts, unit_size: int
 ) -> list[Image]:
     """Queue new versions of a finished picture, as its owner or a manager. Raises Forbidden, Conflict and Invalid.
 
@@ -90,20 +90,20 @@ def again(
         )
     if why := refusal(session, image):
         raise Conflict(why)
-    strength = None if draft.strength == image_set.strength else draft.strength
+    strength = None if spec.strength == image_set.strength else spec.strength
     newest = _newest(session, image)
     Invalid.check(
         {
-            "prompt": _prompt_error(session, user, image_set, draft.prompt, model),
+            "prompt": _prompt_error(session, user, image_set, spec.prompt, model),
             "seed": "The same prompt, seed and strength give the same picture; change one of them."
-            if (draft.prompt, draft.seed, strength) == (image.prompt, image.seed, image.strength)
+            if (spec.prompt, spec.seed, strength) == (image.prompt, image.seed, image.strength)
             else None,
             "count": f"This picture has {newest} versions of at most {MOST_VERSIONS}; ask for fewer."
-            if newest + draft.count > MOST_VERSIONS
+            if newest + spec.count > MOST_VERSIONS
             else None,
         }
     )
-    seed = secrets.randbelow(SEEDS) if draft.seed is None else draft.seed
+    seed = secrets.randbelow(SEEDS) if spec.seed is None else spec.seed
     made = [
         Image(
             set_id=image.set_id,
@@ -113,11 +113,11 @@ def again(
             made_by_id=user.id,
             campaign_id=image.campaign_id,
             style_id=image.style_id,
-            prompt=draft.prompt,
+            prompt=spec.prompt,
             seed=(seed + number) % SEEDS,
             strength=strength,
         )
-        for number in range(draft.count)
+        for number in range(spec.count)
     ]
     session.add_all(made)
     take(session, user, "count", {What.PICTURES: len(made)})

@@ -1,10 +1,8 @@
 """Making styles: a picture is uploaded, then a style version says which part of it is used, and how strongly."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -15,64 +13,17 @@ from app.accounts.service import need_active
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind, Room
-from app.forms import Form, Line
-from app.models import Act, Reference, ReferenceMethod, Style, StyleReference, StyleVersion, User, now
+from app.models import Act, Reference, Style, StyleReference, StyleVersion, User, now
 from app.pictures import MIN_SIDE, Limits, clean_upload
 from app.quotas.service import take_upload
 from app.rights.queries import held, references_refusal
 from app.rights.service import may_change as may_state
+from app.styles.spec import StyleSpec
 from app.text import clean_line
 
 # Without 0 O, 1 I L, U V look-alikes and vowels' accidents: a code is read aloud and typed from paper.
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_TRIES = 20
-MOST_REFERENCES = 8
-
-
-class Crop(Form):
-    """The part of a picture that is used, as shares of its width and height, 0 to 1."""
-
-    x: float = Field(default=0.0, ge=0, le=1)
-    y: float = Field(default=0.0, ge=0, le=1)
-    width: float = Field(default=1.0, ge=0, le=1)
-    height: float = Field(default=1.0, ge=0, le=1)
-
-
-class DraftReference(Form):
-    reference_id: int
-    weight: float = Field(default=1.0, gt=0, le=10)
-    crop: Crop = Crop()
-
-
-class StyleDraft(Form):
-    """What a style version is made of."""
-
-    name: Line = Field(title="Name", min_length=1, max_length=120)
-    text: Line = Field(default="", title="Style text", max_length=500)
-    reference_prompt: Line = Field(default="", title="What the picture shows", max_length=500)
-    method: ReferenceMethod = Field(default=ReferenceMethod.NOISE, title="Method")
-    strength: float = Field(default=1.0, title="Strength", ge=0, le=2)
-    scale: float = Field(default=1.0, title="Scale", ge=0, le=2)
-    share_group_norm: bool = Field(default=False, title="Shared group norm")
-    adain_values: bool = Field(default=False, title="Values too")
-    references: tuple[DraftReference, ...] = Field(default=(), title="Picture", max_length=MOST_REFERENCES)
-
-    @classmethod
-    def from_form(cls, form: Mapping[str, str]) -> "StyleDraft":
-        """A draft with one picture, from the fields of the page. Raises Invalid."""
-        errors: dict[str, str | None] = {}
-        references: tuple[DraftReference, ...] = ()
-        try:
-            crop = Crop.parse({side: form.get(f"crop_{side}", "") for side in Crop.model_fields})
-            references = (DraftReference.parse({"reference_id": form.get("reference_id", ""), "crop": crop}),)
-        except Invalid:
-            errors["picture"] = "Upload the picture whose look is wanted, then choose the part of it to use."
-        try:
-            draft = cls.parse({**form, "references": references})
-        except Invalid as invalid:
-            errors = {**invalid.errors, **errors}
-        Invalid.check(errors)
-        return draft
 
 
 @dataclass(frozen=True)
@@ -127,27 +78,27 @@ def upload_reference(session: Session, user: User, picture: KeptPicture, name: s
     return reference
 
 
-def create(session: Session, user: User, draft: StyleDraft) -> Style:
+def create(session: Session, user: User, spec: StyleSpec) -> Style:
     """A new style with its first version and a code of its own. Raises Invalid and Forbidden."""
     need_active(user)
-    _check_draft(session, draft)
-    _check_rights(session, draft)
-    style = _with_new_code(session, Style(name=draft.name, owner_id=user.id))
+    _check_spec(session, spec)
+    _check_rights(session, spec)
+    style = _with_new_code(session, Style(name=spec.name, owner_id=user.id))
     record(session, user, Act.STYLE_CREATE, style, code=style.code, name=style.name)
-    _append_version(session, user, style, draft, 1)
+    _append_version(session, user, style, spec, 1)
     return style
 
 
-def add_version(session: Session, user: User, style: Style, draft: StyleDraft) -> StyleVersion:
-    """The next version of a style; the latest one, if the draft says nothing new but perhaps the style's name."""
+def add_version(session: Session, user: User, style: Style, spec: StyleSpec) -> StyleVersion:
+    """The next version of a style; the latest one, if the spec says nothing new but perhaps the style's name."""
     _need_change(user, style)
-    _check_draft(session, draft)
-    style.name = draft.name
+    _check_spec(session, spec)
+    style.name = spec.name
     latest = style.versions[0]
-    if _content(latest) == _content(_version(draft)):
+    if _content(latest) == _content(_version(spec)):
         return latest
-    _check_rights(session, draft)
-    return _append_version(session, user, style, draft, latest.number + 1)
+    _check_rights(session, spec)
+    return _append_version(session, user, style, spec, latest.number + 1)
 
 
 def archive(session: Session, user: User, style: Style) -> None:
@@ -174,12 +125,12 @@ def _need_change(user: User, style: Style) -> None:
         raise Forbidden("Only its owner or a manager can change this style. Make a style of your own from its picture.")
 
 
-def _check_draft(session: Session, draft: StyleDraft) -> None:
-    ids = [wanted.reference_id for wanted in draft.references]
+def _check_spec(session: Session, spec: StyleSpec) -> None:
+    ids = [wanted.reference_id for wanted in spec.references]
     known = {row.id: row for row in session.scalars(select(Reference).where(Reference.id.in_(ids)))}
     if not ids or set(ids) - set(known):
         raise Invalid("picture", "Upload the picture whose look is wanted.")
-    for wanted in draft.references:
+    for wanted in spec.references:
         crop, picture = wanted.crop, known[wanted.reference_id]
         if crop.x + crop.width > 1 + 1e-6 or crop.y + crop.height > 1 + 1e-6:
             raise Invalid("picture", "The part to use reaches over the edge of the picture.")
@@ -189,8 +140,8 @@ def _check_draft(session: Session, draft: StyleDraft) -> None:
             raise Invalid("picture", f"{size} Choose a larger part.")
 
 
-def _check_rights(session: Session, draft: StyleDraft) -> None:
-    Invalid.check({"picture": references_refusal(session, [wanted.reference_id for wanted in draft.references])})
+def _check_rights(session: Session, spec: StyleSpec) -> None:
+    Invalid.check({"picture": references_refusal(session, [wanted.reference_id for wanted in spec.references])})
 
 
 def _with_new_code(session: Session, style: Style) -> Style:
@@ -205,16 +156,16 @@ def _with_new_code(session: Session, style: Style) -> Style:
     raise RuntimeError(f"no free style code was found in {CODE_TRIES} tries")
 
 
-def _append_version(session: Session, user: User, style: Style, draft: StyleDraft, number: int) -> StyleVersion:
-    version = _version(draft)
+def _append_version(session: Session, user: User, style: Style, spec: StyleSpec, number: int) -> StyleVersion:
+    version = _version(spec)
     version.number, version.created_by_id = number, user.id
     style.versions.insert(0, version)  # the latest first, as they are read
     record(session, user, Act.STYLE_VERSION, version, code=style.code, number=number)
     return version
 
 
-def _version(draft: StyleDraft) -> StyleVersion:
-    values = draft.model_dump(exclude={"name", "references"})
+def _version(spec: StyleSpec) -> StyleVersion:
+    values = spec.model_dump(exclude={"name", "references"})
     references = [
         StyleReference(
             position=position,
@@ -225,7 +176,7 @@ def _version(draft: StyleDraft) -> StyleVersion:
             crop_width=wanted.crop.width,
             crop_height=wanted.crop.height,
         )
-        for position, wanted in enumerate(draft.references, start=1)
+        for position, wanted in enumerate(spec.references, start=1)
     ]
     return StyleVersion(**values, references=references)
 

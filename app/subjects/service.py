@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -19,37 +18,18 @@ from app.engine import events as engine
 from app.engine.base import Engine, ModelFacts, TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind, Room
-from app.forms import Form, Line
 from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
 from app.pictures import Limits, clean_upload, png_size
 from app.quotas.service import take, take_upload
 from app.rights import queries as rights
 from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
+from app.subjects.spec import SubjectSpec
 from app.text import plural, shorten
 
 SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
 FILE_NAME_LENGTH = 255  # characters of it that the record keeps
 WAITING = (State.QUEUED, State.GENERATING)
-
-
-class Draft(Form):
-    """What a subject is asked to be."""
-
-    name: Line = Field(title="Name", min_length=1, max_length=120)
-    class_words: Line = Field(default="", title="What it is", max_length=120)
-    phrase: Line = Field(default="", title="Words that it answers to", max_length=200)  # of a LoRA file
-    pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of those that are uploaded
-    steps: int = Field(title="Steps", ge=1, le=10_000)
-    rank: int = Field(title="Rank", ge=1, le=128)
-    rate: float = Field(title="Rate", ge=1e-6, le=1e-2)
-    text_encoders: bool = Field(default=False, title="Text encoders")
-
-    @classmethod
-    def from_form(cls, form: Mapping[str, Any], facts: TrainingFacts) -> "Draft":
-        """The draft of the page's fields; those left empty are as the model likes them. Raises Invalid."""
-        usual = {"steps": facts.steps, "rank": facts.rank, "rate": facts.rate}
-        return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
 
 
 def keep_picture(
@@ -102,35 +82,35 @@ def sizes(files: Files, pictures: Sequence[str]) -> Sizes:
     return found
 
 
-def create_from_pictures(session: Session, user: User, kept: Sizes, draft: Draft, model: ModelFacts) -> Subject:
+def create_from_pictures(session: Session, user: User, kept: Sizes, spec: SubjectSpec, model: ModelFacts) -> Subject:
     """A new subject, queued to be trained; `kept`: what `sizes` says of its pictures. Raises Invalid and Forbidden."""
     need_active(user)
-    handle = handles.handle_from(draft.name)
+    handle = handles.handle_from(spec.name)
     Invalid.check(
         {
-            "pictures": _pictures_error(draft.pictures, kept, model.training)
-            or rights.pictures_refusal(session, draft.pictures),
-            "name": _handle_error(session, handle, draft.name),
-            "class_words": None if draft.class_words else "Say what kind of thing it is, such as teapot.",
+            "pictures": _pictures_error(spec.pictures, kept, model.training)
+            or rights.pictures_refusal(session, spec.pictures),
+            "name": _handle_error(session, handle, spec.name),
+            "class_words": None if spec.class_words else "Say what kind of thing it is, such as teapot.",
         }
     )
     subject = Subject(
         handle=handle,
-        name=draft.name,
+        name=spec.name,
         kind=SubjectKind.TRAINED,
-        class_words=draft.class_words,
-        phrase=f"{_free_word(session, model)} {draft.class_words}",
+        class_words=spec.class_words,
+        phrase=f"{_free_word(session, model)} {spec.class_words}",
         model=model.name,
         owner_id=user.id,
-        settings=draft.model_dump(include={"rank", "rate", "text_encoders"}),
-        steps=draft.steps,
+        settings=spec.model_dump(include={"rank", "rate", "text_encoders"}),
+        steps=spec.steps,
     )
-    for position, sha256 in enumerate(draft.pictures, start=1):
+    for position, sha256 in enumerate(spec.pictures, start=1):
         width, height = kept[sha256]
         subject.pictures.append(SubjectPicture(position=position, sha256=sha256, width=width, height=height))
     session.add(subject)
     take(session, user, "pictures", {What.TRAININGS: 1})
-    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(draft.pictures))
+    record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(spec.pictures))
     training.queue(session, subject)
     return subject
 
@@ -146,11 +126,11 @@ class KeptLora:
     model: str  # that it fits
 
 
-def need_free_name(session: Session, user: User, draft: Draft) -> str:
+def need_free_name(session: Session, user: User, spec: SubjectSpec) -> str:
     """The handle of a new subject. Raises Invalid and Forbidden."""
     need_active(user)
-    handle = handles.handle_from(draft.name)
-    Invalid.check({"name": _handle_error(session, handle, draft.name)})
+    handle = handles.handle_from(spec.name)
+    Invalid.check({"name": _handle_error(session, handle, spec.name)})
     return handle
 
 
@@ -168,15 +148,15 @@ def keep_lora(
     )
 
 
-def create_from_file(session: Session, user: User, draft: Draft, lora: KeptLora) -> Subject:
+def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: KeptLora) -> Subject:
     """A new subject from a LoRA that is kept, ready at once. Raises Invalid and Forbidden."""
-    handle = need_free_name(session, user, draft)
+    handle = need_free_name(session, user, spec)
     subject = Subject(
         handle=handle,
-        name=draft.name,
+        name=spec.name,
         kind=SubjectKind.FILE,
-        class_words=draft.class_words,
-        phrase=draft.phrase or lora.phrase,
+        class_words=spec.class_words,
+        phrase=spec.phrase or lora.phrase,
         model=lora.model,
         owner_id=user.id,
         state=State.FINISHED,

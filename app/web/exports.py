@@ -11,7 +11,7 @@ from app.errors import Invalid, NotFound, UserError
 from app.exports import certificates, names, queries, service, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
 from app.exports.service import Selection
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.gallery.search import PictureFilter
 from app.models import Export, ExportState, Role, Share, User
 from app.text import plural, whole_number
@@ -230,10 +230,10 @@ def share(request: Request, resources: ResourcesDep, me: Me, form: Form, export_
     """Make a link, and show it on the export's page this once: only its hash is kept."""
     values = {name: text(form, name) for name in ("days", "password", "note")}
     try:
-        draft = ShareDraft.parse(values)
-        password_hash = shares.hashed(draft.password, (draft.note,))
+        spec = ShareSpec.parse(values)
+        password_hash = shares.hashed(spec.password, (spec.note,))
         with resources.database.write() as session:
-            token = shares.create(session, me, export_id, draft, password_hash)
+            token = shares.create(session, me, export_id, spec, password_hash)
     except Invalid as error:
         with resources.database.read() as session:
             export = queries.get(session, me, export_id)

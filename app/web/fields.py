@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from starlette.datastructures import UploadFile
 
 from app.errors import UserError
-from app.forms import JSON_LENGTH
 from app.sets.spec import MOST_PROMPTS, PROMPT_LENGTH
+from app.specs import JSON_LENGTH
 from app.text import shorten, thin
 
 FIELD_LENGTH = 10_000  # characters of a field, the longest of which, a comment, holds 2 000

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
-from app.rights.draft import Reason, RightsDraft
+from app.rights.spec import Reason, RightsSpec
 from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload, whole
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.filters import filesize
@@ -23,7 +23,7 @@ UPLOAD_PATHS = ("/references",)
 
 # What people upload is never shown by a browser as a part of this site, only saved.
 DOWNLOAD_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "X-Content-Type-Options": "nosniff"}
-FIELDS = tuple(RightsDraft.model_fields)
+FIELDS = tuple(RightsSpec.model_fields)
 
 
 @router.get("/references/{reference_id}")
@@ -46,9 +46,9 @@ def save(request: Request, resources: ResourcesDep, me: Me, form: Form, referenc
     """Whoever was too late gets the form back, with what was typed and what stands now, and can send it again."""
     values, seen = {name: text(form, name) for name in FIELDS}, whole(form, "seen")
     try:
-        draft = RightsDraft.parse(values)
+        spec = RightsSpec.parse(values)
         with resources.database.write() as session:
-            service.save(session, me, queries.reference(session, me, reference_id), draft, seen)
+            service.save(session, me, queries.reference(session, me, reference_id), spec, seen)
     except Invalid as error:
         with resources.database.read() as session:
             reference = queries.reference(session, me, reference_id)
@@ -56,7 +56,7 @@ def save(request: Request, resources: ResourcesDep, me: Me, form: Form, referenc
     except Conflict as error:
         with resources.database.read() as session:
             reference = queries.reference(session, me, reference_id)
-            return look_again_page(request, session, reference, draft, seen, str(error))
+            return look_again_page(request, session, reference, spec, seen, str(error))
     return see_other(f"/references/{reference_id}", "The rights were saved.")
 
 
@@ -169,22 +169,22 @@ def reference_page(
 
 
 def look_again_page(
-    request: Request, session: Session, reference: Reference, draft: RightsDraft, seen: int | None, problem: str
+    request: Request, session: Session, reference: Reference, spec: RightsSpec, seen: int | None, problem: str
 ) -> Response:
     """The form as it was typed, after something else was stated or the right was withdrawn."""
     meanwhile = queries.meanwhile(session, reference.id, seen)
     if meanwhile is None:
-        values = {name: queries.said(draft, name) for name in FIELDS}
+        values = {name: queries.said(spec, name) for name in FIELDS}
         return form_page(request, session, reference, values, seen, problem=problem)
     return form_page(
         request,
         session,
         reference,
-        meanwhile.merged(draft),
+        meanwhile.merged(spec),
         meanwhile.present.id,
         problem=problem,
         present=meanwhile.present,
-        beside=meanwhile.beside(draft),
+        beside=meanwhile.beside(spec),
     )
 
 

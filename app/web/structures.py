@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.files import Kind
-from app.forms import read_json
 from app.models import MapKind, StructureMap
 from app.pictures import Limits
 from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
+from app.specs import read_json
 from app.structures import queries, service
 from app.text import whole_number
 from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload

@@ -16,6 +16,7 @@ from app.pictures import Limits
 from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries, service
+from app.styles.spec import StyleSpec
 from app.text import whole_number
 from app.web.deps import Form, Me, Quota, Read, Resources, ResourcesDep, resources_of, text, tried, upload
 from app.web.filters import filesize
@@ -78,9 +79,9 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Res
     try:
         if reference := keep_picture(resources, me, form):
             values["reference_id"] = str(reference.id)
-        draft = service.StyleDraft.from_form(sent(values))
+        spec = StyleSpec.from_form(sent(values))
         with resources.database.write() as session:
-            style = service.create(session, me, draft)
+            style = service.create(session, me, spec)
     except Invalid as error:
         return refused(request, resources, me, values, None, error)
     return see_other(f"/styles/{style.code}", f"{style.name} was saved as {style.code}.")
@@ -133,10 +134,10 @@ def add_version(request: Request, resources: ResourcesDep, me: Me, form: Form, c
     try:
         if reference := keep_picture(resources, me, form):
             values["reference_id"] = str(reference.id)
-        draft = service.StyleDraft.from_form(sent(values))
+        spec = StyleSpec.from_form(sent(values))
         with resources.database.write() as session:
             style = queries.by_code(session, me, code)
-            version = service.add_version(session, me, style, draft)
+            version = service.add_version(session, me, style, spec)
     except Invalid as error:
         return refused(request, resources, me, values, code, error)
     return see_other(f"/styles/{style.code}", f"Version {version.number} is what new sets take.")

@@ -16,11 +16,12 @@ from app.accounts import service as accounts
 from app.engine.bus import RunningUnit, subject_topic
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
-from app.forms import read_json
 from app.models import State, Subject, User
 from app.pictures import Limits
 from app.sets import queries as sets
+from app.specs import read_json
 from app.subjects import queries, service
+from app.subjects.spec import SubjectSpec
 from app.web.deps import (
     Form,
     Me,
@@ -108,10 +109,10 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: PicturesForm
     ]
     try:
         pictures += sent_pictures(resources, me, form)
-        draft = service.Draft.from_form(values | {"pictures": tuple(pictures)}, resources.engine.model.training)
-        kept = service.sizes(resources.files, draft.pictures)
+        spec = SubjectSpec.from_form(values | {"pictures": tuple(pictures)}, resources.engine.model.training)
+        kept = service.sizes(resources.files, spec.pictures)
         with resources.database.write() as session:
-            subject = service.create_from_pictures(session, me, kept, draft, resources.engine.model)
+            subject = service.create_from_pictures(session, me, kept, spec, resources.engine.model)
     except Invalid as error:
         return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
     resources.dispatcher.wake()
@@ -125,16 +126,16 @@ def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Fo
         sent = upload(form, "file")
         if sent is None:
             raise Invalid("file", "Choose the LoRA, a .safetensors file.")
-        draft = service.Draft.from_form(
+        spec = SubjectSpec.from_form(
             {name: values[name] for name in ("name", "class_words", "phrase")}, resources.engine.model.training
         )
         with resources.database.read() as session:
-            service.need_free_name(session, me, draft)
+            service.need_free_name(session, me, spec)
         lora = service.keep_lora(
             me, resources.files, sent[1], sent[0], resources.engine, Quota(resources, me, "file", sent[1])
         )
         with resources.database.write() as session:
-            subject = service.create_from_file(session, me, draft, lora)
+            subject = service.create_from_file(session, me, spec, lora)
     except Invalid as error:
         return form_page(request, values, [], error.errors, from_file=True)
     return see_other(f"/subjects/{subject.id}", f"@{subject.handle} is ready.")

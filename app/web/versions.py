@@ -17,7 +17,7 @@ from app.rights import queries as rights
 from app.sets import queries
 from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
-from app.sets.versions import MOST_TRIES, AgainDraft
+from app.sets.versions import MOST_TRIES, AgainSpec
 from app.web.compare import compare_address
 from app.web.deps import Form, Me, Read, ResourcesDep, count_try, text
 from app.web.errors import answered
@@ -115,12 +115,12 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     return see_other(f"/sets/{image.set_id}")
 
 
-def draft_of(form: FormData) -> AgainDraft:
+def draft_of(form: FormData) -> AgainSpec:
     seed = text(form, "seed")
     values = {name: text(form, name) for name in ("strength", "count")}
     values["prompt"] = " ".join(text(form, "prompt").splitlines())
     values["seed"] = text(form, "own_seed") if seed == OWN else seed
-    return AgainDraft.parse(values)
+    return AgainSpec.parse(values)
 
 
 def form_page(

@@ -15,7 +15,7 @@ from app.exports import endings, shares
 from app.exports import queries as exports
 from app.exports import service as export_service
 from app.exports.options import ExportOptions
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.gallery import service as gallery
 from app.models import (
     Act,
@@ -36,7 +36,7 @@ from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.rights import queries as rights_queries
 from app.rights import service as rights
-from app.rights.draft import Reason, RightsDraft
+from app.rights.spec import Reason, RightsSpec
 from app.sets import queries as sets
 from app.settings import Settings
 from app.structures import service as structures
@@ -97,7 +97,7 @@ def test_who_restores_what_somebody_withdrew(
     people = {Role.MANAGER: "managers", Role.ADMIN: "administrators"}[by]
     with pytest.raises(Forbidden, match=rf"^Ito Kenji withdrew this right on .*; only {people} can restore it\."):
         rights.restore(session, owner, reference, MISTAKE, record.id)
-    draft = RightsDraft.parse({"owned_by": "Mori", "licence": "Free", "valid_until": "2099-01-01"})
+    draft = RightsSpec.parse({"owned_by": "Mori", "licence": "Free", "valid_until": "2099-01-01"})
     with pytest.raises(Forbidden, match="withdrew this right"):
         rights.save(session, owner, reference, draft, record.id)
     assert withdrawn(session, reference) is record
@@ -197,7 +197,7 @@ def export(session: Session, make: Factory) -> Callable[..., Export]:
 
 
 def link(session: Session, user: User, export: Export) -> tuple[str, Share]:
-    token = shares.create(session, user, export.id, ShareDraft(), None)
+    token = shares.create(session, user, export.id, ShareSpec(), None)
     session.flush()
     return token, exports.share(session, token)
 

@@ -12,7 +12,7 @@ from app.exports import queries as exports
 from app.exports import service as export_service
 from app.exports import shares
 from app.exports.options import ExportOptions
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.models import Act, AuditEvent, ExportState, LoginSession, Role, User
 from tests.exports.test_service import approved_set
 from tests.factory import Factory
@@ -58,7 +58,7 @@ def share(session: Session, user: User, image_set: object) -> str:
     export = export_service.create(session, user, export_service.plan(session, user, wanted, ExportOptions()))
     export.state = ExportState.READY
     session.flush()
-    return shares.create(session, user, export.id, ShareDraft(), None)
+    return shares.create(session, user, export.id, ShareSpec(), None)
 
 
 @pytest.fixture

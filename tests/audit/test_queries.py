@@ -15,7 +15,7 @@ from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
 from app.exports.options import ExportOptions
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.files import Kind
 from app.models import Act, AuditEvent, ExportState, Image, Role, User, Verdict
 from app.sets import service as sets
@@ -94,7 +94,7 @@ def test_what_happened_to_an_export_is_found_with_its_links_and_by_its_sets(
     wanted = exports.selection(session, manager, image_ids=[image_set.images[0].id for image_set in (one, two)])
     export = exports.create(session, manager, exports.plan(session, manager, wanted, ExportOptions()))
     export.state = ExportState.READY
-    shares.create(session, manager, export.id, ShareDraft(note="Agency"), None)
+    shares.create(session, manager, export.id, ShareSpec(note="Agency"), None)
     session.flush()
     exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
     session.flush()

@@ -12,7 +12,7 @@ from app.days import today
 from app.main import create_app
 from app.models import Role
 from app.rights import queries, service
-from app.rights.draft import RightsDraft
+from app.rights.spec import RightsSpec
 from app.settings import Settings
 from tests.browser.fit import misfits
 from tests.engine.painter import Painter
@@ -132,7 +132,7 @@ def look_again(page: Page, server: Server) -> int:
     with making(server) as make:
         other = make.user(Role.MANAGER, "Ito Kenji")
         row = make.session.get(queries.Reference, reference.id)
-        changed = RightsDraft(owned_by="Mori Design Studio", licence="CC BY 4.0", territory="Japan, Korea")
+        changed = RightsSpec(owned_by="Mori Design Studio", licence="CC BY 4.0", territory="Japan, Korea")
         service.save(make.session, other, row, changed, queries.held(make.session, row).record.id)
     page.get_by_label("Licence", exact=True).press("Enter")
     expect(page.locator(".note--warn")).to_contain_text("Ito Kenji changed “Licence”")

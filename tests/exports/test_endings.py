@@ -14,12 +14,12 @@ from app.errors import Conflict
 from app.exports import queries, service, shares
 from app.exports.preparer import Preparer
 from app.exports.queries import Changed
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.gallery import service as gallery
 from app.gallery.purger import Purger
 from app.models import Act, AuditEvent, Export, ExportState, ImageSet, Reference, Role, Share, User, Verdict, now
 from app.rights import service as rights
-from app.rights.draft import Reason
+from app.rights.spec import Reason
 from tests.exports.conftest import Make
 from tests.exports.test_service import approved_set
 from tests.factory import Factory
@@ -40,7 +40,7 @@ def link(session: Session, user: User) -> Link:
     def make_link(export: Export, by: User | None = None) -> Share:
         export.state = ExportState.READY
         session.flush()
-        token = shares.create(session, by or user, export.id, ShareDraft(), None)
+        token = shares.create(session, by or user, export.id, ShareSpec(), None)
         session.flush()
         return queries.share(session, token)
 

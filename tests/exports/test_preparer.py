@@ -28,7 +28,7 @@ from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, S
 from app.reviews import service as reviews
 from app.reviews.queries import latest
 from app.sets import versions
-from app.sets.versions import AgainDraft
+from app.sets.versions import AgainSpec
 from tests.exports.conftest import Make
 from tests.exports.test_service import approved_set
 from tests.factory import MODEL, Factory
@@ -153,7 +153,7 @@ def test_a_picture_made_again_tells_its_version_strength_and_campaign(
     autumn = make.image_set(campaign="Autumn").campaign
     old, other = image_set.images
     old.campaign = autumn
-    draft = AgainDraft.parse({"prompt": "a red fox", "strength": "0.5"})
+    draft = AgainSpec.parse({"prompt": "a red fox", "strength": "0.5"})
     (new,) = versions.again(session, user, old.id, draft, MODEL, unit_size=4)
     make.finish(image_set)
     for image in (new, other):
@@ -202,7 +202,7 @@ def test_a_ready_export_keeps_a_picture_that_is_made_again(
     image_set = approved_set(make, user, prompts="a fox\nan owl")
     export = ready(user, set_id=image_set.id)
     before = unzipped(session, export, preparer).namelist()
-    versions.again(session, user, image_set.images[0].id, AgainDraft(prompt="a red fox"), MODEL, unit_size=4)
+    versions.again(session, user, image_set.images[0].id, AgainSpec(prompt="a red fox"), MODEL, unit_size=4)
     make.finish(image_set)
     session.commit()
     assert unzipped(session, export, preparer).namelist() == before

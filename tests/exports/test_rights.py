@@ -13,8 +13,8 @@ from app.exports.options import ExportOptions
 from app.exports.preparer import Preparer
 from app.models import Export, ImageSet, Reference, User
 from app.rights import service as rights
-from app.rights.draft import Reason
-from app.styles import service as styles
+from app.rights.spec import Reason
+from app.styles.spec import ReferenceSpec
 from tests.exports.conftest import Make
 from tests.factory import Factory
 
@@ -84,7 +84,7 @@ def test_a_cell_has_one_part_for_each_reference(
     session: Session, make: Factory, preparer: Preparer, ready: Make
 ) -> None:
     user = make.user()
-    parts = tuple(styles.DraftReference(reference_id=make.reference(user).id) for _ in range(3))
+    parts = tuple(ReferenceSpec(reference_id=make.reference(user).id) for _ in range(3))
     style = make.style(user, references=parts)
     unstated, held, withdrawn = (part.reference for part in style.versions[0].references)
     image_set = approved_set(make, user, style=style)

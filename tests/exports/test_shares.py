@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import queries, shares
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.models import Act, AuditEvent, Export, ExportState, Role, Share, User, now
 from tests.exports.conftest import Make
 from tests.exports.test_service import approved_set
@@ -26,7 +26,7 @@ def export(make: Factory, ready: Make, user: User) -> Export:
 
 
 def shared(session: Session, user: User, export: Export, **values: object) -> tuple[str, Share]:
-    draft = ShareDraft.parse(values)
+    draft = ShareSpec.parse(values)
     token = shares.create(session, user, export.id, draft, shares.hashed(draft.password))
     session.flush()
     return token, queries.share(session, token)

@@ -16,6 +16,7 @@ from app.gallery.search import DECISIONS, EVERYTHING, PictureFilter
 from app.models import Image, ImageTag, Role, TagUse, User
 from app.sets.queries import NOT_REVIEWED
 from app.styles import service as styles
+from app.styles.spec import ReferenceSpec, StyleSpec
 from tests.factory import Factory
 from tests.gallery.conftest import DAY, WORDS, Gallery
 from tests.statements import plan
@@ -211,8 +212,8 @@ def test_a_cell_has_all_that_is_shown(strewn: Factory, gallery: Gallery) -> None
 
 def test_a_cell_says_what_it_looks_like_and_whether_it_can_be_changed(session: Session, make: Factory) -> None:
     owner, first, second = make.user(), make.reference(), make.reference()
-    parts = tuple(styles.DraftReference(reference_id=each.id) for each in (second, first, second))
-    style = styles.create(session, owner, styles.StyleDraft.parse({"name": "Poster", "references": parts}))
+    parts = tuple(ReferenceSpec(reference_id=each.id) for each in (second, first, second))
+    style = styles.create(session, owner, StyleSpec.parse({"name": "Poster", "references": parts}))
     session.flush()
     image_set = make.finished_set(owner, style, prompts="a fox")
 

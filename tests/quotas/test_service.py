@@ -17,7 +17,7 @@ from app.quotas import queries, service
 from app.quotas.service import Full, Spent
 from app.sets import regions, versions
 from app.sets import service as sets
-from app.sets.versions import AgainDraft
+from app.sets.versions import AgainSpec
 from app.settings import Settings
 from app.styles import service as styles
 from app.subjects import service as subjects
@@ -72,7 +72,7 @@ def test_when_nothing_is_left_it_says_so(make: Factory, person: User) -> None:
 def test_new_versions_count_and_retries_do_not(make: Factory, person: User) -> None:
     image_set = make.finished_set(person, prompts="a fox")
     before = used(make, person)[What.PICTURES]
-    draft = AgainDraft.parse({"prompt": "a red fox", "strength": 1, "count": 2})
+    draft = AgainSpec.parse({"prompt": "a red fox", "strength": 1, "count": 2})
     versions.again(make.session, person, image_set.images[0].id, draft, MODEL, 4)
     assert used(make, person)[What.PICTURES] == before + 2
     failed = make.image_set(person, prompts="a cat")

@@ -11,10 +11,11 @@ from app.days import today
 from app.errors import NotFound
 from app.models import Reference, Role, Style, User
 from app.rights import queries, service
-from app.rights.draft import Reason
+from app.rights.spec import Reason
 from app.rights.standing import ENDING_DAYS, worst
 from app.sets import versions
 from app.styles import service as styles
+from app.styles.spec import ReferenceSpec
 from tests.engine.painter import FACTS
 from tests.factory import Factory
 from tests.statements import counted
@@ -65,7 +66,7 @@ def test_of_styles_the_most_restrained_reference_of_the_newest_version(
     assert {held.standing.kind for held in queries.of_styles(session, owner, [style.id, other.id]).values()} == {
         "unstated"
     }
-    parts = tuple(styles.DraftReference(reference_id=make.reference(owner).id) for _ in range(3))
+    parts = tuple(ReferenceSpec(reference_id=make.reference(owner).id) for _ in range(3))
     styles.add_version(session, owner, style, make.draft(references=parts))
     session.flush()
     ends, ended, _ = (part.reference for part in style.versions[0].references)
@@ -106,14 +107,14 @@ def test_earlier_versions_are_counted_by_themselves(session: Session, make: Fact
     image_set = make.finished_set(owner, style, prompts="a fox")
     reference = reference_of(style)
     assert queries.earlier_versions_count(session, owner, reference.id) == 0
-    versions.again(session, owner, image_set.images[0].id, versions.AgainDraft(prompt="a red fox"), FACTS, 4)
+    versions.again(session, owner, image_set.images[0].id, versions.AgainSpec(prompt="a red fox"), FACTS, 4)
     make.finish(image_set)
     assert queries.pictures_count(session, owner, reference.id) == 1
     assert queries.earlier_versions_count(session, owner, reference.id) == 1
 
 
 def test_a_set_is_held_by_the_rights_of_all_its_references(session: Session, make: Factory, owner: User) -> None:
-    parts = tuple(styles.DraftReference(reference_id=make.reference(owner).id) for _ in range(2))
+    parts = tuple(ReferenceSpec(reference_id=make.reference(owner).id) for _ in range(2))
     style, other = make.style(owner, references=parts), make.style(owner)
     region = {"prompt": "an owl", "box": [0, 0, 0.5, 0.5], "style_code": other.code}
     image_set = make.image_set(owner, style, prompts="a car", regions=json.dumps([region]))
@@ -128,9 +129,9 @@ def test_a_set_is_held_by_the_rights_of_all_its_references(session: Session, mak
 
 def test_styles_that_use_it(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(owner)
-    present = make.style(owner, references=(styles.DraftReference(reference_id=reference.id),), name="Present")
-    earlier = make.style(owner, references=(styles.DraftReference(reference_id=reference.id),), name="Earlier")
-    archived = make.style(owner, references=(styles.DraftReference(reference_id=reference.id),), name="Archived")
+    present = make.style(owner, references=(ReferenceSpec(reference_id=reference.id),), name="Present")
+    earlier = make.style(owner, references=(ReferenceSpec(reference_id=reference.id),), name="Earlier")
+    archived = make.style(owner, references=(ReferenceSpec(reference_id=reference.id),), name="Archived")
     styles.add_version(session, owner, earlier, make.draft(make.reference(owner), name="Earlier"))
     styles.archive(session, owner, archived)
     session.flush()
@@ -145,7 +146,7 @@ def test_styles_that_use_it(session: Session, make: Factory, owner: User) -> Non
 def test_whom_an_end_concerns(session: Session, make: Factory, owner: User) -> None:
     uploader, stranger, manager = make.user(), make.user(), make.user(Role.MANAGER)
     reference = make.reference(uploader)
-    make.style(owner, references=(styles.DraftReference(reference_id=reference.id),), name="Retro")
+    make.style(owner, references=(ReferenceSpec(reference_id=reference.id),), name="Retro")
     everybody = (owner, uploader, manager)
     for days, kind in ((ENDING_DAYS + 1, None), (ENDING_DAYS, "ending"), (0, "ending"), (-1, "ended")):
         until(make, reference, days)

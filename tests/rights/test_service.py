@@ -15,7 +15,7 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.files import Files
 from app.models import Act, Reference, RightsRecord, Role, State, Unit, User
 from app.rights import queries, service
-from app.rights.draft import Reason, RightsDraft
+from app.rights.spec import Reason, RightsSpec
 from app.rights.standing import ENDING_DAYS, Held, Standing, standing
 from app.sets import service as sets
 from app.styles import service as styles
@@ -26,8 +26,8 @@ GONE = Reason(reason="The owner asked us to stop")
 DAYS = st.none() | st.dates()
 
 
-def draft(**values: object) -> RightsDraft:
-    return RightsDraft.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
+def draft(**values: object) -> RightsSpec:
+    return RightsSpec.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
 
 
 def record(**values: object) -> RightsRecord:

@@ -21,10 +21,10 @@ from app.files import Files
 from app.models import Act, AuditEvent, Image, ImageSet, ImageTag, Role, Star, State, Unit, User, Verdict, now
 from app.reviews.queries import needs
 from app.rights import service as rights
-from app.rights.draft import Reason
+from app.rights.spec import Reason
 from app.sets import queries, service, versions
 from app.sets.stack import restack
-from app.sets.versions import MOST_VERSIONS, AgainDraft
+from app.sets.versions import MOST_VERSIONS, AgainSpec
 from app.settings import Settings
 from app.structures import service as structures
 from tests.factory import MODEL, Factory
@@ -32,7 +32,7 @@ from tests.factory import MODEL, Factory
 
 def again(session: Session, user: User, image: Image, unit_size: int = 4, **values: object) -> list[Image]:
     """As a form asks for it; the prompt is the old one unless given."""
-    draft = AgainDraft.parse({"prompt": image.prompt} | values)
+    draft = AgainSpec.parse({"prompt": image.prompt} | values)
     made = versions.again(session, user, image.id, draft, MODEL, unit_size)
     session.flush()
     return made
@@ -241,7 +241,7 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
 )
 def test_wrong_forms(values: dict[str, str], sentence: str) -> None:
     with pytest.raises(Invalid) as raised:
-        AgainDraft.parse({"prompt": "a fox"} | values)
+        AgainSpec.parse({"prompt": "a fox"} | values)
     assert str(raised.value) == sentence
 
 

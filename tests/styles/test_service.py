@@ -14,8 +14,9 @@ from app.files import Files, Kind
 from app.models import Act, AuditEvent, Reference, Role, Style, StyleReference, User
 from app.pictures import Limits
 from app.rights import service as rights
-from app.rights.draft import Reason
+from app.rights.spec import Reason
 from app.styles import queries, service
+from app.styles.spec import CropSpec, ReferenceSpec, StyleSpec
 from tests.factory import Factory, encoded, png
 
 FORM = {
@@ -112,23 +113,23 @@ def test_closed_account_upload_403(session: Session, make: Factory, files: Files
 
 def test_draft_from_form(make: Factory) -> None:
     reference = make.reference()
-    draft = service.StyleDraft.from_form(form(reference))
+    draft = StyleSpec.from_form(form(reference))
     assert draft.name == "Retro sunburst"
     assert (draft.method, draft.strength, draft.scale) == ("ddim", 1.5, 0.8)
     assert (draft.share_group_norm, draft.adain_values) == (True, False)
     assert draft.references[0].reference_id == reference.id
-    assert draft.references[0].crop == service.Crop(x=0.1, y=0, width=0.8, height=1)
+    assert draft.references[0].crop == CropSpec(x=0.1, y=0, width=0.8, height=1)
 
 
 def test_draft_from_an_almost_empty_form(make: Factory) -> None:
     reference = make.reference()
-    draft = service.StyleDraft.from_form({"name": "A", "strength": "", "reference_id": str(reference.id)})
-    assert (draft.strength, draft.method, draft.references[0].crop) == (1.0, "noise", service.Crop())
+    draft = StyleSpec.from_form({"name": "A", "strength": "", "reference_id": str(reference.id)})
+    assert (draft.strength, draft.method, draft.references[0].crop) == (1.0, "noise", CropSpec())
 
 
 def test_draft_tells_all_wrong_fields_at_once() -> None:
     with pytest.raises(Invalid) as raised:
-        service.StyleDraft.from_form({"name": "  ", "strength": "2.5", "scale": "nan", "method": "magic"})
+        StyleSpec.from_form({"name": "  ", "strength": "2.5", "scale": "nan", "method": "magic"})
     assert raised.value.errors == {
         "name": "Name is missing.",
         "method": "Method is one of 'noise' or 'ddim'; 'magic' was given.",
@@ -141,7 +142,7 @@ def test_draft_tells_all_wrong_fields_at_once() -> None:
 @pytest.mark.parametrize("crop", [{"crop_x": "-0.1"}, {"crop_width": "1.1"}, {"crop_y": "wide"}])
 def test_draft_with_an_impossible_crop_422(make: Factory, crop: dict[str, str]) -> None:
     with pytest.raises(Invalid) as raised:
-        service.StyleDraft.from_form(form(make.reference(), **crop))
+        StyleSpec.from_form(form(make.reference(), **crop))
     assert raised.value.field == "picture"
 
 
@@ -150,7 +151,7 @@ def test_draft_with_an_impossible_crop_422(make: Factory, crop: dict[str, str]) 
 
 def test_create(session: Session, make: Factory) -> None:
     user, reference = make.user(), make.reference()
-    style = service.create(session, user, service.StyleDraft.from_form(form(reference)))
+    style = service.create(session, user, StyleSpec.from_form(form(reference)))
     session.flush()
     session.expire_all()
     version = queries.by_code(session, user, style.code).versions[0]
@@ -185,9 +186,9 @@ def test_taken_code_is_drawn_again(session: Session, make: Factory, monkeypatch:
 
 @pytest.mark.parametrize("references", [(), (404,)])
 def test_create_without_picture_422(session: Session, make: Factory, references: tuple[int, ...]) -> None:
-    parts = tuple(service.DraftReference(reference_id=number) for number in references)
+    parts = tuple(ReferenceSpec(reference_id=number) for number in references)
     with pytest.raises(Invalid) as raised:
-        service.create(session, make.user(), service.StyleDraft(name="A", references=parts))
+        service.create(session, make.user(), StyleSpec(name="A", references=parts))
     assert raised.value.field == "picture"
 
 
@@ -200,7 +201,7 @@ def test_create_without_picture_422(session: Session, make: Factory, references:
     ],
 )
 def test_create_with_a_poor_crop_422(session: Session, make: Factory, crop: dict[str, str], sentence: str) -> None:
-    draft = service.StyleDraft.from_form(form(make.reference(), **{"crop_x": "0", **crop}))
+    draft = StyleSpec.from_form(form(make.reference(), **{"crop_x": "0", **crop}))
     with pytest.raises(Invalid, match=sentence):
         service.create(session, make.user(), draft)
 
@@ -213,10 +214,10 @@ def test_closed_account_create_403(session: Session, make: Factory) -> None:
 def test_several_references_keep_their_order_and_weights(session: Session, make: Factory) -> None:
     references = make.reference(), make.reference()
     parts = tuple(
-        service.DraftReference(reference_id=reference.id, weight=weight)
+        ReferenceSpec(reference_id=reference.id, weight=weight)
         for reference, weight in zip(references, (0.7, 0.3), strict=True)
     )
-    style = service.create(session, make.user(), service.StyleDraft(name="Both", references=parts))
+    style = service.create(session, make.user(), StyleSpec(name="Both", references=parts))
     session.flush()
     rows = session.execute(select(StyleReference.reference_id, StyleReference.weight).order_by(StyleReference.position))
     assert rows.all() == [(references[0].id, 0.7), (references[1].id, 0.3)]
@@ -250,9 +251,9 @@ def test_edit_that_changes_nothing_makes_no_version(session: Session, make: Fact
 def test_edit_of_the_crop_alone_makes_a_version(session: Session, make: Factory) -> None:
     user = make.user()
     reference = make.reference()
-    style = service.create(session, user, service.StyleDraft.from_form(form(reference)))
+    style = service.create(session, user, StyleSpec.from_form(form(reference)))
     session.flush()
-    cropped = service.StyleDraft.from_form(form(reference, crop_x="0.2"))
+    cropped = StyleSpec.from_form(form(reference, crop_x="0.2"))
     assert service.add_version(session, user, style, cropped).number == 2
 
 

@@ -12,6 +12,7 @@ from app.files import Files, Kind
 from app.models import Act, AuditEvent, Role, State, Subject, SubjectKind, Unit
 from app.sets import service as sets
 from app.subjects import service
+from app.subjects.spec import SubjectSpec
 from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory, png
 
@@ -121,7 +122,7 @@ def test_a_closed_account_makes_none_403(session: Session, make: Factory, files:
 
 
 def test_create_from_a_lora_file(session: Session, make: Factory, files: Files, engine: Painter) -> None:
-    draft = service.Draft.from_form({"name": "Glow"}, TrainingFacts())
+    draft = SubjectSpec.from_form({"name": "Glow"}, TrainingFacts())
     user = make.user()
     kept = service.keep_lora(user, files, b"lora sks lamp", "g.safetensors", engine)
     subject = service.create_from_file(session, user, draft, kept)

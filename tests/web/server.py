@@ -18,7 +18,7 @@ from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
 from app.exports.options import ExportOptions
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.models import Export, Role, Share, User
 from app.web.protocol import Bounds, Door
 from app.web.server import Server as RealServer
@@ -120,6 +120,6 @@ def share_link(server: Server, export_id: int, password: str = "") -> tuple[str,
     user = make_person(server, Role.MANAGER)
     password_hash = shares.hashed(password)
     with server.resources.database.write() as session:
-        token = shares.create(session, user, export_id, ShareDraft(password=password), password_hash)
+        token = shares.create(session, user, export_id, ShareSpec(password=password), password_hash)
         session.flush()
         return token, export_queries.share(session, token)

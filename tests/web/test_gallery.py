@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.models import Image, ImageTag, Role, SavedSearch, Star, Verdict
 from app.styles import service as styles
+from app.styles.spec import StyleSpec
 from app.web import gallery
 from app.web.limits.head import QUERY_BYTES
 from tests.web.server import Browser, Server, making
@@ -200,7 +201,7 @@ def test_a_tag_of_several_can_be_taken_back(manager: Browser) -> None:
 def test_a_picture_leads_to_its_reference(server: Server, designer: Browser) -> None:
     with making(server) as make:
         parts = [{"reference_id": make.reference().id} for _ in range(3)]
-        style = styles.create(make.session, make.user(), styles.StyleDraft.parse({"name": "Pop", "references": parts}))
+        style = styles.create(make.session, make.user(), StyleSpec.parse({"name": "Pop", "references": parts}))
         make.session.flush()
         make.finished_set(style=style, prompts="a lamp")
     (caption,) = re.findall(r'<div class="cell__made">.*?</div>', designer.get("/pictures?q=lamp").text, re.DOTALL)

@@ -13,7 +13,7 @@ from app.main import PAGES
 from app.models import Role, State, Verdict
 from app.rights import service as rights
 from app.sets import versions
-from app.sets.versions import AgainDraft
+from app.sets.versions import AgainSpec
 from app.web.templating import TEMPLATES
 from tests.factory import MODEL
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
@@ -64,7 +64,7 @@ def filled(server: Server) -> dict[str, str]:
         make.decide(image_set.images[2], Verdict.REJECTED)
         make.decide(image_set.images[3])
         make.decide(image_set.images[3], Verdict.WITHDRAWN)
-        draft = AgainDraft(prompt="a pear")
+        draft = AgainSpec(prompt="a pear")
         (again,) = versions.again(make.session, owner, image_set.images[5].id, draft, MODEL, unit_size=4)
         assert again.unit
         again.state = again.unit.state = State.FAILED

@@ -10,7 +10,7 @@ import pytest
 from app.models import Decision, Image, ImageSet, Mention, Role, Thread, Verdict
 from app.reviews import service
 from app.styles import service as styles
-from app.styles.service import DraftReference
+from app.styles.spec import ReferenceSpec
 from tests.web.server import Browser, Server, making
 
 REASON = "Off the look"
@@ -396,7 +396,7 @@ def test_every_reference_of_the_style_is_there_with_its_right(
         owner = make.user()
         one, two = make.reference(owner), make.reference(owner)
         make.right(two, owned_by="Ito Studio")
-        parts = tuple(DraftReference(reference_id=each.id) for each in (one, two))
+        parts = tuple(ReferenceSpec(reference_id=each.id) for each in (one, two))
         style = styles.create(make.session, owner, make.draft(one, references=parts))
         make.session.flush()
         image = make.finished_set(owner, style, prompts="a whale").images[0].id

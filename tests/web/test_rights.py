@@ -11,8 +11,8 @@ import pytest
 from app.days import today
 from app.models import Act, AuditEvent, Role
 from app.rights import queries, service
-from app.rights.draft import Reason
-from app.styles import service as styles
+from app.rights.spec import Reason
+from app.styles.spec import ReferenceSpec
 from tests.factory import png
 from tests.web.server import Browser, Server, making, signed_in_browser
 
@@ -84,7 +84,7 @@ def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser
     with making(server) as make:
         owner = make.session.get_one(queries.User, mine.user.id)
         ids = [make.reference(owner).id for _ in range(3)]
-        style = make.style(owner, references=tuple(styles.DraftReference(reference_id=id) for id in ids[:2]))
+        style = make.style(owner, references=tuple(ReferenceSpec(reference_id=id) for id in ids[:2]))
         other = make.style(owner, reference=queries.reference(make.session, owner, ids[2]))
         region = {"prompt": "an owl", "box": [0, 0, 0.5, 0.5], "style_code": other.code}
         set_id = make.finished_set(owner, style, prompts="a car", regions=json.dumps([region])).id

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.exports import service as exports
 from app.exports import shares
 from app.exports.options import ExportOptions
-from app.exports.shares import ShareDraft
+from app.exports.shares import ShareSpec
 from app.gallery import service as gallery
 from app.main import PAGES
 from app.models import ExportState, Role, State, User, Verdict
@@ -16,7 +16,7 @@ from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.rights import service as rights
 from app.sets import versions
-from app.sets.versions import AgainDraft
+from app.sets.versions import AgainSpec
 from tests.factory import MODEL, Factory
 from tests.web.server import Server, making
 
@@ -55,7 +55,7 @@ def populate(
 
 
 def _share(session: Session, user: User, export_id: int) -> dict[str, str]:
-    token = shares.create(session, user, export_id, ShareDraft(), None)
+    token = shares.create(session, user, export_id, ShareSpec(), None)
     session.flush()
     share = exports.queries.share(session, token)
     assert share.export.state == ExportState.READY
@@ -73,7 +73,7 @@ def _things(make: Factory, owner: User, manager: User, decider: User) -> dict[st
         reviews.decide(session, decider, image.id, verdict, None, reason)
         for image, verdict in zip(image_set.images, ("approved", "approved", Verdict.REJECTED), strict=False)
     ]
-    (again,) = versions.again(session, manager, image_set.images[3].id, AgainDraft(prompt="a pear"), MODEL, unit_size=4)
+    (again,) = versions.again(session, manager, image_set.images[3].id, AgainSpec(prompt="a pear"), MODEL, unit_size=4)
     assert again.unit
     again.state = again.unit.state = State.FAILED
     subject = make.finished_subject(owner, name=f"Mug {number}")

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 from app import slow
 from app.models import Image, Role
 from app.styles import service as styles
-from app.styles.service import DraftReference
+from app.styles.spec import ReferenceSpec
 from tests.browser.review.room import HIDE, ahead, both, dock, page_status, shown, tally
 from tests.web.server import Server, making
 
@@ -81,7 +81,7 @@ def test_the_references_one_after_the_other(server: Server, enter: Callable[...,
     with making(server) as make:
         owner = make.user()
         one, two = make.reference(owner), make.reference(owner)
-        parts = tuple(DraftReference(reference_id=each.id) for each in (one, two))
+        parts = tuple(ReferenceSpec(reference_id=each.id) for each in (one, two))
         style = styles.create(make.session, owner, make.draft(one, references=parts))
         make.session.flush()
         make.finished_set(owner, style, prompts="a whale\na bell")

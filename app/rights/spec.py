@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from app.forms import Form, Line
+from app.specs import Line, Spec
 from app.text import clean_line, clean_text
 
 LONG = 2000  # characters
@@ -40,7 +40,7 @@ Day = Annotated[date | None, BeforeValidator(_day)]
 Text = Annotated[str, BeforeValidator(_text)]
 
 
-class RightsDraft(Form):
+class RightsSpec(Spec):
     """The right to a reference, as somebody states it."""
 
     supplied_by: Line = Field(default="", title="Supplied by", max_length=200)
@@ -54,5 +54,5 @@ class RightsDraft(Form):
     note: Text = Field(default="", title="Note", max_length=LONG)
 
 
-class Reason(Form):
+class Reason(Spec):
     reason: Line = Field(title="The reason", min_length=1, max_length=REASON_LONG)

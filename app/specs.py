@@ -1,4 +1,7 @@
-"""What people typed, checked against a pydantic model, with a sentence of ours for every field that is wrong."""
+"""What a service is asked to make, as a pydantic model, with a sentence of ours for every field that is wrong.
+
+Pages and the command line parse what people typed into the same specs, so limits and messages are one.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +16,7 @@ from pydantic_core import ErrorDetails
 from app.errors import Invalid
 from app.text import clean_line
 
-M = TypeVar("M", bound="Form")
+M = TypeVar("M", bound="Spec")
 
 Line = Annotated[str, BeforeValidator(lambda value: clean_line(value) if isinstance(value, str) else value)]
 
@@ -65,8 +68,8 @@ def _parts(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-class Form(BaseModel):
-    """What a form or the API may send. A field's `title` names it in sentences."""
+class Spec(BaseModel):
+    """What somebody asks for. A field's `title` names it in sentences."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
 

@@ -6,10 +6,10 @@ import pytest
 from pydantic import Field
 
 from app.errors import Invalid, UserError
-from app.forms import JSON_LENGTH, Form, Line, read_json
+from app.specs import JSON_LENGTH, Line, Spec, read_json
 
 
-class Example(Form):
+class Example(Spec):
     name: Line = Field(title="Name", min_length=1, max_length=5)
     note: Line = ""
     steps: int = Field(default=1, title="Steps", ge=1, le=100)

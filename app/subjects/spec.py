@@ -1,0 +1,28 @@
+"""What a subject is asked to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from app.engine.base import TrainingFacts
+from app.specs import Line, Spec
+
+
+class SubjectSpec(Spec):
+    """What a subject is asked to be."""
+
+    name: Line = Field(title="Name", min_length=1, max_length=120)
+    class_words: Line = Field(default="", title="What it is", max_length=120)
+    phrase: Line = Field(default="", title="Words that it answers to", max_length=200)  # of a LoRA file
+    pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of those that are uploaded
+    steps: int = Field(title="Steps", ge=1, le=10_000)
+    rank: int = Field(title="Rank", ge=1, le=128)
+    rate: float = Field(title="Rate", ge=1e-6, le=1e-2)
+    text_encoders: bool = Field(default=False, title="Text encoders")
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, Any], facts: TrainingFacts) -> "SubjectSpec":
+        """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
+        usual = {"steps": facts.steps, "rank": facts.rank, "rate": facts.rate}
+        return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
