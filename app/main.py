@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from app import atomic, days
+from app import days, wiring
 from app.accounts import password_quality
 from app.accounts.oidc import Provider
 from app.accounts.vault import Vault
@@ -14,13 +14,10 @@ from app.audit.checker import Checker
 from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
 from app.engine.base import Engine
-from app.engine.bus import Bus
-from app.engine.dispatcher import Dispatcher
 from app.exports.preparer import Preparer
 from app.files import Files
 from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
-from app.sets import service as sets
 from app.settings import Settings
 from app.web import (
     accounts,
@@ -66,6 +63,9 @@ from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
+from app.work import queue
+from app.work.bus import Bus
+from app.work.dispatcher import Dispatcher
 
 PAGES = (
     accounts,
@@ -103,6 +103,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     """Soroe on the data and the model of `settings`. `engine` is for one that is shared or already started."""
     days.use(settings.time_zone)
     password_quality.use(settings.public_url)
+    wiring.connect()
     migrate(settings)
     database = Database(settings)
     files = Files(settings.data / "files")
@@ -181,9 +182,8 @@ async def start(engine: Engine) -> None:
 def recover(resources: Resources) -> None:
     """Clean up after a process that was killed: half-written files go, what was running is queued again."""
     resources.files.sweep()
-    atomic.sweep(resources.settings.data / "cache")
     with resources.database.write() as session:
-        sets.requeue_running(session)
+        queue.requeue_running(session)
 
 
 def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> None:

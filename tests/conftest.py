@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from sqlalchemy.orm import Session
 
+from app import wiring
 from app.database import Database, migrate
 from app.files import Files
 from app.settings import Settings
@@ -30,6 +31,7 @@ for name in [name for name in os.environ if name.startswith("SOROE_")]:
 
 
 writes.install()
+wiring.connect()
 reuse.install()
 
 

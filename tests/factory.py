@@ -30,6 +30,7 @@ from app.reviews import service as reviews
 from app.rights import service as rights
 from app.rights.spec import RightsSpec
 from app.sets import service as sets
+from app.sets import units
 from app.sets.spec import SetSpec
 from app.structures import service as structures
 from app.styles import service as styles
@@ -37,6 +38,7 @@ from app.styles.spec import ReferenceSpec, StyleSpec
 from app.subjects import service as subjects
 from app.subjects import training
 from app.subjects.spec import SubjectSpec
+from app.work import queue
 
 MODEL = ModelFacts(
     name="demo",
@@ -152,7 +154,7 @@ class Factory:
         training.add_sample(self.session, unit.id, 3, sample)
         lora = f"lora {subject.handle}".encode()
         training.finish(self.session, unit.id, self.files.put_lora(lora), len(lora))
-        sets.end_unit(self.session, unit.id)
+        queue.end_unit(self.session, unit.id)
         self.session.flush()
         return subject
 
@@ -176,8 +178,8 @@ class Factory:
             for image in unit.images:
                 data = png((image.id % 256, image.id // 256, 200))
                 sha256 = self.files.put(Kind.IMAGES, data)
-                sets.finish_image(self.session, unit.id, image.id, sha256, len(data), 0.5)
-            sets.end_unit(self.session, unit.id)
+                units.finish_image(self.session, unit.id, image.id, sha256, len(data), 0.5)
+            queue.end_unit(self.session, unit.id)
         self.session.flush()
         return list(image_set.images)
 

@@ -1,1 +1,1 @@
-"""Where a Studio runs, and who decides what it runs next."""
+"""Where a Studio runs. It knows neither the queue nor the database."""

@@ -13,6 +13,7 @@ digitalSignature, extended key usage for documents (here emailProtection, which 
 import fcntl
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
-from app import atomic, slow
+from app import slow
 from app.errors import Conflict
 from app.models import now
 from app.settings import Settings
@@ -366,4 +367,10 @@ def _key_pem(key: Key) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that only this user reads, whole or not at all."""
-    atomic.write(path, text.encode("ascii"), mode=0o600)
+    partial = path.with_suffix(f"{path.suffix}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

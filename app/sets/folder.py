@@ -9,7 +9,6 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from app import atomic
 from app.text import slug
 
 FORMATS = {"png": {}, "jpeg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
@@ -45,15 +44,15 @@ class SetFolder:
         """Write `set.json`."""
         images = sorted(self.records, key=lambda record: record["file"])
         record = {"soroe": 1, "made": datetime.now(UTC).isoformat(timespec="seconds"), **settings, "images": images}
-        file = self.path / "set.json"
-        atomic.write(file, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
-        return file
+        partial = self.path / "set.json.partial"
+        partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return partial.replace(self.path / "set.json")
 
     def _write(self, name: str, picture: Image.Image, format: str) -> Path:
-        file = self.path / name
-        with atomic.writing(file) as temporary:
-            picture.save(temporary, format.upper(), **FORMATS[format])
-        return file
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f"{name}.partial"
+        picture.save(partial, format.upper(), **FORMATS[format])
+        return partial.replace(self.path / name)
 
 
 def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -22,14 +22,13 @@ from app.models import (
     Style,
     StyleReference,
     StyleVersion,
-    Subject,
-    SubjectPicture,
-    Unit,
     User,
     Verdict,
     now,
 )
 from app.sets.stack import FACE, ON_PAGE
+from app.work import line
+from app.work.topics import Topic
 
 NOT_REVIEWED = "none"  # how filters and counts name the lack of a decision
 KEPT_DAYS = 30  # that a deleted picture can be restored
@@ -132,32 +131,6 @@ class Progress(Counts):
     line: int | None  # sets and trainings that are served before it; None: it is being made, or nothing of it waits
 
 
-@dataclass(kw_only=True)
-class QueueRow(Counts):
-    """A set that is being made or waits."""
-
-    set_id: int
-    name: str
-    owner: str
-    image_id: int | None  # a finished one
-    reference_id: int
-    line: int | None  # 1: next; None: it is being made
-
-
-@dataclass
-class TrainingRow:
-    """A subject that is being trained or waits for it."""
-
-    subject_id: int
-    handle: str
-    owner: str
-    state: State
-    step: int
-    steps: int
-    has_picture: bool
-    line: int | None  # as a set's
-
-
 @dataclass(frozen=True)
 class CampaignRow:
     id: int
@@ -173,6 +146,11 @@ class Place:
     position: int
     face: Image  # the picture that is shown, or the newest that is to become one
     others: tuple[Image, ...]  # newer ones that wait, are being made or failed; the newest first
+
+
+def topic(set_id: int) -> Topic:
+    """What pages of a set watch, and its place in line is by."""
+    return Topic("set", set_id)
 
 
 # One set, one picture
@@ -247,6 +225,17 @@ def campaign(session: Session, user: User, campaign_id: int) -> Campaign:
     if not found:
         raise NotFound("There is no such campaign.")
     return found
+
+
+def progress(session: Session, user: User, set_id: int) -> Progress:
+    """Raises NotFound."""
+    made = Progress(set_id=set_id, line=None)
+    if session.scalar(select(ImageSet.id).where(ImageSet.id == set_id, signed_in(user))) is None:
+        raise NotFound("There is no such set.")
+    count_places(session, {set_id: made})
+    if made.waiting and not made.making:
+        made.line = line.place(session, topic(set_id))
+    return made
 
 
 # Lists of sets
@@ -330,13 +319,13 @@ def _cards(session: Session, statement: Select[int, str, str, str, datetime]) ->
         for id, name, campaign, owner, created_at in session.execute(statement)
     ]
     by_id = {card.id: card for card in found}
-    _count(session, by_id)
+    count_places(session, by_id)
     for set_id, image_id in mosaics(session, by_id, MOSAIC):
         by_id[set_id].image_ids.append(image_id)
     return found
 
 
-def _count(session: Session, counts: Mapping[int, Counts]) -> None:
+def count_places(session: Session, counts: Mapping[int, Counts]) -> None:
     """Fill the counts of sets, by their ids."""
     face = FACE.label("face")
     rows = session.execute(
@@ -379,95 +368,3 @@ def mosaics(
         select(ranked.c.set_id, ranked.c.id).where(ranked.c.place <= most).order_by(ranked.c.set_id, ranked.c.place)
     )
     return [(set_id, image_id) for set_id, image_id in rows]
-
-
-# The queue
-
-
-def progress(session: Session, user: User, set_id: int) -> Progress:
-    """Raises NotFound."""
-    made = Progress(set_id=set_id, line=None)
-    if session.scalar(select(ImageSet.id).where(ImageSet.id == set_id, signed_in(user))) is None:
-        raise NotFound("There is no such set.")
-    _count(session, {set_id: made})
-    if made.waiting and not made.making:
-        made.line = line(session, set_id)
-    return made
-
-
-def line(session: Session, set_id: int | None = None, subject_id: int | None = None) -> int | None:
-    """How many sets and trainings come before this one; None when nothing of it is waiting or being made."""
-    order = _served_order(session)
-    return order.index((set_id, subject_id)) if (set_id, subject_id) in order else None
-
-
-def queue(session: Session, user: User, limit: int = 50) -> list[QueueRow | TrainingRow]:
-    """What is being made or trained, then what waits, in about the order in which it will be served."""
-    order = _served_order(session)[:limit]
-    sets = _queued_sets(session, user, [set_id for set_id, _ in order if set_id])
-    trainings = _queued_trainings(session, user, [subject_id for _, subject_id in order if subject_id])
-    rows = [sets.get(set_id or 0) or trainings.get(subject_id or 0) for set_id, subject_id in order]
-    ordered = [row for row in rows if row]
-    for place, row in enumerate((row for row in ordered if not _runs(row)), start=1):
-        row.line = place
-    return ordered
-
-
-def _runs(row: QueueRow | TrainingRow) -> bool:
-    return bool(row.making) if isinstance(row, QueueRow) else row.state == State.GENERATING
-
-
-def _queued_trainings(session: Session, user: User, ids: list[int]) -> dict[int, TrainingRow]:
-    if not ids:
-        return {}
-    pictured = select(SubjectPicture.position).where(SubjectPicture.subject_id == Subject.id).exists()
-    found = session.execute(
-        select(Subject.id, Subject.handle, User.name, Subject.state, Subject.step, Subject.steps, pictured)
-        .join(User, User.id == Subject.owner_id)
-        .where(Subject.id.in_(ids), signed_in(user))
-    )
-    return {row[0]: TrainingRow(*row, line=None) for row in found}
-
-
-def _queued_sets(session: Session, user: User, ids: list[int]) -> dict[int, QueueRow]:
-    found = session.execute(
-        select(ImageSet.id, ImageSet.name, User.name, StyleReference.reference_id)
-        .join(User, User.id == ImageSet.owner_id)
-        .join(StyleReference, StyleReference.version_id == ImageSet.style_version_id)
-        .where(ImageSet.id.in_(ids), StyleReference.position == 1, signed_in(user))
-    )
-    rows = {
-        id: QueueRow(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id, line=None)
-        for id, name, owner, reference_id in found
-    }
-    _count(session, rows)
-    for set_id, image_id in mosaics(session, rows, 1):
-        rows[set_id].image_id = image_id
-    return rows
-
-
-def _served_order(session: Session) -> list[tuple[int | None, int | None]]:
-    """Of what runs or waits, (set id, subject id): first what runs, then by priority and age.
-
-    (Owners who take turns blur it.)
-    """
-    running = func.count().filter(Unit.state == State.GENERATING) > 0
-    rows = session.execute(
-        select(Unit.set_id, Unit.subject_id)
-        .where(Unit.state.in_([State.QUEUED, State.GENERATING]))
-        .group_by(Unit.set_id, Unit.subject_id)
-        .order_by(running.desc(), func.max(Unit.priority).desc(), func.min(Unit.id))
-    )
-    return [(set_id, subject_id) for set_id, subject_id in rows]
-
-
-def mean_unit_seconds(session: Session, set_id: int, latest: int = 20) -> float | None:
-    """How long the latest finished units of a set took; None when there is none."""
-    units = session.execute(
-        select(Unit.started_at, Unit.ended_at)
-        .where(Unit.set_id == set_id, Unit.state == State.FINISHED)
-        .order_by(Unit.id.desc())
-        .limit(latest)
-    )
-    seconds = [(ended - started).total_seconds() for started, ended in units if started and ended]
-    return sum(seconds) / len(seconds) if seconds else None

@@ -16,7 +16,7 @@ from app.errors import Conflict, Invalid
 from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, What, now
 from app.quotas.service import take
 from app.rights import queries as rights
-from app.sets import queries, service
+from app.sets import queries, service, units
 from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
 from app.specs import Line, Spec
 from app.subjects import service as subjects
@@ -121,7 +121,7 @@ def again(
     ]
     session.add_all(made)
     take(session, user, "count", {What.PICTURES: len(made)})
-    service.queue(session, image_set, made, unit_size)
+    units.enqueue(session, image_set, made, unit_size)
     _keep_finds(session, image, made)
     numbers = [each.version for each in made]
     record(session, user, Act.IMAGE_AGAIN, image, versions=numbers, changed=changed(image, made[0]))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
@@ -26,10 +26,10 @@ from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
 from app.subjects.spec import SubjectSpec
 from app.text import plural, shorten
+from app.work.queue import WAITING, cancel_units
 
 SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
 FILE_NAME_LENGTH = 255  # characters of it that the record keeps
-WAITING = (State.QUEUED, State.GENERATING)
 
 
 def keep_picture(
@@ -111,7 +111,7 @@ def create_from_pictures(session: Session, user: User, kept: Sizes, spec: Subjec
     session.add(subject)
     take(session, user, "pictures", {What.TRAININGS: 1})
     record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, pictures=len(spec.pictures))
-    training.queue(session, subject)
+    training.enqueue(session, subject)
     return subject
 
 
@@ -175,9 +175,7 @@ def cancel(session: Session, user: User, subject_id: int) -> list[int]:
     subject = _changeable(session, user, subject_id)
     if subject.state not in WAITING:
         raise Conflict("There is nothing to cancel: this subject is not being trained.")
-    mine = Unit.subject_id == subject_id
-    running = list(session.scalars(select(Unit.id).where(mine, Unit.state == State.GENERATING)))
-    session.execute(update(Unit).where(mine, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
+    running = cancel_units(session, Unit.subject_id == subject_id)
     subject.state = State.CANCELLED
     record(session, user, Act.SUBJECT_CANCEL, subject)
     return running
@@ -188,7 +186,7 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
     subject = _changeable(session, user, subject_id)
     if subject.state not in (State.FAILED, State.CANCELLED):
         raise Conflict("Only a training that failed or was cancelled can be taken up again.")
-    training.queue(session, subject)
+    training.enqueue(session, subject)
     record(session, user, Act.SUBJECT_RETRY, subject)
     return subject
 

@@ -1,19 +1,102 @@
-"""Training a subject, as the queue sees it: a unit of work that has a subject instead of images.
+"""Training a subject: a kind of work of `app.work`, whose units have a subject instead of images."""
 
-`app.sets.service` moves units of both kinds through the queue; here is what is different about these.
-"""
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import SQLColumnExpression, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine import events as engine
 from app.errors import Conflict
 from app.files import Files, Kind
-from app.models import Act, State, Subject, SubjectSample, Unit, now
+from app.models import Act, State, Subject, SubjectPicture, SubjectSample, Unit, User, now
+from app.work.kinds import Row, WorkKind, Write
+from app.work.topics import Topic
 
 
-def queue(session: Session, subject: Subject) -> None:
+def topic(subject_id: int) -> Topic:
+    """What pages of a subject watch, and its place in line is by."""
+    return Topic("subject", subject_id)
+
+
+@dataclass(kw_only=True)
+class TrainingRow(Row):
+    """A subject that is being trained or waits for it."""
+
+    subject_id: int
+    handle: str
+    state: State
+    step: int
+    steps: int
+    has_picture: bool
+
+    @property
+    def runs(self) -> bool:
+        return self.state == State.GENERATING
+
+
+class Trainings(WorkKind):
+    """The training of a subject."""
+
+    noun = topic(0).noun
+
+    @property
+    def column(self) -> SQLColumnExpression[int | None]:
+        return Unit.subject_id
+
+    def row_id(self, unit: Unit) -> int | None:
+        return unit.subject_id
+
+    def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Training:
+        return engine_training(session, unit, files, model)
+
+    def keep(self, event: engine.Event, files: Files) -> Write:
+        match event:
+            case engine.Sample(unit_id, step, png):
+                sha256 = files.put(Kind.SUBJECTS, png)
+                return lambda session: add_sample(session, unit_id, step, sha256)
+            case engine.Trained(unit_id, safetensors):
+                sha256 = files.put_lora(safetensors)
+                return lambda session: finish(session, unit_id, sha256, len(safetensors))
+        raise TypeError(f"nothing of a training comes with {type(event).__name__}")
+
+    def moved(self, session: Session, unit: Unit, before: State, after: State, error: str | None) -> None:
+        of_unit = Subject.id == unit.subject_id, Subject.state == before
+        session.execute(update(Subject).where(*of_unit).values(state=after, error=error))
+
+    def unfinished(self, session: Session, unit: Unit) -> bool:
+        state = select(Subject.state).where(Subject.id == unit.subject_id)
+        return session.scalar(state) == State.GENERATING
+
+    def record_failure(self, session: Session, unit: Unit, message: str) -> None:
+        record(session, None, Act.SUBJECT_FAIL, session.get_one(Subject, unit.subject_id), error=message)
+
+    def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
+        return training_rows(session, user, ids)
+
+
+def training_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, TrainingRow]:
+    """Subjects as the home page lists what is made or waits."""
+    pictured = select(SubjectPicture.position).where(SubjectPicture.subject_id == Subject.id).exists()
+    found = session.execute(
+        select(
+            Subject.id.label("subject_id"),
+            Subject.handle,
+            User.name.label("owner"),
+            Subject.state,
+            Subject.step,
+            Subject.steps,
+            pictured.label("has_picture"),
+        )
+        .join(User, User.id == Subject.owner_id)
+        .where(Subject.id.in_(ids), signed_in(user))
+    )
+    return {row.subject_id: TrainingRow(**row._mapping) for row in found}
+
+
+def enqueue(session: Session, subject: Subject) -> None:
     """Let the subject be trained when its turn comes."""
     subject.state, subject.error = State.QUEUED, None
     session.flush()
@@ -41,18 +124,6 @@ def engine_training(session: Session, unit: Unit, files: Files, model: str | Non
         rate=subject.settings["rate"],
         text_encoders=subject.settings["text_encoders"],
     )
-
-
-def move(session: Session, subject_id: int, before: State, after: State, error: str | None = None) -> None:
-    """The subject goes with its unit from one state to the next."""
-    session.execute(
-        update(Subject).where(Subject.id == subject_id, Subject.state == before).values(state=after, error=error)
-    )
-
-
-def unfinished(session: Session, subject_id: int) -> bool:
-    """Whether the subject is still being trained."""
-    return session.scalar(select(Subject.state).where(Subject.id == subject_id)) == State.GENERATING
 
 
 def add_sample(session: Session, unit_id: int, step: int, sha256: str) -> None:

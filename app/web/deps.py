@@ -19,8 +19,6 @@ from app.accounts.vault import Vault
 from app.audit.checker import Checker
 from app.database import Database
 from app.engine.base import Engine
-from app.engine.bus import Bus
-from app.engine.dispatcher import Dispatcher
 from app.errors import Forbidden
 from app.exports.preparer import Preparer
 from app.files import Files
@@ -34,6 +32,8 @@ from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
+from app.work.bus import Bus
+from app.work.dispatcher import Dispatcher
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
 USER_AGENT_MAX = 255  # characters of what a browser calls itself that are read

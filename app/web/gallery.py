@@ -143,7 +143,7 @@ def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[i
 def tell(resources: Resources, done: Done) -> None:
     """Let the pages of the sets show what changed."""
     for set_id, ids in done.by_set.items():
-        resources.dispatcher.changed(set_id, *ids)
+        resources.dispatcher.changed(sets.topic(set_id), *ids)
 
 
 def back(wanted: PictureFilter, form: FormData, **more: str) -> str:

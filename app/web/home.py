@@ -3,14 +3,16 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.engine.bus import subject_topic
 from app.reviews import queries as reviews
 from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
+from app.subjects import training
 from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.filters import filesize
 from app.web.templating import page
+from app.work import line
+from app.work.kinds import Row
 
 router = APIRouter()
 
@@ -18,12 +20,11 @@ RECENT_SETS = 8
 RIGHTS_SHOWN = 4  # the rest unfolds
 
 
-def live_row(resources: Resources, row: sets.QueueRow | sets.TrainingRow) -> sets.QueueRow | sets.TrainingRow:
+def live_row(resources: Resources, row: Row) -> Row:
     """A row of the queue; a training's step as it is now, which the database only hears of now and then."""
-    if isinstance(row, sets.TrainingRow):
-        topic = subject_topic(row.subject_id)
-        running = next((unit for unit in tuple(resources.bus.running.values()) if unit.topic == topic), None)
-        row.step = running.step if running and running.step else row.step
+    if isinstance(row, training.TrainingRow):
+        running = resources.bus.running_for(training.topic(row.subject_id))
+        row.step = (running and running[0].step) or row.step
     return row
 
 
@@ -36,7 +37,7 @@ def home(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Re
         nav="home",
         needs=[*ending[:RIGHTS_SHOWN], *reviews.needs(session, me)],
         more_needs=ending[RIGHTS_SHOWN:],
-        queue=[live_row(resources, row) for row in sets.queue(session, me)],
+        queue=[live_row(resources, row) for row in line.listed(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),
         campaigns=sets.campaigns(session, me),

@@ -20,13 +20,15 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
-from app.engine.bus import Bus, RunningUnit
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
+from app.sets.units import SetRow
 from app.text import whole_number
 from app.web.deps import Me, Open, Read, Resources, ResourcesDep, session_token
+from app.work import line
+from app.work.bus import Bus, RunningUnit
 
 router = APIRouter()
 
@@ -159,15 +161,15 @@ def seconds_left(session: Session, resources: Resources, me: User, progress: que
     """
     if progress.done:
         return None
-    # A copy: the event loop changes what runs while this thread looks.
-    running = [unit for unit in tuple(resources.bus.running.values()) if unit.topic == progress.set_id]
-    a_unit = queries.mean_unit_seconds(session, progress.set_id) or next(filter(None, map(whole_unit, running)), None)
+    topic = queries.topic(progress.set_id)
+    running = resources.bus.running_for(topic)
+    a_unit = line.mean_unit_seconds(session, topic) or next(filter(None, map(whole_unit, running)), None)
     if a_unit is None:
         return None
     lefts = [max(0.0, a_unit - unit.elapsed) if unit.seconds_left is None else unit.seconds_left for unit in running]
     waiting: Counter[str] = Counter()
-    for row in queries.queue(session, me):
-        if isinstance(row, queries.QueueRow) and row.set_id != progress.set_id:
+    for row in line.listed(session, me):
+        if isinstance(row, SetRow) and row.set_id != progress.set_id:
             waiting[row.owner] += row.waiting
     between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
     return max(lefts, default=0.0) + (progress.waiting + between) / resources.settings.unit_size * a_unit
@@ -189,7 +191,7 @@ async def events(
     """What changes in a set, until it is done. It begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
     while not resources.bus.closed.is_set():
-        changes = await stream.first(resources.bus.changes(watched.set_id, cursor))
+        changes = await stream.first(resources.bus.changes(queries.topic(watched.set_id), cursor))
         if changes is None:
             return
         cursor = changes.cursor
@@ -248,7 +250,7 @@ async def news(
             known = latest
             yield ServerSentEvent(raw_data="news", event="news", id=str(known))
         await asyncio.sleep(MESSAGE_SECONDS)
-        if await stream.first(resources.bus.changes(watched.set_id, cursor)) is None:
+        if await stream.first(resources.bus.changes(queries.topic(watched.set_id), cursor)) is None:
             return
 
 

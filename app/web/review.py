@@ -92,7 +92,7 @@ def decide(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Respon
     with resources.database.read() as session:
         following = queries.next_open(session, me, scope, image_id)
         set_id = sets.image(session, me, image_id).set_id
-    resources.dispatcher.changed(set_id, image_id)
+    resources.dispatcher.changed(sets.topic(set_id), image_id)
     if back:
         return see_other(f"{back}{'&' if '?' in back else '?'}undo={decision.id}")
     return see_other(room_url(scope, image=following, undo=decision.id))
@@ -108,7 +108,7 @@ def withdraw(resources: ResourcesDep, me: Me, form: Form, decision_id: int) -> R
         in_writing(resources, service.withdraw, me, decision_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    resources.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.changed(sets.topic(image.set_id), image.id)
     return see_other(back)
 
 
@@ -117,7 +117,7 @@ def comment(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Respo
     with resources.database.write() as session:
         service.comment(session, me, image_id, text(form, "body"), share(form, "x"), share(form, "y"))
         set_id = sets.image(session, me, image_id).set_id
-    resources.dispatcher.changed(set_id, image_id)
+    resources.dispatcher.changed(sets.topic(set_id), image_id)
     return see_other(room_url(scope_in(form), image=image_id))
 
 
@@ -165,7 +165,7 @@ def turn_thread(resources: Resources, me: User, form: Any, thread_id: int, act: 
         refused = str(error)
     with resources.database.read() as session:
         image = sets.image(session, me, queries.thread(session, me, thread_id).image_id)
-    resources.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.changed(sets.topic(image.set_id), image.id)
     back = room_url(scope_in(form), image=whole(form, "image") or image.id)
     return see_other(back, refused, refused=bool(refused))
 
@@ -182,7 +182,7 @@ def turn_lock(
         return see_other(back, str(error), refused=True)
     with resources.database.read() as session:
         images = sets.image_ids(session, me, set_id)
-    resources.dispatcher.changed(set_id, *images)
+    resources.dispatcher.changed(sets.topic(set_id), *images)
     return see_other(back, done)
 
 

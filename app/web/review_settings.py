@@ -13,6 +13,7 @@ from starlette.datastructures import FormData
 from app.errors import Conflict, Invalid
 from app.models import Role, User
 from app.reviews import queries, reasons, service
+from app.sets import queries as sets
 from app.web.deps import Form, Read, Resources, ResourcesDep, require, text, whole
 from app.web.templating import page, see_other
 
@@ -78,7 +79,7 @@ def of_campaign(
     with resources.database.read() as session:
         pictures = queries.in_campaign(session, me, campaign_id)
     for set_id, image_ids in pictures.items():
-        resources.dispatcher.changed(set_id, *image_ids)
+        resources.dispatcher.changed(sets.topic(set_id), *image_ids)
     return answer
 
 

@@ -140,7 +140,7 @@ def cancel(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     except Conflict as error:
         return as_it_is_now(set_id, error)
     resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(set_id, *images)
+    resources.dispatcher.changed(queries.topic(set_id), *images)
     return see_other(f"/sets/{set_id}")
 
 
@@ -153,7 +153,7 @@ def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     except Conflict as error:
         return as_it_is_now(set_id, error)
     resources.dispatcher.wake()
-    resources.dispatcher.changed(set_id, *images)
+    resources.dispatcher.changed(queries.topic(set_id), *images)
     return see_other(f"/sets/{set_id}")
 
 
@@ -162,7 +162,7 @@ def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     with resources.database.write() as session:
         image = service.retry_image(session, me, image_id)
     resources.dispatcher.wake()
-    resources.dispatcher.changed(image.set_id, image.id)
+    resources.dispatcher.changed(queries.topic(image.set_id), image.id)
     return see_other(f"/sets/{image.set_id}")
 
 

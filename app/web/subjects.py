@@ -13,14 +13,12 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.accounts import authority
 from app.accounts import service as accounts
-from app.engine.bus import RunningUnit, subject_topic
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
 from app.models import State, Subject, User
 from app.pictures import Limits
-from app.sets import queries as sets
 from app.specs import read_json
-from app.subjects import queries, service
+from app.subjects import queries, service, training
 from app.subjects.spec import SubjectSpec
 from app.web.deps import (
     Form,
@@ -41,6 +39,9 @@ from app.web.downloads import WatchedFile, as_long_as
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.templating import page, see_other
+from app.work import line
+from app.work.bus import RunningUnit
+from app.work.queue import WAITING
 
 router = APIRouter()
 
@@ -157,7 +158,7 @@ def cancel(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
     resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(subject_topic(subject_id))
+    resources.dispatcher.changed(training.topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 
@@ -169,7 +170,7 @@ def retry(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
     resources.dispatcher.wake()
-    resources.dispatcher.changed(subject_topic(subject_id))
+    resources.dispatcher.changed(training.topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 
@@ -235,7 +236,7 @@ class View:
 
     @property
     def done(self) -> bool:
-        return self.subject.state not in service.WAITING
+        return self.subject.state not in WAITING
 
     def context(self, **more: object) -> dict[str, Any]:
         """As the templates take it."""
@@ -262,13 +263,12 @@ class View:
 def view(session: Session, resources: Resources, me: User, subject_id: int) -> View:
     """A subject as it is now. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
-    topic = subject_topic(subject_id)
-    # A copy: the event loop changes what runs while this thread looks.
-    running = next((unit for unit in tuple(resources.bus.running.values()) if unit.topic == topic), None)
+    topic = training.topic(subject_id)
+    running = next(iter(resources.bus.running_for(topic)), None)
     return View(
         subject=subject,
         running=running if subject.state == State.GENERATING else None,
-        line=sets.line(session, subject_id=subject_id) if subject.state == State.QUEUED else None,
+        line=line.place(session, topic) if subject.state == State.QUEUED else None,
         mine=service.may_change(me, subject),
         usable=subject.model == resources.engine.model.name,
         can_bring_back=authority.may_undo(me, subject.archived_as),
@@ -299,7 +299,7 @@ async def events(
     """What changes in a subject, until it is done; begins with what changed since `Last-Event-ID` or `after`."""
     cursor = request.headers.get("last-event-id", after)
     while not resources.bus.closed.is_set():
-        changes = await stream.first(resources.bus.changes(subject_topic(watched.subject_id), cursor))
+        changes = await stream.first(resources.bus.changes(training.topic(watched.subject_id), cursor))
         if changes is None:
             return
         cursor = changes.cursor

@@ -96,7 +96,7 @@ def again(request: Request, resources: ResourcesDep, me: Me, form: Form, image_i
     except Conflict as error:
         return see_other(back, str(error), refused=True)
     resources.dispatcher.wake()
-    resources.dispatcher.changed(made[0].set_id, image_id, *(image.id for image in made))
+    resources.dispatcher.changed(queries.topic(made[0].set_id), image_id, *(image.id for image in made))
     first, last = made[0].version, made[-1].version
     lines = f"Version {first} is" if first == last else f"Versions {first} to {last} are"
     return see_other(back, f"{lines} queued. The newest finished version is shown.")
@@ -111,7 +111,7 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
         except Conflict as error:
             return see_other(f"/sets/{image.set_id}", str(error), refused=True)
     resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(image.set_id, image_id)
+    resources.dispatcher.changed(queries.topic(image.set_id), image_id)
     return see_other(f"/sets/{image.set_id}")
 
 

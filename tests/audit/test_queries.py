@@ -18,7 +18,7 @@ from app.exports.options import ExportOptions
 from app.exports.shares import ShareSpec
 from app.files import Kind
 from app.models import Act, AuditEvent, ExportState, Image, Role, User, Verdict
-from app.sets import service as sets
+from app.work import queue
 from tests.factory import Factory
 
 
@@ -245,9 +245,9 @@ def test_a_refused_sign_in_is_recorded_for_an_account_that_there_is(session: Ses
 
 def test_a_set_that_fails_and_a_new_campaign_are_recorded(session: Session, make: Factory, manager: User) -> None:
     image_set = make.image_set(campaign="Spring")
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
-    sets.fail_unit(session, unit.id, "The disk is full.")
+    queue.fail_unit(session, unit.id, "The disk is full.")
     session.flush()
     failed, *_ = queries.events(session, manager, RecordFilter(act=Act.UNIT_FAIL))
     assert (failed.subject_id, failed.details, failed.user) == (image_set.id, {"error": "The disk is full."}, None)

@@ -9,8 +9,6 @@ import pytest
 
 from app.database import Database
 from app.engine.base import Cancelled
-from app.engine.bus import subject_topic
-from app.engine.dispatcher import LOST
 from app.engine.events import (
     ClassPicture,
     Done,
@@ -31,9 +29,11 @@ from app.models import State, Subject
 from app.models import Unit as UnitRow
 from app.settings import Settings
 from app.subjects import service
+from app.subjects.training import topic
+from app.work.dispatcher import LOST
 from tests.engine.painter import Painter
-from tests.engine.test_dispatcher import Room, at_work
 from tests.style_aligned.drawings import drawing
+from tests.work.test_dispatcher import Room, at_work
 
 WAITING = {State.QUEUED, State.GENERATING}
 
@@ -93,7 +93,7 @@ def test_watchers_hear_of_class_pictures_steps_and_the_end(run: Callable[..., No
         cursor = room.bus.cursor()
         subject_id = ask(room, steps=4)
         while state(room, subject_id) in WAITING:
-            cursor = (await room.bus.changes(subject_topic(subject_id), cursor)).cursor
+            cursor = (await room.bus.changes(topic(subject_id), cursor)).cursor
             for running in room.bus.running.values():
                 seen.append((running.class_pictures, running.step, running.loss))
         assert ((2, 2), 1, 1.0) in seen

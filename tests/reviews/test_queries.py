@@ -13,6 +13,7 @@ from app.reviews import queries, service
 from app.reviews.queries import Need, Scope
 from app.sets import service as sets
 from app.sets.queries import NOT_REVIEWED
+from app.work import queue
 from tests.factory import Factory
 from tests.statements import counted
 
@@ -364,9 +365,9 @@ def test_need_to_answer_ends_when_the_picture_is_opened(session: Session, make: 
 def test_need_to_retry_is_the_owners(session: Session, make: Factory) -> None:
     owner = make.user()
     image_set = make.image_set(owner)
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
-    sets.fail_unit(session, unit.id, "The GPU ran out of memory.")
+    queue.fail_unit(session, unit.id, "The GPU ran out of memory.")
     need = only(session, owner)
     assert (need.kind, need.set_id, need.count, need.image_ids) == ("failed", image_set.id, 2, [])
     assert kinds(session, make.user(Role.ADMIN)) == []

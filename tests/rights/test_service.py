@@ -18,7 +18,9 @@ from app.rights import queries, service
 from app.rights.spec import Reason, RightsSpec
 from app.rights.standing import ENDING_DAYS, Held, Standing, standing
 from app.sets import service as sets
+from app.sets import units
 from app.styles import service as styles
+from app.work import queue
 from tests.factory import MODEL, Factory, png
 
 TODAY = date(2026, 11, 23)
@@ -290,19 +292,19 @@ def test_a_style_is_not_used_once_a_right_has_ended(session: Session, make: Fact
     style = make.style(owner)
     reference = style.versions[0].references[0].reference
     image_set = make.image_set(owner, style)
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
-    assert sets.engine_unit(session, unit, make.files).images
+    assert units.engine_unit(session, unit, make.files).images
     end(session, owner, reference)
     sentence = (
         rf"The right to the reference {reference.original_name} ended on .* Mori Haruka or a manager to renew it\."
     )
     with pytest.raises(Conflict, match=sentence):
-        sets.engine_unit(session, unit, make.files)
+        units.engine_unit(session, unit, make.files)
     with pytest.raises(Invalid, match=sentence) as caught:
         make.image_set(owner, style)
     assert caught.value.field == "style"
-    sets.fail_unit(session, unit.id, "It ended.")
+    queue.fail_unit(session, unit.id, "It ended.")
     with pytest.raises(Conflict, match=sentence):
         sets.retry_set(session, owner, image_set.id, 4)
     with pytest.raises(Conflict, match=sentence):
@@ -318,14 +320,14 @@ def test_nor_in_a_region(session: Session, make: Factory, owner: User) -> None:
     spec = make.spec(style, regions=json.dumps([region]))
     sets.create(session, owner, spec, MODEL, 4)
     session.flush()
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     service.withdraw(session, owner, other.versions[0].references[0].reference, GONE)
     with pytest.raises(Invalid, match="Region 1: The right to the reference") as caught:
         sets.create(session, owner, spec, MODEL, 4)
     assert caught.value.field == "regions"
     with pytest.raises(Conflict, match="was withdrawn on"):
-        sets.engine_unit(session, unit, make.files)
+        units.engine_unit(session, unit, make.files)
 
 
 def test_no_style_is_made_from_it(session: Session, make: Factory, owner: User) -> None:

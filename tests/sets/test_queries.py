@@ -11,9 +11,10 @@ from app.database import Database
 from app.errors import NotFound
 from app.gallery import service as gallery
 from app.models import Image, ImageSet, Role, State, User, Verdict, now
-from app.sets import queries, service
+from app.sets import queries, service, units
 from app.sets.queries import Counts
 from app.styles import service as styles
+from app.work import line, queue
 from tests.factory import Factory
 from tests.statements import counted, plan
 
@@ -83,7 +84,7 @@ def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
         queries.campaign(session, closed, image_set.campaign_id)
     assert queries.places(session, closed, image_set.id) == queries.positions(session, closed, image_set.id) == []
     assert queries.image_ids(session, closed, image_set.id) == []
-    for every in (queries.cards, queries.queue, queries.campaigns):
+    for every in (queries.cards, line.listed, queries.campaigns):
         assert every(session, closed) == []
     assert queries.count(session, closed) == 0
 
@@ -195,7 +196,7 @@ def test_campaigns(session: Session, make: Factory) -> None:
 def test_progress_and_line(session: Session, make: Factory) -> None:
     user = make.user()
     running, waiting, last = (make.image_set(user, prompts="a\nb", unit_size=1) for _ in range(3))
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     session.flush()
     first = queries.progress(session, user, running.id)
@@ -214,11 +215,11 @@ def test_queue(session: Session, make: Factory) -> None:
     finished = make.finished_set(user)
     first = make.image_set(user, prompts="a\nb", unit_size=1)
     second = make.image_set(user, name="Second")
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
-    service.finish_image(session, unit.id, unit.images[0].id, "0" * 64, 1, 1.0)
+    units.finish_image(session, unit.id, unit.images[0].id, "0" * 64, 1, 1.0)
     session.flush()
-    rows = queries.queue(session, make.user())
+    rows = line.listed(session, make.user())
     assert [row.set_id for row in rows] == [first.id, second.id]
     assert finished.id not in [row.set_id for row in rows]
     assert (rows[0].state, rows[0].finished, rows[0].total) == (State.GENERATING, 1, 2)
@@ -233,21 +234,21 @@ def test_priority_goes_first_in_line(session: Session, make: Factory) -> None:
         assert image.unit
         image.unit.priority = 1
     session.flush()
-    assert queries.line(session, urgent.id) == 0
-    assert queries.line(session, slow.id) == 1
-    assert queries.line(session, 404) is None
+    assert line.place(session, queries.topic(urgent.id)) == 0
+    assert line.place(session, queries.topic(slow.id)) == 1
+    assert line.place(session, queries.topic(404)) is None
 
 
 def test_mean_unit_seconds(session: Session, make: Factory) -> None:
     image_set = make.image_set()
-    assert queries.mean_unit_seconds(session, image_set.id) is None
-    unit = service.claim_next(session)
+    assert line.mean_unit_seconds(session, queries.topic(image_set.id)) is None
+    unit = queue.claim_next(session)
     assert unit
     for image in unit.images:
-        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
-    service.end_unit(session, unit.id)
+        units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    queue.end_unit(session, unit.id)
     session.flush()
-    seconds = queries.mean_unit_seconds(session, image_set.id)
+    seconds = line.mean_unit_seconds(session, queries.topic(image_set.id))
     assert seconds is not None
     assert 0 <= seconds < 60
 
@@ -259,7 +260,7 @@ def statements(database: Database, user: User, set_id: int) -> list[int]:
     """How many statements each page takes."""
     pages: list[Callable[[Session], object]] = [
         lambda session: queries.cards(session, user),
-        lambda session: queries.queue(session, user),
+        lambda session: line.listed(session, user),
         lambda session: queries.campaigns(session, user),
         lambda session: queries.progress(session, user, set_id),
     ]

@@ -11,7 +11,7 @@ from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import ImageSet, State, Unit
 from app.pictures import Limits
-from app.sets import regions, service
+from app.sets import regions, service, units
 from app.sets.spec import SetSpec
 from app.styles import service as styles
 from tests.factory import MODEL, Factory, encoded
@@ -109,7 +109,7 @@ def test_the_engine_gets_each_regions_look(session: Session, make: Factory, file
         ),
     )
     styles.add_version(session, neon.owner, neon, make.draft(text="changed"))
-    unit = service.engine_unit(session, claimed(session, image_set), files)
+    unit = units.engine_unit(session, claimed(session, image_set), files)
     assert unit.seamless
     of_neon, of_set, weaker, weaker_neon = unit.regions
     assert (of_neon.prompt, of_neon.strength, of_neon.scale) == ("a fox, neon sign", 1.3, 0.8)
@@ -168,6 +168,6 @@ def test_a_custom_size(make: Factory) -> None:
 def test_a_subject_named_in_a_region_is_its_phrase_to_the_engine(session: Session, make: Factory, files: Files) -> None:
     subject = make.finished_subject()
     image_set = make.image_set(regions=asked({"prompt": f"@{subject.handle} at night", "box": BOX}))
-    unit = service.engine_unit(session, claimed(session, image_set), files)
+    unit = units.engine_unit(session, claimed(session, image_set), files)
     assert unit.regions[0].prompt.startswith(f"{subject.phrase} at night")
     assert [given.weight for given in unit.subjects] == [1.0]

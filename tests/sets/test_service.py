@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, Unit
-from app.sets import service
+from app.sets import service, units
 from app.sets.spec import SEEDS, SetSpec
 from app.styles import service as styles
+from app.work import queue
 from tests.factory import MODEL, Factory
 
 FORM = {
@@ -33,7 +34,7 @@ def states(session: Session, image_set: ImageSet) -> list[str]:
     return list(session.scalars(select(Image.state).where(Image.set_id == image_set.id).order_by(Image.position)))
 
 
-def units(session: Session, image_set: ImageSet) -> list[str]:
+def unit_states(session: Session, image_set: ImageSet) -> list[str]:
     return list(session.scalars(select(Unit.state).where(Unit.set_id == image_set.id).order_by(Unit.id)))
 
 
@@ -239,31 +240,31 @@ def test_closed_account_create_403(make: Factory) -> None:
 def test_cancel_keeps_what_is_finished(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.image_set(user, prompts="a\nb\nc\nd\ne\nf", unit_size=2)
-    done, running = service.claim_next(session), service.claim_next(session)
+    done, running = queue.claim_next(session), queue.claim_next(session)
     assert done
     assert running
     for image in done.images:
-        service.finish_image(session, done.id, image.id, "0" * 64, 1, 1.0)
-    service.end_unit(session, done.id)
+        units.finish_image(session, done.id, image.id, "0" * 64, 1, 1.0)
+    queue.end_unit(session, done.id)
     assert service.cancel(session, user, image_set.id) == [running.id]
     assert states(session, image_set) == [State.FINISHED] * 2 + [State.CANCELLED] * 4
-    assert units(session, image_set) == [State.FINISHED, State.CANCELLED, State.CANCELLED]
+    assert unit_states(session, image_set) == [State.FINISHED, State.CANCELLED, State.CANCELLED]
     assert image_set.cancelled_at
-    assert service.claim_next(session) is None
+    assert queue.claim_next(session) is None
 
 
 def test_what_comes_after_a_cancel_changes_nothing(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.image_set(user)
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     service.cancel(session, user, image_set.id)
-    assert service.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0) is None
-    service.fail_unit(session, unit.id, "too late", transient=True)
-    service.give_back(session, unit.id)
-    service.end_unit(session, unit.id)
+    assert units.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0) is None
+    queue.fail_unit(session, unit.id, "too late", transient=True)
+    queue.give_back(session, unit.id)
+    queue.end_unit(session, unit.id)
     assert states(session, image_set) == [State.CANCELLED] * 2
-    assert units(session, image_set) == [State.CANCELLED]
+    assert unit_states(session, image_set) == [State.CANCELLED]
 
 
 def test_cancel_of_a_finished_set_409(session: Session, make: Factory) -> None:
@@ -278,8 +279,8 @@ def test_cancel_of_a_finished_set_409(session: Session, make: Factory) -> None:
 
 
 def fail(session: Session, make: Factory, image_set: ImageSet) -> None:
-    while unit := service.claim_next(session):
-        service.fail_unit(session, unit.id, "The GPU ran out of memory.")
+    while unit := queue.claim_next(session):
+        queue.fail_unit(session, unit.id, "The GPU ran out of memory.")
     assert set(states(session, image_set)) == {State.FAILED}
 
 
@@ -290,7 +291,7 @@ def test_retry_set(session: Session, make: Factory) -> None:
     assert service.retry_set(session, user, image_set.id, unit_size=2) == 3
     assert states(session, image_set) == [State.QUEUED] * 3
     assert [image.error for image in image_set.images] == [None] * 3
-    assert units(session, image_set) == [State.FAILED, State.QUEUED, State.QUEUED]
+    assert unit_states(session, image_set) == [State.FAILED, State.QUEUED, State.QUEUED]
     make.finish(image_set)
     assert states(session, image_set) == [State.FINISHED] * 3
 
@@ -298,14 +299,14 @@ def test_retry_set(session: Session, make: Factory) -> None:
 def test_retry_makes_only_what_is_missing(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.image_set(user, prompts="a\nb\nc", unit_size=3)
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     first = image_set.images[0]
-    service.finish_image(session, unit.id, first.id, "0" * 64, 1, 1.0)
+    units.finish_image(session, unit.id, first.id, "0" * 64, 1, 1.0)
     service.cancel(session, user, image_set.id)
     assert service.retry_set(session, user, image_set.id, unit_size=4) == 2
     assert image_set.cancelled_at is None
-    again = service.claim_next(session)
+    again = queue.claim_next(session)
     assert again
     assert [image.prompt for image in again.images] == ["b", "c"]
 

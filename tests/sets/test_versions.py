@@ -22,11 +22,12 @@ from app.models import Act, AuditEvent, Image, ImageSet, ImageTag, Role, Star, S
 from app.reviews.queries import needs
 from app.rights import service as rights
 from app.rights.spec import Reason
-from app.sets import queries, service, versions
+from app.sets import queries, service, units, versions
 from app.sets.stack import restack
 from app.sets.versions import MOST_VERSIONS, AgainSpec
 from app.settings import Settings
 from app.structures import service as structures
+from app.work import line, queue
 from tests.factory import MODEL, Factory
 
 
@@ -39,7 +40,7 @@ def again(session: Session, user: User, image: Image, unit_size: int = 4, **valu
 
 
 def claim(session: Session) -> Unit:
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     return unit
 
@@ -49,7 +50,7 @@ def finish(session: Session, image: Image) -> None:
     assert image.unit
     image.state = image.unit.state = State.GENERATING
     session.flush()
-    service.finish_image(session, image.unit.id, image.id, f"{image.id:064}", 1, 1.0)
+    units.finish_image(session, image.unit.id, image.id, f"{image.id:064}", 1, 1.0)
 
 
 def delete(session: Session, image: Image) -> None:
@@ -144,14 +145,14 @@ def test_a_unit_shares_its_strength(session: Session, make: Factory, files: File
         image.state = State.FAILED
     session.flush()
     assert service.retry_set(session, user, image_set.id, unit_size=4) == 3
-    units = []
-    while unit := service.claim_next(session):
-        made = service.engine_unit(session, unit, files)
-        units.append((made.strength, sorted(image.prompt for image in made.images)))
+    shared = []
+    while unit := queue.claim_next(session):
+        made = units.engine_unit(session, unit, files)
+        shared.append((made.strength, sorted(image.prompt for image in made.images)))
         for image in unit.images:
-            service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
-        service.end_unit(session, unit.id)
-    assert sorted(units) == [(0.0, ["a", "c"]), (1.0, ["b"])]
+            units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+        queue.end_unit(session, unit.id)
+    assert sorted(shared) == [(0.0, ["a", "c"]), (1.0, ["b"])]
 
 
 def test_a_map_for_each_prompt_stays_with_its_place(session: Session, make: Factory, files: Files) -> None:
@@ -343,7 +344,7 @@ def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
                     finish(session, image)
                 case "fail" if image.state == State.QUEUED and image.unit:
                     image.state = image.unit.state = State.GENERATING
-                    service.fail_unit(session, image.unit.id, "It broke.")
+                    queue.fail_unit(session, image.unit.id, "It broke.")
                 case "give up" if image.version > 1 and image.state in versions.UNMADE:
                     versions.discard(session, user, image.id)
                 case "delete" if image.state == State.FINISHED and not image.deleted_at:
@@ -383,14 +384,14 @@ def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make:
     assert (made.again_generating, made.again_queued, made.done, made.state) == (1, 2, False, State.GENERATING)
     (card,) = queries.cards(session, user)
     assert (card.total, card.finished, card.state) == (4, 4, State.GENERATING)
-    (row,) = queries.queue(session, user)
-    assert isinstance(row, queries.QueueRow)
+    (row,) = line.listed(session, user)
+    assert isinstance(row, units.SetRow)
     assert (row.finished, row.total, row.line) == (4, 4, None)
     place = queries.places(session, user, image_set.id)[0]
     assert (place.face.id, [image.id for image in place.others]) == (old.id, [third.id, second.id, first.id])
 
     assert first.unit_id
-    service.fail_unit(session, first.unit_id, "It broke.")
+    queue.fail_unit(session, first.unit_id, "It broke.")
     for image in (second, third):
         versions.discard(session, user, image.id)
     made = queries.progress(session, user, image_set.id)
@@ -404,7 +405,7 @@ def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session,
     image_set = make.finished_set(user, prompts="a fox")
     second, third = again(session, user, image_set.images[0], count="2", unit_size=1)
     unit = claim(session)
-    service.fail_unit(session, unit.id, "It broke.")
+    queue.fail_unit(session, unit.id, "It broke.")
     finish(session, third)
     made = queries.progress(session, user, image_set.id)
     assert (made.total, made.finished, made.again_failed) == (1, 1, 0)
@@ -498,7 +499,7 @@ def test_give_up(session: Session, make: Factory) -> None:
     assert unit.state == State.GENERATING
     assert versions.discard(session, user, second.id) == [unit.id]
     assert unit.state == State.CANCELLED
-    service.finish_image(session, unit.id, second.id, "0" * 64, 1, 1.0)
+    units.finish_image(session, unit.id, second.id, "0" * 64, 1, 1.0)
     assert shown(session, image.image_set) == [(1, 1)], "what the engine says after it changes nothing"
     for wrong in (image, first):
         with pytest.raises(Conflict, match="Only a version that is not finished can be cancelled"):

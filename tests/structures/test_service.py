@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import Forbidden, Invalid, NotFound
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, ImageSet, MapKind, State, StructureMap, Unit, User
-from app.sets import service as sets
+from app.sets import units
 from app.structures import queries, service
 from tests.factory import MODEL, Factory, encoded, png
 
@@ -119,8 +119,8 @@ def test_a_set_keeps_its_structures_and_hands_them_to_the_engine(
     given = keep(session, files, user)
     image_set = make.image_set(user, structures=choice(given, weight=0.6, end=0.5))
     session.flush()
-    (unit,) = units(session, image_set)
-    (structure,) = sets.engine_unit(session, unit, files).structures
+    (unit,) = claimed_units(session, image_set)
+    (structure,) = units.engine_unit(session, unit, files).structures
     assert structure.control == "edges"
     assert structure.maps == (files.path(Kind.MAPS, given.sha256),)
     assert (structure.weight, structure.start, structure.end) == (0.6, 0, 0.5)
@@ -133,11 +133,11 @@ def test_every_image_gets_the_map_of_its_prompt(session: Session, files: Files, 
     a, b = keep(session, files, user), keep(session, files, user, drawing(place=150))
     image_set = make.image_set(user, unit_size=2, prompts="a fox\na teapot", count=3, structures=choice(a, b))
     session.flush()
-    first, second, third = units(session, image_set)
+    first, second, third = claimed_units(session, image_set)
     path_a, path_b = (files.path(Kind.MAPS, each.sha256) for each in (a, b))
 
     def maps(unit: Unit) -> tuple[Any, ...]:
-        return sets.engine_unit(session, unit, files).structures[0].maps
+        return units.engine_unit(session, unit, files).structures[0].maps
 
     assert maps(first) == (path_a, path_a)
     assert maps(second) == (path_a, path_b)
@@ -146,7 +146,7 @@ def test_every_image_gets_the_map_of_its_prompt(session: Session, files: Files, 
     assert maps(second) == (path_b,)
 
 
-def units(session: Session, image_set: ImageSet) -> list[Unit]:
+def claimed_units(session: Session, image_set: ImageSet) -> list[Unit]:
     found = session.query(Unit).filter_by(set_id=image_set.id).order_by(Unit.id).all()
     for unit in found:
         for image in unit.images:

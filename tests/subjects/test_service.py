@@ -10,9 +10,10 @@ from app.engine.base import TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Role, State, Subject, SubjectKind, Unit
-from app.sets import service as sets
+from app.sets import units
 from app.subjects import service
 from app.subjects.spec import SubjectSpec
+from app.work import queue
 from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory, png
 
@@ -159,7 +160,7 @@ def test_cancel_and_go_on(session: Session, make: Factory) -> None:
 
 def test_cancel_of_what_runs_names_the_unit(session: Session, make: Factory) -> None:
     subject = make.subject()
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     assert service.cancel(session, subject.owner, subject.id) == [unit.id]
 
@@ -194,9 +195,9 @@ def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, mak
         prompts="@kettle on a beach\na fox", subjects=f'[{{"id": {mug.id}, "weight": 0.5}}]', unit_size=2
     )
     assert image_set.subjects == [{"id": mug.id, "weight": 0.5}, {"id": kettle.id, "weight": 1.0}]
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
-    given = sets.engine_unit(session, unit, files)
+    given = units.engine_unit(session, unit, files)
     assert [image.prompt for image in given.images] == [f"{kettle.phrase} on a beach", "a fox"]
     assert [(subject.path, subject.weight) for subject in given.subjects] == [
         (files.lora(str(mug.sha256)), 0.5),

@@ -8,14 +8,15 @@ from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, State, Subject, SubjectSample, Unit
 from app.sets import queries as sets_queries
-from app.sets import service as sets
-from app.sets.queries import QueueRow, TrainingRow
+from app.sets.units import SetRow
 from app.subjects import service, training
+from app.subjects.training import TrainingRow
+from app.work import line, queue
 from tests.factory import Factory
 
 
 def claim(session: Session) -> Unit:
-    unit = sets.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     return unit
 
@@ -44,7 +45,7 @@ def test_trainings_and_sets_take_turns(session: Session, make: Factory) -> None:
     make.subject(one, name="b")
     make.image_set(other, prompts="a\nb", unit_size=1)
     served = []
-    while unit := sets.claim_next(session):
+    while unit := queue.claim_next(session):
         served.append(unit.owner_id)
         unit.state = State.FINISHED
         session.flush()
@@ -58,7 +59,7 @@ def test_finish(session: Session, make: Factory) -> None:
     training.add_sample(session, unit.id, 3, "a" * 64)
     assert subject.step == 3
     assert training.finish(session, unit.id, "b" * 64, 1234)
-    assert sets.end_unit(session, unit.id).state == State.FINISHED
+    assert queue.end_unit(session, unit.id).state == State.FINISHED
     assert state_of(session, subject) == (State.FINISHED, None)
     assert (subject.sha256, subject.bytes, subject.step) == ("b" * 64, 1234, 6)
     assert subject.finished_at
@@ -70,7 +71,7 @@ def test_finish(session: Session, make: Factory) -> None:
 
 def test_an_end_without_a_file_is_a_failure(session: Session, make: Factory) -> None:
     subject = make.subject()
-    assert sets.end_unit(session, claim(session).id).state == State.QUEUED
+    assert queue.end_unit(session, claim(session).id).state == State.QUEUED
     assert state_of(session, subject)[0] == State.QUEUED
 
 
@@ -78,18 +79,18 @@ def test_tried_three_times_at_most(session: Session, make: Factory) -> None:
     subject = make.subject()
     for _ in range(3):
         assert state_of(session, subject) == (State.QUEUED, None)
-        sets.fail_unit(session, claim(session).id, "The worker was lost.", transient=True)
+        queue.fail_unit(session, claim(session).id, "The worker was lost.", transient=True)
     assert state_of(session, subject) == (State.FAILED, "The worker was lost.")
-    assert sets.claim_next(session) is None
+    assert queue.claim_next(session) is None
 
 
 def test_a_shutdown_costs_no_try_and_a_crash_does(session: Session, make: Factory) -> None:
     subject = make.subject()
     unit = claim(session)
-    sets.give_back(session, unit.id)
+    queue.give_back(session, unit.id)
     assert (unit.tries, state_of(session, subject)[0]) == (0, State.QUEUED)
     claim(session)
-    assert sets.requeue_running(session) == 1
+    assert queue.requeue_running(session) == 1
     assert (unit.tries, state_of(session, subject)[0]) == (1, State.QUEUED)
 
 
@@ -97,7 +98,7 @@ def test_a_crash_between_the_file_and_the_end_loses_nothing(session: Session, ma
     subject = make.subject()
     unit = claim(session)
     training.finish(session, unit.id, "b" * 64, 1)
-    sets.requeue_running(session)
+    queue.requeue_running(session)
     assert unit.state == State.FINISHED
     assert state_of(session, subject)[0] == State.FINISHED
 
@@ -109,7 +110,7 @@ def test_what_comes_after_a_cancel_changes_nothing(session: Session, make: Facto
     session.flush()
     training.add_sample(session, unit.id, 3, "a" * 64)
     assert training.finish(session, unit.id, "b" * 64, 1) is None
-    sets.fail_unit(session, unit.id, "late", transient=True)
+    queue.fail_unit(session, unit.id, "late", transient=True)
     assert state_of(session, subject) == (State.CANCELLED, None)
     assert (subject.sha256, subject.step) == (None, 0)
 
@@ -119,10 +120,10 @@ def test_the_queue_shows_trainings_beside_sets(session: Session, make: Factory) 
     subject = make.subject(user, name="mug")
     image_set = make.image_set(user)
     claim(session)
-    first, second = sets_queries.queue(session, user)
+    first, second = line.listed(session, user)
     assert isinstance(first, TrainingRow)
-    assert isinstance(second, QueueRow)
+    assert isinstance(second, SetRow)
     assert (first.subject_id, first.handle, first.state, first.line) == (subject.id, "mug", State.GENERATING, None)
     assert (second.set_id, second.line) == (image_set.id, 1)
-    assert sets_queries.line(session, image_set.id) == 1
-    assert sets_queries.line(session, subject_id=subject.id) == 0
+    assert line.place(session, sets_queries.topic(image_set.id)) == 1
+    assert line.place(session, training.topic(subject.id)) == 0

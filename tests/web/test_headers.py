@@ -37,7 +37,7 @@ def test_a_fault_of_ours_has_them_too(
     server: Server, sign_in: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     designer = sign_in()
-    monkeypatch.setattr("app.web.home.sets.queue", lambda *_: 1 / 0)
+    monkeypatch.setattr("app.web.home.line.listed", lambda *_: 1 / 0)
     answer = designer.get("/")
     assert answer.status_code == 500
     assert "Something went wrong on the server" in answer.text

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from app.accounts import service as accounts
-from app.engine.bus import Bus
 from app.engine.events import Step, Unit, UnitImage
 from app.models import Campaign, Image, ImageSet, State
+from app.sets.queries import topic
 from app.web import live
+from app.work.bus import Bus
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
 from tests.web.test_sets import PATIENCE, post_set, wait_for, wait_until
@@ -205,7 +206,7 @@ def test_a_tile_counts_the_steps_that_the_scheduler_takes() -> None:
     image_set = ImageSet(id=1, width=64, height=64, steps=20)
     image = Image(id=10, unit_id=7, position=1, prompt="a fox", seed=1, state=State.GENERATING)
     image.campaign = Campaign(approvals_needed=1)
-    bus.begin(unit, topic=1)
+    bus.begin(unit, topic=topic(1))
     assert live.tile(image, image_set, bus, can_retry=False).steps == 20
     bus.step(Step(7, 30, 39))
     tile = live.tile(image, image_set, bus, can_retry=False)

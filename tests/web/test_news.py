@@ -11,6 +11,7 @@ import pytest
 from app.accounts import service as accounts
 from app.models import Act, AuditEvent, Image, Role, now
 from app.reviews import service
+from app.sets.queries import topic
 from app.sets.stack import restack
 from tests.web.server import Browser, Server, making
 from tests.web.test_live import Message, messages
@@ -45,7 +46,7 @@ def heard(server: Server, browser: Browser, act: Callable[[], object]) -> list[M
     first: list[Message] = []
     listening = threading.Thread(target=lambda: first.extend(islice(stream, 1)))
     listening.start()
-    wait_until(lambda: 1 in server.resources.bus._topics and server.resources.bus._topics[1].watchers > 0)
+    wait_until(lambda: topic(1) in server.resources.bus._topics and server.resources.bus._topics[topic(1)].watchers > 0)
     act()
     listening.join(10)
     assert not listening.is_alive(), "nothing was heard"

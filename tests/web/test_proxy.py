@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.main import create_app
 from app.models import Act, AuditEvent, Role
+from app.sets.queries import topic
 from app.settings import Settings
 from app.web.limits.body import UPLOAD_MARGIN
 from tests.engine.painter import Painter
@@ -191,7 +192,7 @@ def test_events_come_at_once(site: Site, browser: Browser) -> None:
         pictures = [image.id for image in waiting.images]
     with browser.stream("GET", f"/sets/{waiting.id}/events", headers={"accept": "text/event-stream"}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        site.server.resources.dispatcher.changed(waiting.id, *pictures)
+        site.server.resources.dispatcher.changed(topic(waiting.id), *pictures)
         assert any(line.startswith("data:") for line in stream.iter_lines()), "while the stream stays open"
 
 

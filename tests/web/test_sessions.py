@@ -7,6 +7,7 @@ import pytest
 from app.accounts import service as accounts
 from app.accounts.browsers import browser_name, place
 from app.models import LoginSession, Role, now
+from app.sets.queries import topic
 from app.web.presence import UNATTENDED
 from tests.factory import PASSWORD
 from tests.web.server import Browser, Server, make_person, making, signed_in_browser
@@ -136,11 +137,11 @@ def test_what_shows_that_somebody_is_there(
 
 def test_a_stream_keeps_nobody_signed_in_and_ends_with_the_session(server: Server, designer: Browser) -> None:
     with making(server) as make:
-        topic = make.finished_set(designer.user).id
-    with designer.stream("GET", f"/sets/{topic}/news", headers={"accept": "text/event-stream"}) as stream:
+        set_id = make.finished_set(designer.user).id
+    with designer.stream("GET", f"/sets/{set_id}/news", headers={"accept": "text/event-stream"}) as stream:
         assert stream.status_code == 200
         leave_alone(server, designer, server.resources.settings.idle_minutes)
-        server.resources.dispatcher.changed(topic)
+        server.resources.dispatcher.changed(topic(set_id))
         for _ in stream.iter_lines():  # it ends by itself
             pass
     server.resources.presence.write()

@@ -7,6 +7,7 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 
 from app.models import Role
 from app.reviews import service
+from app.sets.queries import topic
 from tests.browser.review.room import HIDE, ahead, both, dock, news, page_status, shown, tally
 from tests.web.server import Server, make_person, making
 from tests.web.test_sets import wait_until
@@ -120,10 +121,10 @@ def test_one_stream_for_a_set_however_many_pictures(
     shown(page, 6)
     ahead(page)
     assert [re.search(r"sets/(\d)/news", url)[1] for url in asked] == ["1", "2"]  # type: ignore[index]
-    wait_until(lambda: server.resources.bus._topics[1].watchers == 0)
-    assert server.resources.bus._topics[2].watchers == 1
+    wait_until(lambda: server.resources.bus._topics[topic(1)].watchers == 0)
+    assert server.resources.bus._topics[topic(2)].watchers == 1
     page.goto(server.url)
-    wait_until(lambda: server.resources.bus._topics[2].watchers == 0)
+    wait_until(lambda: server.resources.bus._topics[topic(2)].watchers == 0)
     assert not problems
 
 
@@ -154,7 +155,7 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
     def comment(body: str) -> None:
         with server.resources.database.write() as session:
             service.comment(session, ito, 1, body)
-        server.resources.dispatcher.changed(1, 1)
+        server.resources.dispatcher.changed(topic(1), 1)
 
     def answer(route: Route) -> None:
         """Late, and as it was before the second comment."""

@@ -16,24 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import Database
 from app.engine.base import Cancelled, Engine, WorkerLost
-from app.engine.bus import Bus, Topic, subject_topic
-from app.engine.events import (
-    ClassPicture,
-    Done,
-    Failed,
-    ImageFailed,
-    ImageReady,
-    Preview,
-    Sample,
-    Step,
-    Trained,
-    Work,
-)
+from app.engine.events import ClassPicture, Done, Event, Failed, Preview, Step, Work
 from app.errors import UserError
-from app.files import Files, Kind
-from app.models import Unit as UnitRow
-from app.sets import service as sets
-from app.subjects import training
+from app.files import Files
+from app.models import Unit
+from app.work import queue
+from app.work.bus import Bus
+from app.work.kinds import WorkKind, kind_of, topic_of
+from app.work.topics import Topic
 
 log = structlog.get_logger()
 
@@ -49,6 +39,7 @@ class Claimed:
     """A unit that is to be served, and who is told of it."""
 
     unit_id: int
+    kind: WorkKind
     topic: Topic
     image_ids: tuple[int, ...]
 
@@ -77,7 +68,7 @@ class Dispatcher:
         self._call(self._cancel, tuple(unit_ids))
 
     def changed(self, topic: Topic, *image_ids: int) -> None:
-        """Show the watchers of a set or subject what a request changed in it."""
+        """Show those who watch a topic what a request changed in it."""
         self._call(self.bus.publish, topic, *image_ids)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
@@ -144,9 +135,9 @@ class Dispatcher:
         """One unit, from claimed to ended, failed or given back."""
         unit_id = claimed.unit_id
         try:
-            work = await asyncio.to_thread(self._work, unit_id)
+            work = await asyncio.to_thread(self._work, claimed)
             self.bus.begin(work, claimed.topic)
-            failed = await self._make(work)
+            failed = await self._make(work, claimed.kind)
         except asyncio.CancelledError:
             await asyncio.to_thread(self._give_back, unit_id)
             self._ended(claimed)
@@ -180,8 +171,8 @@ class Dispatcher:
                 log.exception("how a unit ended could not be written", unit=unit_id)
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
-    async def _make(self, work: Work) -> Failed | None:
-        """Run the unit or training and keep what it makes. A Failed event, or None when it ended or was cancelled."""
+    async def _make(self, work: Work, kind: WorkKind) -> Failed | None:
+        """Run a unit and keep what it makes. A Failed event, or None when it ended or was cancelled."""
         if work.id in self._cancelled:
             return None
         events = self.engine.run(work)
@@ -194,22 +185,13 @@ class Dispatcher:
                         self.bus.step(event)
                     case Preview():
                         self.bus.preview(event)
-                    case ImageReady():
-                        await asyncio.to_thread(self._keep, event)
-                        self.bus.finished(event)
-                    case ImageFailed():
-                        await asyncio.to_thread(self._lose, event)
-                        self.bus.finished(event)
                     case ClassPicture():
                         self.bus.class_picture(event)
-                    case Sample():
-                        await asyncio.to_thread(self._keep_sample, event)
-                        self.bus.kept(event.unit_id)
-                    case Trained():
-                        await asyncio.to_thread(self._keep_lora, event)
-                        self.bus.kept(event.unit_id)
                     case Failed() | Done():
                         return event if isinstance(event, Failed) else None
+                    case _:
+                        await asyncio.to_thread(self._keep, kind, event)
+                        self.bus.kept(event)
         except Cancelled:
             return None
         finally:
@@ -223,45 +205,28 @@ class Dispatcher:
 
     def _claim(self) -> Claimed | None:
         with self.database.write() as session:
-            unit = sets.claim_next(session)
+            unit = queue.claim_next(session)
             if unit is None:
                 return None
-            topic = unit.set_id or subject_topic(unit.subject_id or 0)
-            return Claimed(unit.id, topic, tuple(image.id for image in unit.images))
+            return Claimed(unit.id, kind_of(unit), topic_of(unit), tuple(image.id for image in unit.images))
 
-    def _work(self, unit_id: int) -> Work:
+    def _work(self, claimed: Claimed) -> Work:
         with self.database.read() as session:
-            unit, model = session.get_one(UnitRow, unit_id), self.engine.model.name
-            if unit.subject_id:
-                return training.engine_training(session, unit, self.files, model)
-            return sets.engine_unit(session, unit, self.files, model)
+            unit = session.get_one(Unit, claimed.unit_id)
+            return claimed.kind.for_engine(session, unit, self.files, self.engine.model.name)
 
-    def _keep(self, event: ImageReady) -> None:
-        sha256 = self.files.put(Kind.IMAGES, event.png)
+    def _keep(self, kind: WorkKind, event: Event) -> None:
+        write = kind.keep(event, self.files)
         with self.database.write() as session:
-            sets.finish_image(session, event.unit_id, event.image_id, sha256, len(event.png), event.seconds)
-
-    def _lose(self, event: ImageFailed) -> None:
-        with self.database.write() as session:
-            sets.fail_image(session, event.unit_id, event.image_id, event.message)
-
-    def _keep_sample(self, event: Sample) -> None:
-        sha256 = self.files.put(Kind.SUBJECTS, event.png)
-        with self.database.write() as session:
-            training.add_sample(session, event.unit_id, event.step, sha256)
-
-    def _keep_lora(self, event: Trained) -> None:
-        sha256 = self.files.put_lora(event.safetensors)
-        with self.database.write() as session:
-            training.finish(session, event.unit_id, sha256, len(event.safetensors))
+            write(session)
 
     def _end(self, unit_id: int, failed: Failed | None) -> None:
         with self.database.write() as session:
             if failed:
-                sets.fail_unit(session, unit_id, failed.message, failed.transient)
+                queue.fail_unit(session, unit_id, failed.message, failed.transient)
             else:
-                sets.end_unit(session, unit_id)
+                queue.end_unit(session, unit_id)
 
     def _give_back(self, unit_id: int) -> None:
         with self.database.write() as session:
-            sets.give_back(session, unit_id)
+            queue.give_back(session, unit_id)

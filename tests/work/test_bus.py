@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
-from app.engine.bus import REMEMBERED_CHANGES, REMEMBERED_SETS, Bus, RunningUnit
 from app.engine.events import ImageReady, Preview, Step, Unit, UnitImage
+from app.sets.queries import topic as sets
+from app.work.bus import REMEMBERED_CHANGES, REMEMBERED_TOPICS, Bus, RunningUnit
 
 
 def unit(*image_ids: int, steps: int = 4) -> Unit:
@@ -15,13 +16,13 @@ def test_a_watcher_gets_the_union_of_what_it_missed() -> None:
     async def story() -> None:
         bus = Bus()
         seen = bus.cursor()
-        bus.publish(1, 10)
-        bus.publish(2, 20)
-        bus.publish(1, 11)
-        first = await bus.changes(1, seen)
+        bus.publish(sets(1), 10)
+        bus.publish(sets(2), 20)
+        bus.publish(sets(1), 11)
+        first = await bus.changes(sets(1), seen)
         assert first.images == {10, 11}
-        bus.publish(1, 12)
-        assert (await bus.changes(1, first.cursor)).images == {12}
+        bus.publish(sets(1), 12)
+        assert (await bus.changes(sets(1), first.cursor)).images == {12}
 
     asyncio.run(story())
 
@@ -29,12 +30,12 @@ def test_a_watcher_gets_the_union_of_what_it_missed() -> None:
 def test_a_watcher_waits_for_its_own_set_only() -> None:
     async def story() -> None:
         bus = Bus()
-        waiting = asyncio.create_task(bus.changes(1, bus.cursor()))
+        waiting = asyncio.create_task(bus.changes(sets(1), bus.cursor()))
         await asyncio.sleep(0)
-        bus.publish(2, 20)
+        bus.publish(sets(2), 20)
         await asyncio.sleep(0.01)
         assert not waiting.done()
-        bus.publish(1, 10)
+        bus.publish(sets(1), 10)
         assert (await waiting).images == {10}
 
     asyncio.run(story())
@@ -43,14 +44,14 @@ def test_a_watcher_waits_for_its_own_set_only() -> None:
 def test_whoever_missed_too_much_is_told_to_look_at_everything() -> None:
     async def story() -> None:
         bus = Bus()
-        bus.publish(1, 10)
+        bus.publish(sets(1), 10)
         seen = bus.cursor()
         for _ in range(REMEMBERED_CHANGES + 1):
-            bus.publish(1, 11)
-        assert (await bus.changes(1, seen)).images is None
-        assert (await bus.changes(1, "")).images is None
-        assert (await bus.changes(1, "1a2b3c4d-5")).images is None, "a cursor of an earlier process"
-        assert (await bus.changes(1, "nonsense")).images is None
+            bus.publish(sets(1), 11)
+        assert (await bus.changes(sets(1), seen)).images is None
+        assert (await bus.changes(sets(1), "")).images is None
+        assert (await bus.changes(sets(1), "1a2b3c4d-5")).images is None, "a cursor of an earlier process"
+        assert (await bus.changes(sets(1), "nonsense")).images is None
 
     asyncio.run(story())
 
@@ -58,15 +59,15 @@ def test_whoever_missed_too_much_is_told_to_look_at_everything() -> None:
 def test_quiet_sets_are_forgotten_but_watched_ones_are_not() -> None:
     async def story() -> None:
         bus = Bus()
-        bus.publish(1, 10)
-        bus.publish(2, 20)
+        bus.publish(sets(1), 10)
+        bus.publish(sets(2), 20)
         seen = bus.cursor()
-        waiting = asyncio.create_task(bus.changes(1, seen))
+        waiting = asyncio.create_task(bus.changes(sets(1), seen))
         await asyncio.sleep(0)
-        for other in range(3, REMEMBERED_SETS + 9):
-            bus.publish(other)
-        assert (await bus.changes(2, seen)).images is None
-        bus.publish(1, 11)
+        for other in range(3, REMEMBERED_TOPICS + 9):
+            bus.publish(sets(other))
+        assert (await bus.changes(sets(2), seen)).images is None
+        bus.publish(sets(1), 11)
         assert (await asyncio.wait_for(waiting, 1)).images == {11}
 
     asyncio.run(story())
@@ -75,7 +76,7 @@ def test_quiet_sets_are_forgotten_but_watched_ones_are_not() -> None:
 def test_closing_lets_every_watcher_go() -> None:
     async def story() -> None:
         bus = Bus()
-        waiting = asyncio.create_task(bus.changes(1, bus.cursor()))
+        waiting = asyncio.create_task(bus.changes(sets(1), bus.cursor()))
         await asyncio.sleep(0)
         bus.close()
         assert (await asyncio.wait_for(waiting, 1)).images == frozenset()
@@ -86,14 +87,14 @@ def test_closing_lets_every_watcher_go() -> None:
 def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
     async def story() -> None:
         bus = Bus()
-        bus.begin(unit(10, 11), topic=1)
+        bus.begin(unit(10, 11), topic=sets(1))
         bus.step(Step(7, 1, 4))
         bus.preview(Preview(7, 10, b"one"))
         bus.step(Step(7, 2, 4))
         bus.preview(Preview(7, 10, b"two"))
         bus.preview(Preview(7, 11, b"three"))
         assert bus.previews == {10: (2, b"two"), 11: (2, b"three")}
-        bus.finished(ImageReady(7, 10, b"png", 1.0))
+        bus.kept(ImageReady(7, 10, b"png", 1.0))
         assert set(bus.previews) == {11}
         bus.end(7)
         assert not bus.previews
@@ -104,8 +105,8 @@ def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
 
 def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
-    running = RunningUnit(unit(10, steps=10), topic=1, started=now)
+    monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
+    running = RunningUnit(unit(10, steps=10), topic=sets(1), started=now)
     now += 20.0  # the reference is looked at first; that must not count for the other steps
     running.done(1, 10)
     assert running.seconds_left is None
@@ -121,8 +122,8 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
 
 def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("app.engine.bus.monotonic", lambda: now)
-    running = RunningUnit(unit(10, steps=10), topic=1)
+    monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
+    running = RunningUnit(unit(10, steps=10), topic=sets(1))
     for step in range(1, 12):
         now += 1.0
         running.done(step, 19)  # as Heun's does, which looks twice at each step but the last

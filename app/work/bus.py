@@ -1,8 +1,9 @@
-"""What is happening now: changes by set or subject, for the pages that watch, and what only lives in memory.
+"""What is happening now: changes by topic, for the pages that watch, and what only lives in memory.
 
 A change says *which* images of a set are different, never how: whoever watches reads the present state. So a slow
 watcher costs nothing (it holds one number, not a queue), many changes become one answer, and what was missed during a
-reconnect is the union of the changes since the last number seen. All methods belong to the event loop's thread.
+reconnect is the union of the changes since the last number seen. All methods but `running_for` belong to the event
+loop's thread.
 """
 
 import asyncio
@@ -11,23 +12,17 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from time import monotonic
 
-from app.engine.events import ClassPicture, ImageFailed, ImageReady, Preview, Step, Unit, Work
+from app.engine.events import ClassPicture, Event, ImageFailed, ImageReady, Preview, Step, Unit, Work
 from app.text import whole_number
+from app.work.topics import Topic
 
-REMEMBERED_CHANGES = 512  # a set; a watcher who missed more is told to look at everything
-REMEMBERED_SETS = 256
-
-Topic = int | str
-"""What can be watched: a set, by its id, or a subject, by `subject_topic`."""
-
-
-def subject_topic(subject_id: int) -> str:
-    return f"subject {subject_id}"
+REMEMBERED_CHANGES = 512  # a topic; a watcher who missed more is told to look at everything
+REMEMBERED_TOPICS = 256
 
 
 @dataclass
 class RunningUnit:
-    """A unit or a training in the engine, and how fast it goes."""
+    """A unit in the engine, and how fast it goes."""
 
     work: Work
     topic: Topic
@@ -97,7 +92,7 @@ class Bus:
         self._life = secrets.token_hex(4)  # numbers begin again with the process; a cursor of another life is not ours
 
     def publish(self, topic: Topic, *image_ids: int) -> None:
-        """Tell the watchers of a set or subject that it changed, and which of its images did."""
+        """Tell those who watch a topic that it changed, and which of its images did."""
         self._count += 1
         self._topic(topic).add(self._count, frozenset(image_ids))
 
@@ -106,7 +101,7 @@ class Bus:
         return f"{self._life}-{self._count}"
 
     async def changes(self, topic: Topic, after: str) -> Changes:
-        """What changed in a set or subject after a cursor; waits until something did, or until the bus is closed."""
+        """What changed in a topic after a cursor; waits until something did, or until the bus is closed."""
         number = self._number(after)
         recent = self._topic(topic)
         if number is None or number < recent.forgotten:
@@ -124,6 +119,10 @@ class Bus:
         """Let every watcher go: the server ends."""
         self.closed.set()
 
+    def running_for(self, topic: Topic) -> list[RunningUnit]:
+        """What is in the engine for a topic. From any thread: the event loop changes what runs while it looks."""
+        return [unit for unit in tuple(self.running.values()) if unit.topic == topic]
+
     def begin(self, work: Work, topic: Topic) -> None:
         self.running[work.id] = RunningUnit(work, topic)
         self.publish(topic, *_image_ids(work))
@@ -139,19 +138,17 @@ class Bus:
         running.class_pictures = event.number, event.count
         self.publish(running.topic)
 
-    def kept(self, unit_id: int) -> None:
-        """Something of the unit or training is in the database that was not there before."""
-        self.publish(self.running[unit_id].topic)
-
     def preview(self, event: Preview) -> None:
         running = self.running[event.unit_id]
         self.previews[event.image_id] = (running.step, event.webp)
         self.publish(running.topic, event.image_id)
 
-    def finished(self, event: ImageReady | ImageFailed) -> None:
-        """The database has the image, or why there is none, and it needs no preview any more."""
-        self.previews.pop(event.image_id, None)
-        self.publish(self.running[event.unit_id].topic, event.image_id)
+    def kept(self, event: Event) -> None:
+        """The database has what an event brought. An image needs no preview any more, be it finished or failed."""
+        image_ids = (event.image_id,) if isinstance(event, ImageReady | ImageFailed) else ()
+        for image_id in image_ids:
+            self.previews.pop(image_id, None)
+        self.publish(self.running[event.unit_id].topic, *image_ids)
 
     def end(self, unit_id: int) -> None:
         """The unit left the engine, in whatever way; what it kept in memory goes too."""
@@ -162,7 +159,7 @@ class Bus:
     def _topic(self, topic: Topic) -> _Changes:
         changes = self._topics.pop(topic, None) or _Changes(self._forgotten)
         self._topics[topic] = changes  # now the newest
-        if len(self._topics) > REMEMBERED_SETS:
+        if len(self._topics) > REMEMBERED_TOPICS:
             self._forget_one()
         return changes
 

@@ -19,8 +19,9 @@ from app.database import Database
 from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, ImageSet, State, Unit
-from app.sets import service
+from app.sets import service, units
 from app.settings import Settings
+from app.work import queue
 from tests.factory import Factory
 from tests.statements import counted
 
@@ -37,15 +38,15 @@ def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
 
 
 def claim(session: Session) -> Unit:
-    unit = service.claim_next(session)
+    unit = queue.claim_next(session)
     assert unit
     return unit
 
 
 def finish(session: Session, unit: Unit) -> None:
     for image in unit.images:
-        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
-    service.end_unit(session, unit.id)
+        units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    queue.end_unit(session, unit.id)
 
 
 def outcomes(session: Session, image_set: ImageSet) -> set[tuple[str, str | None]]:
@@ -65,9 +66,9 @@ def test_claim_takes_the_unit_and_its_images(session: Session, make: Factory) ->
 
 
 def test_claim_of_an_empty_queue(session: Session, make: Factory) -> None:
-    assert service.claim_next(session) is None
+    assert queue.claim_next(session) is None
     make.finished_set()
-    assert service.claim_next(session) is None
+    assert queue.claim_next(session) is None
 
 
 def test_claim_takes_the_oldest_of_one_owner(session: Session, make: Factory) -> None:
@@ -93,7 +94,7 @@ def test_two_owners_take_turns_on_one_slot(migrated: Path, first: int, second: i
         one = make.image_set(make.user(), style, prompts="a\n" * first, unit_size=1)
         other = make.image_set(make.user(), style, prompts="b\n" * second, unit_size=1)
         served = []
-        while unit := service.claim_next(session):
+        while unit := queue.claim_next(session):
             served.append(unit.owner_id)
             finish(session, unit)
         shared = min(first, second)
@@ -112,7 +113,7 @@ def test_slots_are_shared_evenly(migrated: Path, wanted: list[int], slots: int) 
         running: list[Unit] = []
         claimed: list[int] = []
         while True:
-            while len(running) < slots and (unit := service.claim_next(session)):
+            while len(running) < slots and (unit := queue.claim_next(session)):
                 running.append(unit)
                 claimed.append(unit.id)
             waiting = set(session.scalars(select(Unit.owner_id).where(Unit.state == State.QUEUED)))
@@ -135,7 +136,7 @@ def test_no_unit_is_claimed_twice(session: Session, make: Factory, database: Dat
         claimed: list[int] = []
         while True:
             with database.write() as own:
-                unit = service.claim_next(own)
+                unit = queue.claim_next(own)
                 if unit is None:
                     return claimed
                 claimed.append(unit.id)
@@ -161,7 +162,7 @@ def test_engine_unit(session: Session, make: Factory, files: Files) -> None:
     style = make.style(text="vintage poster", reference_prompt="a train", method="ddim", scale=0.8, adain_values=True)
     make.image_set(style=style, prompts="a fox\nan owl", seed=5, size="384x256", strength="1.2", negative_prompt="text")
     row = claim(session)
-    unit = service.engine_unit(session, row, files)
+    unit = units.engine_unit(session, row, files)
     assert [(image.prompt, image.seed) for image in unit.images] == [
         ("a fox, vintage poster", 5),
         ("an owl, vintage poster", 6),
@@ -178,26 +179,26 @@ def test_engine_unit(session: Session, make: Factory, files: Files) -> None:
 
 def test_engine_unit_without_style_text(session: Session, make: Factory, files: Files) -> None:
     make.image_set(prompts="a fox")
-    unit = service.engine_unit(session, claim(session), files)
+    unit = units.engine_unit(session, claim(session), files)
     assert (unit.images[0].prompt, unit.references[0].prompt) == ("a fox", "")
 
 
 def test_engine_unit_of_another_model_409(session: Session, make: Factory, files: Files) -> None:
     make.image_set()
     unit = claim(session)
-    assert service.engine_unit(session, unit, files, model="demo").id == unit.id
+    assert units.engine_unit(session, unit, files, model="demo").id == unit.id
     with pytest.raises(Conflict, match="created with demo, but the server now runs sdxl"):
-        service.engine_unit(session, unit, files, model="sdxl")
+        units.engine_unit(session, unit, files, model="sdxl")
 
 
 def test_engine_unit_leaves_out_what_is_finished(session: Session, make: Factory, files: Files) -> None:
     image_set = make.image_set(prompts="a\nb\nc")
     unit = claim(session)
-    service.finish_image(session, unit.id, image_set.images[1].id, "0" * 64, 1, 1.0)
-    service.fail_unit(session, unit.id, "The worker was lost.", transient=True)
+    units.finish_image(session, unit.id, image_set.images[1].id, "0" * 64, 1, 1.0)
+    queue.fail_unit(session, unit.id, "The worker was lost.", transient=True)
     again = claim(session)
     assert again.id == unit.id
-    assert [image.prompt for image in service.engine_unit(session, again, files).images] == ["a", "c"]
+    assert [image.prompt for image in units.engine_unit(session, again, files).images] == ["a", "c"]
 
 
 # What becomes of it
@@ -206,7 +207,7 @@ def test_engine_unit_leaves_out_what_is_finished(session: Session, make: Factory
 def test_finish_image(session: Session, make: Factory) -> None:
     image_set = make.image_set()
     unit = claim(session)
-    image = service.finish_image(session, unit.id, image_set.images[0].id, "ab" * 32, 1234, 1.5)
+    image = units.finish_image(session, unit.id, image_set.images[0].id, "ab" * 32, 1234, 1.5)
     assert image is image_set.images[0]
     assert (image.state, image.sha256, image.bytes, image.measures) == (
         State.FINISHED,
@@ -223,9 +224,9 @@ def test_image_is_finished_once(session: Session, make: Factory) -> None:
     image_set = make.image_set()
     unit = claim(session)
     image = image_set.images[0]
-    assert service.finish_image(session, unit.id, image.id, "a" * 64, 1, 1.0)
-    assert service.finish_image(session, unit.id, image.id, "b" * 64, 1, 1.0) is None
-    assert service.finish_image(session, unit.id + 1, image_set.images[1].id, "b" * 64, 1, 1.0) is None
+    assert units.finish_image(session, unit.id, image.id, "a" * 64, 1, 1.0)
+    assert units.finish_image(session, unit.id, image.id, "b" * 64, 1, 1.0) is None
+    assert units.finish_image(session, unit.id + 1, image_set.images[1].id, "b" * 64, 1, 1.0) is None
     assert image.sha256 == "a" * 64
 
 
@@ -240,8 +241,8 @@ def test_end_unit(session: Session, make: Factory) -> None:
 def test_end_of_a_unit_that_left_images_out_is_a_failure(session: Session, make: Factory) -> None:
     image_set = make.image_set()
     unit = claim(session)
-    service.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
-    assert service.end_unit(session, unit.id).state == State.QUEUED
+    units.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
+    assert queue.end_unit(session, unit.id).state == State.QUEUED
     assert [image.state for image in image_set.images] == [State.FINISHED, State.QUEUED]
 
 
@@ -250,15 +251,15 @@ def test_transient_failure_is_tried_three_times(session: Session, make: Factory)
     for tries in (1, 2, 3):
         unit = claim(session)
         assert unit.tries == tries
-        service.fail_unit(session, unit.id, "The worker was lost.", transient=True)
+        queue.fail_unit(session, unit.id, "The worker was lost.", transient=True)
     assert unit.state == State.FAILED
     assert outcomes(session, image_set) == {(State.FAILED, "The worker was lost.")}
-    assert service.claim_next(session) is None
+    assert queue.claim_next(session) is None
 
 
 def test_lasting_failure_is_not_tried_again(session: Session, make: Factory) -> None:
     image_set = make.image_set()
-    unit = service.fail_unit(session, claim(session).id, "The picture is too large for the GPU.")
+    unit = queue.fail_unit(session, claim(session).id, "The picture is too large for the GPU.")
     assert (unit.state, unit.error) == (State.FAILED, "The picture is too large for the GPU.")
     assert {image.state for image in image_set.images} == {State.FAILED}
 
@@ -268,7 +269,7 @@ def test_orderly_shutdown_costs_no_try(session: Session, make: Factory) -> None:
     for _ in range(5):
         unit = claim(session)
         assert unit.tries == 1
-        service.give_back(session, unit.id)
+        queue.give_back(session, unit.id)
         assert unit.state == State.QUEUED
 
 
@@ -278,8 +279,8 @@ def test_orderly_shutdown_costs_no_try(session: Session, make: Factory) -> None:
 def test_requeue_running(session: Session, make: Factory) -> None:
     image_set = make.image_set(prompts="a\nb\nc\nd", unit_size=2)
     unit = claim(session)
-    service.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
-    assert service.requeue_running(session) == 1
+    units.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
+    assert queue.requeue_running(session) == 1
     assert [image.state for image in image_set.images] == [State.FINISHED] + [State.QUEUED] * 3
     assert claim(session).id == unit.id
 
@@ -288,18 +289,18 @@ def test_requeue_running_of_a_unit_that_only_missed_its_end(session: Session, ma
     make.image_set()
     unit = claim(session)
     for image in unit.images:
-        service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
-    service.requeue_running(session)
+        units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0)
+    queue.requeue_running(session)
     assert unit.state == State.FINISHED
-    assert service.claim_next(session) is None
+    assert queue.claim_next(session) is None
 
 
 def test_unit_that_ends_the_server_three_times_fails(session: Session, make: Factory) -> None:
     image_set = make.image_set()
     for _ in range(3):
         claim(session)
-        service.requeue_running(session)
-    assert service.claim_next(session) is None
+        queue.requeue_running(session)
+    assert queue.claim_next(session) is None
     assert outcomes(session, image_set) == {(State.FAILED, "The server stopped 3 times during this.")}
 
 
@@ -319,12 +320,12 @@ def test_whatever_happens_nothing_is_twice_and_nothing_lost(migrated: Path, acts
         for act in acts:
             happen(session, image_set, act, finished)
             check(session, image_set)
-        service.requeue_running(session)
-        while unit := service.claim_next(session):
+        queue.requeue_running(session)
+        while unit := queue.claim_next(session):
             for image in unit.images:
-                if service.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0):
+                if units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0):
                     finished.append(image.id)
-            service.end_unit(session, unit.id)
+            queue.end_unit(session, unit.id)
         check(session, image_set)
         ended = {State.FINISHED, State.FAILED, State.CANCELLED}
         assert {image.state for image in image_set.images} <= ended
@@ -337,23 +338,23 @@ def happen(session: Session, image_set: ImageSet, act: str, finished: list[int])
     running = session.scalars(select(Unit).where(Unit.state == State.GENERATING)).first()
     images = set(session.scalars(select(Image.state).where(Image.set_id == image_set.id)))
     if act == "claim":
-        service.claim_next(session)
+        queue.claim_next(session)
     elif act == "restart":
-        service.requeue_running(session)
+        queue.requeue_running(session)
     elif act == "cancel" and images & {State.QUEUED, State.GENERATING}:
         service.cancel(session, image_set.owner, image_set.id)
     elif act == "retry" and images & {State.FAILED, State.CANCELLED}:
         service.retry_set(session, image_set.owner, image_set.id, 2)
     elif running and act == "image":
         image = next((image for image in running.images if image.state == State.GENERATING), running.images[0])
-        if service.finish_image(session, running.id, image.id, "0" * 64, 1, 1.0):
+        if units.finish_image(session, running.id, image.id, "0" * 64, 1, 1.0):
             finished.append(image.id)
     elif running and act in ("fail", "lose"):
-        service.fail_unit(session, running.id, "It failed.", transient=act == "lose")
+        queue.fail_unit(session, running.id, "It failed.", transient=act == "lose")
     elif running and act == "stop":
-        service.give_back(session, running.id)
+        queue.give_back(session, running.id)
     elif running and act == "end":
-        service.end_unit(session, running.id)
+        queue.end_unit(session, running.id)
 
 
 def check(session: Session, image_set: ImageSet) -> None:
@@ -372,7 +373,7 @@ def test_ended_units_are_left_alone(session: Session, make: Factory, state: Stat
     make.image_set()
     unit = claim(session)
     unit.state = state
-    service.give_back(session, unit.id)
-    service.fail_unit(session, unit.id, "late", transient=True)
-    service.end_unit(session, unit.id)
+    queue.give_back(session, unit.id)
+    queue.fail_unit(session, unit.id, "late", transient=True)
+    queue.end_unit(session, unit.id)
     assert (unit.state, unit.tries, unit.error) == (state, 1, None)

@@ -13,13 +13,15 @@ from sqlalchemy.orm import Session
 
 from app import slow
 from app.database import Database
-from app.engine.bus import Bus
-from app.engine.dispatcher import Dispatcher
-from app.engine.events import Unit as EngineUnit
+from app.engine.events import Work
 from app.errors import NoRoom
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
+from app.sets import queries as sets_queries
 from app.sets import service as sets
+from app.work import queue
+from app.work.bus import Bus
+from app.work.dispatcher import Claimed, Dispatcher
 from tests.engine.painter import Painter
 from tests.factory import Factory
 
@@ -182,7 +184,7 @@ def test_a_full_disk_fails_the_unit_with_its_sentence_and_frees_the_slot(
 def test_a_database_that_refuses_for_a_while_loses_nothing(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    end_unit, refused = sets.end_unit, []
+    end_unit, refused = queue.end_unit, []
 
     def refuse_once(session: Session, unit_id: int) -> Unit:
         if not refused:
@@ -190,8 +192,8 @@ def test_a_database_that_refuses_for_a_while_loses_nothing(
             raise OperationalError("UPDATE units", {}, Exception("database or disk is full"))
         return end_unit(session, unit_id)
 
-    monkeypatch.setattr("app.engine.dispatcher.AFTER_TROUBLE_SECONDS", 0.05)
-    monkeypatch.setattr("app.engine.dispatcher.sets.end_unit", refuse_once)
+    monkeypatch.setattr("app.work.dispatcher.AFTER_TROUBLE_SECONDS", 0.05)
+    monkeypatch.setattr("app.work.queue.end_unit", refuse_once)
 
     async def story(room: Room) -> None:
         set_id = room.image_set("a fox")
@@ -227,8 +229,8 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
     async def story(room: Room) -> None:
         engine_unit = room.dispatcher._work
 
-        def cancelled_meanwhile(unit_id: int) -> EngineUnit:
-            unit = engine_unit(unit_id)
+        def cancelled_meanwhile(claimed: Claimed) -> Work:
+            unit = engine_unit(claimed)
             with room.database.write() as session:
                 owner = session.get_one(ImageSet, set_id).owner
                 room.dispatcher.cancel(sets.cancel(session, owner, set_id))
@@ -270,7 +272,7 @@ def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Ca
         room.dispatcher.wake()
         await room.until_done(set_id)
         async with asyncio.timeout(PATIENCE):
-            assert (await room.bus.changes(set_id, cursor)).images == ids
+            assert (await room.bus.changes(sets_queries.topic(set_id), cursor)).images == ids
         assert all("ended on" in (image.error or "") for image in room.images(set_id))
 
     run(story)
@@ -335,13 +337,13 @@ def test_an_orderly_end_gives_back_what_ran(database: Database, files: Files) ->
 
 
 def test_it_is_woken_and_otherwise_rests(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.engine.dispatcher.LOOK_AGAIN_SECONDS", 3600.0)
+    monkeypatch.setattr("app.work.dispatcher.LOOK_AGAIN_SECONDS", 3600.0)
 
     async def story(room: Room) -> None:
         claims = 0
         claim = room.dispatcher._claim
 
-        def counted() -> tuple[int, int] | None:
+        def counted() -> Claimed | None:
             nonlocal claims
             claims += 1
             return claim()

@@ -1,0 +1,233 @@
+"""Units of a set: how its pictures become work for an engine, and what becomes of it. A kind of work of `app.work`."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from sqlalchemy import SQLColumnExpression, insert, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.queries import signed_in
+from app.audit.service import record
+from app.engine import events as engine
+from app.errors import Conflict
+from app.files import Files, Kind
+from app.models import Act, Image, ImageSet, State, StyleReference, StyleVersion, Unit, User, now
+from app.rights import queries as rights
+from app.sets import queries, regions
+from app.sets.looks import engine_references, joined
+from app.sets.spec import SEEDS
+from app.sets.stack import restack
+from app.structures import service as structures
+from app.subjects import service as subjects
+from app.subjects.handles import spoken
+from app.work.kinds import Row, WorkKind, Write
+
+
+@dataclass(kw_only=True)
+class SetRow(queries.Counts, Row):
+    """A set that is being made or waits."""
+
+    set_id: int
+    name: str
+    image_id: int | None  # a finished one
+    reference_id: int
+
+    @property
+    def runs(self) -> bool:
+        return bool(self.making)
+
+
+class Pictures(WorkKind):
+    """Pictures of a set."""
+
+    noun = queries.topic(0).noun
+
+    @property
+    def column(self) -> SQLColumnExpression[int | None]:
+        return Unit.set_id
+
+    def row_id(self, unit: Unit) -> int | None:
+        return unit.set_id
+
+    def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Unit:
+        return engine_unit(session, unit, files, model)
+
+    def keep(self, event: engine.Event, files: Files) -> Write:
+        match event:
+            case engine.ImageReady(unit_id, image_id, png, seconds):
+                sha256 = files.put(Kind.IMAGES, png)
+                return lambda session: finish_image(session, unit_id, image_id, sha256, len(png), seconds)
+            case engine.ImageFailed(unit_id, image_id, message):
+                return lambda session: fail_image(session, unit_id, image_id, message)
+        raise TypeError(f"no picture of a set comes with {type(event).__name__}")
+
+    def moved(self, session: Session, unit: Unit, before: State, after: State, error: str | None) -> None:
+        of_unit = Image.unit_id == unit.id, Image.state == before
+        session.execute(update(Image).where(*of_unit).values(state=after, error=error))
+
+    def unfinished(self, session: Session, unit: Unit) -> bool:
+        making = Image.unit_id == unit.id, Image.state == State.GENERATING
+        return session.scalar(select(Image.id).where(*making)) is not None
+
+    def record_failure(self, session: Session, unit: Unit, message: str) -> None:
+        record(session, None, Act.UNIT_FAIL, session.get_one(ImageSet, unit.set_id), error=message)
+
+    def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
+        return set_rows(session, user, ids)
+
+
+def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, SetRow]:
+    """Sets as the home page lists what is made or waits."""
+    found = session.execute(
+        select(ImageSet.id, ImageSet.name, User.name, StyleReference.reference_id)
+        .join(User, User.id == ImageSet.owner_id)
+        .join(StyleReference, StyleReference.version_id == ImageSet.style_version_id)
+        .where(ImageSet.id.in_(ids), StyleReference.position == 1, signed_in(user))
+    )
+    rows = {
+        id: SetRow(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id)
+        for id, name, owner, reference_id in found
+    }
+    queries.count_places(session, rows)
+    for set_id, image_id in queries.mosaics(session, rows, 1):
+        rows[set_id].image_id = image_id
+    return rows
+
+
+def add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
+    """Queue the pictures of a new set.
+
+    All variations of the first prompt, then of the second, ...; each image has the seed after the one before it. As
+    plain rows: a thousand objects would hold the write lock five times as long.
+    """
+    prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
+    owner = {"set_id": image_set.id, "owner_id": image_set.owner_id}
+    batches = range(0, len(prompts), unit_size)
+    units = [{**owner, "priority": image_set.priority} for _ in batches]
+    unit_ids = session.scalars(insert(Unit).returning(Unit.id, sort_by_parameter_order=True), units).all()
+    shared = {**owner, "campaign_id": image_set.campaign.id, "style_id": image_set.style_version.style_id}
+    images = [
+        {
+            **shared,
+            "position": index + 1,
+            "prompt": prompt,
+            "seed": (image_set.seed + index) % SEEDS,
+            "unit_id": unit_ids[index // unit_size],
+        }
+        for index, prompt in enumerate(prompts)
+    ]
+    session.execute(insert(Image), images)
+
+
+def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
+    """Units for images of a set. Those of one unit share their strength, as they share a batch."""
+    by_strength: dict[float | None, list[Image]] = {}
+    for image in images:
+        by_strength.setdefault(image.strength, []).append(image)
+    for alike in by_strength.values():
+        for start in range(0, len(alike), unit_size):
+            session.add(
+                Unit(
+                    image_set=image_set,
+                    owner_id=image_set.owner_id,
+                    priority=image_set.priority,
+                    images=alike[start : start + unit_size],
+                )
+            )
+    session.flush()
+
+
+def need_rights(session: Session, image_set: ImageSet) -> None:
+    """Raises Conflict when a right to a reference of the set, or of one of its regions, does not hold today."""
+    if refusal := rights.set_refusal(session, image_set):
+        raise Conflict(refusal)
+
+
+def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Unit:
+    """A claimed unit as an engine takes it, without the images that an earlier try has finished.
+
+    Raises Conflict when the set was asked of another model than `model`, the engine's (None: whichever): its pictures
+    would not be what its row says. And when a right to its references ended after it was queued.
+    """
+    image_set = session.scalars(
+        select(ImageSet)
+        .where(ImageSet.id == unit.set_id)
+        .options(
+            joinedload(ImageSet.style_version)
+            .selectinload(StyleVersion.references)
+            .joinedload(StyleReference.reference)
+        )
+    ).one()
+    if model not in (None, image_set.model):
+        raise Conflict(
+            f"This set was created with {image_set.model}, but the server now runs {model}. Create a new set."
+        )
+    need_rights(session, image_set)
+    style = image_set.style_version
+    images = [image for image in unit.images if image.state == State.GENERATING]
+    own_strength = images[0].strength if images else None
+    phrases = subjects.phrases(session, image_set)
+    return engine.Unit(
+        id=unit.id,
+        images=tuple(
+            engine.UnitImage(image.id, spoken(joined(image.prompt, style.text), phrases), image.seed)
+            for image in images
+        ),
+        references=engine_references(style, files),
+        method=cast(Literal["noise", "ddim"], str(style.method)),
+        strength=image_set.strength if own_strength is None else own_strength,
+        scale=style.scale,
+        share_group_norm=style.share_group_norm,
+        adain_values=style.adain_values,
+        negative_prompt=image_set.negative_prompt,
+        width=image_set.width,
+        height=image_set.height,
+        steps=image_set.steps,
+        guidance=image_set.guidance,
+        scheduler=image_set.scheduler,
+        structures=structures.for_engine(session, image_set, images, files),
+        subjects=subjects.for_engine(session, image_set, files),
+        regions=tuple(
+            replace(region, prompt=spoken(region.prompt, phrases))
+            for region in regions.for_engine(session, image_set, files)
+        ),
+        seamless=image_set.seamless,
+    )
+
+
+def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, size: int, seconds: float) -> Image | None:
+    """Note that an image's file of `size` bytes is kept. None when it was cancelled or finished before."""
+    image = session.scalar(
+        update(Image)
+        .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
+        .values(
+            state=State.FINISHED,
+            shown=~Image.superseded,
+            sha256=sha256,
+            bytes=size,
+            measures={"seconds": round(seconds, 3)},
+            finished_at=now(),
+            error=None,
+        )
+        .returning(Image)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if image:
+        restack(session, image.set_id, image.position)
+        record(session, None, Act.IMAGE_FINISH, image)
+    return image
+
+
+def fail_image(session: Session, unit_id: int, image_id: int, message: str) -> Image | None:
+    """Note that one image of a unit cannot be made, and why; the others go on. None when it was cancelled before."""
+    image = session.scalar(
+        update(Image)
+        .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
+        .values(state=State.FAILED, error=message)
+        .returning(Image)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if image:
+        record(session, None, Act.UNIT_FAIL, image.image_set, error=message, picture=image.position)
+    return image

@@ -1,0 +1,111 @@
+"""Units on their way through the queue. Their table is the queue; there is no other.
+
+    queued -> generating -> finished
+       ^          |-------> failed      (tried three times, or no use in trying)
+       |----------|-------> cancelled
+
+A unit is claimed by one statement, so nobody claims it too. Everything that an engine says of a unit counts only while
+the unit and what it makes are generating: what arrives after a cancel, a restart or a second time changes nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, func, select, update
+from sqlalchemy.orm import Session
+
+from app.models import State, Unit, now
+from app.work.kinds import kind_of
+
+MOST_TRIES = 3  # of a unit
+WAITING = (State.QUEUED, State.GENERATING)
+
+
+def claim_next(session: Session) -> Unit | None:
+    """Take the next unit for an engine: it and what it makes are generating from now on. None when none waits.
+
+    The highest priority first; among those, the owner with the fewest units running, then the one whose last unit
+    started longest ago, so that two people's sets take turns; then the oldest. Needs a writing session.
+    """
+    running = _by_owner(func.count(), Unit.state == State.GENERATING)
+    served = _by_owner(func.max(Unit.started_at), Unit.started_at.is_not(None))
+    following = (
+        select(Unit.id)
+        .outerjoin(running, running.c.owner_id == Unit.owner_id)
+        .outerjoin(served, served.c.owner_id == Unit.owner_id)
+        .where(Unit.state == State.QUEUED)
+        .order_by(
+            Unit.priority.desc(), func.coalesce(running.c.value, 0), served.c.value.asc().nulls_first(), Unit.id.asc()
+        )
+        .limit(1)
+    )
+    unit = session.scalar(
+        update(Unit)
+        .where(Unit.id == following.scalar_subquery(), Unit.state == State.QUEUED)
+        .values(state=State.GENERATING, tries=Unit.tries + 1, started_at=now(), ended_at=None, error=None)
+        .returning(Unit)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    if unit:
+        kind_of(unit).moved(session, unit, State.QUEUED, State.GENERATING, None)
+    return unit
+
+
+def _by_owner(value: ColumnElement[Any], condition: ColumnElement[bool]) -> Subquery:
+    return select(Unit.owner_id, value.label("value")).where(condition).group_by(Unit.owner_id).subquery()
+
+
+def end_unit(session: Session, unit_id: int) -> Unit:
+    """The engine is done with a unit. Should it have left something out, the unit failed and is tried again."""
+    unit = session.get_one(Unit, unit_id)
+    if unit.state != State.GENERATING:
+        return unit
+    if kind_of(unit).unfinished(session, unit):
+        return fail_unit(session, unit_id, "The engine stopped before this was finished.", transient=True)
+    unit.state, unit.ended_at = State.FINISHED, now()
+    return unit
+
+
+def fail_unit(session: Session, unit_id: int, message: str, transient: bool = False) -> Unit:
+    """The engine could not make a unit. A transient failure queues it again, unless it was the third; the unit's state
+    says which. What it has finished stays finished.
+    """
+    unit = session.get_one(Unit, unit_id)
+    if unit.state != State.GENERATING:
+        return unit
+    kind = kind_of(unit)
+    if transient and unit.tries < MOST_TRIES:
+        kind.moved(session, unit, State.GENERATING, State.QUEUED, None)
+        unit.state, unit.error = State.QUEUED, message
+    else:
+        kind.moved(session, unit, State.GENERATING, State.FAILED, message)
+        unit.state, unit.error, unit.ended_at = State.FAILED, message, now()
+        kind.record_failure(session, unit, message)
+    return unit
+
+
+def cancel_units(session: Session, of: ColumnElement[bool]) -> list[int]:
+    """Let the units `of` something that wait or run be made no more. The ids of those that an engine has, to stop them
+    after the commit.
+    """
+    running = list(session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)))
+    session.execute(update(Unit).where(of, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
+    return running
+
+
+def give_back(session: Session, unit_id: int) -> None:
+    """Queue a unit again that an orderly shutdown interrupted: it was nobody's failure, so the try does not count."""
+    unit = session.get_one(Unit, unit_id)
+    if unit.state == State.GENERATING:
+        unit.tries -= 1
+        fail_unit(session, unit_id, "The server was shut down.", transient=True)
+
+
+def requeue_running(session: Session) -> int:
+    """Queue again what ran when the server was last ended by force; how many units. For its start, before any claim."""
+    running = session.scalars(select(Unit).where(Unit.state == State.GENERATING).order_by(Unit.id)).all()
+    for unit in running:
+        if kind_of(unit).unfinished(session, unit):
+            fail_unit(session, unit.id, f"The server stopped {MOST_TRIES} times during this.", transient=True)
+        else:
+            end_unit(session, unit.id)
+    return len(running)
