@@ -6,18 +6,15 @@ rights/ab/ab12...
 
 import errno
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from app import slow
+from app import atomic, slow
 from app.errors import NoRoom
 from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
 
-UNFINISHED = ".unfinished"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -107,37 +104,15 @@ class Files:
 
     def sweep(self) -> None:
         """Remove what a crash left half-written. For the start of the server, before anybody writes."""
-        for path in self.root.glob(f"*/*/*{UNFINISHED}"):
-            path.unlink(missing_ok=True)
+        atomic.sweep(self.root, "*/*/*")
 
 
 @slow.outside
 def write_whole(path: Path, data: bytes) -> None:
-    """Write under a temporary name, push to the disk, rename: a file is whole or absent, whatever happens.
-
-    Raises NoRoom when the disk is full.
-    """
+    """Write a file that only this user reads, whole or not at all. Raises NoRoom when the disk is full."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, suffix=UNFINISHED, delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        atomic.write(path, data, mode=0o600)
     except OSError as error:
         if error.errno in _FULL:
             raise NoRoom("The server's disk is full, so the file was not kept. Ask an administrator.") from error
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

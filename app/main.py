@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from app import days, wiring
+from app import atomic, days, wiring
 from app.accounts import password_quality
 from app.accounts.oidc import Provider
 from app.accounts.vault import Vault
@@ -182,6 +182,7 @@ async def start(engine: Engine) -> None:
 def recover(resources: Resources) -> None:
     """Clean up after a process that was killed: half-written files go, what was running is queued again."""
     resources.files.sweep()
+    atomic.sweep(resources.settings.data / "cache")
     with resources.database.write() as session:
         queue.requeue_running(session)
 

@@ -1,6 +1,7 @@
 """The rooms and the one way in which imports point between them."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ SERVICES = (
 
 # Each room, and what of the app it may import besides itself.
 MAY_IMPORT = {
-    "style_aligned": set(),
+    "style_aligned": {"atomic"},
     "quality": set(),
     "decoding": {"errors", "text"},  # and by their names the modules that draw for it
     "models": set(),
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "work": {"engine", "models", "database", "files", "errors", "text"},
     **{
         room: {
+            "atomic",
             "models",
             "engine",
             "work",
@@ -55,10 +57,15 @@ MAY_IMPORT["gallery"] |= {"database"}  # it empties the bin in the same way
 MAY_IMPORT["audit"] |= {"database"}  # and it walks the record
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imports(file: Path) -> set[str]:
     """The rooms of the app that a module imports, at its top or within."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} if node.module != "app" else {f"app.{a.name}" for a in node.names}
         elif isinstance(node, ast.Import):
@@ -90,3 +97,21 @@ def test_routes_hold_no_sql(file: Path) -> None:
 def test_services_never_commit(room: str) -> None:
     for file in (ROOT / "app" / room).rglob("*.py"):
         assert ".commit()" not in file.read_text(), file.relative_to(ROOT)
+
+
+def renames(tree: ast.AST) -> list[int]:
+    """The lines that rename or link a file, or push one to the disk. Strings and times have a `replace` too: of two
+    arguments, and of named ones.
+    """
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return [
+        call.lineno
+        for call in calls
+        if ast.unparse(call.func) in {"os.replace", "os.rename", "os.link", "os.fsync"}
+        or (call.func.attr in {"replace", "rename"} and len(call.args) == 1 and not call.keywords)
+    ]
+
+
+def test_files_become_whole_in_one_place() -> None:
+    found = {file.relative_to(ROOT / "app") for file in (ROOT / "app").rglob("*.py") if renames(parsed(file))}
+    assert found == {Path("atomic.py")}

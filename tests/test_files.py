@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.atomic import UNFINISHED
 from app.errors import NoRoom
-from app.files import UNFINISHED, Files, Kind
+from app.files import Files, Kind
 from tests.factory import png
 
 

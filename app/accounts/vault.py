@@ -5,12 +5,9 @@
 A copy of the database alone opens nothing that is sealed. A backup of the whole data folder has both.
 """
 
-import os
-from contextlib import suppress
-from pathlib import Path
-
 from cryptography.fernet import Fernet, InvalidToken
 
+from app import atomic
 from app.settings import Settings
 
 
@@ -20,7 +17,9 @@ class Vault:
     def __init__(self, settings: Settings) -> None:
         self.file = settings.data / "keys" / "accounts.key"
         if not self.file.exists():
-            _make(self.file)
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Of two processes that make it at once, the first one's key stays.
+            atomic.write(self.file, Fernet.generate_key(), mode=0o600, replace=False)
         self._fernet = Fernet(self.file.read_bytes())
 
     def seal(self, text: str) -> str:
@@ -32,16 +31,3 @@ class Vault:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             return None
-
-
-def _make(file: Path) -> None:
-    """Whole or not at all; of two that make it at once, the first stays."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = file.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:
-        written.write(Fernet.generate_key())
-        written.flush()
-        os.fsync(written.fileno())
-    with suppress(FileExistsError):
-        os.link(partial, file)
-    partial.unlink()

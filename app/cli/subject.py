@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app import atomic
 from app.cli.console import (
     INTERRUPTED,
     Refused,
@@ -63,8 +64,7 @@ def teach(
         if data is None:
             err.print("Stopped. The same command goes on from there.", markup=False)
             raise typer.Exit(INTERRUPTED)
-        out_file.parent.mkdir(parents=True, exist_ok=True)
-        command.write(out_file, data)
+        atomic.write(out_file, data)
         shutil.rmtree(state)
     out.print(f"{out_file} is ready; prompts name it @{handle_from(out_file.stem)}.", markup=False)
 

@@ -13,7 +13,6 @@ digitalSignature, extended key usage for documents (here emailProtection, which 
 import fcntl
 import io
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 
-from app import slow
+from app import atomic, slow
 from app.errors import Conflict
 from app.models import now
 from app.settings import Settings
@@ -367,10 +366,4 @@ def _key_pem(key: Key) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Write a file that only this user reads, whole or not at all."""
-    partial = path.with_suffix(f"{path.suffix}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    atomic.write(path, text.encode("ascii"), mode=0o600)

@@ -29,6 +29,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from app import atomic
 from app.audit.service import record
 from app.database import Database
 from app.errors import UserError
@@ -286,10 +287,8 @@ class Preparer:
         written = []
 
         def write(name: str, pieces: Iterable[bytes]) -> None:
-            path = self.store.folder(export.id) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
             size = checksum = 0
-            with path.open("wb") as file:
+            with atomic.writing(self.store.folder(export.id) / name) as temporary, temporary.open("wb") as file:
                 for piece in pieces:
                     size, checksum = size + file.write(piece), crc32(piece, checksum)
             written.append((name, size, checksum))

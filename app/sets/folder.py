@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from app import atomic
 from app.text import slug
 
 FORMATS = {"png": {}, "jpeg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
@@ -44,15 +45,15 @@ class SetFolder:
         """Write `set.json`."""
         images = sorted(self.records, key=lambda record: record["file"])
         record = {"soroe": 1, "made": datetime.now(UTC).isoformat(timespec="seconds"), **settings, "images": images}
-        partial = self.path / "set.json.partial"
-        partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        return partial.replace(self.path / "set.json")
+        file = self.path / "set.json"
+        atomic.write(file, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+        return file
 
     def _write(self, name: str, picture: Image.Image, format: str) -> Path:
-        self.path.mkdir(parents=True, exist_ok=True)
-        partial = self.path / f"{name}.partial"
-        picture.save(partial, format.upper(), **FORMATS[format])
-        return partial.replace(self.path / name)
+        file = self.path / name
+        with atomic.writing(file) as temporary:
+            picture.save(temporary, format.upper(), **FORMATS[format])
+        return file
 
 
 def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app import atomic
 from app.style_aligned.events import ImageFailed, ImageReady
 from app.style_aligned.finite import NotFinite, is_finite
 from app.style_aligned.sampler import Conditioning
@@ -453,10 +454,7 @@ def _read(file: Path | None, key: str) -> dict[str, Tensor] | None:
 
 
 def _write(file: Path | None, tensors: dict[str, Tensor], key: str) -> None:
-    """Write under a temporary name and rename: a file is whole or absent."""
     if file is None:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, partial, {"key": key})
-    partial.replace(file)
+    with atomic.writing(file) as temporary:
+        save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, temporary, {"key": key})

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from app import atomic
 from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Control, Structure
 from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
 from app.style_aligned.finite import NotFinite, finite_rows, is_finite
@@ -408,10 +409,8 @@ class Studio:
         if not all(is_finite(x) for x in track.values()):
             raise NotFinite("the numbers overflowed while a reference was inverted")
         if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            save_file({str(t): x.cpu().contiguous() for t, x in track.items()}, partial)
-            partial.replace(file)
+            with atomic.writing(file) as temporary:
+                save_file({str(t): x.cpu().contiguous() for t, x in track.items()}, temporary)
         return TimedTrack(track)
 
     def _first_as_reference(self, job: Job, looks: Sequence[References | None]) -> Generator[Event, None, References]:

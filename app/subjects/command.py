@@ -66,10 +66,3 @@ def check_pictures(files: Sequence[Path]) -> None:
 def state_folder(file: Path) -> Path:
     """Where the state of a training lies until its file is written."""
     return file.with_name(f"{file.name}.training")
-
-
-def write(file: Path, data: bytes) -> None:
-    """Write the finished LoRA: whole or not at all."""
-    partial = file.with_name(f"{file.name}.partial")
-    partial.write_bytes(data)
-    partial.replace(file)

@@ -21,7 +21,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (sourceElement.closest?.("#picked [popover]")) closePopovers();
   // The searches are saved as the page is now.
   const query = document.querySelector("#results [name=query]");
-  document.querySelectorAll("#saved [name=query]").forEach((input) => (input.value = query.value));
+  for (const input of document.querySelectorAll("#saved [name=query]")) input.value = query.value;
   before?.nextElementSibling?.querySelector("a").focus();
   before = null;
   // What was refused stays selected, so that one sees it.
@@ -34,7 +34,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
 
 // The inner one first: each gives the focus back to what opened it.
 function closePopovers() {
-  [...document.querySelectorAll("#picked :popover-open")].reverse().forEach((popover) => popover.hidePopover());
+  for (const popover of [...document.querySelectorAll("#picked :popover-open")].reverse()) popover.hidePopover();
 }
 
 // A picture goes with its deletion, the bar when nothing is selected any more. The focus goes on to the picture that comes

@@ -31,7 +31,7 @@ function count() {
   const bar = document.getElementById("picked");
   if (!bar) return;
   const all = everything() && !everything().disabled;
-  if (all) document.querySelectorAll(BOX).forEach((input) => (input.checked = true));
+  if (all) for (const input of document.querySelectorAll(BOX)) input.checked = true;
   const chosen = picked();
   const total = Number(document.querySelector("[data-grid]")?.dataset.total ?? 0);
   bar.querySelector("[data-picked-count]").textContent = all ? `All ${thin(total)} selected` : `${chosen.length} selected`;
@@ -42,7 +42,7 @@ function count() {
     more.textContent = `Select all ${thin(total)} that match`;
     const many = all && total > Number(more.dataset.most);
     bar.querySelector("[data-picked-limit]").hidden = !many;
-    bar.querySelectorAll("[data-picked-act]").forEach((button) => enable(button, !many));
+    for (const button of bar.querySelectorAll("[data-picked-act]")) enable(button, !many);
   }
   tellOwn(bar, !all && chosen.length > 0 && chosen.every((item) => item.dataset.fixed));
   tellDelete(bar, all ? total : chosen.length);
@@ -162,7 +162,7 @@ addEventListener("keydown", (event) => {
     count();
   } else if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    list.forEach((item) => pick(item, true));
+    for (const item of list) pick(item, true);
     count();
   } else if (event.ctrlKey || event.metaKey || event.altKey) {
     return;
@@ -183,7 +183,7 @@ addEventListener("click", (event) => {
   const list = items(item.parentElement);
   if (event.shiftKey && list.includes(anchor)) {
     const checked = onBox ? event.target.checked : true;
-    between(list, anchor, item).forEach((each) => box(each) && (box(each).checked = checked));
+    for (const each of between(list, anchor, item)) if (box(each)) box(each).checked = checked;
     leaveEverything();
   } else if (!onBox) {
     pick(item, !box(item).checked);
@@ -200,7 +200,7 @@ addEventListener("change", (event) => {
 
 addEventListener("click", (event) => {
   if (!event.target.closest?.("[data-pick-shown]")) return;
-  items(document.querySelector("[data-grid]")).forEach((item) => pick(item, true));
+  for (const item of items(document.querySelector("[data-grid]"))) pick(item, true);
   count();
 });
 

@@ -149,7 +149,7 @@ if (root) {
 
   function show() {
     chosen = clamp(chosen, 0, Math.max(regions.length - 1, 0));
-    stage.querySelectorAll("[data-index]").forEach((element) => element.remove());
+    for (const element of stage.querySelectorAll("[data-index]")) element.remove();
     list.replaceChildren(...regions.map(rowOf));
     regions.forEach((region, index) => {
       const element = region.box ? boxOf(region, index) : paintingOf();
@@ -165,8 +165,10 @@ if (root) {
   }
 
   function mark() {
-    [...list.children].forEach((row, index) => row.toggleAttribute("data-chosen", index === chosen));
-    stage.querySelectorAll("[data-index]").forEach((e) => e.toggleAttribute("data-chosen", Number(e.dataset.index) === chosen));
+    for (const [index, row] of [...list.children].entries()) row.toggleAttribute("data-chosen", index === chosen);
+    for (const element of stage.querySelectorAll("[data-index]")) {
+      element.toggleAttribute("data-chosen", Number(element.dataset.index) === chosen);
+    }
   }
 
   function add(region) {

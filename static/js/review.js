@@ -28,8 +28,11 @@ function fetchAhead() {
   for (const id of new Set([nextImage, following])) if (id) new Image().src = `/images/${id}.png`;
   if (!next || unsettled.has(nextImage)) ahead = null;
   if (!next || unsettled.has(nextImage) || ahead?.url === next) return;
-  const wanted = (ahead = { url: next, coming: fetched(next), page: null });
-  wanted.coming.then((page) => (wanted.page = page));
+  const wanted = { url: next, coming: fetched(next), page: null };
+  ahead = wanted;
+  wanted.coming.then((page) => {
+    wanted.page = page;
+  });
 }
 
 // A room as a Document, or null, and then a decision waits for the server.

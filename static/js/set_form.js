@@ -40,11 +40,11 @@ if (form) {
     );
     note.textContent = remark(all, wanted);
     form.querySelector("[data-total-words]").textContent = `${plural(wanted.length, "prompt")} × ${each}`;
-    form.querySelectorAll("[data-total]").forEach((place) => (place.textContent = thin(total)));
-    form.querySelectorAll("[data-total-noun]").forEach((place) => (place.textContent = total === 1 ? "picture" : "pictures"));
+    for (const place of form.querySelectorAll("[data-total]")) place.textContent = thin(total);
+    for (const noun of form.querySelectorAll("[data-total-noun]")) noun.textContent = total === 1 ? "picture" : "pictures";
     form.querySelector("[data-too-many]").hidden = total <= most("Pictures");
     form.querySelector("[data-generate]").textContent = total ? `Generate ${plural(total, "picture")}` : "Generate";
-    form.querySelectorAll("[name=quality]").forEach((choice) => (choice.checked = choice.value === steps.value));
+    for (const choice of form.querySelectorAll("[name=quality]")) choice.checked = choice.value === steps.value;
     form.querySelector("[data-advanced]").textContent = [
       `Strength ${Number(strength.value)}`,
       `${steps.value} steps`,
@@ -74,7 +74,7 @@ if (form) {
 
   // A style whose right has ended can be looked at, not generated with; the reason stands beside the button.
   function refuse(reason) {
-    form.querySelectorAll("[type=submit]").forEach((button) => (button.disabled = Boolean(reason)));
+    for (const button of form.querySelectorAll("[type=submit]")) button.disabled = Boolean(reason);
     form.querySelector("[data-refused-link]").hidden = !reason;
     form.querySelectorAll("[data-refused]").forEach((place) => {
       place.hidden = !reason;

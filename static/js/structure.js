@@ -163,7 +163,8 @@ if (list) {
   // One after the other: a server makes them on its own processor.
   async function make() {
     if (!draft.length) return;
-    const own = (round += 1);
+    round += 1;
+    const own = round;
     const control = kind();
     const values = { kind: control, size: size(), ready: find("ready").checked ? "1" : "" };
     const pairs = draft.map(pair);

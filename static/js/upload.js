@@ -11,7 +11,7 @@ function give(input, file) {
 for (const name of ["dragover", "dragleave", "drop"]) {
   addEventListener(name, (event) => {
     const area = event.target.closest?.(".drop, .crop");
-    document.querySelectorAll(".drop[data-over]").forEach((each) => delete each.dataset.over);
+    for (const each of document.querySelectorAll(".drop[data-over]")) delete each.dataset.over;
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault(); // a file dropped beside the field does not replace the page
     if (!area) return;
