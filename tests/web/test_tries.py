@@ -225,20 +225,20 @@ def test_a_wrong_hash_gives_its_place_back() -> None:
 
 
 def test_the_docs_tell_the_bounds_as_they_are() -> None:
-    told = re.sub(r"(?<=\d) (?=\d)", "", DOCS)
+    told = re.sub(r"(?<=\d) (?=\d)", "", DOCS.replace("\n", " "))
     for words in (
         f"an address (the path) | {PATH_BYTES} bytes",
-        f"what follows the `?` | {QUERY_BYTES} bytes",
+        f"the query after the `?` | {QUERY_BYTES} bytes",
         f"a header, or all cookies | {HEADER_BYTES} bytes",
-        f"a field of a form | {FIELD_LENGTH} characters",
-        f"the prompts | {LENGTHS['prompts']} characters",
+        f"a form field | {FIELD_LENGTH} characters",
+        f"the prompts field | {LENGTHS['prompts']} characters",
         f"subjects, regions) | {LENGTHS['regions']} characters",
         f"lines in a field | {MOST_LINES}",
-        f"in a row, for example, {MOST_MARKS} are kept",
+        f"only {MOST_MARKS} combining marks in a row are kept",
         f"{hashing.IN_LINE} wait in line",
         f"`Retry-After: {hashing.RETRY_AFTER}`",
-        f"up to {tries.KNOWN.amount} tries a minute",
-        f"may hold {OF_PERSON} of them, and all together {IN_ALL}",
+        f"up to {tries.KNOWN.amount} attempts a minute",
+        f"can hold {OF_PERSON} of them, and everybody together {IN_ALL}",
     ):
         assert words in told, words
     for name, default in Settings(_env_file=None).quotas.items():
