@@ -273,8 +273,8 @@ def _sets(session: Session, set_ids: Sequence[int]) -> dict[int, SetRow]:
         select(ImageSet).where(ImageSet.id.in_(set_ids)).options(version.joinedload(StyleVersion.style))
     ).all()
     sources = _sources(session, {version_id for each in found for version_id in each.version_ids})
-    maps = _maps(session, {map_id for each in found for part in each.structures for map_id in part["maps"]})
-    learned = _learned(session, {part["id"] for each in found for part in each.subjects})
+    maps = _maps(session, {map_id for each in found for part in each.structures for map_id in part.maps})
+    learned = _learned(session, {part.id for each in found for part in each.subjects})
     return {
         each.id: _set_row(each, _once(sources[version_id] for version_id in each.version_ids), maps, learned)
         for each in found
@@ -363,15 +363,15 @@ def _set_row(
             "scale": version.scale,
             "style text": version.text,
             "negative prompt": image_set.negative_prompt,
-            "structures": image_set.structures,
-            "subjects": image_set.subjects,
-            "regions": image_set.regions,
+            "structures": [part.model_dump(mode="json") for part in image_set.structures],
+            "subjects": [part.model_dump(mode="json") for part in image_set.subjects],
+            "regions": [part.model_dump(mode="json") for part in image_set.regions],
             "seamless": image_set.seamless,
         },
         sources=sources,
         count=image_set.count,
-        maps=tuple(tuple(maps.get(each) for each in part["maps"]) for part in image_set.structures),
-        learned=tuple(given for part in image_set.subjects for given in learned.get(part["id"], ())),
+        maps=tuple(tuple(maps.get(each) for each in part.maps) for part in image_set.structures),
+        learned=tuple(given for part in image_set.subjects for given in learned.get(part.id, ())),
     )
 
 

@@ -9,6 +9,7 @@ from app.models.export import Export, ExportFile, ExportState
 from app.models.identity import Identity
 from app.models.image import Image
 from app.models.image_set import ImageSet
+from app.models.ingredient import Part, SetRegion, SetStructure, SetSubject
 from app.models.invitation import Invitation
 from app.models.login_session import LoginSession
 from app.models.passkey import Passkey
@@ -50,6 +51,7 @@ __all__ = [
     "LoginSession",
     "MapKind",
     "Mention",
+    "Part",
     "Passkey",
     "PasswordReset",
     "RecoveryCode",
@@ -60,6 +62,9 @@ __all__ = [
     "RightsRecord",
     "Role",
     "SavedSearch",
+    "SetRegion",
+    "SetStructure",
+    "SetSubject",
     "Share",
     "Star",
     "State",

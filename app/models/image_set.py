@@ -1,13 +1,14 @@
 """Sets: a request as it was made, from which each of its pictures can be made again."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, ForeignKey, String, Text
+from sqlalchemy import JSON, ColumnElement, ForeignKey, Select, String, Text, column, exists, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.campaign import Campaign
+from app.models.ingredient import Parts, SetRegion, SetStructure, SetSubject
 from app.models.style import StyleVersion
 from app.models.user import Role, User
 
@@ -36,10 +37,10 @@ class ImageSet(Base):
     scheduler: Mapped[str] = mapped_column(String(40))
     strength: Mapped[float]  # the style's, unless the set says otherwise
     seed: Mapped[int]  # of the first image; each next image has the next seed
-    # What else shapes the images; each list as `app.sets.spec` defines its items, empty without.
-    structures: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    subjects: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
-    regions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    # What else shapes the images: the ingredients, see `app.sets.ingredients`.
+    structures: Mapped[tuple[SetStructure, ...]] = mapped_column(Parts(SetStructure), default=())
+    subjects: Mapped[tuple[SetSubject, ...]] = mapped_column(Parts(SetSubject), default=())
+    regions: Mapped[tuple[SetRegion, ...]] = mapped_column(Parts(SetRegion), default=())
     seamless: Mapped[bool] = mapped_column(default=False)  # the right end goes on at the left one
     priority: Mapped[int] = mapped_column(default=0)  # higher first
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
@@ -59,5 +60,15 @@ class ImageSet(Base):
     @property
     def version_ids(self) -> list[int]:
         """Of the style versions that its images take their look from: its own, then those of its regions."""
-        regions = (region["style_version_id"] for region in self.regions if region["style_version_id"])
+        regions = (region.style_version_id for region in self.regions if region.style_version_id)
         return list(dict.fromkeys((self.style_version_id, *regions)))
+
+    @classmethod
+    def has_version(cls, version_ids: Select[int]) -> ColumnElement[bool]:
+        """A condition: that one of these style versions is among the set's `version_ids`."""
+        region = func.json_each(cls.regions).table_valued(column("value")).alias("region")
+        own = func.json_extract(region.c.value, "$.style_version_id")
+        return or_(
+            cls.style_version_id.in_(version_ids),
+            exists(select(1).select_from(region).where(own.in_(version_ids)).correlate(cls)),
+        )

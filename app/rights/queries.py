@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Select, and_, case, column, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.accounts.queries import signed_in
@@ -349,12 +349,7 @@ def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
 def made_from(*reference_ids: int) -> ColumnElement[bool]:
     """A condition for the sets whose pictures take their look from one of these references, be it only in a region."""
     versions = select(StyleReference.version_id).where(StyleReference.reference_id.in_(reference_ids))
-    region = func.json_each(ImageSet.regions).table_valued(column("value")).alias("region")
-    own = func.json_extract(region.c.value, "$.style_version_id")
-    return or_(
-        ImageSet.style_version_id.in_(versions),
-        exists(select(1).select_from(region).where(own.in_(versions)).correlate(ImageSet)),
-    )
+    return ImageSet.has_version(versions)
 
 
 def newest_pictures(session: Session, user: User, reference_id: int, limit: int = 12) -> list[Image]:

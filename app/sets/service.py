@@ -26,12 +26,12 @@ from app.models import (
 )
 from app.quotas.service import take
 from app.rights import queries as rights
-from app.sets import queries, regions, units
+from app.sets import queries, units
+from app.sets.ingredients import INGREDIENTS
+from app.sets.ingredients.base import SetRequest
 from app.sets.looks import latest_version
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, SEEDS, SetSpec
 from app.sets.stack import ON_PAGE
-from app.structures import service as structures
-from app.subjects import service as subjects
 from app.text import plural, shorten, thin
 from app.work.queue import WAITING, cancel_units
 
@@ -48,6 +48,7 @@ def create(
     `files`, when given, are asked whether the pictures that the set names are there.
     """
     need_active(user)
+    request = SetRequest(session, user, spec, model, files)
     version = latest_version(session, spec.style_code)
     Invalid.check(
         {
@@ -59,9 +60,7 @@ def create(
             or _side_error("Height", spec.height, model)
             or _shape_error(spec, model),
             "scheduler": _scheduler_error(spec, model),
-            "structures": structures.problem(session, spec, model),
-            "subjects": subjects.problem(session, user, spec, model),
-            "regions": regions.problem(session, spec, model, files),
+            **{each.name: each.problem(request) for each in INGREDIENTS},
         }
     )
     version = cast(StyleVersion, version)
@@ -69,9 +68,7 @@ def create(
         **spec.model_dump(
             include={"count", "width", "height", "steps", "guidance", "scheduler", "negative_prompt", "seamless"}
         ),
-        structures=[part.model_dump(mode="json") for part in spec.structures],
-        subjects=subjects.stored(session, spec),
-        regions=regions.stored(session, spec),
+        **{each.name: parts for each in INGREDIENTS if (parts := each.stored(request))},
         name=spec.name or shorten(spec.prompts[0], NAME_LENGTH),
         owner_id=user.id,
         campaign=campaign_named(session, user, spec.campaign or NO_CAMPAIGN),

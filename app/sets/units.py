@@ -1,7 +1,7 @@
 """Units of a set: how its pictures become work for an engine, and what becomes of it. A kind of work of `app.work`."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from sqlalchemy import SQLColumnExpression, insert, select, update
@@ -14,13 +14,12 @@ from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, Image, ImageSet, State, StyleReference, StyleVersion, Unit, User, now
 from app.rights import queries as rights
-from app.sets import queries, regions
-from app.sets.looks import engine_references, joined
+from app.sets import queries
+from app.sets.ingredients import INGREDIENTS
+from app.sets.ingredients.base import Batch
+from app.sets.looks import engine_references
 from app.sets.spec import SEEDS
 from app.sets.stack import restack
-from app.structures import service as structures
-from app.subjects import service as subjects
-from app.subjects.handles import spoken
 from app.work.kinds import Row, WorkKind, Write
 
 
@@ -167,13 +166,10 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
     style = image_set.style_version
     images = [image for image in unit.images if image.state == State.GENERATING]
     own_strength = images[0].strength if images else None
-    phrases = subjects.phrases(session, image_set)
+    batch = Batch(session, image_set, images, files)
     return engine.Unit(
         id=unit.id,
-        images=tuple(
-            engine.UnitImage(image.id, spoken(joined(image.prompt, style.text), phrases), image.seed)
-            for image in images
-        ),
+        images=tuple(engine.UnitImage(image.id, batch.prompt(image.prompt, style), image.seed) for image in images),
         references=engine_references(style, files),
         method=cast(Literal["noise", "ddim"], str(style.method)),
         strength=image_set.strength if own_strength is None else own_strength,
@@ -186,13 +182,8 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
         steps=image_set.steps,
         guidance=image_set.guidance,
         scheduler=image_set.scheduler,
-        structures=structures.for_engine(session, image_set, images, files),
-        subjects=subjects.for_engine(session, image_set, files),
-        regions=tuple(
-            replace(region, prompt=spoken(region.prompt, phrases))
-            for region in regions.for_engine(session, image_set, files)
-        ),
         seamless=image_set.seamless,
+        **{each.name: parts for each in INGREDIENTS if (parts := each.for_engine(batch))},
     )
 
 

@@ -13,14 +13,14 @@ from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
-from app.models import Act, Image, ImageSet, ImageTag, Star, State, Unit, User, What, now
+from app.models import Act, Image, ImageTag, Star, State, Unit, User, What, now
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, service, units
-from app.sets.spec import PROMPT_LENGTH, SEEDS, SetSpec
+from app.sets.ingredients import INGREDIENTS
+from app.sets.ingredients.base import Redo
+from app.sets.spec import PROMPT_LENGTH, SEEDS
 from app.specs import Line, Spec
-from app.subjects import service as subjects
-from app.subjects.handles import mentioned
 
 MOST_VERSIONS = 20  # at a place
 MOST_TRIES = 4  # at once
@@ -92,9 +92,10 @@ def again(
         raise Conflict(why)
     strength = None if spec.strength == image_set.strength else spec.strength
     newest = _newest(session, image)
+    redo = Redo(session, user, image_set, spec.prompt, model)
     Invalid.check(
         {
-            "prompt": _prompt_error(session, user, image_set, spec.prompt, model),
+            "prompt": next(filter(None, (each.redo_problem(redo) for each in INGREDIENTS)), None),
             "seed": "The same prompt, seed and strength give the same picture; change one of them."
             if (spec.prompt, spec.seed, strength) == (image.prompt, image.seed, image.strength)
             else None,
@@ -153,17 +154,6 @@ def _newest(session: Session, image: Image) -> int:
     """The number of the newest version at the place of `image`."""
     at_place = Image.set_id == image.set_id, Image.position == image.position
     return session.scalar(select(func.max(Image.version)).where(*at_place)) or 0
-
-
-def _prompt_error(session: Session, user: User, image_set: ImageSet, prompt: str, model: ModelFacts) -> str | None:
-    """Subjects are the whole set's: a prompt can name those it has."""
-    others = [handle for handle in mentioned([prompt]) if handle not in subjects.phrases(session, image_set)]
-    if not others:
-        return None
-    spec = SetSpec.model_construct(prompts=tuple(f"@{handle}" for handle in others), subjects=(), regions=())
-    return subjects.problem(session, user, spec, model) or (
-        f"@{others[0]} is not a subject of this set; create a new set with it."
-    )
 
 
 def _keep_finds(session: Session, image: Image, made: list[Image]) -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
 from app.errors import NotFound
-from app.models import MapKind, StructureMap, User
+from app.models import ImageSet, MapKind, StructureMap, User
 
 
 @dataclass(frozen=True)
@@ -45,16 +44,10 @@ def by_id(session: Session, map_ids: Iterable[int]) -> dict[int, StructureMap]:
     return {each.id: each for each in found}
 
 
-def used(session: Session, structures: Sequence[dict[str, Any]]) -> list[Used]:
-    """What a set's `structures` name, in their order."""
-    maps = by_id(session, (map_id for part in structures for map_id in part["maps"]))
+def of_set(session: Session, image_set: ImageSet) -> list[Used]:
+    """The structures of a set, in its order."""
+    maps = by_id(session, (map_id for part in image_set.structures for map_id in part.maps))
     return [
-        Used(
-            part["control"],
-            [maps[map_id] for map_id in part["maps"] if map_id in maps],
-            part["weight"],
-            part["start"],
-            part["end"],
-        )
-        for part in structures
+        Used(part.control, [maps[map_id] for map_id in part.maps if map_id in maps], part.weight, part.start, part.end)
+        for part in image_set.structures
     ]

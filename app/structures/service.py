@@ -1,7 +1,6 @@
-"""Structure maps: making them from pictures, and giving them to sets."""
+"""Structure maps: making them from pictures, and the sizes of pictures that they fit."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import log
 
@@ -11,17 +10,15 @@ from sqlalchemy.orm import Session
 
 from app.accounts.service import need_active
 from app.audit.service import record
-from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.files import Files, Kind, Room
-from app.models import Act, Image, ImageSet, MapKind, StructureMap, User
+from app.models import Act, MapKind, StructureMap, User
 from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
 from app.quotas.service import take_upload
 from app.rights import queries as rights
-from app.sets.spec import SetSpec, StructureChoice
-from app.structures import depth, queries
-from app.text import clean_line, plural
+from app.structures import depth
+from app.text import clean_line
 
 OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
 
@@ -98,37 +95,6 @@ def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) 
     return made
 
 
-def problem(session: Session, spec: SetSpec, model: ModelFacts) -> str | None:
-    """Why the structures of a set cannot be used, in a sentence; None when they can."""
-    known = queries.by_id(session, (map_id for part in spec.structures for map_id in part.maps))
-    found = (_problem(part, known, spec, model) for part in spec.structures)
-    return next(filter(None, found), None)
-
-
-def for_engine(
-    session: Session, image_set: ImageSet, images: Sequence[Image], files: Files
-) -> tuple[engine.UnitStructure, ...]:
-    """The structures of a set, with the maps of these images."""
-    parts = [StructureChoice(**part) for part in image_set.structures]
-    known = queries.by_id(session, (map_id for part in parts for map_id in part.maps))
-
-    def maps_of(part: StructureChoice) -> tuple[int, ...]:
-        if len(part.maps) == 1:
-            return part.maps
-        return tuple(part.maps[(image.position - 1) // image_set.count] for image in images)
-
-    return tuple(
-        engine.UnitStructure(
-            control=part.control,
-            maps=tuple(files.path(Kind.MAPS, known[map_id].sha256) for map_id in maps_of(part)),
-            weight=part.weight,
-            start=part.start,
-            end=part.end,
-        )
-        for part in parts
-    )
-
-
 def fits(given: StructureMap, size: tuple[int, int]) -> bool:
     """Whether pictures of `size` px can follow a map without its being distorted."""
     return _off(given.width, given.height, *size) <= OFF
@@ -145,41 +111,8 @@ def fitting_size(width: int, height: int, model: ModelFacts) -> tuple[int, int] 
     return min(like, key=lambda size: abs(log(size[0] * size[1] / area)), default=None)
 
 
-def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpec, model: ModelFacts) -> str | None:
-    if part.control not in model.controls:
-        follows = f"follows {_listed(model.controls)} only" if model.controls else "has no ControlNet"
-        return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
-    if lost := [map_id for map_id in part.maps if map_id not in known]:
-        return f"There is no map {lost[0]}; remove it and choose another."
-    count, prompts = len(part.maps), len(spec.prompts)
-    if count not in (1, prompts):
-        there, wanted = plural(count, "map"), plural(prompts, "prompt")
-        return f"There are {there} of {part.control} for {wanted}; give one for all, or one for each prompt."
-    if part.start > part.end:
-        return f"A structure starts before it ends; from {part.start:g} to {part.end:g} was given."
-    for given in (known[map_id] for map_id in part.maps):
-        if given.kind != part.control:
-            return f"The map {given.original_name} shows {given.kind}, not {part.control}."
-        if not fits(given, (spec.width, spec.height)):
-            return _shape_problem(given, spec, model)
-    return None
-
-
-def _shape_problem(given: StructureMap, spec: SetSpec, model: ModelFacts) -> str:
-    suits = fitting_size(given.width, given.height, model)
-    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
-    return (
-        f"The map {given.original_name} is {given.width} × {given.height} px and pictures of "
-        f"{spec.width} × {spec.height} would distort it: {remedy}."
-    )
-
-
 def _off(width: int, height: int, other_width: int, other_height: int) -> float:
     return abs(log(width / height * other_height / other_width))
-
-
-def _listed(kinds: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def _deep(drawn: Picture.Image, source: str) -> Map:

@@ -53,7 +53,7 @@ def choices(session: Session, user: User, model: str) -> list[Subject]:
 
 def of_set(session: Session, image_set: ImageSet) -> list[tuple[Subject, float]]:
     """The subjects of a set with their weights, in the set's order."""
-    weights = {part["id"]: float(part["weight"]) for part in image_set.subjects}
+    weights = {part.id: part.weight for part in image_set.subjects}
     found = by_id(session, weights)
     return [(found[id], weight) for id, weight in weights.items() if id in found]
 

@@ -5,7 +5,6 @@ Prompts name a subject by its handle, `@mug`; the model reads its phrase, "sks m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,15 +13,13 @@ from app.accounts import authority
 from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
-from app.engine import events as engine
 from app.engine.base import Engine, ModelFacts, TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind, Room
-from app.models import Act, ImageSet, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
+from app.models import Act, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
 from app.pictures import Limits, clean_upload, png_size
 from app.quotas.service import take, take_upload
 from app.rights import queries as rights
-from app.sets.spec import MOST_SUBJECTS, SetSpec, SubjectChoice
 from app.subjects import handles, queries, training
 from app.subjects.spec import SubjectSpec
 from app.text import plural, shorten
@@ -253,66 +250,3 @@ def _free_word(session: Session, model: ModelFacts) -> str:
     taken = {phrase.partition(" ")[0] for phrase in phrases}
     words = model.training.words
     return next((word for word in words if word not in taken), words[0])
-
-
-# In sets
-
-
-def problem(session: Session, user: User, spec: SetSpec, model: ModelFacts) -> str | None:
-    """Why the subjects of a set cannot be used, in a sentence; None when they can."""
-    ids = [choice.id for choice in spec.subjects]
-    found = queries.by_id(session, ids)
-    named = handles.mentioned(_prompts(spec))
-    by_handle = queries.by_handle(session, named)
-    unknown = next((handle for handle in named if handle not in by_handle), None)
-    if unknown:
-        return f"There is no subject @{unknown}; write its handle as the list of subjects shows it."
-    if len(found) < len(set(ids)):
-        return "A chosen subject is no longer there; choose again."
-    if len(ids) > len(set(ids)):
-        return "A subject was chosen twice; choose it once, with its weight."
-    if len(_chosen(session, spec)) > MOST_SUBJECTS:
-        return f"A set has at most {MOST_SUBJECTS} subjects."
-    every = {subject.id: subject for subject in (*found.values(), *by_handle.values())}
-    return next(filter(None, (_unusable(subject, model) for subject in every.values())), None)
-
-
-def _unusable(subject: Subject, model: ModelFacts) -> str | None:
-    if subject.archived_at:
-        return f"@{subject.handle} was archived; bring it back first, or choose another subject."
-    if subject.model != model.name:
-        return f"@{subject.handle} was made for {subject.model}, but the server now runs {model.name}."
-    if subject.state != State.FINISHED:
-        return f"@{subject.handle} is not ready: its training has not finished."
-    return None
-
-
-def stored(session: Session, spec: SetSpec) -> list[dict[str, Any]]:
-    """The subjects as the set keeps them: those that were chosen, then those that only prompts name."""
-    return [choice.model_dump(mode="json") for choice in _chosen(session, spec)]
-
-
-def _chosen(session: Session, spec: SetSpec) -> list[SubjectChoice]:
-    named = queries.by_handle(session, handles.mentioned(_prompts(spec)))
-    chosen = {choice.id for choice in spec.subjects}
-    others = [SubjectChoice(id=subject.id) for subject in named.values() if subject.id not in chosen]
-    return [*spec.subjects, *others]
-
-
-def _prompts(spec: SetSpec) -> list[str]:
-    return [*spec.prompts, *(region.prompt for region in spec.regions)]
-
-
-def phrases(session: Session, image_set: ImageSet) -> dict[str, str]:
-    """What the model reads for the handle of each of the set's subjects; for `handles.spoken`."""
-    return {subject.handle: subject.phrase for subject, _ in queries.of_set(session, image_set)}
-
-
-def for_engine(session: Session, image_set: ImageSet, files: Files) -> tuple[engine.UnitSubject, ...]:
-    """The set's subjects as adapters. Raises Conflict when one of them lost its file."""
-    adapters = []
-    for subject, weight in queries.of_set(session, image_set):
-        if subject.sha256 is None:
-            raise Conflict(f"@{subject.handle} has no file to draw with; train it again.")
-        adapters.append(engine.UnitSubject(files.lora(subject.sha256), weight, subject.handle))
-    return tuple(adapters)

@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from app.errors import Invalid
 from app.files import Kind
 from app.pictures import Limits
-from app.sets import regions
+from app.sets import masks
 from app.web.deps import Form, Me, Quota, ResourcesDep, tried, upload
 from app.web.pictures import Sha256, png
 
@@ -23,9 +23,9 @@ def keep(resources: ResourcesDep, me: Me, form: Form) -> Response:
     if given is None:
         raise Invalid("picture", "Paint a mask first.")
     quota = Quota(resources, me, "picture", given[1])
-    mask = regions.keep_mask(resources.files, given[1], Limits.of(resources.settings), quota)
+    mask = masks.keep(resources.files, given[1], Limits.of(resources.settings), quota)
     with resources.database.write() as session:
-        regions.note_mask(session, me, mask, len(given[1]), quota.held)
+        masks.note(session, me, mask, len(given[1]), quota.held)
     return JSONResponse({"mask": mask})
 
 

@@ -14,7 +14,8 @@ from app.errors import Conflict, Invalid, Later
 from app.models import ImageSet, User, What
 from app.quotas import queries as quotas
 from app.rights import queries as rights
-from app.sets import queries, regions, service
+from app.sets import queries, service
+from app.sets.ingredients import INGREDIENTS, regions
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
 from app.structures import queries as structures
 from app.styles import queries as styles
@@ -124,7 +125,7 @@ def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_i
     cursor = resources.bus.cursor()
     now = view(session, resources, me, set_id)
     context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
-    context["structures"] = structures.used(session, now.image_set.structures)
+    context["structures"] = structures.of_set(session, now.image_set)
     context["subjects"] = subjects.of_set(session, now.image_set)
     context["regions"] = regions.shown(session, now.image_set)
     context["helds"] = rights.of_set(session, now.image_set)
@@ -209,9 +210,7 @@ def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
         "scheduler": image_set.scheduler,
         "negative_prompt": image_set.negative_prompt,
         "seamless": "on" if image_set.seamless else "",
-        "regions": json.dumps(regions.asked(session, image_set)),
-        "structures": json.dumps(image_set.structures),
-        "subjects": json.dumps(image_set.subjects),
+        **{each.name: json.dumps(each.asked(session, image_set)) for each in INGREDIENTS},
     }
 
 

@@ -24,7 +24,7 @@ from app.exports import certificates, provenance, queries, removal, service
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, Share, Verdict, now
+from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, SetStructure, Share, Verdict, now
 from app.reviews import service as reviews
 from app.reviews.queries import latest
 from app.sets import versions
@@ -177,7 +177,7 @@ def test_a_picture_names_its_maps_and_what_its_subjects_were_learned_from(
     user, square = make.user(), make.structure_map()
     mug = make.finished_subject(user)
     image_set = approved_set(make, user, prompts="a fox\nan owl", subjects=json.dumps([{"id": mug.id}]))
-    image_set.structures = [{"control": "edges", "maps": [square.id, 404], "weight": 1.0, "start": 0.0, "end": 1.0}]
+    image_set.structures = (SetStructure(control="edges", maps=(square.id, 404)),)
     session.flush()
     options = ExportOptions(template="{n}", sizes=("32x32",))
     opened = unzipped(session, ready(user, options, set_id=image_set.id), preparer)

@@ -15,7 +15,7 @@ from app.files import Files
 from app.models import HELD, Role, Usage, User, What
 from app.quotas import queries, service
 from app.quotas.service import Full, Spent
-from app.sets import regions, versions
+from app.sets import masks, versions
 from app.sets import service as sets
 from app.sets.versions import AgainSpec
 from app.settings import Settings
@@ -92,13 +92,13 @@ def test_uploads_count_by_number_and_bytes_and_what_is_kept_is_held(make: Factor
     styles.upload_reference(make.session, person, styles.keep_picture(person, files, data), "a.png")
     assert used(make, person)[What.UPLOADS] == 2
     assert used(make, person)[What.STORAGE] == reference.bytes, "the same picture is kept once"
-    regions.note_mask(make.session, person, "0" * 64, 100, 100)
+    masks.note(make.session, person, "0" * 64, 100, 100)
     subjects.note_pictures(make.session, person, [10, 20], 30)
     make.structure_map(person)
     assert used(make, person)[What.UPLOADS] >= 5
     limit(make, storage=used(make, person)[What.STORAGE] + 50)
     with pytest.raises(Full, match=r"You hold .* of files that a person may, and this one has 100 bytes; ask an admin"):
-        regions.note_mask(make.session, person, "1" * 64, 100, 100)
+        masks.note(make.session, person, "1" * 64, 100, 100)
     limit(make, upload_bytes=used(make, person)[What.UPLOAD_BYTES])
     with pytest.raises(Spent, match=r"You have uploaded .* today"):
         subjects.note_pictures(make.session, person, [1000], 1000)

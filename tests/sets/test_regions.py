@@ -11,7 +11,9 @@ from app.errors import Invalid
 from app.files import Files, Kind
 from app.models import ImageSet, State, Unit
 from app.pictures import Limits
-from app.sets import regions, service, units
+from app.sets import masks, service, units
+from app.sets.ingredients import regions
+from app.sets.ingredients.base import SetRequest
 from app.sets.spec import SetSpec
 from app.styles import service as styles
 from tests.factory import MODEL, Factory, encoded
@@ -30,7 +32,8 @@ def asked(*parts: dict[str, object]) -> str:
 
 
 def problem(make: Factory, session: Session, *parts: dict[str, object]) -> str | None:
-    return regions.problem(session, make.spec(regions=asked(*parts)), MODEL, make.files)
+    spec = make.spec(regions=asked(*parts))
+    return regions.problem(SetRequest(session, make.user(), spec, MODEL, make.files))
 
 
 def claimed(session: Session, image_set: ImageSet) -> Unit:
@@ -85,16 +88,16 @@ def test_nonsense_in_the_field_is_refused(make: Factory, text: str, name: str) -
 
 
 def test_masks_are_kept_by_their_content(make: Factory) -> None:
-    one = regions.keep_mask(make.files, painted(), Limits())
-    assert regions.keep_mask(make.files, painted(), Limits()) == one
+    one = masks.keep(make.files, painted(), Limits())
+    assert masks.keep(make.files, painted(), Limits()) == one
     with Image.open(make.files.path(Kind.MAPS, one)) as mask:
         assert (mask.mode, mask.size, mask.getpixel((200, 200)), mask.getpixel((0, 0))) == ("L", (512, 512), 255, 0)
     with pytest.raises(Invalid, match="The mask is empty"):
-        regions.keep_mask(make.files, painted(fill=20), Limits())
+        masks.keep(make.files, painted(fill=20), Limits())
 
 
 def test_the_engine_gets_each_regions_look(session: Session, make: Factory, files: Files) -> None:
-    mask = regions.keep_mask(files, painted(), Limits())
+    mask = masks.keep(files, painted(), Limits())
     neon = make.style(text="neon sign", strength=1.3, scale=0.8)
     own = make.style(text="watercolour", strength=0.9)
     image_set = make.image_set(
@@ -126,8 +129,8 @@ def test_a_set_can_be_asked_for_again(session: Session, make: Factory) -> None:
     image_set = make.image_set(regions=asked({"box": BOX, "style_code": neon.code}, {"box": BOX, "strength": 0.4}))
     again = regions.asked(session, image_set)
     spec = SetSpec.from_form({"style": neon.code, "prompts": "a fox", "regions": json.dumps(again)}, MODEL)
-    assert regions.stored(session, spec) == image_set.regions
-    assert [part["style"] for part in regions.shown(session, image_set)] == [neon.name, ""]
+    assert regions.stored(SetRequest(session, image_set.owner, spec, MODEL)) == image_set.regions
+    assert [part.style for part in regions.shown(session, image_set)] == [neon.name, ""]
 
 
 @pytest.mark.parametrize(

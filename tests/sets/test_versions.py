@@ -18,15 +18,30 @@ from app import slow
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.files import Files
-from app.models import Act, AuditEvent, Image, ImageSet, ImageTag, Role, Star, State, Unit, User, Verdict, now
+from app.models import (
+    Act,
+    AuditEvent,
+    Image,
+    ImageSet,
+    ImageTag,
+    Role,
+    SetStructure,
+    Star,
+    State,
+    Unit,
+    User,
+    Verdict,
+    now,
+)
 from app.reviews.queries import needs
 from app.rights import service as rights
 from app.rights.spec import Reason
 from app.sets import queries, service, units, versions
+from app.sets.ingredients import structures
+from app.sets.ingredients.base import Batch
 from app.sets.stack import restack
 from app.sets.versions import MOST_VERSIONS, AgainSpec
 from app.settings import Settings
-from app.structures import service as structures
 from app.work import line, queue
 from tests.factory import MODEL, Factory
 
@@ -159,9 +174,9 @@ def test_a_map_for_each_prompt_stays_with_its_place(session: Session, make: Fact
     user = make.user()
     maps = [make.structure_map(user).id, make.structure_map(user).id]
     image_set = make.finished_set(user, prompts="a\nb", size="128x128")
-    image_set.structures = [{"control": "edges", "maps": [maps[0], 404], "weight": 1.0, "start": 0.0, "end": 1.0}]
+    image_set.structures = (SetStructure(control="edges", maps=(maps[0], 404)),)
     (new,) = again(session, user, image_set.images[0], prompt="c")
-    (structure,) = structures.for_engine(session, image_set, [new], files)
+    (structure,) = structures.for_engine(Batch(session, image_set, [new], files))
     assert len(structure.maps) == 1, "the map of the second place, which is not there, was not asked for"
 
 

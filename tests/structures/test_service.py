@@ -124,7 +124,7 @@ def test_a_set_keeps_its_structures_and_hands_them_to_the_engine(
     assert structure.control == "edges"
     assert structure.maps == (files.path(Kind.MAPS, given.sha256),)
     assert (structure.weight, structure.start, structure.end) == (0.6, 0, 0.5)
-    (used,) = queries.used(session, image_set.structures)
+    (used,) = queries.of_set(session, image_set)
     assert (used.kind, [each.id for each in used.maps], used.weight, used.end) == ("edges", [given.id], 0.6, 0.5)
 
 

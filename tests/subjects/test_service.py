@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.engine.base import TrainingFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Role, State, Subject, SubjectKind, Unit
+from app.models import Act, AuditEvent, Role, SetSubject, State, Subject, SubjectKind, Unit
 from app.sets import units
 from app.subjects import service
 from app.subjects.spec import SubjectSpec
@@ -172,7 +172,7 @@ def test_archive(session: Session, make: Factory) -> None:
     with pytest.raises(Invalid, match="@blue-mug was archived"):
         make.image_set(prompts="@blue-mug on a beach")
     service.unarchive(session, subject.owner, subject.id)
-    assert make.image_set(prompts="@blue-mug on a beach").subjects == [{"id": subject.id, "weight": 1.0}]
+    assert make.image_set(prompts="@blue-mug on a beach").subjects == (SetSubject(id=subject.id, weight=1.0),)
     waiting = make.subject(name="other")
     with pytest.raises(Conflict, match="cancel that first"):
         service.archive(session, waiting.owner, waiting.id)
@@ -194,7 +194,7 @@ def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, mak
     image_set = make.image_set(
         prompts="@kettle on a beach\na fox", subjects=f'[{{"id": {mug.id}, "weight": 0.5}}]', unit_size=2
     )
-    assert image_set.subjects == [{"id": mug.id, "weight": 0.5}, {"id": kettle.id, "weight": 1.0}]
+    assert image_set.subjects == (SetSubject(id=mug.id, weight=0.5), SetSubject(id=kettle.id, weight=1.0))
     unit = queue.claim_next(session)
     assert unit
     given = units.engine_unit(session, unit, files)

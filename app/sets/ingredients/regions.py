@@ -1,0 +1,138 @@
+"""Regions of a set: parts of every image with a prompt and a style of their own."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.engine import events as engine
+from app.files import Kind
+from app.models import ImageSet, SetRegion, StyleReference, StyleVersion
+from app.rights import queries as rights
+from app.sets.ingredients.base import Batch, Redo, SetRequest
+from app.sets.looks import engine_references, latest_version
+from app.sets.spec import RegionChoice
+
+name = "regions"
+
+LEAST = 0.05  # of the picture's side: a smaller box is a slip of the hand
+ROUNDING = 1e-3  # of a side: the page sends fractions with four places
+
+
+class ShownRegion(SetRegion):
+    """A region with the name of its style, "" for the set's own."""
+
+    style: str
+
+
+def problem(request: SetRequest) -> str | None:
+    """`request.files` are asked for masks."""
+    for number, region in enumerate(request.spec.regions, start=1):
+        if (region.box is None) == (region.mask is None):
+            return f"Region {number} needs either a box or a painted mask."
+        if region.box and (wrong := _box_problem(region.box)):
+            return f"Region {number} {wrong}."
+        if region.mask and request.files and not request.files.path(Kind.MAPS, region.mask).is_file():
+            return f"The mask of region {number} is not on the server. Paint it again."
+        if region.style_code and (wrong := _style_problem(request.session, region.style_code, number)):
+            return wrong
+    return None
+
+
+def stored(request: SetRequest) -> tuple[SetRegion, ...]:
+    """The style's code becomes the id of its present version."""
+    return tuple(_stored(request.session, region) for region in request.spec.regions)
+
+
+def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
+    """With the code of each style."""
+    versions = styles_of(session, image_set)
+    return [
+        {
+            **region.model_dump(mode="json", exclude={"style_version_id"}),
+            "style_code": versions[region.style_version_id].style.code if region.style_version_id else "",
+        }
+        for region in image_set.regions
+    ]
+
+
+def redo_problem(redo: Redo) -> str | None:
+    """A region has its own prompt and keeps it."""
+    return None
+
+
+def for_engine(batch: Batch) -> tuple[engine.UnitRegion, ...]:
+    versions = styles_of(batch.session, batch.image_set)
+    return tuple(
+        _for_engine(region, versions.get(region.style_version_id), batch) for region in batch.image_set.regions
+    )
+
+
+def shown(session: Session, image_set: ImageSet) -> list[ShownRegion]:
+    """The regions as the set's page shows them."""
+    versions = styles_of(session, image_set)
+    return [
+        ShownRegion(
+            **region.model_dump(),
+            style=versions[region.style_version_id].style.name if region.style_version_id else "",
+        )
+        for region in image_set.regions
+    ]
+
+
+def styles_of(session: Session, image_set: ImageSet) -> dict[int | None, StyleVersion]:
+    """The style versions that a set's regions name, by id."""
+    wanted = {region.style_version_id for region in image_set.regions} - {None}
+    if not wanted:
+        return {}
+    found = session.scalars(
+        select(StyleVersion)
+        .where(StyleVersion.id.in_(wanted))
+        .options(
+            joinedload(StyleVersion.style),
+            joinedload(StyleVersion.references).joinedload(StyleReference.reference),
+        )
+    ).unique()
+    return {version.id: version for version in found}
+
+
+def _style_problem(session: Session, code: str, number: int) -> str | None:
+    version = latest_version(session, code)
+    if version is None:
+        return f"There is no style {code!r} for region {number}. It may be archived."
+    refusal = rights.refusal(session, version)
+    return refusal and f"Region {number}: {refusal}"
+
+
+def _box_problem(box: tuple[float, float, float, float]) -> str | None:
+    left, top, width, height = box
+    if left + width > 1 + ROUNDING or top + height > 1 + ROUNDING:
+        return "reaches beyond the picture"
+    if min(width, height) < LEAST:
+        return f"is too small: a box is at least {100 * LEAST:g} % of the picture wide and high"
+    return None
+
+
+def _stored(session: Session, region: RegionChoice) -> SetRegion:
+    version = latest_version(session, region.style_code) if region.style_code else None
+    strength = version.strength if version and region.strength is None else region.strength
+    kept = region.model_dump(exclude={"style_code", "strength"})
+    return SetRegion(**kept, style_version_id=version.id if version else None, strength=strength)
+
+
+def _for_engine(region: SetRegion, own: StyleVersion | None, batch: Batch) -> engine.UnitRegion:
+    """A region without a style has the set's text and, unless it has a strength of its own, all of the set's look."""
+    style = own or batch.image_set.style_version
+    shares = own is not None or region.strength is not None
+    return engine.UnitRegion(
+        prompt=batch.prompt(region.prompt, style),
+        mask=batch.files.path(Kind.MAPS, region.mask) if region.mask else None,
+        box=region.box,
+        references=engine_references(style, batch.files) if shares else (),
+        method=cast(Literal["noise", "ddim"], str(style.method)),
+        strength=batch.image_set.strength if region.strength is None else region.strength,
+        scale=style.scale,
+        share_group_norm=style.share_group_norm,
+        adain_values=style.adain_values,
+    )

@@ -1,0 +1,93 @@
+"""Structures of a set: maps that its images follow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.engine import events as engine
+from app.engine.base import ModelFacts
+from app.files import Kind
+from app.models import ImageSet, SetStructure, StructureMap
+from app.sets.ingredients.base import Batch, Redo, SetRequest
+from app.sets.spec import SetSpec, StructureChoice
+from app.structures import queries
+from app.structures.service import fits, fitting_size
+from app.text import plural
+
+name = "structures"
+
+
+def problem(request: SetRequest) -> str | None:
+    spec = request.spec
+    known = queries.by_id(request.session, (map_id for part in spec.structures for map_id in part.maps))
+    found = (_problem(part, known, spec, request.model) for part in spec.structures)
+    return next(filter(None, found), None)
+
+
+def stored(request: SetRequest) -> tuple[SetStructure, ...]:
+    return tuple(SetStructure(**part.model_dump()) for part in request.spec.structures)
+
+
+def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
+    return [part.model_dump(mode="json") for part in image_set.structures]
+
+
+def redo_problem(redo: Redo) -> str | None:
+    """The place of the picture has its map already."""
+    return None
+
+
+def for_engine(batch: Batch) -> tuple[engine.UnitStructure, ...]:
+    parts = [(part, _maps_of(part, batch)) for part in batch.image_set.structures]
+    known = queries.by_id(batch.session, (map_id for _, maps in parts for map_id in maps))
+    return tuple(
+        engine.UnitStructure(
+            control=part.control,
+            maps=tuple(batch.files.path(Kind.MAPS, known[map_id].sha256) for map_id in maps),
+            weight=part.weight,
+            start=part.start,
+            end=part.end,
+        )
+        for part, maps in parts
+    )
+
+
+def _maps_of(part: SetStructure, batch: Batch) -> Sequence[int]:
+    """One map for all images, or one for each image: that of its prompt."""
+    if len(part.maps) == 1:
+        return part.maps
+    return [part.maps[(image.position - 1) // batch.image_set.count] for image in batch.images]
+
+
+def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpec, model: ModelFacts) -> str | None:
+    if part.control not in model.controls:
+        follows = f"follows {_listed(model.controls)} only" if model.controls else "has no ControlNet"
+        return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
+    if lost := [map_id for map_id in part.maps if map_id not in known]:
+        return f"There is no map {lost[0]}; remove it and choose another."
+    count, prompts = len(part.maps), len(spec.prompts)
+    if count not in (1, prompts):
+        there, wanted = plural(count, "map"), plural(prompts, "prompt")
+        return f"There are {there} of {part.control} for {wanted}; give one for all, or one for each prompt."
+    if part.start > part.end:
+        return f"A structure starts before it ends; from {part.start:g} to {part.end:g} was given."
+    for given in (known[map_id] for map_id in part.maps):
+        if given.kind != part.control:
+            return f"The map {given.original_name} shows {given.kind}, not {part.control}."
+        if not fits(given, (spec.width, spec.height)):
+            return _shape_problem(given, spec, model)
+    return None
+
+
+def _shape_problem(given: StructureMap, spec: SetSpec, model: ModelFacts) -> str:
+    suits = fitting_size(given.width, given.height, model)
+    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
+    return (
+        f"The map {given.original_name} is {given.width} × {given.height} px and pictures of "
+        f"{spec.width} × {spec.height} would distort it: {remedy}."
+    )
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))

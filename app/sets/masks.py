@@ -1,0 +1,29 @@
+"""Painted masks of regions, kept while the form of a set is filled in."""
+
+from sqlalchemy.orm import Session
+
+from app.audit.service import record
+from app.errors import Invalid
+from app.files import Files, Kind, Room
+from app.models import Act, User
+from app.pictures import Limits, clean_upload
+from app.quotas.service import take_upload
+
+SEEN = 128  # of 255: a mask that is nowhere this white shows nothing
+
+
+def keep(files: Files, data: bytes, limits: Limits, room: Room | None = None) -> str:
+    """Keep a painted mask, white where the region is; the SHA-256 of its PNG.
+
+    Raises Invalid, what `room` raises, and NoRoom.
+    """
+    mask = clean_upload(data, limits, grey=True, small=True)
+    if mask.lightest < SEEN:
+        raise Invalid("picture", "The mask is empty. Paint the area of the region.")
+    return files.put(Kind.MAPS, mask.png, mask.small, room)
+
+
+def note(session: Session, user: User, mask: str, size: int, held: int) -> None:
+    """Write down that `user` uploaded a painted mask of `size` bytes, and `held` are kept of it. Raises Spent, Full."""
+    take_upload(session, user, "picture", size, held)
+    record(session, user, Act.MASK_UPLOAD, user, mask=mask)
