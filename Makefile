@@ -2,9 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Which PyTorch is installed: cuda or cpu, which Apple's GPUs need too. `make run TORCH=cpu` leaves the GPU alone.
+TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Not installed from the network again unless a lock changed.
-INSTALLED := .venv/.installed
-TESTING := .venv/.testing
+INSTALLED := .venv/.installed-$(TORCH)
+TESTING := .venv/.testing-$(TORCH)
+LINTER := node_modules/.package-lock.json
 
 .PHONY: run test check format lock bench bench-gallery demo-model clean
 
@@ -16,11 +19,13 @@ run: $(INSTALLED)
 test: check
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(PYTEST)
 
-check: $(TESTING)
+check: $(TESTING) $(LINTER)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint templates
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/biome lint --error-on-warnings --log-level=error
+	@$(BIN)/hadolint Dockerfile
 
 format: $(TESTING)
 	@$(BIN)/ruff check --quiet --fix .
@@ -37,26 +42,35 @@ bench-gallery: $(TESTING)
 demo-model: $(TESTING)
 	@$(BIN)/python -m training $(or $(OUT),out/demo-model) --size $(or $(SIZE),small) $(if $(MINUTES),--minutes $(MINUTES))
 
-# After a change of dependencies in pyproject.toml.
+# After a change of dependencies in pyproject.toml. To take newer ones: make lock LOCK=--upgrade
 lock: $(TESTING)
-	@scripts/lock
+	@scripts/lock $(LOCK)
+
+# After a change of settings.
+.env.example: app/settings.py scripts/env_example.py $(TESTING)
+	@$(BIN)/python -m scripts.env_example
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache
 
 # Debian's Python without python3-venv has no ensurepip; its own pip can fill the environment from outside.
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv 2>/dev/null || { \
 	  rm -rf .venv && $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --quiet --python .venv/bin/python install pip; }
 
-$(INSTALLED): .venv/bin/python requirements.lock pyproject.toml
+$(INSTALLED): .venv/bin/python requirements.lock requirements-$(TORCH).lock pyproject.toml
 	@echo "Installing Soroe into .venv; the first time takes a few minutes."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@scripts/install $(TORCH) requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(TESTING): $(INSTALLED) requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@scripts/install $(TORCH) requirements.lock requirements-dev.lock
 	@scripts/need-chromium
 	@scripts/need-proxies
+	@touch $@
+
+# npm comes with requirements-dev.lock. A package of another content than package-lock.json says is refused.
+$(LINTER): package-lock.json $(TESTING)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

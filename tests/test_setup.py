@@ -1,0 +1,60 @@
+"""What installs and configures the project says the same as the project."""
+
+import json
+import re
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from app.settings import Settings
+from scripts import env_example
+
+ROOT = Path(__file__).parents[1]
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+ENTRY = re.compile(r"^([a-z0-9].*?) ?\\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE)
+
+
+def requirements(lock: Path) -> list[Requirement]:
+    """What a lock names together with hashes."""
+    return [Requirement(text) for text in ENTRY.findall(lock.read_text())]
+
+
+def test_the_example_of_settings_is_current() -> None:
+    """After a change of app/settings.py: make .env.example."""
+    assert env_example.FILE.read_text() == env_example.text()
+
+
+def test_the_example_of_settings_shows_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(re.sub(r"^#(?=SOROE_)", "", env_example.text(), flags=re.MULTILINE))
+    assert Settings(_env_file=file) == Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_locked_package_has_one_version_and_its_hashes(lock: Path) -> None:
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("    ")]
+    assert len(requirements(lock)) == len(lines) > 0
+    for requirement in requirements(lock):
+        assert [each.operator for each in requirement.specifier] == ["=="], requirement
+
+
+def test_the_locks_keep_to_what_the_project_asks_for() -> None:
+    """After a change of dependencies in pyproject.toml: make lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    locked = {each.name: str(each.specifier).removeprefix("==") for each in chain(*map(requirements, LOCKS))}
+    for requirement in map(Requirement, asked):
+        assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement
+
+
+def test_npm_packages_are_locked_with_their_hashes() -> None:
+    asked = json.loads((ROOT / "package.json").read_text())["devDependencies"]
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    for name, version in asked.items():
+        assert packages[f"node_modules/{name}"]["version"] == version
+    assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)
+    assert f"/schemas/{asked['@biomejs/biome']}/" in (ROOT / "biome.jsonc").read_text()
