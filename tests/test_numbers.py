@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.options import structure as structures
+from app.cli.options import subject as subjects
 from app.engine.base import TrainingFacts
 from app.errors import Invalid, UserError
 from app.sets.spec import SetSpec
 from app.sets.versions import AgainSpec
-from app.structures import command as structures
 from app.styles.spec import StyleSpec
-from app.subjects import command as subjects
 from app.subjects.spec import SubjectSpec
 from tests.factory import MODEL
 

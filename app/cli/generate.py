@@ -103,7 +103,7 @@ def generate(
     first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
 
     # torch takes seconds to import; what is refused above is refused at once.
-    from app.sets.folder import SetFolder
+    from app.cli.folder import SetFolder
     from app.style_aligned import Sharing
     from app.subjects.handles import spoken
     from app.text import plural

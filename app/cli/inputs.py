@@ -40,8 +40,8 @@ def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
 
 def read_subjects(given: list[str] | None) -> list[Any]:
     """What the command's subjects ask for, checked without the model."""
+    from app.cli.options import subject as command
     from app.errors import UserError
-    from app.subjects import command
 
     try:
         return command.read(given or [])
@@ -64,8 +64,8 @@ def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str,
 
 def read_structures(given: list[str] | None, prompts: int) -> list[Any]:
     """What the command's structures ask for, checked without the model."""
+    from app.cli.options import structure as command
     from app.errors import UserError
-    from app.structures import command
 
     try:
         return command.read(given or [], prompts)

@@ -34,8 +34,8 @@ def teach(
 ) -> None:
     """Teach the model a thing from pictures of it, as a LoRA for --subject. Stopped, the same command goes on."""
     files = picture or []
+    from app.cli.options import subject as command
     from app.errors import UserError
-    from app.subjects import command
     from app.subjects.handles import handle_from
 
     try:

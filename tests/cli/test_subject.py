@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.options import subject as command
 from app.errors import Invalid
-from app.subjects import command
 
 
 def test_files_weights_and_handles(tmp_path: Path) -> None:

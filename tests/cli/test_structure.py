@@ -6,10 +6,10 @@ import torch
 from diffusers import ControlNetModel
 from PIL import Image, ImageDraw
 
+from app.cli.options import structure as command
 from app.errors import UserError
 from app.models import MapKind
 from app.pictures import Limits
-from app.structures import command
 from app.style_aligned.loading import load_pipeline
 from app.style_aligned.studio import Place
 from tests.test_cli import soroe
