@@ -16,7 +16,6 @@ from app.quotas import queries as quotas
 from app.web import door, factors, leaving
 from app.web.deps import (
     Confirmed,
-    Form,
     Me,
     Read,
     Resources,
@@ -29,9 +28,10 @@ from app.web.deps import (
     session_token,
     set_session_cookie,
     signed_in_user,
-    text,
 )
 from app.web.errors import answered
+from app.web.forms.accounts import PasswordForm, SetupForm, SignInForm
+from app.web.forms.form import Sent
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -63,19 +63,18 @@ def setup(request: Request, session: Read, token: str) -> Response:
 
 
 @router.post("/setup/{token}")
-def accept(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
+def accept(request: Request, resources: ResourcesDep, form: Sent[SetupForm], token: str) -> Response:
     """Use up the link: the account is made, and this browser signed in to it."""
-    name, email = text(form, "name"), text(form, "email")
     count_try(request, "sign-up")
     try:
         with resources.database.read() as session:
-            new = service.newcomer(session, token, name, email, text(form, "password"))
+            new = service.newcomer(session, token, form.name, form.email, form.password)
         with resources.database.write() as session:
             user = service.accept_invitation(session, token, new)
             return signed_in(request, session, user, "/")
     except Invalid as error:
         with resources.database.read() as session:
-            return setup_page(request, session, token, {"name": name, "email": email}, error.errors)
+            return setup_page(request, session, token, {"name": form.name, "email": form.email}, error.errors)
 
 
 def setup_page(
@@ -102,8 +101,8 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 
 
 @router.post("/login")
-def sign_in(request: Request, resources: ResourcesDep, form: Form) -> Response:
-    email, next_page = text(form, "email"), inner_path(text(form, "next"))
+def sign_in(request: Request, resources: ResourcesDep, form: Sent[SignInForm]) -> Response:
+    email, next_page = form.email, inner_path(form.next)
     if not resources.settings.password_sign_in:
         raise Forbidden("Passwords do not sign in here. Use the other button on the sign-in page.")
     try:
@@ -111,7 +110,7 @@ def sign_in(request: Request, resources: ResourcesDep, form: Form) -> Response:
             proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
         count_try(request, "sign-in", service.normal_email(email), proven)
         with resources.database.read() as session:
-            user = service.authenticate(session, email, text(form, "password"))
+            user = service.authenticate(session, email, form.password)
         if second := factors.passed(request, resources, user, next_page):
             return second
         with resources.database.write() as session:
@@ -183,11 +182,11 @@ def account(request: Request, me: Me, session: Read) -> Response:
 
 
 @router.post("/account/password")
-def change_password(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def change_password(request: Request, resources: ResourcesDep, me: Me, form: Sent[PasswordForm]) -> Response:
     try:
         count_try(request, "password", me.id)
         with resources.database.read() as session:
-            new = service.new_password(session, me, text(form, "current"), text(form, "password"))
+            new = service.new_password(session, me, form.current, form.password)
         with resources.database.write() as session:
             token = service.change_password(session, me, new, session_token(request))
             person = queries.person(session, me.id)

@@ -5,12 +5,11 @@ page with the fields of the refused form, hidden, and a place for the password. 
 with the same form (307), so that nothing is lost and nothing is kept on the server. It needs no script. Only a proof on
 another site, by the sign-in provider, leaves the form waiting here.
 
-`WAYS` are the ways to prove who is there, by the field in which the proof comes; each raises Invalid with a sentence.
 Every proof gives the browser a new token.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,7 +25,6 @@ from app.errors import Busy, Invalid, Later
 from app.models import User
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import (
-    Form,
     Me,
     Resources,
     ResourcesDep,
@@ -37,30 +35,18 @@ from app.web.deps import (
     session_token,
     set_session_cookie,
     signed_in_user,
-    text,
 )
-from app.web.forms import sent_form
+from app.web.forms.accounts import OURS, ConfirmForm
+from app.web.forms.body import sent_form
+from app.web.forms.form import Sent
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 router = APIRouter()
 
-OURS = "confirm-"  # begins the names of the page's own fields
-PASSWORD, NEXT, METHOD, BACK = f"{OURS}password", f"{OURS}next", f"{OURS}method", f"{OURS}back"
+PASSWORD = f"{OURS}password"  # the field, as the page shows what is wrong with it
 
 MOST_KEPT = 2**16  # characters of a form that waits on the server
 GONE = "That took too long, so it was not kept. Do once more what you wanted to do."
-
-Way = Callable[[Session, User, str], None]
-
-
-def by_password(session: Session, me: User, password: str) -> None:
-    try:
-        service.check_password(session, me, password)
-    except Invalid as error:
-        raise Invalid(PASSWORD, str(error)) from None
-
-
-WAYS: dict[str, Way] = {PASSWORD: by_password}
 
 
 @dataclass(frozen=True)
@@ -73,12 +59,9 @@ class Asked:
     back: str  # where one goes who gives up
 
     @classmethod
-    def of_form(cls, form: FormData) -> "Asked":
+    def of_form(cls, form: ConfirmForm) -> "Asked":
         """As the confirm page's own form has it."""
-        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-        kept = [(name, value) for name, value in fields if not name.startswith(OURS)]
-        path, back = inner_path(text(form, NEXT)), inner_path(text(form, BACK))
-        return cls(path, text(form, METHOD) == "post", kept, back)
+        return cls(inner_path(form.next), form.method == "post", form.waiting, inner_path(form.back))
 
 
 async def confirmation_page(request: Request) -> Response:
@@ -88,7 +71,7 @@ async def confirmation_page(request: Request) -> Response:
         return PlainTextResponse("Confirm first that it is you: open this page in a browser.", 403)
     path = inner_path(asked_path(request))
     post = request.method not in SAFE_METHODS
-    fields = Asked.of_form(await form_of(request)).fields if post else ()
+    fields = ConfirmForm.of(await form_of(request)).waiting if post else ()
     back = inner_path(path_in(request.headers.get("hx-current-url") or request.headers.get("referer") or "/"))
     return await run_in_threadpool(shown, request, Asked(path, post, fields, back), {}, 403)
 
@@ -148,7 +131,7 @@ def ask(request: Request, resources: ResourcesDep, me: Me, next: str = "/", wait
 
 
 @router.post("/confirm")
-def confirm(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def confirm(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmForm]) -> Response:
     asked = Asked.of_form(form)
     try:
         prove(request, resources, me, form)
@@ -161,17 +144,13 @@ def confirm(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Re
     return confirmed(request, resources, asked)
 
 
-def prove(request: Request, resources: Resources, me: User, form: FormData) -> None:
-    """Check the proof that came, in whichever way. Counts the try, and records what was refused.
-
-    Raises Invalid and Later.
-    """
-    field = next((field for field in WAYS if text(form, field)), PASSWORD)
-    reason = f"wrong {field.removeprefix(OURS)}"
+def prove(request: Request, resources: Resources, me: User, form: ConfirmForm) -> None:
+    """Check the password. Counts the try, and records what was refused. Raises Invalid and Later."""
+    reason = "wrong password"
     try:
         count_try(request, "password", me.id)
         with resources.database.read() as session:
-            WAYS[field](session, me, text(form, field))
+            check_password(session, me, form.password)
     except Busy:
         raise
     except (Invalid, Later) as error:
@@ -181,6 +160,14 @@ def prove(request: Request, resources: Resources, me: User, form: FormData) -> N
             with resources.database.write() as session:
                 service.note_refused_confirmation(session, me, reason, **origin_of(request))
         raise
+
+
+def check_password(session: Session, me: User, password: str) -> None:
+    """Raises Invalid, of the page's field."""
+    try:
+        service.check_password(session, me, password)
+    except Invalid as error:
+        raise Invalid(PASSWORD, str(error)) from None
 
 
 def confirmed(request: Request, resources: Resources, asked: Asked) -> Response:

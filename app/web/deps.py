@@ -1,7 +1,6 @@
-"""What routes ask for: the app's resources, the person at the browser, a session to read with, the form as sent."""
+"""What routes ask for: the app's resources, the person at the browser, a session to read with."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, cast
@@ -9,8 +8,6 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 from jinja2 import Environment
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from app.accounts import service as accounts
@@ -25,8 +22,7 @@ from app.files import Files
 from app.models import LoginSession, Role, User, now
 from app.quotas.service import need_upload
 from app.settings import Settings
-from app.text import clean_line, shorten, whole_number
-from app.web.forms import sent_form
+from app.text import clean_line, shorten
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
@@ -214,24 +210,9 @@ def read_session(request: Request) -> Iterator[Session]:
         yield session
 
 
-async def read_form(request: Request) -> AsyncIterator[FormData]:
-    """The form as it was sent, text or multipart. Its uploaded file is closed after the request."""
-    async with form_sent_by_person(request) as form:
-        request.state.form = form  # for the page that asks for a proof, which sends it again
-        yield form
-
-
-@asynccontextmanager
-async def form_sent_by_person(request: Request, **bounds: int) -> AsyncIterator[FormData]:
-    """What `sent_form` reads, and then a second look at who sent it: a body may take a quarter of an hour to come."""
-    async with sent_form(request, **bounds) as form:
-        await run_in_threadpool(need_as_before, request)
-        yield form
-
-
 def need_as_before(request: Request) -> None:
-    """Raises SignInNeeded when the person who asks was signed out since they were looked up, and Forbidden when they
-    have another role, by which they may have been let in.
+    """A second look at who sends a form, after its body came. Raises SignInNeeded when they were signed out since they
+    were looked up, and Forbidden when they have another role, by which they may have been let in.
     """
     before = cast(LoginSession | None, getattr(request.state, "login", None))
     if not before:
@@ -245,25 +226,6 @@ def need_as_before(request: Request) -> None:
         raise Forbidden("Your role has changed, so nothing was done. Load the page again.")
 
 
-def text(form: FormData, name: str) -> str:
-    """A field's text; "" when it is missing or is a file."""
-    value = form.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def whole(form: FormData, name: str) -> int | None:
-    """A field's whole number, such as an id; None when it has none."""
-    return whole_number(text(form, name))
-
-
-def upload(form: FormData, name: str) -> tuple[str, bytes] | None:
-    """An uploaded file's name and content; None when none was chosen."""
-    value = form.get(name)
-    if not isinstance(value, UploadFile) or not value.filename:
-        return None
-    return value.filename, value.file.read()
-
-
 ResourcesDep = Annotated[Resources, Depends(resources_of)]
 Me = Annotated[User, Depends(current_user)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
@@ -271,5 +233,4 @@ Confirmed = Annotated[User, Depends(confirmed)]
 ConfirmedAdmin = Annotated[User, Depends(confirmed_admin)]
 # Closed before the answer is sent: an answer that is a stream must not hold a connection for hours.
 Read = Annotated[Session, Depends(read_session, scope="function")]
-Form = Annotated[FormData, Depends(read_form)]
 Open = Annotated[Stream, Depends(open_stream)]

@@ -5,26 +5,24 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData, QueryParams
 
 from app.errors import Invalid, NotFound, UserError
 from app.exports import certificates, names, queries, service, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
 from app.exports.service import Selection
 from app.exports.shares import ShareSpec
-from app.gallery.search import PictureFilter
 from app.models import Export, ExportState, Role, Share, User
 from app.text import plural, whole_number
 from app.web import once
-from app.web.deps import Form, Me, Read, Resources, ResourcesDep, text, tried
-from app.web.gallery import Picked, numbers
+from app.web.deps import Me, Read, Resources, ResourcesDep, tried
+from app.web.forms.form import Sent
+from app.web.forms.pictures import ExportForm, RevokeForm, ShareForm
 from app.web.templating import page, see_other
 
 router = APIRouter()
 
 PAGE = 20
 EXAMPLES = 3  # names that the page shows
-Fields = FormData | QueryParams
 
 
 @router.get("/exports")
@@ -60,16 +58,16 @@ def of_set(request: Request, resources: ResourcesDep, me: Me, session: Read, set
 
 @router.get("/pictures/export")
 def of_pictures(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
-    wanted, image_ids = asked_selection(session, me, request.query_params)
+    wanted, image_ids = asked_selection(session, me, ExportForm.of(request.query_params))
     return form_page(request, resources, me, session, wanted, image_ids)
 
 
 @router.post("/exports", dependencies=[tried("export")])
-def create(request: Request, resources: ResourcesDep, me: Me, form: Picked) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportForm]) -> Response:
     with resources.database.read() as session:
         wanted, image_ids = asked_selection(session, me, form)
     try:
-        export = resources.exporter.ask(me, wanted, ExportOptions.parse(fields(form)))
+        export = resources.exporter.ask(me, wanted, ExportOptions.parse(form.options))
     except Invalid as error:
         with resources.database.read() as session:
             return form_page(request, resources, me, session, wanted, image_ids, form, error.errors)
@@ -82,8 +80,9 @@ def example(request: Request, me: Me, session: Read) -> Response:
     """The names that the chosen options give, or what is wrong with them; for the page while somebody types."""
     context: dict[str, Any] = {"names": [], "problem": None}
     try:
-        wanted, _ = asked_selection(session, me, request.query_params)
-        context["names"] = example_names(session, me, wanted, ExportOptions.parse(fields(request.query_params)))
+        form = ExportForm.of(request.query_params)
+        wanted, _ = asked_selection(session, me, form)
+        context["names"] = example_names(session, me, wanted, ExportOptions.parse(form.options))
     except UserError as error:
         context["problem"] = str(error)
     return page(request, "exports/_example.html", **context)
@@ -96,11 +95,11 @@ def form_page(
     session: Session,
     wanted: Selection,
     image_ids: list[int] | None = None,
-    form: Fields | None = None,
+    form: ExportForm | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
     taken = service.tally(session, me, wanted)
-    chosen = fields(form) if form else queries.latest_options(session, wanted.campaign_id) or {}
+    chosen = form.options if form else queries.latest_options(session, wanted.campaign_id) or {}
     shown = ExportOptions().model_dump(mode="json") | chosen
     try:
         options = ExportOptions.parse(shown)
@@ -134,25 +133,12 @@ def form_page(
     )
 
 
-def asked_selection(session: Session, me: User, form: Fields) -> tuple[Selection, list[int]]:
+def asked_selection(session: Session, me: User, form: ExportForm) -> tuple[Selection, list[int]]:
     """What the form is about, and the pictures if they were chosen one by one."""
-    if form.get("all"):
-        return service.selection(session, me, search=PictureFilter.of_query(str(form.get("query", "")))), []
-    ids = numbers(form.getlist("ids"))
-    set_id, campaign_id = (whole_number(str(form.get(name, ""))) for name in ("set_id", "campaign_id"))
-    return service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=ids), ids
-
-
-def fields(form: Fields) -> dict[str, Any]:
-    """The options as the form has them: an unticked box is not sent at all."""
-    own = [part for part in str(form.get("own_sizes", "")).replace("、", ",").split(",") if part.strip()]
-    found = {name: str(form[name]) for name in ("format", "quality", "fit", "template") if name in form}
-    return {
-        **found,
-        "template": found.get("template", ""),
-        "sizes": (*map(str, form.getlist("sizes")), *own),
-        **{name: name in form for name in ("manifests", "certificate", "prompts")},
-    }
+    if form.all:
+        return service.selection(session, me, search=form.wanted), []
+    ids = list(form.ids)
+    return service.selection(session, me, set_id=form.set_id, campaign_id=form.campaign_id, image_ids=ids), ids
 
 
 def example_names(session: Session, me: User, wanted: Selection, options: ExportOptions) -> list[str]:
@@ -226,9 +212,9 @@ def delete(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 
 
 @router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
-def share(request: Request, resources: ResourcesDep, me: Me, form: Form, export_id: int) -> Response:
+def share(request: Request, resources: ResourcesDep, me: Me, form: Sent[ShareForm], export_id: int) -> Response:
     """Make a link, and show it on the export's page this once: only its hash is kept."""
-    values = {name: text(form, name) for name in ("days", "password", "note")}
+    values = form.model_dump()
     try:
         spec = ShareSpec.parse(values)
         password_hash = shares.hashed(spec.password, (spec.note,))
@@ -250,10 +236,10 @@ def revoke_all(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/revoke")
-def revoke(resources: ResourcesDep, me: Me, form: Form, export_id: int, share_id: int) -> Response:
+def revoke(resources: ResourcesDep, me: Me, form: Sent[RevokeForm], export_id: int, share_id: int) -> Response:
     with resources.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
-    back = "/exports#links" if text(form, "back") == "list" else f"/exports/{export_id}#shares"
+    back = "/exports#links" if form.back == "list" else f"/exports/{export_id}#shares"
     return see_other(back, "The link was revoked and no longer works.")
 
 

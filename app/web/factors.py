@@ -15,16 +15,16 @@ from app.web import door, once
 from app.web.deps import (
     Confirmed,
     ConfirmedAdmin,
-    Form,
     Read,
     Resources,
     ResourcesDep,
     count_try,
     origin_of,
     session_token,
-    text,
 )
 from app.web.errors import answered
+from app.web.forms.accounts import CodeForm
+from app.web.forms.form import Sent
 from app.web.pending import short
 from app.web.templating import page, see_other
 
@@ -68,7 +68,7 @@ def second(request: Request, resources: ResourcesDep) -> Response:
 
 
 @router.post("/login/second")
-def check(request: Request, resources: ResourcesDep, form: Form) -> Response:
+def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Response:
     """The code is right: this browser is signed in."""
     from app.web.accounts import remember_browser, signed_in  # which asks for this page
 
@@ -83,7 +83,7 @@ def check(request: Request, resources: ResourcesDep, form: Form) -> Response:
             if not user.active or user.password_hash != first.password_hash:
                 resources.first_steps.take(visitor, visitor)
                 return see_other("/login", ENDED, refused=True)
-            by = factors.check(session, user, resources.vault, text(form, "code"))
+            by = factors.check(session, user, resources.vault, form.code)
             response = signed_in(request, session, user, first.next, by=by)
     except (Invalid, Later) as error:
         return refused(request, resources, first, error)
@@ -150,14 +150,14 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
 
 
 @router.post("/account/authenticator")
-def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Form) -> Response:
+def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[CodeForm]) -> Response:
     secret = resources.secrets.look(f"app {me.id}", session_token(request))
     if not secret:
         return see_other("/account/authenticator", "That took too long. Scan this new code.", refused=True)
     try:
         count_try(request, "code", me.id)
         with resources.database.write() as session:
-            codes = factors.enable(session, me, resources.vault, secret, text(form, "code"))
+            codes = factors.enable(session, me, resources.vault, secret, form.code)
     except (Invalid, Later) as error:
         return answered(authenticator_page(request, me, secret, {"code": str(error)}, error.status), error)
     except Conflict as error:

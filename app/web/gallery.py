@@ -1,15 +1,14 @@
 """All pictures: filters, saved searches, what is done with many at once, and the bin."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from app.errors import UserError
 from app.gallery import queries, service
@@ -21,13 +20,23 @@ from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
-from app.web.deps import Form, Me, Read, Resources, ResourcesDep, form_sent_by_person, text, whole
+from app.web.deps import Me, Read, Resources, ResourcesDep
+from app.web.forms.form import Sent
+from app.web.forms.pictures import (
+    ActForm,
+    DecideForm,
+    MoveForm,
+    RejectForm,
+    RestoreForm,
+    SearchForm,
+    StarForm,
+    TagForm,
+)
 from app.web.templating import page, see_other
 
 router = APIRouter()
 
 MOST_AGAIN = 6 * PAGE  # pictures that are shown at once after an act, as far as somebody had come
-FIELDS = 2 * service.MOST  # of a form with ticked pictures
 
 
 @dataclass(frozen=True)
@@ -100,22 +109,13 @@ def moment_of(value: str) -> datetime | None:
 # With many at once
 
 
-async def read_picked(request: Request) -> AsyncIterator[FormData]:
-    """A form with ticked pictures, which are more fields than other forms may have."""
-    async with form_sent_by_person(request, files=0, fields=FIELDS) as form:
-        yield form
-
-
-Picked = Annotated[FormData, Depends(read_picked)]
-
-
-def act(resources: Resources, me: User, form: FormData, do: Callable[[Session, list[int]], Done], did: str) -> Response:
+def act(resources: Resources, me: User, form: ActForm, do: Callable[[Session, list[int]], Done], did: str) -> Response:
     """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
-    wanted = PictureFilter.of_query(text(form, "query"))
+    wanted = form.wanted
     try:
         with resources.database.read() as session:
-            everything = wanted if text(form, "all") else None
-            ids = service.chosen(session, me, numbers(form.getlist("ids")), everything, whole(form, "seen"))
+            everything = wanted if form.all else None
+            ids = service.chosen(session, me, form.ids, everything, form.seen)
         done = in_parts(resources, ids, do)
     except UserError as error:
         return see_other(back(wanted, form), str(error), refused=True)
@@ -146,79 +146,73 @@ def tell(resources: Resources, done: Done) -> None:
         resources.dispatcher.changed(sets.topic(set_id), *ids)
 
 
-def back(wanted: PictureFilter, form: FormData, **more: str) -> str:
+def back(wanted: PictureFilter, form: ActForm, **more: str) -> str:
     """The address of the page that somebody was at."""
     pairs = [*wanted.pairs, *more.items()]
-    if upto := whole(form, "upto"):
-        pairs.append(("upto", upto))
+    if form.upto:
+        pairs.append(("upto", form.upto))
     return f"/pictures?{urlencode(pairs)}" if pairs else "/pictures"
 
 
-def numbers(values: Iterable[Any]) -> list[int]:
-    return [number for value in values if (number := whole_number(str(value))) is not None]
-
-
 @router.post("/pictures/decide")
-def decide(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    verdict, newest = text(form, "verdict"), whole(form, "newest")
-    did = "approved" if verdict == Verdict.APPROVED else "sent back for changes"
-    return act(resources, me, form, lambda session, ids: service.decide(session, me, ids, verdict, newest), did)
+def decide(resources: ResourcesDep, me: Me, form: Sent[DecideForm]) -> Response:
+    did = "approved" if form.verdict == Verdict.APPROVED else "sent back for changes"
+    return act(
+        resources, me, form, lambda session, ids: service.decide(session, me, ids, form.verdict, form.newest), did
+    )
 
 
 @router.post("/pictures/reject")
-def reject(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    reason, newest = text(form, "reason"), whole(form, "newest")
-
+def reject(resources: ResourcesDep, me: Me, form: Sent[RejectForm]) -> Response:
     def do(session: Session, ids: list[int]) -> Done:
-        return service.decide(session, me, ids, Verdict.REJECTED, newest, reason)
+        return service.decide(session, me, ids, Verdict.REJECTED, form.newest, form.reason)
 
     return act(resources, me, form, do, "rejected")
 
 
 @router.post("/pictures/move")
-def move(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    campaign = text(form, "campaign_name")
+def move(resources: ResourcesDep, me: Me, form: Sent[MoveForm]) -> Response:
+    campaign = form.campaign_name
     return act(
         resources, me, form, lambda session, ids: service.move(session, me, ids, campaign), f"moved to {campaign}"
     )
 
 
 @router.post("/pictures/tag")
-def tag(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    name = text(form, "tag_name")
+def tag(resources: ResourcesDep, me: Me, form: Sent[TagForm]) -> Response:
+    name = form.tag_name
     return act(resources, me, form, lambda session, ids: service.tag(session, me, ids, name), f"tagged {name}")
 
 
 @router.post("/pictures/untag")
-def untag(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    name = text(form, "tag_name")
+def untag(resources: ResourcesDep, me: Me, form: Sent[TagForm]) -> Response:
+    name = form.tag_name
     return act(
         resources, me, form, lambda session, ids: service.untag(session, me, ids, name), f"freed of the tag {name}"
     )
 
 
 @router.post("/pictures/star")
-def star(resources: ResourcesDep, me: Me, form: Picked) -> Response:
-    on = text(form, "on") == "1"
+def star(resources: ResourcesDep, me: Me, form: Sent[StarForm]) -> Response:
+    on = form.on == "1"
     did = "starred" if on else "freed of your star"
     return act(resources, me, form, lambda session, ids: service.star(session, me, ids, on), did)
 
 
 @router.post("/pictures/delete")
-def delete(resources: ResourcesDep, me: Me, form: Picked) -> Response:
+def delete(resources: ResourcesDep, me: Me, form: Sent[ActForm]) -> Response:
     at = now()  # for all of them, so that all can be brought back
     return act(resources, me, form, lambda session, ids: service.delete(session, me, ids, at), "deleted")
 
 
 @router.post("/pictures/restore")
-def restore(resources: ResourcesDep, me: Me, form: Picked) -> Response:
+def restore(resources: ResourcesDep, me: Me, form: Sent[RestoreForm]) -> Response:
     """From the bin, what is ticked; from the toast, what was deleted at one moment."""
-    wanted = PictureFilter.of_query(text(form, "query"))
-    moment = moment_of(text(form, "at"))
-    there = back(wanted, form) if moment else "/pictures/bin"
+    moment = moment_of(form.at)
+    there = back(form.wanted, form) if moment else "/pictures/bin"
     try:
         with resources.database.read() as session:
-            ids = queries.deleted_at_once(session, me, moment) if moment else numbers(form.getlist("ids"))
+            ids = queries.deleted_at_once(session, me, moment) if moment else form.ids
             ids = service.chosen(session, me, ids)
         done = in_parts(resources, ids, lambda session, some: service.restore(session, me, some))
     except UserError as error:
@@ -248,30 +242,29 @@ def bin(request: Request, me: Me, session: Read, after: str = "") -> Response:
 
 
 @router.post("/searches")
-def save_search(resources: ResourcesDep, me: Me, form: Form) -> Response:
-    query = text(form, "query")
-    there = f"/pictures?{PictureFilter.of_query(query).query}"
+def save_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm]) -> Response:
+    there = f"/pictures?{form.wanted.query}"
     try:
         with resources.database.write() as session:
-            search = service.save_search(session, me, text(form, "name"), query, bool(text(form, "shared")))
+            search = service.save_search(session, me, form.name, form.query, form.shared)
     except UserError as error:
         return see_other(there, str(error), refused=True)
     return see_other(there, f"The search {search.name} was saved.")
 
 
 @router.post("/searches/{search_id}/rename")
-def rename_search(resources: ResourcesDep, me: Me, form: Form, search_id: int) -> Response:
-    there = f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}"
+def rename_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm], search_id: int) -> Response:
+    there = f"/pictures?{form.wanted.query}"
     try:
         with resources.database.write() as session:
-            search = service.rename_search(session, me, search_id, text(form, "name"))
+            search = service.rename_search(session, me, search_id, form.name)
     except UserError as error:
         return see_other(there, str(error), refused=True)
     return see_other(there, f"The search is called {search.name} now.")
 
 
 @router.post("/searches/{search_id}/delete")
-def delete_search(resources: ResourcesDep, me: Me, form: Form, search_id: int) -> Response:
+def delete_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm], search_id: int) -> Response:
     with resources.database.write() as session:
         search = service.delete_search(session, me, search_id)
-    return see_other(f"/pictures?{PictureFilter.of_query(text(form, 'query')).query}", f"{search.name} was deleted.")
+    return see_other(f"/pictures?{form.wanted.query}", f"{search.name} was deleted.")

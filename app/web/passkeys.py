@@ -12,14 +12,15 @@ from app.accounts.passkeys import Site
 from app.errors import Conflict, Invalid, Later, UserError
 from app.web import confirm, door
 from app.web.accounts import remember_browser, signed_in
-from app.web.deps import Confirmed, Form, Me, Resources, ResourcesDep, count_try, origin_of, session_token, text
+from app.web.deps import Confirmed, Me, Resources, ResourcesDep, count_try, origin_of, session_token
 from app.web.errors import answered
 from app.web.factors import PAGE
+from app.web.forms.accounts import ConfirmForm, PasskeyForm, PasskeySignInForm
+from app.web.forms.form import Sent
 from app.web.templating import inner_path, see_other
 
 router = APIRouter()
 
-FIELD = f"{confirm.OURS}passkey"
 ENDED = "This took too long or was used already. Try again."
 
 
@@ -35,13 +36,13 @@ def ask(request: Request, resources: ResourcesDep) -> Response:
 
 
 @router.post("/login/passkey")
-def sign_in(request: Request, resources: ResourcesDep, form: Form) -> Response:
-    next, visitor = inner_path(text(form, "next")), door.visitor_of(request)
+def sign_in(request: Request, resources: ResourcesDep, form: Sent[PasskeySignInForm]) -> Response:
+    next, visitor = inner_path(form.next), door.visitor_of(request)
     try:
         count_try(request, "provider")
         challenge = taken(resources, f"in {visitor}", visitor)
         with resources.database.write() as session:
-            key = passkeys.use(session, site_of(resources), challenge, text(form, "passkey"))
+            key = passkeys.use(session, site_of(resources), challenge, form.passkey)
             response = signed_in(request, session, key.user, next, by="passkey")
     except UserError as error:
         return answered(door.login_page(request, next, str(error), error.status), error)
@@ -61,14 +62,14 @@ def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
 
 
 @router.post("/confirm/passkey")
-def prove(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def prove(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmForm]) -> Response:
     """In place of the password: this person's own passkey."""
     asked = confirm.Asked.of_form(form)
     try:
         count_try(request, "password", me.id)
         challenge = taken(resources, f"again {me.id}", session_token(request))
         with resources.database.write() as session:
-            if passkeys.use(session, site_of(resources), challenge, text(form, FIELD)).user_id != me.id:
+            if passkeys.use(session, site_of(resources), challenge, form.passkey).user_id != me.id:
                 raise Invalid("form", "This passkey belongs to another account.")
     except (Invalid, Later) as error:
         if isinstance(error, Invalid):
@@ -87,14 +88,12 @@ def ask_for_new(request: Request, resources: ResourcesDep, me: Confirmed) -> Res
 
 
 @router.post("/account/passkeys")
-def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Form) -> Response:
+def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[PasskeyForm]) -> Response:
     try:
         challenge = taken(resources, f"new {me.id}", session_token(request))
         with resources.database.write() as session:
             person = queries.person(session, me.id)
-            key = passkeys.add(
-                session, person, site_of(resources), challenge, text(form, "passkey"), text(form, "name")
-            )
+            key = passkeys.add(session, person, site_of(resources), challenge, form.passkey, form.name)
     except (Invalid, Conflict) as error:
         return see_other(PAGE, str(error), refused=True)
     return see_other(PAGE, f"The passkey {key.name} was added. It signs you in without the password.")

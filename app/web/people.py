@@ -12,7 +12,9 @@ from app.models import Role, User
 from app.quotas import queries as quotas
 from app.text import plural
 from app.web import once
-from app.web.deps import Admin, ConfirmedAdmin, Form, Read, Resources, ResourcesDep, count_try, text
+from app.web.deps import Admin, ConfirmedAdmin, Read, Resources, ResourcesDep, count_try
+from app.web.forms.accounts import InviteForm, PersonForm
+from app.web.forms.form import Sent
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -34,7 +36,7 @@ def people_page(
     me: User,
     session: Session,
     link: dict[str, Any] | None,
-    form: dict[str, str] | None = None,
+    form: InviteForm | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
     invitations = queries.invitations(session, me)
@@ -48,7 +50,7 @@ def people_page(
         "roles": list(Role),
         "link": link,
         "me": me,
-        "form": form or {"role": Role.DESIGNER, "email": ""},
+        "form": form or InviteForm(role=Role.DESIGNER),
         "errors": errors or {},
     }
     return page(request, "accounts/people.html", 422 if errors else 200, nav="people", **context)
@@ -70,16 +72,15 @@ def new_link(resources: Resources, session: Session, token: str) -> dict[str, An
 
 
 @router.post("/people/invite")
-def invite(request: Request, resources: ResourcesDep, me: ConfirmedAdmin, form: Form) -> Response:
+def invite(request: Request, resources: ResourcesDep, me: ConfirmedAdmin, form: Sent[InviteForm]) -> Response:
     count_try(request, "invite", me.id)
-    typed = {"role": text(form, "role"), "email": text(form, "email")}
-    role = service.parse_role(typed["role"])
+    role = service.parse_role(form.role)
     try:
         with resources.database.write() as session:
-            token = service.invite(session, me, role, typed["email"])
+            token = service.invite(session, me, role, form.email)
     except Invalid as error:
         with resources.database.read() as session:
-            return people_page(request, resources, me, session, None, typed, error.errors)
+            return people_page(request, resources, me, session, None, form, error.errors)
     return once.show_once(resources, "/people", token)
 
 
@@ -104,13 +105,13 @@ def revoke_reset(resources: ResourcesDep, me: ConfirmedAdmin, reset_id: int) -> 
 
 
 @router.post("/people/{person_id}")
-def change_person(resources: ResourcesDep, me: ConfirmedAdmin, form: Form, person_id: int) -> Response:
+def change_person(resources: ResourcesDep, me: ConfirmedAdmin, form: Sent[PersonForm], person_id: int) -> Response:
     with resources.database.write() as session:
         person = queries.person(session, person_id)
-        if role := text(form, "role"):
-            person = service.set_role(session, me, person_id, role)
-        if active := text(form, "active"):
-            person = service.set_active(session, me, person_id, active == "1")
+        if form.role:
+            person = service.set_role(session, me, person_id, form.role)
+        if form.active:
+            person = service.set_active(session, me, person_id, form.active == "1")
         state = f"now has the role {Role(person.role)}" if person.active else "cannot sign in any more"
         return see_other("/people", f"{person.name} {state}.")
 

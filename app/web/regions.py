@@ -7,7 +7,9 @@ from app.errors import Invalid
 from app.files import Kind
 from app.pictures import Limits
 from app.sets import masks
-from app.web.deps import Form, Me, Quota, ResourcesDep, tried, upload
+from app.web.deps import Me, Quota, ResourcesDep, tried
+from app.web.forms.form import Sent
+from app.web.forms.sets import MaskForm
 from app.web.pictures import Sha256, png
 
 router = APIRouter()
@@ -17,15 +19,15 @@ UPLOAD_PATHS = ("/regions",)
 
 
 @router.post("/regions/masks", dependencies=[tried("upload")])
-def keep(resources: ResourcesDep, me: Me, form: Form) -> Response:
+def keep(resources: ResourcesDep, me: Me, form: Sent[MaskForm]) -> Response:
     """Keep a painted mask; its name, for the form's field of the regions."""
-    given = upload(form, "mask")
-    if given is None:
+    if form.mask is None:
         raise Invalid("picture", "Paint a mask first.")
-    quota = Quota(resources, me, "picture", given[1])
-    mask = masks.keep(resources.files, given[1], Limits.of(resources.settings), quota)
+    data = form.mask.read()
+    quota = Quota(resources, me, "picture", data)
+    mask = masks.keep(resources.files, data, Limits.of(resources.settings), quota)
     with resources.database.write() as session:
-        masks.note(session, me, mask, len(given[1]), quota.held)
+        masks.note(session, me, mask, len(data), quota.held)
     return JSONResponse({"mask": mask})
 
 

@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries, service
 from app.errors import Invalid
-from app.web.deps import Form, Read, ResourcesDep, count_try, text
+from app.web.deps import Read, ResourcesDep, count_try
+from app.web.forms.accounts import NewPasswordForm
+from app.web.forms.form import Sent
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -19,12 +21,12 @@ def show(request: Request, session: Read, token: str) -> Response:
 
 
 @router.post("/reset/{token}")
-def choose(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
+def choose(request: Request, resources: ResourcesDep, form: Sent[NewPasswordForm], token: str) -> Response:
     """Use up the link. The person signs in afterwards, with the new password and whatever else their account asks."""
     count_try(request, "sign-up")
     try:
         with resources.database.read() as session:
-            chosen = service.choose_password(session, token, text(form, "password"))
+            chosen = service.choose_password(session, token, form.password)
     except Invalid as error:
         with resources.database.read() as session:
             return reset_page(request, session, token, error.errors)

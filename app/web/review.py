@@ -1,10 +1,10 @@
 """The review room: one picture, its reference, what was said of it, and the decision that leads to the next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -22,10 +22,11 @@ from app.reviews.standing import standing
 from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
-from app.text import whole_number
 from app.web.compare import compare_address
-from app.web.deps import Form, Me, Read, Resources, ResourcesDep, resources_of, text, whole
-from app.web.templating import inner_path, page, see_other
+from app.web.deps import Me, Read, Resources, ResourcesDep, resources_of
+from app.web.forms.form import Sent
+from app.web.forms.reviews import CommentForm, DecisionForm, PlaceForm, ReplyForm, RoomForm, scope_of
+from app.web.templating import page, see_other
 from app.web.versions import stack
 
 router = APIRouter()
@@ -74,19 +75,18 @@ def review(
 
 
 @router.post("/images/{image_id}/decision")
-def decide(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
+def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: int) -> Response:
     """Decide, with the comment that was being written, if any, and show the next picture that waits, or the page `from`
     which it was decided.
 
     Who was too late sees the picture as it is now, and can decide on that; then the comment was not kept either.
     """
-    scope, back = scope_in(form), back_from(form)
-    seen, verdict = whole(form, "seen"), text(form, "verdict")
+    scope, back = form.scope, form.back
     try:
         with resources.database.write() as session:
-            if body := text(form, "body").strip():
-                service.comment(session, me, image_id, body, share(form, "x"), share(form, "y"))
-            decision = service.decide(session, me, image_id, verdict, seen, text(form, "reason"))
+            if body := form.body.strip():
+                service.comment(session, me, image_id, body, *form.pin)
+            decision = service.decide(session, me, image_id, form.verdict, form.seen, form.reason)
     except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
     with resources.database.read() as session:
@@ -99,11 +99,11 @@ def decide(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Respon
 
 
 @router.post("/decisions/{decision_id}/withdraw")
-def withdraw(resources: ResourcesDep, me: Me, form: Form, decision_id: int) -> Response:
+def withdraw(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id: int) -> Response:
     """Take a decision back, and show its picture, or the page `from` which that was asked."""
     with resources.database.read() as session:
         image = sets.image(session, me, queries.decision(session, me, decision_id).image_id)
-    back = back_from(form) or room_url(scope_in(form), image=image.id)
+    back = form.back or room_url(form.scope, image=image.id)
     try:
         in_writing(resources, service.withdraw, me, decision_id)
     except Conflict as error:
@@ -113,36 +113,36 @@ def withdraw(resources: ResourcesDep, me: Me, form: Form, decision_id: int) -> R
 
 
 @router.post("/images/{image_id}/comments")
-def comment(resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
+def comment(resources: ResourcesDep, me: Me, form: Sent[CommentForm], image_id: int) -> Response:
     with resources.database.write() as session:
-        service.comment(session, me, image_id, text(form, "body"), share(form, "x"), share(form, "y"))
+        service.comment(session, me, image_id, form.body, *form.pin)
         set_id = sets.image(session, me, image_id).set_id
     resources.dispatcher.changed(sets.topic(set_id), image_id)
-    return see_other(room_url(scope_in(form), image=image_id))
+    return see_other(room_url(form.scope, image=image_id))
 
 
 @router.post("/threads/{thread_id}/replies")
-def reply(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
-    return turn_thread(resources, me, form, thread_id, partial(service.reply, body=text(form, "body")))
+def reply(resources: ResourcesDep, me: Me, form: Sent[ReplyForm], thread_id: int) -> Response:
+    return turn_thread(resources, me, form, thread_id, partial(service.reply, body=form.body))
 
 
 @router.post("/threads/{thread_id}/resolve")
-def resolve(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
+def resolve(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], thread_id: int) -> Response:
     return turn_thread(resources, me, form, thread_id, service.resolve)
 
 
 @router.post("/threads/{thread_id}/reopen")
-def reopen(resources: ResourcesDep, me: Me, form: Form, thread_id: int) -> Response:
+def reopen(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], thread_id: int) -> Response:
     return turn_thread(resources, me, form, thread_id, service.reopen)
 
 
 @router.post("/sets/{set_id}/lock")
-def lock(resources: ResourcesDep, me: Me, form: Form, set_id: int) -> Response:
+def lock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
     return turn_lock(resources, me, form, set_id, service.lock, "The decisions of this set are locked.")
 
 
 @router.post("/sets/{set_id}/unlock")
-def unlock(resources: ResourcesDep, me: Me, form: Form, set_id: int) -> Response:
+def unlock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
     return turn_lock(resources, me, form, set_id, service.unlock, "Decisions can be taken again.")
 
 
@@ -154,7 +154,9 @@ def in_writing(resources: Resources, act: Callable[..., object], *values: object
         act(session, *values)
 
 
-def turn_thread(resources: Resources, me: User, form: Any, thread_id: int, act: Callable[..., object]) -> Response:
+def turn_thread(
+    resources: Resources, me: User, form: PlaceForm, thread_id: int, act: Callable[..., object]
+) -> Response:
     """Do something to a conversation, and back to the picture that was open; without a word of it, to the one on which
     the conversation was begun.
     """
@@ -166,16 +168,16 @@ def turn_thread(resources: Resources, me: User, form: Any, thread_id: int, act: 
     with resources.database.read() as session:
         image = sets.image(session, me, queries.thread(session, me, thread_id).image_id)
     resources.dispatcher.changed(sets.topic(image.set_id), image.id)
-    back = room_url(scope_in(form), image=whole(form, "image") or image.id)
+    back = room_url(form.scope, image=form.image or image.id)
     return see_other(back, refused, refused=bool(refused))
 
 
 def turn_lock(
-    resources: Resources, me: User, form: Any, set_id: int, act: Callable[..., object], done: str
+    resources: Resources, me: User, form: PlaceForm, set_id: int, act: Callable[..., object], done: str
 ) -> Response:
     """Lock or unlock, and back to where that was asked: a picture in the room, or the set's page."""
-    image_id = whole(form, "image")
-    back = room_url(scope_in(form), image=image_id) if image_id else f"/sets/{set_id}"
+    image_id = form.image
+    back = room_url(form.scope, image=image_id) if image_id else f"/sets/{set_id}"
     try:
         in_writing(resources, act, me, set_id)
     except Conflict as error:
@@ -184,23 +186,6 @@ def turn_lock(
         images = sets.image_ids(session, me, set_id)
     resources.dispatcher.changed(sets.topic(set_id), *images)
     return see_other(back, done)
-
-
-def back_from(form: Any) -> str:
-    """The page, outside of the room, that a form was sent from; "" when it does not say."""
-    written = text(form, "from")
-    return inner_path(written) if written else ""
-
-
-def share(form: Any, name: str) -> float | None:
-    """A coordinate of a pin; None for none. What is no number lies outside of every picture."""
-    written = text(form, name)
-    if not written:
-        return None
-    try:
-        return float(written)
-    except ValueError:
-        return -1.0
 
 
 def see_mentions(resources: Resources, session: Session, me: User, image: Image) -> None:
@@ -314,21 +299,6 @@ def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[q
         others = after + before[::-1]
     reference = None if others else image.image_set.style_version.references[0].reference_id
     return compare_address([image.id, *others], room_url(scope, image=image.id), reference)
-
-
-def scope_in(form: Any) -> Scope:
-    """From a form's field `scope`, which has the query of the room's address."""
-    return scope_of(dict(parse_qsl(text(form, "scope"))))
-
-
-def scope_of(query: Mapping[str, str]) -> Scope:
-    """From an address: `set`, `style`, `campaign` and `owner`; what is no number is left out."""
-
-    def number(name: str) -> int | None:
-        return whole_number(query.get(name, ""))
-
-    code = query.get("style", "")
-    return Scope(number("set"), styles.normal_code(code) if code else "", number("campaign"), number("owner"))
 
 
 def scope_query(scope: Scope) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from app.errors import Conflict, Invalid
 from app.models import Role, User
 from app.reviews import queries, reasons, service
 from app.sets import queries as sets
-from app.web.deps import Form, Read, Resources, ResourcesDep, require, text, whole
+from app.web.deps import Read, Resources, ResourcesDep, require
+from app.web.forms.form import Sent
+from app.web.forms.reviews import ApprovalsForm, FourEyesForm, ReasonForm, ReasonMoveForm
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -39,18 +40,20 @@ def settings(request: Request, me: Manager, session: Read) -> Response:
 
 
 @router.post("/review/reasons")
-def add_reason(request: Request, resources: ResourcesDep, me: Manager, form: Form) -> Response:
+def add_reason(request: Request, resources: ResourcesDep, me: Manager, form: Sent[ReasonForm]) -> Response:
     return say_reason(request, resources, me, form, None, reasons.add)
 
 
 @router.post("/review/reasons/{reason_id}")
-def rename_reason(request: Request, resources: ResourcesDep, me: Manager, form: Form, reason_id: int) -> Response:
+def rename_reason(
+    request: Request, resources: ResourcesDep, me: Manager, form: Sent[ReasonForm], reason_id: int
+) -> Response:
     return say_reason(request, resources, me, form, reason_id, partial(reasons.rename, reason_id=reason_id))
 
 
 @router.post("/review/reasons/{reason_id}/move")
-def move_reason(resources: ResourcesDep, me: Manager, form: Form, reason_id: int) -> Response:
-    return changed(resources, reasons.move, me, reason_id, -1 if text(form, "to") == "up" else 1)
+def move_reason(resources: ResourcesDep, me: Manager, form: Sent[ReasonMoveForm], reason_id: int) -> Response:
+    return changed(resources, reasons.move, me, reason_id, -1 if form.to == "up" else 1)
 
 
 @router.post("/review/reasons/{reason_id}/remove")
@@ -59,13 +62,13 @@ def remove_reason(resources: ResourcesDep, me: Manager, reason_id: int) -> Respo
 
 
 @router.post("/review/campaigns/{campaign_id}")
-def set_approvals(resources: ResourcesDep, me: Manager, form: Form, campaign_id: int) -> Response:
-    return of_campaign(resources, me, campaign_id, service.set_approvals, whole(form, "approvals"))
+def set_approvals(resources: ResourcesDep, me: Manager, form: Sent[ApprovalsForm], campaign_id: int) -> Response:
+    return of_campaign(resources, me, campaign_id, service.set_approvals, form.approvals)
 
 
 @router.post("/review/campaigns/{campaign_id}/four-eyes")
-def set_four_eyes(resources: ResourcesDep, me: Manager, form: Form, campaign_id: int) -> Response:
-    return of_campaign(resources, me, campaign_id, service.set_four_eyes, text(form, "on") == "1")
+def set_four_eyes(resources: ResourcesDep, me: Manager, form: Sent[FourEyesForm], campaign_id: int) -> Response:
+    return of_campaign(resources, me, campaign_id, service.set_four_eyes, form.on == "1")
 
 
 def of_campaign(
@@ -84,15 +87,19 @@ def of_campaign(
 
 
 def say_reason(
-    request: Request, resources: Resources, me: User, form: FormData, reason_id: int | None, act: Callable[..., object]
+    request: Request,
+    resources: Resources,
+    me: User,
+    form: ReasonForm,
+    reason_id: int | None,
+    act: Callable[..., object],
 ) -> Response:
     """Add or rename a reason; the page with what was typed, when that is refused."""
-    words = text(form, "words")
     try:
-        return changed(resources, act, me, words=words)
+        return changed(resources, act, me, words=form.words)
     except Invalid as error:
         with resources.database.read() as session:
-            return settings_page(request, me, session, Refused(reason_id, words, str(error)))
+            return settings_page(request, me, session, Refused(reason_id, form.words, str(error)))
 
 
 def changed(resources: Resources, act: Callable[..., object], *values: object, **named: object) -> Response:

@@ -10,9 +10,11 @@ from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.spec import Reason, RightsSpec
-from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload, whole
+from app.web.deps import Me, Quota, Read, Resources, ResourcesDep, tried
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.filters import filesize
+from app.web.forms.form import Sent
+from app.web.forms.styles import RightsFileForm, RightsForm, RightsTurnForm
 from app.web.headers import PICTURE_POLICY
 from app.web.templating import page, see_other
 
@@ -42,9 +44,9 @@ def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response
 
 
 @router.post("/references/{reference_id}/rights")
-def save(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
+def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsForm], reference_id: int) -> Response:
     """Whoever was too late gets the form back, with what was typed and what stands now, and can send it again."""
-    values, seen = {name: text(form, name) for name in FIELDS}, whole(form, "seen")
+    values, seen = form.model_dump(exclude={"seen"}), form.seen
     try:
         spec = RightsSpec.parse(values)
         with resources.database.write() as session:
@@ -61,27 +63,33 @@ def save(request: Request, resources: ResourcesDep, me: Me, form: Form, referenc
 
 
 @router.post("/references/{reference_id}/rights/withdraw")
-def withdraw(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
+def withdraw(
+    request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsTurnForm], reference_id: int
+) -> Response:
     return turn(request, resources, me, form, reference_id, "withdraw")
 
 
 @router.post("/references/{reference_id}/rights/restore")
-def restore(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
+def restore(
+    request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsTurnForm], reference_id: int
+) -> Response:
     return turn(request, resources, me, form, reference_id, "restore")
 
 
 @router.post("/references/{reference_id}/rights/files", dependencies=[tried("upload")])
-def add_file(request: Request, resources: ResourcesDep, me: Me, form: Form, reference_id: int) -> Response:
-    sent = upload(form, "file")
+def add_file(
+    request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsFileForm], reference_id: int
+) -> Response:
     try:
-        if sent is None:
+        if form.file is None:
             raise Invalid("file", "Choose the licence or consent first.")
         with resources.database.read() as session:
             service.need_room(session, me, queries.reference(session, me, reference_id))
-        kept = service.keep_document(resources.files, sent[1], Quota(resources, me, "file", sent[1]))
+        data = form.file.read()
+        kept = service.keep_document(resources.files, data, Quota(resources, me, "file", data))
         with resources.database.write() as session:
             reference = queries.reference(session, me, reference_id)
-            row = service.add_file(session, me, reference, kept, sent[0])
+            row = service.add_file(session, me, reference, kept, form.file.name)
     except Invalid as error:
         with resources.database.read() as session:
             return reference_page(request, session, me, reference_id, {}, error.errors)
@@ -113,19 +121,21 @@ def remove_file(resources: ResourcesDep, me: Me, reference_id: int, file_id: int
     return see_other(f"/references/{reference_id}#files", f"{row.name} was removed.")
 
 
-def turn(request: Request, resources: ResourcesDep, me: User, form: Form, reference_id: int, what: str) -> Response:
+def turn(
+    request: Request, resources: Resources, me: User, form: RightsTurnForm, reference_id: int, what: str
+) -> Response:
     """Withdraw or restore the right, for the reason that the form gives."""
     try:
-        reason = Reason.parse({"reason": text(form, "reason")})
+        reason = Reason.parse({"reason": form.reason})
         with resources.database.write() as session:
             reference = queries.reference(session, me, reference_id)
             if what == "withdraw":
                 service.withdraw(session, me, reference, reason)
             else:
-                service.restore(session, me, reference, reason, whole(form, "seen"))
+                service.restore(session, me, reference, reason, form.seen)
     except Invalid as error:
         with resources.database.read() as session:
-            return reference_page(request, session, me, reference_id, {"reason": text(form, "reason")}, error.errors)
+            return reference_page(request, session, me, reference_id, {"reason": form.reason}, error.errors)
     except Conflict as error:
         return as_it_is_now(reference_id, error)
     if what == "restore":

@@ -21,8 +21,10 @@ from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
 from app.text import whole_number
-from app.web.deps import Form, Me, Read, ResourcesDep, count_try, resources_of, text, tried
+from app.web.deps import Me, Read, ResourcesDep, count_try, resources_of, tried
 from app.web.errors import answered
+from app.web.forms.form import Sent
+from app.web.forms.sets import SetForm
 from app.web.live import view
 from app.web.structures import named_facts
 from app.web.subjects import offered
@@ -103,9 +105,9 @@ def new(
 
 
 @router.post("/sets")
-def create(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm]) -> Response:
     model = resources.engine.model
-    values = {name: text(form, name) for name in empty_form(model)}
+    values = form.model_dump()
     try:
         count_try(request, "set", me.id)
         spec = SetSpec.from_form(values, model)

@@ -8,9 +8,11 @@ from fastapi.responses import Response
 from app.errors import Conflict, Forbidden, Later, UserError
 from app.exports import queries, service, shares
 from app.models import ExportState, Share
-from app.web.deps import Form, Resources, ResourcesDep, address_of, count_try, origin_of, text
+from app.web.deps import Resources, ResourcesDep, address_of, count_try, origin_of
 from app.web.downloads import stream
 from app.web.errors import answered
+from app.web.forms.form import Sent
+from app.web.forms.pictures import UnlockForm
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -25,12 +27,12 @@ def show(request: Request, resources: ResourcesDep, token: str) -> Response:
 
 
 @router.post("/shared/{token}")
-def unlock(request: Request, resources: ResourcesDep, form: Form, token: str) -> Response:
+def unlock(request: Request, resources: ResourcesDep, form: Sent[UnlockForm], token: str) -> Response:
     with resources.database.read() as session:
         share = queries.share(session, token)
     try:
         count_try(request, "share", share.id)
-        shares.unlock(share, text(form, "password"))
+        shares.unlock(share, form.password)
     except Later as error:
         return answered(refused(request, resources, share, token, error, "too many tries"), error)
     except Forbidden as error:

@@ -18,7 +18,9 @@ from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
 from app.specs import read_json
 from app.structures import queries, service
 from app.text import whole_number
-from app.web.deps import Form, Me, Quota, Read, ResourcesDep, text, tried, upload
+from app.web.deps import Me, Quota, Read, ResourcesDep, tried
+from app.web.forms.form import Sent
+from app.web.forms.sets import MapCropForm, MapForm
 from app.web.pictures import Side, png, webp
 from app.web.templating import page
 
@@ -37,37 +39,36 @@ def library(request: Request, me: Me, session: Read, kind: MapKind | None = None
 
 
 @router.post("/maps", dependencies=[tried("upload")])
-def create(resources: ResourcesDep, me: Me, form: Form) -> Response:
+def create(resources: ResourcesDep, me: Me, form: Sent[MapForm]) -> Response:
     """Make a map from the picture that was sent, or take the one that was sent ready."""
-    sent = upload(form, "picture")
-    if sent is None:
+    if form.picture is None:
         raise Invalid("picture", "Choose a picture first.")
-    name, data = sent
+    data = form.picture.read()
     kept, remark = service.draw(
         me,
         resources.files,
         data,
-        kind_of(text(form, "kind")),
-        size=size_of(text(form, "size"), resources.engine.model),
-        ready=bool(text(form, "ready")),
+        kind_of(form.kind),
+        size=size_of(form.size, resources.engine.model),
+        ready=form.ready,
         depth_model=resources.settings.depth_model,
         limits=Limits.of(resources.settings),
         room=Quota(resources, me, "picture", data),
     )
     with resources.database.write() as session:
-        made = service.add(session, me, kept, name)
+        made = service.add(session, me, kept, form.picture.name)
         session.flush()
         return JSONResponse(facts(made) | {"remark": remark}, 201)
 
 
 @router.post("/maps/{map_id}/crop", dependencies=[tried("upload")])
-def crop(resources: ResourcesDep, me: Me, form: Form, map_id: int) -> Response:
+def crop(resources: ResourcesDep, me: Me, form: Sent[MapCropForm], map_id: int) -> Response:
     with resources.database.read() as session:
         given = queries.get(session, me, map_id)
     part = service.crop(
         resources.files,
         given,
-        size_of(text(form, "size"), resources.engine.model),
+        size_of(form.size, resources.engine.model),
         Quota(resources, me, "picture", b""),
     )
     if part is None:

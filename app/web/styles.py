@@ -18,8 +18,10 @@ from app.sets import queries as sets
 from app.styles import queries, service
 from app.styles.spec import StyleSpec
 from app.text import whole_number
-from app.web.deps import Form, Me, Quota, Read, Resources, ResourcesDep, resources_of, text, tried, upload
+from app.web.deps import Me, Quota, Read, Resources, ResourcesDep, resources_of, tried
 from app.web.filters import filesize
+from app.web.forms.form import Sent
+from app.web.forms.styles import StyleForm
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -58,9 +60,9 @@ def new(request: Request, me: Me, session: Read, reference: int | None = None) -
 
 
 @router.post("/styles/preview", dependencies=[tried("upload")])
-def preview(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def preview(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleForm]) -> Response:
     """Keep the picture, then show the form with it, to choose the part that counts."""
-    code = text(form, "style")
+    code = form.style
     try:
         reference = keep_picture(resources, me, form)
         if reference is None:
@@ -74,7 +76,7 @@ def preview(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Re
 
 
 @router.post("/styles")
-def create(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleForm]) -> Response:
     values = typed(form)
     try:
         if reference := keep_picture(resources, me, form):
@@ -129,7 +131,7 @@ def edit(request: Request, me: Me, session: Read, code: str, reference: int | No
 
 
 @router.post("/styles/{code}")
-def add_version(request: Request, resources: ResourcesDep, me: Me, form: Form, code: str) -> Response:
+def add_version(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleForm], code: str) -> Response:
     values = typed(form)
     try:
         if reference := keep_picture(resources, me, form):
@@ -159,24 +161,22 @@ def unarchive(resources: ResourcesDep, me: Me, code: str) -> Response:
     return see_other(f"/styles/{style.code}", f"{style.name} is back.")
 
 
-def keep_picture(resources: Resources, me: User, form: Form) -> Reference | None:
+def keep_picture(resources: Resources, me: User, form: StyleForm) -> Reference | None:
     """The reference of the form's file; None when the form has none."""
-    sent_file = upload(form, "picture")
-    if sent_file is None:
+    if form.picture is None:
         return None
-    name, data = sent_file
+    data = form.picture.read()
     kept = service.keep_picture(
         me, resources.files, data, Limits.of(resources.settings), Quota(resources, me, "picture", data)
     )
     with resources.database.write() as session:
-        return service.upload_reference(session, me, kept, name)
+        return service.upload_reference(session, me, kept, form.picture.name)
 
 
-def typed(form: Form) -> dict[str, Any]:
+def typed(form: StyleForm) -> dict[str, Any]:
     """What the form says, as the page shows it again; a checkbox that is missing is off."""
-    names = (*NEW_STYLE, "reference_id")
-    values = {name: text(form, name) for name in names if name in form and name not in CHECKBOXES}
-    return values | {name: bool(text(form, name)) for name in CHECKBOXES}
+    sent = form.model_dump(exclude_unset=True, exclude={"style", "picture"})
+    return sent | {name: getattr(form, name) for name in CHECKBOXES}
 
 
 def sent(values: dict[str, Any]) -> dict[str, str]:

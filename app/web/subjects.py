@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData, UploadFile
 
 from app.accounts import authority
 from app.accounts import service as accounts
@@ -21,21 +20,19 @@ from app.specs import read_json
 from app.subjects import queries, service, training
 from app.subjects.spec import SubjectSpec
 from app.web.deps import (
-    Form,
     Me,
     Open,
     Quota,
     Read,
     Resources,
     ResourcesDep,
-    form_sent_by_person,
     resources_of,
     session_token,
-    text,
     tried,
-    upload,
 )
 from app.web.downloads import WatchedFile, as_long_as
+from app.web.forms.form import Sent
+from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
 from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.templating import page, see_other
@@ -50,17 +47,6 @@ UPLOAD_PATHS = ("/subjects",)
 LORA_PATH = "/subjects/lora"
 
 SAMPLES_SHOWN = 12  # the newest
-FIELDS = ("name", "class_words", "phrase", "steps", "rank", "rate")
-
-
-async def read_pictures(request: Request) -> AsyncIterator[FormData]:
-    """A form with as many pictures as a subject may have. Its files are closed after the request."""
-    most = resources_of(request).engine.model.training.most_pictures
-    async with form_sent_by_person(request, files=most + 1, fields=most + 50) as form:
-        yield form
-
-
-PicturesForm = Annotated[FormData, Depends(read_pictures)]
 
 
 @router.get("/subjects")
@@ -80,17 +66,17 @@ def new(request: Request, resources: ResourcesDep, me: Me) -> Response:
 
 
 @router.post("/subjects/pictures", dependencies=[tried("upload")])
-def keep(resources: ResourcesDep, me: Me, form: Form) -> Response:
+def keep(resources: ResourcesDep, me: Me, form: Sent[SubjectPictureForm]) -> Response:
     """Keep one picture before the rest of the form is sent; its name, for the form."""
-    sent = upload(form, "picture")
-    if sent is None:
+    if form.picture is None:
         raise Invalid("picture", "Choose a picture first.")
-    quota = Quota(resources, me, "pictures", sent[1])
+    data = form.picture.read()
+    quota = Quota(resources, me, "pictures", data)
     sha256 = service.keep_picture(
-        me, resources.files, sent[1], resources.engine.model, Limits.of(resources.settings), quota
+        me, resources.files, data, resources.engine.model, Limits.of(resources.settings), quota
     )
     with resources.database.write() as session:
-        service.note_pictures(session, me, [len(sent[1])], quota.held)
+        service.note_pictures(session, me, [len(data)], quota.held)
     return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
 
 
@@ -103,11 +89,9 @@ def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) 
 
 
 @router.post("/subjects", dependencies=[tried("set")])
-def create(request: Request, resources: ResourcesDep, me: Me, form: PicturesForm) -> Response:
+def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[TrainingForm]) -> Response:
     values = typed(form)
-    pictures = [
-        name for name in form.getlist("kept") if isinstance(name, str) and resources.files.has(Kind.SUBJECTS, name)
-    ]
+    pictures = [name for name in form.kept if resources.files.has(Kind.SUBJECTS, name)]
     try:
         pictures += sent_pictures(resources, me, form)
         spec = SubjectSpec.from_form(values | {"pictures": tuple(pictures)}, resources.engine.model.training)
@@ -121,20 +105,19 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: PicturesForm
 
 
 @router.post(LORA_PATH, dependencies=[tried("upload")])
-def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Form) -> Response:
+def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Sent[LoraForm]) -> Response:
     values = typed(form)
     try:
-        sent = upload(form, "file")
-        if sent is None:
+        if form.file is None:
             raise Invalid("file", "Choose the LoRA, a .safetensors file.")
         spec = SubjectSpec.from_form(
             {name: values[name] for name in ("name", "class_words", "phrase")}, resources.engine.model.training
         )
         with resources.database.read() as session:
             service.need_free_name(session, me, spec)
-        lora = service.keep_lora(
-            me, resources.files, sent[1], sent[0], resources.engine, Quota(resources, me, "file", sent[1])
-        )
+        data = form.file.read()
+        quota = Quota(resources, me, "file", data)
+        lora = service.keep_lora(me, resources.files, data, form.file.name, resources.engine, quota)
         with resources.database.write() as session:
             subject = service.create_from_file(session, me, spec, lora)
     except Invalid as error:
@@ -341,15 +324,14 @@ def empty_form(resources: Resources) -> dict[str, Any]:
     }
 
 
-def typed(form: FormData) -> dict[str, Any]:
+def typed(form: SubjectForm) -> dict[str, Any]:
     """What the form says, as the page shows it again; a checkbox that is missing is off."""
-    return {name: text(form, name) for name in FIELDS} | {"text_encoders": text(form, "text_encoders") or "off"}
+    return form.model_dump(include=set(SubjectForm.model_fields)) | {"text_encoders": form.text_encoders or "off"}
 
 
-def sent_pictures(resources: Resources, me: User, form: FormData) -> list[str]:
+def sent_pictures(resources: Resources, me: User, form: TrainingForm) -> list[str]:
     """Pictures that came with the form itself, from a browser without scripts."""
-    sent = [file for file in form.getlist("picture") if isinstance(file, UploadFile) and file.filename]
-    limits, pictures = Limits.of(resources.settings), [file.file.read() for file in sent]
+    limits, pictures = Limits.of(resources.settings), [file.read() for file in form.picture]
     quota = Quota(resources, me, "pictures", *pictures)
     kept = [service.keep_picture(me, resources.files, data, resources.engine.model, limits, quota) for data in pictures]
     if kept:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from app.accounts.service import may_change
 from app.errors import Conflict, Forbidden, Invalid, Later
@@ -19,8 +18,10 @@ from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
 from app.sets.versions import MOST_TRIES, AgainSpec
 from app.web.compare import compare_address
-from app.web.deps import Form, Me, Read, ResourcesDep, count_try, text
+from app.web.deps import Me, Read, ResourcesDep, count_try
 from app.web.errors import answered
+from app.web.forms.form import Sent
+from app.web.forms.sets import AgainForm
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -78,16 +79,16 @@ def again_form(request: Request, me: Me, session: Read, image_id: int) -> Respon
 
 
 @router.post("/images/{image_id}/again")
-def again(request: Request, resources: ResourcesDep, me: Me, form: Form, image_id: int) -> Response:
+def again(request: Request, resources: ResourcesDep, me: Me, form: Sent[AgainForm], image_id: int) -> Response:
     """Queue new versions, and go back to where the form was."""
-    values = {name: text(form, name) for name in ("prompt", "seed", "own_seed", "strength", "count")}
+    values = form.model_dump(exclude={"back"})
     with resources.database.read() as session:
-        back = back_to(text(form, "from"), queries.image(session, me, image_id))
+        back = back_to(form.back, queries.image(session, me, image_id))
     try:
         count_try(request, "set", me.id)
         with resources.database.write() as session:
             made = service.again(
-                session, me, image_id, draft_of(form), resources.engine.model, resources.settings.unit_size
+                session, me, image_id, spec_of(form), resources.engine.model, resources.settings.unit_size
             )
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"count": str(error)}
@@ -115,12 +116,10 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     return see_other(f"/sets/{image.set_id}")
 
 
-def draft_of(form: FormData) -> AgainSpec:
-    seed = text(form, "seed")
-    values = {name: text(form, name) for name in ("strength", "count")}
-    values["prompt"] = " ".join(text(form, "prompt").splitlines())
-    values["seed"] = text(form, "own_seed") if seed == OWN else seed
-    return AgainSpec.parse(values)
+def spec_of(form: AgainForm) -> AgainSpec:
+    seed = form.own_seed if form.seed == OWN else form.seed
+    prompt = " ".join(form.prompt.splitlines())
+    return AgainSpec.parse({"prompt": prompt, "seed": seed, "strength": form.strength, "count": form.count})
 
 
 def form_page(

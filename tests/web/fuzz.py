@@ -26,11 +26,8 @@ from app.web.protocol import Bounds, Door
 from tests.engine.painter import Painter
 from tests.factory import png
 from tests.web.server import Server, make_person, making
-from tests.web.world import populate
+from tests.web.world import form_of, names_of, populate
 
-SOURCES = [Path(module.__file__ or "") for module in PAGES] + [Path("app/web/fields.py").resolve()]
-FIELD = re.compile(r"""(?:text|whole|upload|share|get|getlist)\((?:form|query)?[, ]*["'](\w+)["']""")
-QUOTED = re.compile(r"""["'](\w+)["']""")
 INPUT = re.compile(r"""\bname="(\w+)\"""")
 # Written about what was refused, or about who is there; everything else stays as it was.
 TALES = {"audit_events", "audit_head", "login_sessions", "sqlite_sequence"}
@@ -44,19 +41,16 @@ def routes() -> list[tuple[str, str]]:
 
 def fields() -> list[str]:
     """Names of all fields that any route or template knows."""
-    sources = [path.read_text() for path in SOURCES if path.is_file()]
     pages = [path.read_text() for path in Path("templates").rglob("*.html")]
-    found = {name for source in sources for name in FIELD.findall(source)}
-    return sorted(found | {name for source in pages for name in INPUT.findall(source)})
+    forms = [form for module in PAGES for route in module.router.routes if (form := form_of(route))]
+    return sorted({name for source in pages for name in INPUT.findall(source)}.union(*map(names_of, forms)))
 
 
 def fields_of(path: str) -> list[str]:
-    """Names of the fields that the routes beside this one read, which it may itself; all, where they read none."""
-    for module in PAGES:
-        if any(isinstance(route, APIRoute) and route.path == path for route in module.router.routes):
-            source = Path(module.__file__ or "").read_text()
-            return sorted({*FIELD.findall(source), *QUOTED.findall(source)} & set(fields())) or fields()
-    return fields()
+    """Names of the fields that the forms of this address read; all, where it takes no form."""
+    routes = [each for module in PAGES for each in module.router.routes if isinstance(each, APIRoute)]
+    found = (form_of(route) for route in routes if route.path == path)
+    return sorted({name for form in found if form for name in names_of(form)}) or fields()
 
 
 @dataclass

@@ -34,11 +34,12 @@ from app.gallery.search import PictureFilter
 from app.main import PAGES, create_app
 from app.models import Role, User
 from app.settings import Settings
-from app.web.fields import FIELD_LENGTH, LENGTHS
+from app.web.forms.fields import FIELD_LENGTH, LENGTHS
 from app.web.limits.head import HEADER_BYTES, PATH_BYTES, QUERY_BYTES
 from app.web.limits.tries import Tries
 from tests.engine.painter import Painter
 from tests.factory import Factory
+from tests.web.world import files_of, form_of
 
 MOST = 0.05  # s of the processor, more than a plain text takes
 HOSTILE = {
@@ -197,7 +198,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     def all_items(self: Any) -> Any:
         frame = inspect.currentframe()
         whence = frame.f_back.f_code.co_filename if frame and frame.f_back else ""
-        if "/app/web/" in whence and not whence.endswith("forms.py"):
+        if "/app/web/" in whence and not whence.endswith("body.py"):
             names.update(PictureFilter.__dataclass_fields__)
         return everything(self)
 
@@ -319,8 +320,8 @@ def test_no_file_name_takes_long(caller: Caller) -> None:
 
     def trying() -> Iterator[str | None]:
         for method, route in routes():
-            fields = set(re.findall(r'upload\(form, "(\w+)"', inspect.getsource(inspect.getmodule(route.endpoint))))  # type: ignore[arg-type]
-            for field in fields if method == "POST" else ():
+            form = form_of(route)
+            for field in files_of(form) if form else ():
                 plain = {"method": method, "path": plain_path(route), "headers": headers, "body": body(field, b"a.png")}
                 for kind, unit in HOSTILE.items():
                     name = hostile(unit, 3000).replace('"', "'").replace("\n", " ").encode()[:3000]

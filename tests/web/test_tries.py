@@ -15,7 +15,7 @@ from app.errors import Busy, Later
 from app.models import Role
 from app.settings import Settings
 from app.text import MOST_MARKS, filesize
-from app.web.fields import FIELD_LENGTH, LENGTHS, MOST_LINES
+from app.web.forms.fields import FIELD_LENGTH, LENGTHS, MOST_LINES
 from app.web.limits import tries
 from app.web.limits.head import HEADER_BYTES, PATH_BYTES, QUERY_BYTES
 from app.web.limits.streams import IN_ALL, OF_PERSON

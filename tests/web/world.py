@@ -1,9 +1,11 @@
 """One of everything, for tests that ask every address of the app."""
 
+import inspect
 import re
 
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
+from starlette.routing import BaseRoute
 
 from app.exports import service as exports
 from app.exports import shares
@@ -17,6 +19,7 @@ from app.reviews import service as reviews
 from app.rights import service as rights
 from app.sets import versions
 from app.sets.versions import AgainSpec
+from app.web.forms.form import Form
 from tests.factory import MODEL, Factory
 from tests.web.server import Server, making
 
@@ -30,6 +33,26 @@ def routes() -> list[tuple[str, str]]:
         if isinstance(route, APIRoute)
         for method in sorted(route.methods)
     ]
+
+
+def form_of(route: BaseRoute) -> type[Form] | None:
+    """The form that a route parses what it is sent into."""
+    if not isinstance(route, APIRoute):
+        return None
+    calls = [each.call for each in route.dependant.dependencies]
+    forms = [call.__self__ for call in calls if inspect.ismethod(call) and call.__func__ is Form.sent.__func__]
+    assert len(forms) <= 1, route.path
+    return forms[0] if forms else None
+
+
+def names_of(form: type[Form]) -> set[str]:
+    """The names of a form's fields, as its page has them."""
+    return {field.alias or name for name, field in form.model_fields.items()}
+
+
+def files_of(form: type[Form]) -> set[str]:
+    """The names of those that are files."""
+    return {name for name, field in form.model_fields.items() if "SentFile" in str(field.annotation)}
 
 
 def fill(path: str, values: dict[str, str]) -> str:

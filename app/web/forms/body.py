@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import UserError
-from app.web.fields import bounded, decoded
+from app.web.forms.fields import bounded, decoded
 
 FIELD_BYTES = 4 * 2**20  # of one field of a form, and of all of a form without files; as many as `BODY_BYTES`
 UTF8 = (b"", b"utf-8", b"utf8")

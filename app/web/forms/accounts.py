@@ -1,0 +1,88 @@
+"""Forms of signing in, of one's own account, and of the administrators' list of people."""
+
+from typing import Any, Self
+
+from pydantic import Field, PrivateAttr
+from starlette.datastructures import FormData, QueryParams
+
+from app.web.forms.form import Form, Text
+
+OURS = "confirm-"  # begins the names of the confirm page's own fields
+
+
+class SetupForm(Form):
+    name: Text = ""
+    email: Text = ""
+    password: Text = ""
+
+
+class SignInForm(Form):
+    email: Text = ""
+    password: Text = ""
+    next: Text = ""
+
+
+class PasskeySignInForm(Form):
+    passkey: Text = ""  # the answer of the device, as JSON
+    next: Text = ""
+
+
+class NewPasswordForm(Form):
+    """By a one-time link."""
+
+    password: Text = ""
+
+
+class PasswordForm(Form):
+    current: Text = ""
+    password: Text = ""
+
+
+class CodeForm(Form):
+    """Of an authenticator app, or a recovery code."""
+
+    code: Text = ""
+
+
+class PasskeyForm(Form):
+    """A new passkey."""
+
+    passkey: Text = ""
+    name: Text = ""
+
+
+class ConfirmForm(Form):
+    """The confirm page's own fields, and those of the form that waits for the proof."""
+
+    password: Text = Field(default="", alias="confirm-password")
+    passkey: Text = Field(default="", alias="confirm-passkey")
+    next: Text = Field(default="", alias="confirm-next")
+    method: Text = Field(default="", alias="confirm-method")
+    back: Text = Field(default="", alias="confirm-back")
+    _waiting: list[tuple[str, str]] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def of(cls, sent: FormData | QueryParams) -> Self:
+        form = super().of(sent)
+        fields: list[tuple[str, Any]] = sent.multi_items()
+        form._waiting = [
+            (name, value) for name, value in fields if isinstance(value, str) and not name.startswith(OURS)
+        ]
+        return form
+
+    @property
+    def waiting(self) -> list[tuple[str, str]]:
+        """Names and texts of the form that waits."""
+        return self._waiting
+
+
+class InviteForm(Form):
+    role: Text = ""
+    email: Text = ""
+
+
+class PersonForm(Form):
+    """Either of the two."""
+
+    role: Text = ""
+    active: Text = ""

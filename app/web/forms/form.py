@@ -1,0 +1,101 @@
+"""A form of a page as a class, so that a route says what it takes: `form: Sent[DecisionForm]`.
+
+A form refuses nothing: a field that is missing is empty, and a number that is none is None. What is asked of the values
+is said by the service, in a `Spec` or a sentence of its own, and the page can show again what was typed.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self, TypeVar, get_origin
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, QueryParams, UploadFile
+
+from app.text import whole_number
+from app.web.deps import need_as_before
+from app.web.forms.body import sent_form
+
+F = TypeVar("F", bound="Form")
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file of a form, open until the request ends."""
+
+    name: str
+    file: BinaryIO
+
+    def read(self) -> bytes:
+        return self.file.read()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts(values: list[object]) -> tuple[str, ...]:
+    return tuple(value for value in values if isinstance(value, str))
+
+
+def _numbers(values: list[object]) -> tuple[int, ...]:
+    return tuple(number for value in values if (number := whole_number(_text(value))) is not None)
+
+
+def _file(value: object) -> SentFile | None:
+    chosen = isinstance(value, UploadFile) and value.filename
+    return SentFile(value.filename or "", value.file) if isinstance(value, UploadFile) and chosen else None
+
+
+def _files(values: list[object]) -> tuple[SentFile, ...]:
+    return tuple(file for value in values if (file := _file(value)))
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Number = Annotated[int | None, BeforeValidator(lambda value: whole_number(_text(value)))]
+Numbers = Annotated[tuple[int, ...], BeforeValidator(_numbers)]
+Ticked = Annotated[bool, BeforeValidator(lambda value: bool(_text(value)))]  # a box that is not ticked is not sent
+File = Annotated[SentFile | None, BeforeValidator(_file)]
+Files = Annotated[tuple[SentFile, ...], BeforeValidator(_files)]
+
+
+class Form(BaseModel):
+    """What a page sends. An alias is a field's name on the page where ours cannot be the same."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    @classmethod
+    def bounds(cls, request: Request) -> dict[str, int]:
+        """At most so many `files` and `fields`, where they are not the usual ones of `sent_form`."""
+        return {}
+
+    @classmethod
+    def of(cls, sent: FormData | QueryParams) -> Self:
+        """From names and values, a form's or an address's."""
+        values: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            key = field.alias or name
+            if key in sent:
+                values[key] = sent.getlist(key) if get_origin(field.annotation) is tuple else sent.get(key)
+        return cls.model_validate(values)
+
+    @classmethod
+    async def sent(cls, request: Request) -> AsyncIterator[Self]:
+        """The form of a request; its files are closed after it. Raises what `sent_form` and `need_as_before` do."""
+        async with sent_form(request, **cls.bounds(request)) as form:
+            request.state.form = form  # for the page that asks for a proof, which sends it again
+            await run_in_threadpool(need_as_before, request)  # a body may take a quarter of an hour to come
+            yield cls.of(form)
+
+
+if TYPE_CHECKING:
+    Sent = Annotated[F, ...]
+else:
+
+    class Sent:
+        """For a route's parameter: `Sent[DecisionForm]` is a DecisionForm, read from the request."""
+
+        def __class_getitem__(cls, form: type[Form]) -> Any:
+            return Annotated[form, Depends(form.sent)]

@@ -1,0 +1,95 @@
+"""Forms of the review room and of its settings."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from pydantic import Field
+
+from app.reviews.queries import Scope
+from app.styles.queries import normal_code
+from app.text import whole_number
+from app.web.forms.form import Form, Number, Text
+from app.web.templating import inner_path
+
+
+def scope_of(query: Mapping[str, str]) -> Scope:
+    """From an address: `set`, `style`, `campaign` and `owner`; what is no number is left out."""
+
+    def number(name: str) -> int | None:
+        return whole_number(query.get(name, ""))
+
+    code = query.get("style", "")
+    return Scope(number("set"), normal_code(code) if code else "", number("campaign"), number("owner"))
+
+
+class RoomForm(Form):
+    """Of the review room, with the query of its address, or of a page outside of it, with that page's path."""
+
+    scope_query: Text = Field(default="", alias="scope")
+    source: Text = Field(default="", alias="from")
+
+    @property
+    def scope(self) -> Scope:
+        """Which pictures the review goes through."""
+        return scope_of(dict(parse_qsl(self.scope_query)))
+
+    @property
+    def back(self) -> str:
+        """The page outside of the room; "" when there is none."""
+        return inner_path(self.source) if self.source else ""
+
+
+class CommentForm(RoomForm):
+    """A comment, at a point of the picture or of all of it."""
+
+    body: Text = ""
+    left: Text = Field(default="", alias="x")  # of the pin, as fractions of the picture's sides
+    top: Text = Field(default="", alias="y")
+
+    @property
+    def pin(self) -> tuple[float | None, float | None]:
+        return _fraction(self.left), _fraction(self.top)
+
+
+class DecisionForm(CommentForm):
+    """A decision, with the comment that was being written; `seen` is the latest decision that its page showed."""
+
+    verdict: Text = ""
+    reason: Text = ""
+    seen: Number = None
+
+
+class PlaceForm(RoomForm):
+    """What is done from a picture that is open in the room."""
+
+    image: Number = None
+
+
+class ReplyForm(PlaceForm):
+    body: Text = ""
+
+
+class ReasonForm(Form):
+    words: Text = ""
+
+
+class ReasonMoveForm(Form):
+    to: Text = ""  # "up" or "down"
+
+
+class ApprovalsForm(Form):
+    approvals: Number = None
+
+
+class FourEyesForm(Form):
+    on: Text = ""
+
+
+def _fraction(written: str) -> float | None:
+    """None for none. What is no number is outside of every picture."""
+    if not written:
+        return None
+    try:
+        return float(written)
+    except ValueError:
+        return -1.0
