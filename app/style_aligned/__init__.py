@@ -5,7 +5,7 @@
     for event in studio.generate(["a fox", "a lamp"], reference=reference):
         ...  # Step, Preview, ImageReady
 
-Knows torch and diffusers; knows no web, no database.
+Depends on torch and diffusers only, not on the web or the database.
 """
 
 from app.style_aligned.controlnet import Control, Structure

@@ -1,20 +1,20 @@
-"""Shared self-attention: the equation of StyleAligned as two fused attentions, merged.
+"""Shared self-attention: StyleAligned's equation as two merged fused attentions.
 
-Source: Hertz, Voynov, Fruchter, Cohen-Or, "Style Aligned Image Generation via Shared Attention", CVPR 2024,
-arXiv 2312.02133, section 4 and equations 2 and 3.
+Source: Hertz, Voynov, Fruchter, Cohen-Or, "Style Aligned Image Generation via Shared Attention", CVPR 2024, arXiv
+2312.02133, section 4 and equations 2 and 3.
 
     Q' = AdaIN(Q_target, Q_reference)       K' = AdaIN(K_target, K_reference)
     out = softmax([Q' K'^T, scale * Q' K_reference^T + shift] / sqrt(d)) [V_target; V_reference]
 
-(`shift` is added to the logits after the division.) Keys and values are never concatenated and logits never stored.
-Each half is one fused attention that also returns the log-sum-exp (lse) of its logits, and
+(`shift` is added to the logits after the division.) Keys and values are never concatenated, and logits never stored.
+Each half is one fused attention that also returns the log-sum-exp (lse) of its logits. Merging them by
 
     m = sigmoid(lse_reference + shift - lse_self)       out = out_self + m (out_reference - out_self)
 
-is the concatenated softmax, exactly. `m` is the share of attention that goes to the reference.
+equals the concatenated softmax exactly. `m` is the share of attention that goes to the reference.
 
-Shapes: G guidance branches (1, or 2 with classifier-free guidance), N targets, R references, H heads, L tokens of a
-picture, D channels a head.
+Shapes: G guidance branches (1, or 2 with classifier-free guidance), N targets, R references, H heads, L tokens per
+picture, D channels per head.
 """
 
 from dataclasses import dataclass
@@ -50,23 +50,23 @@ def adain(x: Tensor, target: Stats, amount: Tensor) -> Tensor:
 
 
 class Attended(NamedTuple):
-    """The result of attending to some of the tokens: what was read, and how much there was to read."""
+    """Attention to a subset of the tokens: the output, and the log-sum-exp of the logits."""
 
     out: Tensor  # (B, H, L, D)
     lse: Tensor  # (B, H, L), float32: log-sum-exp of the logits
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
-    """Softmax attention that also returns its log-sum-exp.
+    """Compute softmax attention and its log-sum-exp.
 
     `query` (B, H, Lq, D), `key` and `value` (B, H, Lk, D); logits are multiplied by `scale`. These are the kernels
-    behind `scaled_dot_product_attention`, which drops the second result.
+    behind `scaled_dot_product_attention`, which discards the second result.
     """
     aten = torch.ops.aten
     if any(x.requires_grad for x in (query, key, value)):  # the kernels have no gradient of the log-sum-exp
         return attend_plainly(query, key, value, scale)
     if query.device.type == "cpu":
-        # The kernel is written for a batch, heads and tokens that are dense in the last axis.
+        # The kernel expects batch, heads and tokens that are dense in the last axis.
         out, lse = aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, scale=scale)
     elif query.device.type == "cuda" and query.shape[-1] % 8 == 0 and _has_flash(query):
         out, lse, *_ = aten._scaled_dot_product_flash_attention(query, key, value, scale=scale)
@@ -79,21 +79,24 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
 
 
 def _has_flash(x: Tensor) -> bool:
-    """Whether the flash kernel takes `x`: half precision, on Ampere or newer."""
+    """Whether the flash kernel accepts `x`: half precision, on Ampere or newer."""
     half = x.dtype in (torch.float16, torch.bfloat16)
     return half and torch.cuda.get_device_capability(x.device) >= (8, 0)
 
 
 def attend_plainly(query: Tensor, key: Tensor, value: Tensor, scale: float) -> Attended:
-    """`attend` by the definition, for devices without a kernel that returns the log-sum-exp. Stores the logits."""
+    """Compute `attend` by its definition, for devices without a kernel that returns the log-sum-exp.
+
+    Stores the logits.
+    """
     logits = (query @ key.transpose(-2, -1)).float() * scale
     return Attended(logits.softmax(-1).to(value.dtype) @ value, logits.logsumexp(-1))
 
 
 def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Attended:
-    """Attention to the tokens of both, `shift` added to the second's logits; -inf leaves the first as it is, exactly.
+    """Merge attention to two sets of tokens, with `shift` added to the second's logits.
 
-    `shift` broadcasts to (B, H, L).
+    `shift` broadcasts to (B, H, L); -inf returns the first exactly.
     """
     second_lse = second.lse + shift
     share = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)  # m above
@@ -102,7 +105,7 @@ def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Att
 
 @dataclass(frozen=True)
 class AttentionMemory:
-    """What one self-attention layer keeps of the references."""
+    """What one self-attention layer recorded of the references."""
 
     key: Tensor  # (G, R, H, L, D)
     value: Tensor  # (G, R, H, L, D)
@@ -113,7 +116,7 @@ class AttentionMemory:
 
 @dataclass(frozen=True)
 class Influence:
-    """How the targets of one step take from the references; the numbers of `Sharing` as tensors."""
+    """How strongly the targets of one step attend to the references: the numbers of `Sharing` as tensors."""
 
     weights: Tensor  # (R,), sum 1
     strength: Tensor  # (N,), 0 to 2
@@ -123,16 +126,16 @@ class Influence:
 
     @property
     def blend(self) -> Tensor:
-        """How much of AdaIN each target takes, 0 to 1: (1, N, 1, 1, 1)."""
+        """How much AdaIN applies to each target, 0 to 1: (1, N, 1, 1, 1)."""
         return self.strength.clamp(max=1).view(1, -1, 1, 1, 1)
 
     @property
     def shifts(self) -> Tensor:
-        """What is added to each target's logits towards the references: (1, N, 1, 1); -inf where the strength is 0."""
+        """The shift of each target's logits towards the references: (1, N, 1, 1); -inf where the strength is 0."""
         return (self.strength.float().log() + self.shift).view(1, -1, 1, 1)
 
     def mix(self, stats: Stats) -> Stats:
-        """Statistics of the references together, (G, R, H, 1, D) to (G, 1, H, 1, D): a weighted mean."""
+        """Average the references' statistics by weight: (G, R, H, 1, D) to (G, 1, H, 1, D)."""
         weights = self.weights.view(1, -1, 1, 1, 1).to(stats.mean.dtype)
         return Stats((stats.mean * weights).sum(1, keepdim=True), (stats.std * weights).sum(1, keepdim=True))
 
@@ -154,7 +157,7 @@ def join(attn: Attention, out: Tensor) -> Tensor:
 
 
 class RecordingProcessor:
-    """Plain self-attention over the references that keeps what the targets will want: `memory`."""
+    """Plain self-attention over the references that records what the targets need: `memory`."""
 
     memory: AttentionMemory
 
@@ -192,7 +195,10 @@ class SharingProcessor:
         return join(attn, merge(own, seen, shifts).out)
 
     def _look(self, query: Tensor, reference: int, scale: float) -> Attended:
-        """All targets' queries at one reference, whose lse carries its weight: a single long query (G, H, N * L, D)."""
+        """Attend from all targets to one reference, as a single long query (G, H, N * L, D).
+
+        The lse includes its weight.
+        """
         targets = query.shape[1]
         folded = query.transpose(1, 2).flatten(2, 3)
         key, value = self.memory.key[:, reference], self.memory.value[:, reference]

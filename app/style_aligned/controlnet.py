@@ -1,8 +1,8 @@
-"""ControlNet: pictures that follow a structure map (edges, depth, a silhouette), beside a shared look.
+"""ControlNet: pictures that follow a structure map (edges, depth, a silhouette) as well as a shared look.
 
-Source: Zhang, Rao, Agrawala, "Adding Conditional Control to Text-to-Image Diffusion Models", ICCV 2023,
-arXiv 2302.05543. A ControlNet reads the map and adds to what the UNet's encoder found. It is for the images that are
-made, never for their references, and every guidance branch has its own embeddings.
+Source: Zhang, Rao, Agrawala, "Adding Conditional Control to Text-to-Image Diffusion Models", ICCV 2023, arXiv
+2302.05543. A ControlNet reads the map and adds to the output of the UNet's encoder. It affects generated images, never
+their references, and each guidance branch has its own embeddings.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,11 @@ from app.style_aligned.sharing import check_part, within_part
 
 KINDS = ("edges", "silhouette", "depth")  # of maps
 
-# Where a ControlNet-Union keeps what it knows of each kind (xinsir's order: pose, depth, soft edges, lines, normals,
-# segments). A silhouette goes as a segmentation with one segment.
+# The control type of each kind of map in a ControlNet-Union (xinsir's order: pose, depth, soft edges, lines, normals,
+# segments). A silhouette is passed as a segmentation with one segment.
 UNION_MODES = {"edges": 3, "silhouette": 5, "depth": 1}
 
-# For SDXL, where the settings name no others. Both of diffusers' are under the CreativeML Open RAIL++-M licence, the
-# Union is under Apache 2.0.
+# Defaults for SDXL. Both diffusers models are under the CreativeML Open RAIL++-M licence, the Union under Apache 2.0.
 SDXL_CONTROLS = {
     "edges": "diffusers/controlnet-canny-sdxl-1.0",
     "silhouette": "xinsir/controlnet-union-sdxl-1.0",
@@ -40,16 +39,16 @@ class Control:
     net: Any  # ControlNetModel or ControlNetUnionModel
     name: str
     mode: int | None = None
-    """Which of its kinds of map, of a ControlNet-Union; None: it knows one kind only."""
+    """The control type to use, for a ControlNet-Union; None for a net that knows one kind only."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """What images follow: a map for all of them or one for each, and how closely."""
+    """A structure for images to follow: one map for all of them or one each, and how closely."""
 
     control: Control
     maps: Sequence[Image.Image]
-    """Of any size: stretched to that of the images."""
+    """Of any size: resized to that of the images."""
     weight: float = 1.0
     """0 to 2."""
     steps: tuple[float, float] = (0.0, 1.0)
@@ -63,16 +62,16 @@ class Structure:
         check_part("a structure's steps", self.steps)
 
     def hint(self, places: Sequence[int], size: tuple[int, int], factor: int, device: torch.device) -> "Hint":
-        """The maps of the images at `places` as the ControlNet takes them, at `size` (width, height) px."""
+        """Prepare the maps of the images at `places` for the ControlNet, at `size` (width, height) px."""
         maps = [self.maps[0 if len(self.maps) == 1 else place] for place in places]
         stacked = torch.from_numpy(np.stack([fitted(m, size) for m in maps])).permute(0, 3, 1, 2).to(device)
         return Hint(self.control, stacked, self.weight, self.steps, factor)
 
 
 def fitted(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map at `size` (width, height) px: (H, W, 3), 0..1, as light at its lightest as it was.
+    """Resize a map to `size` (width, height) px: (H, W, 3), 0..1, keeping its maximum brightness.
 
-    Lines get fainter as a map is made smaller, and a ControlNet would take them for nothing.
+    Lines get fainter when a map is scaled down, and the ControlNet would ignore them.
     """
     given = picture.convert("RGB")
     pixels = np.array(given.resize(size, Image.Resampling.LANCZOS), np.float32) / 255
@@ -88,21 +87,21 @@ class Hint:
     pixels: Tensor  # (N, 3, H, W), 0..1
     weight: float
     steps: tuple[float, float]
-    factor: int  # px a latent
+    factor: int  # px per latent
 
     def active(self, step: int, steps: int) -> bool:
         """Whether the map counts in step `step`, 0 to `steps` - 1."""
         return self.weight > 0 and within_part(self.steps, step, steps)
 
     def within(self, window: Window) -> "Hint":
-        """The part of the maps under a window of the latents."""
+        """Crop the maps to a window of the latents."""
         return replace(self, pixels=window.times(self.factor).cut(self.pixels))
 
 
 def residuals(hints: Sequence[Hint], x: Tensor, t: Tensor | float, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What ControlNets add to the UNet's encoder, as its keyword arguments; several add up.
+    """Compute what the ControlNets add to the UNet's encoder, as keyword arguments for the UNet; several add up.
 
-    `x` (G * N, C, h, w) and `arguments` are what the UNet itself is called with, embeddings of each branch included.
+    `x` (G * N, C, h, w) and `arguments` are the UNet's own inputs, including each branch's embeddings.
     """
     down: list[Tensor] = []
     middle: Tensor | None = None
@@ -117,14 +116,14 @@ def residuals(hints: Sequence[Hint], x: Tensor, t: Tensor | float, arguments: di
 def _ask(
     hint: Hint, x: Tensor, t: Tensor | float, pixels: Tensor, arguments: dict[str, Any]
 ) -> tuple[Sequence[Tensor], Tensor]:
-    """What one ControlNet adds to each level of the encoder and to the middle."""
+    """Run one ControlNet: its residuals for each level of the encoder, and for the middle."""
     control = hint.control
     given: dict[str, Any] = {"controlnet_cond": pixels}
     if control.mode is not None:
         kinds = torch.zeros(len(x), control.net.config.num_control_type, dtype=x.dtype, device=x.device)
         kinds[:, control.mode] = 1
         given = {"controlnet_cond": [pixels], "control_type": kinds, "control_type_idx": [control.mode]}
-    weight = float(hint.weight)  # a Union takes a whole number for a list of weights
+    weight = float(hint.weight)  # a Union mistakes a whole number for a list of weights
     found: tuple[Sequence[Tensor], Tensor] = control.net(
         x, t, **given, conditioning_scale=weight, return_dict=False, **arguments
     )

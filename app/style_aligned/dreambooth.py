@@ -1,8 +1,9 @@
 """DreamBooth (Ruiz et al., CVPR 2023, arXiv 2208.12242) as a LoRA: pictures of one thing teach the model a phrase.
 
-The model learns "a sks teapot" from the pictures. *Prior preservation* keeps "a teapot" what it was: the model first
-draws teapots itself, and sees them beside the pictures in every step. Its teapots come in many looks, so that the thing
-is learnt and not the look of its photographs. Only the adapter's weights move, in float32, over the frozen model.
+The model learns "a sks teapot" from the pictures. *Prior preservation* keeps "a teapot" unchanged: the model first
+draws teapots itself, and sees them with the pictures in every step. Its teapots come in many looks, so that it learns
+the thing and not the look of its photographs. Only the adapter's weights are trained, in float32, over the frozen
+model.
 """
 
 import hashlib
@@ -34,38 +35,38 @@ LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")  # of
 TEXT_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj")
 NAME = "lesson"  # of the adapter while it is trained
 VIEWS = 4  # of each picture: the whole, and crops of it
-SMALLEST_CROP = 0.85  # of a side: a thing cut in half would be learnt as such
+SMALLEST_CROP = 0.85  # of a side: otherwise the model would learn the thing cut in half
 CLIP = 1.0  # of the gradient's norm
-SAMPLES = 2  # pictures a time
-CLASS_SEEDS = 2**40  # and above: noise that no sample begins from
+SAMPLES = 2  # pictures per sampling
+CLASS_SEEDS = 2**40  # and above: noise that no sample starts from
 
-# Words that mean nothing and are short in the tokenizers of CLIP; "sks" is DreamBooth's own.
+# Words without meaning that are short in CLIP's tokenizers; "sks" is DreamBooth's own.
 RARE_WORDS = ("sks", "zwx", "qvk", "xjq", "vqz", "jxw", "kzv", "wqj", "ptzx", "gvq", "bxk", "fqz")
 
-# The looks that class pictures are drawn in: SDXL and the bundled model know them all.
+# The looks of class pictures: SDXL and the bundled model know them all.
 LOOKS = ("flat design", "watercolor", "3d render", "pencil sketch", "vintage poster", "oil painting", "papercut")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a subject is trained. Raises ValueError, with the value that was wrong."""
+    """How to train a subject. Raises ValueError that names the wrong value."""
 
-    phrase: str  # what is learnt: "sks teapot"
-    class_words: str  # what kind of thing it is: "teapot"
+    phrase: str  # what the model learns: "sks teapot"
+    class_words: str  # the kind of thing: "teapot"
     steps: int = 800
     rank: int = 16
-    alpha: float | None = None  # the update counts alpha / rank times; None: once
+    alpha: float | None = None  # the update is scaled by alpha / rank; None: by 1
     rate: float = 1e-4
-    batch: int = 1  # pictures a step; as many class pictures beside them
+    batch: int = 1  # pictures per step, plus as many class pictures
     text_encoders: bool = False
-    priors: int = 48  # class pictures; 0: none, and the class may become the thing
+    priors: int = 48  # class pictures; 0: none, and the whole class may turn into the thing
     prior_weight: float = 1.0
-    min_snr: float | None = None  # gamma of min-SNR weighting, 5 in its paper; None: every step counts alike
-    flips: bool = False  # mirrored too: not for lettering
+    min_snr: float | None = None  # gamma of min-SNR weighting, 5 in its paper; None: all steps weigh the same
+    flips: bool = False  # also train on mirrored pictures: not for lettering
     checkpoints: bool = False  # gradient checkpointing: less memory, a third more time
     seed: int = 0
     sample_every: int = 200  # steps; 0: no samples
-    keep_every: int = 100  # steps between two states on the disk
+    keep_every: int = 100  # steps between two saved states
 
     def __post_init__(self) -> None:
         ranges = {
@@ -85,7 +86,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class PriorImage:
-    """The model drew the class picture `number` of `count`; the training comes after."""
+    """The model drew class picture `number` of `count`; training follows."""
 
     number: int
     count: int
@@ -102,7 +103,7 @@ class TrainStep:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the adapter draws after `step` steps."""
+    """Pictures drawn with the adapter after `step` steps."""
 
     picture: Image.Image
     step: int
@@ -119,15 +120,15 @@ TrainingEvent = PriorImage | TrainStep | Sample | Finished
 
 
 def suited(studio: Studio) -> dict[str, Any]:
-    """Fields of a Recipe that suit the loaded model: a small one learns with fewer, bolder steps."""
+    """Recipe fields that suit the loaded model: a small model learns in fewer, larger steps."""
     if max(studio.defaults.size) < 512:
         little = {"steps": 300, "rate": 1e-3, "batch": 2, "priors": 16, "sample_every": 100}
-        return little | {"text_encoders": True}  # which have no opinion yet of letters that are no words
+        return little | {"text_encoders": True}  # which have not learned the rare words yet
     return {"checkpoints": True}
 
 
 def rare_words(tokenizers: Sequence[Any]) -> tuple[str, ...]:
-    """Words without a meaning to give to subjects, those first that these tokenizers cut into the fewest pieces."""
+    """Words without meaning to name subjects with, starting with those that these tokenizers split the least."""
     pieces = {w: sum(len(t(w, add_special_tokens=False)["input_ids"]) for t in tokenizers) for w in RARE_WORDS}
     return tuple(sorted(RARE_WORDS, key=pieces.__getitem__))
 
@@ -135,11 +136,11 @@ def rare_words(tokenizers: Sequence[Any]) -> tuple[str, ...]:
 def train(
     studio: Studio, pictures: Sequence[Image.Image], recipe: Recipe, folder: Path | None = None
 ) -> Generator[TrainingEvent, None, None]:
-    """Teach the model the thing in `pictures` (3 to 20, any size), yielding events as they come.
+    """Teach the model the thing in `pictures` (3 to 20, any size), yielding events as they happen.
 
-    The state goes to `folder` now and then, and when the generator is closed, which stops within a step; the next call
-    with the same pictures and recipe goes on from there, to the bit what it would have become. Another recipe begins
-    anew. The studio is as before afterwards. Raises ValueError.
+    The state is saved to `folder` regularly, and when the generator is closed, which stops within a step. The next call
+    with the same pictures and recipe resumes from it and gives the same result, bit for bit; another recipe starts
+    over. Afterwards the studio is as it was. Raises ValueError.
     """
     if not FEWEST_PICTURES <= len(pictures) <= MOST_PICTURES:
         raise ValueError(
@@ -163,10 +164,10 @@ class _Course:
         self.key = digest.hexdigest()
         self.step = 0
 
-    # Before the training: what is learnt from, as latents.
+    # Before training: the training data, as latents.
 
     def prepared(self) -> Generator[PriorImage, None, tuple[Tensor, Tensor]]:
-        """The latents of the pictures' views (V, C, h, w) and of the class pictures (P, C, h, w)."""
+        """Prepare the latents of the pictures' views (V, C, h, w) and of the class pictures (P, C, h, w)."""
         with torch.no_grad():
             lessons = torch.cat([self.studio.encode(view) for view in self._views()])
         file = self.folder / "class.safetensors" if self.folder else None
@@ -181,7 +182,7 @@ class _Course:
         return lessons, kept["latents"].to(lessons.device, lessons.dtype)
 
     def _views(self) -> Iterator[Image.Image]:
-        """Of every picture the whole of its middle square, then crops a little smaller at random places."""
+        """Cut views of every picture: its whole middle square, then slightly smaller crops at random positions."""
         side = min(self.studio.defaults.size)
         for picture in self.pictures:
             picture = picture.convert("RGB")
@@ -201,14 +202,14 @@ class _Course:
         return torch.rand((), generator=self.random).item()
 
     def _prompts(self) -> list[str]:
-        """Of the class pictures: plain ones and every look in turn."""
+        """Prompts for the class pictures: plain ones and every look in turn."""
         looks = ("", *LOOKS)
         plain = _with_article(self.recipe.class_words)
         texts = (f"{plain}, {looks[i % len(looks)]}" if i % len(looks) else plain for i in range(self.recipe.priors))
         return list(texts)
 
     def _class_pictures(self) -> Iterator[Tensor]:
-        """The latents (1, C, h, w) of what the bare model draws for the class."""
+        """Draw the class with the bare model: latents (1, C, h, w)."""
         if not self.recipe.priors:
             return
         prompts = self._prompts()
@@ -217,13 +218,13 @@ class _Course:
             if isinstance(event, ImageFailed):
                 raise NotFinite("the numbers overflowed while the model drew what it must not forget")
             if isinstance(event, ImageReady):
-                yield event.latents.clone()  # what comes from inference mode cannot be learnt from
+                yield event.latents.clone()  # tensors from inference mode cannot be trained on
 
-    # The training itself.
+    # Training.
 
     @contextmanager
     def adapter(self) -> Iterator[None]:
-        """Within, the model has the adapter that is trained."""
+        """Add the adapter to train to the model for the duration."""
         adapters, recipe = self.studio.adapters, self.recipe
         alpha = recipe.alpha or float(recipe.rank)
         for part in self._parts():
@@ -237,7 +238,7 @@ class _Course:
         try:
             if recipe.checkpoints:
                 unet.enable_gradient_checkpointing()
-                unet.train()  # or diffusers keeps everything; there is no dropout that this would turn on
+                unet.train()  # otherwise diffusers skips gradient checkpointing; there is no dropout to turn on
             yield
         finally:
             if recipe.checkpoints:
@@ -246,7 +247,7 @@ class _Course:
             adapters.drop(NAME)
 
     def trained(self, lessons: Tensor, priors: Tensor) -> Iterator[TrainingEvent]:
-        """All steps that are left, then the file."""
+        """Run the remaining steps, then yield the file."""
         recipe, adapters = self.recipe, self.studio.adapters
         weights = adapters.weights(NAME)
         self._begin(weights)
@@ -289,7 +290,7 @@ class _Course:
         return PARTS if self.recipe.text_encoders else PARTS[:1]
 
     def _begin(self, weights: list[nn.Parameter]) -> None:
-        """The usual beginning, an update of nothing, but by our own random numbers: the same on every run."""
+        """Initialise the update to zero as usual, but from our own random numbers: the same in every run."""
         with torch.no_grad():
             for down, up in zip(weights[::2], weights[1::2], strict=True):
                 down.copy_(torch.randn(down.shape, generator=self.random) / self.recipe.rank)
@@ -303,7 +304,7 @@ class _Course:
             if isinstance(event, ImageReady):
                 yield Sample(event.picture, self.step)
 
-    # The state on the disk.
+    # The saved state.
 
     def _keep(self, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
         state = {"step": torch.tensor(self.step), "random": self.random.get_state()}
@@ -313,7 +314,7 @@ class _Course:
         _write(self.folder and self.folder / "state.safetensors", state, self.key)
 
     def _forget(self) -> None:
-        """What was kept leads to the same end again."""
+        """Delete the saved state, which would overflow again."""
         if self.folder:
             (self.folder / "state.safetensors").unlink(missing_ok=True)
 
@@ -327,16 +328,16 @@ class _Course:
             for number, weight in enumerate(weights):
                 weight.copy_(state[f"{number}.weight"])
                 optimizer.state[weight] = {
-                    # AdamW counts its steps on the CPU.
+                    # AdamW keeps its step count on the CPU.
                     name: state[f"{number}.{name}"].to("cpu" if name == "step" else weight.device)
                     for name in ("step", "exp_avg", "exp_avg_sq")
-                    if f"{number}.{name}" in state  # the first text encoder's last layer is not used, so never learns
+                    if f"{number}.{name}" in state  # the first text encoder's last layer is unused, so it never learns
                 }
 
     def _file(self) -> bytes:
-        """The LoRA as diffusers writes it, with what it is in its metadata."""
+        """The LoRA as diffusers writes it, with its origin in the metadata."""
         recipe = self.recipe
-        scale = (recipe.alpha or recipe.rank) / recipe.rank  # into the weights, so that no reader can miss it
+        scale = (recipe.alpha or recipe.rank) / recipe.rank  # into the weights, so that every reader applies it
         tensors: dict[str, Tensor] = {}
         for part in self._parts():
             prefix = part if part == "unet" else f"{part}.text_model"  # which newer transformers leave out
@@ -361,7 +362,7 @@ class _Course:
 
 
 class _Batches:
-    """What one step learns from: some views of the thing, and as many class pictures."""
+    """Training batches: some views of the thing, and as many class pictures."""
 
     def __init__(self, studio: Studio, recipe: Recipe, lessons: Tensor, priors: Tensor, prompts: list[str]) -> None:
         self.studio, self.recipe, self.lessons, self.priors = studio, recipe, lessons, priors
@@ -369,10 +370,10 @@ class _Batches:
         self.lesson_prompt = _with_article(recipe.phrase)
         self.alphas = studio.pipeline.scheduler.alphas_cumprod.to(lessons.device, torch.float32)
         self.size = studio.defaults.size
-        self.words: dict[str, tuple[Tensor, Tensor]] = {}  # prompts as the frozen text encoders read them
+        self.words: dict[str, tuple[Tensor, Tensor]] = {}  # prompts as encoded by the frozen text encoders
 
     def loss(self, random: torch.Generator) -> Tensor:
-        """The loss of a fresh batch: how far the UNet's output is from its target, with the priors' weight."""
+        """Compute the loss of a new batch: the UNet's error, with the priors weighted."""
         recipe, count = self.recipe, self.recipe.batch
         chosen = torch.randint(len(self.lessons), (count,), generator=random)
         clean, prompts = self.lessons[chosen], [self.lesson_prompt] * count
@@ -393,7 +394,7 @@ class _Batches:
         return (errors.mean((1, 2, 3)) * self._importance(alpha.flatten()) * weights.to(errors.device)).sum()
 
     def _read(self, prompts: list[str]) -> tuple[Tensor, Tensor]:
-        """Tokens (N, T, C) and pooled (N, P) of prompts, anew each time where the text encoders learn too."""
+        """Encode prompts to tokens (N, T, C) and pooled (N, P), every time if the text encoders are trained too."""
         if self.recipe.text_encoders:
             conditioning = self.studio.condition(prompts, "", 1.0, self.size)
             return conditioning.tokens[0], conditioning.pooled[0]
@@ -415,7 +416,7 @@ class _Batches:
                 return clean
 
     def _importance(self, alpha: Tensor) -> Tensor:
-        """Min-SNR weighting (Hang et al. 2023, arXiv 2303.09556), of the loss in this prediction's terms."""
+        """Min-SNR weights (Hang et al. 2023, arXiv 2303.09556) of the loss, for this model's prediction type."""
         if self.recipe.min_snr is None:
             return torch.ones_like(alpha)
         snr = alpha / (1 - alpha)
@@ -430,7 +431,7 @@ class _Batches:
 
 
 def _in_order(data: bytes) -> bytes:
-    """A safetensors file with its header in the order of the alphabet: the same training is the same file."""
+    """Sort the header of a safetensors file: the same training gives the same file."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps(json.loads(data[8:end]), sort_keys=True).encode()
     header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8
@@ -442,7 +443,7 @@ def _with_article(words: str) -> str:
 
 
 def _read(file: Path | None, key: str) -> dict[str, Tensor] | None:
-    """What was written for the same `key`; None when there is nothing, or it is damaged or of another training."""
+    """Read what was written for the same `key`; None if it is missing, damaged or from another training."""
     if file is None or not file.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""What `Studio.generate` says while it works."""
+"""Events that `Studio.generate` yields."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from app.style_aligned.finite import NotFinite
 
 @dataclass(frozen=True)
 class Inversion:
-    """Step `step` of `steps` of inverting the reference is done; the images come after."""
+    """Step `step` of `steps` of inverting the reference is done; the images follow."""
 
     step: int
     steps: int
@@ -18,7 +18,7 @@ class Inversion:
 
 @dataclass(frozen=True)
 class Step:
-    """Step `step` of `steps` is done for the images at these places in the list of prompts."""
+    """Step `step` of `steps` is done for the images at these positions in the list of prompts."""
 
     images: tuple[int, ...]
     step: int
@@ -27,7 +27,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the image at `index` will be, as far as can be told: small, blurred, in its final shape."""
+    """An estimate of the image at `index`: small, blurred, in its final shape."""
 
     index: int
     picture: Image.Image
@@ -46,7 +46,7 @@ class ImageReady:
 
 @dataclass(frozen=True)
 class ImageFailed:
-    """The image of the prompt at `index` cannot be made, while the others go on."""
+    """The image of the prompt at `index` cannot be made; the others continue."""
 
     index: int
     prompt: str

@@ -1,7 +1,7 @@
-"""Numbers that are none: what overflows becomes infinite, then NaN, and NaN as a picture is plain black.
+"""Detect overflow: too large a number becomes infinite, then NaN, and NaN as a picture is plain black.
 
-It has many causes: a LoRA that counts too much, a scheduler that the settings do not suit, a format of numbers that is
-too narrow for a VAE. So it is looked for where it would show, in the latents and the pixels of each picture by itself.
+Causes are many: an excessive LoRA weight, a scheduler that does not suit the settings, a number format too narrow for a
+VAE. So the checks are where overflow would show: in the latents and pixels of each picture.
 """
 
 import torch
@@ -9,11 +9,11 @@ from torch import Tensor
 
 from app.style_aligned.loading import ModelError
 
-LARGEST = 1e4  # latents of pictures stay within a few dozen; what is beyond this is on its way to infinity
+LARGEST = 1e4  # latents of pictures stay within a few dozen; anything above this is overflowing
 
 
 class NotFinite(ModelError):
-    """Something could not be made because its numbers overflowed. `decoding` says that it was whole until the VAE."""
+    """A result overflowed. `decoding`: its latents were still finite, so the VAE overflowed."""
 
     def __init__(self, message: str, *, decoding: bool = False) -> None:
         super().__init__(message)
@@ -21,11 +21,11 @@ class NotFinite(ModelError):
 
 
 def finite_rows(latents: Tensor) -> Tensor:
-    """Which of `latents` (N, ...) are numbers of a sensible size: (N,) of bool."""
-    # NaN is not at most anything, and infinity is more.
+    """Which rows of `latents` (N, ...) are finite and of a sensible size: (N,) of bool."""
+    # NaN compares false, and infinity is larger.
     return latents.detach().flatten(1).abs().amax(1) <= LARGEST
 
 
 def is_finite(numbers: Tensor) -> bool:
-    """Whether all of `numbers` are."""
+    """Whether all `numbers` are finite."""
     return bool(torch.isfinite(numbers).all())

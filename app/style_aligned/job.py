@@ -1,4 +1,4 @@
-"""One call of `Studio.generate`, with everything about it that was asked for; refused before anything runs."""
+"""One call of `Studio.generate` with all its settings, checked before anything runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from app.style_aligned.subjects import Adapted
 
 MAX_SEED = 2**63 - 1
 MAX_STEPS = 1000
-LONGEST = 16  # of a picture, width by height or the reverse
+LONGEST = 16  # side ratio of a picture, either way
 
 
 @dataclass(frozen=True)
 class Job:
-    """Raises ValueError, with the value that was wrong, when it cannot be done."""
+    """A checked request. Raises ValueError that names the wrong value."""
 
     prompts: Sequence[str]
     seeds: Sequence[int]
     sharing: Sharing
     size: tuple[int, int]  # width, height in px
-    window: tuple[int, int]  # of that, what the UNet sees at once
+    window: tuple[int, int]  # the part of it that the UNet sees at once
     canvas: Canvas
     steps: int
     guidance: float
@@ -56,11 +56,11 @@ class Job:
             raise ValueError(f"the scheduler must be one of {', '.join(SCHEDULERS)}; {self.scheduler!r} was given")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; {self.batch_size} was given")
-        self.sharing.strengths(count)  # refuses a wrong number of them
+        self.sharing.strengths(count)  # refuses a wrong number of strengths
 
 
 def check_size(size: tuple[int, int], multiple: int) -> None:
-    """Raises ValueError for a width and height in px that the model cannot make."""
+    """Raise ValueError for a width and height in px that the model cannot make."""
     width, height = size
     if min(size) <= 0 or width % multiple or height % multiple:
         raise ValueError(f"width and height must be multiples of {multiple} px; {width} x {height} was given")

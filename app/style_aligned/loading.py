@@ -1,6 +1,6 @@
-"""Load an SDXL, or a ControlNet for it, from where the user says it is, or say in one sentence why not.
+"""Load an SDXL, or a ControlNet for it, from where the user says, or explain in one sentence why not.
 
-Weights are read from safetensors only: never a pickle, never remote code.
+Weights are read from safetensors only: never from a pickle, never with remote code.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,15 +19,15 @@ from safetensors import SafetensorError, safe_open
 DEMO = Path(__file__).parents[1] / "demo_model"
 UNSAFE = {".ckpt", ".pt", ".pth", ".bin"}  # formats that can carry code
 PARTS = ("tokenizer", "tokenizer_2", "scheduler", "text_encoder", "text_encoder_2", "vae", "unet")
-WORKING_MEMORY = 1.25  # what a run needs beside the weights, as a factor on them
+WORKING_MEMORY = 1.25  # memory for a run including the weights, as a multiple of them
 
-# Tensors that tell SDXL's single-file layout from others: in its second text encoder and its text-and-time embedding.
+# Tensors that identify SDXL's single-file format: in its second text encoder and its text-and-time embedding.
 SDXL_KEYS = {
     "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias",
     "model.diffusion_model.label_emb.0.0.weight",
 }
 
-# What a ControlNet must have in common with the UNet that it speaks to.
+# Configuration that a ControlNet must share with its UNet.
 CONTROL_SHAPE = (
     "cross_attention_dim",
     "in_channels",
@@ -37,7 +37,7 @@ CONTROL_SHAPE = (
     "projection_class_embeddings_input_dim",
 )
 
-HINT_LAYERS = (16, 32, 96, 256)  # diffusers' own, where a ControlNet's configuration names none
+HINT_LAYERS = (16, 32, 96, 256)  # diffusers' default, where a ControlNet's configuration names none
 
 DeviceChoice = Literal["auto", "cuda", "mps", "cpu"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16", "float16"]
@@ -50,16 +50,16 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where and in which number format a model runs."""
+    """The device and number format of a model."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
     def choose(cls, device: DeviceChoice = "auto", precision: PrecisionChoice = "auto") -> "Place":
-        """The best device at hand, CUDA, then MPS, then the CPU, and its format: bfloat16, float16, float32.
+        """Choose the best available device, CUDA, then MPS, then CPU, and its format: bfloat16, float16, float32.
 
-        Raises ModelError when a device was asked for that is not there.
+        Raises ModelError if the requested device is not available.
         """
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         name = next(n for n in there if there[n]) if device == "auto" else device
@@ -73,16 +73,16 @@ class Place:
 
     @property
     def free_bytes(self) -> int:
-        """Memory that is free on the device."""
+        """Free memory on the device, in bytes."""
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
         return psutil.virtual_memory().available
 
 
 def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
-    """The `StableDiffusionXLPipeline` that `model` names: "demo", a folder, a hub id, or a `.safetensors` file.
+    """Load the `StableDiffusionXLPipeline` that `model` names: "demo", a folder, a hub id, or a `.safetensors` file.
 
-    `progress(what, share)` is told what is being loaded and the share, 0 to 1, of what is done. Raises ModelError.
+    `progress(what, share)` receives what is being loaded and the completed fraction, 0 to 1. Raises ModelError.
     """
     hush()
     path = DEMO if model == "demo" else Path(model).expanduser()
@@ -99,12 +99,12 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
 
 
 def load_controlnet(name: str, unet: Any, factor: int, place: Place) -> Any:
-    """The ControlNet that `name` names, a folder in diffusers format or a hub id, made for a UNet like `unet`.
+    """Load the ControlNet `name`, a folder in diffusers format or a hub id, made for a UNet like `unet`.
 
-    `factor` is how many px a latent of the model stands for: the net has to make its maps as much smaller.
+    `factor` is px per latent of the model: the net must downscale its maps by the same factor.
 
-    A `ControlNetUnionModel` is told from a `ControlNetModel` by its weights: published ones call themselves either.
-    Raises ModelError.
+    The weights tell a `ControlNetUnionModel` from a `ControlNetModel`: published configurations name either. Raises
+    ModelError.
     """
     hush()
     path = Path(name).expanduser()
@@ -141,7 +141,7 @@ def load_controlnet(name: str, unet: Any, factor: int, place: Place) -> Any:
 
 
 def _map_scale(config: dict[str, Any]) -> int:
-    """How many px of its maps a ControlNet makes into one latent: of its layers for maps all but the first halve."""
+    """px of its maps per latent of a ControlNet: all its map layers but the first halve the size."""
     layers = config.get("conditioning_embedding_out_channels") or HINT_LAYERS
     return 2 ** (len(layers) - 1)
 
@@ -151,7 +151,10 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _download_controlnet(hub_id: str, place: Place) -> Path:
-    """The folder of a hub ControlNet; its half-precision file where it has one and that does."""
+    """Find or download a hub ControlNet and return its folder.
+
+    Prefers a half-precision file where half precision is enough.
+    """
     names = ("diffusion_pytorch_model", "diffusion_pytorch_model-*")
     wanted = [f"{name}.safetensors" for name in names] + ["diffusion_pytorch_model.safetensors.index.json"]
     try:
@@ -166,7 +169,7 @@ def _download_controlnet(hub_id: str, place: Place) -> Path:
 
 
 def hush() -> None:
-    """Turn off the libraries' own progress bars and hints; `progress` and ModelError say what matters here."""
+    """Silence the libraries' own progress bars and hints; `progress` and ModelError report what matters."""
     diffusers.utils.logging.disable_progress_bar()
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -174,7 +177,10 @@ def hush() -> None:
 
 
 def _download(hub_id: str, place: Place) -> Path:
-    """The folder of a hub model, downloaded unless it is there already. Half-precision files where they do."""
+    """Find or download a hub model and return its folder.
+
+    Prefers half-precision files where half precision is enough.
+    """
     variants = ["fp16", None] if place.dtype is not torch.float32 else [None]
     reason: Exception | None = None
     for variant in variants:
@@ -215,7 +221,7 @@ def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> 
 def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, place: Place) -> Any:
     library, name = kind
     cls = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
-    if cls is None:  # a part that brings code of its own, or is newer than our libraries
+    if cls is None:  # a part with its own code, or newer than our libraries
         raise OSError(f"{name} of {library} is not known here.")
     where = folder / part
     if not where.is_dir():
@@ -255,21 +261,21 @@ def _load_file(path: Path, place: Place, progress: Progress) -> Any:
 
 
 def _variant(folder: Path, place: Place) -> str | None:
-    """ "fp16" where the folder has such a UNet and half precision is wanted, or has nothing else."""
+    """Choose "fp16" if the folder has such a UNet and half precision is wanted, or nothing else."""
     files = _weights(folder / "unet", None)
     halves = list((folder / "unet").glob("*.fp16*.safetensors"))
     return "fp16" if halves and (not files or place.dtype is not torch.float32) else None
 
 
 def _weights(folder: Path, variant: str | None) -> list[Path]:
-    """The safetensors files of one part: those of the variant, or, where there are none, the plain ones."""
+    """The safetensors files of one part: those of the variant, or else the plain ones."""
     files = sorted(folder.glob("*.safetensors"))
     plain = [f for f in files if ".fp16" not in f.name and ".non_ema" not in f.name]
     return [f for f in files if f".{variant}" in f.name] or plain
 
 
 def _parameters(file: Path) -> int:
-    """How many numbers a safetensors file holds, from its header. Raises ModelError when it cannot be read."""
+    """Count the numbers in a safetensors file, from its header. Raises ModelError if it cannot be read."""
     try:
         with safe_open(file, "pt") as tensors:
             return sum(prod(tensors.get_slice(key).get_shape()) for key in _keys(tensors))
@@ -278,7 +284,7 @@ def _parameters(file: Path) -> int:
 
 
 def _tensor_names(file: Path) -> set[str]:
-    """The names in a safetensors file, from its header. Raises ModelError when it cannot be read."""
+    """The tensor names in a safetensors file, from its header. Raises ModelError if it cannot be read."""
     try:
         with safe_open(file, "pt") as tensors:
             return set(tensors.keys())

@@ -1,11 +1,11 @@
-"""What a LoRA file says of itself, read without trusting a byte of it: its header, its tensors, its numbers.
+"""Read a LoRA file without trusting a byte of it: its header, its tensors, its numbers.
 
-A safetensors file begins with the length of its header, 8 bytes, little-endian; the header is JSON that gives each
-tensor's kind of number, shape and place; then come the numbers, without gaps. (https://github.com/huggingface/safetensors)
+A safetensors file starts with the length of its header, 8 bytes, little-endian. The header is JSON with each tensor's
+number type, shape and position. The numbers follow, without gaps. (https://github.com/huggingface/safetensors)
 
-The time that reading takes is bounded before anything is parsed: a header of some megabytes, of some thousand tensors.
-The largest LoRAs for SDXL, of all its layers with an alpha for each, have about 5,000. All of it is a pure function of
-bytes, which runs as well in another process.
+Limits apply before anything is parsed, so that reading takes bounded time: some megabytes of header, some thousand
+tensors. The largest LoRAs for SDXL, covering all its layers with an alpha for each, have about 5,000. Everything here
+is a pure function of bytes, so it can also run in another process.
 """
 
 import json
@@ -20,17 +20,17 @@ import numpy as np
 
 from app.style_aligned.loading import ModelError
 
-MOST_HEADER = 8 * 2**20  # bytes; trainers write the frequencies of all their tags into it
+MOST_HEADER = 8 * 2**20  # bytes; trainers store the frequencies of all their tags in it
 MOST_TENSORS = 12_000
-MOST_BRACKETS = 100_000  # beside those of tensors: in what trainers write into the metadata
+MOST_BRACKETS = 100_000  # in addition to those of tensors: in the trainers' metadata
 MOST_RANK = 1024
-MOST_SCALE = 64.0  # alpha over rank; trainers take 1 or less, and the root of the rank at most
-LARGEST = 65504.0  # what float16 holds; a LoRA's weights are below 100
+MOST_SCALE = 64.0  # alpha over rank; trainers use 1 or less, at most the root of the rank
+LARGEST = 65504.0  # the largest float16; a LoRA's weights are below 100
 NAME_LENGTH = 200  # of a tensor
 PHRASE = "soroe.phrase"  # in the metadata: what prompts say for the subject
 PHRASE_LENGTH = 200
-CONFIG = "lora_adapter_metadata"  # in the metadata: PEFT's settings, as diffusers writes and heeds them
-# Settings of PEFT's that may have any value: they steer trainings, or are checked by themselves.
+CONFIG = "lora_adapter_metadata"  # in the metadata: PEFT's settings, as diffusers writes and applies them
+# PEFT settings that can have any value: they affect training only, or are checked separately.
 HARMLESS = {
     *(
         "r",
@@ -45,13 +45,13 @@ HARMLESS = {
     *("inference_mode", "lora_dropout", "fan_in_fan_out", "use_rslora", "megatron_core", "runtime_config"),
     "qalora_group_size",
 }
-PLAIN = re.compile(r"[\w.^$\\-]{0,300}", re.ASCII)  # the names of layers: nothing that repeats or branches
-CHUNK = 2**22  # numbers looked at at a time
+PLAIN = re.compile(r"[\w.^$\\-]{0,300}", re.ASCII)  # names of layers, with nothing that repeats or branches
+CHUNK = 2**22  # numbers checked at a time
 
-# Kinds of number, by their names in a header, with their bytes and the bits that tell how large one is: without its
-# sign a floating-point number is as large as its bits are as a whole number, and infinity and NaN are above all.
+# Number types by their names in a header, with their size and the bits of their magnitude: without its sign bit, a
+# floating-point number compares like its bits as an integer, and infinity and NaN are above all.
 FLOATS = {"F64": ("<u8", "<f8"), "F32": ("<u4", "<f4"), "F16": ("<u2", "<f2"), "BF16": ("<u2", "")}
-WHOLE = {"I64": "<i8", "I32": "<i4", "I16": "<i2"}  # for an alpha alone
+WHOLE = {"I64": "<i8", "I32": "<i4", "I16": "<i2"}  # for alphas only
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Stored:
 
     @property
     def rank(self) -> int:
-        """Of the update, where this is the first half of one."""
+        """Rank of the update, if this is the first half of one."""
         return self.shape[0] if self.shape else 1
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A header that was found to be in order."""
+    """A checked header."""
 
     metadata: Mapping[str, str]
     tensors: Mapping[str, Stored]
@@ -79,23 +79,26 @@ class LoraFile:
 
     @property
     def phrase(self) -> str:
-        """What prompts say for the subject; "" where the file does not tell, or tells a tale."""
+        """What prompts say for the subject; "" if the file does not say, or says something unusable."""
         phrase = self.metadata.get(PHRASE, "")
         return phrase if len(phrase) <= PHRASE_LENGTH else ""
 
 
 class Wrong(ValueError):
-    """What is wrong with a file, as the end of a sentence that begins with its name."""
+    """A fault in a file, as the end of a sentence that starts with its name."""
 
 
 def shown(name: str, length: int = 80) -> str:
-    """A name for a sentence: on one line, and not a page long."""
+    """Shorten a name for a sentence: one line, at most `length` characters."""
     line = "".join(character if character.isprintable() else "?" for character in name[: length + 1])
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def read(data: bytes, file_name: str) -> LoraFile:
-    """The header of a LoRA file and its alphas, all of it checked, the numbers too. Raises ModelError in a sentence."""
+    """Read the header of a LoRA file and its alphas, and check everything, including the numbers.
+
+    Raises ModelError with a sentence.
+    """
     try:
         header, start = _header(data)
         metadata = _metadata(header.pop("__metadata__", {}))
@@ -112,8 +115,9 @@ def read(data: bytes, file_name: str) -> LoraFile:
 
 
 def phrase_in(data: bytes) -> str:
-    """What prompts say for the subject of a LoRA file, as its metadata tells; "" where it does not. `data` may be its
-    beginning, as long as the header.
+    """The trigger phrase in the metadata of a LoRA file; "" if there is none.
+
+    `data` can be just the beginning, as long as the header.
     """
     try:
         header, _ = _header(data, whole=False)
@@ -123,7 +127,7 @@ def phrase_in(data: bytes) -> str:
 
 
 def _header(data: bytes, whole: bool = True) -> tuple[dict[str, Any], int]:
-    """The header as JSON has it, and where the numbers begin."""
+    """Parse the header as JSON, and find where the numbers begin."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 9 or not 0 < length <= len(data) - 8:
         raise Wrong("is damaged or not a safetensors file")
@@ -131,7 +135,7 @@ def _header(data: bytes, whole: bool = True) -> tuple[dict[str, Any], int]:
         most = MOST_HEADER // 2**20
         raise Wrong(f"has a header of {length / 2**20:.3g} MB; at most {most} MB are read. Save it as a plain LoRA")
     raw = data[8 : 8 + length]
-    # Before it is parsed: the number of tensors is what makes a header slow.
+    # Before parsing: a header is slow because of the number of its tensors.
     number = raw.count(b'"data_offsets"')
     if number > MOST_TENSORS:
         raise Wrong(f"has {number} tensors; a LoRA for SDXL has a few thousand, and at most {MOST_TENSORS} are read")
@@ -166,7 +170,7 @@ def _metadata(told: Any) -> dict[str, str]:
 
 
 def _stored(name: str, told: Any, start: int) -> Stored:
-    """A tensor as the header tells of it; `start` is where the numbers begin."""
+    """Read a tensor's header entry; `start` is where the numbers begin."""
     if len(name) > NAME_LENGTH:
         raise Wrong(f"is not a LoRA for SDXL: a tensor's name has {len(name)} characters")
     where = f"its tensor {shown(name)}"
@@ -191,7 +195,7 @@ def _stored(name: str, told: Any, start: int) -> Stored:
 
 
 def _whole_numbers(value: Any) -> bool:
-    """Whether it is a short list of numbers that a file can have."""
+    """Whether `value` is a short list of numbers that a file can have."""
     return (
         isinstance(value, list)
         and len(value) <= 8
@@ -200,7 +204,7 @@ def _whole_numbers(value: Any) -> bool:
 
 
 def _check_places(tensors: Iterable[Stored], start: int, end: int) -> None:
-    """The tensors lie one after the other and fill the file, so none shares its numbers with another."""
+    """Check that tensors are contiguous and fill the file, so that none shares its numbers with another."""
     places = sorted((each.start, each.end) for each in tensors)
     follow = all(before[1] == after[0] for before, after in pairwise(places))
     if not places or places[0][0] != start or places[-1][1] != end or not follow:
@@ -219,7 +223,7 @@ def _alpha(data: bytes, name: str, each: Stored) -> float:
 
 
 def _check_scales(file: LoraFile) -> None:
-    """Raises Wrong for a layer whose rank or whose alpha over it is beyond what training gives."""
+    """Raise Wrong for a layer whose rank, or whose alpha over it, exceeds what training produces."""
     for name, each in file.tensors.items():
         stem, dot, half = name.rpartition(".lora")
         if dot and half in (".down.weight", "_down.weight", "_A.weight", "_A.default.weight"):
@@ -240,7 +244,7 @@ def _check_scale(alpha: float, rank: int, where: str) -> None:
 
 
 def _check_config(metadata: Mapping[str, str]) -> None:
-    """Raises Wrong for settings of PEFT's that make the weights count beyond measure, or are of another kind."""
+    """Raise Wrong for PEFT settings that amplify the weights excessively, or are of another kind."""
     if CONFIG not in metadata:
         return
     try:
@@ -267,8 +271,10 @@ def _check_config(metadata: Mapping[str, str]) -> None:
 
 
 def _check_setting(setting: str, value: Any) -> None:
-    """PEFT takes names of layers for regular expressions, which can keep it busy for years, and other ways to begin
-    change the model's own weights (PiSSA, LoftQ). Only what a plain LoRA has is let through.
+    """Accept only the settings of a plain LoRA.
+
+    PEFT treats layer names as regular expressions, which can keep it busy for years, and some initialisations change
+    the model's own weights (PiSSA, LoftQ).
     """
     if setting in ("rank_pattern", "alpha_pattern", "target_modules"):
         names = [value] if isinstance(value, str) else value
@@ -288,7 +294,7 @@ def _between(value: Any, least: float, most: float) -> bool:
 
 
 def _check_numbers(data: bytes, tensors: Mapping[str, Stored]) -> None:
-    """Raises Wrong for a tensor that holds NaN, infinity, or what float16 cannot hold; a few megabytes at a time."""
+    """Raise Wrong for a tensor with NaN, infinity, or values above float16; reads a few megabytes at a time."""
     for name, each in tensors.items():
         if each.kind not in FLOATS:
             continue
@@ -305,7 +311,7 @@ def _check_numbers(data: bytes, tensors: Mapping[str, Stored]) -> None:
 
 
 def _bits(kind: str) -> int:
-    """`LARGEST` as a whole number of the same bits."""
+    """`LARGEST` as an integer with the same bits."""
     if kind == "BF16":
         return int(np.frombuffer(np.array(LARGEST, "<f4").tobytes(), "<u4")[0]) >> 16
     whole, number = FLOATS[kind]
@@ -313,5 +319,5 @@ def _bits(kind: str) -> int:
 
 
 def too_many_blocks(names: Iterable[str]) -> bool:
-    """Whether names number blocks as no model does: conversion takes a walk over all names for each block."""
+    """Whether names number more blocks than any model has: conversion walks over all names for each block."""
     return any(re.search(r"\d{3}", name) for name in names)

@@ -1,13 +1,13 @@
 """Shared group normalisation, from moments.
 
-The authors normalise each target together with the reference by concatenating them in space. A group's statistics over
-the two are a mixture of the two statistics, so nothing needs to be concatenated:
+The authors normalise each target together with the reference by concatenating them in space. The statistics of a group
+over both are a mixture of the two statistics, so nothing needs to be concatenated:
 
     mean = (1 - a) mean_target + a mean_reference
     variance = (1 - a) variance_target + a variance_reference + a (1 - a) (mean_target - mean_reference)^2
 
-with a = 1/2 for pictures of one size at strength 1. Shared layer normalisation does not exist here: it normalises each
-token by itself, so sharing it changes nothing.
+with a = 1/2 for pictures of one size at strength 1. There is no shared layer normalisation: it normalises each token
+separately, so sharing it changes nothing.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from app.style_aligned.attention import Influence
 
 
 class Moments(NamedTuple):
-    """Mean and variance of every group of channels, in float32, and over how many numbers."""
+    """Mean and variance of every group of channels, in float32, and the count of numbers they cover."""
 
     mean: Tensor  # (..., groups)
     variance: Tensor  # (..., groups)
@@ -36,7 +36,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordingNorm:
-    """A group norm's forward that normalises as ever and hands each batch's moments to `keep`."""
+    """A group norm's forward that normalises as usual and passes each batch's moments to `keep`."""
 
     norm: nn.GroupNorm
     kept: list[Moments]
@@ -59,7 +59,7 @@ class SharingNorm:
         norm = self.norm
         mean, variance = self._mix(Moments.of(x, norm.num_groups))
         rstd = (variance + norm.eps).rsqrt()
-        # y = (x - mean) * rstd * weight + bias, as one multiplication and one addition a channel.
+        # y = (x - mean) * rstd * weight + bias, as one multiplication and one addition per channel.
         channels = x.shape[1] // norm.num_groups
         mean, rstd = mean.repeat_interleave(channels, 1), rstd.repeat_interleave(channels, 1)
         gain = rstd * norm.weight.float()
@@ -68,7 +68,7 @@ class SharingNorm:
         return torch.addcmul(offset.view(shape), x.float(), gain.view(shape)).to(x.dtype)
 
     def _mix(self, own: Moments) -> tuple[Tensor, Tensor]:
-        """Mean and variance (G * N, groups) of targets and references together, references counting as one picture."""
+        """Mean and variance (G * N, groups) of targets and references together; all references count as one picture."""
         weights = self.influence.weights.float().view(1, -1, 1)
 
         def mean_of_references(x: Tensor) -> Tensor:  # (G * R, groups) to (G, 1, groups)

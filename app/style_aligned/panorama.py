@@ -1,9 +1,9 @@
-"""Pictures larger than the UNet is good at: overlapping windows, denoised together.
+"""Pictures larger than the UNet was trained for: overlapping windows, denoised together.
 
 Source: Bar-Tal, Yariv, Lipman, Dekel, "MultiDiffusion: Fusing Diffusion Paths for Controlled Image Generation", ICML
-2023, arXiv 2302.08113, equation 5. Each step predicts every window by itself, and every latent takes the weighted mean
-of what the windows over it say. The paper averages the latents after the scheduler's step; schedulers are linear in the
-prediction, so averaging the predictions is the same, and a scheduler of any kind keeps a single state.
+2023, arXiv 2302.08113, equation 5. Each step predicts every window separately, and every latent is the weighted mean of
+the predictions of the windows over it. The paper averages the latents after the scheduler's step. Schedulers are linear
+in the prediction, so averaging the predictions is equivalent, and any scheduler keeps a single state.
 
 The UNet sees one window at a time, so memory does not grow with the picture.
 """
@@ -16,14 +16,14 @@ from math import ceil, pi
 import torch
 from torch import Tensor
 
-OVERLAP = 0.5  # of two neighbouring windows, as a share of their side
-WIDEST = 4  # of one window, width by height or the reverse: the longest that SDXL was trained on
-LARGE = 1.5  # times the area that a UNet was trained at: from there on windows are better than one view
+OVERLAP = 0.5  # of two neighbouring windows, as a fraction of their side
+WIDEST = 4  # of one window, width to height or height to width: the longest that SDXL was trained on
+LARGE = 1.5  # times the UNet's training area: above this, windows are better than one view
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a picture, in latents or px. One that runs over the right edge goes on at the left one."""
+    """A part of a picture, in latents or px. One that extends past the right edge wraps around to the left."""
 
     top: int
     left: int
@@ -56,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Patch:
-    """A window that is painted, and how much each of its places counts."""
+    """A window to paint, and how much each of its positions counts."""
 
     window: Window
     weight: Tensor  # (height, width), 0 to 1
@@ -72,12 +72,15 @@ class Canvas:
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Canvas":
-        """Seen in one piece."""
+        """A canvas seen in one piece."""
         return cls(height, width, (Window(0, 0, height, width),))
 
     @classmethod
     def covered(cls, height: int, width: int, window: tuple[int, int], seamless: bool = False) -> "Canvas":
-        """Covered by windows of at most `window` (height, width). `seamless`: the right end goes on at the left one."""
+        """Cover a canvas with windows of at most `window` (height, width).
+
+        `seamless`: windows wrap around from right to left.
+        """
         high, wide = min(window[0], height), min(window[1], width)
         tops = _starts(height, high)
         lefts = _around(width, wide) if seamless else _starts(width, wide)
@@ -89,16 +92,18 @@ class Canvas:
         return Canvas(self.height * factor, self.width * factor, windows)
 
     def weight(self, window: Window) -> Tensor:
-        """How much each place (height, width) of a window counts: less towards edges, where others see more."""
+        """How much each position (height, width) of a window counts: less towards edges, which other windows see
+        better.
+        """
         rows = _ramp(window.height) if self._several("top") else torch.ones(window.height)
         columns = _ramp(window.width) if self._several("left") else torch.ones(window.width)
         return rows[:, None] * columns
 
     def patches(self, masks: Sequence[Tensor | None]) -> list[list[Patch]]:
-        """What is painted of the canvas through each of `masks` (height, width), 0 or more; None is 1 everywhere.
+        """Divide the canvas among patches, for each of `masks` (height, width), 0 or more; None is 1 everywhere.
 
-        Weights add up to 1 at every place, over all windows and masks. What lies in a part that fits into a window is
-        seen in the middle of one, so that its object is laid out there. Raises ValueError when some place is nobody's.
+        Weights sum to 1 at every position, over all windows and masks. A part that fits into a window is placed in the
+        middle of one, so that its object is laid out there. Raises ValueError if a position belongs to no mask.
         """
         whole = torch.ones(self.height, self.width)
         total = sum((whole if mask is None else mask for mask in masks), torch.zeros_like(whole))
@@ -107,7 +112,7 @@ class Canvas:
         return [self._painted(mask, (whole if mask is None else mask) / total) for mask in masks]
 
     def _painted(self, mask: Tensor | None, share: Tensor) -> list[Patch]:
-        """`share` (height, width) divided among the windows over `mask`; those that it leaves empty are left out."""
+        """Divide `share` (height, width) among the windows over `mask`, without empty ones."""
         canvas = self if mask is None else self._over(mask)
         seen = torch.zeros(self.height, self.width)
         for window in canvas.windows:
@@ -116,7 +121,7 @@ class Canvas:
         return [Patch(w, weight) for w, weight in zip(canvas.windows, weights, strict=True) if weight.any()]
 
     def _over(self, mask: Tensor) -> "Canvas":
-        """These windows; but along a side on which `mask` fits into one, only that one, with the mask in its middle."""
+        """These windows; but along a side where `mask` fits into one window, only that one, centred on the mask."""
         window = self.windows[0]
         tops, lefts = ({getattr(window, side) for window in self.windows} for side in ("top", "left"))
         ring = any(window.left + window.width > self.width for window in self.windows)
@@ -135,7 +140,7 @@ class Canvas:
 def window_size(size: tuple[int, int], native: tuple[int, int], multiple: int) -> tuple[int, int]:
     """The part (width, height) of a picture of `size` that a UNet trained at `native` sees at once, all in px.
 
-    The whole picture where it is not much larger. Else about the native area, longer where the picture is flat, in
+    The whole picture unless it is much larger. Otherwise about the native area, longer if the picture is flat, with
     sides that are multiples of `multiple` and at most `WIDEST` to one.
     """
     area = native[0] * native[1]
@@ -148,7 +153,10 @@ def window_size(size: tuple[int, int], native: tuple[int, int], multiple: int) -
 
 
 def decode(latents: Tensor, canvas: Canvas, factor: int, draw: Callable[[Tensor], Tensor]) -> Tensor:
-    """Pixels (3, H, W), float32 on the CPU, of `latents` (1, C, h, w); `draw` decodes a window to (1, 3, ., .)."""
+    """Decode `latents` (1, C, h, w) to pixels (3, H, W), float32 on the CPU.
+
+    `draw` decodes a window to (1, 3, ., .).
+    """
     large = canvas.times(factor)
     picture, total = torch.zeros(3, large.height, large.width), torch.zeros(large.height, large.width)
     for window, pixels in zip(canvas.windows, large.windows, strict=True):
@@ -159,27 +167,27 @@ def decode(latents: Tensor, canvas: Canvas, factor: int, draw: Callable[[Tensor]
 
 
 def _starts(length: int, window: int) -> Sequence[int]:
-    """Where windows begin that cover `length` from end to end."""
+    """Where windows start that cover `length` from end to end."""
     room = length - window
     count = ceil(room / max(1, int(window * (1 - OVERLAP)))) + 1
     return [round(room * place / max(count - 1, 1)) for place in range(count)]
 
 
 def _around(length: int, window: int) -> Sequence[int]:
-    """Where windows begin that cover `length` as a ring; two at least, so that each covers the other's ends."""
+    """Where windows start that cover `length` as a ring; at least two, so that each covers the other's ends."""
     count = max(2, ceil(length / max(1, int(window * (1 - OVERLAP)))))
     return [length * place // count for place in range(count)]
 
 
 def _centred(places: Tensor, window: int, length: int, ring: bool = False) -> int:
-    """Where a window begins that has `places`, rising, in its middle, as far as `length` goes if it is not a ring."""
+    """Where a window starts that centres on `places` (ascending), within `length` unless it is a ring."""
     first = int(places[0] + places[-1] + 1 - window) // 2
     return first % length if ring else min(max(first, 0), length - window)
 
 
 def _ramp(length: int) -> Tensor:
-    """A bell over `length` places, above 0 and at most 1: Hann's, of which two that overlap by half add up to 1.
+    """A bell over `length` positions, above 0 and at most 1: a Hann window; two that overlap by half sum to 1.
 
-    It starts and ends flat, so that where a window begins neither the picture nor its slope jumps.
+    It is flat at both ends, so that neither the picture nor its slope jumps where a window begins.
     """
     return torch.sin((torch.arange(length) + 0.5) * (pi / length)).square()

@@ -1,7 +1,7 @@
-"""Quick looks at unfinished images: a linear map from latents to colours, fitted to the model's own VAE.
+"""Quick previews of unfinished images: a linear map from latents to colours, fitted to the model's own VAE.
 
-Latents of this family are nearly linear in the mean colour of the px that they stand for, so C + 1 numbers a
-colour channel say enough for a preview, at no cost. They are fitted once, because every VAE has its own.
+Latents of this family are nearly linear in the mean colour of their px, so C + 1 numbers per colour channel are enough
+for a preview, at no cost. They are fitted once per VAE.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class PreviewMap:
     def __init__(self, encode: Callable[[Image.Image], Tensor], factor: int = 8) -> None:
         """Fit by least squares to the latents that `encode` gives for a card of soft random colours.
 
-        The card is `LATENTS` latents wide, of `factor` px each.
+        The card is `LATENTS` latents wide, each `factor` px.
         """
         side = LATENTS * factor
         random = np.random.default_rng(0)

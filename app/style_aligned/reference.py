@@ -1,8 +1,8 @@
 """Where the reference's latents come from: `Reference`, and its noisy latents for every step (`Track`).
 
-A UNet of this family sees, whatever the scheduler, x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps; schedulers that keep
-another scale convert to it just before the call. So a reference speaks that scale only and never meets the scheduler:
-any scheduler and any number of steps will do.
+With any scheduler, a UNet of this family sees x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps; schedulers with another
+scale convert to it just before the call. A reference uses only that scale and never meets the scheduler, so it works
+with any scheduler and any number of steps.
 """
 
 import hashlib
@@ -21,42 +21,42 @@ INVERSION_GUIDANCE = 2.0  # the authors' setting for real references
 
 
 class NoiseLevels:
-    """abar_t for any t, whole or not, from a scheduler's `alphas_cumprod`."""
+    """abar_t for any t, integer or not, from a scheduler's `alphas_cumprod`."""
 
     def __init__(self, alphas_cumprod: Tensor) -> None:
         self._alphas = alphas_cumprod.double().cpu().numpy()
 
     def __call__(self, t: float) -> float:
-        """abar_t, interpolated between whole steps; of a t below the first, the first's."""
+        """abar_t, interpolated between integer steps; below the first step, the first's."""
         return float(np.interp(t, np.arange(len(self._alphas)), self._alphas))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A picture whose look is wanted, ready to be used any number of times. Made by `Studio.reference`."""
+    """A picture whose look to use, ready for any number of calls. Made by `Studio.reference`."""
 
-    picture: Image.Image  # RGB, of any size: cropped about its centre to the shape of the images
+    picture: Image.Image  # RGB, of any size: cropped around its centre to the shape of the images
     prompt: str = ""
     """What it shows and how, such as "a teapot, watercolor"."""
     method: Method = "noise"
     weight: float = 1.0
-    """Above 0: how much it counts beside other references."""
+    """Above 0: its weight relative to other references."""
     seed: int = 0
-    """Of the noise that is laid over it, the same in every step."""
+    """Of the noise added to it, the same in every step."""
     _cache: dict[tuple[int, int], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def fitted(self, size: tuple[int, int]) -> Image.Image:
-        """The picture at `size` (width, height), covering it, cropped about its centre."""
+        """The picture resized to cover `size` (width, height) and cropped around its centre."""
         return ImageOps.fit(self.picture, size, Image.Resampling.LANCZOS)
 
     def latents(self, size: tuple[int, int], encode: Callable[[Image.Image], Tensor]) -> Tensor:
-        """x_0 (1, C, h, w) of the picture at `size`, encoded at the first call and kept."""
+        """x_0 (1, C, h, w) of the picture at `size`, encoded at the first call and cached."""
         if size not in self._cache:
             self._cache[size] = encode(self.fitted(size))
         return self._cache[size]
 
     def key(self, *more: object) -> str:
-        """A name for what depends on this picture, prompt and `more`: hexadecimal SHA-256."""
+        """A cache key for what depends on this picture, its prompt and `more`: hexadecimal SHA-256."""
         digest = hashlib.sha256(repr((self.picture.size, self.prompt, *more)).encode())
         digest.update(self.picture.tobytes())
         return digest.hexdigest()
@@ -66,13 +66,13 @@ class Track(Protocol):
     """The noisy latents of one reference, for every step of a denoising."""
 
     def at(self, step: int, t: float) -> Tensor:
-        """x_t (1, C, h, w) for step number `step`, whose timestep is `t`."""
+        """x_t (1, C, h, w) for step number `step`, with timestep `t`."""
         ...
 
 
 @dataclass(frozen=True)
 class NoisedTrack:
-    """`noise`: one fixed noise over the picture, as much of it as the step has. No UNet calls."""
+    """`noise`: one fixed noise over the picture, at the level of each step. No UNet calls."""
 
     clean: Tensor  # (1, C, h, w)
     noise: Tensor
@@ -95,7 +95,7 @@ class TimedTrack:
 
 @dataclass(frozen=True)
 class SteppedTrack:
-    """`text`: what the UNet saw in each step of another image's denoising, by step."""
+    """`text`: what the UNet saw at each step of another image's denoising, by step."""
 
     latents: list[Tensor]
 
@@ -106,10 +106,11 @@ class SteppedTrack:
 def ddim_inversion(
     clean: Tensor, timesteps: list[float], levels: NoiseLevels, predict: Callable[[Tensor, float], Tensor]
 ) -> Iterator[dict[float, Tensor]]:
-    """Walk DDIM backwards from x_0 to noise, yielding the growing {t: x_t} after each of `timesteps`.
+    """Run DDIM backwards from x_0 to noise, yielding the growing {t: x_t} after each of `timesteps`.
 
-    `predict(x_t, t)` gives the guided noise. Song et al., "Denoising Diffusion Implicit Models", section 4.3, equation
-    13 read from right to left: the noise at t stands for the noise at the next t, so more steps invert better.
+    `predict(x_t, t)` returns the guided noise. Song et al., "Denoising Diffusion Implicit Models", section 4.3,
+    equation 13 read from right to left: the noise at t stands in for the noise at the next t, so more steps invert
+    better.
     """
     track: dict[float, Tensor] = {}
     x, alpha = clean, levels(0)

@@ -1,7 +1,7 @@
-"""Parts of a picture with a prompt and a look of their own: several styles in one picture.
+"""Parts of a picture with their own prompt and look: several styles in one picture.
 
 Source: MultiDiffusion (arXiv 2302.08113), section 4.2: every region's prompt predicts the whole view, and each latent
-takes what the regions over it say. Here a region may also share the look of its own reference.
+combines the predictions of the regions over it. Here a region can also share the look of its own reference.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from torch import Tensor
 from app.style_aligned.reference import Reference
 from app.style_aligned.sharing import Sharing
 
-MASK_SIDE = 512  # px of the mask that stands for a box
+MASK_SIDE = 512  # px of a box's mask
 
 
 @dataclass(frozen=True)
 class Region:
-    """What to show in one part of every image, and in whose look."""
+    """A prompt, and optionally a look, for one part of every image."""
 
     prompt: str
     mask: Image.Image
-    """White where the region is, black elsewhere, grey where it shares with what is below; stretched to the images."""
+    """White inside the region, black outside, grey where it blends with what is below; resized to the images."""
     reference: Reference | Sequence[Reference] | None = None
-    """Whose look it takes; None: that of the rest of the image."""
+    """The references for its look; None: those of the rest of the image."""
     sharing: Sharing | None = None
-    """How it shares with its look; None: as the rest of the image does."""
+    """How it shares with its look; None: as the rest of the image."""
 
     @classmethod
     def box(
@@ -39,7 +39,7 @@ class Region:
         reference: Reference | Sequence[Reference] | None = None,
         sharing: Sharing | None = None,
     ) -> Self:
-        """The region in `box`: left, top, width, height as shares of the image, 0 to 1. Raises ValueError."""
+        """The region in `box`: left, top, width, height as fractions of the image, 0 to 1. Raises ValueError."""
         left, top, width, height = box
         if not (0 <= left < left + width <= 1 + 1e-6 and 0 <= top < top + height <= 1 + 1e-6):
             raise ValueError(f"a region's box must lie within the image, in shares of its sides; {box} was given")
@@ -53,13 +53,13 @@ class Region:
             raise ValueError(f"the region of {self.prompt!r} is empty: its mask is black")
 
     def weights(self, height: int, width: int) -> Tensor:
-        """How much of each latent (height, width) is this region's, 0 to 1."""
+        """How much of each latent (height, width) belongs to this region, 0 to 1."""
         small = self.mask.convert("L").resize((width, height), Image.Resampling.BOX)
         return torch.from_numpy(np.array(small, np.float32) / 255)
 
 
 def split(regions: Sequence[Region], height: int, width: int) -> tuple[Tensor, list[Tensor]]:
-    """Weights (height, width) of what is left of the image, and of each region; later regions lie over earlier ones."""
+    """Weights (height, width) of the rest of the image, and of each region; later regions cover earlier ones."""
     rest = torch.ones(height, width)
     covered: list[Tensor] = []
     for region in reversed(regions):
@@ -70,6 +70,6 @@ def split(regions: Sequence[Region], height: int, width: int) -> tuple[Tensor, l
 
 
 def ground_of(latents: Tensor) -> Tensor:
-    """Latents (N, C, 1, 1) of the plain colour around what pictures (N, C, h, w) show: the mean along their edges."""
+    """Latents (N, C, 1, 1) of the plain background of pictures (N, C, h, w): the mean along their edges."""
     edges = [latents[..., 0, :], latents[..., -1, :], latents[..., 0], latents[..., -1]]
     return torch.cat(edges, -1).mean(-1)[..., None, None]

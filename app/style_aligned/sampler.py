@@ -1,7 +1,7 @@
-"""The one denoising loop, over diffusers' parts: any UNet of SDXL's kind, any of its schedulers, any guidance.
+"""The denoising loop, over diffusers' parts: any UNet like SDXL's, any of its schedulers, any guidance.
 
-Everything that shapes an image comes in as an argument. The loop is a generator: it yields after each step and stops
-cleanly when it is closed.
+Everything that shapes an image is an argument. The loop is a generator: it yields after each step and stops cleanly
+when closed.
 """
 
 import inspect
@@ -40,12 +40,12 @@ SCHEDULERS: dict[str, Any] = {
 }
 
 
-GROUNDED = 0.4  # of the steps, the first ones: brushes with a mask and a ground see nothing else outside the mask
+GROUNDED = 0.4  # of the steps: in these first ones, brushes with a mask and a ground see only the ground outside it
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What the UNet is told besides the latents, for N images in G guidance branches (unconditional first)."""
+    """The UNet's inputs besides the latents, for N images in G guidance branches (unconditional first)."""
 
     tokens: Tensor  # (G, N, T, C), both text encoders' hidden states
     pooled: Tensor  # (G, N, P)
@@ -66,30 +66,30 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class References:
-    """What the targets attend to: one track and one weight a reference, and their prompts' conditioning."""
+    """What the targets attend to: one track and one weight per reference, and their prompts' conditioning."""
 
     tracks: Sequence[Track]
     weights: Sequence[float]
     conditioning: Conditioning
     ground: Tensor | None = None
-    """(1, C, 1, 1): latents of the plain colour around what the references show."""
+    """(1, C, 1, 1): latents of the references' plain background colour."""
 
 
 @dataclass(frozen=True)
 class Brush:
-    """What paints a picture or a part of it: prompts, and a look."""
+    """Prompts and a look that paint a picture or a part of it."""
 
     conditioning: Conditioning
     references: References | None = None
     sharing: Sharing | None = None
-    """With its strength for each of the N images. Without it, or without references, this is plain SDXL."""
+    """Includes a strength for each of the N images. Without it, or without references, this is plain SDXL."""
     mask: Tensor | None = None
-    """(h, w), 0 to 1: how much each place is this brush's; None: 1 everywhere."""
+    """(h, w), 0 to 1: how much each position belongs to this brush; None: 1 everywhere."""
     ground: Tensor | None = None
-    """(1, C, 1, 1): latents of a plain colour, which in the first steps is all that it sees outside its mask."""
+    """(1, C, 1, 1): latents of a plain colour, the only thing it sees outside its mask in the first steps."""
 
     def shares(self, step: int, steps: int) -> bool:
-        """Whether the references matter in step `step`, 0 to `steps` - 1."""
+        """Whether the references are used in step `step`, 0 to `steps` - 1."""
         if not (self.references and self.sharing):
             return False
         count = self.conditioning.tokens.shape[1]
@@ -109,7 +109,7 @@ class Denoised:
 
 @dataclass(frozen=True)
 class Sampler:
-    """A UNet with everything about it that stays the same from one call to the next."""
+    """A UNet with everything that stays the same between calls."""
 
     unet: nn.Module
     levels: NoiseLevels
@@ -130,10 +130,10 @@ class Sampler:
     ) -> Iterator[Denoised]:
         """Denoise `noise` (N, C, h, w), standard normal, with a `scheduler` whose timesteps are set.
 
-        Each of `brushes` paints its part of all N images; one without a mask paints everything. `guidance` matters
-        only with two branches. `generators`, one an image, feed schedulers that draw noise in each step. The UNet sees
-        the windows of `canvas` one by one (None: the whole picture at once). `hints` are structure that images follow,
-        and within `adapted()` the UNet has its adapters; both are for the images alone, never for their references.
+        Each of `brushes` paints its part of all N images; one without a mask paints everything. `guidance` only matters
+        with two branches. `generators`, one per image, serve schedulers that draw noise in each step. The UNet sees the
+        windows of `canvas` one by one (None: the whole picture at once). `hints` are structures that images follow, and
+        within `adapted()` the UNet has its adapters; both affect only the images, never their references.
         """
         timesteps = scheduler.timesteps
         latents = noise * scheduler.init_noise_sigma
@@ -158,7 +158,7 @@ class Sampler:
             yield Denoised(step + 1, len(timesteps), latents, seen, clean)
 
     def predict(self, x: Tensor, t: float, conditioning: Conditioning, guidance: float) -> Tensor:
-        """The guided noise in `x` (N, C, h, w) at timestep `t`, whatever the UNet was trained to predict."""
+        """Predict the guided noise in `x` (N, C, h, w) at timestep `t`, for any prediction type."""
         output = guide(self._predict(x, t, conditioning), guidance)
         alpha = self.levels(t)
         if self.prediction_type == "epsilon":
@@ -177,10 +177,10 @@ class Sampler:
                 return output
 
     def _grounded(self, x: Tensor, noise: Tensor, t: Tensor, brush: Brush) -> Tensor:
-        """`x` (N, C, h, w) within the brush's mask, and outside it nothing but its ground, as noisy as `x`.
+        """`x` (N, C, h, w) inside the brush's mask; outside it only its ground, as noisy as `x`.
 
         Source: MultiDiffusion, section 4.2, "Fidelity to tight masks": what is laid out in the first steps then stays
-        within the mask.
+        inside the mask.
         """
         if brush.mask is None or brush.ground is None:
             return x
@@ -198,7 +198,7 @@ class Sampler:
         guidance: float,
         hints: Sequence[Hint],
     ) -> None:
-        """Add to `painted` (N, C, h, w) what the brush predicts of `x` in its patches, guided and weighted."""
+        """Add the brush's guided and weighted predictions for `x`, patch by patch, to `painted` (N, C, h, w)."""
         for patch in patches:
             window = patch.window
             output = self._predict(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
@@ -206,7 +206,7 @@ class Sampler:
 
     @contextmanager
     def _sharing(self, brush: Brush, step: int, t: Tensor) -> Iterator[None]:
-        """Record the brush's references at this step; within, the UNet sees targets that share with them."""
+        """Record the brush's references at this step, and let targets share with them for the duration."""
         references, sharing, conditioning = brush.references, brush.sharing, brush.conditioning
         if references is None or sharing is None:
             raise ValueError("a brush without references has nothing to share")
@@ -234,7 +234,7 @@ class Sampler:
 
 
 def guide(output: Tensor, guidance: float) -> Tensor:
-    """Classifier-free guidance: (G, N, ...) to (N, ...). With one branch, that branch."""
+    """Apply classifier-free guidance: (G, N, ...) to (N, ...). A single branch is returned as it is."""
     if len(output) == 1:
         return output[0]
     unconditional, conditional = output

@@ -1,8 +1,8 @@
-"""Record, then share: what is asked for (`Sharing`), and the layers of a UNet that do it (`SharedLayers`).
+"""Record, then share: the settings (`Sharing`), and the layers of a UNet that apply them (`SharedLayers`).
 
-Each denoising step runs the UNet on the references while their keys, values and statistics are kept, then on the
-targets, which attend to them. The references are never rows of the targets' batch, so it works with and without
-classifier-free guidance, with any number of targets, and a target never sees its neighbours.
+Each denoising step runs the UNet on the references and records their keys, values and statistics, then runs it on the
+targets, which attend to them. The references are never rows of the targets' batch. So this works with and without
+classifier-free guidance and with any number of targets, and a target never sees the rest of its batch.
 """
 
 import re
@@ -24,23 +24,23 @@ MAX_STRENGTH = 2.0
 class Sharing:
     """How strongly, where and when targets attend to the reference.
 
-    Raises ValueError, with the value that was wrong, when a number is out of its range.
+    Raises ValueError that names the wrong value if a number is out of range.
     """
 
     strength: float | Sequence[float] = 1.0
-    """0 to 2, for all targets or one for each. 0 is plain SDXL, 1 the paper's text-only sets, 2 its real references."""
+    """0 to 2, for all targets or one each. 0 is plain SDXL, 1 the paper's text-only sets, 2 its real references."""
     scale: float = 1.0
-    """0 to 2: multiplies the logits towards the reference. Below 1 a famous picture's content leaks less."""
+    """0 to 2: multiplies the logits towards the reference. Below 1, less of a famous picture's content leaks."""
     shift: float = 0.0
     """-10 to 10: added to the scaled logits, on top of log(strength)."""
     adain_values: bool = False
-    """Whether values, too, take the reference's statistics."""
+    """Whether values also take on the reference's statistics."""
     share_group_norm: bool = False
-    """Whether group norms see target and reference together: the paper's setting for real references."""
+    """Whether group norms span target and reference: the paper's setting for real references."""
     layers: str = ""
     """A regular expression that a layer's name must contain, such as "up_blocks"; empty: every self-attention."""
     steps: tuple[float, float] = (0.0, 1.0)
-    """The part of the denoising in which targets attend to the reference, 0 the first step, 1 the last."""
+    """The part of the denoising in which targets attend to the reference: 0 is the first step, 1 the last."""
 
     def __post_init__(self) -> None:
         for strength in self.strengths(1) if isinstance(self.strength, int | float) else self.strength:
@@ -51,14 +51,14 @@ class Sharing:
 
     @classmethod
     def for_picture(cls, strength: float | Sequence[float] = 1.0) -> "Sharing":
-        """What suits a picture as reference: group norms shared, as the paper does there, and values' statistics too.
+        """Settings for an uploaded picture: shared group norms, as in the paper, and AdaIN on values.
 
-        Without them the first, unshared noise decides how light a picture is. The figures are in the docs.
+        Without them, the first, unshared noise determines how light a picture is. The docs have the figures.
         """
         return cls(strength, share_group_norm=True, adain_values=True)
 
     def strengths(self, count: int) -> list[float]:
-        """One strength for each of `count` targets. Raises ValueError when another number of them was given."""
+        """One strength for each of `count` targets. Raises ValueError if another number was given."""
         if isinstance(self.strength, int | float):
             return [float(self.strength)] * count
         if len(self.strength) != count:
@@ -70,21 +70,21 @@ class Sharing:
         return within_part(self.steps, step, steps)
 
     def influence(self, strengths: Sequence[float], weights: Sequence[float], device: torch.device) -> Influence:
-        """These settings as tensors, for targets of these strengths and references of these weights (above 0)."""
+        """These settings as tensors, for targets with these strengths and references with these weights (above 0)."""
         weight = torch.tensor(weights, dtype=torch.float32, device=device)
         strength = torch.tensor(strengths, dtype=torch.float32, device=device)
         return Influence(weight / weight.sum(), strength, self.scale, self.shift, self.adain_values)
 
 
 def check_part(name: str, part: tuple[float, float]) -> None:
-    """Raises ValueError unless `part` is where something starts and ends, 0 the first step, 1 the last."""
+    """Raise ValueError unless `part` is a start and an end, from 0 (the first step) to 1 (the last)."""
     start, end = part
     if not 0 <= start <= end <= 1:
         raise ValueError(f"{name} must be two rising numbers between 0 and 1; {part} was given")
 
 
 def within_part(part: tuple[float, float], step: int, steps: int) -> bool:
-    """Whether step `step`, 0 to `steps` - 1, lies in `part` of the denoising."""
+    """Whether step `step`, 0 to `steps` - 1, is in `part` of the denoising."""
     start, end = part
     return start <= step / max(steps - 1, 1) <= end
 
@@ -96,7 +96,7 @@ def _check(name: str, value: float, low: float, high: float) -> None:
 
 @dataclass
 class Recording:
-    """What the layers kept of the references in one step."""
+    """What the layers recorded of the references in one step."""
 
     groups: int  # guidance branches
     attention: dict[str, AttentionMemory] = field(default_factory=dict)
@@ -104,9 +104,9 @@ class Recording:
 
 
 class SharedLayers:
-    """The self-attention and group-norm layers of one UNet: plain, but for the length of a `record` or a `share`.
+    """The self-attention and group-norm layers of one UNet: plain, except during a `record` or a `share`.
 
-    Whatever a layer had before is put back at the end, also after an error, so other users of the UNet never notice.
+    Each layer gets its previous state back at the end, also after an error, so other users of the UNet never notice.
     """
 
     def __init__(self, unet: nn.Module, layers: str = "", group_norms: bool = False) -> None:
@@ -122,7 +122,10 @@ class SharedLayers:
 
     @contextmanager
     def record(self, groups: int) -> Iterator[Recording]:
-        """Calls of the UNet within see references in `groups` branches; the recording is whole when this ends."""
+        """Record the references, which calls of the UNet see in `groups` branches.
+
+        The recording is complete at the end.
+        """
         recording = Recording(groups, norms={name: [] for name in self.norms})
         processors = {name: RecordingProcessor(groups) for name in self.attention}
         with ExitStack() as undo:
@@ -135,7 +138,7 @@ class SharedLayers:
 
     @contextmanager
     def share(self, recording: Recording, influence: Influence) -> Iterator[None]:
-        """Calls of the UNet within see targets, in the branches of the recording, that attend to what it holds."""
+        """Let the targets of UNet calls, in the recording's branches, attend to the recording."""
         with ExitStack() as undo:
             for name, attention in self.attention.items():
                 processor = SharingProcessor(recording.attention[name], influence)
@@ -149,7 +152,7 @@ class SharedLayers:
 
 @contextmanager
 def _replaced(owner: Any, attribute: str, value: Any) -> Iterator[None]:
-    """`owner.attribute` is `value` for a while. What the instance had is put back, or its class's own shows again."""
+    """Set `owner.attribute` to `value` for the duration, then restore the instance's or the class's own."""
     before = owner.__dict__.get(attribute)
     owner.__dict__[attribute] = value
     try:

@@ -1,6 +1,6 @@
-"""The studio: one loaded SDXL and everything that can be asked of it.
+"""The studio: one loaded SDXL and everything it can do.
 
-`Studio.reference` does the costly part once, `Studio.generate` is called as often as wanted.
+`Studio.reference` does the expensive part once; call `Studio.generate` as often as you like.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -51,12 +51,12 @@ from app.style_aligned.sampler import SCHEDULERS, Brush, Conditioning, Reference
 from app.style_aligned.sharing import Sharing
 from app.style_aligned.subjects import Adapted, Adapters
 
-SDXL_WIDTH = 2048  # of the text that its UNet attends to
+SDXL_WIDTH = 2048  # width of the text embeddings that its UNet attends to
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What this model is best used with."""
+    """Settings that suit this model best."""
 
     size: tuple[int, int]
     steps: int
@@ -68,7 +68,10 @@ class Studio:
     """One loaded SDXL pipeline. Not thread-safe: one call of `generate` at a time."""
 
     def __init__(self, pipeline: Any, place: Place, name: str = "", cache: Path | None = None) -> None:
-        """Wrap a loaded `StableDiffusionXLPipeline`. `cache` is a folder for inverted references; None keeps none."""
+        """Wrap a loaded `StableDiffusionXLPipeline`.
+
+        `cache` is a folder for inverted references; None caches nothing.
+        """
         self.pipeline, self.place, self.name, self.cache = pipeline, place, name, cache
         self.vae, self.unet = pipeline.vae, pipeline.unet
         if self.vae.dtype is torch.float16 and self.vae.config.force_upcast:
@@ -77,9 +80,9 @@ class Studio:
         self.levels = NoiseLevels(scheduler.alphas_cumprod)
         self.sampler = Sampler(self.unet, self.levels, scheduler.config.prediction_type)
         self.adapters = Adapters(pipeline)
-        self._controlnets: dict[str, Any] = {}  # by what they were asked by
-        self.factor: int = pipeline.vae_scale_factor  # px a latent
-        self.size_multiple = self.factor  # px: a size is whole latents
+        self._controlnets: dict[str, Any] = {}  # by the names they were requested by
+        self.factor: int = pipeline.vae_scale_factor  # px per latent
+        self.size_multiple = self.factor  # px: sizes are in whole latents
         self._window_multiple = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
     @classmethod
@@ -93,15 +96,15 @@ class Studio:
     ) -> "Studio":
         """Load `model`: "demo", a folder in diffusers format, a hub id, or a `.safetensors` file.
 
-        `progress(what, share)` is told what is being loaded and the share that is done. Raises ModelError, whose
-        message is one sentence, when the model is missing, not an SDXL, not safetensors, or too large.
+        `progress(what, share)` receives what is being loaded and the completed fraction. Raises ModelError with a
+        one-sentence message if the model is missing, not an SDXL, not safetensors, or too large.
         """
         place = Place.choose(device, precision)
         return cls(load_pipeline(model, place, progress), place, model, cache)
 
     @cached_property
     def defaults(self) -> Defaults:
-        """The size that the UNet was trained at, and numbers that suit its kind."""
+        """The UNet's training size, and numbers that suit its kind."""
         side = self.unet.config.sample_size * self.factor
         small = side < 512
         return Defaults((side, side), 20 if small else 30, 4.0 if small else 5.0, "ddim" if small else "euler")
@@ -109,10 +112,11 @@ class Studio:
     def reference(
         self, picture: Image.Image, prompt: str = "", *, method: Method = "noise", weight: float = 1.0, seed: int = 0
     ) -> Reference:
-        """Take the look of `picture`, of any size and mode, transparency over white.
+        """Take the look of `picture`, of any size and mode; transparency becomes white.
 
-        `prompt` says what it shows. `method` "noise" lays noise of `seed` over it (no cost); "ddim" inverts it, which
-        keeps more of it at the price of one pass. `weight`, above 0, counts beside other references. Raises ValueError.
+        `prompt` says what it shows. `method` "noise" adds noise from `seed` to it (no cost); "ddim" inverts it, which
+        preserves more of it at the cost of one pass. `weight`, above 0, is relative to other references. Raises
+        ValueError.
         """
         if weight <= 0:
             raise ValueError(f"a reference's weight must be above 0; {weight:g} was given")
@@ -125,17 +129,17 @@ class Studio:
 
     @cached_property
     def controls(self) -> dict[str, str]:
-        """The ControlNet that suits this model, by the kind of its maps: a folder or a hub id. Nothing is loaded."""
+        """The ControlNets that suit this model, by kind of map: a folder or a hub id. Loads nothing."""
         if self.unet.config.cross_attention_dim == SDXL_WIDTH:
             return dict(SDXL_CONTROLS)
         folders = {kind: DEMO / f"controlnet_{kind}" for kind in KINDS} if self.name == "demo" else {}
         return {kind: str(folder) for kind, folder in folders.items() if folder.is_dir()}
 
     def control(self, name: str, kind: str | None = None) -> Control:
-        """A ControlNet for `Structure`, loaded once: a kind of `controls` such as "edges", a folder or a hub id.
+        """Load a ControlNet for `Structure`, once: a kind in `controls` such as "edges", a folder or a hub id.
 
-        `kind`, "edges", "silhouette" or "depth", says what its maps are; a ControlNet-Union has to be told. Raises
-        ModelError, whose message is one sentence, when it is missing, not safetensors, or made for another model.
+        `kind`, "edges", "silhouette" or "depth", says what its maps are; a ControlNet-Union needs it. Raises ModelError
+        with a one-sentence message if it is missing, not safetensors, or made for another model.
         """
         if name in KINDS and name not in self.controls:
             raise ModelError(f"{self.name} has no ControlNet for {name} of its own; name a folder or a hub id.")
@@ -151,10 +155,10 @@ class Studio:
         return Control(net, source, UNION_MODES[kind])
 
     def adapter(self, file: Path, weight: float = 1.0) -> Adapted:
-        """A LoRA in safetensors, loaded once, for `generate`. The last few stay loaded.
+        """Load a LoRA in safetensors for `generate`, once. The most recent ones stay loaded.
 
-        `weight`, 0 to 2, says how strongly it counts. Raises ModelError, whose message is one sentence, when the file
-        is missing, damaged, not safetensors, or made for another model; ValueError for a weight out of its range.
+        `weight`, 0 to 2, sets its strength. Raises ModelError with a one-sentence message if the file is missing,
+        damaged, not safetensors, or made for another model; ValueError for a weight out of range.
         """
         return Adapted(self.adapters.load(file), weight)
 
@@ -178,23 +182,23 @@ class Studio:
         batch_size: int = 4,
         preview_every: int = 4,
     ) -> Generator[Event, None, None]:
-        """Make one image a prompt in the look of `reference`, yielding events as they come.
+        """Make one image per prompt in the look of `reference`, yielding events as they happen.
 
-        An image depends on its prompt, its seed and the reference, never on its neighbours. Without a reference the
-        first prompt's own image is the reference of the others, as in the paper's text-only sets.
+        An image depends on its prompt, its seed and the reference, never on the rest of its batch. Without a reference,
+        the first prompt's own image is the reference for the others, as in the paper's text-only sets.
 
         `sharing` defaults to strength 1; with `sharing.strength` 0 this is plain SDXL. `seeds` default to 0, 1, 2, ...
-        `size` is (width, height) in px, multiples of `size_multiple`; what is larger than the model is good at becomes
-        a panorama of overlapping windows, and with `seamless` its right end goes on at the left one. `guidance` of 1 or
-        less means none. `scheduler` is a name in `SCHEDULERS`. A preview of each image comes after every
-        `preview_every` steps; 0 for none.
+        `size` is (width, height) in px, in multiples of `size_multiple`; a size much larger than the model's becomes a
+        panorama of overlapping windows, and `seamless` makes its ends match. `guidance` of 1 or less means none.
+        `scheduler` is a name in `SCHEDULERS`. A preview of each image comes every `preview_every` steps; 0: no
+        previews.
 
-        Images follow the maps of `structures`, have `adapters`, and show each of `regions` in its part, later ones over
-        earlier ones; all of these are for the images, never for the references, and any of them go together.
+        Images follow the maps of `structures`, use `adapters`, and show each of `regions` in its part, later ones over
+        earlier ones. All of these affect the images, never the references, and can be combined.
 
-        An image whose numbers overflow is an `ImageFailed`, and the others go on. Closing the generator stops the work
-        within one step. Raises ValueError with the value that was wrong, and NotFinite when it is a reference's numbers
-        that overflow, or those of the image that all others take their look from.
+        An image whose numbers overflow gives `ImageFailed`; the others continue. Closing the generator stops the work
+        within one step. Raises ValueError that names the wrong value, and NotFinite if the numbers of a reference
+        overflow, or those of the image that all others take their look from.
         """
         job = self._job(
             prompts,
@@ -228,23 +232,23 @@ class Studio:
             yield from self._batch(places[start : start + batch_size], job, references, looks)
 
     def noise(self, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
-        """The standard normal noise (N, C, h, w) that images with these seeds begin from."""
+        """The standard normal noise (N, C, h, w) that images with these seeds start from."""
         width, height = (side // self.factor for side in size)
         channels = self.unet.config.in_channels
         device, dtype = self.place.device, self.unet.dtype
         return torch.cat([latent_noise(seed, channels, height, width, device, dtype) for seed in seeds])
 
     def encode(self, picture: Image.Image) -> Tensor:
-        """Latents (1, C, h, w) of an RGB picture, the mean of the VAE's distribution."""
+        """Encode an RGB picture to latents (1, C, h, w), the mean of the VAE's distribution."""
         pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
         pixels = pixels.to(self.place.device, self.vae.dtype) / 127.5 - 1
         latents: Tensor = self.vae.encode(pixels).latent_dist.mean * self.vae.config.scaling_factor
         return latents.to(self.unet.dtype)
 
     def decode(self, latents: Tensor, canvas: Canvas | None = None) -> Image.Image:
-        """The picture of `latents` (1, C, h, w), window by window of `canvas` (None: at once).
+        """Decode `latents` (1, C, h, w) to a picture, window by window of `canvas` (None: all at once).
 
-        Raises NotFinite when the VAE overflows.
+        Raises NotFinite if the VAE overflows.
         """
 
         def pixels(part: Tensor) -> Tensor:
@@ -261,11 +265,11 @@ class Studio:
 
     @cached_property
     def preview(self) -> PreviewMap:
-        """Latents to small pictures, fitted to this VAE at first use."""
+        """The map from latents to small pictures, fitted to this VAE on first use."""
         return PreviewMap(self.encode, self.factor)
 
     def scheduler(self, name: str, steps: int) -> Any:
-        """A fresh scheduler, set to `steps`, with this model's noise schedule."""
+        """A new scheduler, set to `steps`, with this model's noise schedule."""
         scheduler = SCHEDULERS[name].from_config(self.pipeline.scheduler.config)
         scheduler.set_timesteps(steps, device=self.place.device)
         return scheduler
@@ -273,7 +277,7 @@ class Studio:
     def condition(
         self, prompts: list[str], negative_prompt: str, guidance: float, size: tuple[int, int]
     ) -> Conditioning:
-        """Encode prompts for one branch, or for two when there is guidance, as the pipeline itself would."""
+        """Encode prompts as the pipeline itself would, for one branch, or for two with guidance."""
         tokens, no_tokens, pooled, no_pooled = self.pipeline.encode_prompt(
             prompts,
             device=self.place.device,
@@ -285,7 +289,7 @@ class Studio:
         return Conditioning(tokens[None], pooled[None], size)
 
     def _job(self, prompts: Sequence[str], *, seeds: Sequence[int] | None, seamless: bool, **asked: Any) -> Job:
-        """What was asked for, checked."""
+        """Check the request."""
         self.adapters.check(asked["adapters"])
         size = asked["size"]
         check_size(size, self.size_multiple)
@@ -307,14 +311,14 @@ class Studio:
         looks: Sequence[References | None],
         trail: list[Tensor] | None = None,
     ) -> Iterator[Event]:
-        """Make the images at `places`. What the UNet sees of them in each step is appended to `trail`."""
+        """Make the images at `places`. Appends what the UNet sees of them in each step to `trail`."""
         seeds = [job.seeds[i] for i in places]
         steps = self.sampler.denoise(
             self.scheduler(job.scheduler, job.steps),
             self.noise(seeds, job.size),
             self._brushes(places, job, references, looks),
             guidance=job.guidance,
-            # Not the generators of the first noise, which the scheduler's own must not repeat.
+            # Not the generators of the initial noise, which the scheduler's own noise must not repeat.
             generators=[torch.Generator("cpu").manual_seed(seed ^ MAX_SEED) for seed in seeds],
             canvas=job.canvas,
             hints=[s.hint(places, job.size, self.factor, self.place.device) for s in job.structures],
@@ -329,12 +333,15 @@ class Studio:
                 for place, clean in compress(zip(places, state.clean, strict=True), good):
                     yield Preview(place, self.preview(clean, job.size))
             if not finite_rows(state.latents).any():
-                break  # nothing comes of the other steps
+                break  # the remaining steps would be useless
         for place, latents in zip(places, state.latents.split(1), strict=True):
             yield self._finished(place, latents, job)
 
     def _finished(self, place: int, latents: Tensor, job: Job) -> ImageReady | ImageFailed:
-        """The image at `place` with its last latents (1, C, h, w). NaN would be black, and look finished."""
+        """Decode the image at `place` from its last latents (1, C, h, w).
+
+        NaN would look like a finished black picture.
+        """
         prompt, seed = job.prompts[place], job.seeds[place]
         try:
             if not finite_rows(latents).all():
@@ -346,7 +353,7 @@ class Studio:
     def _brushes(
         self, places: list[int], job: Job, references: References | None, looks: Sequence[References | None]
     ) -> list[Brush]:
-        """The images' own prompts and look, and over them the regions'."""
+        """The images' own prompts and look, then the regions' over them."""
 
         def brush(prompts: list[str], look: References | None, sharing: Sharing, mask: Tensor | None) -> Brush:
             every = sharing.strengths(len(job.prompts))
@@ -366,11 +373,11 @@ class Studio:
         return brushes
 
     def _adapted(self, job: Job) -> AbstractContextManager[None]:
-        """Within, the model has the job's adapters."""
+        """Activate the job's adapters for the duration."""
         return self.adapters.active(job.adapters)
 
     def _references(self, given: Reference | Sequence[Reference], job: Job) -> Generator[Event, None, References]:
-        """What targets attend to, from pictures; inversions are reported."""
+        """Turn pictures into what targets attend to; reports inversions."""
         given = [given] if isinstance(given, Reference) else list(given)
         tracks: list[Track] = []
         grounds: list[Tensor] = []
@@ -389,7 +396,7 @@ class Studio:
         return References(tracks, [r.weight for r in given], conditioning, ground)
 
     def _inverted(self, reference: Reference, clean: Tensor, job: Job) -> Generator[Event, None, TimedTrack]:
-        """The reference's DDIM inversion, from the cache where it lies there."""
+        """Invert the reference by DDIM, or read the inversion from the cache."""
         timesteps = [float(t) for t in self.scheduler(job.scheduler, job.steps).timesteps]
         file = (
             self.cache / f"{reference.key(self.name, str(self.place), job.window, timesteps)}.safetensors"

@@ -1,7 +1,7 @@
-"""LoRA adapters: a team's own product, or any other, added to the loaded model for the images alone.
+"""LoRA adapters: a team's own product, or any other, added to the loaded model for the images only.
 
-The weights of adapters lie beside the model's own, in PEFT's layers, behind a flag. So references, their recordings and
-their inversions see the bare model, bit for bit, and images see what was asked for.
+Adapter weights are stored next to the model's own, in PEFT's layers, behind a flag. References, their recordings and
+their inversions use the bare model, bit for bit; only images use the adapters.
 """
 
 import warnings
@@ -25,25 +25,25 @@ from app.style_aligned.lora_file import LoraFile, shown
 from app.style_aligned.lora_file import phrase_in as phrase_in
 
 MOST_WEIGHT = 2.0
-MOST_LOADED = 8  # adapters kept in memory; the one that was used longest ago goes first
+MOST_LOADED = 8  # adapters kept in memory; the least recently used is unloaded first
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 PICKLES = {".bin", ".ckpt", ".pkl", ".pt", ".pth"}
 
-# How wide the prompt's tokens are that a LoRA's cross-attention takes, by which model it was made for.
+# The token width of a LoRA's cross-attention, by the model it was made for.
 FAMILIES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
 
 OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", "dora_scale": "DoRA", "lora_magnitude_vector": "DoRA"}
 
 Halves = tuple[Tensor | None, Tensor | None]
-"""Of one layer's update: up @ down is what is added to its weight."""
+"""Of one layer's update: up @ down is added to its weight."""
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""Of every weight that can be adapted, by "part.name.of.the.layer"."""
+"""Of every adaptable weight, by "part.name.of.the.layer"."""
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """An adapter that is loaded, and how strongly it counts. Raises ValueError for a weight out of its range."""
+    """A loaded adapter and its weight. Raises ValueError for a weight out of range."""
 
     name: str
     weight: float = 1.0  # 0 to 2
@@ -54,7 +54,7 @@ class Adapted:
 
 
 class Adapters:
-    """The adapters of one pipeline. All of them sleep, except within `active`."""
+    """The adapters of one pipeline, inactive except within `active`."""
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -70,7 +70,7 @@ class Adapters:
         self._chosen: tuple[Adapted, ...] = ()
 
     def load(self, file: Path) -> str:
-        """The name under which the LoRA in `file` is loaded, now or before. Raises ModelError."""
+        """Load the LoRA in `file` if needed and return its name. Raises ModelError."""
         if not file.is_file():
             raise ModelError(f"There is no LoRA file at {file}.")
         found = file.stat()
@@ -92,7 +92,10 @@ class Adapters:
         return name
 
     def added(self, name: str, dtype: torch.dtype | None = None) -> None:
-        """An adapter came into the parts: it takes their number format, or `dtype`, and sleeps. The oldest may go."""
+        """Register an adapter in the parts:
+
+        convert it to their number format, or `dtype`, and deactivate it. May unload the oldest.
+        """
         self._loaded.append(name)
         self._layers = [
             layer for part in self.parts.values() for layer in part.modules() if isinstance(layer, BaseTunerLayer)
@@ -117,11 +120,11 @@ class Adapters:
             getattr(part, "peft_config", {}).pop(name, None)
 
     def weights(self, name: str) -> list[nn.Parameter]:
-        """All weights of an adapter, in the order of the layers."""
+        """All weights of an adapter, in layer order."""
         return [w for part in self.parts.values() for key, w in part.named_parameters() if f".{name}.weight" in key]
 
     def check(self, adapted: Sequence[Adapted]) -> None:
-        """Raises ValueError unless all of them are loaded, each once."""
+        """Raise ValueError unless all of them are loaded, each once."""
         names = [each.name for each in adapted]
         for name in names:
             if name not in self._loaded:
@@ -131,7 +134,7 @@ class Adapters:
 
     @contextmanager
     def active(self, adapted: Sequence[Adapted]) -> Iterator[None]:
-        """Within, the model has exactly these adapters. Cheap enough for every step: it only turns a flag."""
+        """Activate exactly these adapters for the duration. Cheap enough for every step: it only sets a flag."""
         if not adapted:
             yield
             return
@@ -148,27 +151,27 @@ class Adapters:
         for layer in self._layers:
             layer.set_adapter([each.name for each in adapted], inference_mode=True)
             for each in adapted:
-                layer.set_scale(each.name, each.weight)  # of an adapter that this layer lacks: nothing
+                layer.set_scale(each.name, each.weight)  # does nothing if this layer lacks the adapter
         self._chosen = adapted
 
     def _sleep(self, asleep: bool) -> None:
-        # PEFT's own `enable_adapters` also asks for gradients, which inference mode forbids.
+        # PEFT's own `enable_adapters` also enables gradients, which inference mode forbids.
         for layer in self._layers:
             layer._disable_adapters = asleep
 
 
 @contextmanager
 def several_adapters() -> Iterator[None]:
-    """Adapters are added within; PEFT's warning that there are others is beside the point, that is what we want."""
+    """Silence PEFT's warning that other adapters exist: several are intended."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
         yield
 
 
 def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) -> LoraFile:
-    """What a LoRA file that fits a model with these `shapes` says of itself. Raises ModelError, in one sentence.
+    """Check that a LoRA file fits a model with these `shapes`, and read it. Raises ModelError with one sentence.
 
-    Time and memory are bounded, whatever the bytes; the numbers are looked at where they lie.
+    Time and memory are bounded whatever the bytes; the numbers are checked in place.
     """
     if Path(file_name).suffix in PICKLES or data[:2] in (b"PK", b"\x80\x02"):
         raise ModelError(f"{shown(file_name)} is not a safetensors file; other formats can carry code and are refused.")
@@ -181,7 +184,7 @@ def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) ->
         raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
     try:
         found = _by_layer(_stand_ins(file), unet_config)
-    except Exception as error:  # diffusers meets strange names with errors of many classes
+    except Exception as error:  # diffusers raises many classes of errors for unknown names
         raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.") from error
     if not found:
         raise ModelError(f"{file_name} is not a LoRA: it holds no adapter weights.")
@@ -192,7 +195,7 @@ def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) ->
 
 
 def _stand_ins(file: LoraFile) -> dict[str, Tensor]:
-    """Tensors with the names and shapes of the file's, of one number each: enough to see where they belong."""
+    """Tensors with the names and shapes of the file's, with one number each: enough to see where they belong."""
     zero = torch.zeros(())
     return {
         name: torch.tensor(file.alphas[name]) if name in file.alphas else zero.expand(each.shape)
@@ -223,7 +226,7 @@ def _check_layer(file_name: str, name: str, down: Tensor | None, up: Tensor | No
 
 
 def _by_layer(weights: dict[str, Tensor], unet_config: Any) -> dict[str, Halves]:
-    """The two halves of every layer's update, by the layer's name, whatever trainer's names the file has."""
+    """The two halves of every layer's update, by the layer's name, for any trainer's naming."""
     weights, _ = diffusers.StableDiffusionXLPipeline.lora_state_dict(weights, unet_config=unet_config)
     found: dict[str, Halves] = {}
     for key, weight in _renamed(weights).items():
@@ -236,7 +239,7 @@ def _by_layer(weights: dict[str, Tensor], unet_config: Any) -> dict[str, Halves]
 
 
 def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """PEFT's names for diffusers' own, older and newer ones."""
+    """Convert diffusers' own names, older and newer, to PEFT's."""
     renamed: dict[str, Tensor] = {}
     for part in PARTS:
         own = {key.removeprefix(f"{part}."): w for key, w in weights.items() if key.startswith(f"{part}.")}
