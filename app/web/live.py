@@ -1,38 +1,34 @@
 """A set while it is made: its tiles and its progress, on the page and as server-sent events.
 
-A message holds the tiles that changed and the progress, as HTML that htmx puts in place by their ids. Its id is a
-cursor of the bus, so a browser that reconnects with `Last-Event-ID` gets what it missed, once, as it is now.
+A message holds the tiles that changed and the progress, as HTML that htmx puts in place by their ids. A stream ends
+when its set is done. The page then connects again and waits in silence, until somebody decides on a picture or makes
+one again.
 
-A stream ends when its set is done. The page then connects again and waits in silence, until somebody decides on a
-picture or makes one again.
-
-The review room has a stream of its own, which only says that there is news: the room then asks for its page anew.
+The review room has a stream of its own, which only says that there is news: the room then loads its page again.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
-from app.accounts import service as accounts
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.sets.units import SetRow
 from app.text import whole_number
-from app.web.deps import Me, Open, Read, Resources, ResourcesDep, session_token
+from app.web.deps import Me, Read, Resources
+from app.web.stream import Message, Watching
 from app.work import line
 from app.work.bus import Bus, RunningUnit
 
 router = APIRouter()
-
-MESSAGE_SECONDS = 0.25  # at most four messages a second; what changes in between comes together
 
 
 @dataclass(frozen=True)
@@ -111,19 +107,6 @@ def view(
     )
 
 
-@dataclass(frozen=True)
-class Watching:
-    """Who watches what. The token is looked up again for every message: signing out ends the stream."""
-
-    set_id: int
-    token: str
-
-
-def watch(request: Request, me: Me, session: Read, set_id: int) -> Watching:
-    queries.get(session, me, set_id)  # or NotFound, before the stream begins
-    return Watching(set_id, session_token(request))
-
-
 def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
     others = tuple(tile(image, image_set, bus, can_retry) for image in place.others)
     return replace(tile(place.face, image_set, bus, can_retry), others=others)
@@ -180,82 +163,56 @@ def whole_unit(running: RunningUnit) -> float | None:
     return None if running.seconds_left is None else running.elapsed + running.seconds_left
 
 
-@router.get("/sets/{set_id}/events", response_class=EventSourceResponse)
-async def events(
-    request: Request,
-    resources: ResourcesDep,
-    watched: Annotated[Watching, Depends(watch)],
-    stream: Open,
-    after: str = "",
-) -> AsyncIterator[ServerSentEvent]:
-    """What changes in a set, until it is done. It begins with what changed since `Last-Event-ID` or `after`."""
-    cursor = request.headers.get("last-event-id", after)
-    while not resources.bus.closed.is_set():
-        changes = await stream.first(resources.bus.changes(queries.topic(watched.set_id), cursor))
-        if changes is None:
-            return
-        cursor = changes.cursor
-        message = await asyncio.to_thread(render, resources, watched, changes.images)
-        if message is None:
-            return
-        html, done = message
-        yield ServerSentEvent(raw_data=html, id=cursor)
-        if done:
-            yield ServerSentEvent(raw_data="done", event="done", id=cursor)
-            return
-        await asyncio.sleep(MESSAGE_SECONDS)
+def need_set(me: Me, session: Read, set_id: int) -> None:
+    """Raises NotFound before a stream begins."""
+    queries.get(session, me, set_id)
 
 
-def render(resources: Resources, watched: Watching, images: frozenset[int] | None) -> tuple[str, bool] | None:
-    """The HTML of one message, and whether the set is done; None when the person has been signed out meanwhile."""
-    with resources.database.read() as session:
-        me = accounts.user_for_token(session, watched.token, resources.settings.idle_minutes)
-        if me is None:
-            return None
-        positions = queries.positions(session, me, watched.set_id, images)
-        now = view(session, resources, me, watched.set_id, positions)
-        tiles = resources.environment.get_template("sets/_tile.html")
-        progress = resources.environment.get_template("sets/_progress.html")
-        rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
-        # Of a place whose pictures were deleted, the tile goes.
-        gone = sorted({*positions} - {each.position for each in now.tiles})
-        rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
-        rendered.append(progress.render(now.context(oob=True)))
-    return "".join(rendered), now.progress.done
+@router.get("/sets/{set_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
+async def events(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
+    """What changes in a set, until it is done."""
+    async for event in watch.follow(queries.topic(set_id), partial(changed, watch.resources, set_id)):
+        yield event
+
+
+def changed(resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None) -> Message:
+    """The tiles of the places at which `images` are, or of all, and the progress."""
+    positions = queries.positions(session, me, set_id, images)
+    now = view(session, resources, me, set_id, positions)
+    tiles = resources.environment.get_template("sets/_tile.html")
+    progress = resources.environment.get_template("sets/_progress.html")
+    rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
+    # Of a place whose pictures were deleted, the tile goes.
+    gone = sorted({*positions} - {each.position for each in now.tiles})
+    rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
+    rendered.append(progress.render(now.context(oob=True)))
+    return Message("".join(rendered), done=now.progress.done)
 
 
 # The review room
 
 
-@router.get("/sets/{set_id}/news", response_class=EventSourceResponse)
-async def news(
-    request: Request,
-    resources: ResourcesDep,
-    watched: Annotated[Watching, Depends(watch)],
-    stream: Open,
-    after: str = "",
-) -> AsyncIterator[ServerSentEvent]:
+@router.get("/sets/{set_id}/news", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
+async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
     """A message whenever somebody else did something in a set, or a picture of it was finished. It does not end.
 
     An id is the number of the latest event of the record, so a browser that comes back with `Last-Event-ID` misses
-    nothing, even if the server began anew meanwhile.
+    nothing, even if the server has been restarted since.
     """
-    known = whole_number(request.headers.get("last-event-id", after)) or 0
-    while not resources.bus.closed.is_set():
-        cursor = resources.bus.cursor()  # before the look: what happens from here on ends the wait below
-        latest = await asyncio.to_thread(latest_news, resources, watched, known)
-        if latest is None:
-            return
-        if latest > known:
-            known = latest
-            yield ServerSentEvent(raw_data="news", event="news", id=str(known))
-        await asyncio.sleep(MESSAGE_SECONDS)
-        if await stream.first(resources.bus.changes(queries.topic(watched.set_id), cursor)) is None:
-            return
+    async for event in watch.follow(queries.topic(set_id), RoomNews(set_id, whole_number(watch.after) or 0)):
+        yield event
 
 
-def latest_news(resources: Resources, watched: Watching, known: int) -> int | None:
-    """The number of the latest event that is news; None when the person has been signed out meanwhile."""
-    with resources.database.read() as session:
-        me = accounts.user_for_token(session, watched.token, resources.settings.idle_minutes)
-        return review_news.latest(session, me, watched.set_id, known) if me else None
+@dataclass
+class RoomNews:
+    """Tells once of each event after `known`."""
+
+    set_id: int
+    known: int
+
+    def __call__(self, session: Session, me: User, images: frozenset[int] | None) -> Message:
+        latest = review_news.latest(session, me, self.set_id, self.known)
+        if latest == self.known:
+            return Message()
+        self.known = latest
+        return Message("news", event="news", id=str(latest))

@@ -1,9 +1,9 @@
 """Subjects: the list, the form that asks for one, and the page on which its training is watched."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -11,7 +11,6 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
-from app.accounts import service as accounts
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
 from app.models import State, Subject, User
@@ -21,20 +20,18 @@ from app.subjects import queries, service, training
 from app.subjects.spec import SubjectSpec
 from app.web.deps import (
     Me,
-    Open,
     Quota,
     Read,
     Resources,
     ResourcesDep,
     resources_of,
-    session_token,
     tried,
 )
 from app.web.downloads import WatchedFile, as_long_as
 from app.web.forms.form import Sent
 from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
-from app.web.live import MESSAGE_SECONDS
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
+from app.web.stream import Message, Watching
 from app.web.templating import page, see_other
 from app.work import line
 from app.work.bus import RunningUnit
@@ -258,54 +255,25 @@ def view(session: Session, resources: Resources, me: User, subject_id: int) -> V
     )
 
 
-@dataclass(frozen=True)
-class Watching:
-    """Who watches what. The token is looked up again for every message: signing out ends the stream."""
-
-    subject_id: int
-    token: str
+def need_subject(me: Me, session: Read, subject_id: int) -> None:
+    """Raises NotFound before a stream begins."""
+    queries.get(session, me, subject_id)
 
 
-def watch(request: Request, me: Me, session: Read, subject_id: int) -> Watching:
-    queries.get(session, me, subject_id)  # or NotFound, before the stream begins
-    return Watching(subject_id, session_token(request))
+@router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_subject)])
+async def events(watch: Watching, subject_id: int) -> AsyncIterator[ServerSentEvent]:
+    """What changes in a subject, until it is done."""
+    async for event in watch.follow(training.topic(subject_id), partial(changed, watch.resources, subject_id)):
+        yield event
 
 
-@router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse)
-async def events(
-    request: Request,
-    resources: ResourcesDep,
-    watched: Annotated[Watching, Depends(watch)],
-    stream: Open,
-    after: str = "",
-) -> AsyncIterator[ServerSentEvent]:
-    """What changes in a subject, until it is done; begins with what changed since `Last-Event-ID` or `after`."""
-    cursor = request.headers.get("last-event-id", after)
-    while not resources.bus.closed.is_set():
-        changes = await stream.first(resources.bus.changes(training.topic(watched.subject_id), cursor))
-        if changes is None:
-            return
-        cursor = changes.cursor
-        message = await asyncio.to_thread(render, resources, watched)
-        if message is None:
-            return
-        html, done = message
-        yield ServerSentEvent(raw_data=html, id=cursor)
-        if done:
-            yield ServerSentEvent(raw_data="done", event="done", id=cursor)
-            return
-        await asyncio.sleep(MESSAGE_SECONDS)
-
-
-def render(resources: Resources, watched: Watching) -> tuple[str, bool] | None:
-    """The HTML of one message, and whether the training ended; None when the person has been signed out meanwhile."""
-    with resources.database.read() as session:
-        me = accounts.user_for_token(session, watched.token)
-        if me is None:
-            return None
-        now = view(session, resources, me, watched.subject_id)
-        template = resources.environment.get_template("subjects/_live.html")
-        return template.render(now.context(oob=True)), now.done
+def changed(
+    resources: Resources, subject_id: int, session: Session, me: User, images: frozenset[int] | None
+) -> Message:
+    """All that changes on the page."""
+    now = view(session, resources, me, subject_id)
+    html = resources.environment.get_template("subjects/_live.html").render(now.context(oob=True))
+    return Message(html, done=now.done)
 
 
 # The form

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -11,6 +12,8 @@ import pytest
 
 from app.models import Role, Subject, User
 from app.web import downloads, live, record
+from app.web.limits.streams import Stream
+from app.web.stream import Watch
 from tests.factory import png
 from tests.web.server import Browser, Server, make_person, signed_in_browser
 from tests.web.world import fill, populate, routes
@@ -374,16 +377,17 @@ def test_an_open_stream_shows_what_todays_role_may(server: Server) -> None:
     manager = make_person(server, Role.MANAGER)
     values = populate(server, make_person(server, Role.DESIGNER), manager)
     with signed_in_browser(server, manager) as browser:
-        watched = live.Watching(int(values["set_id"]), browser.cookies[server.resources.cookie])
+        watch = Watch(server.resources, Stream(), browser.cookies[server.resources.cookie], after="")
+    look = partial(live.changed, server.resources, int(values["set_id"]))
     offers = f'action="/sets/{values["set_id"]}/retry"'
     for role, offered in ((Role.MANAGER, True), (Role.REVIEWER, False), (Role.ADMIN, True)):
         give(server, manager, role)
-        message = live.render(server.resources, watched, frozenset())
+        message = watch.told(look, frozenset())
         assert message
-        assert (offers in message[0]) == offered, role
+        assert (offers in message.data) == offered, role
     with server.resources.database.write() as session:
         session.get_one(User, manager.id).active = False
-    assert live.render(server.resources, watched, frozenset()) is None
+    assert watch.told(look, frozenset()) is None
 
 
 def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, anonymous: Browser) -> None:

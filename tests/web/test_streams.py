@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import httpx2
+from fastapi.routing import APIRoute
+from fastapi.sse import EventSourceResponse
 
+from app.main import PAGES
 from app.models import Role
+from app.web.limits.streams import Stream
+from app.web.stream import Message, Watch, watch
 from tests.web.server import Browser, Server, making
+from tests.web.test_sessions import leave_alone
 
 
 @contextmanager
@@ -71,3 +77,29 @@ def test_in_all_it_is_the_person_with_the_most_who_loses_one(server: Server, sig
         assert ends(lines[0])
         assert settled(server, 4)
     assert settled(server, 0)
+
+
+def test_all_live_pages_listen_in_the_same_way() -> None:
+    """So what holds of one holds of all: where they begin, how often they hear, and that a sign-out ends them."""
+    routes = [route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute)]
+    streams = {route.path for route in routes if route.response_class is EventSourceResponse}
+    listening = {
+        route.path for route in routes if watch in [dependency.call for dependency in route.dependant.dependencies]
+    }
+    assert (
+        streams
+        == listening
+        == {
+            "/sets/{set_id}/events",
+            "/sets/{set_id}/news",
+            "/subjects/{subject_id}/events",
+        }
+    )
+
+
+def test_a_browser_that_was_left_alone_is_told_nothing(server: Server, designer: Browser) -> None:
+    token = designer.cookies[server.resources.cookie]
+    watching = Watch(server.resources, Stream(), token, after="")
+    assert watching.told(lambda *_: Message("news"), None) == Message("news")
+    leave_alone(server, designer, server.resources.settings.idle_minutes)
+    assert watching.told(lambda *_: Message("news"), None) is None
