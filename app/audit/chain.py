@@ -1,11 +1,11 @@
-"""The record as a chain, so that nobody alters, removes or slips in an event unseen.
+"""The record as a hash chain: an event that is altered, removed or inserted is detected.
 
-Each event carries the SHA-256 of all its columns, its number and the hash of the event before among them. A change of
-one event therefore shows, unless every later event is hashed anew as well. The head, kept apart, has the number and the
-hash of the latest event, so that events missing at the end are seen too.
+Each event carries the SHA-256 of all its columns, including its number and the previous event's hash. Changing one
+event therefore shows, unless every later event is rehashed too. The head, stored separately, has the number and hash of
+the latest event, so that missing events at the end show too.
 
-Who can write to the database can hash all of it anew, the head included. Against them, note the head elsewhere from
-time to time: a chain that holds a hash noted earlier is, up to that event, what it was then.
+Somebody with write access to the database can rehash everything, including the head. Against that, note the head
+elsewhere regularly: a chain that contains a noted hash is unchanged up to that event.
 """
 
 import json
@@ -22,21 +22,21 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.models import AuditEvent, AuditHead
 
-BEGINNING = "0" * 64  # stands where the first event has no event before it
+BEGINNING = "0" * 64  # the first event's previous hash
 CHUNK = 1000  # events read at a time
 
 NO_HEAD = "The head of the record was removed."
 
 _events, _head = cast(Table, AuditEvent.__table__), cast(Table, AuditHead.__table__)
 _HASHED = tuple(column.name for column in _events.c if column.name != "hash")
-# Made once, and of tables rather than classes: two of them are run for every act.
+# Built once, on tables rather than classes: two of them run for every act.
 _NEXT = update(_head).values(count=_head.c["count"] + bindparam("more")).returning(_head.c["count"], _head.c.hash)
 _HASHED_HEAD = update(_head).values(hash=bindparam("latest"))
 
 
 @dataclass(frozen=True)
 class Head:
-    """The end of a chain, or of the part of it that was walked."""
+    """The end of a chain, or of the part verified so far."""
 
     count: int  # the number of the event
     hash: str
@@ -44,21 +44,22 @@ class Head:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a walk along the chain found."""
+    """The result of verifying the chain."""
 
     count: int  # events in order
     hash: str  # of the last of them
-    problem: str | None = None  # the first thing that is wrong, in a sentence; None: unbroken
-    noted: int | None = None  # the number of the event whose hash had been noted elsewhere
+    problem: str | None = None  # the first fault, in a sentence; None: unbroken
+    noted: int | None = None  # the number of the event whose hash was noted elsewhere
 
 
 class Broken(Conflict):
-    """The message says in a sentence what is wrong with the chain, and where."""
+    """The chain is broken. The message says in a sentence how and where."""
 
 
 def event_hash(event: dict[str, Any]) -> str:
-    """The SHA-256 of an event's columns but its hash: of JSON with sorted names and no spaces, the time in UTC to the
-    microsecond. 64 hexadecimal digits.
+    """The SHA-256 of an event's columns without its hash, as 64 hexadecimal digits.
+
+    Hashes JSON with sorted names and no spaces, with the time in UTC to the microsecond.
     """
     at: datetime = event["at"]
     written = {**event, "at": at.astimezone(UTC).isoformat(timespec="microseconds")}
@@ -66,7 +67,7 @@ def event_hash(event: dict[str, Any]) -> str:
 
 
 def head(session: Session) -> Head:
-    """The end of the chain. Raises Broken when it is lost."""
+    """The end of the chain. Raises Broken if it is missing."""
     row = session.execute(select(_head.c["count"], _head.c.hash)).one_or_none()
     if row is None:
         raise Broken(NO_HEAD)
@@ -75,10 +76,10 @@ def head(session: Session) -> Head:
 
 
 def append(session: Session, events: Sequence[AuditEvent]) -> None:
-    """Give `events`, one or more, their numbers and hashes, move the head on to the last, and add them to the session.
+    """Number and hash one or more `events`, move the head to the last, and add them to the session.
 
-    The first statement locks the head's row until the transaction ends: on any database writers take turns, and what is
-    rolled back was never in the chain. Nothing is flushed, so that services may record before a row is complete.
+    The first statement locks the head's row until the transaction ends: writers take turns on any database, and a
+    rollback leaves no trace in the chain. Nothing is flushed, so services can record before a row is complete.
     """
     with session.no_autoflush:
         moved = session.execute(_NEXT, {"more": len(events)}).one_or_none()
@@ -95,15 +96,15 @@ def append(session: Session, events: Sequence[AuditEvent]) -> None:
 def verify(
     session: Session, noted: str | None = None, progress: Callable[[int, int], object] = lambda done, total: None
 ) -> Verdict:
-    """Walk the whole chain and tell the first thing that is wrong. Holds a thousand events at a time.
+    """Verify the whole chain and report the first fault. Holds a thousand events at a time.
 
-    `noted` is a hash that somebody noted of an earlier head: some event of the chain must have it. `progress` is told
-    how many events of how many were seen, and may raise to end the walk.
+    `noted` is a hash that somebody noted from an earlier head: some event of the chain must have it. `progress`
+    receives the number of events read and their total, and can raise to stop.
     """
     last, before = Head(0, BEGINNING), None
     number = 0 if noted == BEGINNING else None
     try:
-        end = head(session)  # events may be added while we walk, so it comes before them
+        end = head(session)  # first, because events may be added while we read
         at_end = last.hash if end.count == 0 else None
         progress(0, end.count)
         for row in _rows(session):
@@ -124,7 +125,7 @@ def verify(
 
 
 def _rows(session: Session) -> Iterator[Row[Any]]:
-    """All events in order. Raises Broken for one whose columns hold what no event has, such as a time that is none."""
+    """All events in order. Raises Broken for one with an impossible value, such as an invalid time."""
     last: int | None = None
     size = CHUNK
     while True:
@@ -136,7 +137,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
             if size == 1:
                 bad = session.scalar(select(func.min(_events.c.id)).where(later))
                 raise Broken(f"Event {bad} was altered: it cannot even be read.") from error
-            size = 1  # one by one, up to the one that it is
+            size = 1  # one by one, to find which it is
             continue
         if not rows:
             return
@@ -145,7 +146,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
 
 
 def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> None:
-    """Raises Broken when `row` is not what comes after `last`."""
+    """Raise Broken unless `row` follows `last`."""
     expected = last.count + 1
     if row.id < expected:
         raise Broken(f"Event {row.id} was inserted: the record begins at event 1.")
@@ -175,7 +176,7 @@ def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> 
 
 
 def _fits(row: Row[Any], number: int) -> bool:
-    """Whether the row's hash is its own when it is event `number`."""
+    """Whether the row's hash is correct for event `number`."""
     try:
         found = event_hash({name: getattr(row, name) for name in _HASHED} | {"id": number})
     except (ValueError, TypeError, AttributeError):  # a column holds another type, which SQLite allows
@@ -184,7 +185,7 @@ def _fits(row: Row[Any], number: int) -> bool:
 
 
 def _check_end(session: Session, last: Head, end: Head, at_end: str | None) -> None:
-    """Raises Broken when the walk ended elsewhere than at `end`, the head, or saw another hash there than `at_end`."""
+    """Raise Broken if the last event is not `end`, the head, or if the hash there is not `at_end`."""
     if last.count < end.count:
         raise Broken(_removed(last.count + 1, end.count))
     if last.count > (known := head(session).count):

@@ -1,7 +1,7 @@
-"""Walks the record beside the requests: a long one takes minutes, in which people see how far it is.
+"""Verify the record in the background: a long one takes minutes, and people see the progress.
 
-One task of the web process, one walk at a time, in a snapshot that stops nobody's writing. How far it is stands in
-memory only: a walk that a restart ends is simply not there. What one found is an event of the record itself.
+One task of the web process runs one check at a time, in a snapshot that blocks no writers. Progress is kept in memory
+only: a check interrupted by a restart is lost. Its result is an event of the record itself.
 """
 
 import asyncio
@@ -19,32 +19,32 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Walk:
-    """How far a check is."""
+    """The progress of a check."""
 
     user_id: int
     by: str  # who asked for it
     done: int = 0  # events
-    total: int | None = None  # None until it has begun
+    total: int | None = None  # None until it has started
 
 
 class Stopped(Exception):
-    """The server ends, and the walk with it."""
+    """The server is stopping, and the check with it."""
 
 
 class Checker:
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.walk: Walk | None = None  # the one that is under way
-        self.failed = False  # the last one broke off, so there is nothing that it found
+        self.walk: Walk | None = None  # the one in progress
+        self.failed = False  # the last one failed without a result
         self._asking = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = asyncio.Event()
         self._stopping = False
 
     def ask(self, user: User) -> Walk | None:
-        """Have the record walked; where that is under way already, the walk that goes on. From any thread.
+        """Request a check, or return the one in progress. Thread-safe.
 
-        Managers and above. Raises Forbidden, and Broken for a record without its head, in which nothing can be noted.
+        Managers and above. Raises Forbidden, and Broken for a record without its head, which cannot record the result.
         """
         queries.need_manager(user)
         with self.database.read() as session:
@@ -58,7 +58,7 @@ class Checker:
         return None
 
     async def run(self) -> None:
-        """Walk whenever that is asked for, until cancelled."""
+        """Run requested checks until cancelled."""
         self._loop = asyncio.get_running_loop()
         try:
             while True:
@@ -69,7 +69,7 @@ class Checker:
             self._stopping = True
 
     def check(self) -> None:
-        """Walk the record as it was asked for, and note in it what was found."""
+        """Verify the record as requested, and record the result."""
         walk = self.walk
         if walk is None:
             return

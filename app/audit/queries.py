@@ -1,4 +1,7 @@
-"""Reading the record. Managers and administrators may; what happened to one thing, whoever sees the thing."""
+"""Read the record. Managers and administrators can read it.
+
+A thing's own history is open to everybody who can see the thing.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -31,7 +34,7 @@ from app.models import (
     User,
 )
 
-SYSTEM = 0  # where a person's id is asked for: Soroe itself, and strangers
+SYSTEM = 0  # stands for Soroe itself and strangers where a person's id is expected
 
 _NAMES: dict[str, Sequence[LoaderOption]] = {
     Image.__tablename__: [joinedload(Image.image_set)],
@@ -42,25 +45,25 @@ _NAMES: dict[str, Sequence[LoaderOption]] = {
 
 @dataclass(frozen=True)
 class RecordFilter:
-    """Which events are looked for; what is empty asks nothing."""
+    """Filters for events; empty fields do not filter."""
 
     person: int | None = None  # an id, or SYSTEM
     act: str = ""  # an act, or the first word of several
     subject: tuple[str, int] | None = None  # a table and the row's id
     since: date | None = None  # the first day
     until: date | None = None  # the last day, included
-    q: str = ""  # in the details, or in the name of who acted or of what it was done to
+    q: str = ""  # in the details, or in the name of the actor or the subject
 
     def __bool__(self) -> bool:
         return self != RecordFilter()
 
 
 def of(session: Session, row: Base, limit: int = 50) -> list[AuditEvent]:
-    """What happened to `row`, the latest first, with who did it."""
+    """What happened to `row`, newest first, with who did it."""
     return list(
         session.scalars(
             select(AuditEvent)
-            # Base has no id; every row that something can be done to has.
+            # Base has no id; every row that is the subject of an act has one.
             .where(AuditEvent.subject == row.__tablename__, AuditEvent.subject_id == row.id)  # type: ignore[attr-defined]
             .options(joinedload(AuditEvent.user))
             .order_by(AuditEvent.id.desc())
@@ -78,7 +81,7 @@ def events(
     after: int | None = None,
     limit: int = 50,
 ) -> list[AuditEvent]:
-    """Events with who acted, the latest first: those next before event `before`, or next after event `after`."""
+    """Events with their actors, newest first: those just before event `before`, or just after event `after`."""
     need_manager(user)
     found = select(AuditEvent).outerjoin(AuditEvent.user).options(joinedload(AuditEvent.user)).limit(limit)
     found = found.where(*_conditions(wanted))
@@ -91,7 +94,7 @@ def events(
 
 
 def things(session: Session, found: Sequence[AuditEvent]) -> dict[tuple[str, int], Base]:
-    """The rows that events are about, by table and id, with all that their names are made of. Some may be gone."""
+    """The subjects of events, by table and id, with everything their names need. Some may be gone."""
     ids: dict[str, set[int]] = defaultdict(set)
     for event in found:
         if event.subject_id is not None:
@@ -108,13 +111,13 @@ def things(session: Session, found: Sequence[AuditEvent]) -> dict[tuple[str, int
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Everybody who may have done something, by name, those whose account is closed among them."""
+    """Everybody who may have done something, by name, including closed accounts."""
     need_manager(user)
     return list(session.scalars(select(User).order_by(User.name, User.id)))
 
 
 def last_check(session: Session, user: User) -> AuditEvent | None:
-    """When the chain was last checked on the page, by whom, and what was found."""
+    """When the chain was last checked on the page, by whom, and the result."""
     need_manager(user)
     return session.scalar(
         select(AuditEvent)
@@ -147,7 +150,10 @@ def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
 
 
 def _happened_to(table: str, row_id: int) -> ColumnElement[bool]:
-    """To a row itself; to an export also what was done with its links, to a set that it was downloaded in an export."""
+    """Events of the row itself.
+
+    For an export also those of its links, for a set also downloads of exports that include it.
+    """
     itself = and_(AuditEvent.subject == table, AuditEvent.subject_id == row_id)
     match table:
         case Export.__tablename__:
@@ -167,7 +173,7 @@ def _is_act(column: InstrumentedAttribute[Act], act: str) -> ColumnElement[bool]
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
-    """In the details, in the name of who acted, or in that of what it was done to, as `words.name_of` makes it."""
+    """Match the details, the actor's name or the subject's, as `words.name_of` builds it."""
 
     def says(*columns: InstrumentedAttribute[str]) -> ColumnElement[bool]:
         return or_(*(column.icontains(word, autoescape=True) for column in columns))

@@ -1,4 +1,4 @@
-"""Writing the record of who did what. Every service that changes something calls `record` in the same transaction."""
+"""Write the record of who did what. Every service that changes something calls `record` in the same transaction."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def record(session: Session, user: User | None, act: Act, row: Base, **details: 
 
 
 def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Base], **details: Any) -> list[AuditEvent]:
-    """Add an event for each of `rows`, in their order, as `record` does for one; all are of one moment."""
+    """Add an event for each of `rows`, in order, as `record` does for one; all have the same time."""
     _need_as_before(session, user)
     if any(inspect(row).pending for row in rows):
         session.flush()  # gives the rows their ids
@@ -30,8 +30,8 @@ def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Bas
             user_id=user.id if user else None,
             act=act,
             subject=row.__tablename__,
-            subject_id=getattr(row, "id", None),  # rows that are named by a secret have none, and keep it
-            details=json.loads(written),  # as it will be read again, so that its hash stays the same
+            subject_id=getattr(row, "id", None),  # rows identified by a secret have none, and keep it secret
+            details=json.loads(written),  # as it will be read back, so that its hash stays the same
         )
         for row in rows
     ]
@@ -41,8 +41,9 @@ def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Bas
 
 
 def _need_as_before(session: Session, user: User | None) -> None:
-    """Refuse somebody whose role or account was changed between the moment they were looked up and this transaction:
-    what they may do was asked of who they were. Looked at once a transaction, before it changes them itself.
+    """Refuse somebody whose role or account changed between lookup and this transaction.
+
+    Their permissions were checked as they were at lookup. Runs once per transaction, before it changes them itself.
     """
     if user is None or user in session or user.id in session.info.setdefault("as before", set()):
         return
@@ -54,7 +55,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
 
 
 def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:
-    """Record that `user`, who was allowed to ask for it, had the chain walked, and what was found.
+    """Record that `user`, who was allowed to, had the chain checked, and the result.
 
     Raises Broken without a head.
     """
@@ -62,16 +63,16 @@ def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:
 
 
 def note_download(session: Session, user: User, query: str) -> int:
-    """Record that `user` takes away the events that `query` asks for; the number of this event, the first left out."""
+    """Record that `user` downloads the events that match `query`; return this event's number, the first left out."""
     queries.need_manager(user)
     return record(session, user, Act.RECORD_DOWNLOAD, _the_record(session), filters=query).id
 
 
 def note_certificate(session: Session, act: Act, **details: Any) -> None:
-    """Record that the authority that signs was made, or its certificate renewed, by hand."""
+    """Record that the signing authority was created, or its certificate renewed, by hand."""
     record(session, None, act, _the_record(session), **details)
 
 
 def _the_record(session: Session) -> AuditHead:
-    chain.head(session)  # raises Broken where there is none
+    chain.head(session)  # raises Broken if there is none
     return session.scalars(select(AuditHead)).one()

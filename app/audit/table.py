@@ -1,4 +1,4 @@
-"""The record as a CSV that spreadsheets open rightly, and from which every hash can be computed anew."""
+"""The record as a CSV that spreadsheets open correctly, and from which every hash can be recomputed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def head() -> bytes:
 
 
 def lines(found: Sequence[AuditEvent], things: Mapping[tuple[str, int], Base]) -> bytes:
-    """A line an event; `things` as `queries.things` gives them."""
+    """Write one line per event; `things` comes from `queries.things`."""
     return csv.lines(_cells(event, things.get((event.subject, event.subject_id or 0))) for event in found)
 
 

@@ -15,7 +15,7 @@ GROUPS = {  # by the first word of an act
     "record": "The record",
 }
 
-# What stands between a person and what they did it to.
+# The words between a person and the subject.
 DID = {
     Act.ACCOUNT_CREATE: "made the account of",
     Act.ACCOUNT_CHANGE: "changed the account of",
@@ -98,7 +98,7 @@ DID = {
     Act.RECORD_DOWNLOAD: "downloaded the record",
 }
 
-# The same more exactly, by a detail of the event.
+# More specific words, by a detail of the event.
 DID_EXACTLY: dict[Act, tuple[str, dict[object, str]]] = {
     Act.DECIDE: (
         "verdict",
@@ -114,18 +114,18 @@ DID_EXACTLY: dict[Act, tuple[str, dict[object, str]]] = {
     Act.RECORD_CHECK: ("problem", {None: "checked the record and found it unbroken"}),
 }
 
-# Acts of people that Soroe does not know.
+# Acts by people whom Soroe does not know.
 STRANGERS = {Act.SIGN_IN_REFUSED, Act.SHARE_OPEN, Act.SHARE_DOWNLOAD, Act.SHARE_REFUSED}
 
 
 def did(event: AuditEvent) -> str:
-    """What was done, as it stands between the person and the thing. Of an act that no more is: the act itself."""
+    """What was done, as worded between person and subject. For an act that no longer exists: the act itself."""
     if event.act not in DID:
         return event.act
     act = Act(event.act)
     if act is Act.ACCOUNT_CREATE and about_self(event):
         return "made their own account"
-    if act is Act.EXPORT and event.subject == ImageSet.__tablename__:  # as it was written at first, set by set
+    if act is Act.EXPORT and event.subject == ImageSet.__tablename__:  # as written originally, set by set
         return "downloaded what is approved of"
     detail, words = DID_EXACTLY.get(act, ("", {}))
     return words.get(event.details.get(detail), DID[act])
@@ -138,7 +138,7 @@ def who(event: AuditEvent) -> str:
 
 
 def name_of(row: Base | None) -> str:
-    """What a row is called; "" for one that is gone, and for what the act itself names."""
+    """A row's name; "" if it is gone, or if the act itself names it."""
     match row:
         case None | AuditHead() | Invitation():
             return ""
@@ -153,7 +153,7 @@ def name_of(row: Base | None) -> str:
 
 
 def more(event: AuditEvent) -> str:
-    """The details that the sentence has not told: `pictures 4, role designer → manager`."""
+    """The details that the sentence leaves out: `pictures 4, role designer → manager`."""
     told, _ = DID_EXACTLY.get(event.act, ("", {}))
     pairs = [(name, value) for name, value in event.details.items() if name != told and value not in (None, "", [])]
     return ", ".join(f"{name.replace('_', ' ')} {_value(name, value)}" for name, value in pairs)
@@ -172,5 +172,5 @@ def _value(name: str, value: object) -> str:
 
 
 def about_self(event: AuditEvent) -> bool:
-    """Whether the one who acted is whom it was done to, so that one name says both."""
+    """Whether actor and subject are the same person, so that one name is enough."""
     return event.subject == User.__tablename__ and event.subject_id == event.user_id

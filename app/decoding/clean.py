@@ -1,9 +1,9 @@
-"""Uploads made clean, in the child of one job: an upright 8-bit sRGB PNG without metadata, whatever came in.
+"""Clean an upload, in the child of one job: an upright 8-bit sRGB PNG without metadata, whatever the input.
 
-Memory is what hostile files ask for first, so it is spent in one place only, the decoded picture, and as little there
-as the libraries let us: JPEGs are made smaller while they are decoded (draft mode), large WebPs are decoded by OpenCV,
-which needs a third of what Pillow does, and everything after that works on strips of a large picture, or on a copy of
-at most KEPT_SIDE px.
+Hostile files mainly target memory, so it is used in one place only, the decoded picture, and as little as the libraries
+allow. JPEGs are scaled down while they are decoded (draft mode); large WebPs are decoded by OpenCV, which needs a third
+of the memory Pillow does; everything after that works on strips of a large picture, or on a copy of at most KEPT_SIDE
+px.
 """
 
 import io
@@ -21,17 +21,17 @@ from app.decoding.limits import KEPT_SIDE, MAX_ASPECT, MIN_SIDE, NAMES, RIGHTS_L
 from app.decoding.thumbnails import small
 from app.text import clean_line, shorten
 
-ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG that can be decoded at half its size to no less than this, is
-SCANS = 100  # a progressive JPEG has about ten; thousands are an attack on the decoder's time
-SCAN_PIXELS = 20 * 64_000_000  # scans times pixels: two seconds and a half of decoding
-WEBP_PIXEL = 20  # bytes that Pillow takes for each pixel of a WebP
-STRIP = 256  # rows of a large picture that are made smaller at a time
-PROFILE_BYTES = 8 * 2**20  # of an ICC profile; those of printers have three or four
-EXIF_BYTES = 2**16  # a JPEG can hold no more
+ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG is decoded at half its size if at least this much remains
+SCANS = 100  # a progressive JPEG has about ten; thousands are an attack on decoding time
+SCAN_PIXELS = 20 * 64_000_000  # scans times pixels: 2.5 seconds of decoding
+WEBP_PIXEL = 20  # bytes that Pillow uses per pixel of a WebP
+STRIP = 256  # rows of a large picture to scale down at a time
+PROFILE_BYTES = 8 * 2**20  # of an ICC profile; printers' profiles have three or four MB
+EXIF_BYTES = 2**16  # the most a JPEG can hold
 XMP_BYTES = 2**20
-ENCODED = {"compress_level": 3}  # a fifth larger than the tightest, in a quarter of the time
+ENCODED = {"compress_level": 3}  # a fifth larger than the smallest, in a quarter of the time
 
-# Pillow warns by a number of its own; ours come from the settings and are checked before anything is decoded.
+# Pillow warns at its own limit; ours come from the settings and are checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
 cv2.setNumThreads(0)
@@ -46,14 +46,14 @@ def cleaned(
     grey: bool = False,
     sides: Sequence[int] = (),
 ) -> tuple[Mapping[str, Any], list[bytes]]:
-    """The clean PNG of an upload of `kind`, then its thumbnails of `sides`; with `grey`, in shades of grey.
+    """Return the clean PNG of an upload of `kind`, then its thumbnails of `sides`; with `grey`, in greyscale.
 
-    Raises Invalid for what can be said to people, anything else for damage.
+    Raises Invalid for faults to report to people, anything else for damage.
     """
     picture, rights = _decoded(data, kind, pixels, memory, keep_clear)
     if grey:
         picture = picture.convert("L")
-    picture.info.clear()  # or the old profile would be written beside the new colours
+    picture.info.clear()  # or the old profile would be written with the new colours
     facts = {"width": picture.width, "height": picture.height, "rights": rights, "lightest": _lightest(picture, grey)}
     options = {} if grey else ENCODED
     return facts, [png(picture, **options), *small(picture.convert("RGB"), sides)]
@@ -74,7 +74,7 @@ def _lightest(picture: Image.Image, grey: bool) -> int:
 
 
 def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool) -> tuple[Image.Image, dict[str, str]]:
-    """Upright, in sRGB, at most KEPT_SIDE px; and whose it says that it is."""
+    """Decode upright, in sRGB, at most KEPT_SIDE px, with the rights that the file states."""
     if kind == "WEBP":
         said = webp.header(data)
         check_size(said.width, said.height, pixels)
@@ -88,7 +88,7 @@ def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool)
             _check_scans(data, width * height)
             _draft(opened)
         opened.load()
-        rights = _rights(opened)  # now: a PNG may say them after its pixels
+        rights = _rights(opened)  # after the pixels: a PNG may state them there
         turn = _turn(_exif(opened))
         picture = _at_most(opened, KEPT_SIDE)
     return _in_srgb(_upright(picture, turn), keep_clear), rights
@@ -112,7 +112,7 @@ def _large_webp(data: bytes, said: webp.Header, keep_clear: bool) -> tuple[Image
 
 
 def _draft(opened: JpegImagePlugin.JpegImageFile) -> None:
-    """Have a large JPEG decoded at a half, a quarter or an eighth of its size, where that is enough."""
+    """Decode a large JPEG at a half, a quarter or an eighth of its size, if that is enough."""
     longer = max(opened.size)
     if longer > KEPT_SIDE:
         scale = next((scale for scale in (8, 4, 2) if longer / scale >= ENOUGH), 1)
@@ -120,20 +120,20 @@ def _draft(opened: JpegImagePlugin.JpegImageFile) -> None:
 
 
 def _check_scans(data: bytes, pixels: int) -> None:
-    """Each scan of a progressive JPEG walks over the whole picture, even one that changes nothing."""
+    """Limit the scans of a progressive JPEG: each covers the whole picture, even if it changes nothing."""
     scans = data.count(b"\xff\xda")
     if scans > SCANS or scans * pixels > SCAN_PIXELS:
         raise refusal("This JPEG file is made to keep a computer busy")
 
 
 def _check_memory(width: int, height: int, each: int, memory: int) -> None:
-    """Where it is known beforehand that a decoder takes `each` bytes a pixel."""
+    """Refuse in advance a picture whose decoder is known to take `each` bytes per pixel."""
     if width * height * each > memory:
         raise refusal("This picture takes too much memory to read", "Save it smaller and try again.")
 
 
 def _at_most(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, or a copy whose longer side has `side` px."""
+    """The picture, or a copy whose longer side is `side` px."""
     if max(picture.size) <= side:
         return picture
 
@@ -146,11 +146,13 @@ def _at_most(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _reduced(strip: Any, size: tuple[int, int], side: int) -> Image.Image:
-    """A picture of `size`, whose rows `strip(begin, end)` gives, with a longer side of `side` px (Lanczos)."""
+    """Scale down a picture of `size`, read by rows from `strip(begin, end)`, to a longer side of `side` px
+    (Lanczos).
+    """
     scale = max(size) / side
     width, height = (max(1, round(each / scale)) for each in size)
-    tall = size[1] / height  # rows of it for one of ours
-    margin = math.ceil(3 * tall) + 1  # Lanczos looks as far
+    tall = size[1] / height  # source rows per output row
+    margin = math.ceil(3 * tall) + 1  # the reach of Lanczos
     made = None
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
@@ -177,7 +179,7 @@ def check_size(width: int, height: int, pixels: int) -> None:
         )
 
 
-# What is made of the rest
+# Converting
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -199,9 +201,7 @@ def _upright(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
-    """The picture in 8-bit sRGB, on white where it was clear unless that is kept; its colours by its ICC profile where
-    that can be read.
-    """
+    """Convert to 8-bit sRGB by the ICC profile, if it is readable, on white unless transparency is kept."""
     profile = picture.info.get("icc_profile")
     picture = _plain(picture)
     clear = picture.mode == "RGBA"
@@ -218,7 +218,7 @@ def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
 
 
 def _plain(picture: Image.Image) -> Image.Image:
-    """In 8 bits, without a palette; RGBA where anything may be clear."""
+    """Convert to 8 bits without a palette; RGBA if anything may be transparent."""
     picture = _in_8_bits(picture)
     clear = picture.has_transparency_data
     if picture.mode in ("P", "PA") or clear:
@@ -240,7 +240,7 @@ def _by_profile(picture: Image.Image, icc: bytes | None) -> Image.Image:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         space = profile.profile.xcolor_space.strip()
         if space == "GRAY" and picture.mode == "RGB":
-            picture = picture.convert("L")  # grey kept as RGB, in a palette or beside an alpha channel
+            picture = picture.convert("L")  # grey stored as RGB, in a palette or with an alpha channel
         if {"L": "GRAY"}.get(picture.mode, picture.mode) != space:
             return picture
         converted = ImageCms.profileToProfile(
@@ -252,11 +252,11 @@ def _by_profile(picture: Image.Image, icc: bytes | None) -> Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture  # a broken profile says nothing of the colours
+        return picture  # a broken profile says nothing about the colours
     return converted or picture
 
 
-# Whose it is
+# Rights
 
 _DC, _PS = "{http://purl.org/dc/elements/1.1/}", "{http://ns.adobe.com/photoshop/1.0/}"
 
@@ -291,12 +291,12 @@ def _exif_rights(exif: Mapping[int, Any]) -> dict[str, Any]:
 def _exif(picture: Image.Image) -> dict[int, Any]:
     try:
         return {} if len(picture.info.get("exif", b"")) > EXIF_BYTES else dict(picture.getexif())
-    except Exception:  # a camera's slip in its metadata must not cost the picture
+    except Exception:  # bad camera metadata must not cost the picture
         return {}
 
 
 def _exif_of(data: bytes) -> dict[int, Any]:
-    """The same of a file whose picture Pillow has not opened."""
+    """The EXIF of a file that Pillow has not opened."""
     try:
         exif = Image.Exif()
         exif.load(data if len(data) <= EXIF_BYTES else b"")
@@ -329,7 +329,7 @@ def _xmp_rights(picture: Image.Image) -> dict[str, Any]:
     raw = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
     data = raw.encode(errors="replace") if isinstance(raw, str) else raw
     if not data or len(data) > XMP_BYTES or b"<!" in data.replace(b"<!--", b""):
-        return {}  # no declarations: entities are how XML is made to explode
+        return {}  # no declarations: entities are how XML bombs work
     try:
         tree = ElementTree.fromstring(data.rstrip(b"\0"))  # noqa: S314  (see above)
     except (ElementTree.ParseError, ValueError, LookupError):
@@ -347,11 +347,11 @@ def _xmp_text(tree: ElementTree.Element, tag: str) -> str:
     return ", ".join(text.strip() for text in element.itertext() if text.strip())
 
 
-# Before the first job
+# Warming up
 
 
 def warm() -> None:
-    """One picture of each kind with all that a file may carry, so that Pillow has imported what it needs."""
+    """Decode one picture of each kind with everything a file may carry, so that Pillow imports what it needs."""
     Image.init()
     exif = Image.Exif()
     exif[0x0112], exif[0x013B] = 6, "Soroe"

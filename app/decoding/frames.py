@@ -1,4 +1,4 @@
-"""How a job and its answer are written to a socket: a length, a head in JSON, then the bytes that it names."""
+"""Messages on a socket, for jobs and answers: a length, a JSON head, then the bytes that it describes."""
 
 import json
 import socket
@@ -11,11 +11,11 @@ HEAD_BYTES = 64 * 1024  # a head is a few facts
 
 
 class Broken(Exception):
-    """The other side said something else, or nothing any more."""
+    """The other side sent something invalid, or closed."""
 
 
 def send(connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
-    """Raises OSError."""
+    """Send a head and its blobs. Raises OSError."""
     told = json.dumps({**head, "blobs": [len(blob) for blob in blobs]}).encode()
     connection.sendall(HEAD.pack(len(told)) + told)
     for blob in blobs:
@@ -23,9 +23,9 @@ def send(connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
 
 
 def receive(connection: Any, most: int) -> tuple[dict[str, Any], list[bytes]]:
-    """A head and its blobs, of at most `most` bytes together; `connection` has `recv_into` or is a socket.
+    """Receive a head and its blobs, at most `most` bytes together; `connection` has `recv_into` or is a socket.
 
-    Nothing is believed but what is checked here. Raises Broken and OSError.
+    Trusts nothing beyond what is checked here. Raises Broken and OSError.
     """
     (length,) = HEAD.unpack(_exactly(connection, HEAD.size))
     if length > HEAD_BYTES:

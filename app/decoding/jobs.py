@@ -1,4 +1,4 @@
-"""What a child can be asked to do, and how it answers."""
+"""The jobs that a child can do, and its answers."""
 
 import io
 import resource
@@ -14,14 +14,14 @@ from app.decoding import clean, frames, sandbox
 from app.decoding.thumbnails import small
 from app.errors import Invalid
 
-Answer = tuple[Mapping[str, Any], list[bytes]]  # facts, and what was made
+Answer = tuple[Mapping[str, Any], list[bytes]]  # facts, and the results
 
-# Jobs of other rooms, which know what they draw; imported by name, so that this room needs none of them.
+# Jobs of other packages, imported by name, so that this package depends on none of them.
 ELSEWHERE = {"map": "app.structures.drawing", "crop": "app.structures.drawing"}
 
-# Where XMP may say that it is written in them; nothing can be imported later.
+# Encodings that XMP may use; nothing can be imported later.
 ENCODINGS = ("utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "ascii", "latin_1", "cp1252", "idna")
-WHOLE = 2**30  # bytes: what a socket gives; the server has checked what it sends
+WHOLE = 2**30  # bytes: the most a socket delivers; the server has checked what it sends
 
 
 def cleaned(data: bytes, asked: Mapping[str, Any]) -> Answer:
@@ -34,7 +34,7 @@ def thumbnails(data: bytes, asked: Mapping[str, Any]) -> Answer:
 
 
 def pixels(data: bytes, asked: Mapping[str, Any]) -> Answer:
-    """A PNG's pixels, one byte for each channel of `mode`."""
+    """Decode a PNG to pixels, one byte per channel of `mode`."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as opened:
         picture = opened.convert(asked["mode"])
     return {"width": picture.width, "height": picture.height}, [picture.tobytes()]
@@ -49,7 +49,7 @@ def _job(name: str) -> Callable[[bytes, Mapping[str, Any]], Answer]:
 
 
 def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
-    """Read one job and answer it: facts and blobs, or a `refusal` for people, or what went `wrong`."""
+    """Read one job and answer it: facts and blobs, a `refusal` for people, or what went `wrong`."""
     head, (data,) = frames.receive(connection, WHOLE)
     sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"], filtered)
     try:
@@ -58,14 +58,14 @@ def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
         frames.send(connection, {"refusal": str(error)})
     except MemoryError:
         frames.send(connection, {"wrong": "memory"})
-    except Exception as error:  # decoders meet hostile bytes with errors of every class
+    except Exception as error:  # decoders raise errors of every class for hostile bytes
         frames.send(connection, {"wrong": "damaged", "error": type(error).__name__})
     else:
         frames.send(connection, {"facts": facts, "peak": _peak()}, blobs)
 
 
 def warm() -> None:
-    """Do each kind of job once, so that all is imported that one needs: later there are no files."""
+    """Run each kind of job once, so that everything is imported: later there are no files."""
     for name in ENCODINGS:
         import_module(f"encodings.{name}")
     for name in set(ELSEWHERE.values()):
@@ -74,12 +74,12 @@ def warm() -> None:
 
 
 def work_once(ours: socket.socket, theirs: socket.socket) -> None:
-    """The work of an upload, of each kind of file, and an answer from one socket to the other."""
+    """Do an upload's work for each kind of file, and send an answer from one socket to the other."""
     clean.warm()
     frames.send(ours, {"peak": _peak()})
     frames.receive(theirs, 0)
 
 
 def _peak() -> int:
-    """The most memory of this process, in bytes."""
+    """The peak memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

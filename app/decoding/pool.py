@@ -1,7 +1,7 @@
-"""The server's side of decoding: few workers, few who wait, an end to every job, and no trust in answers.
+"""The server's side of decoding: few workers, a short queue, a time limit for every job, and no trust in answers.
 
-Threads of requests come here and wait for their turn. A job that takes too much memory, time or patience ends with its
-child alone; the next one has a fresh child within milliseconds.
+Request threads wait here for their turn. A job that takes too much memory or time, or whose request is gone, ends with
+its child only; the next one has a new child within milliseconds.
 """
 
 import atexit
@@ -27,19 +27,19 @@ from app.errors import Busy, Invalid, UserError
 
 log = structlog.get_logger()
 
-WORKERS = 2  # jobs at a time, whoever sends them
-WAITING = 8  # jobs that wait for their turn; more are turned away at once
+WORKERS = 2  # concurrent jobs, for everybody together
+WAITING = 8  # queued jobs; more are refused immediately
 WAIT_SECONDS = 60.0  # for a turn
-RETRY_AFTER = 5  # s, told to those who are turned away
-SECONDS = 60.0  # for a job, by the clock
-CPU_SECONDS = 20  # for a job, of a processor; the largest honest picture takes four
+RETRY_AFTER = 5  # s, sent with a refusal
+SECONDS = 60.0  # per job, by the clock
+CPU_SECONDS = 20  # of processor time per job; the largest honest picture takes four
 START_SECONDS = 60.0  # for a worker to import what it needs on a busy machine
-LOOK_SECONDS = 0.25  # how often a waiting thread looks whether its request is still there
+LOOK_SECONDS = 0.25  # how often a waiting thread checks that its request is still there
 MEBIBYTE = 2**20
 
 ROOT = Path(__file__).parents[2]
 START = "import sys; sys.path.insert(0, sys.argv[1]); from app.decoding.worker import main; main(int(sys.argv[2]))"
-# Large blocks go back to the system at once, and nothing starts threads.
+# Return large blocks to the system immediately, and start no threads.
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MEBIBYTE),
     "MALLOC_ARENA_MAX": "1",
@@ -47,18 +47,18 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
-# Set by the web for a request: whether whoever sent it has gone.
+# Set per request by the web layer: whether the client has gone.
 gone: ContextVar[Callable[[], bool]] = ContextVar("gone")
 
 
 class Gone(UserError):
-    """Whoever asked is not there any more; nobody reads this."""
+    """The client has gone; nobody reads this."""
 
     status = 499
 
 
 class Failed(Exception):
-    """The job came to nothing: it took too much memory or time, its file is damaged, or its child ended (a crash)."""
+    """The job failed: it took too much memory or time, its file is damaged, or its child crashed."""
 
     def __init__(self, how: Literal["memory", "time", "damaged", "crash"]) -> None:
         super().__init__(how)
@@ -66,29 +66,29 @@ class Failed(Exception):
 
 
 class Lost(Exception):
-    """The worker itself is gone, killed by somebody; another may do the job."""
+    """The worker itself is gone, killed from outside; another can do the job."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of a child."""
+    """A job for a child."""
 
     name: str
     data: bytes
     asked: Mapping[str, Any]
-    memory: int  # bytes that it may take beside its data
+    memory: int  # bytes that it may use in addition to its data
     most: int  # bytes of an answer
 
 
 @dataclass(frozen=True)
 class Answer:
-    facts: Mapping[str, Any]  # whatever the child said; whoever asked checks it
+    facts: Mapping[str, Any]  # as the child sent them; the caller checks them
     blobs: list[bytes]
     peak: int  # bytes of memory, as far as the child knows
 
 
 class Pool:
-    """Up to `workers` workers, started when they are wanted. From any thread."""
+    """Up to `workers` workers, started on demand. Thread-safe."""
 
     def __init__(self, workers: int = WORKERS, waiting: int = WAITING) -> None:
         self.workers, self.waiting = workers, waiting
@@ -98,9 +98,9 @@ class Pool:
         self._queue: deque[object] = deque()
 
     def run(self, job: Job, *, patient: bool = False) -> Answer:
-        """Do a job. Our own work is `patient`: it waits, however many uploads do.
+        """Run a job. The app's own work is `patient`: it waits however many uploads are queued.
 
-        Raises Invalid with what the child says to people, Failed, Busy and Gone.
+        Raises Invalid with the child's message for people, Failed, Busy and Gone.
         """
         with self._turn(patient):
             for again in (True, False):
@@ -115,7 +115,7 @@ class Pool:
         raise AssertionError("unreachable")
 
     def warm(self) -> None:
-        """Have a worker ready before the first upload, and say in the log what confines it."""
+        """Start a worker before the first upload, and log what confines it."""
         with self._turn(patient=True):
             worker = self._take()
             log.info("pictures are decoded in processes apart", workers=self.workers, held=", ".join(worker.held))
@@ -124,7 +124,7 @@ class Pool:
             self._give_back(worker)
 
     def close(self) -> None:
-        """End the workers; the next job would start others."""
+        """Stop the workers; the next job starts new ones."""
         with self._changed:
             workers, self._idle = self._idle, []
         for worker in workers:
@@ -132,12 +132,12 @@ class Pool:
 
     @property
     def waits(self) -> int:
-        """How many jobs wait for their turn."""
+        """The number of queued jobs."""
         return len(self._queue)
 
     @contextmanager
     def _turn(self, patient: bool) -> Iterator[None]:
-        """One of the places, first come, first served."""
+        """Wait for one of the slots, first come, first served."""
         ticket, ends = object(), time.monotonic() + WAIT_SECONDS
         with self._changed:
             if not patient and self._busy >= self.workers and len(self._queue) >= self.waiting:
@@ -178,7 +178,7 @@ class Pool:
 
 
 class Worker:
-    """A warm process. Its jobs come one after the other, each to a child of it."""
+    """A warm process. It runs one job at a time, each in its own child."""
 
     def __init__(self) -> None:
         self.control, theirs = socket.socketpair()
@@ -190,7 +190,7 @@ class Worker:
                 pass_fds=[theirs.fileno()],
                 env=ENVIRONMENT,
                 cwd="/",
-                start_new_session=True,  # it ends with its children, and Ctrl-C is not for it
+                start_new_session=True,  # it ends with its children, and ignores Ctrl-C
             )
         try:
             self.control.settimeout(START_SECONDS)
@@ -201,14 +201,14 @@ class Worker:
             raise Busy(
                 "Pictures cannot be read at the moment, so this one was not kept. Try again soon.", RETRY_AFTER
             ) from error
-        self.held = [str(each) for each in head.get("held", [])]  # what the system let it give up
+        self.held = [str(each) for each in head.get("held", [])]  # the restrictions that the system allowed
 
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
 
     def run(self, job: Job) -> Answer:
-        """Raises as `Pool.run` does. Where the job does not end by itself, the worker is ended."""
+        """Run a job; raises like `Pool.run`. A job that does not end takes the worker with it."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -230,14 +230,14 @@ class Worker:
         return _answer(head, blobs, status)
 
     def kill(self) -> None:
-        """End the worker and its child at once."""
+        """Kill the worker and its child."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.control.close()
 
     def close(self) -> None:
-        """Let it end by itself, within a moment."""
+        """Let it exit on its own, within a moment."""
         self.control.close()
         try:
             self.process.wait(2)
@@ -245,7 +245,7 @@ class Worker:
             self.kill()
 
     def _status(self) -> int:
-        """How the child ended, as wait(2) has it. One that has answered ends at once, or its worker is ended."""
+        """The child's exit status, as in wait(2). A child that does not exit after answering costs its worker."""
         try:
             self.control.settimeout(5)
             data = self.control.recv(4, socket.MSG_WAITALL)
@@ -258,7 +258,7 @@ class Worker:
 
 
 class _Watched:
-    """A socket to a child, until `ends` (monotonic) and as long as whoever asked is there."""
+    """A socket to a child, usable until `ends` (monotonic) and while the client is there."""
 
     def __init__(self, connection: socket.socket, ends: float) -> None:
         self._connection, self._ends = connection, ends

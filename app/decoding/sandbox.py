@@ -1,8 +1,9 @@
 """What a decoding process gives up, as far as the system lets an ordinary user: files, network, processes, memory.
 
 On Linux: user and network namespaces (unshare(2)), Landlock for files, seccomp for system calls (a list of those that
-decoding needs; all others fail with EPERM). Elsewhere the resource limits remain. Each step is tried by itself, and the
-worker says which ones hold; where a step cannot be taken, pictures are decoded without it, and the log says so.
+decoding needs; all others fail with EPERM). Elsewhere only the resource limits remain. Each step is tried separately,
+and the worker reports which are active; where a step is not possible, pictures are decoded without it, and the log says
+so.
 """
 
 import contextlib
@@ -17,14 +18,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 FILES = 16  # descriptors that a child may have open
-STEPS = ("no privileges", "no network", "no files", "few system calls")  # all that Linux can hold, by name
+STEPS = ("no privileges", "no network", "no files", "few system calls")  # all steps on Linux, by name
 FILTER = STEPS[-1]
 
 NO_NEW_PRIVILEGES, GET_SECCOMP, SET_SECCOMP, SET_DUMPABLE, SET_DEATH_SIGNAL = 38, 21, 22, 4, 1  # prctl(2)
 NEW_USER, NEW_NET, NEW_IPC = 0x10000000, 0x40000000, 0x08000000  # unshare(2)
-CREATE_RULESET, RESTRICT_SELF = 444, 446  # Landlock's system calls, the same on all machines
+CREATE_RULESET, RESTRICT_SELF = 444, 446  # Landlock's system calls, the same on all architectures
 
-# What decoding needs of the kernel, by machine: memory, the one open socket, threads' locks, time, randomness, the end.
+# The system calls that decoding needs, by architecture: memory, the one open socket, locks, time, randomness, exit.
 CALLS = {
     "x86_64": (
         0xC000003E,
@@ -40,12 +41,12 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # seccomp's answers; the second with EPE
 
 
 def confine_worker() -> list[str]:
-    """For the warm process, after its imports: it opens no file any more and has no network. What holds, by name."""
+    """Confine the warm process after its imports, without files and network. Returns the active steps by name."""
     held = []
     with contextlib.suppress(OSError):
         os.nice(5)  # pages come first
     with contextlib.suppress(OSError):
-        # Where memory ends after all, the kernel takes a decoder rather than the server.
+        # When memory runs out, the kernel should kill a decoder rather than the server.
         Path("/proc/self/oom_score_adj").write_text("1000")
     for name, limit in (("core", resource.RLIMIT_CORE), ("written files", resource.RLIMIT_FSIZE)):
         with contextlib.suppress(OSError, ValueError):
@@ -58,9 +59,9 @@ def confine_worker() -> list[str]:
 
 
 def filter_holds(work: Callable[[], None]) -> bool:
-    """Whether the filter of system calls is taken here, and `work` can be done behind it: tried in a child.
+    """Try in a child whether the system-call filter can be installed and `work` runs behind it.
 
-    A container may forbid filters; a newer C library may call what the list does not have. Neither must cost an upload.
+    A container may forbid filters; a newer C library may call something not on the list. Neither may cost an upload.
     """
     if sys.platform != "linux" or platform.machine() not in CALLS or not _has_filters():
         return False
@@ -77,11 +78,12 @@ def filter_holds(work: Callable[[], None]) -> bool:
 
 
 def confine_child(memory: int, cpu_seconds: int, filtered: bool) -> None:
-    """For the child of one job: at most `memory` bytes in all, so many seconds of processor time; `filtered`: system
-    calls too, as `filter_holds` found that they can be.
+    """Confine the child of one job: `memory` bytes in total and `cpu_seconds` of processor time.
+
+    `filtered`: system calls too, if `filter_holds` found that possible.
     """
     for limit, soft, hard in (
-        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),  # SIGXCPU says why; at the hard one it is SIGKILL
+        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),  # SIGXCPU says why; the hard limit sends SIGKILL
         (resource.RLIMIT_NOFILE, FILES, FILES),
         (resource.RLIMIT_NPROC, 0, 0),
         (resource.RLIMIT_DATA, memory, memory),
@@ -96,7 +98,7 @@ def confine_child(memory: int, cpu_seconds: int, filtered: bool) -> None:
 
 
 def memory_mapped() -> int:
-    """The bytes of private memory that this process has mapped; 0 where the system does not say."""
+    """The bytes of private memory mapped by this process; 0 if the system does not say."""
     try:
         return int(Path("/proc/self/statm").read_bytes().split()[5]) * resource.getpagesize()
     except (OSError, IndexError):
@@ -104,18 +106,18 @@ def memory_mapped() -> int:
 
 
 def _no_privileges() -> bool:
-    """No program that is run gives rights back, and no process of the same user looks into this one."""
+    """Gain no privileges from programs, and let no process of the same user inspect this one."""
     libc = ctypes.CDLL(None)
     return bool(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0 and libc.prctl(SET_DUMPABLE, 0, 0, 0, 0) == 0)
 
 
 def _no_network() -> bool:
-    """A network of its own, without a way out."""
+    """Enter an own network namespace, without a way out."""
     return bool(ctypes.CDLL(None).unshare(NEW_USER | NEW_NET | NEW_IPC) == 0)
 
 
 def _no_files() -> bool:
-    """Landlock with every right handled and none granted."""
+    """Install Landlock with every right handled and none granted."""
     libc = ctypes.CDLL(None)
     version = libc.syscall(CREATE_RULESET, None, 0, 1)
     if version < 1:
@@ -136,7 +138,7 @@ def _has_filters() -> bool:
 
 
 def _few_calls() -> bool:
-    """A seccomp filter: of another machine's calls none, of ours those of CALLS."""
+    """Install a seccomp filter: no calls of another architecture, and of ours only CALLS."""
     machine, calls = CALLS[platform.machine()]
     load, equal, answer = 0x20, 0x15, 0x06  # BPF: load a word, skip unless equal, return
     program = [(load, 0, 0, 4), (equal, 1, 0, machine), (answer, 0, 0, REFUSE), (load, 0, 0, 0)]

@@ -1,4 +1,4 @@
-"""Small copies of pictures, made of strangers' in a decoding process and of our own in the server."""
+"""Thumbnails: of untrusted pictures in a decoding process, of our own in the server."""
 
 import io
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
-    """WebP copies of an RGB picture, by the longest side they may have; a smaller picture is not enlarged."""
+    """WebP copies of an RGB picture, by their longest side; a smaller picture is not enlarged."""
     made, picture = {}, picture.copy()
     wanted = list(sides)
     for side in sorted(wanted, reverse=True):

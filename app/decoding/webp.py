@@ -1,5 +1,6 @@
-"""What a WebP says of itself in its header, without a decoder (RFC 9649): Pillow's takes memory for two whole canvases
-before anybody has seen the size.
+"""Read a WebP's header without a decoder (RFC 9649).
+
+Pillow's decoder allocates two whole canvases before anybody can see the size.
 """
 
 import struct
@@ -16,7 +17,7 @@ class Header:
 
 
 def header(data: bytes) -> Header:
-    """Raises ValueError for what is no WebP."""
+    """Read the header. Raises ValueError if the data is no WebP."""
     found = Header()
     for name, body in _chunks(data):
         if name == b"VP8X" and len(body) >= 10:

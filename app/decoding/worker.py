@@ -1,8 +1,8 @@
-"""The warm process: it has imported all that decoding needs, and forks a child for each job.
+"""The warm process: it has imported everything that decoding needs, and forks a child for each job.
 
-The worker itself reads nothing that a stranger sent. It gets a socket for each job (SCM_RIGHTS), leaves it to a child,
-and says how the child ended. The child reads one job from the socket, answers there, and is gone with its memory and
-whatever an upload may have done to it. Worker and child end when the server does, however that ends.
+The worker itself reads nothing from a stranger. It gets a socket for each job (SCM_RIGHTS), hands it to a child, and
+reports how the child ended. The child reads one job from the socket, answers there, and exits with its memory and
+anything an upload may have done to it. Worker and child end when the server does, however it ends.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from functools import partial
 
 from app.decoding import frames, jobs, sandbox
 
-STATUS = struct.Struct(">i")  # how a child ended, as wait(2) has it
+STATUS = struct.Struct(">i")  # a child's exit status, as in wait(2)
 
 
 def main(descriptor: int) -> None:
@@ -23,7 +23,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     control = socket.socket(fileno=descriptor)
     jobs.warm()
-    # What libraries say of hostile files is no news, and could fill a log.
+    # Libraries' messages about hostile files are not news, and could fill a log.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)
     os.close(silence)
@@ -41,7 +41,7 @@ def main(descriptor: int) -> None:
 
 
 def _serve(control: socket.socket, descriptor: int, mapped: int, filtered: bool) -> None:
-    """One job, in a child that is ended where the server has."""
+    """Run one job in a child, which ends when the server does."""
     alive, alive_in_child = os.pipe()
     child = os.fork()
     if child == 0:
@@ -61,7 +61,7 @@ def _serve(control: socket.socket, descriptor: int, mapped: int, filtered: bool)
 
 
 def _do(descriptor: int, mapped: int, filtered: bool) -> None:
-    """The child: one job, then the end of the process."""
+    """In the child: do one job, then exit."""
     code = 1
     try:
         jobs.answer(socket.socket(fileno=descriptor), mapped, filtered)

@@ -1,1 +1,1 @@
-"""Where a Studio runs. It knows neither the queue nor the database."""
+"""Where a Studio runs. Knows neither the queue nor the database."""

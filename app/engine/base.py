@@ -1,4 +1,4 @@
-"""The engine's interface: where a Studio runs. Nothing else in the app knows which engine it has."""
+"""The engine's interface: where a Studio runs. The rest of the app does not know which engine is in use."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,42 +8,42 @@ from app.engine.events import Event, Work
 
 
 class Cancelled(Exception):
-    """The unit was cancelled; what had been finished was already reported."""
+    """The unit was cancelled; finished results were already reported."""
 
 
 class WorkerLost(Exception):
-    """The worker died in mid-unit; the unit can be tried again."""
+    """The worker died while running a unit; the unit can be retried."""
 
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What subjects of this model are best trained with."""
+    """The best training settings for subjects of this model."""
 
     steps: int = 800
     rank: int = 16
     rate: float = 1e-4
     text_encoders: bool = False
-    words: tuple[str, ...] = ("sks",)  # without a meaning, to name subjects by; the best first
+    words: tuple[str, ...] = ("sks",)  # meaningless words to name subjects with, best first
     fewest_pictures: int = 3
     most_pictures: int = 20
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What pages and services need to know of the loaded model."""
+    """What pages and services need to know about the loaded model."""
 
-    name: str  # as SOROE_MODEL named it
+    name: str  # as given in SOROE_MODEL
     default_size: tuple[int, int]  # width, height in px
     size_multiple: int  # sides are multiples of this, px
     max_side: int  # px
-    max_pixels: int  # of a picture
+    max_pixels: int  # per picture
     schedulers: tuple[str, ...]  # the first is the default
     default_steps: int
     default_guidance: float
     device: str  # "cpu, float32"
-    longest: int = 16  # of a picture, width by height or the reverse
-    words: tuple[str, ...] = ()  # what a small model knows to draw; empty: anything
-    controls: tuple[str, ...] = ()  # kinds of structure map that it can follow
+    longest: int = 16  # side ratio of a picture, either way
+    words: tuple[str, ...] = ()  # what a small model can draw; empty: anything
+    controls: tuple[str, ...] = ()  # kinds of structure map that it supports
     training: TrainingFacts = TrainingFacts()
 
 
@@ -58,15 +58,15 @@ class Slot:
 class Engine(Protocol):
     @property
     def model(self) -> ModelFacts:
-        """Facts of the loaded model. Raises RuntimeError before `start` has ended."""
+        """Facts about the loaded model. Raises RuntimeError before `start` has finished."""
         ...
 
     async def start(self) -> None:
-        """Load the model. Raises `app.style_aligned.ModelError` with one sentence when it cannot."""
+        """Load the model. Raises `app.style_aligned.ModelError` with one sentence on failure."""
         ...
 
     async def close(self) -> None:
-        """Cancel what runs and free the model."""
+        """Cancel running work and free the model."""
         ...
 
     def run(self, work: Work) -> AsyncIterator[Event]:
@@ -74,13 +74,13 @@ class Engine(Protocol):
         ...
 
     async def cancel(self, unit_id: int) -> None:
-        """Stop a unit or training within one step. Of an unknown or ended one: nothing happens."""
+        """Stop a unit or training within one step; does nothing if it is unknown or has ended."""
         ...
 
     def lora_phrase(self, data: bytes, file_name: str) -> str:
-        """What prompts say for the subject of a LoRA file, "" where it does not tell. From any thread.
+        """The trigger phrase of a LoRA file, "" if it states none. Thread-safe.
 
-        Raises Invalid("file", ...) when the file does not fit this model.
+        Raises Invalid("file", ...) if the file does not fit this model.
         """
         ...
 

@@ -1,6 +1,6 @@
-"""What goes to an engine (a `Unit` or a `Training`) and what comes back (events).
+"""What an engine receives (a `Unit` or a `Training`) and what it sends back (events).
 
-Plain data: it may cross a process or a network.
+Plain data: it can cross a process or a network.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a picture that is used, as shares of its width and height, 0 to 1."""
+    """The part of a picture to use, as fractions of its width and height, 0 to 1."""
 
     x: float = 0.0
     y: float = 0.0
@@ -29,18 +29,18 @@ class UnitReference:
 @dataclass(frozen=True)
 class UnitImage:
     image_id: int
-    prompt: str  # as the model reads it, the style's text included
+    prompt: str  # as the model reads it, including the style's text
     seed: int
 
 
 @dataclass(frozen=True)
 class UnitStructure:
-    """What the images follow."""
+    """A structure for images to follow."""
 
     control: str  # the ControlNet's kind, one of `ModelFacts.controls`
-    maps: tuple[Path, ...]  # one for all of the unit's images, or one for each in their order
+    maps: tuple[Path, ...]  # one for all of the unit's images, or one each in their order
     weight: float = 1.0  # 0 to 2
-    start: float = 0.0  # the part of the denoising in which it counts, 0 to 1
+    start: float = 0.0  # the part of the denoising in which it applies, 0 to 1
     end: float = 1.0
 
 
@@ -48,19 +48,19 @@ class UnitStructure:
 class UnitSubject:
     path: Path  # a LoRA in safetensors
     weight: float = 1.0  # 0 to 2
-    handle: str = ""  # by which people know it
+    handle: str = ""  # the name people use for it
 
 
 @dataclass(frozen=True)
 class UnitRegion:
-    """A part of every image with a prompt and a look of its own."""
+    """A part of every image with its own prompt and look."""
 
     prompt: str  # as the model reads it
     mask: Path | None = None  # a PNG, white where the region is
-    box: tuple[float, float, float, float] | None = None  # left, top, width, height as shares, where there is no mask
+    box: tuple[float, float, float, float] | None = None  # left, top, width, height as fractions, if there is no mask
     references: tuple[UnitReference, ...] = ()  # empty: the look of the rest
     method: Literal["noise", "ddim"] = "noise"
-    strength: float = 1.0  # of the references, like what follows
+    strength: float = 1.0  # of the references, like the fields below
     scale: float = 1.0
     share_group_norm: bool = True
     adain_values: bool = True
@@ -68,7 +68,7 @@ class UnitRegion:
 
 @dataclass(frozen=True)
 class Unit:
-    """A batch of images of one set, with all that is needed to make them."""
+    """A batch of images of one set, with everything needed to make them."""
 
     id: int
     images: tuple[UnitImage, ...]
@@ -92,13 +92,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class Training:
-    """A subject to be learnt from pictures, with all that is needed to do so."""
+    """A subject to learn from pictures, with everything needed to do so."""
 
-    id: int  # of the row in the queue, as a unit's
+    id: int  # of the row in the queue, like a unit's
     subject_id: int
     pictures: tuple[Path, ...]  # cleaned PNGs
-    phrase: str  # what prompts will say: "sks teapot"
-    class_words: str  # what kind of thing it is: "teapot"
+    phrase: str  # the trigger phrase: "sks teapot"
+    class_words: str  # the kind of thing: "teapot"
     steps: int
     rank: int
     rate: float
@@ -120,7 +120,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ClassPicture:
-    """Before a training: the model drew picture `number` of `count` of what it must not forget."""
+    """Before a training: the model drew class picture `number` of `count`."""
 
     unit_id: int
     number: int
@@ -165,7 +165,7 @@ class ImageReady:
 
 @dataclass(frozen=True)
 class ImageFailed:
-    """One image cannot be made, and would fail again; the others of its unit go on. `message` is one sentence."""
+    """One image cannot be made and would fail again; the unit's other images continue. `message` is one sentence."""
 
     unit_id: int
     image_id: int
@@ -174,7 +174,7 @@ class ImageFailed:
 
 @dataclass(frozen=True)
 class Failed:
-    """What is left of the work cannot be done. `message` is one sentence; a `transient` one may be tried again."""
+    """The rest of the work cannot be done. `message` is one sentence; a `transient` failure can be retried."""
 
     unit_id: int
     message: str

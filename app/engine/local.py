@@ -1,7 +1,7 @@
 """One Studio on one thread of this process: no broker, no other machine.
 
-torch holds a model best on one thread, so everything that touches the Studio runs there. Events cross to the event loop
-through an asyncio queue; a cancellation crosses back as a flag that is read after every denoising step.
+torch works best with a model on a single thread, so everything that touches the Studio runs there. Events cross to the
+event loop through an asyncio queue; a cancellation crosses back as a flag that is read after every denoising step.
 """
 
 import asyncio
@@ -63,21 +63,21 @@ from app.text import clean_line, sentence
 
 log = structlog.get_logger()
 
-PREVIEW_SIDE = 256  # px, the longer one
-MAX_REFERENCES = 8  # kept between units: as many as one style has; a large one takes 48 MiB
-MAX_SIDE = 8  # times the side that the model was trained at; what is larger than that one becomes a panorama
-MAX_TRAININGS = 3  # interrupted ones that can go on; the state of a large model takes 300 MiB
-MAX_AREA = 16  # times its area, so that one picture does not hold the queue for an hour
+PREVIEW_SIDE = 256  # px, the longer side
+MAX_REFERENCES = 8  # kept between units: as many as a style has; a large one takes 48 MiB
+MAX_SIDE = 8  # times the model's training side; anything larger than that side becomes a panorama
+MAX_TRAININGS = 3  # interrupted trainings that can resume; a large model's state takes 300 MiB
+MAX_AREA = 16  # times its training area, so that one picture does not hold the queue for an hour
 
 OUT_OF_MEMORY = "The GPU ran out of memory; try a smaller size or rank, or a smaller SOROE_UNIT_SIZE."
-ASKED = ("steps", "rank", "rate", "text_encoders")  # of a training: what a person may choose
+ASKED = ("steps", "rank", "rate", "text_encoders")  # of a training: what a person can choose
 
 
 class LocalEngine:
     """The engine of a single machine."""
 
     def __init__(self, settings: Settings, progress: Callable[[str, float], None] = lambda what, share: None) -> None:
-        """`progress(what, share)` is told, on another thread, how the model's loading goes, 0 to 1."""
+        """`progress(what, share)` is called on another thread as the model loads, 0 to 1."""
         self._settings = settings
         self._progress = progress
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
@@ -166,7 +166,7 @@ class LocalEngine:
         self._studio = studio
 
     def _events(self, work: Work, stop: Flag) -> Iterator[Event]:
-        """The work's events, on the studio's thread. An error ends them as `Failed`, in a sentence."""
+        """Yield the work's events, on the studio's thread. An error ends them as `Failed`, in a sentence."""
         try:
             yield from self._train(work, stop) if isinstance(work, Training) else self._generate(work, stop)
         except torch.OutOfMemoryError:
@@ -174,7 +174,7 @@ class LocalEngine:
             yield Failed(work.id, OUT_OF_MEMORY)
         except NotFinite as error:
             yield Failed(work.id, overflow.told(work, error))
-        except ModelError as error:  # of a ControlNet or LoRA, which is loaded when it is first asked for
+        except ModelError as error:  # of a ControlNet or LoRA, which is loaded on first use
             yield Failed(work.id, str(error))
         except ValueError as error:  # what the Studio refuses, in its own words
             yield Failed(work.id, sentence(error))
@@ -224,7 +224,7 @@ class LocalEngine:
                     yield ImageReady(unit.id, unit.images[index].image_id, _encoded(picture, "PNG"), share)
                 case studio_events.ImageFailed(index=index, error=error):
                     yield ImageFailed(unit.id, unit.images[index].image_id, overflow.told(unit, error))
-                case _:  # the inversion of a reference: nothing to show, but a moment to stop at
+                case _:  # the inversion of a reference: nothing to show, but a point to stop at
                     pass
             if stop.is_set():
                 events.close()
@@ -232,7 +232,7 @@ class LocalEngine:
         yield Done(unit.id)
 
     def _train(self, training: Training, stop: Flag) -> Iterator[Event]:
-        """Train a subject; what an earlier try had learnt is gone on with."""
+        """Train a subject, resuming from an earlier attempt's state."""
         studio = self._studio
         if studio is None:
             raise RuntimeError("the model is not loaded yet")
@@ -257,17 +257,17 @@ class LocalEngine:
         yield Done(training.id)
 
     def _controls(self, studio: Studio) -> dict[str, str]:
-        """ControlNets by the kind of their maps: the settings' over those that suit the model."""
+        """ControlNets by kind of map: those from the settings before those that suit the model."""
         return studio.controls | self._settings.controlnet_names
 
     def _structure(self, studio: Studio, given: UnitStructure) -> Structure:
-        """A unit's structure with its ControlNet and its maps."""
+        """Prepare a unit's structure with its ControlNet and maps."""
         name = self._controls(studio).get(given.control, given.control)
         maps = [opened(path, "L") for path in given.maps]
         return Structure(studio.control(name, given.control), maps, given.weight, (given.start, given.end))
 
     def _region(self, studio: Studio, region: UnitRegion) -> Region:
-        """A region with its mask, look and sharing."""
+        """Prepare a region with its mask, look and sharing."""
         references = [self._reference(studio, given, region.method) for given in region.references]
         sharing = Sharing(
             strength=region.strength,
@@ -281,7 +281,10 @@ class LocalEngine:
         return Region(region.prompt, opened(region.mask, "L"), *look)
 
     def _reference(self, studio: Studio, given: UnitReference, method: Method) -> Reference:
-        """A unit's reference, cropped; the last few are kept, with their latents, for the set's next units."""
+        """Prepare a unit's cropped reference.
+
+        The most recent are kept, with their latents, for the set's next units.
+        """
         kept = self._references.pop(given, None)
         if kept is None or kept.method != method:
             picture = _cropped(opened(given.path, "RGB"), given.crop)
@@ -303,7 +306,7 @@ def _training_facts(studio: Studio) -> TrainingFacts:
 
 
 def _only_the_newest(trainings: Path, name: str) -> Path:
-    """The folder of one training's state; of the others', all but the last few go."""
+    """The folder of one training's state; deletes all but the most recent of the others."""
     others = sorted(
         (path for path in trainings.glob("*") if path.name != name), key=lambda path: path.stat().st_mtime_ns
     )
@@ -313,7 +316,7 @@ def _only_the_newest(trainings: Path, name: str) -> Path:
 
 
 def _words(studio: Studio) -> tuple[str, ...]:
-    """What a small model knows to draw, from the list that lies beside its weights."""
+    """What a small model can draw, from the list next to its weights."""
     file = DEMO / "words.txt"
     if studio.name != "demo" or not file.exists():
         return ()

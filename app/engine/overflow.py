@@ -1,4 +1,4 @@
-"""What is said of pictures and trainings whose numbers overflowed: what happened, and what can be done about it."""
+"""Messages for pictures and trainings whose numbers overflowed: what happened, and what to do about it."""
 
 from app.engine.events import Training, Unit, Work
 from app.style_aligned import NotFinite
@@ -8,7 +8,7 @@ NARROW = "Ask an administrator to set SOROE_PRECISION to bfloat16, or to use a m
 
 
 def told(work: Work, error: NotFinite) -> str:
-    """In a sentence and its remedy, for who asked for `work`."""
+    """Say what happened, with a remedy, in a sentence for the person who requested `work`."""
     if error.decoding:
         failed = "training could not finish" if isinstance(work, Training) else "picture could not be generated"
         return f"This {failed}: {error}. {NARROW}"
@@ -18,7 +18,7 @@ def told(work: Work, error: NotFinite) -> str:
 
 
 def remedy(unit: Unit) -> str:
-    """What of a unit's settings is worth changing."""
+    """Suggest which of a unit's settings to change."""
     handles = [f"@{subject.handle}" for subject in unit.subjects if subject.weight and subject.handle]
     causes = []
     if handles:

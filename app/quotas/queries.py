@@ -1,4 +1,4 @@
-"""What people have used today, and what they hold."""
+"""What people have used today, and what they store."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from app.models import HELD, Role, Usage, User, What
 from app.text import filesize, thin
 
 BYTES = (What.UPLOAD_BYTES, What.STORAGE)
-LITTLE = 0.2  # of a quota: that much left is told before it is used
+LITTLE = 0.2  # of a quota: at this much left, people are told
 
 
 NAMES = {
@@ -29,7 +29,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Share:
-    """What a person has used of one quota."""
+    """A person's use of one quota."""
 
     what: What
     used: int
@@ -46,7 +46,10 @@ class Share:
 
     @property
     def told(self) -> str:
-        """What is left, in a sentence: "You can make 12 more pictures today; the count starts again at midnight..." """
+        """What is left, in a sentence such as "You can make 12 more pictures today.
+
+        The count starts again at midnight.".
+        """
         if not self.left:
             return f"You have used up today's {self.most_written} {self.what}; {starts_again()}."
         noun = self.what.removesuffix("s") if self.left == 1 else self.what
@@ -66,37 +69,37 @@ class Share:
 
 
 def written(what: What, amount: int) -> str:
-    """1631 -> "1 631"; of bytes, "36 MB"."""
+    """1631 -> "1 631"; bytes as "36 MB"."""
     return filesize(amount) if what in BYTES else thin(amount)
 
 
 def shares(session: Session, user: User) -> dict[What, Share]:
-    """What `user` has used today and holds, of each quota. Administrators have no limits."""
+    """What `user` has used today and stores, per quota. Administrators have no limits."""
     most = limits(session, user)
     used = _used(session, user.id).get(user.id, {})
     return {what: Share(what, used.get(what, 0), most.get(what, 0)) for what in What}
 
 
 def scarcest(session: Session, user: User, *which: What) -> Share | None:
-    """Of these quotas, the one of which least is left, if that is little; None where there is enough."""
+    """Of these quotas, the one with the least left, if that is little; None if there is enough."""
     found = shares(session, user)
     little = [found[what] for what in which if found[what].is_little]
     return min(little, key=lambda share: share.left or 0, default=None)
 
 
 def starts_again() -> str:
-    """When the counts of a day do."""
+    """When the day's counts restart."""
     midnight = days.local(days.begin(days.today() + timedelta(days=1)))
     return f"the count starts again at midnight, {midnight:%H:%M %Z}"
 
 
 def limits(session: Session, user: User) -> dict[What, int]:
-    """The quotas of `user` by the server's settings, 0 for none. Administrators set them, so they have none."""
+    """The quotas of `user` from the server's settings, 0 for none. Administrators set them, so they have none."""
     return {} if user.can(Role.ADMIN) else session.info.get("quotas", {})
 
 
 def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
-    """What everybody has used today and holds, as it is written, by their ids. Administrators only."""
+    """What everybody has used today and stores, formatted, by user id. Administrators only."""
     if not user.can(Role.ADMIN):
         raise Forbidden("Only administrators see what people use.")
     return {
@@ -106,7 +109,7 @@ def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
 
 
 def _used(session: Session, *user_ids: int) -> dict[int, dict[What, int]]:
-    """Of these people, or of everybody."""
+    """For these people, or for everybody."""
     query = select(Usage.user_id, Usage.what, Usage.amount).where(Usage.day.in_([days.today(), HELD]))
     found: dict[int, dict[What, int]] = {}
     for user_id, what, amount in session.execute(query.where(Usage.user_id.in_(user_ids)) if user_ids else query):

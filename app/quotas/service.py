@@ -1,7 +1,7 @@
-"""Quotas: how much one person may make, upload, hold and take away in a day, by the server's settings.
+"""Quotas: how much one person can make, upload, store and export per day, by the server's settings.
 
-The count is taken within the same writing transaction as what it counts, by one statement. So two requests at the same
-moment cannot both have the last of it, and what was refused or failed has used nothing.
+One statement takes the count, in the same writing transaction as what it counts. So two simultaneous requests cannot
+both take the last of a quota, and refused or failed requests use nothing.
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.models import HELD, Usage, User, What, now
 from app.quotas.queries import BYTES, limits, shares, starts_again, written
 
-# What somebody did with so many, and what these are called, alone and in numbers.
+# The verb for what somebody did, and the noun for what was counted, singular and plural.
 DONE = {
     What.SETS: ("made", "set", "sets"),
     What.PICTURES: ("made", "picture", "pictures"),
@@ -27,7 +27,7 @@ DONE = {
 
 
 class Spent(Invalid):
-    """A quota does not allow it today. `retry_after`: seconds until the count starts again."""
+    """A quota is used up for today. `retry_after`: seconds until the count restarts."""
 
     status = 429
 
@@ -37,7 +37,7 @@ class Spent(Invalid):
 
 
 class Full(Invalid):
-    """A person holds as much as one may."""
+    """A person stores as much as allowed."""
 
     status = 507
 
@@ -45,7 +45,7 @@ class Full(Invalid):
 def take(session: Session, user: User, field: str, wanted: dict[What, int]) -> None:
     """Count what `user` is about to use. Needs a writing session.
 
-    Raises Spent or Full, an Invalid of `field`, with what is left and when the count starts again.
+    Raises Spent or Full, an Invalid of `field`, with what is left and when the count restarts.
     """
     most = limits(session, user)
     for what, amount in wanted.items():
@@ -55,16 +55,14 @@ def take(session: Session, user: User, field: str, wanted: dict[What, int]) -> N
 
 
 def take_upload(session: Session, user: User, field: str, size: int, kept: int) -> None:
-    """Count a file of `size` bytes that was sent, of which `kept` bytes are held. Raises Spent and Full."""
+    """Count an uploaded file of `size` bytes, of which `kept` bytes are stored. Raises Spent and Full."""
     take(session, user, field, {What.UPLOADS: 1, What.UPLOAD_BYTES: size, What.STORAGE: kept})
 
 
 def need_upload(session: Session, user: User, field: str, files: int, size: int, kept: int) -> None:
-    """Refuse what `take_upload` of so many files, bytes as sent and bytes to be held would refuse, and count nothing.
+    """Refuse what `take_upload` would refuse for that many files, uploaded bytes and stored bytes, without counting.
 
-    For the moment before a file is written: what is refused afterwards would lie there uncounted.
-
-    Raises Spent and Full.
+    Call it before writing a file, so that a refused file is not left on disk uncounted. Raises Spent and Full.
     """
     used = shares(session, user)
     for what, amount in {What.UPLOADS: files, What.UPLOAD_BYTES: size, What.STORAGE: kept}.items():
@@ -73,7 +71,7 @@ def need_upload(session: Session, user: User, field: str, files: int, size: int,
 
 
 def _add(session: Session, user: User, what: What, amount: int) -> int:
-    """The amount afterwards."""
+    """Add to the count and return the new amount."""
     day = HELD if what is What.STORAGE else days.today()
     row = insert(Usage).values(user_id=user.id, day=day, what=what, amount=amount)
     added = row.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""Reading styles and references. Everybody who is signed in sees all of them: it is a team's tool."""
+"""Read styles and references. Everybody who is signed in sees all of them: it is a team's tool."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOSAIC = 2  # pictures on a style's card
 
 @dataclass(frozen=True)
 class StyleCard:
-    """A style as a list shows it."""
+    """A style as shown in a list."""
 
     id: int
     code: str
@@ -25,12 +25,12 @@ class StyleCard:
     reference_id: int  # its first
     owner: str
     archived: bool
-    sets: int  # made in any version
-    image_ids: list[int]  # up to MOSAIC of the newest finished pictures in it
+    sets: int  # made from any version
+    image_ids: list[int]  # up to MOSAIC of the newest finished pictures in this style
 
 
 def by_code(session: Session, user: User, code: str) -> Style:
-    """The style of a code, with its owner, versions, their authors and references. Raises NotFound."""
+    """The style with a code, with its owner, versions, their authors and references. Raises NotFound."""
     versions = selectinload(Style.versions)
     style = session.scalar(
         select(Style)
@@ -47,18 +47,18 @@ def by_code(session: Session, user: User, code: str) -> Style:
 
 
 def normal_code(code: str) -> str:
-    """A style's code as it is kept, from what somebody typed: "sor-7k2q", " 7K2Q" -> "SOR-7K2Q"."""
+    """Normalise a style's code as somebody typed it: "sor-7k2q", " 7K2Q" -> "SOR-7K2Q"."""
     code = code.strip().upper()
     return code if code.startswith("SOR-") else f"SOR-{code}"
 
 
 def cards(session: Session, user: User) -> list[StyleCard]:
-    """All styles, the newest first, then the archived ones."""
+    """All styles, newest first, then the archived ones."""
     return _cards(session, _latest(user).order_by(Style.archived_at.is_not(None), Style.id.desc()))
 
 
 def choices(session: Session, user: User) -> list[StyleCard]:
-    """The styles that a new set can have: those that the person used last come first, then the newest."""
+    """The styles available for a new set: first those the person used last, then the newest."""
     used = (
         select(StyleVersion.style_id, func.max(ImageSet.id).label("last"))
         .join(StyleVersion, StyleVersion.id == ImageSet.style_version_id)
@@ -76,7 +76,7 @@ def choices(session: Session, user: User) -> list[StyleCard]:
 
 
 def reference(session: Session, user: User, reference_id: int) -> Reference:
-    """Raises NotFound."""
+    """The reference. Raises NotFound."""
     found = session.scalar(select(Reference).where(Reference.id == reference_id, signed_in(user)))
     if not found:
         raise NotFound("There is no such reference.")
@@ -132,7 +132,7 @@ def _set_counts(session: Session, style_ids: list[int]) -> dict[int, int]:
 
 
 def _newest_pictures(session: Session, style_ids: list[int]) -> defaultdict[int, list[int]]:
-    """The newest pictures by style: rejected ones are left out, approved ones come first."""
+    """The newest pictures by style, approved ones first, without rejected ones."""
     newest = func.row_number().over(
         partition_by=Image.style_id,
         order_by=(func.coalesce(Image.decision != Verdict.APPROVED, true()), Image.id.desc()),

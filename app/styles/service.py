@@ -1,4 +1,4 @@
-"""Making styles: a picture is uploaded, then a style version says which part of it is used, and how strongly."""
+"""Make styles: upload a picture, then a style version says which part of it to use, and how strongly."""
 
 import secrets
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ from app.rights.service import may_change as may_state
 from app.styles.spec import StyleSpec
 from app.text import clean_line
 
-# Without 0 O, 1 I L, U V look-alikes and vowels' accidents: a code is read aloud and typed from paper.
+# Without 0 O, 1 I L, U V look-alikes and vowels (no accidental words): codes are read aloud and typed from paper.
 CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_TRIES = 20
 
 
 @dataclass(frozen=True)
 class KeptPicture:
-    """A cleaned picture whose file is kept, and which has no row yet."""
+    """A cleaned picture whose file is stored, but which has no row yet."""
 
     sha256: str
     width: int  # px
     height: int
     bytes: int
     rights: dict[str, str]
-    sent: int  # bytes, as it was uploaded
+    sent: int  # bytes, as uploaded
 
 
 def keep_picture(
     user: User, files: Files, data: bytes, limits: Limits | None = None, room: Room | None = None
 ) -> KeptPicture:
-    """Clean an uploaded picture and keep its file. Slow, so before the transaction.
+    """Clean an uploaded picture and store its file. Slow, so call it before the transaction.
 
     Raises Invalid("picture", ...), what `room` raises, and NoRoom.
     """
@@ -52,8 +52,10 @@ def keep_picture(
 
 
 def upload_reference(session: Session, user: User, picture: KeptPicture, name: str) -> Reference:
-    """A reference of a picture that is kept; the same picture uploaded again is the same reference, and stays that of
-    whoever uploaded it first: what this copy says of its rights counts only from those who may state them.
+    """Make a reference from a stored picture, or return the existing one for the same picture.
+
+    An existing reference stays with its first uploader; the rights in this copy's metadata only count from people who
+    may state them.
     """
     need_active(user)
     sha256 = picture.sha256
@@ -61,7 +63,7 @@ def upload_reference(session: Session, user: User, picture: KeptPicture, name: s
     take_upload(session, user, "picture", picture.sent, 0 if known else picture.bytes)
     if known:
         if may_state(user, known) and held(session, known).standing.kind != "withdrawn":
-            known.rights = {**picture.rights, **known.rights}  # the first copy may have lost what this one says
+            known.rights = {**picture.rights, **known.rights}  # the first copy may lack what this one states
         record(session, user, Act.REFERENCE_UPLOAD, known, name=clean_line(name)[:255], again=True)
         return known
     reference = Reference(
@@ -79,7 +81,7 @@ def upload_reference(session: Session, user: User, picture: KeptPicture, name: s
 
 
 def create(session: Session, user: User, spec: StyleSpec) -> Style:
-    """A new style with its first version and a code of its own. Raises Invalid and Forbidden."""
+    """Make a style with its first version and its own code. Raises Invalid and Forbidden."""
     need_active(user)
     _check_spec(session, spec)
     _check_rights(session, spec)
@@ -90,7 +92,7 @@ def create(session: Session, user: User, spec: StyleSpec) -> Style:
 
 
 def add_version(session: Session, user: User, style: Style, spec: StyleSpec) -> StyleVersion:
-    """The next version of a style; the latest one, if the spec says nothing new but perhaps the style's name."""
+    """Add the next version of a style; returns the latest one if nothing changes but perhaps the style's name."""
     _need_change(user, style)
     _check_spec(session, spec)
     style.name = spec.name
@@ -102,7 +104,7 @@ def add_version(session: Session, user: User, style: Style, spec: StyleSpec) -> 
 
 
 def archive(session: Session, user: User, style: Style) -> None:
-    """Take a style out of what new sets can choose; its sets and versions stay."""
+    """Remove a style from the choices for new sets; its sets and versions stay."""
     _need_change(user, style)
     if style.archived_at:
         raise Conflict(f"{style.name} is archived already.")
@@ -111,7 +113,7 @@ def archive(session: Session, user: User, style: Style) -> None:
 
 
 def unarchive(session: Session, user: User, style: Style) -> None:
-    """Let new sets choose a style again. What a manager archived, its owner does not bring back."""
+    """Let new sets choose a style again. Owners cannot restore what a manager archived."""
     _need_change(user, style)
     if not style.archived_at:
         raise Conflict(f"{style.name} is not archived.")
@@ -159,7 +161,7 @@ def _with_new_code(session: Session, style: Style) -> Style:
 def _append_version(session: Session, user: User, style: Style, spec: StyleSpec, number: int) -> StyleVersion:
     version = _version(spec)
     version.number, version.created_by_id = number, user.id
-    style.versions.insert(0, version)  # the latest first, as they are read
+    style.versions.insert(0, version)  # newest first, as they are read
     record(session, user, Act.STYLE_VERSION, version, code=style.code, number=number)
     return version
 
@@ -182,7 +184,7 @@ def _version(spec: StyleSpec) -> StyleVersion:
 
 
 def _content(version: StyleVersion) -> tuple[object, ...]:
-    """All that decides how a version looks, for telling whether two are the same."""
+    """Everything that determines a version's look, to compare two versions."""
     looks = ("text", "reference_prompt", "method", "strength", "scale", "share_group_norm", "adain_values")
     parts = ("reference_id", "weight", "crop_x", "crop_y", "crop_width", "crop_height")
     return (

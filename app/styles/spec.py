@@ -1,4 +1,4 @@
-"""What a style version is asked to be."""
+"""The specification of a style version."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ MOST_REFERENCES = 8
 
 
 class CropSpec(Spec):
-    """The part of a picture that is used, as shares of its width and height, 0 to 1."""
+    """The part of a picture to use, as fractions of its width and height, 0 to 1."""
 
     x: float = Field(default=0.0, ge=0, le=1)
     y: float = Field(default=0.0, ge=0, le=1)
@@ -27,7 +27,7 @@ class ReferenceSpec(Spec):
 
 
 class StyleSpec(Spec):
-    """What a style version is made of."""
+    """The contents of a style version."""
 
     name: Line = Field(title="Name", min_length=1, max_length=120)
     text: Line = Field(default="", title="Style text", max_length=500)
@@ -41,7 +41,7 @@ class StyleSpec(Spec):
 
     @classmethod
     def from_form(cls, form: Mapping[str, str]) -> "StyleSpec":
-        """A spec with one picture, from the fields of the page. Raises Invalid."""
+        """Read a spec with one picture from the fields of the page. Raises Invalid."""
         errors: dict[str, str | None] = {}
         references: tuple[ReferenceSpec, ...] = ()
         try:
