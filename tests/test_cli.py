@@ -1,4 +1,4 @@
-"""The command line, as a process: what it writes, what it says, and with which status it ends."""
+"""The command line: what it writes, what it says, and with which status it ends. As a process where that matters."""
 
 import json
 import os
@@ -6,29 +6,35 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from app.quality.look import Look
+from tests.command import soroe
 
 LOOKS = Path(__file__).parent / "data" / "looks"
 REFERENCE = LOOKS / "poster-pear.webp"
 SOROE = Path(sys.executable).with_name("soroe")
 
 
-def soroe(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SOROE, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
+def process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [SOROE, *map(str, arguments)]
+    environment = os.environ | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
-def generate(out: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return soroe("generate", "--out", out, "--steps", "4", "--seed", "7", *arguments)
+def generate(out: Path, *arguments: str | Path, run: Callable[..., Any] = soroe) -> Any:
+    return run("generate", "--out", out, "--steps", "4", "--seed", "7", *arguments)
 
 
 def test_a_set_with_a_reference(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    done = generate(out, "--reference", REFERENCE, "--prompt", "a fox", "--prompt", "a Teapot!", "--count", "2")
+    asked = ("--reference", REFERENCE, "--prompt", "a fox", "--prompt", "a Teapot!", "--count", "2")
+    done = generate(out, *asked, run=process)
     assert (done.returncode, done.stderr) == (0, "")
     names = ["001-a-fox.png", "002-a-fox.png", "003-a-teapot.png", "004-a-teapot.png"]
     assert sorted(f.name for f in out.iterdir()) == [*names, "set.json", "sheet.png"]
@@ -150,16 +156,14 @@ def test_a_port_in_use_and_a_second_server_are_sentences(tmp_path: Path) -> None
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        environment = os.environ | {"SOROE_DATA": str(tmp_path), "SOROE_PORT": port}
-        done = subprocess.run([SOROE, "serve"], env=environment, capture_output=True, text=True, check=False)
+        done = process("serve", SOROE_DATA=str(tmp_path), SOROE_PORT=port)
     assert done.returncode == 2
     assert done.stderr == f"soroe: The address 127.0.0.1:{port} cannot be used: Address already in use.\n"
 
 
 def test_a_new_data_folder_is_nobody_elses_to_read(tmp_path: Path) -> None:
     data = tmp_path / "new"
-    environment = os.environ | {"SOROE_DATA": str(data), "SOROE_PORT": "0", "SOROE_MODEL": "/no/such/model"}
-    subprocess.run([SOROE, "serve"], env=environment, capture_output=True, check=False, timeout=120)
+    soroe("serve", SOROE_DATA=str(data), SOROE_PORT="0", SOROE_MODEL="/no/such/model")
     assert data.stat().st_mode & 0o777 == 0o700
 
 
@@ -182,8 +186,7 @@ def test_a_wrong_setting_is_a_sentence_for_generate_too(tmp_path: Path, monkeypa
 def test_a_wrong_setting_is_a_sentence_before_the_server_is_ready(
     tmp_path: Path, name: str, value: str, sentence: str
 ) -> None:
-    environment = os.environ | {"SOROE_DATA": str(tmp_path), "SOROE_PORT": "0", name: value}
-    done = subprocess.run([SOROE, "serve"], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = soroe("serve", **{"SOROE_DATA": str(tmp_path), "SOROE_PORT": "0", name: value})
     assert done.returncode == 2
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1

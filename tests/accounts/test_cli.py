@@ -1,9 +1,6 @@
-"""`soroe accounts`, as a process, by the server's side."""
+"""`soroe accounts`, by the server's side."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pyotp
@@ -15,16 +12,12 @@ from app.accounts.vault import Vault
 from app.database import Database
 from app.models import Act, AuditEvent, Role, User
 from app.settings import Settings
+from tests.command import Done, soroe
 from tests.factory import PASSWORD_HASH
 
-ROOT = Path(__file__).parents[2]
-SOROE = [sys.executable, "-c", "from app.cli import main; main()"]
 
-
-def reset(settings: Settings, email: str, act: str = "reset") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"SOROE_DATA": str(settings.data), "SOROE_URL": "https://soroe.example.com/"}
-    command = [*SOROE, "accounts", act, email]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=ROOT)
+def reset(settings: Settings, email: str, act: str = "reset") -> Done:
+    return soroe("accounts", act, email, SOROE_DATA=str(settings.data), SOROE_URL="https://soroe.example.com/")
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
-"""`soroe audit`, as a process: what it says, and with which status it ends."""
+"""`soroe audit`: what it says, and with which status it ends."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,18 +11,15 @@ from app.audit.service import record
 from app.database import migrate
 from app.models import Act, AuditEvent, AuditHead, Role, User
 from app.settings import Settings
+from tests.command import soroe
 from tests.factory import Factory
 
-SOROE = Path(sys.executable).with_name("soroe")
 EVENT = AuditEvent.__table__
 
 
 def audit(settings: Settings, *arguments: str) -> tuple[int, str]:
     """The status, and what it said on either stream."""
-    environment = {**os.environ, "SOROE_DATA": str(settings.data)}
-    done = subprocess.run(
-        [SOROE, "audit", *arguments], check=False, capture_output=True, text=True, timeout=120, env=environment
-    )
+    done = soroe("audit", *arguments, SOROE_DATA=str(settings.data))
     return done.returncode, (done.stdout + done.stderr).strip()
 
 

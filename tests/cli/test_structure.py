@@ -12,7 +12,7 @@ from app.models import MapKind
 from app.pictures import Limits
 from app.style_aligned.loading import load_pipeline
 from app.style_aligned.studio import Place
-from tests.test_cli import soroe
+from tests.command import soroe
 
 
 def drawing(file: Path, size: tuple[int, int] = (300, 300)) -> Path:
