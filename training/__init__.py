@@ -1,16 +1,17 @@
 """Makes Soroe's bundled model: a miniature Stable Diffusion XL with ControlNets and a CLIP, from open emoji artwork.
 
-The steps, each a module with a command line of its own, each resumable and content with slices of a few minutes:
+Every step is a module with a command line, can be resumed, and can be run in slices of a few minutes:
 
-    python -m training.data         fetch the artwork, draw the pictures and their structure maps
-    python -m training.train_vae    pictures to latents and back
-    python -m training.train        UNet and both text encoders; writes the pipeline folder
-    python -m training.controlnet   structure guidance by edges or silhouette
-    python -m training.clip         a small CLIP that recognises objects and looks
-    python -m training.sample       a sheet at fixed prompts and seeds
-    python -m training.evaluate     what the CLIP finds in samples of what the prompts asked for
-    python -m training.card         the same, written into docs/demo-model.md
-    python -m training              the data and all trainings in order
+    python -m training.data.pictures      fetch the artwork, draw the pictures and their structure maps
+    python -m training.models.vae         train the autoencoder
+    python -m training.models.unet        train the UNet and both text encoders; write the pipeline folder
+    python -m training.models.controlnet  train structure guidance by edges or silhouette
+    python -m training.models.clip        train a small CLIP that recognises objects and looks
+    python -m training.models.sample      draw a sheet at fixed prompts and seeds
+    python -m training.measures.evaluate  count what the CLIP finds in samples
+    python -m training.measures.card      write the same figures into docs/demo-model.md
+    python -m training                    run the data and all trainings in order
+    python -m training.budget             count what a size costs, without training it
 
-And what a size costs, without training it: python -m training.budget
+`data/` holds what is learned from, `models/` what learns, `measures/` how well. See docs/training.md.
 """

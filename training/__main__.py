@@ -1,4 +1,4 @@
-"""Everything in order: ``python -m training OUT --size full``. Run it again to go on where it stopped."""
+"""Run every step in order: ``python -m training OUT --size full``. Run it again to resume."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import torch
 import typer
 from diffusers import AutoencoderKL
 
-from training import artwork, data, drawn
-from training.clip import clip_run
 from training.config import SIZES, Size
-from training.controlnet import control_run
-from training.data import Pictures
-from training.decoder import decoder_run
-from training.drawn import Drawn
+from training.data import artwork, drawn
+from training.data.drawn import Drawn
+from training.data.pictures import Pictures, build, drawn_beside, fetch_artwork, read_scenes
+from training.data.structure import KINDS
 from training.loop import Run, pick_device, prepare
+from training.models.clip import clip_run
+from training.models.controlnet import control_run
+from training.models.decoder import decoder_run
+from training.models.unet import diffusion_run
+from training.models.vae import vae_run
 from training.options import Device, Minutes, SizeName, Threads
-from training.structure import KINDS
-from training.train import diffusion_run
-from training.train_vae import vae_run
 
 Left = Callable[[], float | None]  # minutes
 
@@ -70,7 +70,7 @@ def taught(size: Size, folders: Folders, device: torch.device, workers: int, lef
     """Teach the decoder from what the finished UNet draws, or go on with it; return whether that is done."""
     drawing = 1 if device.type == "cuda" else workers  # a GPU is shared badly
     latents, vae = folders["drawn"], folders.pipeline / "vae"
-    whole = len(data.read_scenes(folders["data"]))
+    whole = len(read_scenes(folders["data"]))
     if not drawn.build(str(folders.pipeline), folders["data"], latents, size.drawn, whole, left(), drawing, typer.echo):
         return False
     pictures, found = Pictures.open(folders["data"]), Drawn.open(latents)
@@ -89,7 +89,7 @@ def collect(folders: Folders) -> Path:
     shutil.copytree(folders["clip"] / "clip", model / "clip")
     lines = (f"- {source.credit}: {source.licence} (npm {source.package})" for source in artwork.SOURCES.values())
     (model / "CREDITS.md").write_text("Trained on renderings of\n\n" + "\n".join(lines) + "\n")
-    known = {thing for scene in data.read_scenes(folders["data"]) for thing in scene.objects}
+    known = {thing for scene in read_scenes(folders["data"]) for thing in scene.objects}
     (model / "words.txt").write_text("".join(f"{thing}\n" for thing in sorted(known)))
     return model
 
@@ -100,12 +100,12 @@ def trained(run: Run, left: Left) -> bool:
 
 def make(size: Size, folders: Folders, device: torch.device, workers: int, beside: bool, left: Left) -> bool:
     """Draw and train until all is done or no time is ``left``; return whether all is done."""
-    data.fetch_artwork(size, folders["data"], folders["artwork"], workers, typer.echo)
-    draw = partial(data.build, size, folders["data"], workers=workers, say=typer.echo)
+    fetch_artwork(size, folders["data"], folders["artwork"], workers, typer.echo)
+    draw = partial(build, size, folders["data"], workers=workers, say=typer.echo)
     if not draw(minutes=left(), first=size.vae_pictures if beside else None):
         return False
     spare = max(1, workers - 2)  # the VAE's own process must not wait for a core
-    with data.drawn_beside(size, folders["data"], left(), spare, typer.echo) as all_drawn:
+    with drawn_beside(size, folders["data"], left(), spare, typer.echo) as all_drawn:
         first = Pictures.open(folders["data"], size.vae_pictures)
         if not (trained(vae_run(size, first, folders["vae"], device), left) and all_drawn()):
             return False

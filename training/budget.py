@@ -1,6 +1,6 @@
-"""What a size costs, without training it: ``python -m training.budget --size full``.
+"""Count what a size costs, without training it: ``python -m training.budget --size full``.
 
-Parameters and multiply-adds are counted on models without memory; the operations of a plan follow from them.
+Parameters and multiply-adds are counted on models without memory (the meta device); the operations of a plan follow.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from training.clip import clip_config
 from training.config import SIZES, Plan, Size
-from training.diffusion import time_ids
-from training.figures import table
+from training.data.structure import KINDS
+from training.measures.figures import table
+from training.models.clip import clip_config
+from training.models.diffusion import time_ids
 from training.options import SizeName
-from training.structure import KINDS
 
 META = torch.device("meta")
 BACKWARD = 2  # a gradient costs about twice what it is the gradient of: once for inputs, once for weights

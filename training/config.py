@@ -1,12 +1,12 @@
-"""Sizes and budgets. A size describes the model and its data; a plan describes how one part of it is trained."""
+"""Sizes and plans. A size describes the model and its data; a plan describes how one part is trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from training.looks import LOOKS
-from training.vocabulary import FEW_OBJECTS, LATE_OBJECTS, OBJECTS
+from training.data.looks import LOOKS
+from training.data.vocabulary import FEW_OBJECTS, LATE_OBJECTS, OBJECTS
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Size:
     vae_channels: tuple[int, ...]
     vae_crop: int
     vae_pictures: int | None  # the VAE learns on so many, the first; None: on all
-    drawn: int  # latents that the UNet draws for the decoder, see `training.drawn`; twice as many are redrawn
+    drawn: int  # latents that the UNet draws for the decoder, see `training.data.drawn`; twice as many are redrawn
     unet_channels: tuple[int, ...]
     unet_layers: int  # residual blocks a level
     transformers: tuple[int, ...]  # transformer blocks a level; 0 is a level without attention, as SDXL's first
@@ -60,10 +60,10 @@ class Size:
     clip_patch: int
     hint_channels: tuple[int, ...]
     vae: Plan
-    decoder: Plan  # of the VAE once more, see `training.decoder`; a third of a batch each of its three kinds
-    encoder: Plan  # where it learns from another one, see `training.encoder`
+    decoder: Plan  # of the VAE once more, see `training.models.decoder`; a third of a batch each of its three kinds
+    encoder: Plan  # where it learns from another one, see `training.models.encoder`
     unet: Plan
-    sets: Plan  # of the UNet once more, see `training.sets`
+    sets: Plan  # of the UNet once more, see `training.models.sets`
     controlnet: Plan
     clip: Plan
 

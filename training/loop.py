@@ -1,10 +1,10 @@
-"""What every training run shares: the schedule, the averaged weights, checkpoints, the log and time slices.
+"""What all training runs share: schedule, averaged weights, checkpoints, log and time slices.
 
-A run is exactly resumable: all randomness of step ``n`` comes from generators seeded by the plan and ``n``, so that
-stopping and going on gives the run that would have been without the stop. (On a GPU up to rounding, since some of its
-kernels add in no fixed order; and its noise is not the CPU's.)
+A run can be resumed exactly: all randomness of step ``n`` comes from generators seeded by the plan and ``n``, so a
+stopped and resumed run equals an uninterrupted one. (On a GPU it does up to rounding, because some kernels add in no
+fixed order; and the noise of a GPU differs from that of a CPU.)
 
-Nothing in a step waits for a GPU: losses stay tensors until they are logged, so that the process can run ahead.
+No step waits for a GPU: losses stay tensors until they are logged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Command-line options that the steps share. Exit status 3 says: the time slice ended, run again to go on."""
+"""Command-line options that the steps share. Exit status 3 means that the time slice ended: run again to resume."""
 
 from __future__ import annotations
 

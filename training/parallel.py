@@ -1,4 +1,4 @@
-"""Work spread over processes."""
+"""Spread work over processes."""
 
 from __future__ import annotations
 

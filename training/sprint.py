@@ -1,11 +1,12 @@
-"""A GPU at hand for minutes, on a bare machine: ``python -m training.sprint MODEL --artwork FILE --out DIR``.
+"""Train on a GPU that is free for minutes, on a bare machine:
+``python -m training.sprint MODEL --artwork FILE --out DIR``.
 
-The bundled model goes on learning: pictures are drawn by all processors while the GPU waits, then the UNet learns from
-them, a fifth of the time on sets, and the decoder from what that UNet draws. Each run is as long as its share of the
-minutes, as measured on its first steps, so that its learning rate falls to the end. What is finished is put into
-``out`` at once, in few files of at most 16 MiB: a run that is cut off has still brought something back.
+The bundled model keeps learning. All processors draw pictures first; then the UNet learns from them, a fifth of the
+time on sets, and the decoder learns from what that UNet draws. Each run gets its share of the minutes, measured on its
+first steps, so its learning rate falls to the end. Finished parts are written to ``out`` immediately, in files of at
+most 16 MiB: an interrupted sprint still leaves results.
 
-The artwork is packed before, where npm is: ``python -m training.sprint --pack DATA --artwork FILE``.
+Pack the artwork first, on a machine with npm: ``python -m training.sprint --pack DATA --artwork FILE``.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ import typer
 from diffusers import AutoencoderKL
 from PIL import Image
 
-from training import artwork, data, drawn
 from training.config import SIZES, Plan, Size
-from training.data import Pictures
-from training.decoder import decoder_run
-from training.drawn import Drawn
+from training.data import artwork, drawn
+from training.data.drawn import Drawn
+from training.data.pictures import Pictures, build, drawn_rows
 from training.loop import Run, pick_device, prepare
+from training.models.decoder import decoder_run
+from training.models.unet import diffusion_run
 from training.options import Device, SizeName
-from training.train import diffusion_run
 
 QUALITY = 92  # of packed artwork
 PICTURES = 16_384  # drawn at most; a fair sample, since scenes are shuffled
@@ -118,8 +119,8 @@ def pictures(sprint: Sprint, packed: Path, workers: int) -> Pictures:
     """Drawn on the spot, as many as a fifth of the minutes allows."""
     folder = sprint.work / "data"
     unpack(packed, folder)
-    data.build(sprint.size, folder, sprint.minutes / 5, workers, typer.echo, first=PICTURES)
-    return Pictures.open(folder, data.drawn(folder))
+    build(sprint.size, folder, sprint.minutes / 5, workers, typer.echo, first=PICTURES)
+    return Pictures.open(folder, drawn_rows(folder))
 
 
 def further(sprint: Sprint, shown: Pictures) -> Path:

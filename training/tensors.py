@@ -1,4 +1,4 @@
-"""Between pictures on disk and tensors on the device, without making the device wait."""
+"""Move pictures from disk to tensors on the device without making the device wait."""
 
 from __future__ import annotations
 

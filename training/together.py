@@ -1,8 +1,8 @@
-"""Several processes on one machine's cores that train one model:
-``torchrun --standalone --nproc-per-node 2 -m -- training.train DATA --threads 1 ...``.
+"""Train one model with several processes on one machine:
+``torchrun --standalone --nproc-per-node 2 -m -- training.models.unet DATA --threads 1 ...``.
 
-Each takes its steps on pictures of its own and all average their gradients, so that a step counts for as many batches
-as there are processes. Models of this size gain little from a second thread, but twice as much from a second process.
+Each process takes steps on its own pictures and all average their gradients, so one step covers as many batches as
+there are processes. Models of this size gain little from a second thread, but twice as much from a second process.
 """
 
 from __future__ import annotations

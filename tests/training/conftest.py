@@ -8,12 +8,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from training.artwork import SOURCES, Sprites, save
-from training.clip import clip_run
 from training.config import TINY
-from training.data import Pictures, build
-from training.train import diffusion_run
-from training.train_vae import vae_run
+from training.data.artwork import SOURCES, Sprites, save
+from training.data.pictures import Pictures, build
+from training.models.clip import clip_run
+from training.models.unet import diffusion_run
+from training.models.vae import vae_run
 
 CPU = torch.device("cpu")
 

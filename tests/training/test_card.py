@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from tests.training.conftest import quiet
-from training import budget, card, drawn, fidelity
+from training import budget
 from training.config import FULL, SIZES, TINY
-from training.figures import NOT_YET, SECTIONS, filled
-from training.looks import LOOKS
-from training.vocabulary import HUES
+from training.data import drawn
+from training.data.looks import LOOKS
+from training.data.vocabulary import HUES
+from training.measures import card, fidelity
+from training.measures.figures import NOT_YET, SECTIONS, filled
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "demo-model.md").read_text()

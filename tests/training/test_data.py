@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from tests.training.conftest import quiet
-from training import structure
-from training.artwork import SOURCES, Original, save
 from training.config import FULL, SMALL, TINY
-from training.data import Pictures, build, compose, draw, drawn_beside, tint
-from training.looks import LOOKS
-from training.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, all_scenes, caption, is_held_out
-from training.vocabulary import FEW_OBJECTS, ICON_OF, LATE_OBJECTS, OBJECTS, with_article
+from training.data import structure
+from training.data.artwork import SOURCES, Original, save
+from training.data.looks import LOOKS
+from training.data.pictures import Pictures, build, compose, draw, drawn_beside, tint
+from training.data.scenes import CHECK, TRAIN, UNSEEN, Mix, Scene, all_scenes, caption, is_held_out
+from training.data.vocabulary import FEW_OBJECTS, ICON_OF, LATE_OBJECTS, OBJECTS, with_article
 
 
 def test_vocabulary_has_the_promised_size():
@@ -122,7 +122,7 @@ def test_edges_are_where_the_picture_changes():
 
 
 def test_build_goes_on_where_it_stopped(sprites, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.SPAN", 4)
+    monkeypatch.setattr("training.data.pictures.SPAN", 4)
     size = replace(TINY, variants=3)
     save(sprites, tmp_path)
     assert not build(size, tmp_path, minutes=0, say=quiet)
@@ -135,7 +135,7 @@ def test_build_goes_on_where_it_stopped(sprites, tmp_path, monkeypatch):
 
 
 def test_several_processes_draw_what_one_would(pictures, sprites, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.SPAN", 8)
+    monkeypatch.setattr("training.data.pictures.SPAN", 8)
     save(sprites, tmp_path)
     assert build(TINY, tmp_path, workers=2, say=quiet)
     data = Pictures.open(tmp_path)

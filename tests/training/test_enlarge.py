@@ -12,18 +12,18 @@ from torch.nn import functional
 
 from app.style_aligned import Studio
 from tests.training.conftest import CPU, quiet
-from training import drawn
-from training.artwork import Sprites, save
 from training.config import SMALL, TINY
-from training.data import Pictures, build
-from training.decoder import KEPT, DecoderTask, decoder_run, steepest
-from training.diffusion import time_ids
-from training.drawn import BATCH, REDRAWN_BATCH, Drawn
-from training.encoder import encoder_run
-from training.enlarge import DECODING, SIZES, begun, enlarged, enlarged_controlnet, enlarged_vae, told_half
-from training.join import joined
+from training.data import drawn
+from training.data.artwork import Sprites, save
+from training.data.drawn import BATCH, REDRAWN_BATCH, Drawn
+from training.data.pictures import Pictures, build
 from training.loop import PRECISION, Draw, Precision, Run, read_log
-from training.train import new_unet
+from training.models.decoder import KEPT, DecoderTask, decoder_run, steepest
+from training.models.diffusion import time_ids
+from training.models.encoder import encoder_run
+from training.models.enlarge import DECODING, SIZES, begun, enlarged, enlarged_controlnet, enlarged_vae, told_half
+from training.models.join import joined
+from training.models.unet import new_unet
 
 ROOT = Path(__file__).parents[2]
 LARGE = replace(TINY, pixels=64, vae_channels=(16, 16, 16), hint_channels=(8, 8, 8))

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.colours import colour_of
 from training.config import FULL, SMALL, TINY
-from training.data import draw
-from training.evaluate import MOST_BYTES, in_bands, load_examiner, save_sheet
-from training.examiner import COLOURED, Examiner, halves, report, sampled_scenes
-from training.scenes import TRAIN, Scene, all_scenes
-from training.unseen import combination, unseen_scenes
-from training.vocabulary import HUES
+from training.data.colours import colour_of
+from training.data.pictures import draw
+from training.data.scenes import TRAIN, Scene, all_scenes
+from training.data.unseen import combination, unseen_scenes
+from training.data.vocabulary import HUES
+from training.measures.evaluate import MOST_BYTES, in_bands, load_examiner, save_sheet
+from training.measures.examiner import COLOURED, Examiner, halves, report, sampled_scenes
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from diffusers import AutoencoderKL
 
 from tests.training.conftest import CPU
 from training.config import TINY
-from training.data import Pictures
-from training.looks import LOOKS
+from training.data.looks import LOOKS
+from training.data.pictures import Pictures
+from training.data.scenes import TRAIN
 from training.loop import Draw, read_log
-from training.scenes import TRAIN
-from training.sets import TARGETS, SetDrawing, Sets
-from training.train import DiffusionTask, diffusion_run
+from training.models.sets import TARGETS, SetDrawing, Sets
+from training.models.unet import DiffusionTask, diffusion_run
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 
 from tests.training.conftest import CPU
-from training import artwork, sprint
+from training import sprint
 from training.config import TINY
+from training.data import artwork
 from training.sprint import Sprint
 
 

@@ -62,7 +62,7 @@ def test_gradients_are_averaged_and_the_first_goes_first(tmp_path):
 def test_two_processes_train_one_unet(data_folder, unet_folder, tmp_path):
     start = unet_folder / "pipeline"
     options = ("--start", start, "--size", "tiny", "--device", "cpu", "--steps", "3", "--rate", "1e-3")
-    run_together("training.train", data_folder, "--out", tmp_path, *options)
+    run_together("training.models.unet", data_folder, "--out", tmp_path, *options)
     measured = [line["step"] for line in read_log(tmp_path) if "held_out_mse" in line]
     assert measured == [0, 3]  # by one of them
     before, after = (UNet2DConditionModel.from_pretrained(folder / "unet") for folder in (start, tmp_path / "pipeline"))

@@ -21,18 +21,18 @@ from transformers import CLIPModel, CLIPProcessor
 
 from tests.training.conftest import CPU, quiet
 from training.__main__ import main as make_everything
-from training.attention import use_plain_self_attention
-from training.clip import contrast
 from training.config import SIZES, SMALL, TINY, Plan
-from training.controlnet import control_run
-from training.data import Pictures
-from training.diffusion import Noising, encode_all, time_ids
+from training.data.pictures import Pictures
 from training.loop import Draw, Run, rate_at, read_log
-from training.sample import sheet, tiled
+from training.models.attention import use_plain_self_attention
+from training.models.clip import contrast
+from training.models.controlnet import control_run
+from training.models.diffusion import Noising, encode_all, time_ids
+from training.models.sample import sheet, tiled
+from training.models.text import TextEncoders, Words, train_tokenizer
+from training.models.unet import diffusion_run, new_unet, save_pipeline
+from training.models.vae import VaeTask
 from training.tensors import Rows, as_pictures
-from training.text import TextEncoders, Words, train_tokenizer
-from training.train import diffusion_run, new_unet, save_pipeline
-from training.train_vae import VaeTask
 
 
 def falls(folder: Path, name: str = "loss") -> bool:
@@ -325,9 +325,9 @@ def test_everything_in_order_and_in_slices(sprites, tmp_path, monkeypatch):
     brief = replace(TINY.unet, steps=2)
     size = replace(TINY, variants=4, vae=brief, unet=brief, sets=brief, controlnet=brief, clip=brief)
     monkeypatch.setitem(SIZES, "tiny", size)
-    monkeypatch.setattr("training.artwork.fetch", lambda folder: folder)
-    monkeypatch.setattr("training.artwork.load", lambda *_: sprites)
-    monkeypatch.setattr("training.data.SPAN", 8)
+    monkeypatch.setattr("training.data.artwork.fetch", lambda folder: folder)
+    monkeypatch.setattr("training.data.artwork.load", lambda *_: sprites)
+    monkeypatch.setattr("training.data.pictures.SPAN", 8)
     with pytest.raises(typer.Exit):
         make_everything(tmp_path, "tiny", minutes=0, workers=1)
     make_everything(tmp_path, "tiny", workers=1, beside=True)

@@ -1,6 +1,6 @@
-"""Structure maps that the ControlNets follow: edges and silhouette.
+"""Structure maps that the ControlNets learn from: edges and silhouette, from the bare object before a look is drawn.
 
-The same functions make the maps for training and, from a picture of the user's, for drawing.
+The product makes its maps from finished pictures, with other means (`app.structures.maps`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""How clean two VAEs draw: ``python -m training.fidelity VAE VAE --drawn DIR --data DIR --clip CLIP``.
+"""Compare how cleanly VAEs decode:
+``python -m training.measures.fidelity VAE VAE --drawn DIR --data DIR --clip CLIP``.
 
-All decode the same latents, which the UNet drew (`training.drawn`). Beside the sharpness of edges stands that of the
-data's, and beside the Fréchet distance (Heusel et al., NeurIPS 2017, in the CLIP's vectors) that between two halves of
-the data: less is luck. Smaller pictures are enlarged first, as a page shows them.
+All decode the same latents, drawn by the UNet (`training.data.drawn`). Reported with the sharpness of their edges is
+that of the data, and with the Fréchet distance (Heusel et al., NeurIPS 2017, on the CLIP's vectors) that between two
+halves of the data: the floor. Smaller pictures are enlarged first, as a page shows them.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel
 
-from training.card import DOCS
-from training.clip import embed_pictures
-from training.data import Pictures
-from training.decoder import steepest
-from training.drawn import Drawn
-from training.examiner import Figures
-from training.figures import DECODERS_SHEET, filled
-from training.scenes import TRAIN
+from training.data.drawn import Drawn
+from training.data.pictures import Pictures
+from training.data.scenes import TRAIN
+from training.measures.card import DOCS
+from training.measures.examiner import Figures
+from training.measures.figures import DECODERS_SHEET, filled
+from training.models.clip import embed_pictures
+from training.models.decoder import steepest
 from training.tensors import as_pictures
 
 BATCH = 8
@@ -95,9 +96,9 @@ def measured(vaes: list[Path], drawn: Drawn, data: Pictures, clip: Path) -> tupl
 def main(
     before: Annotated[Path, typer.Argument(help="the VAE of before")],
     after: Annotated[Path, typer.Argument(help="the VAE of now")],
-    drawn: Annotated[Path, typer.Option(help="folder made by training.drawn")],
+    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
     data: Annotated[Path, typer.Option(help="the data folder")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.clip")],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
     first: Annotated[int | None, typer.Option(help="only the first so many pictures of the data")] = None,
     docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
 ) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from training.evaluate import SHARING_SHEET, UNSEEN_SHEET
-from training.examiner import Figures
+from training.measures.evaluate import SHARING_SHEET, UNSEEN_SHEET
+from training.measures.examiner import Figures
 
 DECODERS_SHEET = "demo-decoders.webp"
 NOT_YET = "*Not measured yet.*"

@@ -1,7 +1,7 @@
-"""Trains a ControlNet: ``python -m training.controlnet DATA --pipeline DIR/pipeline --kind edges --out DIR``.
+"""Train a ControlNet: ``python -m training.models.controlnet DATA --pipeline DIR/pipeline --kind edges --out DIR``.
 
-The structure comes from the bare object and the picture from the drawn look, so that one map suits every look.
-A ControlNet learns fast: it starts as the UNet's own encoder and has only to add what the map says.
+The map comes from the bare object and the picture from the drawn look, so one map suits every look. A ControlNet learns
+fast: it starts as the UNet's encoder and only has to add what the map says.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline, UNet
 from PIL import Image
 from torch import Tensor
 
-from training.attention import use_plain_self_attention
 from training.config import SIZES, Size
-from training.data import Pictures
-from training.diffusion import Noised, Noising, encode_all, time_ids
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN, Mix, caption
+from training.data.structure import KINDS
 from training.loop import MODEL_SHARD, Draw, Run, autocast, compiled, forget_paths, laid_out, pick_device, prepare
+from training.models.attention import use_plain_self_attention
+from training.models.diffusion import Noised, Noising, encode_all, time_ids
+from training.models.sample import GUIDANCE, STEPS, load, tiled
+from training.models.text import TextEncoders
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.sample import GUIDANCE, STEPS, load, tiled
-from training.scenes import CHECK, TRAIN, Mix, caption
-from training.structure import KINDS
 from training.tensors import Rows, as_hints
-from training.text import TextEncoders
 
 # Structure has to do the work of words sometimes, so more captions are silent than in training the UNet.
 CAPTIONS = Mix(empty=0.25, no_look=0.15)
@@ -173,7 +173,7 @@ def control_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     pipeline: Annotated[Path, typer.Option(help="the trained pipeline")],
     out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to go on from")],
     kind: Annotated[str, typer.Option(help=" or ".join(KINDS))] = KINDS[0],

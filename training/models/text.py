@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from training.config import Size
-from training.looks import LOOKS
-from training.scenes import Scene, caption
+from training.data.looks import LOOKS
+from training.data.scenes import Scene, caption
+from training.data.vocabulary import HUES
 from training.tensors import onto
-from training.vocabulary import HUES
 
 # Characters are tokens of their own, so that a word never heard of still has a spelling.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789,.-!'\"()&/"

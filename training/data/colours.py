@@ -1,4 +1,4 @@
-"""Which of the vocabulary's colours the object in a picture has, from its pixels alone."""
+"""Tell which of the vocabulary's colours the object in a picture has, from its pixels alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.vocabulary import HUES
+from training.data.vocabulary import HUES
 
 DIFFERENT = 40  # levels of 255 by which a pixel of the object differs from the ground in some channel
 

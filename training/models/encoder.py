@@ -1,7 +1,8 @@
-"""Teaches an encoder the latents of another: ``python -m training.encoder DATA --vae VAE --teacher VAE --out DIR``.
+"""Teach an encoder the latents of another VAE:
+``python -m training.models.encoder DATA --vae VAE --teacher VAE --out DIR``.
 
-So that a VAE of larger pictures (`training.enlarge`) gives the latents that the UNet knows. It learns the means and the
-log-variances that the teacher gives for pictures of the teacher's own side.
+A VAE for larger pictures (`training.models.enlarge`) then gives the latents that the UNet knows. The encoder learns the
+means and log-variances that the teacher gives for pictures of the teacher's side.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.config import SIZES, Size
-from training.data import Pictures
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN
 from training.loop import Draw, Run, autocast, forget_paths, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.scenes import CHECK, TRAIN
 from training.tensors import Rows, as_pictures
 
 SPREAD = 0.02  # weight of the log-variances' error, which nothing but training a VAE reads
@@ -84,8 +85,8 @@ def encoder_run(size: Size, data: Pictures, vae: Path, teacher: Path, folder: Pa
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
-    vae: Annotated[Path, typer.Option(help="the VAE that learns, made by training.enlarge")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
+    vae: Annotated[Path, typer.Option(help="the VAE that learns, made by training.models.enlarge")],
     teacher: Annotated[Path, typer.Option(help="the VAE whose latents it is to give")],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
     first: Annotated[int | None, typer.Option(help="learn on the first so many pictures")] = None,

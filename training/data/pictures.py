@@ -1,8 +1,8 @@
-"""Draws the training pictures: ``python -m training.data --size small --out DIR``.
+"""Draw the training pictures: ``python -m training.data.pictures --size small --out DIR``.
 
 A data folder holds ``scenes.jsonl`` (what is in each picture), ``pictures.npy`` ``(N, S, S, 3)`` and ``structure.npy``
-``(N, S, S, 2)``, both uint8 and memory-mapped, row by row the same scenes. Processes that draw write straight into
-them; ``progress.json`` says how many rows from the first on are there.
+``(N, S, S, 2)``, both uint8, memory-mapped and in the order of the scenes. Drawing processes write straight into them;
+``progress.json`` says how many rows from the start are complete.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from training import artwork, structure
-from training.artwork import Sprites
 from training.config import SIZES, Size
-from training.looks import LOOKS, SUBSTITUTES, Cutout
+from training.data import artwork, structure
+from training.data.artwork import Sprites
+from training.data.looks import LOOKS, SUBSTITUTES, Cutout
+from training.data.scenes import Scene, all_scenes
+from training.data.vocabulary import HUES
 from training.parallel import PROCESSES, spread
-from training.scenes import Scene, all_scenes
-from training.vocabulary import HUES
 
 Pixels = NDArray[np.uint8]
 PICTURES, STRUCTURE = "pictures.npy", "structure.npy"
@@ -102,8 +102,8 @@ class Pictures:
     def open(cls, folder: Path, first: int | None = None) -> Pictures:
         """All pictures, or only the ``first`` so many. Raises RuntimeError while they are not all drawn."""
         scenes = read_scenes(folder)[:first]
-        if (there := drawn(folder)) < len(scenes):
-            raise RuntimeError(f"{folder}: {there} of {len(scenes)} pictures drawn; run training.data again")
+        if (there := drawn_rows(folder)) < len(scenes):
+            raise RuntimeError(f"{folder}: {there} of {len(scenes)} pictures drawn; run training.data.pictures again")
         files = (np.load(folder / name, "r") for name in (PICTURES, STRUCTURE))
         return cls(scenes, *(array[: len(scenes)] for array in files))
 
@@ -115,14 +115,14 @@ def read_scenes(folder: Path) -> list[Scene]:
     return [Scene.from_json(json.loads(line)) for line in (folder / "scenes.jsonl").read_text().splitlines()]
 
 
-def drawn(folder: Path) -> int:
+def drawn_rows(folder: Path) -> int:
     """How many pictures are there."""
     file = folder / "progress.json"
     return int(json.loads(file.read_text())["drawn"]) if file.exists() else 0
 
 
 def complete(folder: Path) -> bool:
-    return (folder / "scenes.jsonl").exists() and drawn(folder) == len(read_scenes(folder))
+    return (folder / "scenes.jsonl").exists() and drawn_rows(folder) == len(read_scenes(folder))
 
 
 def fetch_artwork(size: Size, folder: Path, packages: Path, workers: int, say: Callable[[str], None] = print) -> None:
@@ -190,7 +190,7 @@ def build(
     began = time.monotonic()
     scenes = _planned(size, folder)
     wanted = len(scenes[:first])
-    starts = range(drawn(folder), wanted, SPAN)
+    starts = range(drawn_rows(folder), wanted, SPAN)
     spans = (Span(folder, start, scenes[start : min(start + SPAN, wanted)], size.pixels) for start in starts)
     for row in spread(Span.draw, spans, workers):
         replace_text(folder / "progress.json", json.dumps({"size": size.name, "drawn": row}))
@@ -198,7 +198,7 @@ def build(
             say(f"{row} of {len(scenes)} pictures")
         if minutes is not None and time.monotonic() - began > minutes * 60:
             break
-    return drawn(folder) >= wanted
+    return drawn_rows(folder) >= wanted
 
 
 @contextmanager

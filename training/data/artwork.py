@@ -1,7 +1,7 @@
 """Emoji artwork from npm, rasterised.
 
-The packages are openly licensed and none is share-alike, so that pictures of a model trained on them carry no
-obligation but the attribution in CREDITS.md. ``openmoji`` would be one more style, but it is CC BY-SA: leave it out.
+The packages are openly licensed and none is share-alike, so pictures of a model trained on them need no more than the
+attribution in CREDITS.md. ``openmoji`` would add a style, but it is CC BY-SA: leave it out.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from training.data.vocabulary import ICON_OF
 from training.parallel import spread
-from training.vocabulary import ICON_OF
 
 Sprites = dict[tuple[str, str], NDArray[np.uint8]]  # (object, set) -> (R, R, 4)
 

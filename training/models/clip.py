@@ -1,7 +1,7 @@
-"""Trains a small CLIP: ``python -m training.clip DATA --out DIR``.
+"""Train a small CLIP: ``python -m training.models.clip DATA --out DIR``.
 
-It recognises the objects and looks of this one world, for text alignment and look-alike measures without a download.
-It is also the judge of what the pipeline draws, so it learns from the data only, never from what the pipeline drew.
+It recognises the objects and looks of the bundled model, for measures of text alignment and look without a download.
+It also judges what the pipeline draws, so it learns from the data only, never from drawn pictures.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch.nn import functional
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from training.config import SIZES, Size
-from training.data import Pictures
-from training.looks import LOOKS
+from training.data.looks import LOOKS
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN, UNSEEN, Mix, caption
+from training.data.vocabulary import with_article
 from training.loop import Draw, Run, autocast, pick_device, prepare
+from training.models.text import Words, train_tokenizer
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.scenes import CHECK, TRAIN, UNSEEN, Mix, caption
 from training.tensors import Rows, onto, reduced
-from training.text import Words, train_tokenizer
-from training.vocabulary import with_article
 
 FULL_CAPTIONS = Mix(empty=0, no_look=0, look_only=0)
 
@@ -187,7 +187,7 @@ def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device, sta
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to go on from")],
     start: Annotated[Path | None, typer.Option(help="a CLIP to go on from, with its tokenizer")] = None,
     size: SizeName = "small",

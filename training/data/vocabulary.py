@@ -1,4 +1,4 @@
-"""The words that the model knows: objects with the name of their icon, and colours with their hue."""
+"""The words that the model knows: objects with their icon, and colours with their hue."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""One VAE from the encoder of one and the decoder of another: ``python -m training.join ENCODER DECODER --out VAE``.
+"""Join one VAE's encoder and another's decoder:
+``python -m training.models.join ENCODER DECODER --out VAE``.
 
-The two learn apart (`training.encoder`, `training.decoder`), in any order and as often as one likes.
+The two are trained apart (`training.models.encoder`, `training.models.decoder`), in any order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is in each picture, and what somebody might type to get it.
+"""What is in each picture, and captions as people might type them.
 
-Scenes are seeded by their content through CRC-32: ``hash()`` of a string differs from run to run.
+Scenes are seeded by their content through CRC-32, because ``hash()`` of a string differs from run to run.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from training.config import Size
-from training.looks import LOOKS
-from training.vocabulary import HUES, with_article
+from training.data.looks import LOOKS
+from training.data.vocabulary import HUES, with_article
 
 TRAIN, CHECK, UNSEEN = "train", "check", "unseen"
 
@@ -107,6 +107,11 @@ def naming(scene: Scene) -> tuple[str, str]:
     """The objects as in a sentence and bare: ``("a red teapot", "red teapot")``."""
     bare = [f"{scene.colour} {thing}" if scene.colour else thing for thing in scene.objects]
     return " and ".join(with_article(words) for words in bare), " and ".join(bare)
+
+
+def prompt(scene: Scene) -> str:
+    """What names the objects and the look in the fewest words."""
+    return f"{naming(scene)[0]}, {LOOKS[scene.look].phrases[0]}"
 
 
 def caption(scene: Scene, rng: np.random.Generator, mix: Mix | None = None) -> str:

@@ -1,12 +1,12 @@
-"""Latents that the finished UNet draws: ``python -m training.drawn PIPELINE --data DATA --out DIR``.
+"""Latents drawn by the finished UNet: ``python -m training.data.drawn PIPELINE --data DATA --out DIR``.
 
 People see decodings of these, never of a picture's own latents, so the decoder has to learn from them too. Two kinds:
 
-- ``drawn``: from noise, as the product draws, half of them sharing the look of a picture. No picture belongs to them.
-- ``redrawn``: a picture's latents made noisy and drawn the rest of the way (SDEdit: Meng et al., ICLR 2022). They have
-  the faults that the UNet makes, and the picture belongs to them still.
+- ``drawn``: from noise, as the product draws, half of them sharing the look of a picture. They have no target picture.
+- ``redrawn``: a picture's latents with noise added, denoised from there (SDEdit: Meng et al., ICLR 2022). They have the
+  UNet's faults, and the picture is still their target.
 
-Each is a file ``(N, C, H, W)``, float16, scaled as the UNet has them; ``progress.json`` says how many are there.
+Each is a file ``(N, C, H, W)``, float16, in the UNet's scale; ``progress.json`` says how many are drawn.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ from torch import Tensor
 from app.style_aligned import ImageReady, Sharing, Studio
 from app.style_aligned.panorama import Canvas
 from app.style_aligned.sampler import Brush
-from training.data import Pictures, replace_text
-from training.examiner import prompt
+from training.data.pictures import Pictures, replace_text
+from training.data.scenes import TRAIN, Mix, Scene, caption, prompt
+from training.data.vocabulary import with_article
 from training.loop import autocast
 from training.options import Minutes
 from training.parallel import spread
-from training.scenes import TRAIN, Mix, Scene, caption
 from training.tensors import reduced
-from training.vocabulary import with_article
 
 DRAWN, REDRAWN, ROWS = "drawn.npy", "redrawn.npy", "redrawn-rows.npy"
 BATCH = 8

@@ -1,4 +1,4 @@
-"""Prompts whose combination of words no training picture has, though it has each word by itself."""
+"""Prompts that combine known words in ways no training picture does."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import combinations, product
 import numpy as np
 
 from training.config import Size
-from training.looks import LOOKS
-from training.scenes import TRAIN, UNSEEN, Scene
-from training.vocabulary import HUES
+from training.data.looks import LOOKS
+from training.data.scenes import TRAIN, UNSEEN, Scene
+from training.data.vocabulary import HUES
 
 COUNT = 12
 PAIRS = 4  # of them, where no combination of one object and look was held out

@@ -1,6 +1,6 @@
-"""A sheet at fixed prompts and seeds: ``python -m training.sample PIPELINE --out sheet.png``.
+"""Draw a sheet at fixed prompts and seeds: ``python -m training.models.sample PIPELINE --out sheet.png``.
 
-The same prompts with the same noise after every save show what training does better than any loss.
+The same prompts with the same noise after every checkpoint show progress better than any loss.
 """
 
 from __future__ import annotations

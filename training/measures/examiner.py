@@ -1,7 +1,7 @@
-"""Measures of a trained model: each draws samples and counts what the prompts asked for in them.
+"""Measures of a trained model. Each draws samples and counts what the prompts asked for in them.
 
-The judge is the CLIP, which learned from the data only, and for colours the pixels. Beside each measure that may be
-wrong stands what it says of pictures of the data: no model can do better.
+The judge is the CLIP, which learned from the data only, and the pixels for colours. A measure that can be wrong is
+reported with its value on pictures of the data, which no model can exceed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from PIL import Image
 from torch import Tensor
 
 from app.style_aligned import ImageReady, Reference, Sharing, Studio
-from training.clip import Judge, agreement, embed_pictures
-from training.colours import colour_of
 from training.config import Size
-from training.data import Pictures
-from training.looks import LOOKS
-from training.scenes import CHECK, Scene, naming
+from training.data.colours import colour_of
+from training.data.looks import LOOKS
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, Scene, prompt
+from training.data.unseen import unseen_scenes
+from training.data.vocabulary import HUES, with_article
+from training.models.clip import Judge, agreement, embed_pictures
 from training.tensors import reduced
-from training.unseen import unseen_scenes
-from training.vocabulary import HUES, with_article
 
 Pixels = NDArray[np.uint8]
 Figures = dict[str, Any]
@@ -46,10 +46,6 @@ def sampled_scenes(size: Size, count: int) -> list[Scene]:
     objects = [str(name) for name in rng.permutation(np.resize(size.objects, count))]
     looks = [str(name) for name in rng.permutation(np.resize(size.looks, count))]
     return [Scene((thing,), look, 0) for thing, look in zip(objects, looks, strict=True)]
-
-
-def prompt(scene: Scene) -> str:
-    return f"{naming(scene)[0]}, {LOOKS[scene.look].phrases[0]}"
 
 
 def _is_kept(scene: Scene, look: str) -> bool:

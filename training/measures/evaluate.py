@@ -1,6 +1,7 @@
-"""All measures of a trained model: ``python -m training.evaluate PIPELINE --clip CLIP --data DATA --out DIR``.
+"""Take all measures of a trained model:
+``python -m training.measures.evaluate PIPELINE --clip CLIP --data DATA --out DIR``.
 
-Writes ``measures.json`` and two sheets: combinations never seen, and every look without and with sharing.
+Writes ``measures.json`` and two sheets: unseen combinations, and every look without and with sharing.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
 from app.style_aligned import Studio
-from training.clip import Judge
 from training.config import SIZES, Size
-from training.data import Pictures
-from training.examiner import Examiner, Figures, Pixels
+from training.data.pictures import Pictures
+from training.data.vocabulary import HUES
+from training.measures.examiner import Examiner, Figures, Pixels
+from training.models.clip import Judge
+from training.models.sample import tiled
+from training.models.text import Words
 from training.options import Device, SizeName
-from training.sample import tiled
-from training.text import Words
-from training.vocabulary import HUES
 
 MOST_BYTES = 500 * 1024  # of a sheet
 UNSEEN_SHEET, SHARING_SHEET = "demo-unseen.png", "demo-sharing.png"
@@ -83,7 +84,7 @@ def examine(examiner: Examiner, samples: int, out: Path, say: Callable[[str], No
 
 def main(
     pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.clip")],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
     data: Annotated[Path, typer.Option(help="the data folder that both learned from")],
     out: Annotated[Path, typer.Option(help="folder for measures.json and the sheets")],
     size: SizeName = "small",

@@ -1,6 +1,6 @@
-"""Trains the autoencoder: ``python -m training.train_vae DATA --out DIR``.
+"""Train the autoencoder: ``python -m training.models.vae DATA --out DIR``.
 
-On crops: a quarter of the cost for half the side, and a convolutional VAE draws whole pictures as well as parts.
+It learns on crops: half the side is a quarter of the cost, and a convolutional VAE works on parts as on whole pictures.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.config import SIZES, Size
-from training.data import Pictures
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN
 from training.loop import Draw, Run, autocast, compiled, laid_out, pick_device, prepare
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.scenes import CHECK, TRAIN
 from training.tensors import Rows, as_pictures
 
 EDGES = 0.5  # weight of the slopes' error: without it thin lines, half of the looks, come out grey
@@ -111,7 +111,7 @@ def vae_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> R
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
     size: SizeName = "small",
     minutes: Minutes = None,

@@ -1,10 +1,10 @@
-"""Sets to train on: pictures of one look, one of which the others take it from.
+"""Sets to train on: pictures of one look, the first of which gives the others their look.
 
-A UNet of this size draws objects with the very layers that sharing reaches, so that the reference's object comes along
-with its look. Some steps therefore train it under sharing: it learns to take from the reference what the caption leaves
-open, and nothing that the caption says. SDXL is large enough to need none of this.
+A UNet of this size draws objects with the very layers that sharing reaches, so the reference's object leaks along with
+its look. Some steps therefore train it under sharing: it learns to take from the reference what the caption leaves
+open, and nothing that the caption says. SDXL is large enough not to need this.
 
-The result keeps a share of the weights of before (`Plan.kept`): without them it takes the look less surely, too.
+The result is averaged with the weights from before (`Plan.kept`); without them it takes the look less surely.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import Pictures
+from training.data.pictures import Pictures
+from training.data.scenes import TRAIN, Mix, caption
 from training.loop import Draw
-from training.scenes import TRAIN, Mix, caption
 
 TARGETS = 3  # of each reference
 EMPTY = 0.10  # sets without any words, for guidance

@@ -1,7 +1,7 @@
-"""Eighteen looks: each turns a cut-out object into a picture as if drawn, printed, cut or built by hand.
+"""Eighteen looks. Each makes a cut-out object look drawn, printed, cut or built by hand.
 
-A look is a function from :class:`Cutout` to float32 ``(S, S, 3)`` in 0..1. Lengths are given in units of 1/128 of the
-side (``cut.unit``), so that a look is the same at every resolution.
+A look is a function from :class:`Cutout` to float32 ``(S, S, 3)`` in 0..1. Lengths are in units of 1/128 of the side
+(``cut.unit``), so a look is the same at every resolution.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Teaches the decoder clean pictures: ``python -m training.decoder DATA --vae VAE --clip CLIP --drawn DIR --out DIR``.
+"""Teach the decoder clean pictures:
+``python -m training.models.decoder DATA --vae VAE --clip CLIP --drawn DIR --out DIR``.
 
-The latents stay what they are. A decoder that learned with its encoder draws what is in them, smudges of the UNet
-included, so this one learns from pictures' own latents with noise, from redrawn ones, and, by a discriminator of
-patches (Isola et al., CVPR 2017; with hinge loss and spectral norm, Miyato et al., ICLR 2018), from drawn ones: those
-are what people see. The pictures' latents are the teacher's, whose side may be smaller; see `training.enlarge`.
+The latents stay the same. A decoder trained only with its encoder reproduces the UNet's smudges. This one learns from
+pictures' own latents with noise, from redrawn ones, and from drawn ones through a discriminator of patches (Isola et
+al., CVPR 2017; hinge loss and spectral norm: Miyato et al., ICLR 2018), because drawn latents are what people see. The
+pictures' latents are the teacher's, whose side may be smaller; see `training.models.enlarge`.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 from transformers import CLIPModel
 
 from training.config import SIZES, Size
-from training.data import Pictures
-from training.drawn import Drawn
+from training.data.drawn import Drawn
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN
 from training.loop import Draw, Run, autocast, forget_paths, laid_out, pick_device, prepare
+from training.models.vae import psnr, reconstruction_loss, slopes
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.scenes import CHECK, TRAIN
 from training.tensors import Rows, as_pictures
-from training.train_vae import psnr, reconstruction_loss, slopes
 
 NOISE = 0.3  # at most, of latents of unit variance
 FEATURES = 0.1  # weight of the error in the CLIP's features
@@ -225,10 +226,10 @@ def decoder_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     vae: Annotated[Path, typer.Option(help="the VAE that learns")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.clip")],
-    drawn: Annotated[Path, typer.Option(help="folder made by training.drawn")],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
+    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
     teacher: Annotated[Path | None, typer.Option(help="the VAE whose latents they are, if it is another")] = None,
     first: Annotated[int | None, typer.Option(help="learn on the first so many pictures")] = None,

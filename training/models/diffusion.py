@@ -1,4 +1,4 @@
-"""The noise schedule and the loss of epsilon prediction, for the UNet and the ControlNets alike."""
+"""The noise schedule and the loss of epsilon prediction, for the UNet and the ControlNets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.data import Pictures
+from training.data.pictures import Pictures
 from training.loop import Draw, autocast
 from training.tensors import Rows, as_pictures
 

@@ -1,7 +1,7 @@
-"""Fills the figures in the model card: ``python -m training.card PIPELINE --data DATA --runs OUT``.
+"""Fill the figures in the model card: ``python -m training.measures.card PIPELINE --data DATA --runs OUT``.
 
-The figures are kept in ``docs/demo-model.json`` and stand in ``docs/demo-model.md`` between markers, written from there
-by this module only. Without a pipeline it writes them again from what is kept.
+The figures are kept in ``docs/demo-model.json``; only this module writes them between the markers of
+``docs/demo-model.md``. Without a pipeline it writes the kept figures again.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import typer
 from safetensors import safe_open
 
 from training.config import SIZES, Size
-from training.data import Pictures
-from training.evaluate import examine, load_examiner
-from training.examiner import Figures
-from training.figures import filled
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN, UNSEEN
 from training.loop import read_log
+from training.measures.evaluate import examine, load_examiner
+from training.measures.examiner import Figures
+from training.measures.figures import filled
 from training.options import Device, SizeName
-from training.scenes import CHECK, TRAIN, UNSEEN
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 # Where each part lies in a finished model, and in the folders of the runs.
 PARTS = {
@@ -141,7 +141,7 @@ def main(
         figures |= examine(load_examiner(pipeline, clip, chosen, data, device), samples, docs / "images", typer.echo)
     known: Figures = json.loads(kept.read_text()) if kept.exists() else {}
     if "fidelity" in known:
-        figures["fidelity"] = known["fidelity"]  # which `training.fidelity` finds
+        figures["fidelity"] = known["fidelity"]  # which `training.measures.fidelity` finds
     text = filled(page.read_text(), figures)
     kept.write_text(json.dumps(figures, indent=1) + "\n")
     page.write_text(text)

@@ -1,7 +1,7 @@
-"""Trains UNet and text encoders: ``python -m training.train DATA --vae DIR/vae --out DIR``.
+"""Train the UNet and the text encoders: ``python -m training.models.unet DATA --vae DIR/vae --out DIR``.
 
-Writes ``DIR/pipeline``, a Stable Diffusion XL in diffusers format. With ``--start PIPELINE`` it goes on from finished
-weights and keeps their tokenizer, text encoders, UNet and VAE; with ``--sets`` as well half of the steps are of sets.
+Writes ``DIR/pipeline``, a Stable Diffusion XL in diffusers format. ``--start PIPELINE`` continues from finished weights
+and keeps their tokenizer, text encoders, UNet and VAE; with ``--sets`` half of the steps train on sets.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from torch import Tensor, nn
 from app.style_aligned import Sharing
 from app.style_aligned.sharing import SharedLayers
 from training import together
-from training.attention import use_plain_self_attention
 from training.config import SIZES, Plan, Size
-from training.data import Pictures
-from training.diffusion import Noised, Noising, encode_all, sdxl_scheduler, time_ids
+from training.data.pictures import Pictures
+from training.data.scenes import CHECK, TRAIN, UNSEEN, caption
 from training.loop import (
     MODEL_SHARD,
     PRECISION,
@@ -38,12 +37,13 @@ from training.loop import (
     pick_device,
     prepare,
 )
+from training.models.attention import use_plain_self_attention
+from training.models.diffusion import Noised, Noising, encode_all, sdxl_scheduler, time_ids
+from training.models.sample import sheet
+from training.models.sets import SetDrawing, Sets
+from training.models.text import TextEncoders
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
-from training.sample import sheet
-from training.scenes import CHECK, TRAIN, UNSEEN, caption
-from training.sets import SetDrawing, Sets
 from training.tensors import Rows
-from training.text import TextEncoders
 
 IN_SETS = 0.5  # of the steps of a run on sets; the others keep up what a prompt alone asks for
 CHECKED = 1024  # held-out latents to measure by: enough to tell apart a difference of a thousandth
@@ -204,7 +204,7 @@ def diffusion_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to go on from")],
     vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
     start: Annotated[Path | None, typer.Option(help="a pipeline to go on from")] = None,

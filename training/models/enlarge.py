@@ -1,8 +1,8 @@
-"""Pictures of twice the side from the same latents: ``python -m training.enlarge MODEL --out DIR``.
+"""Enlarge a model to twice the side with the same latents: ``python -m training.models.enlarge MODEL --out DIR``.
 
-One more level is put around the VAE, and what the other parts are told of pictures is fitted, not learnt: they do for a
-picture of the new size what they did for one of half the side. Then the VAE learns (`training.encoder`,
-`training.decoder`); UNet, text encoders and the rest of the ControlNets stay as they are.
+The VAE gets one more level. Size conditioning and the ControlNets' first layers are fitted, not trained: for a picture
+of the new size they compute what they did for half the side. Then the VAE learns (`training.models.encoder`,
+`training.models.decoder`); the UNet, the text encoders and the rest of the ControlNets stay as they are.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from diffusers.models.embeddings import get_timestep_embedding
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from training.data.structure import KINDS
 from training.loop import MODEL_SHARD, forget_paths
-from training.structure import KINDS
 
 SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the new side: where the fit is exact; 0 is the crop's corner
 # Lines of maps are one px wide whatever the side: their means of 2 x 2 px are made as light as the lines were.

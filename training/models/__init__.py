@@ -1,0 +1,1 @@
+"""The models and how each is trained. A module a model, with a command line of its own."""
