@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 LINTER := node_modules/.package-lock.json
 
-.PHONY: run test check format lock bench bench-gallery demo-model clean
+.PHONY: run test check format lock bench bench-gallery demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
@@ -49,6 +49,10 @@ lock: $(TESTING)
 # After a change of settings.
 .env.example: app/settings.py scripts/env_example.py $(TESTING)
 	@$(BIN)/python -m scripts.env_example
+
+# The steps of the Dockerfile, run in a bare Debian: as root on Debian or Ubuntu, with debootstrap. TORCH=cuda takes 10 GB.
+container: $(TESTING)
+	@$(BIN)/python -m scripts.container $(TORCH)
 
 clean:
 	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache

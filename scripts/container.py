@@ -1,0 +1,231 @@
+"""Run the Dockerfile's own steps in a bare Debian, without a container engine: `make container`.
+
+A stage's image is stood in for by Debian with its Python (debootstrap), a RUN by the same command in a chroot, and the
+start by namespaces as a container engine makes them: its own network and processes, a root that is read-only, no
+privileges, and no unshare(2), which Docker's filter of system calls refuses. Then the health check must pass, an upload
+be decoded, a picture be made, and the server end by itself when it is told to stop. Needs Linux, root and debootstrap.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import Signals
+
+from scripts.dockerfile import Stage, Step, reaches, stages
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "out" / "container"
+DEBIAN = "bookworm"
+PIP_FOLDERS = [word for word in os.environ.get("PIP_FIND_LINKS", "").split() if word.startswith("/")]
+PACKAGES = "ca-certificates,python3,python3-venv"
+GRACE = 60.0  # seconds to stop, as docker-compose.yml gives
+# In the container: the decoder of uploads does its work, and so does the model.
+DECODE = """
+from pathlib import Path
+from app.pictures import clean_upload
+print(clean_upload(Path("static/samples/fox.webp").read_bytes()).width, "px wide")
+"""
+GENERATE = shlex.split("soroe generate --prompt 'a fox' --steps 2 --out /tmp/out")
+# The part of Docker's filter that matters to Soroe: unshare(2) fails with EPERM. BPF, then prctl(PR_SET_SECCOMP).
+REFUSE_UNSHARE = """
+import ctypes, os, platform, struct, sys
+number = {"x86_64": 272, "aarch64": 97}[platform.machine()]
+lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
+assert not ctypes.CDLL(None).prctl(22, 2, struct.pack("HxxxxxxP", len(lines), ctypes.addressof(code)), 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+CONFINED = [sys.executable, "-c", REFUSE_UNSHARE]
+
+
+def main(torch: str) -> None:
+    base = debian()
+    built: dict[str, Path] = {}
+    for number, stage in enumerate(stages((ROOT / "Dockerfile").read_text())):
+        name = stage.name or f"stage{number}"
+        root = OUT / f"{name}-{torch}"
+        with timed(f"FROM {stage.image}"):
+            shutil.rmtree(root, ignore_errors=True)
+            run("cp", "--archive", "--reflink=auto", base, root)
+        built[name] = root
+        Build(stage, root, built, {"TORCH": torch}).build()
+    start(stage, root)
+
+
+def debian() -> Path:
+    """A bare Debian, made once."""
+    base = OUT / DEBIAN
+    if not (base / "usr" / "bin" / "python3").exists():
+        with timed("debootstrap"):
+            base.mkdir(parents=True, exist_ok=True)
+            run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", DEBIAN, base)
+    return base
+
+
+class Build:
+    """The steps of one stage, in `root`."""
+
+    def __init__(self, stage: Stage, root: Path, built: dict[str, Path], arguments: dict[str, str]) -> None:
+        self.stage, self.root, self.built, self.arguments = stage, root, built, arguments
+        self.environment = environment(stage)
+        self.folder = Path("/")
+        self.ignore = (ROOT / ".dockerignore").read_text()
+
+    def build(self) -> None:
+        for step in self.stage.steps:
+            if action := {"RUN": self.run, "COPY": self.copy, "WORKDIR": self.enter}.get(step.name):
+                with timed(f"{step.name} {step.text[:90]}"):
+                    action(step)
+
+    def enter(self, step: Step) -> None:
+        self.folder = Path(step.text)
+        self.inside(self.folder).mkdir(parents=True, exist_ok=True)
+
+    def run(self, step: Step) -> None:
+        command = f"cd {self.folder} && {step.text}"
+        variables = {**self.arguments, **self.environment, "HOME": "/root"} | {
+            name: value for name, value in os.environ.items() if name.startswith("PIP_")
+        }
+        run("unshare", "--mount", *entering(self.root, network(self.root)), "/bin/sh", "-c", command, env=variables)
+
+    def copy(self, step: Step) -> None:
+        *sources, target = step.words
+        several = len(sources) > 1 or target.endswith("/")
+        for source in sources:
+            if "from" in step.options:
+                origin = self.built[step.options["from"]] / source.lstrip("/")
+            elif reaches(self.ignore, source):
+                origin = ROOT / source
+            else:
+                raise SystemExit(f"COPY {source}: .dockerignore keeps it out")
+            place = self.inside(self.folder / target)
+            place = place / origin.name if several else place
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if origin.is_dir():
+                ignored = shutil.ignore_patterns() if "from" in step.options else shutil.ignore_patterns("__pycache__")
+                shutil.copytree(origin, place, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+            else:
+                shutil.copy2(origin, place)
+
+    def inside(self, path: Path) -> Path:
+        return self.root / path.relative_to("/")
+
+
+def start(stage: Stage, root: Path) -> None:
+    """The server as a container engine starts it, from its first answer to its end."""
+    user, group = stage.last("USER").text.split(":")
+    folder = stage.last("WORKDIR").text
+    variables = environment(stage) | {"SOROE_URL": "http://localhost:8000"}
+    drop = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+
+    def inside(*words: str) -> list[str]:
+        return [*drop, "sh", "-c", f"cd {folder} && exec {shlex.join(words)}"]
+
+    mounts = ["mount --bind . .", 'cd "$PWD"', "mount -o remount,bind,ro ."]
+    for name in stage.last("VOLUME").words:
+        volume = OUT / "volumes" / name.lstrip("/")
+        shutil.rmtree(volume, ignore_errors=True)
+        volume.mkdir(parents=True, mode=0o700)
+        os.chown(volume, int(user), int(group))
+        mounts.append(f"mount --bind {volume} {name.lstrip('/')}")
+    mounts += ["mount -t tmpfs -o size=1g,mode=1777 tmpfs tmp", "ip link set lo up"]
+    apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", *entering(root, mounts, *CONFINED)]
+    log = OUT / "server.log"
+    with log.open("w") as lines:
+        server = subprocess.Popen(
+            [*apart, *inside(*stage.last("ENTRYPOINT").words, *stage.last("CMD").words)],
+            env=variables,
+            stdout=lines,
+            stderr=lines,
+        )
+    try:
+        with timed("until the health check passes"):
+            process = first_child(server)
+            enter = [*CONFINED, "nsenter", f"--target={process}", "--mount", "--net", "--pid", "--root"]
+            check = [*enter, *inside(*stage.last("HEALTHCHECK").words)]
+            while subprocess.run(check, check=False, env=variables, capture_output=True).returncode:
+                if server.poll() is not None:
+                    raise SystemExit(f"The server ended:\n{log.read_text()}")
+                time.sleep(1)
+        with timed("an upload is decoded"):
+            run(*enter, *inside("python", "-c", DECODE), env=variables)
+        with timed("nothing is written outside of the volumes"):
+            run(
+                *enter,
+                *inside("sh", "-c", "! touch /app/new 2>/dev/null && touch /data/new /models/new"),
+                env=variables,
+            )
+        with timed("a picture is made"):
+            run(*enter, *inside(*GENERATE), env=variables)
+        with timed("until the server has ended"):
+            os.kill(process, Signals[stage.last("STOPSIGNAL").text])
+            server.wait(GRACE)
+    finally:
+        server.kill()
+    print(log.read_text())
+    if server.returncode or "Set up the first administrator" not in log.read_text():
+        raise SystemExit(f"The server ended with status {server.returncode}, or gave no link for an administrator.")
+
+
+def first_child(process: subprocess.Popen[bytes]) -> int:
+    """The process that unshare(1) started."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not (found := children.read_text().split()):
+        time.sleep(0.05)
+    return int(found[0])
+
+
+def entering(root: Path, mounts: list[str], *first: str) -> list[str]:
+    """A command whose further words run by way of `first` with `root` as their root; its mounts end with them."""
+    own = ["mount -t proc proc proc", "mount --rbind /dev dev"]
+    last = f'exec {shlex.join([*first, "chroot", "."])} "$@"'
+    return ["sh", "-c", "\n".join([f"set -e; cd {shlex.quote(str(root))}", *mounts, *own, last]), "sh"]
+
+
+def environment(stage: Stage) -> dict[str, str]:
+    """What the stage's ENV say, over an image's own PATH."""
+    found = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    for step in stage.all("ENV"):
+        for word in step.words:
+            name, _, value = word.partition("=")
+            found[name] = value.replace("$PATH", found["PATH"])
+    return found
+
+
+def network(root: Path) -> list[str]:
+    """Mounts for steps that download: names of hosts, and how pip is set up on this machine."""
+    (root / "root" / ".cache" / "pip").mkdir(parents=True, exist_ok=True)
+    kept = OUT / "pip"
+    kept.mkdir(parents=True, exist_ok=True)
+    mounts = [f"mount --bind {kept} root/.cache/pip"]
+    places = ["/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs", *PIP_FOLDERS]
+    for place in filter(os.path.exists, places):
+        within = root / place.lstrip("/")
+        within.parent.mkdir(parents=True, exist_ok=True)
+        if Path(place).is_dir():
+            within.mkdir(exist_ok=True)
+        else:
+            within.touch()
+        mounts.append(f"mount --bind {place} {within.relative_to(root)}")
+    return mounts
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    print(f"{time.monotonic() - begun:7.1f} s  {what}", flush=True)
+
+
+def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
+    subprocess.run(command, check=True, env=env, cwd="/")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
