@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all, whenever the process ends or the power fails.
+"""Write files completely or not at all, even if the process dies or the power fails.
 
-A file is written under a temporary name in its own folder, pushed to the disk, and renamed.
+A file is written under a temporary name in its own folder, flushed to disk, and renamed.
 """
 
 import os
@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-UNFINISHED = ".unfinished"  # ends temporary names: what a crash left can be told by it
+UNFINISHED = ".unfinished"  # suffix of temporary names: identifies what a crash left behind
 
 
 @contextmanager
 def writing(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iterator[Path]:
-    """Within, write to the path that this gives; after it, `path` has that content, and a power cut loses nothing.
+    """Yield a path to write to; afterwards `path` has that content, safe against power loss.
 
-    The folder is made. `mode` is the file's, less the umask. Without `replace`, a file that is already there stays.
-    Raises OSError; then, and when the block raises, nothing changes.
+    Creates the folder. `mode` is the file's, minus the umask. Without `replace`, an existing file stays. Raises
+    OSError; then, or if the block raises, nothing changes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(token_hex(8) + UNFINISHED)
@@ -42,13 +42,13 @@ def write(path: Path, data: bytes, *, mode: int = 0o666, replace: bool = True) -
 
 
 def sweep(folder: Path, pattern: str = "**/*") -> None:
-    """Remove what a crash left half-written in `folder`, at the places of `pattern`; nobody may be writing there."""
+    """Remove half-written files that a crash left in `folder`, matching `pattern`; nobody may be writing there."""
     for path in folder.glob(pattern + UNFINISHED):
         path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
-    """Push a file, or the names in a folder, to the disk."""
+    """Flush a file, or a folder's names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

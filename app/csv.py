@@ -1,4 +1,4 @@
-"""Tables that spreadsheets open rightly: with a byte-order mark, and cells that do not run as formulas."""
+"""CSV tables that spreadsheets open correctly: with a byte-order mark, and cells that do not run as formulas."""
 
 import csv
 import io
@@ -16,6 +16,6 @@ def lines(rows: Iterable[Iterable[Cell]]) -> bytes:
 
 
 def harmless(cell: Cell) -> Cell:
-    """A text that a spreadsheet would run as a formula, marked as text by an apostrophe; all else as it is."""
+    """Mark a text that a spreadsheet would run as a formula by an apostrophe; return everything else unchanged."""
     begins = cell[:1] if isinstance(cell, str) else ""
     return f"'{cell}" if begins and begins in "=+-@\t\r\n＝＋－＠" else cell

@@ -1,8 +1,8 @@
 """The database: one SQLite file in WAL mode, so that pages read while the queue writes.
 
-Reading and writing transactions are told apart from their first statement. A writer takes SQLite's one write lock at
-once (`BEGIN IMMEDIATE`) and waits its turn; were it to begin as a reader and turn writer later, SQLite would refuse it
-whenever somebody else had written in between.
+Reading and writing transactions differ from their first statement. A writer takes SQLite's one write lock immediately
+(`BEGIN IMMEDIATE`) and waits its turn. If it started as a reader and wrote later, SQLite would refuse it whenever
+somebody else had written in between.
 """
 
 import json
@@ -24,29 +24,29 @@ from app.settings import Settings
 BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
-# Rows that are only ever added: an edit is the next style version, a change of mind the next decision.
+# Append-only rows: an edit is the next style version, a change of mind the next decision.
 HISTORY = (StyleVersion, StyleReference, Decision, Comment, RightsRecord, AuditEvent)
 
 
 class Database:
-    """Sessions on the database of `settings`; one a process."""
+    """Sessions on the database of `settings`; one per process."""
 
     def __init__(self, settings: Settings) -> None:
         self.engine = make_engine(settings.database_url)
-        self.info = {"quotas": settings.quotas}  # which `app.quotas` reads of a session
+        self.info = {"quotas": settings.quotas}  # which `app.quotas` reads from a session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for looking: one unmoving snapshot, no lock, nothing kept."""
+        """A session for reading: one fixed snapshot, no lock, nothing saved."""
         with Session(self.engine, expire_on_commit=False, info=self.info) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session for changing: commits at the end, keeps nothing if anything is raised.
+        """A session for writing: commits at the end, saves nothing if anything is raised.
 
-        The write lock is taken by the first statement and held to the end, and nobody else writes meanwhile. So slow
-        work belongs before or after: within, what is marked with `app.slow.outside` refuses to run.
+        The first statement takes the write lock and holds it to the end, and nobody else can write. So slow work
+        belongs before or after: functions marked with `app.slow.outside` refuse to run inside.
         """
         engine = self.engine.execution_options(writes=True)
         held = Session(engine, expire_on_commit=False, info=self.info)
@@ -58,24 +58,24 @@ class Database:
 
 
 def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
-    """An engine whose connections have all that we rely on; `foreign_keys=False` is for migrations only."""
+    """An engine whose connections have every setting that we rely on; `foreign_keys=False` is for migrations only."""
     engine = create_engine(
         url,
         pool_size=10,
         max_overflow=50,  # more than FastAPI has threads, so that no request waits for a connection
         connect_args={"timeout": BUSY_SECONDS},
-        hide_parameters=True,  # a fault's message goes into the log, where no address, prompt or hash belongs
+        hide_parameters=True,  # error messages go into the log, which must not contain addresses, prompts or hashes
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # sqlite3 would begin transactions by itself, late and without the lock; `begin` below does it instead.
+        # sqlite3 would start transactions on its own, late and without the lock; `begin` below does it instead.
         connection.isolation_level = None
         for pragma in (
             f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
             "journal_mode = WAL",
-            "synchronous = NORMAL",  # in WAL mode a crash of the process loses nothing that was committed
+            "synchronous = NORMAL",  # in WAL mode, a crash of the process loses nothing that was committed
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -86,7 +86,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
     @event.listens_for(engine, "handle_error")
     def refuse_huge_number(context: ExceptionContext) -> NotFound | None:
-        # An id in an address can be of any length; a column has 64 bits.
+        # An id in an address can have any length; a column has 64 bits.
         huge = isinstance(context.original_exception, OverflowError)
         return NotFound("There is nothing with such a number.") if huge else None
 
@@ -94,9 +94,9 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
 
 def migrate(settings: Settings, revision: str = "head") -> None:
-    """Bring the database to `revision`, making it where there is none. All of it happens, or nothing."""
+    """Migrate the database to `revision`, creating it if needed. Everything happens, or nothing."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # SQLite alters a table by making it anew, and dropping the old one would cascade to the rows that point at it.
+    # SQLite alters a table by recreating it, and dropping the old one would cascade to the rows that point at it.
     engine = make_engine(settings.database_url, foreign_keys=False)
     try:
         with engine.execution_options(writes=True).begin() as connection:
@@ -109,7 +109,7 @@ def migrate(settings: Settings, revision: str = "head") -> None:
 
 
 def alembic_config(connection: Connection) -> Config:
-    """Alembic's settings, in code, so that the server needs no file beside it."""
+    """Alembic's settings, in code, so that the server needs no extra file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -1,17 +1,17 @@
-"""Days as people mean them: when one begins depends on where they are, so on the time zone that the server is set to.
+"""Days as people mean them: when a day starts depends on the server's time zone setting.
 
-Moments are kept and compared in UTC. Only what is read or written as a day, or as a time of day, is the zone's.
+Moments are stored and compared in UTC. Only days and times of day that people read or write use the zone.
 """
 
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_zone: tzinfo = UTC  # of this process, which `use` sets at its start
+_zone: tzinfo = UTC  # of this process, set by `use` at its start
 
 
 def named(name: str) -> tzinfo:
     """The time zone of an IANA name, such as Asia/Tokyo. Raises ValueError."""
-    if name == "UTC":  # which needs no table of zones on the machine
+    if name == "UTC":  # needs no time-zone data on the machine
         return UTC
     try:
         return ZoneInfo(name)
@@ -23,7 +23,7 @@ def named(name: str) -> tzinfo:
 
 
 def use(name: str) -> None:
-    """Take the days of this zone from now on. Raises ValueError."""
+    """Use the days of this zone from now on. Raises ValueError."""
     global _zone  # noqa: PLW0603  (a process has one)
     _zone = named(name)
 
@@ -34,7 +34,7 @@ def zone() -> str:
 
 
 def local(moment: datetime) -> datetime:
-    """The same moment, with the day and time that it is in the zone."""
+    """The same moment in the zone, with its day and time there."""
     return moment.astimezone(_zone)
 
 
@@ -46,7 +46,7 @@ def begin(day: date) -> datetime:
     """The first moment of a day, in UTC."""
     try:
         return datetime.combine(day, time(), _zone).astimezone(UTC)
-    except OverflowError:  # the calendar's own first day, east of Greenwich
+    except OverflowError:  # the calendar's first day, east of Greenwich
         return datetime.min.replace(tzinfo=UTC)
 
 

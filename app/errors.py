@@ -1,6 +1,6 @@
 """Errors that a person can act on. Services raise them; the web turns them into a status and a sentence on the page.
 
-Anything else that is raised is a fault of ours: it is logged, and the person sees only that something went wrong.
+Anything else that is raised is our own fault: it is logged, and the person only sees that something went wrong.
 """
 
 from typing import ClassVar
@@ -9,23 +9,23 @@ from typing import ClassVar
 class UserError(Exception):
     """`str(error)` is one clear sentence for the person: what did not happen, why, and what to do."""
 
-    status: ClassVar[int] = 400  # the HTTP status that fits
+    status: ClassVar[int] = 400  # the matching HTTP status
 
 
 class NotFound(UserError):
-    """There is no such thing, or it is not this person's to see."""
+    """The thing does not exist, or this person may not see it."""
 
     status = 404
 
 
 class Forbidden(UserError):
-    """The thing is there, but this person's role or ownership does not allow the act."""
+    """The thing exists, but this person's role or ownership does not allow the act."""
 
     status = 403
 
 
 class Conflict(UserError):
-    """The thing has changed in the meantime, or is in a state in which the act makes no sense."""
+    """The thing has changed, or is in a state in which the act makes no sense."""
 
     status = 409
 
@@ -37,7 +37,7 @@ class NoRoom(UserError):
 
 
 class Later(UserError):
-    """It can be done, but not now: there was too much of it."""
+    """Possible, but not now: too much was requested."""
 
     status = 429
 
@@ -47,7 +47,7 @@ class Later(UserError):
 
 
 class Busy(Later):
-    """The server has too much to do at this moment, whoever asks."""
+    """The server is too busy right now, for everybody."""
 
     status = 503
 
@@ -55,7 +55,7 @@ class Busy(Later):
 class Invalid(UserError):
     """What was typed or uploaded cannot be used.
 
-    `errors` maps each field to its sentence, in the order of the form, so that a page can show all of them at once.
+    `errors` maps each field to its sentence, in the order of the form, so that a page can show all of them together.
     """
 
     status = 422
@@ -74,5 +74,5 @@ class Invalid(UserError):
 
     @property
     def field(self) -> str:
-        """The first field that is wrong."""
+        """The first wrong field."""
         return next(iter(self.errors))

@@ -1,4 +1,4 @@
-"""Pictures on disk, named by the SHA-256 of their PNG, so that the same picture is kept once and a name never lies.
+"""Pictures on disk, named by the SHA-256 of their PNG: the same picture is stored once, and names match content.
 
 references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp   subjects/ab/ab12...safetensors
 rights/ab/ab12...
@@ -19,7 +19,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 Room = Callable[[int], None]
-"""Asked whether so many bytes may be kept, just before a file is written that is not there yet. It may raise."""
+"""Called with a number of bytes just before a new file is written; may raise to refuse it."""
 
 
 class Kind(StrEnum):
@@ -27,29 +27,28 @@ class Kind(StrEnum):
     IMAGES = "images"
     MAPS = "maps"
     SUBJECTS = "subjects"  # pictures of products, and samples of their training
-    RIGHTS = "rights"  # licences and consents, as they were uploaded
+    RIGHTS = "rights"  # licences and consents, as uploaded
 
 
 class Files:
-    """The folder of pictures; `root` is made when it is first written to."""
+    """The folder of pictures; `root` is created on first write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def put(self, kind: Kind, png: bytes, small: Mapping[int, bytes] | None = None, room: Room | None = None) -> str:
-        """Keep a PNG and its thumbnails; the PNG's SHA-256. When it returns, a power cut loses nothing.
+        """Store a PNG and its thumbnails, safe against power loss, and return the PNG's SHA-256.
 
-        Without `small`, thumbnails are made: here of pictures that the model made, in a process apart of all others.
-
-        Keeping the same picture again does nothing. Raises what `room` raises, and NoRoom when the disk is full, with
-        nothing half-written.
+        Without `small`, makes the thumbnails: here for pictures from the model, in a separate process for all others.
+        Storing the same picture again does nothing. Raises what `room` raises, and NoRoom when the disk is full,
+        leaving nothing half-written.
         """
         sha256 = hashlib.sha256(png).hexdigest()
         path = self.path(kind, sha256)
         if not path.exists():
             if room:
                 room(len(png))
-            # The picture comes last: where it is, its thumbnails are.
+            # The picture comes last: if it exists, so do its thumbnails.
             made = small or (own_thumbnails if kind is Kind.IMAGES else thumbnails)(png)
             for side, webp in made.items():
                 write_whole(self.thumbnail(sha256, side), webp)
@@ -57,7 +56,7 @@ class Files:
         return sha256
 
     def put_lora(self, safetensors: bytes, room: Room | None = None) -> str:
-        """Keep a LoRA file; its SHA-256. Raises as `put`."""
+        """Store a LoRA file and return its SHA-256. Raises as `put`."""
         sha256 = hashlib.sha256(safetensors).hexdigest()
         if not self.lora(sha256).exists():
             if room:
@@ -66,11 +65,11 @@ class Files:
         return sha256
 
     def lora(self, sha256: str) -> Path:
-        """Where a LoRA file is kept."""
+        """The path of a LoRA file."""
         return self.root / Kind.SUBJECTS / sha256[:2] / f"{sha256}.safetensors"
 
     def put_document(self, data: bytes, room: Room | None = None) -> str:
-        """Keep a licence or consent as it is; its SHA-256. Raises as `put`."""
+        """Store a licence or consent unchanged and return its SHA-256. Raises as `put`."""
         sha256 = hashlib.sha256(data).hexdigest()
         if not self.document(sha256).exists():
             if room:
@@ -79,31 +78,31 @@ class Files:
         return sha256
 
     def document(self, sha256: str) -> Path:
-        """Where a licence or consent is kept: without an ending, so that nothing opens it by its name."""
+        """The path of a licence or consent: without an extension, so that nothing opens it by name."""
         return self.root / Kind.RIGHTS / sha256[:2] / sha256
 
     @slow.outside
     def remove(self, kind: Kind, sha256: str) -> None:
-        """Remove a PNG, and its thumbnails unless they are of another kind's picture too. Nothing, where it is gone."""
+        """Remove a PNG, and its thumbnails unless a picture of another kind shares them. Does nothing if it is gone."""
         self.path(kind, sha256).unlink(missing_ok=True)
         if not any(self.has(other, sha256) for other in Kind):
             for side in THUMBNAILS:
                 self.thumbnail(sha256, side).unlink(missing_ok=True)
 
     def path(self, kind: Kind, sha256: str) -> Path:
-        """Where a PNG is kept."""
+        """The path of a PNG."""
         return self.root / kind / sha256[:2] / f"{sha256}.png"
 
     def has(self, kind: Kind, sha256: str) -> bool:
-        """Whether a PNG of that name is kept; False for what is no name of ours."""
+        """Whether a PNG of that name is stored; False for an invalid name."""
         return re.fullmatch("[0-9a-f]{64}", sha256) is not None and self.path(kind, sha256).is_file()
 
     def thumbnail(self, sha256: str, side: int) -> Path:
-        """Where the WebP copy with a longer side of at most `side` px is kept; `side` is one of THUMBNAILS."""
+        """The path of the WebP copy with a longer side of at most `side` px; `side` is one of THUMBNAILS."""
         return self.root / "thumbs" / sha256[:2] / f"{sha256}-{side}.webp"
 
     def sweep(self) -> None:
-        """Remove what a crash left half-written. For the start of the server, before anybody writes."""
+        """Remove half-written files that a crash left. Call it at server start, before anybody writes."""
         atomic.sweep(self.root, "*/*/*")
 
 

@@ -1,4 +1,4 @@
-"""How the log is written: coloured lines on a terminal, one JSON object a line elsewhere."""
+"""Log format: coloured lines on a terminal, one JSON object per line elsewhere."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from app.settings import Settings
 
 
 def configure_logging(settings: Settings) -> None:
-    """For the start of a process. uvicorn's and other libraries' lines go the same way, warnings and errors only."""
+    """Configure logging at process start. uvicorn and other libraries log the same way, warnings and errors only."""
     on_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -18,7 +18,7 @@ def configure_logging(settings: Settings) -> None:
     ]
     renderer: list[structlog.typing.Processor]
     if on_terminal:
-        # Tracebacks without the values of variables: those are people's prompts and addresses.
+        # Tracebacks without the values of variables, which are people's prompts and addresses.
         plain = structlog.dev.plain_traceback
         renderer = [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
     else:

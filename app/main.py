@@ -1,4 +1,4 @@
-"""The app factory: what `soroe serve` runs and what the tests drive."""
+"""The app factory, used by `soroe serve` and the tests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -88,7 +88,7 @@ PAGES = (
     compare,
     gallery,
     pictures,
-    rights,  # after the pictures: an address ending in .png is theirs
+    rights,  # after the pictures: addresses ending in .png are theirs
     exports,
     downloads,
     shares,
@@ -100,7 +100,7 @@ UPLOAD_PATHS = (*styles.UPLOAD_PATHS, *structures.UPLOAD_PATHS, *regions.UPLOAD_
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
-    """Soroe on the data and the model of `settings`. `engine` is for one that is shared or already started."""
+    """Create the app with the data and the model of `settings`. Pass `engine` if it is shared or already started."""
     days.use(settings.time_zone)
     password_quality.use(settings.public_url)
     wiring.connect()
@@ -109,7 +109,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     files = Files(settings.data / "files")
     bus = Bus()
     if engine is None:
-        from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do without
+        from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do not need it
 
         engine = LocalEngine(settings)
     resources = Resources(
@@ -134,7 +134,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         secrets=Pending(),
         vault=Vault(settings),
     )
-    # No /docs: there is no JSON API, and their pages load scripts from elsewhere.
+    # No /docs: there is no JSON API, and those pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.resources = resources
     add_middleware(app, settings, resources)
@@ -147,7 +147,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The server takes requests only inside of this: the model is loaded, and what a crash interrupted is queued."""
+    """Serve requests only within: the model is loaded, and interrupted work is queued."""
     resources: Resources = app.state.resources
     await asyncio.to_thread(recover, resources)
     await asyncio.to_thread(decoders.warm)
@@ -172,7 +172,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def start(engine: Engine) -> None:
-    """Load the model, unless whoever made the engine has done so."""
+    """Load the model, unless the creator of the engine has done so."""
     try:
         _ = engine.model
     except RuntimeError:
@@ -180,7 +180,7 @@ async def start(engine: Engine) -> None:
 
 
 def recover(resources: Resources) -> None:
-    """Clean up after a process that was killed: half-written files go, what was running is queued again."""
+    """Clean up after a killed process: remove half-written files, and queue what was running."""
     resources.files.sweep()
     atomic.sweep(resources.settings.data / "cache")
     with resources.database.write() as session:
@@ -188,8 +188,9 @@ def recover(resources: Resources) -> None:
 
 
 def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> None:
-    """The last one added is the outermost: who calls, headers on everything, then how long a head may be, who may
-    write, and how much.
+    """Add the middleware; the last one added is the outermost.
+
+    From the outside: who calls, headers on everything, the size limit of a head, who may write, and how much.
     """
     uploads = dict.fromkeys(UPLOAD_PATHS, settings.upload_bytes) | {subjects.LORA_PATH: settings.lora_bytes}
     uploads |= dict.fromkeys(rights.UPLOAD_PATHS, FILE_BYTES)

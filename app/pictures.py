@@ -1,8 +1,8 @@
-"""Uploaded pictures made safe and alike: whatever comes in, an upright 8-bit sRGB PNG without metadata comes out.
+"""Clean uploaded pictures: any accepted upload becomes an upright 8-bit sRGB PNG without metadata.
 
-What is refused is refused with one sentence, and before it costs anything: first the size in bytes, then the kind by
-its first bytes. The rest is done in a process apart with bounds of its own (`app/decoding`), first of all the size in
-pixels from the header. What comes back is kept and served; this process never decodes it.
+Refusals are one sentence and come before any cost: first by the size in bytes, then by the first bytes. The rest runs
+in a separate process with its own limits (`app/decoding`), starting with the size in pixels from the header. The result
+is stored and served; this process never decodes it.
 """
 
 import io
@@ -30,17 +30,17 @@ __all__ = ["MIN_SIDE", "CleanPicture", "Limits", "Map", "clean_upload", "cropped
 KINDS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "WEBP": b"RIFF"}
 THUMBNAILS = (320, 960)  # px, the longer side
 
-# What a child may take beside its file: so much, and so much for each pixel of the largest upload. What was measured is
-# in `docs/how-it-works.md`, by `benchmarks/decoding.py`.
+# Memory for a child in addition to its file: a base, plus an amount per pixel of the largest upload. Measured by
+# `benchmarks/decoding.py`, with figures in `docs/how-it-works.md`.
 MEMORY = 192 * 2**20
 MEMORY_PIXEL = 7
 CROP = "Crop the picture nearer to the shape of those that follow the map, and try again."
-ANSWER = 2 * KEPT_SIDE**2 * 4  # bytes: more than any PNG of ours and its thumbnails
+ANSWER = 2 * KEPT_SIDE**2 * 4  # bytes: more than any PNG of ours with its thumbnails
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an upload may be at most."""
+    """Upload limits."""
 
     bytes: int = Settings.model_fields["upload_bytes"].default
     pixels: int = Settings.model_fields["upload_pixels"].default
@@ -51,7 +51,7 @@ class Limits:
 
     @property
     def memory(self) -> int:
-        """Bytes that decoding an upload may take beside the file."""
+        """Bytes that decoding an upload may take in addition to the file."""
         return MEMORY + MEMORY_PIXEL * self.pixels
 
 
@@ -61,25 +61,25 @@ class CleanPicture:
     width: int  # px, upright
     height: int
     rights: dict[str, str]  # those found of creator, copyright, credit
-    small: dict[int, bytes] = field(default_factory=dict)  # thumbnails, where they were asked for
-    lightest: int = 255  # its lightest grey, where it was asked for in grey
+    small: dict[int, bytes] = field(default_factory=dict)  # thumbnails, if requested
+    lightest: int = 255  # its lightest grey, if requested in grey
 
     @property
     def clear(self) -> bool:
-        """Whether it has transparency: the kind of its pixels in the PNG's header."""
+        """Whether it has transparency, by the colour type in the PNG's header."""
         return self.png[25] == 6
 
 
 @dataclass(frozen=True)
 class Map:
-    """A structure map that was drawn of an upload."""
+    """A structure map drawn from an upload."""
 
     png: bytes
     width: int  # px
     height: int
     small: dict[int, bytes]
     source: str = ""  # SHA-256 of the clean picture that it was drawn from
-    remark: str = ""  # what is to be said of it
+    remark: str = ""  # a message about it
 
 
 @slow.outside
@@ -91,11 +91,10 @@ def clean_upload(
     grey: bool = False,
     small: bool = False,
 ) -> CleanPicture:
-    """An uploaded PNG, JPEG or WebP as a clean PNG: its first frame, upright, in sRGB, on white where it was clear
-    (or still clear there, with `keep_clear`), its longer side at most KEPT_SIDE; with `grey`, in shades of grey; with
-    `small`, its thumbnails too.
+    """Clean an uploaded PNG, JPEG or WebP: first frame, upright, in sRGB, longer side at most KEPT_SIDE.
 
-    Raises Invalid("picture", ...), Busy and Gone, and nothing but that, whatever the bytes.
+    Transparency becomes white unless `keep_clear`; `grey` converts to greyscale; `small` adds thumbnails. Raises only
+    Invalid("picture", ...), Busy and Gone, whatever the bytes.
     """
     limits = limits or Limits()
     sides = THUMBNAILS if small else ()
@@ -116,26 +115,26 @@ def clean_upload(
 
 @slow.outside
 def thumbnails(png: bytes) -> dict[int, bytes]:
-    """WebP copies of a kept picture, by the longest side they may have; a smaller picture is not enlarged."""
+    """WebP copies of a stored picture, by their longest side; a smaller picture is not enlarged."""
     answer = _asked("thumbnails", png, {"sides": THUMBNAILS}, Limits().memory, patient=True)
     return _small(answer.blobs, THUMBNAILS)
 
 
 @slow.outside
 def own_thumbnails(png: bytes) -> dict[int, bytes]:
-    """The same of a picture that this server made, in this process."""
+    """Make thumbnails of a picture from this server's model, in this process."""
     with Image.open(io.BytesIO(png)) as picture:
         return dict(zip(THUMBNAILS, small_copies(picture.convert("RGB"), THUMBNAILS), strict=True))
 
 
 def opened(path: Path, mode: str) -> Image.Image:
-    """A kept PNG that came from outside, as its pixels in `mode` (RGB or L). Raises OSError and ValueError."""
+    """The pixels of a stored PNG that was uploaded, in `mode` (RGB or L). Raises OSError and ValueError."""
     return decoded(path.read_bytes(), mode)
 
 
 @slow.outside
 def decoded(png: bytes, mode: str) -> Image.Image:
-    """The pixels of a clean PNG, in `mode` (RGB, RGBA or L). Raises ValueError for one that is damaged."""
+    """The pixels of a clean PNG, in `mode` (RGB, RGBA or L). Raises ValueError if it is damaged."""
     try:
         answer = pool.run(Job("pixels", png, {"mode": mode}, Limits().memory, ANSWER), patient=True)
         return Image.frombytes(mode, _size(answer.facts), answer.blobs[0])
@@ -147,10 +146,10 @@ def decoded(png: bytes, mode: str) -> Image.Image:
 def drawn_map(
     data: bytes, kind: str, size: tuple[int, int], *, ready: bool, limits: Limits | None = None
 ) -> Map | tuple[Image.Image, str]:
-    """The structure map of an upload for pictures of `size` px, or the `ready` one that it is (see `structures.maps`);
-    of one for depth the picture that the depth model looks at, in RGB, and its SHA-256.
+    """Draw the structure map of an upload for pictures of `size` px, or accept it as a `ready` map (see
+    `structures.maps`).
 
-    Raises as `clean_upload`.
+    For depth, returns the picture for the depth model, in RGB, and its SHA-256. Raises as `clean_upload`.
     """
     limits = limits or Limits()
     asked = {"upload": _upload(data, limits), "kind": kind, "size": size, "ready": ready, "sides": THUMBNAILS}
@@ -166,18 +165,18 @@ def drawn_map(
 
 @slow.outside
 def cropped_map(png: bytes, size: tuple[int, int]) -> Map:
-    """The largest part about a kept map's centre of the shape of `size`. Raises Invalid and Busy."""
+    """Crop a stored map to the largest centred part with the shape of `size`. Raises Invalid and Busy."""
     return _map(_asked("crop", png, {"size": size, "sides": THUMBNAILS}, Limits().memory), "")
 
 
 def png_size(path: Path) -> tuple[int, int]:
-    """Width and height in px of a kept PNG, from its header."""
+    """Width and height in px of a stored PNG, from its header."""
     with path.open("rb") as file:
         width, height = struct.unpack(">II", file.read(24)[16:])
     return width, height
 
 
-# What goes in
+# Input
 
 
 def _upload(data: bytes, limits: Limits) -> dict[str, Any]:
@@ -186,7 +185,7 @@ def _upload(data: bytes, limits: Limits) -> dict[str, Any]:
     return {"kind": _kind(data), "pixels": limits.pixels, "memory": limits.memory}
 
 
-# Kinds that people try, by their first bytes, so that the sentence can name them.
+# Kinds that people try, by their first bytes, so that the message can name them.
 _OTHERS = (
     (rb"\s*(<\?xml|<!--|<!DOCTYPE svg|<svg)", "an SVG drawing"),
     (rb"GIF8[79]a", "a GIF"),
@@ -211,7 +210,7 @@ def _kind(data: bytes) -> str:
 
 
 def _megabytes(size: int) -> str:
-    """Rounded up, so that what is too much never reads as what is allowed."""
+    """Rounded up, so that an excessive size never reads as allowed."""
     return f"{math.ceil(size * 10 / 2**20) / 10:g} MB"
 
 
@@ -235,7 +234,7 @@ def _failure(kind: str, how: str) -> Invalid:
     }[how]
 
 
-# What comes back, from a process that may have been taken over by what it read
+# Output, from a process that its input may have taken over
 
 
 def _map(answer: Answer, source: str) -> Map:
@@ -263,7 +262,7 @@ def _size(facts: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _png_size(blobs: Sequence[bytes]) -> tuple[int, int]:
-    """Width and height in px of a PNG that has nothing but pixels in it, each chunk whole: browsers will read it."""
+    """Width and height in px of a PNG with nothing but pixels in it, each chunk whole: browsers will read it."""
     try:
         (png,) = blobs
         names = [name for name, _ in _chunks(png)]
@@ -277,7 +276,7 @@ def _png_size(blobs: Sequence[bytes]) -> tuple[int, int]:
 
 
 def _chunks(png: bytes) -> list[tuple[bytes, int]]:
-    """Names and lengths. Raises ValueError."""
+    """Names and lengths of the chunks. Raises ValueError."""
     view, place, found = memoryview(png), 8, []
     if png[:8] != KINDS["PNG"]:
         raise ValueError("no PNG")

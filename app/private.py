@@ -1,24 +1,23 @@
-"""The folder of data is the server's alone: no other user of the machine reads or writes in it.
+"""Close the data folder to everybody except the server: no other user of the machine can read or write in it.
 
-Passwords' hashes, pictures before they are published, licences and the signing key lie there. So folders are 0700 and
-files 0600, SQLite's own beside the database among them. What was made otherwise before, by hand, by a backup or by an
-older Soroe, is mended at the start. Groups get nothing either: who else shall read takes it over the network, or from a
-backup.
+It contains password hashes, unpublished pictures, licences and the signing key. So folders are 0700 and files 0600,
+including SQLite's own files. Anything with other permissions, made by hand, by a backup or by an older Soroe, is fixed
+at start. Groups get nothing either: others read over the network, or from a backup.
 """
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
-OTHERS = 0o077  # the bits of group and others
+OTHERS = 0o077  # permission bits of group and others
 
 
 class NotOurs(Exception):
-    """The folder is another user's; the message is one sentence or two."""
+    """The folder belongs to another user; the message is one or two sentences."""
 
 
 def use(folder: Path) -> None:
-    """From now on, what this process makes is closed to others; and so is `folder`, made where there is none.
+    """Close everything that this process creates from now on, and `folder`, which is created if needed.
 
     Raises NotOurs, and OSError.
     """
@@ -28,7 +27,7 @@ def use(folder: Path) -> None:
 
 
 def close(folder: Path) -> None:
-    """Take `folder`, and all in it, from group and others. Links are left alone. Raises NotOurs, and OSError."""
+    """Close `folder`, and everything in it, to group and others. Skips links. Raises NotOurs, and OSError."""
     owner = folder.stat().st_uid
     if owner != os.geteuid():
         raise NotOurs(
@@ -38,8 +37,8 @@ def close(folder: Path) -> None:
     _take(folder)
     waiting = [folder]
     while waiting:
-        # A server that is already running may remove what it is done with meanwhile. What we may not look into, such as
-        # the lost+found of a disk of its own, holds nothing of ours.
+        # A running server may be removing files. Whatever we may not look into, such as the lost+found of a disk, is
+        # not ours.
         with suppress(FileNotFoundError, PermissionError), os.scandir(waiting.pop()) as found:
             for entry in found:
                 if not entry.is_symlink():
@@ -48,7 +47,7 @@ def close(folder: Path) -> None:
 
 
 def _take(entry: Path | os.DirEntry[str]) -> None:
-    """What another user put there and closed to us stays as it is: it was not ours to begin with."""
+    """Files that another user closed to us stay as they are: they are not ours."""
     with suppress(FileNotFoundError):
         found = entry.stat()
         if found.st_mode & OTHERS and found.st_uid == os.geteuid():

@@ -1,4 +1,4 @@
-"""All settings, read once from the environment (`SOROE_*`) or `.env`. The README's table is checked against them."""
+"""All settings, read once from the environment (`SOROE_*`) or `.env`. A test compares them with the README's table."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -13,11 +13,11 @@ from app import days
 Network = IPv4Network | IPv6Network
 
 MAP_KINDS = ("edges", "silhouette", "depth")
-ROLES = ("designer", "reviewer", "manager", "admin")  # each may do all that the ones before it may
+ROLES = ("designer", "reviewer", "manager", "admin")  # each can do everything that the ones before it can
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address without encryption stays on this machine."""
+    """Whether an unencrypted address stays on this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
 
     @property
     def controlnet_names(self) -> dict[str, str]:
-        """Folders or hub ids of ControlNets by the kind of their maps."""
+        """Folders or hub ids of ControlNets by kind of map."""
         parts = (part.partition("=") for part in self.controlnets.split(",") if part.strip())
         return {kind.strip(): name.strip() for kind, _, name in parts}
 

@@ -1,8 +1,8 @@
-"""What is slow stays out of writing transactions.
+"""Keep slow work out of writing transactions.
 
-SQLite has one write lock, and who holds it holds up everybody else who writes. So decoding, hashing, rendering, files
-and passwords come before the transaction, or after it, and only their results go in. That is not left to good
-intentions: what is marked with `outside` refuses to run in a thread that is within `Database.write`.
+SQLite has one write lock, and its holder blocks all other writers. So decoding, hashing, rendering, files and passwords
+come before the transaction, or after it, and only their results go in. This is enforced: functions marked with
+`outside` refuse to run in a thread that is in `Database.write`.
 """
 
 import threading
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class _Thread(threading.local):
-    depth = 0  # writing transactions that this thread is within
-    permits = 0  # of those who answer for being slow
+    depth = 0  # writing transactions that this thread is in
+    permits = 0  # active permissions to be slow
 
 
 _thread = _Thread()
 
 
 class SlowWork(RuntimeError):
-    """Something slow was about to be done while everybody else waits for the write lock."""
+    """Slow work was attempted while everybody else waits for the write lock."""
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Within, this thread is in a writing transaction."""
+    """Mark this thread as in a writing transaction for the duration."""
     _thread.depth += 1
     try:
         yield
@@ -39,7 +39,7 @@ def writing() -> Iterator[None]:
 
 @contextmanager
 def permitted() -> Iterator[None]:
-    """Within, slow work is let through: for tests that make rows and files together, and nobody waits for them."""
+    """Permit slow work for the duration: for tests that make rows and files together, while nobody waits."""
     _thread.permits += 1
     try:
         yield
@@ -48,23 +48,23 @@ def permitted() -> Iterator[None]:
 
 
 def is_permitted() -> bool:
-    """Whether this thread may be slow wherever it is."""
+    """Whether slow work is permitted in this thread."""
     return _thread.permits > 0
 
 
 def is_forbidden() -> bool:
-    """Whether this thread is in a writing transaction and nothing permits it to be slow there."""
+    """Whether this thread is in a writing transaction without permission to be slow."""
     return _thread.depth > 0 and not _thread.permits
 
 
 def refuse(what: str) -> None:
-    """Raises SlowWork when this thread is in a writing transaction."""
+    """Raise SlowWork if this thread is in a writing transaction."""
     if is_forbidden():
         raise SlowWork(f"{what} is slow: do it before the writing transaction, or after it")
 
 
 def outside(function: Callable[P, T]) -> Callable[P, T]:
-    """A function that raises SlowWork when it is called within a writing transaction."""
+    """Make a function raise SlowWork when it is called within a writing transaction."""
 
     @wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:

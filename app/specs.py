@@ -1,6 +1,6 @@
-"""What a service is asked to make, as a pydantic model, with a sentence of ours for every field that is wrong.
+"""Requests to services, as pydantic models, with our own sentence for every wrong field.
 
-Pages and the command line parse what people typed into the same specs, so limits and messages are one.
+Pages and the command line parse input into the same specs, so limits and messages are the same.
 """
 
 import json
@@ -21,13 +21,13 @@ M = TypeVar("M", bound="Spec")
 Line = Annotated[str, BeforeValidator(lambda value: clean_line(value) if isinstance(value, str) else value)]
 
 
-JSON_LENGTH = 2**17  # characters; the longest honest field, regions with long prompts escaped, has half of it
+JSON_LENGTH = 2**17  # characters; the longest honest field, regions with long prompts, escaped, has half of it
 JSON_DEPTH = 8
-WHOLE_DIGITS = 18  # what a column of 64 bits holds for certain
+WHOLE_DIGITS = 18  # what a 64-bit column can always hold
 
 
 def read_json(text: str) -> Any:
-    """What a hidden field holds as JSON: not too long or deep, numbers finite, texts whole. Raises ValueError."""
+    """Read the JSON of a hidden field: bounded length and depth, finite numbers, whole texts. Raises ValueError."""
     if len(text) > JSON_LENGTH:
         raise ValueError(f"the JSON has {len(text)} characters; at most {JSON_LENGTH} are read")
     try:
@@ -51,12 +51,12 @@ def _finite(digits: str) -> float:
 
 
 def _check(value: object) -> None:
-    """Level by level, so that the depth of what came is no depth of ours. Raises ValueError."""
+    """Iterates level by level, so that the input's depth does not become the stack's. Raises ValueError."""
     level = [value]
     for _ in range(JSON_DEPTH):
         for text in level:
             if isinstance(text, str):
-                text.encode()  # an escape such as \ud800 makes half a character, which cannot be written down
+                text.encode()  # an escape such as \ud800 makes half a character, which cannot be encoded
         level = [part for each in level for part in _parts(each)]
     if level:
         raise ValueError(f"the JSON is deeper than {JSON_DEPTH} levels")
@@ -69,13 +69,16 @@ def _parts(value: object) -> Iterable[object]:
 
 
 class Spec(BaseModel):
-    """What somebody asks for. A field's `title` names it in sentences."""
+    """A request. A field's `title` names it in messages."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
 
     @classmethod
     def parse(cls: type[M], values: Mapping[str, object]) -> M:
-        """Raises Invalid with a sentence for every wrong field. An empty text is a field left alone."""
+        """Parse values. Raises Invalid with a sentence for every wrong field.
+
+        An empty text counts as a missing field.
+        """
         try:
             return cls.model_validate({name: value for name, value in values.items() if value != ""})
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Who registers what with whom: the one place to add a kind of work."""
+"""Register services with each other: the one place to add a kind of work."""
 
 from app.sets.units import Pictures
 from app.subjects.training import Trainings
@@ -6,5 +6,5 @@ from app.work import kinds
 
 
 def connect() -> None:
-    """Let the rooms know of each other. Before the first transaction of a process; a second call changes nothing."""
+    """Connect the packages. Call it before a process's first transaction; a second call changes nothing."""
     kinds.use(Pictures(), Trainings())

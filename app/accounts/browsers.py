@@ -1,4 +1,4 @@
-"""What a browser is called, and where it is, as a person would say it."""
+"""Readable names for browsers and their network addresses."""
 
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 from ua_parser import parse
 
 SHORT = {"Mobile Safari": "Safari", "Chrome Mobile": "Chrome", "Firefox Mobile": "Firefox", "Mac OS X": "macOS"}
-# Of companies, homes and providers' own routers; not what Python calls private too, such as the addresses of examples.
+# Networks of companies, homes and providers' own routers; unlike Python's private ones, without example addresses.
 OWN = [
     ip_network(each)
     for each in (
@@ -23,8 +23,9 @@ OWN = [
 
 @lru_cache(maxsize=512)
 def browser_name(user_agent: str) -> str:
-    """ "Firefox on Windows", from what a browser calls itself; "A browser" where that says nothing. It proves nothing:
-    anybody can call themselves so.
+    """Name a browser from its user agent: "Firefox on Windows", or "A browser" if that says nothing.
+
+    It proves nothing: any client can claim any name.
     """
     found = parse(user_agent)
     parts = (found.user_agent and found.user_agent.family, found.os and found.os.family)
@@ -33,7 +34,8 @@ def browser_name(user_agent: str) -> str:
 
 
 def place(address: str) -> str:
-    """Where a network address is: "the computer that Soroe runs on", "your network, 192.168.1.20", "203.0.113.7";
+    """Name a network address: "the computer that Soroe runs on", "your network, 192.168.1.20", "203.0.113.7".
+
     "" for none.
     """
     try:

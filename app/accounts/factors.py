@@ -1,7 +1,7 @@
-"""The second step after a password: codes of an authenticator app (TOTP, RFC 6238), and codes for when it is lost.
+"""The second step after a password: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for a lost app.
 
-A code is good for its 30 seconds and the ones before and after, and none is taken twice: the latest step is kept.
-Secrets are sealed, recovery codes hashed.
+A code is accepted in its own 30 seconds and the ones before and after, and never twice: the latest step is stored.
+Secrets are encrypted, recovery codes hashed.
 """
 
 import hmac
@@ -29,7 +29,7 @@ from app.text import normalized
 
 SECONDS = 30
 CODES, CODE_LETTERS = 10, 16  # 80 bits: too many to try against a stolen hash
-ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without those that look alike
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"  # without look-alikes
 TYPED_MAX = 40
 APP = "authenticator app"
 
@@ -39,8 +39,10 @@ def has_app(session: Session, user: User) -> bool:
 
 
 def let_in(session: Session, user: User) -> User:
-    """The person as they are now whose password was right a moment ago, alone. Raises Invalid when the password was
-    changed, the account closed or an app added since: hashing takes its time, and a line of others may stand before it.
+    """Look up again a person whose password alone was right a moment ago.
+
+    Raises Invalid if the password was changed, the account closed or an app added since: hashing takes time, after a
+    possible wait in line.
     """
     person = queries.person(session, user.id)
     if not person.active or person.password_hash != user.password_hash or has_app(session, person):
@@ -54,10 +56,10 @@ def new_secret() -> str:
 
 
 def qr(secret: str, user: User) -> str:
-    """What an authenticator app scans, as SVG without styles or scripts."""
+    """The code for an authenticator app to scan, as SVG without styles or scripts."""
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Soroe")
     written = io.BytesIO()
-    # Without a size of its own, so that the page's scales it as a whole.
+    # Without a size, so that the page can scale it.
     segno.make(uri, error="m").save(
         written, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title="QR code"
     )
@@ -65,9 +67,9 @@ def qr(secret: str, user: User) -> str:
 
 
 def enable(session: Session, user: User, vault: Vault, secret: str, code: str) -> list[str]:
-    """Ask for codes of the app that has `secret` from now on, if `code` shows that it does; the recovery codes.
+    """Require codes of the app with `secret` from now on, if `code` proves it; returns the recovery codes.
 
-    Raises Invalid, and Conflict for somebody who has an app already.
+    Raises Invalid, and Conflict if the person already has an app.
     """
     if has_app(session, user):
         raise Conflict("You have an authenticator app already. Remove it first.")
@@ -80,7 +82,7 @@ def enable(session: Session, user: User, vault: Vault, secret: str, code: str) -
 
 
 def new_codes(session: Session, user: User) -> list[str]:
-    """Ten recovery codes in place of those from before. Only their hashes are kept."""
+    """Replace the recovery codes with ten new ones. Only their hashes are stored."""
     session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
     codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LETTERS)) for _ in range(CODES)]
     session.add_all(RecoveryCode(user_id=user.id, code_hash=token_hash(code)) for code in codes)
@@ -94,7 +96,7 @@ def codes_left(session: Session, user: User) -> int:
 
 
 def check(session: Session, user: User, vault: Vault, typed: str) -> str:
-    """Take a code of the app, or a recovery code; which one it was. It is used up. Raises Invalid."""
+    """Use up a code of the app or a recovery code, and return which it was. Raises Invalid."""
     app, code = _app_of(session, user), _tidy(typed)
     secret = vault.open(app.secret) if app else None
     if app and secret and (step := _step(secret, code, app.last_step)) is not None:
@@ -108,16 +110,16 @@ def check(session: Session, user: User, vault: Vault, typed: str) -> str:
 
 
 def remove(session: Session, user: User) -> None:
-    """Ask `user` for codes no more."""
+    """Stop asking `user` for codes."""
     if _remove_app(session, user):
         record(session, user, Act.FACTOR_REMOVE, user, kind=APP)
 
 
 def reset(session: Session, by: User | None, person: User) -> list[str]:
-    """Take away all ways to sign in but the password: authenticator app, recovery codes, passkeys, links to sign-in
-    providers, and every signed-in browser. For who has lost them, or when a provider's account is another person's now.
+    """Remove every way to sign in except the password: app, recovery codes, passkeys, provider links, and all sessions.
 
-    By an administrator, or by the command line (None). What was taken away; the person is told by `told_of_reset`.
+    For somebody who has lost them, or when a provider's account now belongs to another person. By an administrator, or
+    by the command line (None). Returns what was removed; `told_of_reset` tells the person.
     """
     if by is not None:
         need_admin(by)
@@ -133,19 +135,19 @@ def reset(session: Session, by: User | None, person: User) -> list[str]:
 
 
 def told_of_reset(session: Session, user: User) -> AuditEvent | None:
-    """When the second step was last taken away from `user` by somebody else, for their account page."""
+    """The last time somebody else reset `user`'s second step, for their account page."""
     wanted = select(AuditEvent).filter_by(act=Act.FACTOR_RESET, subject=User.__tablename__, subject_id=user.id)
     return session.scalar(wanted.order_by(AuditEvent.id.desc()).limit(1))
 
 
 def reset_by_id(session: Session, admin: User, person_id: int) -> tuple[User, list[str]]:
-    """`reset` for the administrators' page."""
+    """Reset by id, for the administrators' page."""
     person = queries.person(session, person_id)
     return person, reset(session, admin, person)
 
 
 def reset_by_operator(session: Session, email: str) -> tuple[User, list[str]]:
-    """The same from the command line, for whoever has this e-mail. Raises NotFound."""
+    """Reset by e-mail, from the command line. Raises NotFound."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
         raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
@@ -163,13 +165,13 @@ def _app_of(session: Session, user: User) -> Authenticator | None:
 
 
 def _tidy(typed: str) -> str:
-    """A code without what stands between its signs, and as any keyboard writes it: １２３ and ١٢٣ are 123."""
+    """Strip separators from a code, and normalise digits of any keyboard: １２３ and ١٢٣ are 123."""
     plain = normalized("NFKC", typed[:TYPED_MAX]).lower()
     return "".join(str(unicodedata.digit(sign, sign)) for sign in plain if sign.isalnum())
 
 
 def _step(secret: str, code: str, after: int) -> int | None:
-    """The step that has this code, now or nearly so, and later than `after`."""
+    """The current or adjacent step with this code, if it is later than `after`."""
     present, totp = int(time.time()) // SECONDS, pyotp.TOTP(secret)
     steps = [step for step in (present - 1, present, present + 1) if step > after]
     right = [step for step in steps if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode())]

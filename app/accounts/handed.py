@@ -1,12 +1,12 @@
-"""What a person handed out by the power of their role, and what ends with it.
+"""What a person handed out with their role, and what ends with it.
 
-Handed out are: invitations and links that reset a password (by administrators), and links that lead outside to pictures
-of other people (by managers and above). Each of them asks again, when it is used, for today's role of who made it; here
-they are ended for good, so that a role that comes back brings none of them back.
+This covers invitations and password-reset links (made by administrators), and shared links to pictures of other people
+(made by managers and above). Each checks its author's current role when it is used; here they are ended for good, so
+that regaining a role revives none of them.
 
-A person who rises keeps what they handed out: every role may do all that the ones before it may, so nothing of it goes
-beyond what they may hand out today. What others hold *for* that person ends in both directions: a link that was made to
-reset a designer's password must not open an administrator's account.
+A person who is promoted keeps what they handed out: every role can do everything that lower roles can. Reset links
+*for* that person end in both directions: a link made to reset a designer's password must not open an administrator's
+account.
 """
 
 from sqlalchemy import ColumnElement, select
@@ -21,10 +21,11 @@ ROLE_CHANGED, CLOSED, REOPENED = "the role was changed", "the account was closed
 
 
 def role_changed(session: Session, user: User | None, person: User) -> None:
-    """End what `person` handed out and may not any more, now that they have another role. What the new one allows is
-    theirs at once in every browser, but for acts that need a proof of who is there: that is asked for again.
+    """End what `person` handed out and may no longer, now that their role has changed.
+
+    The new role applies immediately in every browser, except that acts that need a confirmation ask for it again.
     """
-    if person.role == Role.ADMIN:  # a set-up link is for a server without one
+    if person.role == Role.ADMIN:  # a set-up link is for a server without an administrator
         revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id.is_(None))
     else:
         revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id == person.id)
@@ -35,7 +36,7 @@ def role_changed(session: Session, user: User | None, person: User) -> None:
 
 
 def closed(session: Session, user: User | None, person: User) -> None:
-    """End all that `person` handed out, and what could bring the account back without anybody's saying so."""
+    """End everything that `person` handed out, and anything that could reopen the account on its own."""
     sessions.end_all_sessions(session, user, person)
     mine = (Invitation.invited_by_id == person.id) | (Invitation.email == person.email)
     revoke_invitations(session, user, CLOSED, mine)
@@ -45,7 +46,7 @@ def closed(session: Session, user: User | None, person: User) -> None:
 
 
 def revoke_invitations(session: Session, user: User | None, because: str, which: ColumnElement[bool]) -> int:
-    """End the open invitations of `which`; how many there were."""
+    """End the open invitations that match `which`, and count them."""
     rows = session.scalars(select(Invitation).where(*Invitation.still_open(), which).order_by(Invitation.id)).all()
     for row in rows:
         row.revoked_at = now()
@@ -54,7 +55,7 @@ def revoke_invitations(session: Session, user: User | None, because: str, which:
 
 
 def revoke_resets(session: Session, user: User | None, because: str, which: ColumnElement[bool]) -> int:
-    """End the open links of `which` that reset a password; how many there were."""
+    """End the open reset links that match `which`, and count them."""
     rows = session.scalars(select(PasswordReset).where(*PasswordReset.still_open(), which).order_by(PasswordReset.id))
     found = rows.all()
     for row in found:

@@ -1,8 +1,7 @@
-"""Password hashes, a few at once: each takes 64 MiB of memory for a tenth of a second, by design.
+"""Password hashing, a few at a time: by design each takes 64 MiB of memory for a tenth of a second.
 
-Eighty people who sign in at the same moment would take 5 GB. So a few are made at once, some wait in line, and who
-comes when the line is full is asked to come again. The line is shorter than the number of threads that answer
-requests, so that the pages that need no password stay as fast as ever.
+Eighty simultaneous sign-ins would take 5 GB. So a few run at once, some wait in line, and beyond that people are asked
+to try again. The line is shorter than the number of request threads, so pages that need no password stay fast.
 """
 
 from collections.abc import Iterator
@@ -15,14 +14,14 @@ from app import slow
 from app.errors import Busy
 
 AT_ONCE = 2  # 64 MiB each
-IN_LINE = 14  # threads that may wait for it, of the 40 that answer requests
+IN_LINE = 14  # threads that may wait, of the 40 that answer requests
 PATIENCE = 10.0  # s
 RETRY_AFTER = 3  # s
 SENTENCE = "The server is checking many passwords at this moment; wait a few seconds, then try again."
 
 
 class BoundedHash:
-    """What pwdlib's `PasswordHash` does, a few at once. Both raise Busy."""
+    """pwdlib's `PasswordHash`, a few at a time. Both methods raise Busy."""
 
     def __init__(self, hashes: PasswordHash, at_once: int = AT_ONCE, in_line: int = IN_LINE) -> None:
         self._hashes = hashes

@@ -1,16 +1,16 @@
-"""Who comes in by the company's sign-in provider, and with which role.
+"""Who may sign in through the company's provider, and with which role.
 
-A person is known by issuer and subject, never again by the e-mail address, which a company may give to somebody else.
-An account that was there before is linked at the first such sign-in by its address, if
+A person is identified by issuer and subject, never again by the e-mail address, which a company may reassign. An
+existing account is linked by its address at the first such sign-in, if
 
-- the provider, which the operator has chosen, vouches for the address (`email_verified`, or the claim of the settings):
-  an address that people may type in there themselves opens nothing;
+- the provider, chosen by the operator, vouches for the address (`email_verified`, or the claim in the settings): an
+  address that people can enter there themselves opens nothing;
 - the account is open: closed ones stay closed;
-- it has never been linked at this provider: the second person with an address does not get the first one's account.
+- it was never linked at this provider: a second person with the address does not get the first one's account.
 
-With roles by group, the groups decide at every sign-in: whoever is in none does not come in, and what they had falls.
-The last administrator falls too, if a group makes administrators: the next one in that group is one again, and the
-server prints a set-up link at its start while there is none. If no group does, administrators are kept in Soroe.
+With roles by group, the groups decide at every sign-in: a person in none is refused and loses their role. This includes
+the last administrator, if a group makes administrators: the next person in that group becomes one again, and the server
+prints a set-up link at start while there is none. If no group does, administrators are managed in Soroe.
 """
 
 from dataclasses import dataclass
@@ -32,16 +32,16 @@ NO_PASSWORD = ""  # no password has this hash
 
 @dataclass(frozen=True)
 class Admission:
-    """Who comes in, or in a sentence why nobody does. What fell with a group is kept either way."""
+    """Who signed in, or a sentence on why nobody did. Roles lost with a group stay lost either way."""
 
     user: User | None
     refusal: str = ""
 
 
 def admit(session: Session, settings: Settings, profile: Profile, **origin: str) -> Admission:
-    """Find or make the account of whom the provider has signed in, with the role that their groups give today.
+    """Find or make the account of a person signed in by the provider, with the role that their groups give today.
 
-    `origin` says, for the record, from where they came.
+    `origin` says, for the record, where they came from.
     """
     name = settings.oidc_name
     identity = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
@@ -70,7 +70,7 @@ def of_person(session: Session, person: User) -> list[Identity]:
 
 
 def is_of(session: Session, profile: Profile, person: User) -> bool:
-    """Whether the provider has signed in this very person."""
+    """Whether the provider signed in this very person."""
     found = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
     return found is not None and found.user_id == person.id
 
@@ -123,7 +123,7 @@ def _give(session: Session, settings: Settings, user: User, role: Role) -> None:
 
 
 def _fall(session: Session, user: User, settings: Settings) -> None:
-    """Somebody has lost all groups: their role falls as far as it can, and they are signed out everywhere."""
+    """Lower the role of somebody who lost all groups as far as possible, and sign them out everywhere."""
     _give(session, settings, user, Role.DESIGNER)
     end_all_sessions(session, None, user)
 

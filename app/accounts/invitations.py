@@ -1,8 +1,8 @@
-"""One-time links that let people in: the set-up link of the first administrator, and invitations.
+"""One-time links that let people in: the first administrator's set-up link, and invitations.
 
-An invitation is good for whoever has it, or made out to an address. Only one made out to the address of a closed
-account brings that account back, with its work and its history: the administrator who makes it is told so, and it names
-the account. A stranger with any other link cannot take over what somebody left here.
+An invitation works for anybody who has it, or only for one address. Only an invitation to a closed account's address
+brings that account back, with its work and history; the administrator who makes it is told, and it names the account. A
+stranger with any other link cannot take over what somebody left behind.
 """
 
 import secrets
@@ -31,7 +31,7 @@ REPLACED, WITHDRAWN, HERE = "another one was made", "somebody wanted it", "the a
 
 @dataclass(frozen=True)
 class Newcomer:
-    """What somebody with a one-time link typed, checked, and the hash of their password."""
+    """The checked entries of somebody with a one-time link, and their password's hash."""
 
     name: str
     email: str
@@ -39,7 +39,7 @@ class Newcomer:
 
 
 def create_setup_link(session: Session, settings: Settings) -> str | None:
-    """A one-time link that makes the first administrator, or None when there is one. Earlier such links end."""
+    """Make a one-time link for the first administrator; None if there is one. Ends earlier such links."""
     if queries.has_admin(session):
         return None
     session.execute(delete(Invitation).where(Invitation.invited_by_id.is_(None), Invitation.used_at.is_(None)))
@@ -47,10 +47,11 @@ def create_setup_link(session: Session, settings: Settings) -> str | None:
 
 
 def invite(session: Session, user: User, role: str, email: str = "") -> str:
-    """The token of a one-time link that lets one person in as `role`; with `email`, only who uses that address.
+    """Make a one-time link that lets one person in as `role`, and return its token; with `email`, only for that
+    address.
 
-    Where a closed account has the address, the link brings it back. An earlier link to the same address ends.
-    Administrators only. Raises Invalid for a wrong role or address, and for one whose account is open.
+    If a closed account has the address, the link brings it back. An earlier link to the same address ends.
+    Administrators only. Raises Invalid for a wrong role or address, and for one with an open account.
     """
     need_admin(user)
     wanted, email = parse_role(role), normal_email(email)
@@ -67,7 +68,7 @@ def invite(session: Session, user: User, role: str, email: str = "") -> str:
 
 
 def revoke_invitation(session: Session, user: User, invitation_id: int) -> None:
-    """End an open invitation. Administrators only. Raises NotFound, and Conflict for one that is not open any more."""
+    """End an open invitation. Administrators only. Raises NotFound, and Conflict if it is no longer open."""
     need_admin(user)
     if not session.get(Invitation, invitation_id):
         raise NotFound("There is no such link here.")
@@ -76,7 +77,7 @@ def revoke_invitation(session: Session, user: User, invitation_id: int) -> None:
 
 
 def newcomer(session: Session, token: str, name: str, email: str, password: str) -> Newcomer:
-    """Reads only, slowly by design: give it a reading session.
+    """Check a newcomer's entries. Reads only, slowly by design: pass a reading session.
 
     Raises NotFound for a link that is used, ended or unknown, and Invalid with a sentence for every wrong field.
     """
@@ -92,7 +93,7 @@ def newcomer(session: Session, token: str, name: str, email: str, password: str)
 
 
 def accept_invitation(session: Session, token: str, new: Newcomer) -> User:
-    """Use up a one-time link and make the account it promises, or bring back the closed one that it names.
+    """Use up a one-time link and create its account, or bring back the closed one that it names.
 
     Raises NotFound for a link that is used, ended or unknown, and Invalid for an e-mail that has another account.
     """
@@ -101,7 +102,7 @@ def accept_invitation(session: Session, token: str, new: Newcomer) -> User:
     user = _reopened(session, invitation, new) if invitation.reopens else _created(session, invitation, new)
     invitation.used_at, invitation.used_by_id = now(), user.id
     handed.revoke_invitations(session, user, HERE, Invitation.email == user.email)
-    if user.role == Role.ADMIN:  # a set-up link is for a server without one
+    if user.role == Role.ADMIN:  # a set-up link is for a server without an administrator
         handed.revoke_invitations(session, user, HERE, Invitation.invited_by_id.is_(None))
     return user
 
@@ -123,7 +124,7 @@ def _created(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
-    """The closed account that the link names, with a new name, password and role; its number and history stay."""
+    """Reopen the closed account that the link names with a new name, password and role; its id and history stay."""
     user = queries.person(session, invitation.reopens_id or 0)
     if user.active:
         raise Invalid("email", f"The account for {user.email} is open already. Sign in with it instead.")
@@ -136,8 +137,10 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def forget_ways_in(session: Session, user: User) -> None:
-    """Take away what somebody could come in by before their account was closed, but for the password, which the caller
-    replaces: the address may be somebody else's by now, whose account the passkeys of its first owner must not open.
+    """Remove every way in that somebody had before their account was closed, except the password, which the caller
+    replaces.
+
+    The address may belong to somebody else now, and the first owner's passkeys must not open their account.
     """
     factors.reset(session, None, user)
     session.execute(delete(Identity).where(Identity.user_id == user.id))

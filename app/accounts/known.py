@@ -1,7 +1,7 @@
-"""Browsers in which an account was signed in before: they hold a proof of it, which only the account's own
-password hash could have made. It opens nothing; it only says that whoever tries a password here is no stranger.
+"""Browsers in which an account was signed in before.
 
-It ends with the password.
+They hold a proof that only the account's own password hash could have made. It opens nothing; it only shows that a
+password attempt does not come from a stranger. It ends with the password.
 """
 
 import hmac
@@ -17,13 +17,13 @@ LENGTH = 200  # characters of a proof
 
 
 def proof(user: User) -> str:
-    """A new proof for one browser."""
+    """Make a proof for one browser."""
     name = secrets.token_hex(16)
     return f"{name}.{_seal(user.password_hash, name)}"
 
 
 def browser(session: Session, email: str, given: str) -> str:
-    """The name of the browser that holds a proof of the account with this e-mail; "" for a stranger's."""
+    """The name of the browser that holds a proof for the account with this e-mail; "" for a stranger's."""
     name, _, seal = given.partition(".")
     if not seal or len(given) > LENGTH or not given.isascii():
         return ""

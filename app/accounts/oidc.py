@@ -1,8 +1,8 @@
-"""The company's sign-in provider, by OpenID Connect: where to send people, and whom it says has come back.
+"""The company's sign-in provider, by OpenID Connect: where to send people, and who came back.
 
 The authorization code flow with PKCE (RFC 9700, OpenID Connect Core 1.0). Authlib makes the requests and checks the
-claims, joserfc the signature. Whatever a provider answers ends in a `Profile` or in one sentence; a provider that is
-slow, dead or hostile keeps at most `CALLS` threads busy for some seconds each.
+claims, joserfc the signature. Any answer ends in a `Profile` or one sentence; a slow, dead or hostile provider keeps at
+most `CALLS` threads busy for a few seconds each.
 """
 
 import time
@@ -30,59 +30,59 @@ from app.settings import Settings, is_loopback
 
 log = structlog.get_logger()
 
-# Signatures that only the provider can make: neither `none` nor those with a secret that both sides know.
+# Signatures that only the provider can make: neither `none` nor those with a shared secret.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 3.0, 5.0, 10.0
 ANSWER_BYTES = 512 * 1024
-KEPT_SECONDS, FAILED_SECONDS = 3600.0, 10.0  # how long what a provider says of itself, or its silence, is believed
-LEEWAY_SECONDS = 60  # that clocks may differ
-FRESH_SECONDS = 300  # since a person proved at the provider who they are, where that is asked for
-CALLS = 4  # to the provider at once
+KEPT_SECONDS, FAILED_SECONDS = 3600.0, 10.0  # how long the provider's metadata, or its failure, is cached
+LEEWAY_SECONDS = 60  # allowed clock difference
+FRESH_SECONDS = 300  # since the person authenticated at the provider, for confirmations
+CALLS = 4  # concurrent calls to the provider
 TEXT_MAX, GROUPS_MAX = 255, 1000
 
 
 class ProviderFailed(UserError):
-    """The provider does not answer, or not as it must."""
+    """The provider does not answer, or not correctly."""
 
     status = 502
 
 
 class ProviderBusy(ProviderFailed):
-    """It is being asked by too many at once."""
+    """Too many people are asking the provider at once."""
 
     status = 503
 
 
 class ProviderRefused(Forbidden):
-    """What the provider says cannot be believed, or it let nobody in."""
+    """The provider's answer cannot be trusted, or it let nobody in."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """One way to the provider and back."""
+    """One trip to the provider and back."""
 
     state: str
     nonce: str
     verifier: str  # of PKCE
     next: str  # the page to go to afterwards
     begun: float  # seconds since 1970
-    confirms: bool = False  # asks a person who is signed in to prove again who they are
+    confirms: bool = False  # asks a signed-in person to confirm who they are
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Whom the provider says that it has signed in."""
+    """The person whom the provider signed in."""
 
     issuer: str
     subject: str
     email: str
     verified: bool  # the provider vouches for the address
     name: str
-    groups: frozenset[str] | None  # None: they are too many to be told
+    groups: frozenset[str] | None  # None: too many for the token
 
 
 class Provider:
-    """The provider of `settings`; one a process."""
+    """The provider from `settings`; one per process."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -96,7 +96,7 @@ class Provider:
     # Going there
 
     def begin(self, next: str, confirms: bool = False) -> tuple[str, Flow]:
-        """The provider's address to send a browser to, and what to remember of it. Raises ProviderFailed."""
+        """Start a sign-in: the provider's address for the browser, and the state to remember. Raises ProviderFailed."""
         with self._told():
             metadata = self._metadata()
             flow = Flow(generate_token(43), generate_token(43), generate_token(64), next, time.time(), confirms)
@@ -112,7 +112,7 @@ class Provider:
             return str(url), flow
 
     def sign_out_url(self) -> str | None:
-        """Where people sign out of the provider too; None when it has no such page, or does not answer."""
+        """The provider's sign-out page; None if it has none or does not answer."""
         try:
             with self._told():
                 endpoint = self._metadata().get("end_session_endpoint")
@@ -127,7 +127,7 @@ class Provider:
     # Coming back
 
     def finish(self, flow: Flow, answer: Mapping[str, str]) -> Profile:
-        """Whom the provider has signed in, by the address that it led the browser back to.
+        """Finish a sign-in from the address that the provider redirected the browser to.
 
         `answer`: that address's parameters; its state is `flow`'s. Raises ProviderFailed and ProviderRefused.
         """
@@ -148,7 +148,7 @@ class Provider:
             return self._profile({**more, **claims})
 
     def _claims(self, metadata: dict[str, Any], flow: Flow, token: Mapping[str, Any]) -> dict[str, Any]:
-        """The claims of the ID token, whose signature, issuer, audience, time and nonce are right."""
+        """The ID token's claims, after checking its signature, issuer, audience, time and nonce."""
         given = token.get("id_token")
         if not isinstance(given, str):
             raise self._refused("there is no ID token in the answer")
@@ -175,7 +175,7 @@ class Provider:
         return dict(claims)
 
     def _user_info(self, session: "Session", metadata: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
-        """What the provider tells of the person only when asked, where the ID token lacks something."""
+        """Fetch what the provider tells about the person only on request, if the ID token lacks something."""
         wanted = {"email", self.settings.oidc_verified_claim}
         if self.settings.oidc_role_of:
             wanted.add(self.settings.oidc_groups_claim)
@@ -211,7 +211,7 @@ class Provider:
         listed = found if isinstance(found, list) else [found]
         return frozenset(one for one in listed[:GROUPS_MAX] if isinstance(one, str))
 
-    # What it says of itself
+    # Metadata
 
     def _metadata(self) -> dict[str, Any]:
         found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
@@ -223,7 +223,7 @@ class Provider:
         return found
 
     def _keys(self, metadata: dict[str, Any], fresh: bool = False) -> KeySet:
-        """Its public keys that we can use."""
+        """The provider's public keys that we can use."""
         listed = self._get(metadata["jwks_uri"], fresh).get("keys")
         usable = []
         for key in listed if isinstance(listed, list) else []:
@@ -232,7 +232,7 @@ class Provider:
         return KeySet.import_key_set({"keys": usable})
 
     def _get(self, url: str, fresh: bool = False) -> dict[str, Any]:
-        """What the provider says there, kept for a while. Whoever asks a dead one again hears so at once."""
+        """Fetch a JSON object, cached for a while; a recent failure is repeated immediately."""
         with self._lock:
             at, kept = self._kept.get(url, (0.0, None))
         age = time.monotonic() - at
@@ -269,11 +269,11 @@ class Provider:
             scope=self.settings.oidc_scopes,
             redirect_uri=self.redirect_uri,
             code_challenge_method="S256",
-            trust_env=not is_loopback(self.issuer),  # a company's proxy and authorities, by the usual variables
+            trust_env=not is_loopback(self.issuer),  # a company's proxy and authorities, from the usual variables
         )
 
     def _is_allowed(self, url: object) -> bool:
-        """Whether the server may call it, or send people there: encrypted, or all of it on this machine."""
+        """Whether the server may call this address, or send people there: encrypted, or entirely on this machine."""
         if not isinstance(url, str):
             return False
         parts = urlsplit(url)
@@ -292,7 +292,7 @@ class Provider:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What goes wrong within, in a sentence; the log says more, and never what is secret."""
+        """Turn failures within into a sentence; the log says more, but never secrets."""
         try:
             yield
         except UserError:
@@ -320,7 +320,7 @@ PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "k", "key_ops", "x5c", "x5t", 
 
 
 class Session(OAuth2Session):  # type: ignore[misc]  # Authlib has no types
-    """Authlib's client on requests, with an end to how long and how much a provider may answer, and no redirects."""
+    """Authlib's client on requests, with limits on the time and size of answers, and without redirects."""
 
     def __init__(self, provider: Provider, **options: Any) -> None:
         super().__init__(**options)
@@ -336,13 +336,13 @@ class Session(OAuth2Session):  # type: ignore[misc]  # Authlib has no types
                 if len(content) > ANSWER_BYTES or time.monotonic() > ends:
                     response.close()
                     raise RequestException("the answer is too long, or takes too long")
-        response._content = content  # as requests keeps it
+        response._content = content  # as requests stores it
         if response.is_redirect or response.status_code >= 500:
             raise RequestException(f"status {response.status_code}")
         return response
 
     def json(self, method: str, url: str) -> dict[str, Any]:
-        """The JSON object at a URL, with the access token where there is one."""
+        """The JSON object at a URL, fetched with the access token if there is one."""
         response = self.request(method, url, withhold_token=not self.token)
         if response.status_code != 200:
             raise RequestException(f"status {response.status_code}")

@@ -1,8 +1,7 @@
-"""Passkeys (WebAuthn): a device or password manager signs a challenge with a key that it never gives away.
+"""Passkeys (WebAuthn): a device or password manager signs a challenge with a key that never leaves it.
 
-User verification (a fingerprint, a face, a PIN) is required, so a passkey is two factors by itself, and a page that
-pretends to be this one gets no signature. py_webauthn checks what a browser sends; whatever that is, it ends in a
-person or in one sentence.
+User verification (a fingerprint, a face, a PIN) is required, so a passkey counts as two factors, and a phishing page
+gets no signature. py_webauthn checks what a browser sends; any input ends in a person or one sentence.
 """
 
 import json
@@ -40,11 +39,11 @@ UNKNOWN = "This passkey does not belong to an account here. Sign in in another w
 
 @dataclass(frozen=True)
 class Site:
-    """What passkeys are bound to: the name of the host and the origin of the pages that people open."""
+    """What passkeys are bound to: the host name and the origin of the pages that people open."""
 
     host: str
     origin: str
-    problem: str  # why browsers give no passkeys to this address; "" when they do
+    problem: str  # why browsers offer no passkeys at this address; "" if they do
 
     @classmethod
     def of(cls, public_url: str) -> "Site":
@@ -65,7 +64,7 @@ def of_person(session: Session, user: User) -> list[Passkey]:
 
 
 def registration(session: Session, user: User, site: Site) -> tuple[str, bytes]:
-    """What a browser needs to make a passkey of `user`, as JSON, and the challenge in it. Raises Conflict."""
+    """The options for a browser to make a passkey for `user`, as JSON, and their challenge. Raises Conflict."""
     _need_site(site)
     known = of_person(session, user)
     if len(known) >= MOST:
@@ -85,7 +84,7 @@ def registration(session: Session, user: User, site: Site) -> tuple[str, bytes]:
 
 
 def add(session: Session, user: User, site: Site, challenge: bytes, answer: str, name: str) -> Passkey:
-    """Keep the passkey that a browser has made for `user`. Raises Invalid and Conflict."""
+    """Store the passkey that a browser made for `user`. Raises Invalid and Conflict."""
     try:
         made = verify_registration_response(
             credential=_parsed(answer),
@@ -94,7 +93,7 @@ def add(session: Session, user: User, site: Site, challenge: bytes, answer: str,
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except Exception as error:  # the library parses what anybody may send, and raises of many kinds
+    except Exception as error:  # the library parses untrusted input, and raises many kinds of error
         raise Invalid(
             "passkey", "The browser's answer could not be checked, so no passkey was kept. Try again."
         ) from error
@@ -114,7 +113,7 @@ def add(session: Session, user: User, site: Site, challenge: bytes, answer: str,
 
 
 def question(site: Site, keys: list[Passkey] | None = None) -> tuple[str, bytes]:
-    """What a browser needs to sign with a passkey, as JSON, and the challenge in it; `keys`: one of these only."""
+    """The options for a browser to sign with a passkey, as JSON, and their challenge; `keys`: only one of these."""
     _need_site(site)
     allowed = [PublicKeyCredentialDescriptor(base64url_to_bytes(key.credential_id)) for key in keys or ()]
     options = generate_authentication_options(
@@ -124,7 +123,7 @@ def question(site: Site, keys: list[Passkey] | None = None) -> tuple[str, bytes]
 
 
 def use(session: Session, site: Site, challenge: bytes, answer: str) -> Passkey:
-    """The passkey that signed the challenge, with the person whose it is. Raises Invalid with a sentence."""
+    """The passkey that signed the challenge, with its person. Raises Invalid with a sentence."""
     wrong = Invalid("form", UNKNOWN)
     try:
         given = _parsed(answer)
@@ -154,7 +153,7 @@ def use(session: Session, site: Site, challenge: bytes, answer: str) -> Passkey:
 
 
 def remove(session: Session, user: User, passkey_id: int) -> Passkey:
-    """Take a passkey away from `user`. Raises NotFound."""
+    """Remove a passkey of `user`. Raises NotFound."""
     key = session.get(Passkey, passkey_id)
     if key is None or key.user_id != user.id:
         raise NotFound("You have no such passkey.")

@@ -1,9 +1,9 @@
-"""Is a password one of those that are guessed first?
+"""Check whether a password is one that attackers guess first.
 
-zxcvbn (https://github.com/dwolfhub/zxcvbn-python) counts guesses. Before it, a plain look tells what is left of a
-password without the words that anybody knows of a person and of this server.
+zxcvbn (https://github.com/dwolfhub/zxcvbn-python) counts guesses. First, a simple check removes the words that anybody
+knows about the person and this server, and looks at what is left of the password.
 
-No rules about which signs it must have (NIST SP 800-63B, OWASP ASVS 5.0 6.2): those make worse passwords.
+There are no rules about required characters (NIST SP 800-63B, OWASP ASVS 5.0 6.2): they make passwords worse.
 """
 
 import re
@@ -18,14 +18,14 @@ from zxcvbn import matching, zxcvbn
 
 from app.text import clean_line, normalized
 
-GUESSES = 10**8  # zxcvbn's third of five scores: what a guesser over the network never reaches
-SHARED_GUESSES = 10**6  # for a link that ends, and whose tries are limited
-# zxcvbn takes time that grows with the square of the length and with all the ways to read digits as letters.
+GUESSES = 10**8  # zxcvbn's third of five scores: out of reach for guessing over the network
+SHARED_GUESSES = 10**6  # for a link that ends, with limited attempts
+# zxcvbn's time grows with the square of the length and with the number of ways to read digits as letters.
 LENGTH, READINGS = 24, 8
-LONGEST, MOST = 256, 64  # characters that are read, and in which words are looked for
-WORDS = 24  # of a person's own, at most
+LONGEST, MOST = 256, 64  # characters that are read, and that are searched for words
+WORDS = 24  # of the person's own, at most
 PRODUCT = ("soroe", "揃え", "そろえ", "stylealigned", "style aligned")
-# Tried first, and not in zxcvbn's English lists, or too far down in them.
+# Guessed early, but missing from zxcvbn's English lists, or too far down in them.
 COMMON = frozenset(
     """
     ぱすわーど あんしょうばんごう ひみつ にほん とうきょう さくら ありがとう こんにちは あいうえお いろはにほへと
@@ -36,10 +36,10 @@ COMMON = frozenset(
     sunday correcthorsebatterystaple
     """.split()  # noqa: SIM905  (a list of literals is three pages long)
 )
-# Parts of addresses that say nothing of whose they are.
+# Parts of addresses that do not identify anybody.
 PUBLIC = {"com", "net", "org", "info", "www", "mail", "email", "local", "localhost", "gmail", "outlook", "example"}
 
-# What digits and signs are read as.
+# Letters that digits and signs stand for.
 LOOKS = {
     "a": "a4@",
     "b": "b8",
@@ -58,26 +58,26 @@ READ = [
 ]
 INVISIBLE = ("\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad")
 LETTERS = r"[^\W\d_]+"
-FEW = 4  # letters that stand beside a word are no help when they are fewer
+FEW = 4  # fewer extra letters than this do not help
 REMEDY = "Use a sentence of your own, or four unrelated words."
 
-_alone = Lock()  # zxcvbn keeps the words of a person in a table that is the module's
+_alone = Lock()  # zxcvbn keeps a person's words in a module-level table
 _server: list[str] = []
 
 
 def use(public_url: str) -> None:
-    """Take the words of this server's address, such as the company's name, as guessable from now on."""
+    """Treat the words of this server's address, such as the company's name, as guessable from now on."""
     _server[:] = _parts(urlsplit(public_url).hostname or "")
-    _common()  # made now, not while somebody waits
+    _common()  # built now, not while somebody waits
 
 
 def problem(
     password: str, known: Sequence[str] = (), guesses: int = GUESSES, whose: str = "your own name or address"
 ) -> str | None:
-    """Why `password` would be guessed, as a sentence with a remedy; None for a good one.
+    """Say why `password` is easy to guess, as a sentence with a remedy; None for a good one.
 
-    `known`: what is known of the person, such as name and e-mail; `whose` says so. Takes less than 50 ms of CPU,
-    whatever it is given.
+    `known`: what is known about the person, such as name and e-mail; `whose` describes it. Takes less than 50 ms of CPU
+    for any input.
     """
     password = password[:LONGEST]
     server = frozenset(map(fold, _server))
@@ -94,7 +94,7 @@ def problem(
 
 
 def _made_of(password: str, own: dict[str, frozenset[str]]) -> str | None:
-    """What a password is made of, if hardly anything is left of it without that."""
+    """The word that a password consists of, if hardly anything else is left."""
     every = frozenset().union(*own.values())
     texts = [_once(text[:MOST]) for text in (fold(password), _tight(password))]
     for text, (what, words) in product(texts, own.items()):
@@ -105,17 +105,17 @@ def _made_of(password: str, own: dict[str, frozenset[str]]) -> str | None:
 
 
 def _tight(password: str) -> str:
-    """Without what stands between words or letters."""
+    """Remove the separators between words or letters."""
     return re.sub(r"[\s\-_.,:;/\\'\"]+", "", fold(password))
 
 
 def _once(text: str) -> str:
-    """Without repetitions: "soroe soroe soroe" -> "soroe"."""
+    """Collapse repetitions: "soroe soroe soroe" -> "soroe"."""
     return re.sub(r"(.{2,}?)(?:\W*\1)+", r"\1", text)
 
 
 def _without(text: str, words: Iterable[str]) -> str:
-    """`text` without words, forwards or backwards, also where digits and signs stand for letters."""
+    """Remove words from `text`, forwards or backwards, also where digits and signs stand for letters."""
     for word in sorted(words, key=len, reverse=True):
         for spelt in dict.fromkeys((word, word[::-1])):
             text = re.sub("".join(f"[{re.escape(LOOKS.get(c, c))}]" for c in spelt), "\n", text)
@@ -128,7 +128,9 @@ def _is_little(text: str) -> bool:
 
 
 def _is_common(text: str) -> bool:
-    """Whether a text is one common word and hardly another letter, whatever digits and signs stand around or in it."""
+    """Whether a text is one common word with hardly any other letter, whatever digits and signs surround or replace
+    parts.
+    """
     letters = _letters(text)
     if letters < FEW or "".join(re.findall(LETTERS, text)) in _common():
         return letters >= FEW
@@ -144,7 +146,7 @@ def _letters(text: str) -> int:
 
 
 def fold(text: str) -> str:
-    """Letters alike that people think alike: case, width, accents, kana, and nothing invisible."""
+    """Fold letters that people consider equal: case, width, accents, kana; removes invisible characters."""
     plain = normalized("NFKC", text).casefold()
     marked = normalized("NFKD", plain)
     kept = "".join(c for c in marked if (unicodedata.category(c) != "Mn" or c in "\u3099\u309a") and c not in INVISIBLE)
@@ -155,7 +157,7 @@ def fold(text: str) -> str:
 
 
 def _words(known: Sequence[str]) -> list[str]:
-    """Of names and addresses, whole and in parts, what is long enough to be looked for."""
+    """The parts of names and addresses that are long enough to search for."""
     found: list[str] = []
     for text in known:
         text = fold(clean_line(text[:254]))
@@ -170,19 +172,19 @@ def _parts(text: str) -> list[str]:
 
 
 def _is_word(word: str) -> bool:
-    """Three letters of an alphabet, or two signs of Japanese or Chinese."""
+    """At least three letters of an alphabet, or two Japanese or Chinese characters."""
     return len(word) >= (2 if any(ord(c) > 0x2E80 for c in word) else 3)
 
 
 @cache
 def _common() -> frozenset[str]:
-    """zxcvbn's most used passwords, names and English words, and ours."""
+    """zxcvbn's most used passwords, names and English words, plus ours."""
     listed = (word for ranks in matching.RANKED_DICTIONARIES.values() for word in ranks if len(word) >= FEW)
     return frozenset((*listed, *map(fold, COMMON)))
 
 
 def _guesses(password: str, own: frozenset[str]) -> float:
-    """How many guesses a password takes. Of a long one, its better end counts."""
+    """The number of guesses a password takes. For a long one, the stronger end counts."""
     ends = dict.fromkeys((password[:LENGTH], password[-LENGTH:]))
     words = sorted(own | set(map(fold, COMMON)))
     with _alone:
@@ -190,7 +192,7 @@ def _guesses(password: str, own: frozenset[str]) -> float:
 
 
 def _bounded(text: str) -> str:
-    """`text` with signs made dull that could be read as letters in too many ways."""
+    """Replace signs in `text` that could be read as letters in too many ways."""
     table = matching.relevant_l33t_subtable(text, matching.L33T_TABLE)
     readings = 1
     for letter, signs in table.items():

@@ -1,4 +1,4 @@
-"""Passwords: what may be one, how it is kept, and changing it."""
+"""Passwords: the rules, the hash, and changing one."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import handed, password_quality, queries
-from app.accounts.hashing import passwords as passwords  # links with a password have theirs checked by it too
+from app.accounts.hashing import passwords as passwords  # links with a password use it too
 from app.accounts.sessions import end_other_sessions, renew_token
 from app.accounts.typed import normal_email
 from app.audit.service import record
@@ -21,7 +21,7 @@ CHANGED = "the password was changed"
 
 
 def authenticate(session: Session, email: str, password: str) -> User:
-    """The person with this e-mail and password. Reads only, slowly by design: give it a reading session.
+    """The person with this e-mail and password. Reads only, slowly by design: pass a reading session.
 
     Takes the same time and says the same whether the e-mail is unknown or the password wrong. Raises Invalid.
     """
@@ -37,32 +37,32 @@ def authenticate(session: Session, email: str, password: str) -> User:
 
 
 def check_password(session: Session, user: User, password: str) -> None:
-    """Whether `password` is the present one of `user`. Reads only, slowly by design. Raises Invalid."""
+    """Check that `password` is the current one of `user`. Reads only, slowly by design. Raises Invalid."""
     if not is_password(queries.person(session, user.id), password):
         raise Invalid("password", "This is not your password. Try again.")
 
 
 def hashed(password: str) -> str:
-    """What is kept of a password. Slow by design: make it before a transaction that writes."""
+    """Hash a password. Slow by design: call it before a writing transaction."""
     return passwords.hash(normal_password(password))
 
 
 def is_password(user: User | None, password: str) -> bool:
-    """Whether it is this person's; never for nobody and for who has none, which takes as long to say."""
+    """Whether the password is this person's; False, after the same time, without a person or a password."""
     kept = user.password_hash if user else ""
     return passwords.verify(normal_password(password), kept or _dummy_hash())
 
 
 @dataclass(frozen=True)
 class NewPassword:
-    """The hashes of the password that somebody knew, and of the one that is to follow it."""
+    """The hashes of the current password and of the new one."""
 
     before: str
     after: str
 
 
 def new_password(session: Session, user: User, current: str, new: str) -> NewPassword:
-    """What `change_password` takes. Reads only, slowly by design: give it a reading session. Raises Invalid."""
+    """Prepare `change_password`. Reads only, slowly by design: pass a reading session. Raises Invalid."""
     person = queries.person(session, user.id)
     if not is_password(person, current):
         raise Invalid("current", "This is not your current password. Nothing was changed.")
@@ -71,9 +71,10 @@ def new_password(session: Session, user: User, current: str, new: str) -> NewPas
 
 
 def change_password(session: Session, user: User, new: NewPassword, token: str) -> str:
-    """Give `user` another password: every other browser is signed out, links that would reset the old one end, and the
-    browser that holds `token` gets the token that is returned ("" where it has none). Raises Invalid when the present
-    password was changed meanwhile.
+    """Change the password of `user`, sign out every other browser, and end reset links for the old one.
+
+    Returns a new token for the browser that holds `token` ("" if it has none). Raises Invalid if the current password
+    has changed since.
     """
     person = queries.person(session, user.id)
     if person.password_hash != new.before:
@@ -88,18 +89,18 @@ def change_password(session: Session, user: User, new: NewPassword, token: str) 
 
 
 def note_refused_password(session: Session, user: User, **origin: str) -> None:
-    """Record that somebody who is signed in as `user` did not know the present password."""
+    """Record that somebody signed in as `user` entered a wrong current password."""
     record(session, user, Act.PASSWORD_REFUSED, user, **origin)
 
 
 def normal_password(password: str) -> str:
-    # A Mac and a Windows keyboard send the same Japanese letter as different code points.
-    # Nor may a page-long one keep the server busy.
+    # A Mac and a Windows keyboard send the same Japanese letter as different code points. The limit keeps a page-long
+    # password from occupying the server.
     return normalized("NFKC", password[: 2 * PASSWORD_MAX]).encode(errors="replace").decode()
 
 
 def password_error(password: str, *known: str) -> str | None:
-    """What is wrong with a password, as a sentence. `known`: the person's name and e-mail, which guessers try."""
+    """What is wrong with a password, as a sentence. `known`: the person's name and e-mail, which attackers try."""
     if len(password) < PASSWORD_MIN:
         return f"The password needs at least {PASSWORD_MIN} characters; this one has {len(password)}."
     if len(password) > PASSWORD_MAX:
@@ -109,5 +110,5 @@ def password_error(password: str, *known: str) -> str | None:
 
 @cache
 def _dummy_hash() -> str:
-    """A hash that no password has, so that an unknown e-mail takes as long as a known one."""
+    """A hash without a password, so that an unknown e-mail takes as long as a known one."""
     return passwords.hash(secrets.token_urlsafe(32))

@@ -1,4 +1,4 @@
-"""People: their roles, closed and open accounts, and what is asked of whoever does something."""
+"""People: their roles, closed and open accounts, and permission checks."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from app.models import Act, ImageSet, Invitation, Role, Style, Subject, User
 
 
 def set_role(session: Session, user: User, person_id: int, role: str) -> User:
-    """Give a person another role. Administrators only; the last one stays one."""
+    """Change a person's role. Administrators only; the last administrator stays one."""
     need_admin(user)
     person, wanted = queries.person(session, person_id), parse_role(role)
     if wanted is not Role.ADMIN:
@@ -24,9 +24,9 @@ def set_role(session: Session, user: User, person_id: int, role: str) -> User:
 
 
 def give_role(session: Session, user: User | None, person: User, role: Role, **how: str) -> None:
-    """Change a person's role, and end what their old power gave away, as `user` (None: the system) wants.
+    """Change a person's role, and end what they handed out with the old one, on behalf of `user` (None: the system).
 
-    For all ways to change a role: by an administrator, or by what a sign-in provider says of the person's groups.
+    All role changes go through here: by an administrator, or by a sign-in provider's groups.
     """
     if person.role != role:
         record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, role], **how)
@@ -35,8 +35,9 @@ def give_role(session: Session, user: User | None, person: User, role: Role, **h
 
 
 def set_active(session: Session, user: User, person_id: int, active: bool) -> User:
-    """Close an account, which signs it out everywhere at once and ends what it handed out, or open it again with the
-    role and the password that it had. Administrators only.
+    """Close an account, or reopen it with its role and password. Administrators only.
+
+    Closing signs it out everywhere immediately and ends what it handed out.
     """
     need_admin(user)
     person = queries.person(session, person_id)
@@ -52,7 +53,7 @@ def set_active(session: Session, user: User, person_id: int, active: bool) -> Us
 
 
 def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User, int]:
-    """Sign a person out everywhere: the person, and how many browsers were signed out. Administrators only."""
+    """Sign a person out everywhere; returns the person and the number of browsers. Administrators only."""
     need_admin(user)
     person = queries.person(session, person_id)
     return person, sessions.end_all_sessions(session, user, person)
@@ -64,7 +65,7 @@ def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
 
 
 def need_active(user: User) -> None:
-    """Raises Forbidden for somebody whose account was closed while they were signed in."""
+    """Raise Forbidden for somebody whose account was closed while they were signed in."""
     if not user.active:
         raise Forbidden("This account is closed.")
 

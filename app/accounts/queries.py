@@ -1,4 +1,4 @@
-"""Reading people, their sign-ins and the open one-time links."""
+"""Read people, their sign-ins and the open one-time links."""
 
 import hashlib
 from datetime import timedelta
@@ -10,26 +10,26 @@ from sqlalchemy.orm import Session, joinedload
 from app.errors import Forbidden, NotFound
 from app.models import Invitation, LoginSession, PasswordReset, Role, User, now
 
-LISTED, LISTED_DAYS = 200, 30  # invitations on the people page, and how long one stays there that has ended
+LISTED, LISTED_DAYS = 200, 30  # invitations on the people page, and how long an ended one stays there
 
 
 def token_hash(token: str) -> str:
-    """What the database keeps of a secret token. Tokens are random enough that plain SHA-256 will do."""
+    """The stored form of a secret token. Tokens are random enough for plain SHA-256."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
 def signed_in(user: User) -> ColumnElement[bool]:
-    """A condition for what everybody who is signed in may see: with a closed account it finds nothing."""
+    """A condition for what every signed-in person can see; with a closed account it matches nothing."""
     return literal(user.active)
 
 
 def has_admin(session: Session) -> bool:
-    """Whether anybody can let people in."""
+    """Whether there is an administrator, who can invite people."""
     return session.scalar(select(User.id).where(User.role == Role.ADMIN, User.active).limit(1)) is not None
 
 
 def person(session: Session, person_id: int) -> User:
-    """Raises NotFound."""
+    """The person. Raises NotFound."""
     found = session.get(User, person_id)
     if not found:
         raise NotFound("There is no such person here.")
@@ -42,15 +42,15 @@ def need_list(user: User) -> None:
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Everybody, those who may come in first, by name. Administrators only."""
+    """Everybody, open accounts first, by name. Administrators only."""
     need_list(user)
     return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
 
 
 def invitation(session: Session, token: str) -> Invitation:
-    """The open one-time link of `token`. Raises NotFound, with the reason, for one that lets nobody in any more.
+    """The open one-time link for `token`. Raises NotFound, with the reason, if it no longer works.
 
-    Who made it must be an administrator still; a set-up link is for a server that has none.
+    Its author must still be an administrator; a set-up link only works on a server without one.
     """
     found = session.scalar(
         select(Invitation)
@@ -62,7 +62,7 @@ def invitation(session: Session, token: str) -> Invitation:
 
 
 def reset(session: Session, token: str) -> PasswordReset:
-    """The open link of `token` that resets a password. Raises NotFound, with the reason, for one that does not."""
+    """The open reset link for `token`. Raises NotFound, with the reason, if it does not work."""
     found = session.scalar(
         select(PasswordReset)
         .where(PasswordReset.token_hash == token_hash(token))
@@ -92,7 +92,7 @@ def _open(link: L | None, meant: bool) -> L:
 
 
 def invitations(session: Session, user: User) -> list[Invitation]:
-    """The open invitations, the newest first, then those of the last weeks that are not. Administrators only."""
+    """The open invitations, newest first, then those that ended in the last weeks. Administrators only."""
     need_list(user)
     closed = Invitation.used_at.is_not(None) | Invitation.revoked_at.is_not(None) | (Invitation.expires_at <= now())
     statement = (
@@ -106,20 +106,20 @@ def invitations(session: Session, user: User) -> list[Invitation]:
 
 
 def resets(session: Session, user: User) -> list[PasswordReset]:
-    """The open links that reset a password, the newest first. Administrators only."""
+    """The open reset links, newest first. Administrators only."""
     need_list(user)
     statement = select(PasswordReset).where(*PasswordReset.still_open()).order_by(PasswordReset.id.desc())
     return list(session.scalars(statement.options(joinedload(PasswordReset.user), joinedload(PasswordReset.made_by))))
 
 
 def alive(idle_minutes: int) -> ColumnElement[bool]:
-    """A condition for signed-in browsers whose time is not over, and that were not left alone for `idle_minutes`."""
+    """A condition for sessions that have not expired and were used within `idle_minutes`."""
     idle = LoginSession.seen_at > now() - timedelta(minutes=idle_minutes) if idle_minutes else true()
     return (LoginSession.expires_at > now()) & idle
 
 
 def sessions(session: Session, user: User, idle_minutes: int = 0) -> list[LoginSession]:
-    """The browsers in which `user` is signed in, the latest first."""
+    """The browsers in which `user` is signed in, latest first."""
     return list(
         session.scalars(
             select(LoginSession)
@@ -130,7 +130,7 @@ def sessions(session: Session, user: User, idle_minutes: int = 0) -> list[LoginS
 
 
 def sessions_by_person(session: Session, user: User, idle_minutes: int = 0) -> dict[int, int]:
-    """In how many browsers each person is signed in, by their ids. Administrators only."""
+    """How many browsers each person is signed in with, by id. Administrators only."""
     need_list(user)
     rows = session.execute(
         select(LoginSession.user_id, func.count()).where(alive(idle_minutes)).group_by(LoginSession.user_id)

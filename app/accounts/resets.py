@@ -1,8 +1,8 @@
-"""One-time links with which a person chooses another password: for who forgot it, or lost it to somebody else.
+"""One-time links for choosing another password, when it was forgotten or stolen.
 
-An administrator makes one on the people page, the operator on the command line. The present password works until the
-link is used; then every browser is signed out and every other such link ends. Second factors stay as they are: the link
-stands for the password alone.
+An administrator makes one on the people page, the operator on the command line. The current password works until the
+link is used; then every browser is signed out and all other such links end. Second factors stay: the link replaces the
+password only.
 """
 
 import secrets
@@ -27,13 +27,13 @@ WITHDRAWN, USED = "somebody wanted it", "another password was chosen"
 
 @dataclass(frozen=True)
 class ChosenPassword:
-    """The hash of a password that was chosen by a link."""
+    """The hash of a password chosen through a link."""
 
     password_hash: str
 
 
 def create_reset(session: Session, user: User, person_id: int) -> str:
-    """The token of a link with which a person chooses another password. Administrators only, and not for themselves.
+    """Make a reset link for a person and return its token. Administrators only, and not for themselves.
 
     Raises NotFound, and Conflict for a closed account.
     """
@@ -45,7 +45,7 @@ def create_reset(session: Session, user: User, person_id: int) -> str:
 
 
 def create_reset_by_operator(session: Session, email: str) -> str:
-    """The same from the command line, for whoever has this e-mail. Raises NotFound and Conflict."""
+    """Make a reset link by e-mail, from the command line. Raises NotFound and Conflict."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
         raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
@@ -53,14 +53,14 @@ def create_reset_by_operator(session: Session, email: str) -> str:
 
 
 def choose_password(session: Session, token: str, password: str) -> ChosenPassword:
-    """What `use_reset` takes. Reads only, slowly by design: give it a reading session. Raises NotFound and Invalid."""
+    """Prepare `use_reset`. Reads only, slowly by design: pass a reading session. Raises NotFound and Invalid."""
     person = queries.reset(session, token).user
     Invalid.check({"password": password_error(password, person.name, person.email)})
     return ChosenPassword(hashed(password))
 
 
 def use_reset(session: Session, token: str, chosen: ChosenPassword) -> User:
-    """Use up a link: the person has the chosen password, and is signed out everywhere. Raises NotFound."""
+    """Use up a link: set the chosen password and sign the person out everywhere. Raises NotFound."""
     reset = queries.reset(session, token)
     person = reset.user
     person.password_hash = chosen.password_hash
@@ -72,7 +72,7 @@ def use_reset(session: Session, token: str, chosen: ChosenPassword) -> User:
 
 
 def revoke_reset(session: Session, user: User, reset_id: int) -> None:
-    """End an open link. Administrators only. Raises NotFound, and Conflict for one that is not open any more."""
+    """End an open link. Administrators only. Raises NotFound, and Conflict if it is no longer open."""
     need_admin(user)
     if not session.get(PasswordReset, reset_id):
         raise NotFound("There is no such link here.")

@@ -1,4 +1,4 @@
-"""Who may come in: the door to what the modules of this room do, one a noun."""
+"""The public interface of this package, whose modules cover one noun each."""
 
 from app.accounts.factors import let_in as let_in
 from app.accounts.invitations import Newcomer as Newcomer
@@ -24,7 +24,7 @@ from app.accounts.people import normal_email as normal_email
 from app.accounts.people import parse_role as parse_role
 from app.accounts.people import set_active as set_active
 from app.accounts.people import set_role as set_role
-from app.accounts.queries import token_hash as token_hash  # pages mark the present browser with it
+from app.accounts.queries import token_hash as token_hash  # pages mark the current browser with it
 from app.accounts.resets import choose_password as choose_password
 from app.accounts.resets import create_reset as create_reset
 from app.accounts.resets import create_reset_by_operator as create_reset_by_operator

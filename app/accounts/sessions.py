@@ -1,11 +1,11 @@
-"""Signed-in browsers: how they begin, who holds them, how a person proves again who they are, how they end.
+"""Signed-in browsers: how sessions start, who holds them, how people confirm who they are, how sessions end.
 
-A browser holds a token; its row is found by the token's hash. Whoever asks is looked up for every request, with today's
-role and whether the account is open: a fallen role acts with what is left of it in every browser at once.
+A browser holds a token; the token's hash finds its row. Every request looks up the person's current role and whether
+the account is open, so a lowered role applies in every browser immediately.
 
-A session ends when it is signed out or ended from elsewhere, when the account is closed or its password changed, after
-`SOROE_SESSION_DAYS` whatever happens, and after `SOROE_IDLE_MINUTES` without a page. Event streams, pictures and what
-pages ask for by themselves are no sign that somebody is there.
+A session ends when it is signed out here or elsewhere, when the account is closed or its password changed, after
+`SOROE_SESSION_DAYS` in any case, and after `SOROE_IDLE_MINUTES` without a page. Event streams, pictures and background
+requests do not count as activity.
 """
 
 import secrets
@@ -24,14 +24,14 @@ from app.models import Act, LoginSession, User, now
 from app.text import clean_line
 
 USER_AGENT_MAX, ADDRESS_MAX = 255, 64  # characters
-# Why a sign-in was refused, by the field that the sentence stands at.
+# Reasons for a refused sign-in, by the form field of the message.
 REFUSALS = {"password": "wrong password", "email": "closed account", "form": "too many tries"}
 
 
 def note_refused_sign_in(session: Session, email: str, field: str, **origin: str) -> None:
-    """Record that somebody was refused at signing in to an account that there is; `field` is one of `REFUSALS`.
+    """Record a refused sign-in to an existing account; `field` is one of `REFUSALS`.
 
-    What nobody's account is called is not kept: people type a password there by mistake, and strangers anything.
+    Unknown e-mails are not recorded: people enter passwords there by mistake, and strangers anything.
     """
     user = session.scalar(select(User).where(User.email == normal_email(email)))
     if user:
@@ -40,13 +40,14 @@ def note_refused_sign_in(session: Session, email: str, field: str, **origin: str
 
 
 def note_refused_step(session: Session, user: User, reason: str, **origin: str) -> None:
-    """Record that somebody who knew the password of `user` failed at the second step."""
+    """Record that somebody who knew the password of `user` failed the second step."""
     record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
-    """The token of a new signed-in browser of `user`, good for `days`. Only its hash is kept. `origin` says, for the
-    record and the person, where it is. Who has just signed in has just proved who they are.
+    """Start a session for `user`, valid for `days`, and return its token. Only its hash is stored.
+
+    `origin` says, for the record and the person, where it is. A new sign-in counts as a confirmation.
     """
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))
     token = new_token()
@@ -69,8 +70,9 @@ def new_token() -> str:
 
 
 def login_for_token(session: Session, token: str, idle_minutes: int = 0) -> LoginSession | None:
-    """The signed-in browser that holds `token`, with its person; None when it has ended, was left alone for
-    `idle_minutes` (0: as long as it likes), or the account is closed. Reads only.
+    """The session that holds `token`, with its person. Reads only.
+
+    None if it has ended, was idle for `idle_minutes` (0: no limit), or the account is closed.
     """
     return session.scalar(
         select(LoginSession)
@@ -81,15 +83,15 @@ def login_for_token(session: Session, token: str, idle_minutes: int = 0) -> Logi
 
 
 def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User | None:
-    """The person at that browser, as `login_for_token` finds it."""
+    """The person of the session that `login_for_token` finds."""
     found = login_for_token(session, token, idle_minutes)
     return found.user if found else None
 
 
 def person_at(session: Session, login: LoginSession) -> User | None:
-    """Who is signed in at that browser now; None when it was signed out since, or the account closed. Reads only.
+    """Who is signed in at that browser now; None if it was signed out since, or the account closed. Reads only.
 
-    By the row: a proof in another tab gives the browser another token.
+    Found by row: a confirmation in another tab gives the browser another token.
     """
     found = session.scalar(
         select(LoginSession).where(LoginSession.id == login.id).options(joinedload(LoginSession.user))
@@ -98,7 +100,7 @@ def person_at(session: Session, login: LoginSession) -> User | None:
 
 
 def person_of_ended(session: Session, token: str) -> int | None:
-    """Whose session ran out by itself that `token` stood for; None for one that somebody ended, or a closed account."""
+    """Whose session expired that held `token`; None if somebody ended it, or the account is closed."""
     return session.scalar(
         select(LoginSession.user_id)
         .join(LoginSession.user)
@@ -107,18 +109,19 @@ def person_of_ended(session: Session, token: str) -> int | None:
 
 
 def note_seen(session: Session, seen: Mapping[str, tuple[datetime, str]]) -> None:
-    """Keep when and at which address browsers were last seen, by the hashes of their tokens."""
+    """Store when and at which address browsers were last seen, by the hashes of their tokens."""
     for hashed, (at, address) in seen.items():
         values = {"seen_at": at, "address": address[:ADDRESS_MAX]}
         session.execute(update(LoginSession).where(LoginSession.token_hash == hashed).values(values))
 
 
-# Proving again who is there
+# Confirming who you are
 
 
 def confirm(session: Session, token: str, **origin: str) -> str:
-    """The person at the browser that holds `token` has proved who they are, by the password or in another way; the
-    token that takes its place. Raises NotFound when the browser was signed out meanwhile.
+    """Record a confirmation at the browser that holds `token`, by password or otherwise; returns its new token.
+
+    Raises NotFound if the browser was signed out since.
     """
     found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
     if not found:
@@ -128,20 +131,18 @@ def confirm(session: Session, token: str, **origin: str) -> str:
 
 
 def note_refused_confirmation(session: Session, user: User, reason: str, **origin: str) -> None:
-    """Record that somebody at a browser of `user` could not prove to be them."""
+    """Record that somebody at a browser of `user` failed to confirm who they are."""
     record(session, user, Act.CONFIRM_REFUSED, user, reason=reason, **origin)
 
 
 def renew_token(session: Session, token: str) -> str:
-    """Give the browser that holds `token`, whose person has just proved who they are, another one, and end the old;
-    "" when it has none.
-    """
+    """Replace the token of a browser whose person has just confirmed who they are; "" if it has none."""
     found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
     return _renew(found) if found else ""
 
 
 def unconfirm(session: Session, person: User) -> None:
-    """In none of their browsers does `person` count as having proved who they are: what a new role allows needs it."""
+    """Void the confirmations in all browsers of `person`: what a new role allows needs a new one."""
     session.execute(update(LoginSession).where(LoginSession.user_id == person.id).values(confirmed_at=None))
 
 
@@ -155,7 +156,7 @@ def _renew(found: LoginSession) -> str:
 
 
 def sign_out(session: Session, token: str) -> None:
-    """End one signed-in browser. Of an unknown token: nothing happens."""
+    """End one session. Does nothing for an unknown token."""
     user_id = session.scalar(
         delete(LoginSession).where(LoginSession.token_hash == token_hash(token)).returning(LoginSession.user_id)
     )
@@ -165,18 +166,18 @@ def sign_out(session: Session, token: str) -> None:
 
 
 def end_session(session: Session, user: User, session_id: int) -> None:
-    """Sign `user` out of one of their browsers. Raises NotFound for one that is not theirs or has ended."""
+    """Sign `user` out of one of their browsers. Raises NotFound if it is not theirs or has ended."""
     if not _end(session, user, user, LoginSession.id == session_id):
         raise NotFound("This browser is signed out already.")
 
 
 def end_other_sessions(session: Session, user: User, token: str) -> int:
-    """Sign `user` out everywhere but in the browser that holds `token`; how many were ended."""
+    """Sign `user` out everywhere except in the browser that holds `token`; returns the number of sessions ended."""
     return _end(session, user, user, LoginSession.token_hash != token_hash(token))
 
 
 def end_all_sessions(session: Session, user: User | None, person: User) -> int:
-    """Sign `person` out everywhere, as `user` (None: the system) wants; how many were ended."""
+    """Sign `person` out everywhere, on behalf of `user` (None: the system); returns the number of sessions ended."""
     return _end(session, user, person, true())
 
 

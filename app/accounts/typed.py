@@ -1,4 +1,4 @@
-"""What is typed of a person: the form in which it is kept, and what is wrong with it."""
+"""Parse what people enter about a person: its stored form, and what is wrong with it."""
 
 import re
 
@@ -10,7 +10,7 @@ NAME_MAX, EMAIL_MAX = 80, 254  # characters
 
 
 def parse_role(role: str) -> Role:
-    """`role` as a Role. Raises Invalid."""
+    """Parse `role` as a Role. Raises Invalid."""
     try:
         return Role(role)
     except ValueError:
@@ -18,15 +18,17 @@ def parse_role(role: str) -> Role:
 
 
 def normal_email(email: str) -> str:
-    """The form in which an e-mail address is kept and looked up: as full-width letters of an input method, capitals,
-    and the dot of the root mean the same mailbox.
+    """Normalise an e-mail address for storage and lookup.
+
+    Full-width letters of an input method, capitals, and the root's dot mean the same mailbox.
     """
     return normalized("NFKC", clean_line(email)).lower().replace("。", ".").removesuffix(".")
 
 
 def is_plain_email(email: str) -> bool:
-    """Whether an address is written as it is kept, but for capitals: what another program says of a person, and no
-    keyboard wrote, must not become somebody else's address by looking alike.
+    """Whether an address is already in its stored form, except for capitals.
+
+    An address from another program, not typed on a keyboard, must not become somebody else's by looking alike.
     """
     return email.isascii() or normal_email(email) == email.lower()
 

@@ -1,4 +1,7 @@
-"""Reading rights: of references, of styles, of what was made from them. Everybody who is signed in sees all of them."""
+"""Read rights: of references, of styles, and of pictures made from them.
+
+Everybody who is signed in sees all of them.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -29,10 +32,10 @@ from app.rights.spec import RightsSpec
 from app.rights.standing import ENDING_DAYS, Held, standing, worst
 from app.text import listed
 
-# One record at most belongs to a reference: its newest.
+# At most one record belongs to a reference: its newest.
 _NEWEST = select(func.max(RightsRecord.id)).where(RightsRecord.reference_id == Reference.id).correlate(Reference)
 _HOLDS = (RightsRecord.reference_id == Reference.id) & (RightsRecord.id == _NEWEST.scalar_subquery())
-# New sets take only the newest version of a style.
+# New sets only use the newest version of a style.
 _of_style = aliased(StyleVersion)
 _LATEST = (
     StyleVersion.number
@@ -49,12 +52,12 @@ class UseRow:
     code: str
     name: str
     archived: bool
-    present: bool  # its newest version does
+    present: bool  # its newest version uses it
 
 
 @dataclass(frozen=True)
 class Change:
-    """One record of a reference against the one before."""
+    """A reference's record compared with the previous one."""
 
     record: RightsRecord
     fields: list[tuple[str, str, str]]  # title, before, after
@@ -62,11 +65,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """What was stated of a right since somebody began to write from a record of it."""
+    """What others stated about a right since somebody opened the form."""
 
-    seen: RightsRecord | None  # that was written from; None: nothing was stated
-    later: list[RightsRecord]  # those since that state something else, the oldest first, with who made them
-    fields: list[str]  # names of those that say something else now
+    seen: RightsRecord | None  # the record the form started from; None: nothing was stated
+    later: list[RightsRecord]  # later records with other content, oldest first, with their authors
+    fields: list[str]  # names of the fields that differ now
 
     @property
     def present(self) -> RightsRecord:
@@ -81,12 +84,12 @@ class Meanwhile:
         return f"{listed(list(names))} {did} meanwhile, {'last ' if len(self.later) > 1 else ''}on {on}."
 
     def merged(self, spec: RightsSpec) -> dict[str, str]:
-        """The form to look at again: what was typed, and what stands now where nothing was."""
+        """The form to review: what was typed, and current values in untouched fields."""
         untouched = [name for name in self.fields if said(spec, name) == said(self.seen, name)]
         return {name: said(self.present if name in untouched else spec, name) for name in RightsSpec.model_fields}
 
     def beside(self, spec: RightsSpec) -> dict[str, str]:
-        """What stands beside the fields of that form, by their names."""
+        """The current values to show next to the form's fields, by name."""
         before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, spec, self.present))
         return {
             name: f"Changed meanwhile, and taken over here. Before: {before[name] or 'nothing'}"
@@ -99,7 +102,7 @@ class Meanwhile:
 
 @dataclass(frozen=True)
 class Part:
-    """A reference of a set: how it is used there, by which style, and how its right stands."""
+    """A reference of a set: how it is used, by which style, and the status of its right."""
 
     use: StyleReference
     style: Style
@@ -116,11 +119,11 @@ class RightsNeed:
     styles: list[tuple[str, str]] = field(default_factory=list)  # code and name
 
 
-# Of references
+# References
 
 
 def reference(session: Session, user: User, reference_id: int) -> Reference:
-    """With who uploaded it. Raises NotFound."""
+    """The reference with its uploader. Raises NotFound."""
     found = session.scalar(
         select(Reference)
         .where(Reference.id == reference_id, signed_in(user))
@@ -132,7 +135,7 @@ def reference(session: Session, user: User, reference_id: int) -> Reference:
 
 
 def held(session: Session, row: Reference, on: date | None = None) -> Held:
-    """How the right to a reference stands on a day, today if none is given."""
+    """The status of the right to a reference on a day, by default today."""
     return of_references(session, [row.id], on)[row.id]
 
 
@@ -147,7 +150,7 @@ def of_references(session: Session, reference_ids: Iterable[int], on: date | Non
 
 
 def not_held(session: Session, on: date | None = None) -> list[Held]:
-    """The references whose right does not hold on a day, today if none is given."""
+    """The references whose right is not valid on a day, by default today."""
     on = on or today()
     dates = or_(RightsRecord.valid_until < on, RightsRecord.valid_from > on)
     ids = session.scalars(select(Reference.id).join(RightsRecord, _HOLDS).where(RightsRecord.withdrawn | dates)).all()
@@ -155,7 +158,7 @@ def not_held(session: Session, on: date | None = None) -> list[Held]:
 
 
 def changes(session: Session, user: User, reference_id: int) -> list[Change]:
-    """The records of a reference, the newest first, each with what it changed and who made it."""
+    """The records of a reference, newest first, each with its changes and author."""
     rows = list(
         session.scalars(
             select(RightsRecord)
@@ -168,7 +171,7 @@ def changes(session: Session, user: User, reference_id: int) -> list[Change]:
 
 
 def changed(before: RightsRecord | None, after: RightsRecord) -> list[tuple[str, str, str]]:
-    """Title, earlier and later text of each field that differs; of the first record, of each that it states."""
+    """Title, old and new text of each field that differs; for the first record, of each field it states."""
     return [
         (RightsSpec.model_fields[name].title or name, read(before, name), read(after, name))
         for name in differing(before, after)
@@ -181,18 +184,18 @@ def differing(before: RightsRecord | None, after: RightsRecord | None) -> list[s
 
 
 def said(record: RightsRecord | RightsSpec | None, name: str) -> str:
-    """What a record says in a field, as a form has it."""
+    """A record's value for a field, as in a form."""
     return str(getattr(record, name, None) or "")
 
 
 def read(record: RightsRecord | RightsSpec | None, name: str) -> str:
-    """What a record says in a field, as people read it: days are written out."""
+    """A record's value for a field, as shown to people: days are written out."""
     value = getattr(record, name, None)
     return written(value) if isinstance(value, date) else said(record, name)
 
 
 def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhile | None:
-    """What was stated since the record `seen`, None for none; None while what that one says stands."""
+    """What was stated since the record `seen` (None: since none); None if nothing differs."""
     rows = list(
         session.scalars(
             select(RightsRecord)
@@ -203,34 +206,34 @@ def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhil
     )
     known = next((row for row in rows if row.id == seen), None)
     since = [row for row in rows if not known or row.id > known.id]
-    # A withdrawal, and taking it back, states nothing new.
+    # A withdrawal or restoration states nothing new.
     later = [row for before, row in zip([known, *since], since, strict=False) if differing(before, row)]
     fields = differing(known, since[-1]) if since else []
     return Meanwhile(known, later, fields) if fields else None
 
 
 def files(session: Session, user: User, reference_id: int) -> list[RightsFile]:
-    """The files on the rights of a reference that were not removed, the oldest first; none for those who may not read
-    them.
-    """
+    """The current files on a reference's rights, oldest first; none for people who may not read them."""
     readable = _files([reference_id]).where(_may_read(user))
     return list(session.scalars(readable.options(joinedload(RightsFile.uploaded_by))))
 
 
 def files_count(session: Session, user: User, reference_id: int) -> int:
-    """How many files there are, whoever may read them."""
+    """How many files there are, for everybody."""
     found = _files([reference_id]).where(signed_in(user)).order_by(None)
     return session.scalar(found.with_only_columns(func.count())) or 0
 
 
 def _may_read(user: User) -> ColumnElement[bool]:
-    """A condition for the licences and consents that `user` may read: those of their own uploads; all for managers."""
+    """A condition for the licences and consents that `user` may read: those of their own uploads, or all for
+    managers.
+    """
     own = select(Reference.id).where(Reference.uploaded_by_id == user.id)
     return true() if user.can(Role.MANAGER) else RightsFile.reference_id.in_(own) & signed_in(user)
 
 
 def files_of(session: Session, reference_ids: Iterable[int]) -> dict[int, list[RightsFile]]:
-    """The same of several references."""
+    """The files of several references."""
     found: defaultdict[int, list[RightsFile]] = defaultdict(list)
     for row in session.scalars(_files(reference_ids)):
         found[row.reference_id].append(row)
@@ -238,7 +241,7 @@ def files_of(session: Session, reference_ids: Iterable[int]) -> dict[int, list[R
 
 
 def file(session: Session, user: User, reference_id: int, file_id: int) -> RightsFile:
-    """Raises NotFound."""
+    """The file. Raises NotFound."""
     found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, _may_read(user)))
     if not found:
         raise NotFound("There is no such file here. Perhaps it was removed.")
@@ -246,7 +249,7 @@ def file(session: Session, user: User, reference_id: int, file_id: int) -> Right
 
 
 def may_read(session: Session, user: User, reference_id: int, file_id: int) -> bool:
-    """Whether a file is there and `user` may read it now."""
+    """Whether a file exists and `user` may read it now."""
     found = _files([reference_id]).where(RightsFile.id == file_id, _may_read(user))
     return session.scalar(found.with_only_columns(RightsFile.id)) is not None
 
@@ -256,34 +259,34 @@ def _files(reference_ids: Iterable[int]) -> Select[RightsFile]:
     return select(RightsFile).where(*wanted).order_by(RightsFile.id)
 
 
-# Of styles
+# Styles
 
 
 def refusal(session: Session, version: StyleVersion, on: date | None = None) -> str | None:
-    """Why a style version cannot be used on a day, in one sentence; None when it can."""
+    """Why a style version cannot be used on a day, in one sentence; None if it can."""
     return references_refusal(session, [part.reference_id for part in version.references], on)
 
 
 def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
-    """The same of references."""
+    """Why references cannot be used on a day, in one sentence; None if they can."""
     return _refusal(list(of_references(session, reference_ids, on).values()))
 
 
 def pictures_refusal(session: Session, hashes: Iterable[str]) -> str | None:
-    """Why pictures cannot be used in any other way either: one of them is a reference whose right does not hold."""
+    """Why pictures cannot be used in any other way: one of them is a reference whose right is not valid."""
     ids = session.scalars(select(Reference.id).where(Reference.sha256.in_(set(hashes)))).all()
     return references_refusal(session, ids) if ids else None
 
 
 def of_version(session: Session, version: StyleVersion, on: date | None = None) -> list[Held]:
-    """How the rights to a style version's references stand, in their order."""
+    """The status of the rights to a style version's references, in order."""
     ids = [part.reference_id for part in version.references]
     found = of_references(session, ids, on)
     return [found[reference_id] for reference_id in dict.fromkeys(ids)]
 
 
 def parts_of_set(session: Session, image_set: ImageSet) -> list[Part]:
-    """All references of a set, each once: its style's in their order, then those of its regions' styles."""
+    """All references of a set, each once: its style's in order, then those of its regions' styles."""
     version_ids = image_set.version_ids
     rows = session.execute(
         select(StyleReference, Style)
@@ -301,12 +304,12 @@ def parts_of_set(session: Session, image_set: ImageSet) -> list[Part]:
 
 
 def of_set(session: Session, image_set: ImageSet) -> list[Held]:
-    """How the rights to all references of a set stand today, in the same order."""
+    """The status today of the rights to all references of a set, in the same order."""
     return [part.held for part in parts_of_set(session, image_set)]
 
 
 def set_refusal(session: Session, image_set: ImageSet) -> str | None:
-    """Why nothing more can be made for a set, in one sentence; None when it can."""
+    """Why nothing more can be made for a set, in one sentence; None if it can."""
     return _refusal(of_set(session, image_set))
 
 
@@ -316,7 +319,7 @@ def _refusal(helds: list[Held]) -> str | None:
 
 
 def of_styles(session: Session, user: User, style_ids: Iterable[int], on: date | None = None) -> dict[int, Held]:
-    """The right that restrains most in the newest version of each style, by the style's id."""
+    """The most restrictive right in the newest version of each style, by style id."""
     used: defaultdict[int, list[int]] = defaultdict(list)
     for style_id, reference_id in session.execute(
         select(StyleVersion.style_id, StyleReference.reference_id)
@@ -330,7 +333,7 @@ def of_styles(session: Session, user: User, style_ids: Iterable[int], on: date |
 
 
 def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
-    """The styles that use a reference in any version, those that new sets can have first."""
+    """The styles that use a reference in any version, those available to new sets first."""
     present = func.max(case((_LATEST, 1), else_=0))
     rows = session.execute(
         select(Style.code, Style.name, Style.archived_at.is_not(None), present)
@@ -343,27 +346,27 @@ def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
     return [UseRow(code, name, bool(archived), bool(now)) for code, name, archived, now in rows]
 
 
-# Of pictures
+# Pictures
 
 
 def made_from(*reference_ids: int) -> ColumnElement[bool]:
-    """A condition for the sets whose pictures take their look from one of these references, be it only in a region."""
+    """A condition for sets whose pictures take their look from one of these references, even if only in a region."""
     versions = select(StyleReference.version_id).where(StyleReference.reference_id.in_(reference_ids))
     return ImageSet.has_version(versions)
 
 
 def newest_pictures(session: Session, user: User, reference_id: int, limit: int = 12) -> list[Image]:
-    """The newest pictures that were made from a reference."""
+    """The newest pictures made from a reference."""
     return list(session.scalars(_pictures(user, reference_id).order_by(Image.id.desc()).limit(limit)))
 
 
 def pictures_count(session: Session, user: User, reference_id: int) -> int:
-    """How many pictures were made from a reference, without their earlier versions."""
+    """How many pictures were made from a reference, without earlier versions."""
     return session.scalar(_pictures(user, reference_id).with_only_columns(func.count())) or 0
 
 
 def earlier_versions_count(session: Session, user: User, reference_id: int) -> int:
-    """How many earlier versions of pictures, which a newer one replaced, were made from a reference."""
+    """How many earlier versions of pictures, since replaced, were made from a reference."""
     earlier = _made(user, reference_id).where(Image.superseded, Image.deleted_at.is_(None))
     return session.scalar(earlier.with_only_columns(func.count())) or 0
 
@@ -380,12 +383,13 @@ def _made(user: User, reference_id: int) -> Select[Image]:
     )
 
 
-# What needs a person
+# What needs attention
 
 
 def needs(session: Session, user: User, on: date | None = None) -> list[RightsNeed]:
-    """References that new sets could take and whose right ends soon, has ended or was withdrawn, the most urgent first:
-    those of `user`'s styles and uploads; all for managers.
+    """References available to new sets whose right ends soon, has ended or was withdrawn, most urgent first.
+
+    Includes those of `user`'s styles and uploads; all for managers.
     """
     on = on or today()
     whose = true() if user.can(Role.MANAGER) else or_(Style.owner_id == user.id, Reference.uploaded_by_id == user.id)
@@ -401,7 +405,7 @@ def needs(session: Session, user: User, on: date | None = None) -> list[RightsNe
     ).all()
     found = of_references(session, {row[0] for row in rows}, on)
     ordered = sorted(found.values(), key=lambda held: (held.standing.day or on, held.reference_id), reverse=True)
-    # What still holds comes first: there is time to act. Then what ended, the latest first.
+    # Those still valid come first, while there is time to act. Then those that ended, latest first.
     ordered.sort(key=lambda held: (not held.standing.usable, held.standing.days_left or 0))
     return [
         RightsNeed(held, list(dict.fromkeys((code, name) for id, code, name in rows if id == held.reference_id)))
@@ -410,7 +414,7 @@ def needs(session: Session, user: User, on: date | None = None) -> list[RightsNe
 
 
 def stated(held: Held, documents: Sequence[RightsFile]) -> dict[str, Any] | None:
-    """A right in full, as JSON can hold it; None when nothing is stated."""
+    """A right in full, as JSON; None if nothing is stated."""
     row = held.record
     if row is None:
         return None

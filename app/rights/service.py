@@ -1,6 +1,6 @@
-"""Stating, withdrawing and restoring the right to a reference, and keeping the files that prove it.
+"""State, withdraw and restore the right to a reference, and store the files that prove it.
 
-Nothing is overwritten: each change is the next record of the reference, and the newest one holds.
+Nothing is overwritten: each change is the reference's next record, and the newest one counts.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from app.rights.spec import Reason, RightsSpec
 from app.text import clean_line, slug
 
 FILE_BYTES = 20 * 2**20
-MOST_FILES = 50  # of one reference
+MOST_FILES = 50  # per reference
 BEGINNINGS = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -40,31 +40,31 @@ SUFFIXES = {
 
 
 def may_change(user: User, reference: Reference) -> bool:
-    """Whether `user` may state the right: who uploaded the reference, managers and above.
+    """Whether `user` may state the right: the uploader of the reference, managers and above.
 
-    Not who made a style from it: anybody can, and would so become able to restore what was withdrawn.
+    Authors of its styles may not: anybody can make a style, and could then restore what was withdrawn.
     """
     return user.active and (reference.uploaded_by_id == user.id or user.can(Role.MANAGER))
 
 
 def may_restore(user: User, reference: Reference, withdrawal: RightsRecord) -> bool:
-    """Whether `user` may take a withdrawal back."""
+    """Whether `user` may reverse a withdrawal."""
     return may_change(user, reference) and authority.may_undo(user, withdrawal.made_as)
 
 
 def outweighs(user: User, withdrawal: RightsRecord) -> bool:
-    """Whether a withdrawal by `user` would need more power to be taken back than this one does."""
+    """Whether a withdrawal by `user` would need a higher role to reverse than this one does."""
     return authority.outweighs(user.role, withdrawal.made_as)
 
 
 def need_restorer(user: User, withdrawal: RightsRecord) -> None:
-    """Raises Forbidden, with who withdrew and who can restore, where `user` has less power than the withdrawal."""
+    """Raise Forbidden, with who withdrew and who can restore, if `user` has a lower role than the withdrawal."""
     if words := outweighed_words(user, withdrawal):
         raise Forbidden(words)
 
 
 def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
-    """The same as a sentence; "" where `user` has the power."""
+    """The refusal as a sentence; "" if `user` may restore."""
     if authority.may_undo(user, withdrawal.made_as):
         return ""
     did = f"withdrew this right on {written_exactly(withdrawal.created_at)}"
@@ -72,7 +72,7 @@ def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
 
 
 def suggested(reference: Reference) -> dict[str, Any]:
-    """What a form begins with where nothing is stated: what the file itself says, and who uploaded it."""
+    """Initial form values if nothing is stated: what the file itself says, and who uploaded it."""
     said = reference.rights
     return {
         **dict.fromkeys(RightsSpec.model_fields, ""),
@@ -82,11 +82,11 @@ def suggested(reference: Reference) -> dict[str, Any]:
 
 
 def save(session: Session, user: User, reference: Reference, spec: RightsSpec, seen: int | None) -> RightsRecord:
-    """The next record of a reference; the present one if the spec says nothing new.
+    """Add the next record of a reference; returns the current one if the spec says nothing new.
 
-    `seen` is the id of the record from which `user` wrote, None for none: where something else stands by now, it raises
-    Conflict, which says who changed what, instead of being laid over. Raises Invalid and Forbidden too, and Conflict
-    while the right is withdrawn.
+    `seen` is the id of the record that the form started from, None for none. If another record has been added since,
+    raises Conflict, which says who changed what, instead of overwriting it. Also raises Invalid and Forbidden, and
+    Conflict while the right is withdrawn.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record
@@ -109,10 +109,10 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
 
 
 def withdraw(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
-    """From now on nothing new is made from the reference, whatever its dates, and links to exports that hold pictures
-    from it are on hold. Raises Forbidden and Conflict.
+    """Withdraw the right: nothing new is made from the reference, whatever its dates. Raises Forbidden and Conflict.
 
-    What is withdrawn already can be withdrawn with more power, so that who withdrew it first does not restore it.
+    Links to exports that contain pictures from it go on hold. A withdrawn right can be withdrawn again with a higher
+    role, so that its first withdrawer cannot restore it.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record
@@ -124,10 +124,10 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
 
 
 def restore(session: Session, user: User, reference: Reference, reason: Reason, seen: int | None) -> RightsRecord:
-    """Take a withdrawal back: the right holds again as it was stated. Raises Forbidden and Conflict.
+    """Reverse a withdrawal: the right applies again as stated. Raises Forbidden and Conflict.
 
-    `seen` is the id of the withdrawal that `user` takes back, so that nobody takes back another for its sake. What was
-    withdrawn as a manager or an administrator is not restored with less power, whoever uploaded the reference.
+    `seen` is the id of the withdrawal that `user` means to reverse, so that nobody reverses another one. What was
+    withdrawn as a manager or an administrator needs at least that role, whoever uploaded the reference.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record
@@ -144,7 +144,7 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
 
 @dataclass(frozen=True)
 class KeptDocument:
-    """A licence or consent whose file is kept, and which has no row yet."""
+    """A licence or consent whose file is stored, but which has no row yet."""
 
     sha256: str
     media_type: str
@@ -152,7 +152,7 @@ class KeptDocument:
 
 
 def need_room(session: Session, user: User, reference: Reference) -> Sequence[RightsFile]:
-    """The files that a reference has, where `user` may add one. Raises Invalid("file", ...) and Forbidden."""
+    """The existing files of a reference to which `user` may add one. Raises Invalid("file", ...) and Forbidden."""
     _need_change(user, reference)
     present = queries.files(session, user, reference.id)
     if len(present) >= MOST_FILES:
@@ -161,7 +161,7 @@ def need_room(session: Session, user: User, reference: Reference) -> Sequence[Ri
 
 
 def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDocument:
-    """Keep the file of a licence or consent, byte for byte. Slow, so before the transaction.
+    """Store the file of a licence or consent, byte for byte. Slow, so call it before the transaction.
 
     Raises Invalid("file", ...), what `room` raises, and NoRoom.
     """
@@ -169,7 +169,7 @@ def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDo
 
 
 def add_file(session: Session, user: User, reference: Reference, kept: KeptDocument, name: str) -> RightsFile:
-    """Add a licence or consent that is kept to a reference. Raises Invalid("file", ...) and Forbidden."""
+    """Add a stored licence or consent to a reference. Raises Invalid("file", ...) and Forbidden."""
     present = need_room(session, user, reference)
     if twin := next((each for each in present if each.sha256 == kept.sha256), None):
         raise Invalid("file", f"This file is here already, as {twin.name}.")
@@ -197,13 +197,14 @@ def remove_file(session: Session, user: User, reference: Reference, file_id: int
 
 
 def may_remove(user: User, row: RightsFile) -> bool:
-    """Whether somebody who may change the right may remove this file: who added it, and managers."""
+    """Whether somebody who may change the right may remove this file: the person who added it, and managers."""
     return row.uploaded_by_id == user.id or user.can(Role.MANAGER)
 
 
 def note_download(session: Session, user: User, reference: Reference, file_id: int) -> RightsFile:
-    """Record that `user` takes a file away. Raises NotFound, and Forbidden for those who may not change the right:
-    licences and consents hold what is private.
+    """Record that `user` downloads a file. Raises NotFound.
+
+    Raises Forbidden for people who may not change the right: licences and consents contain personal data.
     """
     if not may_change(user, reference):
         name = reference.uploaded_by.name
@@ -214,7 +215,7 @@ def note_download(session: Session, user: User, reference: Reference, file_id: i
 
 
 def download_name(row: RightsFile) -> str:
-    """A name that any system takes, with the ending of what the file is."""
+    """A file name that any system accepts, with the extension of its content."""
     return (slug(PurePath(row.name).stem) or "file") + SUFFIXES[row.media_type]
 
 
@@ -237,7 +238,7 @@ def _who(row: RightsRecord, user: User) -> str:
 def _next(
     session: Session, user: User, reference: Reference, before: RightsRecord | None, *, withdrawn: bool, reason: str
 ) -> RightsRecord:
-    """The same as before, but for the withdrawal."""
+    """Copy the previous record with a changed withdrawal."""
     said = {name: getattr(before, name) for name in RightsSpec.model_fields} if before else {}
     row = RightsRecord(
         reference_id=reference.id,
@@ -251,7 +252,7 @@ def _next(
 
 
 def _media_type(data: bytes) -> str:
-    """What a file is, by its content. Raises Invalid for what is not taken."""
+    """Detect a file's type by content. Raises Invalid if it is not accepted."""
     if not data:
         raise Invalid("file", "The file is empty.")
     if len(data) > FILE_BYTES:

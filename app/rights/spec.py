@@ -1,4 +1,4 @@
-"""What a form may state of a right."""
+"""The fields of the form that states a right."""
 
 from datetime import date
 from typing import Annotated
@@ -21,7 +21,7 @@ def _day(value: object) -> object:
 
 
 def _address(value: object) -> object:
-    """Only what a browser opens as a page: the link is shown to everybody."""
+    """Accept only what a browser opens as a page: everybody sees the link."""
     text = clean_line(value) if isinstance(value, str) else ""
     try:
         parts = urlsplit(text)

@@ -1,4 +1,4 @@
-"""How a right stands on a day, of the days of `app.days`."""
+"""The status of a right on a day, with days as in `app.days`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from app.days import local, written
 from app.models import RightsRecord, Role
 from app.text import shorten
 
-ENDING_DAYS = 14  # before its end a right is said to end soon
+ENDING_DAYS = 14  # before its end, a right counts as ending soon
 REASON_LENGTH = 120  # characters of a reason within a sentence
 
 Kind = Literal["unstated", "valid", "ending", "not_yet", "ended", "withdrawn"]
@@ -18,27 +18,27 @@ Kind = Literal["unstated", "valid", "ending", "not_yet", "ended", "withdrawn"]
 @dataclass(frozen=True)
 class Standing:
     kind: Kind
-    day: date | None = None  # on which it ends or ended, begins, or was withdrawn
-    days_left: int | None = None  # after today, of one that ends: 0 is the last day
+    day: date | None = None  # when it ends or ended, begins, or was withdrawn
+    days_left: int | None = None  # after today, if it ends: 0 is the last day
 
     @property
     def usable(self) -> bool:
-        """Whether something new may be made. What nobody has stated stops nobody."""
+        """Whether new pictures may be made. A right that was never stated blocks nothing."""
         return self.kind in ("unstated", "valid", "ending")
 
 
 @dataclass(frozen=True)
 class Held:
-    """A reference and how its right stands."""
+    """A reference and the status of its right."""
 
     reference_id: int
     name: str  # of the reference
-    record: RightsRecord | None  # with who made it
+    record: RightsRecord | None  # with its author
     standing: Standing
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing new can be made from the reference, and who can change that; None when it can."""
+        """Why nothing new can be made from the reference, and who can change that; None if it can."""
         if self.standing.usable or self.record is None:
             return None
         right, person = f"The right to the reference {self.name}", self.record.made_by
@@ -58,7 +58,7 @@ class Held:
 
 
 def standing(record: RightsRecord | None, today: date) -> Standing:
-    """How the right that `record` states stands on `today`. A withdrawal outweighs all dates."""
+    """The status on `today` of the right that `record` states. A withdrawal overrides all dates."""
     if record is None:
         return Standing("unstated")
     if record.withdrawn:
@@ -77,6 +77,6 @@ def standing(record: RightsRecord | None, today: date) -> Standing:
 
 
 def worst(helds: list[Held]) -> Held | None:
-    """The one that restrains most, the one that ends first before others; None when there is none."""
+    """The most restrictive one, then the one that ends first; None if there is none."""
     order: tuple[Kind, ...] = ("withdrawn", "ended", "not_yet", "ending", "unstated", "valid")
     return min(helds, key=lambda held: (order.index(held.standing.kind), held.standing.day or date.max), default=None)
