@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -154,10 +154,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await start(resources.engine)
     tasks = [
         asyncio.create_task(resources.dispatcher.run(), name="dispatcher"),
-        asyncio.create_task(resources.exporter.run(), name="exporter"),
-        asyncio.create_task(resources.checker.run(), name="checker"),
+        asyncio.create_task(resources.exporter.background.run(), name="exporter"),
+        asyncio.create_task(resources.checker.background.run(), name="checker"),
         asyncio.create_task(resources.presence.run(), name="presence"),
-        asyncio.create_task(Purger(resources.database, resources.files).run(), name="purger"),
+        asyncio.create_task(Purger(resources.database, resources.files).background.run(), name="purger"),
     ]
     try:
         yield
@@ -165,8 +165,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources.bus.close()
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         await resources.engine.close()
         resources.database.close()
 
@@ -183,6 +182,7 @@ def recover(resources: Resources) -> None:
     """Clean up after a killed process: remove half-written files, and queue what was running."""
     resources.files.sweep()
     atomic.sweep(resources.settings.data / "cache")
+    resources.exporter.recover()
     with resources.database.write() as session:
         queue.requeue_running(session)
 

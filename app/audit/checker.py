@@ -6,11 +6,13 @@ only: a check interrupted by a restart is lost. Its result is an event of the re
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
 
 import structlog
 
 from app.audit import chain, queries, service
+from app.background import BackgroundLoop
 from app.database import Database
 from app.models import User
 
@@ -37,9 +39,9 @@ class Checker:
         self.walk: Walk | None = None  # the one in progress
         self.failed = False  # the last one failed without a result
         self._asking = Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
-        self._stopping = False
+        self.background = BackgroundLoop(
+            partial(asyncio.to_thread, self.check), trouble="the record could not be checked"
+        )
 
     def ask(self, user: User) -> Walk | None:
         """Request a check, or return the one in progress. Thread-safe.
@@ -53,20 +55,8 @@ class Checker:
             if self.walk:
                 return self.walk
             self.walk, self.failed = Walk(user.id, user.name), False
-        if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._woken.set)
+        self.background.wake()
         return None
-
-    async def run(self) -> None:
-        """Run requested checks until cancelled."""
-        self._loop = asyncio.get_running_loop()
-        try:
-            while True:
-                await self._woken.wait()
-                self._woken.clear()
-                await asyncio.to_thread(self.check)
-        finally:
-            self._stopping = True
 
     def check(self) -> None:
         """Verify the record as requested, and record the result."""
@@ -87,7 +77,7 @@ class Checker:
             self.walk = None
 
     def _see(self, done: int, total: int) -> None:
-        if self._stopping:
+        if self.background.stopping.is_set():
             raise Stopped
         if self.walk:
             self.walk = replace(self.walk, done=done, total=total)

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -31,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from app import atomic
 from app.audit.service import record
+from app.background import BackgroundLoop
 from app.database import Database
 from app.errors import UserError
 from app.exports import certificates, manifest, queries, removal, service
@@ -91,33 +93,24 @@ class Preparer:
         self._one_at_a_time = Lock()
         self._turns = Turns()
         self._going: dict[int, Going] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
-        self._stopping = False
         self._tidied = -TIDY_SECONDS
+        self.background = BackgroundLoop(
+            partial(asyncio.to_thread, self.make_ready), trouble="exports could not be read", seconds=LOOK_AGAIN_SECONDS
+        )
 
     def wake(self) -> None:
         """There may be an export to make ready: look now. From any thread, after the commit."""
-        if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._woken.set)
+        self.background.wake()
 
-    async def run(self) -> None:
-        """Make ready what waits, until cancelled."""
-        self._loop = asyncio.get_running_loop()
-        try:
-            await asyncio.to_thread(self._recover)
-            while True:
-                self._woken.clear()
-                try:
-                    await asyncio.to_thread(self.tidy)
-                    while await asyncio.to_thread(self._next):
-                        pass
-                except Exception:
-                    log.exception("exports could not be read")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_SECONDS)
-        finally:
-            self._stopping = True
+    def recover(self) -> None:
+        """Remove exports of which a crash left only a part of the files written down. Before anybody asks for one."""
+        removal.remove_unlisted(self.database)
+
+    def make_ready(self) -> None:
+        """Make ready what waits, slice by slice, until nothing does or the server stops."""
+        self.tidy()
+        while self._next():
+            pass
 
     def ask(self, user: User, wanted: Selection, options: ExportOptions) -> Export:
         """An export of `wanted` for `user`, which waits to be made ready. Raises what `service.plan` raises."""
@@ -155,22 +148,16 @@ class Preparer:
         removal.remove(self.database, user, export_id, Act.EXPORT_DELETE)
         return export
 
-    def _recover(self) -> None:
-        try:
-            removal.remove_unlisted(self.database)
-        except Exception:
-            log.exception("exports could not be tidied")
-
     def _next(self) -> bool:
         """Work on the export whose turn it is; False when there is none, or when the server stops."""
         with self.database.read() as session:
             waiting = queries.waiting(session)
         export_id = self._turns.next(waiting)
-        if export_id is None or self._stopping:
+        if export_id is None or self.background.stopping.is_set():
             return False
         with self._one_at_a_time:
             self._work_on(export_id, SLICE_SECONDS)
-        return not self._stopping
+        return not self.background.stopping.is_set()
 
     def prepare(self, export_id: int, *, wait: bool = True) -> bool:
         """Make one export ready, or say in it why that failed. False when others are at it and `wait` is false."""
@@ -188,7 +175,7 @@ class Preparer:
         try:
             going = self._going_on(export_id)
             if going and not self._make_files(export_id, going, monotonic() + seconds):
-                return self._stopping
+                return self.background.stopping.is_set()
         except UserError as error:
             self._fail(export_id, str(error))
         except Exception:
@@ -230,7 +217,7 @@ class Preparer:
                 going.lost += sum(each.lost for each in made)
                 if not self._note(export_id, made, going.done, going.lost):
                     return True
-                if self._stopping or monotonic() > ends:
+                if self.background.stopping.is_set() or monotonic() > ends:
                     return False
         self._finish(export_id, going.maker)
         return True

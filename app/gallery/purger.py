@@ -1,9 +1,11 @@
 """Empties the bin: once at the start, then daily, the files of pictures whose 30 days are over are removed."""
 
 import asyncio
+from functools import partial
 
 import structlog
 
+from app.background import BackgroundLoop
 from app.database import Database
 from app.exports import removal
 from app.files import Files, Kind
@@ -19,24 +21,14 @@ class Purger:
     def __init__(self, database: Database, files: Files) -> None:
         self.database = database
         self.files = files
-        self._stopping = False
-
-    async def run(self) -> None:
-        """Purge every day, until cancelled."""
-        try:
-            while True:
-                try:
-                    await asyncio.to_thread(self.purge)
-                except Exception:
-                    log.exception("the bin could not be emptied")
-                await asyncio.sleep(DAY_SECONDS)
-        finally:
-            self._stopping = True
+        self.background = BackgroundLoop(
+            partial(asyncio.to_thread, self.purge), trouble="the bin could not be emptied", seconds=DAY_SECONDS
+        )
 
     def purge(self) -> int:
         """Remove what is over; how many pictures it was."""
         removed = 0
-        while not self._stopping:
+        while not self.background.stopping.is_set():
             batch = self._batch()
             removed += batch
             if batch < BATCH:

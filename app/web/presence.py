@@ -5,6 +5,7 @@ So that reading a page stays reading: no request waits for the database's write 
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from threading import Lock
 
 import structlog
@@ -12,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.requests import HTTPConnection
 
 from app.accounts import service as accounts
+from app.background import BackgroundLoop
 from app.database import Database
 from app.models import now
 
@@ -36,6 +38,9 @@ class Presence:
         self.database = database
         self._seen: dict[str, tuple[datetime, str]] = {}
         self._lock = Lock()
+        self._background = BackgroundLoop(
+            partial(asyncio.to_thread, self.write), trouble="who was seen could not be written down", seconds=SECONDS
+        )
 
     def see(self, token_hash: str, address: str) -> None:
         """A browser asked for something just now, from an address."""
@@ -59,8 +64,6 @@ class Presence:
     async def run(self) -> None:
         """Write every minute, and once more at the end."""
         try:
-            while True:
-                await asyncio.sleep(SECONDS)
-                await asyncio.to_thread(self.write)
+            await self._background.run()
         finally:
             self.write()

@@ -1,7 +1,6 @@
 """Checking the record beside the requests: one walk at a time, which people follow, and which stops with the server."""
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -93,22 +92,18 @@ def test_it_is_followed_and_others_write_meanwhile(database: Database, checker: 
 
 
 def test_it_stops_with_the_server_and_leaves_nothing(database: Database, checker: Checker, manager: User) -> None:
-    ended = threading.Event()
-
     async def serve() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.create_task(checker.run())
+        loop, task = asyncio.get_running_loop(), asyncio.create_task(checker.background.run())
         await asyncio.sleep(0)
 
         def end() -> None:
             loop.call_soon_threadsafe(task.cancel)
-            assert ended.wait(30)
+            assert checker.background.stopping.wait(30)
 
         with at_each_look(database, end):
             checker.ask(manager)
             with suppress(asyncio.CancelledError):
                 await task
-            ended.set()
-            await loop.shutdown_default_executor()
 
     asyncio.run(serve())
     assert checks(database) == []

@@ -526,7 +526,7 @@ def test_while_its_files_are_listed_an_export_is_not_made_ready_and_a_crash_leav
     assert service.prepare_again(session, user, half.id).state == ExportState.LISTING
     session.commit()
     assert preparer.ask(user, wanted, ExportOptions()).id == half.id, "asked for twice it is one"
-    preparer._recover()
+    preparer.recover()
     assert session.scalars(select(ExportFile)).all() == []
     session.commit()
     whole = preparer.ask(user, wanted, ExportOptions())

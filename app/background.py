@@ -1,0 +1,66 @@
+"""Work in the background of the web process: one way to wake it, to repeat it, to outlast trouble and to stop."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger()
+
+AFTER_TROUBLE_SECONDS = 2.0
+
+
+class BackgroundLoop:
+    """Does `work` at the start, whenever it is woken and every `seconds`, one round at a time, until cancelled.
+
+    An exception is logged as `trouble` and ends that round only. Cancelling sets `stopping`, at which a long round in a
+    thread looks to end early, and waits until the round is over.
+    """
+
+    def __init__(self, work: Callable[[], Awaitable[object]], *, trouble: str, seconds: float | None = None) -> None:
+        self.work = work
+        self.trouble = trouble
+        self.seconds = seconds  # None: only when it is woken
+        self.stopping = threading.Event()
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wake(self) -> None:
+        """There may be work: a round now, or another one after that under way. From any thread, after the commit."""
+        if self._loop and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._woken.clear()
+                if not await self._round_to_its_end():
+                    await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.seconds):
+                        await self._woken.wait()
+        finally:
+            self.stopping.set()
+
+    async def _round_to_its_end(self) -> bool:
+        """A thread cannot be cancelled: the round is a task of its own, which ends also when this one is cancelled."""
+        under_way = asyncio.create_task(self._round())
+        try:
+            return await asyncio.shield(under_way)
+        except asyncio.CancelledError:
+            self.stopping.set()
+            await under_way
+            raise
+
+    async def _round(self) -> bool:
+        """Whether there was no trouble."""
+        try:
+            await self.work()
+        except Exception:
+            log.exception(self.trouble)
+            return False
+        return True
