@@ -29,8 +29,12 @@ class BackgroundLoop:
 
     def wake(self) -> None:
         """There may be work: a round now, or another one after that under way. From any thread, after the commit."""
+        self.call(self._woken.set)
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function on the event loop, from any thread; nothing, where the loop does not run."""
         if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._woken.set)
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -6,14 +6,14 @@ is wholly there or none. Its own memory holds nothing that a restart would miss.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.background import AFTER_TROUBLE_SECONDS, BackgroundLoop
 from app.database import Database
 from app.engine.base import Cancelled, Engine, WorkerLost
 from app.engine.events import ClassPicture, Done, Event, Failed, Preview, Step, Work
@@ -28,7 +28,6 @@ from app.work.topics import Topic
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this is for rows that changed without us
-AFTER_TROUBLE_SECONDS = 2.0
 
 LOST = "The worker stopped before this was done."
 BROKEN = "The engine failed on this; the server's log says why."
@@ -50,8 +49,7 @@ class Dispatcher:
         self.database = database
         self.files = files
         self.bus = bus
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._woken = asyncio.Event()
+        self.background = BackgroundLoop(self._fill, trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS)
         self._units: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()  # of the units that run, and of one that is being claimed
         self._claiming = False
@@ -61,45 +59,26 @@ class Dispatcher:
 
     def wake(self) -> None:
         """There may be work: look now."""
-        self._call(self._woken.set)
+        self.background.wake()
 
     def cancel(self, unit_ids: Iterable[int]) -> None:
         """Stop these units within one step. The database already says that they are cancelled."""
-        self._call(self._cancel, tuple(unit_ids))
+        self.background.call(self._cancel, tuple(unit_ids))
 
     def changed(self, topic: Topic, *image_ids: int) -> None:
         """Show those who watch a topic what a request changed in it."""
-        self._call(self.bus.publish, topic, *image_ids)
-
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, *arguments)
+        self.background.call(self.bus.publish, topic, *image_ids)
 
     # On the event loop.
 
     async def run(self) -> None:
         """Serve the queue until cancelled; what is in the engine then goes back to the queue."""
-        self._loop = asyncio.get_running_loop()
         try:
-            while True:
-                try:
-                    await self._fill()
-                except Exception:
-                    log.exception("the queue could not be read")
-                    await asyncio.sleep(AFTER_TROUBLE_SECONDS)
-                await self._wait()
+            await self.background.run()
         finally:
             for task in self._units.values():
                 task.cancel()
             await asyncio.gather(*self._units.values(), return_exceptions=True)
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        self._woken.clear()
 
     async def _fill(self) -> None:
         """Give every free slot a unit."""
@@ -120,7 +99,7 @@ class Dispatcher:
     def _gone(self, unit_id: int, _: asyncio.Task[None]) -> None:
         del self._units[unit_id]
         self._cancelled.discard(unit_id)
-        self._woken.set()
+        self.background.wake()
 
     def _cancel(self, unit_ids: tuple[int, ...]) -> None:
         for unit_id in unit_ids:

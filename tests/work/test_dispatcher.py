@@ -92,7 +92,8 @@ async def tell(room: Room, story: Callable[[Room], Awaitable[None]]) -> None:
 async def at_work(room: Room) -> Any:
     await room.engine.start()
     task = asyncio.create_task(room.dispatcher.run())
-    await asyncio.sleep(0)
+    for _ in range(2):  # until its first round has begun, which is a task of its own
+        await asyncio.sleep(0)
     try:
         yield
     finally:
