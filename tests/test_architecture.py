@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "decoding": {"errors", "text"},  # and by their names the modules that draw for it
     "models": set(),
     "engine": {"style_aligned", "settings", "errors", "text", "pictures", "slow"},
-    "work": {"engine", "models", "database", "files", "errors", "text"},
+    "work": {"background", "engine", "models", "database", "files", "errors", "text"},
     **{
         room: {
             "atomic",
@@ -52,9 +52,9 @@ MAY_IMPORT = {
         for room in SERVICES
     },
 }
-MAY_IMPORT["exports"] |= {"database"}  # it makes zips ready in the background, in transactions of its own
-MAY_IMPORT["gallery"] |= {"database"}  # it empties the bin in the same way
-MAY_IMPORT["audit"] |= {"database"}  # and it walks the record
+MAY_IMPORT["exports"] |= {"background", "database"}  # it makes zips ready in the background, in transactions of its own
+MAY_IMPORT["gallery"] |= {"background", "database"}  # it empties the bin in the same way
+MAY_IMPORT["audit"] |= {"background", "database"}  # and it walks the record
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.background import BackgroundLoop
 
@@ -75,9 +76,7 @@ def test_a_round_every_so_often() -> None:
     asyncio.run(story())
 
 
-def test_trouble_ends_a_round_and_not_the_loop(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trouble_ends_a_round_and_not_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.background.AFTER_TROUBLE_SECONDS", 0.001)
 
     def fail_at_first(number: int) -> None:
@@ -89,10 +88,9 @@ def test_trouble_ends_a_round_and_not_the_loop(
         async with running(BackgroundLoop(work, trouble="the cups could not be counted", seconds=0.001)):
             await work.reach(2)
 
-    asyncio.run(story())
-    printed = capsys.readouterr().out
-    assert "the cups could not be counted" in printed
-    assert "no such luck" in printed
+    with capture_logs() as logs:
+        asyncio.run(story())
+    assert [(each["event"], each["log_level"]) for each in logs] == [("the cups could not be counted", "error")]
 
 
 def test_a_thread_under_way_is_told_and_waited_for() -> None:
