@@ -7,7 +7,6 @@ from typing import Any
 from PIL import Image as Picture
 from sqlalchemy.orm import Session
 
-from app.accounts.service import passwords
 from app.engine.base import ModelFacts
 from app.files import Files, Kind
 from app.models import (
@@ -39,6 +38,7 @@ from app.subjects import service as subjects
 from app.subjects import training
 from app.subjects.spec import SubjectSpec
 from app.work import queue
+from tests import reuse
 
 MODEL = ModelFacts(
     name="demo",
@@ -53,7 +53,7 @@ MODEL = ModelFacts(
     controls=("edges", "silhouette"),
 )
 PASSWORD = "a long enough password"
-PASSWORD_HASH = passwords.hash(PASSWORD)  # once: it is slow by design
+PASSWORD_HASH = reuse.QUICK.hash(PASSWORD)
 
 
 def png(colour: object = "teal", size: tuple[int, int] = (96, 64), mode: str = "RGB") -> bytes:

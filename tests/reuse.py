@@ -1,7 +1,7 @@
-"""What a server works out once in its life, worked out once for all the servers of a process.
+"""What a server does once, done once for all the servers of a process, and what is slow by design, done quickly.
 
 Nearly every test has a database and an app of its own. The Python of the templates and the SQL of the statements are
-the same in all of them, and compiling both takes longer than most tests.
+the same in all of them, and compiling both takes longer than most tests. A password's hash takes longer than that.
 """
 
 from functools import partial
@@ -11,12 +11,18 @@ from typing import Any
 import jinja2
 import sqlalchemy
 from jinja2.bccache import Bucket
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Engine
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 
 from app import database
+from app.accounts.hashing import passwords
 from app.web import templating
+
+USUAL = passwords._hashes
+QUICK = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
@@ -45,6 +51,7 @@ def install() -> None:
     """For all servers and databases of this process, from now on."""
     templating.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())  # type: ignore[misc]
     database.create_engine = create_engine  # type: ignore[attr-defined]
+    passwords._hashes = QUICK
     # SQLAlchemy keeps statements by their dialect, of which each engine has its own; all are set up alike.
     SQLiteDialect_pysqlite.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
     SQLiteDialect_pysqlite.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]

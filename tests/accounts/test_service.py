@@ -12,6 +12,7 @@ from app.accounts import queries, service
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Act, AuditEvent, ImageSet, Invitation, LoginSession, Role, Style, User, now
 from app.settings import Settings
+from tests import reuse
 from tests.factory import PASSWORD, Factory
 
 GOOD = {"name": "Mori Haruka", "email": "haruka@example.com", "password": "correct horse battery"}
@@ -152,6 +153,11 @@ def test_sign_in_says_the_same_of_unknown_and_wrong(session: Session, make: Fact
     make.user(email="1@example.com")
     with pytest.raises(Invalid, match="do not belong to an account here"):
         service.authenticate(session, email, password)
+
+
+def test_a_hash_is_slow_by_design_outside_of_these_tests() -> None:
+    """64 MiB, three times over: what OWASP asks of argon2id, and more."""
+    assert reuse.USUAL.hash("a sentence of my own").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_unknown_email_costs_a_hash_as_a_known_one_does(
