@@ -9,15 +9,20 @@ INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 LINTER := node_modules/.package-lock.json
 
-.PHONY: run test check format lock bench bench-gallery demo-model container clean
+.PHONY: run test test-fast check format lock bench bench-gallery demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
 
 # A file is a process's: its loaded models are shared. One thread each is more than several that wait for each other.
 # With figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
+PYTESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 test: check
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile $(PYTEST)
+	@$(PYTESTS) --durations=20 $(PYTEST)
+
+# What needs neither a browser nor a model: within a minute and a half on two cores.
+test-fast: $(TESTING)
+	@$(PYTESTS) -m "not browser and not model" $(PYTEST)
 
 check: $(TESTING) $(LINTER)
 	@$(BIN)/ruff format --check --quiet .

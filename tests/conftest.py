@@ -1,5 +1,6 @@
 """What most tests start from: a real SQLite file, migrated by Alembic, and pictures on a real disk."""
 
+import gc
 import os
 import shutil
 import signal
@@ -16,12 +17,15 @@ from app.files import Files
 from app.settings import Settings
 from tests import reuse, writes
 from tests.factory import Factory
+from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.order import pytest_ignore_collect as pytest_ignore_collect
+from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("soroe", deadline=None)
+hypothesis.settings.register_profile("soroe", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("soroe")
 
 # No test depends on what a developer has set for their own server.
@@ -33,6 +37,12 @@ for name in [name for name in os.environ if name.startswith("SOROE_")]:
 writes.install()
 wiring.connect()
 reuse.install()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end; Python need not look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -26,8 +26,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """One for all browser tests: contexts keep them apart. Not for others, as its event loop runs in this thread."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     assert found, f"the browser tests need one of {', '.join(NAMES)} on the PATH; `apt install chromium` brings it"
     with sync_playwright() as playwright:
