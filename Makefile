@@ -9,10 +9,13 @@ INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 LINTER := node_modules/.package-lock.json
 
-.PHONY: run test test-fast check format lock bench bench-gallery demo-model container clean
+.PHONY: run install test test-fast check format lock bench bench-gallery demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
+
+# For those who start it otherwise, such as by systemd.
+install: $(INSTALLED)
 
 # A file is a process's: its loaded models are shared. One thread each is more than several that wait for each other.
 # With figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"

@@ -1,6 +1,7 @@
 """Docs that cannot drift: what they list is what there is."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,26 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = ROOT / "docs"
+INDEXES = [DOCS / "README.md", DOCS / "decisions" / "README.md"]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "training").rglob("*.md")]
+)
+# Without their examples of code.
+TEXTS = {page: re.sub(r"^    .*$", "", page.read_text(), flags=re.MULTILINE) for page in PAGES}
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files and headings that a page links to."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", TEXTS[page])
+    within = [target.partition("#") for target in targets if not re.match(r"https?:|mailto:", target)]
+    return [((page.parent / file).resolve() if file else page, heading) for file, _, heading in within]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as GitHub writes them in addresses."""
+    headings = re.findall(r"^#+ (.+)$", TEXTS[page], re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -27,11 +47,27 @@ def test_the_readme_names_no_setting_that_is_not_there() -> None:
     assert named <= {f"SOROE_{name.upper()}" for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_links_within_the_docs_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
-        if not target.startswith(("http:", "https:", "mailto:")):
-            assert (page.parent / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_docs_lead_somewhere(page: Path) -> None:
+    for file, heading in links(page):
+        assert file.exists(), file
+        assert not heading or heading in anchors(file), (file.name, heading)
+
+
+def test_every_page_of_the_docs_is_in_the_index() -> None:
+    """docs/README.md lists them in reading order; it, and what a newcomer looks for, is found from the README."""
+    listed = {file for index in INDEXES for file, _ in links(index)}
+    assert {page for page in PAGES if page.is_relative_to(DOCS)} - listed <= {INDEXES[0]}
+    first = {file for file, _ in links(ROOT / "README.md")}
+    assert {INDEXES[0], ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"} <= first
+
+
+def test_the_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    versions = re.findall(
+        r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert versions[0] == version
 
 
 def test_the_readme_shows_the_command_line_as_it_is() -> None:
