@@ -6,7 +6,7 @@ Pages and the command line parse input into the same specs, so limits and messag
 import json
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -85,9 +85,27 @@ class Spec(BaseModel):
             sentences: dict[str, str | None] = {}
             for problem in error.errors():
                 name = str(problem["loc"][0]) if problem["loc"] else ""
-                sentences.setdefault(name, _sentence(name, cls.model_fields.get(name), problem))
+                sentences.setdefault(name, _sentence(name, _field(cls, problem["loc"]), problem))
             Invalid.check(sentences)
             raise
+
+
+def _field(model: type[BaseModel], loc: Iterable[int | str]) -> FieldInfo | None:
+    """The innermost field that `loc`, the place of a problem, leads to."""
+    found: FieldInfo | None = None
+    within: type[BaseModel] | None = model
+    for name in loc:
+        field = within.model_fields.get(name) if within and isinstance(name, str) else None
+        if field:
+            found, within = field, _model_in(field.annotation)
+    return found
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that the items of a field are, None when they are none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _sentence(name: str, field: FieldInfo | None, problem: ErrorDetails) -> str:
@@ -96,8 +114,12 @@ def _sentence(name: str, field: FieldInfo | None, problem: ErrorDetails) -> str:
     match problem["type"]:
         case "value_error":
             return str(problem["ctx"]["error"])
-        case "missing" | "string_too_short":
+        case "missing" | "too_short" | "string_too_short":
             return f"{title} is missing."
+        case "too_long":
+            most, given = problem["ctx"]["max_length"], problem["ctx"]["actual_length"]
+            things = [part for part in problem["loc"] if isinstance(part, str)][-1]
+            return f"There are at most {most} {things}; {given} were given."
         case "string_too_long":
             return f"{title} has {len(given)} characters; at most {problem['ctx']['max_length']} fit."
         case "enum" | "literal_error":

@@ -1,12 +1,15 @@
 """Sentences for what was typed wrongly, and JSON that is read only within bounds."""
 
+import json
 from typing import Literal
 
 import pytest
 from pydantic import Field
 
 from app.errors import Invalid, UserError
+from app.sets.spec import SetSpec
 from app.specs import JSON_LENGTH, Line, Spec, read_json
+from tests.factory import MODEL
 
 
 class Example(Spec):
@@ -94,3 +97,27 @@ def test_json_out_of_bounds_is_a_value_error(text: str) -> None:
 def test_json_in_bounds_is_read() -> None:
     found = read_json('[{"id": -999999999999999999, "box": [0.5, 1e-3], "words": "\\ud83e\\udd8a 木", "none": null}]')
     assert found == [{"id": -999999999999999999, "box": [0.5, 0.001], "words": "🦊 木", "none": None}]
+
+
+@pytest.mark.parametrize(
+    ("field", "parts", "sentence"),
+    [
+        (
+            "structures",
+            [{"control": "edges", "maps": [1], "weight": 3}],
+            "A structure's weight is a number from",
+        ),
+        ("structures", [{"control": "edges", "maps": []}], "A structure's map is missing."),
+        ("structures", [{"control": "edges", "maps": [1]}] * 5, "There are at most 4 structures; 5 were given."),
+        ("structures", [{"control": "edges", "maps": [1] * 501}], "There are at most 500 maps; 501 were given."),
+        ("regions", [{"prompt": " ", "box": [0, 0, 1, 1]}], "A region's prompt is missing."),
+        ("regions", [{"prompt": "a fox", "box": [0, 0, 2, 1]}], "A region's box is its left, top, width and height,"),
+        ("subjects", [{"id": 1, "weight": "much"}], "A subject's weight is a number from 0 to 2; 'much' was given."),
+    ],
+)
+def test_what_is_wrong_within_a_part_is_said_of_the_part(
+    field: str, parts: list[dict[str, object]], sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        SetSpec.from_form({"style": "SOR-7K2Q", "prompts": "a fox", field: json.dumps(parts)}, MODEL)
+    assert refused.value.errors[field].startswith(sentence)

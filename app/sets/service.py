@@ -30,9 +30,9 @@ from app.sets import queries, units
 from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import SetRequest
 from app.sets.looks import latest_version
-from app.sets.spec import MIN_SIDE, MOST_PICTURES, SEEDS, SetSpec
+from app.sets.spec import SEEDS, SetSpec
 from app.sets.stack import ON_PAGE
-from app.text import plural, shorten, thin
+from app.text import shorten
 from app.work.queue import WAITING, cancel_units
 
 NO_CAMPAIGN = "Unsorted"
@@ -55,11 +55,7 @@ def create(
             "style": rights.refusal(session, version)
             if version
             else f"There is no style {spec.style_code!r} to choose. It may be archived.",
-            "count": _count_error(spec),
-            "size": _side_error("Width", spec.width, model)
-            or _side_error("Height", spec.height, model)
-            or _shape_error(spec, model),
-            "scheduler": _scheduler_error(spec, model),
+            **spec.problems(model),
             **{each.name: each.problem(request) for each in INGREDIENTS},
         }
     )
@@ -143,43 +139,6 @@ def changeable(session: Session, user: User, set_id: int) -> ImageSet:
     if not may_change(user, image_set):
         raise Forbidden(f"Only {image_set.owner.name} or a manager can change this set.")
     return image_set
-
-
-def _count_error(spec: SetSpec) -> str | None:
-    pictures = len(spec.prompts) * spec.count
-    if pictures <= MOST_PICTURES:
-        return None
-    prompts, most = plural(len(spec.prompts), "prompt"), thin(MOST_PICTURES)
-    return f"{prompts} × {spec.count} are {plural(pictures, 'picture')}; a set has at most {most}."
-
-
-def _side_error(side: str, pixels: int, model: ModelFacts) -> str | None:
-    multiple = model.size_multiple
-    least = -(-MIN_SIDE // multiple) * multiple
-    most = model.max_side // multiple * multiple
-    if least <= pixels <= most and pixels % multiple == 0:
-        return None
-    nearest = min(max(round(pixels / multiple) * multiple, least), most)
-    return f"{side} is a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
-
-
-def _shape_error(spec: SetSpec, model: ModelFacts) -> str | None:
-    long, short = max(spec.width, spec.height), min(spec.width, spec.height)
-    if long > model.longest * short:
-        return (
-            f"A picture is at most {model.longest} times as long as it is high or wide;"
-            f" {spec.width} × {spec.height} is {long / short:.3g} times as long."
-        )
-    if spec.width * spec.height > model.max_pixels:
-        most = f"{model.max_pixels / 1e6:.3g}"
-        return f"A picture has at most {most} megapixels here; {spec.width} × {spec.height} is more."
-    return None
-
-
-def _scheduler_error(spec: SetSpec, model: ModelFacts) -> str | None:
-    if spec.scheduler in model.schedulers:
-        return None
-    return f"The scheduler is one of {', '.join(model.schedulers)}; {spec.scheduler[:40]!r} was given."
 
 
 def campaign_named(session: Session, user: User, name: str) -> Campaign:

@@ -1,17 +1,17 @@
-"""What a set is asked to be: the fields of the page, the API and the command line, checked by themselves.
+"""What a set is asked to be, by the page's form and by the command line: their fields, limits and sentences.
 
-What the model and the database must agree to is checked by `app.sets.service.create`.
+What the database must agree to is checked by `app.sets.service.create`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.specs import Line, Spec, read_json
-from app.text import clean_line
+from app.text import clean_line, plural, thin
 
 MOST_PROMPTS = 500
 MOST_PICTURES = 1000  # a set
@@ -23,6 +23,8 @@ SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a per
 MOST_STRUCTURES = 4
 MOST_SUBJECTS = 8
 MOST_REGIONS = 8
+LEAST_BOX = 0.05  # of the picture's side: a smaller box is a slip of the hand
+ROUNDING = 1e-3  # of a side: the page sends fractions with four places
 MOST_KEYS = 20  # of a part; the largest has five
 MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # that are read of one field
 
@@ -69,42 +71,79 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
+class StructureSettings(_Part):
+    """How images follow a map."""
+
+    control: str = Field(title="A structure's kind")  # the map's kind, which names the ControlNet
+    weight: float = Field(default=1.0, title="A structure's weight", ge=0, le=2)
+    start: float = Field(default=0.0, title="A structure's start", ge=0, le=1)  # the part of the denoising in which
+    end: float = Field(default=1.0, title="A structure's end", ge=0, le=1)  # it counts
+
+    def problem(self, maps: int, prompts: int) -> str | None:
+        """Why so many maps cannot be followed by the images of so many prompts, in a sentence; None when they can."""
+        if maps not in (1, prompts):
+            there, wanted = plural(maps, "map"), plural(prompts, "prompt")
+            return f"There are {there} of {self.control} for {wanted}; give one for all, or one for each prompt."
+        if self.start > self.end:
+            return f"A structure starts before it ends; from {self.start:g} to {self.end:g} was given."
+        return None
 
 
-class StructureChoice(_Part):
+class StructureChoice(StructureSettings):
     """A map that images follow, or one map a prompt."""
 
-    control: str  # the map's kind, which names the ControlNet
-    maps: tuple[int, ...] = Field(min_length=1, max_length=MOST_PROMPTS)  # ids: one for all prompts, or one each
-    weight: float = Field(default=1.0, ge=0, le=2)
-    start: Share = 0.0  # the part of the denoising in which it counts
-    end: Share = 1.0
+    # Their ids: one for all prompts, or one each.
+    maps: tuple[int, ...] = Field(title="A structure's map", min_length=1, max_length=MOST_PROMPTS)
 
 
-class SubjectChoice(_Part):
-    """A subject, and how strongly it counts."""
+class SubjectSettings(_Part):
+    """How strongly a subject counts."""
 
-    id: int
-    weight: float = Field(default=1.0, ge=0, le=2)
+    weight: float = Field(default=1.0, title="A subject's weight", ge=0, le=2)
 
 
-class RegionChoice(_Part):
-    """A part of every image: what it shows, and in which style."""
+class SubjectChoice(SubjectSettings):
+    """A subject of the server's."""
 
-    prompt: Line = Field(min_length=1, max_length=PROMPT_LENGTH)
-    box: tuple[Share, Share, Share, Share] | None = None  # left, top, width, height, as shares
-    mask: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # SHA-256 of a kept PNG
+    id: int = Field(title="A subject")
+
+
+def four_fractions(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    if not all(0 <= side <= 1 for side in box):
+        raise ValueError("A region's box is its left, top, width and height, each from 0 to 1.")
+    return box
+
+
+Box = Annotated[tuple[float, float, float, float], AfterValidator(four_fractions)]
+
+
+class RegionSettings(_Part):
+    """A part of every image, and what it shows."""
+
+    prompt: Line = Field(title="A region's prompt", min_length=1, max_length=PROMPT_LENGTH)
+    box: Box | None = Field(default=None, title="A region's box")  # left, top, width, height, as fractions
+    strength: float | None = Field(default=None, title="A region's strength", ge=0, le=2)  # None: the style's
+
+    def box_problem(self) -> str | None:
+        """Why its box, if it has one, cannot be; the end of a sentence."""
+        left, top, width, height = self.box or (0, 0, 1, 1)
+        if left + width > 1 + ROUNDING or top + height > 1 + ROUNDING:
+            return "reaches beyond the picture"
+        if min(width, height) < LEAST_BOX:
+            return f"is too small: a box is at least {100 * LEAST_BOX:g} % of the picture wide and high"
+        return None
+
+
+class RegionChoice(RegionSettings):
+    """A box or a mask, in the set's style or another."""
+
+    mask: str | None = Field(default=None, title="A region's mask", pattern="^[0-9a-f]{64}$")  # SHA-256 of a kept PNG
     style_code: Line = ""  # empty: the set's own
-    strength: float | None = Field(default=None, ge=0, le=2)  # None: the style's
 
 
-class SetSpec(Spec):
-    """What a set is asked to be."""
+class PictureSpec(Spec):
+    """What pictures are asked to be, on a server or by a command."""
 
-    name: Line = Field(default="", title="Name", max_length=120)
-    campaign: Line = Field(default="", title="Campaign", max_length=120)
-    style_code: Line = Field(title="Style")
     prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
     count: int = Field(default=1, title="Variations", ge=1, le=16)
     width: int = Field(title="Width", ge=0, le=MOST_SIDE)  # px; the model knows better
@@ -115,24 +154,15 @@ class SetSpec(Spec):
     scheduler: str = Field(title="Scheduler")
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
     negative_prompt: Line = Field(default="", title="Negative prompt", max_length=1000)
-    structures: Annotated[tuple[StructureChoice, ...], BeforeValidator(json_list)] = Field(
-        default=(), title="Structure", max_length=MOST_STRUCTURES
-    )
-    subjects: Annotated[tuple[SubjectChoice, ...], BeforeValidator(json_list)] = Field(
-        default=(), title="Subjects", max_length=MOST_SUBJECTS
-    )
-    regions: Annotated[tuple[RegionChoice, ...], BeforeValidator(json_list)] = Field(
-        default=(), title="Regions", max_length=MOST_REGIONS
-    )
     seamless: bool = Field(default=False, title="Seamless")  # the right end goes on at the left one
 
     @classmethod
-    def from_form(cls, form: Mapping[str, str], model: ModelFacts) -> "SetSpec":
-        """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
+    def from_form(cls, form: Mapping[str, Any], model: ModelFacts) -> Self:
+        """The spec of a form's fields; those left empty are as the model likes them. Raises Invalid."""
         size = form.get("size") or "{}x{}".format(*model.default_size)
         if size == CUSTOM:
             size = f"{form.get('width', '')}x{form.get('height', '')}"
-        width, _, height = size.lower().partition("x")
+        width, _, height = size.lower().replace("×", "x").partition("x")
         values: dict[str, object] = {
             "steps": model.default_steps,
             "guidance": model.default_guidance,
@@ -148,6 +178,69 @@ class SetSpec(Spec):
         except Invalid as invalid:
             Invalid.check(_by_form_field(dict(invalid.errors), size))
             raise
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        return self.width, self.height
+
+    def count_problem(self) -> str | None:
+        """Why these are too many pictures, in a sentence; None when they are not."""
+        pictures = len(self.prompts) * self.count
+        if pictures <= MOST_PICTURES:
+            return None
+        prompts, most = plural(len(self.prompts), "prompt"), thin(MOST_PICTURES)
+        return f"{prompts} × {self.count} are {plural(pictures, 'picture')}; a set has at most {most}."
+
+    def problems(self, model: ModelFacts) -> dict[str, str | None]:
+        """Why the model cannot make these pictures: a sentence, or None, for each field of the form."""
+        side = _side_problem("Width", self.width, model) or _side_problem("Height", self.height, model)
+        return {
+            "count": self.count_problem(),
+            "size": side or _shape_problem(self.width, self.height, model),
+            "scheduler": None
+            if self.scheduler in model.schedulers
+            else f"The scheduler is one of {', '.join(model.schedulers)}; {self.scheduler[:40]!r} was given.",
+        }
+
+
+class SetSpec(PictureSpec):
+    """What a set on a server is asked to be."""
+
+    name: Line = Field(default="", title="Name", max_length=120)
+    campaign: Line = Field(default="", title="Campaign", max_length=120)
+    style_code: Line = Field(title="Style")
+    structures: Annotated[tuple[StructureChoice, ...], BeforeValidator(json_list)] = Field(
+        default=(), title="Structure", max_length=MOST_STRUCTURES
+    )
+    subjects: Annotated[tuple[SubjectChoice, ...], BeforeValidator(json_list)] = Field(
+        default=(), title="Subjects", max_length=MOST_SUBJECTS
+    )
+    regions: Annotated[tuple[RegionChoice, ...], BeforeValidator(json_list)] = Field(
+        default=(), title="Regions", max_length=MOST_REGIONS
+    )
+
+
+def _side_problem(side: str, pixels: int, model: ModelFacts) -> str | None:
+    multiple = model.size_multiple
+    least = -(-MIN_SIDE // multiple) * multiple
+    most = model.max_side // multiple * multiple
+    if least <= pixels <= most and pixels % multiple == 0:
+        return None
+    nearest = min(max(round(pixels / multiple) * multiple, least), most)
+    return f"{side} is a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
+
+
+def _shape_problem(width: int, height: int, model: ModelFacts) -> str | None:
+    long, short = max(width, height), min(width, height)
+    if long > model.longest * short:
+        return (
+            f"A picture is at most {model.longest} times as long as it is high or wide;"
+            f" {width} × {height} is {long / short:.3g} times as long."
+        )
+    if width * height > model.max_pixels:
+        return f"A picture has at most {model.max_pixels / 1e6:.3g} megapixels here; {width} × {height} is more."
+    return None
 
 
 def _by_form_field(errors: dict[str, str], size: str) -> dict[str, str | None]:

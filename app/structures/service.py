@@ -65,7 +65,7 @@ def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | 
     """The largest part about a map's centre that has the shape of pictures of `size` px, kept as a map of its own; None
     when the map has that shape. Slow, so before the transaction.
     """
-    if fits(given, size):
+    if _off(given.width, given.height, *size) <= OFF:
         return None
     return _kept(files, cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size), given.kind, 0, room)
 
@@ -95,9 +95,14 @@ def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) 
     return made
 
 
-def fits(given: StructureMap, size: tuple[int, int]) -> bool:
-    """Whether pictures of `size` px can follow a map without its being distorted."""
-    return _off(given.width, given.height, *size) <= OFF
+def shape_problem(name: str, shape: tuple[int, int], size: tuple[int, int], model: ModelFacts) -> str | None:
+    """Why pictures of `size` px cannot follow a map of `shape` px, in a sentence; None when they can."""
+    if _off(*shape, *size) <= OFF:
+        return None
+    suits = fitting_size(*shape, model)
+    wanted = f"pictures of {size[0]} × {size[1]}"
+    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
+    return f"The map {name} is {shape[0]} × {shape[1]} px and {wanted} would distort it: {remedy}."
 
 
 def fitting_size(width: int, height: int, model: ModelFacts) -> tuple[int, int] | None:

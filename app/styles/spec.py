@@ -26,13 +26,18 @@ class ReferenceSpec(Spec):
     crop: CropSpec = CropSpec()
 
 
-class StyleSpec(Spec):
-    """The contents of a style version."""
+class LookSpec(Spec):
+    """What goes with the picture whose look is taken, on a server or by a command."""
 
-    name: Line = Field(title="Name", min_length=1, max_length=120)
     text: Line = Field(default="", title="Style text", max_length=500)
     reference_prompt: Line = Field(default="", title="What the picture shows", max_length=500)
     method: ReferenceMethod = Field(default=ReferenceMethod.NOISE, title="Method")
+
+
+class StyleSpec(LookSpec):
+    """The contents of a style version."""
+
+    name: Line = Field(title="Name", min_length=1, max_length=120)
     strength: float = Field(default=1.0, title="Strength", ge=0, le=2)
     scale: float = Field(default=1.0, title="Scale", ge=0, le=2)
     share_group_norm: bool = Field(default=False, title="Shared group norm")

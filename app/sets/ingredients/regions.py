@@ -16,9 +16,6 @@ from app.sets.spec import RegionChoice
 
 name = "regions"
 
-LEAST = 0.05  # of the picture's side: a smaller box is a slip of the hand
-ROUNDING = 1e-3  # of a side: the page sends fractions with four places
-
 
 class ShownRegion(SetRegion):
     """A region with the name of its style, "" for the set's own."""
@@ -31,7 +28,7 @@ def problem(request: SetRequest) -> str | None:
     for number, region in enumerate(request.spec.regions, start=1):
         if (region.box is None) == (region.mask is None):
             return f"Region {number} needs either a box or a painted mask."
-        if region.box and (wrong := _box_problem(region.box)):
+        if wrong := region.box_problem():
             return f"Region {number} {wrong}."
         if region.mask and request.files and not request.files.path(Kind.MAPS, region.mask).is_file():
             return f"The mask of region {number} is not on the server. Paint it again."
@@ -103,15 +100,6 @@ def _style_problem(session: Session, code: str, number: int) -> str | None:
         return f"There is no style {code!r} for region {number}. It may be archived."
     refusal = rights.refusal(session, version)
     return refusal and f"Region {number}: {refusal}"
-
-
-def _box_problem(box: tuple[float, float, float, float]) -> str | None:
-    left, top, width, height = box
-    if left + width > 1 + ROUNDING or top + height > 1 + ROUNDING:
-        return "reaches beyond the picture"
-    if min(width, height) < LEAST:
-        return f"is too small: a box is at least {100 * LEAST:g} % of the picture wide and high"
-    return None
 
 
 def _stored(session: Session, region: RegionChoice) -> SetRegion:

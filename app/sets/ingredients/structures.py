@@ -12,8 +12,7 @@ from app.models import ImageSet, SetStructure, StructureMap
 from app.sets.ingredients.base import Batch, Redo, SetRequest
 from app.sets.spec import SetSpec, StructureChoice
 from app.structures import queries
-from app.structures.service import fits, fitting_size
-from app.text import plural
+from app.structures.service import shape_problem
 
 name = "structures"
 
@@ -66,27 +65,14 @@ def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpe
         return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
     if lost := [map_id for map_id in part.maps if map_id not in known]:
         return f"There is no map {lost[0]}; remove it and choose another."
-    count, prompts = len(part.maps), len(spec.prompts)
-    if count not in (1, prompts):
-        there, wanted = plural(count, "map"), plural(prompts, "prompt")
-        return f"There are {there} of {part.control} for {wanted}; give one for all, or one for each prompt."
-    if part.start > part.end:
-        return f"A structure starts before it ends; from {part.start:g} to {part.end:g} was given."
+    if wrong := part.problem(len(part.maps), len(spec.prompts)):
+        return wrong
     for given in (known[map_id] for map_id in part.maps):
         if given.kind != part.control:
             return f"The map {given.original_name} shows {given.kind}, not {part.control}."
-        if not fits(given, (spec.width, spec.height)):
-            return _shape_problem(given, spec, model)
+        if wrong := shape_problem(given.original_name, (given.width, given.height), spec.size, model):
+            return wrong
     return None
-
-
-def _shape_problem(given: StructureMap, spec: SetSpec, model: ModelFacts) -> str:
-    suits = fitting_size(given.width, given.height, model)
-    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
-    return (
-        f"The map {given.original_name} is {given.width} × {given.height} px and pictures of "
-        f"{spec.width} × {spec.height} would distort it: {remedy}."
-    )
 
 
 def _listed(kinds: Sequence[str]) -> str:
