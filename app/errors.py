@@ -18,6 +18,10 @@ class NotFound(UserError):
     status = 404
 
 
+class DeadLink(NotFound):
+    """A link that opens nothing any more, or never did: used, revoked, expired or mistyped."""
+
+
 class Forbidden(UserError):
     """The thing exists, but this person's role or ownership does not allow the act."""
 

@@ -46,7 +46,7 @@ def let_in(session: Session, user: User) -> User:
     """
     person = queries.person(session, user.id)
     if not person.active or person.password_hash != user.password_hash or has_app(session, person):
-        raise Invalid("password", "The account was changed while you were signing in. Try again.")
+        raise Invalid("password", "Your account changed while you were signing in. Try again.")
     return person
 
 
@@ -72,10 +72,10 @@ def enable(session: Session, user: User, vault: Vault, secret: str, code: str) -
     Raises Invalid, and Conflict if the person already has an app.
     """
     if has_app(session, user):
-        raise Conflict("You have an authenticator app already. Remove it first.")
+        raise Conflict("You already have an authenticator app. Remove it first.")
     step = _step(secret, _tidy(code), after=0)
     if step is None:
-        raise Invalid("code", "This is not the code that the app shows. Check the clock of your phone, then try again.")
+        raise Invalid("code", "This code does not match. Check your phone’s clock, then try again.")
     session.add(Authenticator(user_id=user.id, secret=vault.seal(secret), last_step=step))
     record(session, user, Act.FACTOR_ADD, user, kind=APP)
     return new_codes(session, user)
@@ -106,7 +106,7 @@ def check(session: Session, user: User, vault: Vault, typed: str) -> str:
     if len(code) == CODE_LETTERS and (found := session.scalar(wanted)):
         found.used_at = now()
         return "recovery code"
-    raise Invalid("code", "This code is wrong, or was used already. Wait for the next one, then try again.")
+    raise Invalid("code", "This code is wrong or already used. Wait for the next one, then try again.")
 
 
 def remove(session: Session, user: User) -> None:
@@ -150,7 +150,7 @@ def reset_by_operator(session: Session, email: str) -> tuple[User, list[str]]:
     """Reset by e-mail, from the command line. Raises NotFound."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
-        raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
+        raise NotFound(f"No account here has the e-mail {normal_email(email)[:80]}.")
     return person, reset(session, None, person)
 
 

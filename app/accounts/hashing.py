@@ -17,7 +17,7 @@ AT_ONCE = 2  # 64 MiB each
 IN_LINE = 14  # threads that may wait, of the 40 that answer requests
 PATIENCE = 10.0  # s
 RETRY_AFTER = 3  # s
-SENTENCE = "The server is checking many passwords at this moment; wait a few seconds, then try again."
+SENTENCE = "The server is checking many passwords right now. Wait a few seconds, then try again."
 
 
 class BoundedHash:

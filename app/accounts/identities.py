@@ -46,13 +46,15 @@ def admit(session: Session, settings: Settings, profile: Profile, **origin: str)
     name = settings.oidc_name
     identity = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
     if settings.oidc_role_of and profile.groups is None:
-        return Admission(None, f"{name} has too many groups of you to tell them. Ask an administrator of it.")
+        return Admission(None, f"{name} lists you in too many groups to send them. Ask its administrator.")
     role = role_by_groups(settings, profile)
     if settings.oidc_role_of and role is None:
         if identity:
             _fall(session, identity.user, settings)
             _note_refusal(session, identity.user, "no group", origin)
-        return Admission(None, f"None of your groups at {name} may use Soroe. Ask an administrator to add you to one.")
+        return Admission(
+            None, f"None of your groups at {name} has access to Soroe. Ask an administrator to add you to one."
+        )
     if identity:
         return _known(session, settings, identity, role, origin)
     return _unknown(session, settings, profile, role, origin)
@@ -92,7 +94,7 @@ def _unknown(
 ) -> Admission:
     name, email = settings.oidc_name, normal_email(profile.email)
     if not email or email_error(email) or len(profile.email) > EMAIL_MAX or not is_plain_email(profile.email):
-        return Admission(None, f"{name} does not tell your e-mail address, which Soroe needs. Ask an administrator.")
+        return Admission(None, f"{name} did not send your e-mail address, which Soroe needs. Ask an administrator.")
     if not profile.verified:
         return Admission(None, f"{name} has not verified your e-mail address {email}. Verify it there, then try again.")
     user = session.scalar(select(User).filter_by(email=email))
@@ -101,7 +103,9 @@ def _unknown(
     if user and session.scalar(select(Identity).filter_by(issuer=profile.issuer, user_id=user.id)):
         _note_refusal(session, user, "another sign-in has this address", origin)
         return Admission(
-            None, f"The account of {email} belongs to another person at {name}. An administrator can reset its sign-in."
+            None,
+            f"The account of {email} belongs to another person at {name}. Ask an administrator to remove its sign-in"
+            " methods.",
         )
     if not user and not role:
         return Admission(None, f"There is no account for {email} here. Ask an administrator to invite you.")
@@ -134,7 +138,7 @@ def _makes_admins(settings: Settings) -> bool:
 
 def _closed(session: Session, user: User, origin: dict[str, str]) -> Admission:
     _note_refusal(session, user, "closed account", origin)
-    return Admission(None, f"The account of {user.email} is closed. An administrator can open it again.")
+    return Admission(None, f"The account {user.email} is deactivated. Ask an administrator to reactivate it.")
 
 
 def _note_refusal(session: Session, user: User, reason: str, origin: dict[str, str]) -> None:

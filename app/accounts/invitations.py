@@ -60,9 +60,7 @@ def invite(session: Session, user: User, role: str, email: str = "") -> str:
     Invalid.check({"email": email_error(email)})
     there = session.scalar(select(User).where(User.email == email))
     if there and there.active:
-        raise Invalid(
-            "email", f"{there.name} has an open account with this address. Make a reset link for them instead."
-        )
+        raise Invalid("email", f"{there.name} already has an account with this address. Reset their password instead.")
     handed.revoke_invitations(session, user, REPLACED, Invitation.email == email)
     return _new_invitation(session, wanted, user, email, there)
 
@@ -73,7 +71,7 @@ def revoke_invitation(session: Session, user: User, invitation_id: int) -> None:
     if not session.get(Invitation, invitation_id):
         raise NotFound("There is no such link here.")
     if not handed.revoke_invitations(session, user, WITHDRAWN, Invitation.id == invitation_id):
-        raise Conflict("This link was used or has ended already; nothing was changed.")
+        raise Conflict("This link was already used or has expired. Nothing was changed.")
 
 
 def newcomer(session: Session, token: str, name: str, email: str, password: str) -> Newcomer:
@@ -115,9 +113,11 @@ def _created(session: Session, invitation: Invitation, new: Newcomer) -> User:
     except IntegrityError:
         there = session.scalars(select(User).where(User.email == new.email)).one()
         if there.active:
-            sentence = f"There is an account for {new.email} already. Sign in with it instead."
+            sentence = f"There is already an account for {new.email}. Sign in with it instead."
         else:
-            sentence = f"The account for {new.email} is closed. Ask an administrator for a link to this address."
+            sentence = (
+                f"The account {new.email} is deactivated. Ask an administrator for an invite link to this address."
+            )
         raise Invalid("email", sentence) from None
     record(session, user, Act.ACCOUNT_CREATE, user, role=user.role, invited_by=invitation.invited_by_id)
     return user
@@ -127,7 +127,7 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
     """Reopen the closed account that the link names with a new name, password and role; its id and history stay."""
     user = queries.person(session, invitation.reopens_id or 0)
     if user.active:
-        raise Invalid("email", f"The account for {user.email} is open already. Sign in with it instead.")
+        raise Invalid("email", f"The account {user.email} is already active. Sign in with it instead.")
     forget_ways_in(session, user)
     changes = {"name": [user.name, new.name], "role": [str(user.role), str(invitation.role)]}
     told: dict[str, Any] = {what: pair for what, pair in changes.items() if pair[0] != pair[1]}
@@ -149,7 +149,7 @@ def forget_ways_in(session: Session, user: User) -> None:
 def _other_address(invitation: Invitation, email: str) -> str | None:
     if not invitation.email or invitation.email == email:
         return None
-    return f"This link is for {invitation.email}. Use that address, or ask an administrator for another link."
+    return f"This link is for {invitation.email}. Use that address, or ask an administrator for a new link."
 
 
 def _new_invitation(

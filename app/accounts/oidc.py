@@ -216,7 +216,9 @@ class Provider:
     def _metadata(self) -> dict[str, Any]:
         found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
-            raise ProviderFailed(f"{self.name} calls itself otherwise than SOROE_OIDC_ISSUER. Ask an administrator.")
+            raise ProviderFailed(
+                f"{self.name} identifies itself differently from SOROE_OIDC_ISSUER. Ask an administrator."
+            )
         for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             if not self._is_allowed(found.get(endpoint)):
                 raise ProviderFailed(f"{self.name} does not say where its {endpoint} is. Ask an administrator.")
@@ -284,7 +286,7 @@ class Provider:
         if not self._is_allowed(url):
             raise self._failed("an address without https")
         if not self._calls.acquire(blocking=False):
-            raise ProviderBusy(f"Many people are signing in with {self.name} at the moment. Try again soon.")
+            raise ProviderBusy(f"Many people are signing in with {self.name} right now. Try again in a moment.")
         try:
             yield
         finally:
@@ -308,11 +310,13 @@ class Provider:
 
     def _failed(self, why: str) -> ProviderFailed:
         log.warning("the sign-in provider does not answer as it should", issuer=self.issuer, why=why)
-        return ProviderFailed(f"{self.name} does not answer at the moment. Try again soon.")
+        return ProviderFailed(f"{self.name} is not responding. Try again in a moment.")
 
     def _refused(self, why: str) -> ProviderRefused:
         log.warning("an answer of the sign-in provider was refused", issuer=self.issuer, why=why)
-        return ProviderRefused(f"The answer of {self.name} cannot be trusted, so nobody was signed in. Try again.")
+        return ProviderRefused(
+            f"The answer from {self.name} could not be verified, so you were not signed in. Try again."
+        )
 
 
 GRANT = "authorization_code"

@@ -34,7 +34,7 @@ from app.text import clean_line
 
 NAME_MAX, MOST, ANSWER_MAX = 60, 20, 20_000
 REQUIRED = UserVerificationRequirement.REQUIRED
-UNKNOWN = "This passkey does not belong to an account here. Sign in in another way, then add it on your account page."
+UNKNOWN = "No account here has this passkey. Sign in another way, then add it on your account page."
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Site:
         host = parts.hostname or ""
         problem = ""
         if _is_number(host):
-            problem = f"Passkeys need a server with a name, not {host}. The operator can set one in SOROE_URL."
+            problem = f"Passkeys need a host name, not {host}. The server’s operator can set one in SOROE_URL."
         elif parts.scheme != "https" and host != "localhost":
             problem = (
-                "Passkeys need https, and this server is reached by http. The operator can change that in SOROE_URL."
+                "Passkeys need https, and this server uses http. The server’s operator can change that in SOROE_URL."
             )
         return cls(host, f"{parts.scheme}://{parts.netloc}", problem)
 
@@ -95,11 +95,11 @@ def add(session: Session, user: User, site: Site, challenge: bytes, answer: str,
         )
     except Exception as error:  # the library parses untrusted input, and raises many kinds of error
         raise Invalid(
-            "passkey", "The browser's answer could not be checked, so no passkey was kept. Try again."
+            "passkey", "The browser's answer could not be verified, so the passkey was not saved. Try again."
         ) from error
     credential = bytes_to_base64url(made.credential_id)
     if session.scalar(select(Passkey.id).filter_by(credential_id=credential)):
-        raise Conflict("This passkey is kept already.")
+        raise Conflict("This passkey is already on your account.")
     key = Passkey(
         user_id=user.id,
         credential_id=credential,
@@ -145,9 +145,9 @@ def use(session: Session, site: Site, challenge: bytes, answer: str) -> Passkey:
     except Invalid:
         raise
     except Exception as error:  # as above
-        raise Invalid("form", "The passkey could not be checked. Try again, or sign in in another way.") from error
+        raise Invalid("form", "The passkey could not be verified. Try again, or sign in another way.") from error
     if not key.user.active:
-        raise Invalid("form", f"The account of {key.user.email} is closed. An administrator can open it again.")
+        raise Invalid("form", f"The account {key.user.email} is deactivated. Ask an administrator to reactivate it.")
     key.sign_count, key.used_at = checked.new_sign_count, now()
     return key
 

@@ -87,7 +87,7 @@ def problem(
         "this server's own name": server,
     }
     if found := _made_of(password, own):
-        return f"This password is little more than {found}, so it would be guessed first. {REMEDY}"
+        return f"This password is little more than {found}, so it is easy to guess. {REMEDY}"
     if _guesses(password, frozenset().union(*own.values())) < guesses:
         return f"This password is easy to guess: it is common, a pattern, or common words with digits. {REMEDY}"
     return None

@@ -28,11 +28,9 @@ def authenticate(session: Session, email: str, password: str) -> User:
     user = session.scalar(select(User).where(User.email == normal_email(email)))
     right = is_password(user, password)
     if not user or not right:
-        raise Invalid(
-            "password", "This e-mail and password do not belong to an account here. Check both and try again."
-        )
+        raise Invalid("password", "This e-mail and password do not match. Check both and try again.")
     if not user.active:
-        raise Invalid("email", f"The account of {user.email} is closed. An administrator can open it again.")
+        raise Invalid("email", f"The account {user.email} is deactivated. Ask an administrator to reactivate it.")
     return user
 
 
@@ -79,7 +77,7 @@ def change_password(session: Session, user: User, new: NewPassword, token: str) 
     person = queries.person(session, user.id)
     if person.password_hash != new.before:
         raise Invalid(
-            "current", "Your password was changed in another browser. Nothing was changed now; type the new one."
+            "current", "Your password was changed in another browser. Enter the new one; nothing else was changed."
         )
     person.password_hash = new.after
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")

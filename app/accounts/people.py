@@ -67,12 +67,12 @@ def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
 def need_active(user: User) -> None:
     """Raise Forbidden for somebody whose account was closed while they were signed in."""
     if not user.active:
-        raise Forbidden("This account is closed.")
+        raise Forbidden("This account is deactivated.")
 
 
 def need_admin(user: User) -> None:
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators can change who is here. Ask one of them.")
+        raise Forbidden("Only administrators can manage people. Ask one of them.")
 
 
 def _keep_an_admin(session: Session, person: User) -> None:
@@ -82,4 +82,4 @@ def _keep_an_admin(session: Session, person: User) -> None:
         select(func.count()).where(User.role == Role.ADMIN, User.active, User.id != person.id).select_from(User)
     )
     if not others:
-        raise Conflict(f"{person.name} is the only administrator. Make somebody else one first.")
+        raise Conflict(f"{person.name} is the only administrator. Make someone else an administrator first.")

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, func, literal, select, true
 from sqlalchemy.orm import Session, joinedload
 
-from app.errors import Forbidden, NotFound
+from app.errors import DeadLink, Forbidden, NotFound
 from app.models import Invitation, LoginSession, PasswordReset, Role, User, now
 
 LISTED, LISTED_DAYS = 200, 30  # invitations on the people page, and how long an ended one stays there
@@ -38,7 +38,7 @@ def person(session: Session, person_id: int) -> User:
 
 def need_list(user: User) -> None:
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators see who is here.")
+        raise Forbidden("Only administrators can see accounts. Ask one of them.")
 
 
 def people(session: Session, user: User) -> list[User]:
@@ -77,18 +77,16 @@ L = TypeVar("L", Invitation, PasswordReset)
 
 def _open(link: L | None, meant: bool) -> L:
     if not link:
-        sentence = (
-            "There is no such link. Check that all of it is in the address, or ask an administrator for a new one."
-        )
+        sentence = "This link is not complete or not known. Check the address, or ask an administrator for a new link."
     elif link.used_at:
-        sentence = "This link was used already. Ask an administrator for a new one."
+        sentence = "This link was already used. Ask an administrator for a new one."
     elif link.revoked_at or not meant:
         sentence = "This link was revoked. Ask an administrator for a new one."
     elif link.expires_at <= now():
-        sentence = "This link has ended: its time is over. Ask an administrator for a new one."
+        sentence = "This link has expired. Ask an administrator for a new one."
     else:
         return link
-    raise NotFound(sentence)
+    raise DeadLink(sentence)
 
 
 def invitations(session: Session, user: User) -> list[Invitation]:

@@ -40,7 +40,7 @@ def create_reset(session: Session, user: User, person_id: int) -> str:
     need_admin(user)
     person = queries.person(session, person_id)
     if person.id == user.id:
-        raise Conflict("Change your own password on the page of your account.")
+        raise Conflict("Change your own password on your account page.")
     return _new_reset(session, user, person)
 
 
@@ -48,7 +48,7 @@ def create_reset_by_operator(session: Session, email: str) -> str:
     """Make a reset link by e-mail, from the command line. Raises NotFound and Conflict."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
-        raise NotFound(f"Nobody here has the e-mail {normal_email(email)[:80]}.")
+        raise NotFound(f"No account here has the e-mail {normal_email(email)[:80]}.")
     return _new_reset(session, None, person)
 
 
@@ -77,12 +77,12 @@ def revoke_reset(session: Session, user: User, reset_id: int) -> None:
     if not session.get(PasswordReset, reset_id):
         raise NotFound("There is no such link here.")
     if not handed.revoke_resets(session, user, WITHDRAWN, PasswordReset.id == reset_id):
-        raise Conflict("This link was used or has ended already; nothing was changed.")
+        raise Conflict("This link was already used or has expired. Nothing was changed.")
 
 
 def _new_reset(session: Session, user: User | None, person: User) -> str:
     if not person.active:
-        raise Conflict(f"The account of {person.name} is closed. Reactivate it first, or invite its address.")
+        raise Conflict(f"The account of {person.name} is deactivated. Reactivate it first, or invite its address.")
     token = secrets.token_urlsafe(32)
     session.add(
         PasswordReset(

@@ -36,10 +36,12 @@ def is_plain_email(email: str) -> bool:
 def name_error(name: str) -> str | None:
     if 1 <= len(name) <= NAME_MAX:
         return None
-    return f"Write your name, at most {NAME_MAX} letters." if name else "Write your name, so that others know you."
+    return (
+        f"Enter your name, at most {NAME_MAX} characters." if name else "Enter your name, so that others recognise you."
+    )
 
 
 def email_error(email: str) -> str | None:
     if len(email) <= EMAIL_MAX and re.fullmatch(r"[^@\s]+@[^@\s]+", email):
         return None
-    return f"Write an e-mail address such as haruka@example.com; {email[:80]!r} was given."
+    return f"Enter an e-mail address such as haruka@example.com; {email[:80]!r} was given."

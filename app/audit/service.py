@@ -50,7 +50,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
     with session.no_autoflush:
         found = session.execute(select(User.role, User.active).where(User.id == user.id)).one()
     if tuple(found) != (user.role, user.active):
-        raise Forbidden("Your role has changed or your account was closed, so nothing was done. Load the page again.")
+        raise Forbidden("Your role changed or your account was deactivated, so nothing was done. Reload the page.")
     session.info["as before"].add(user.id)
 
 

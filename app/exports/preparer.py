@@ -58,7 +58,7 @@ LOW_PRIORITY = 10  # of the threads that make files: pages and the model come fi
 LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
 CACHE_DAYS = 1  # a file of the cache that no export has is kept so long
-BROKEN = "Something went wrong on the server; it was written to the server's log."
+BROKEN = "Something went wrong on the server. The details are in the server's log."
 
 
 @dataclass

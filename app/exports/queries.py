@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, case, exists, false, func, or_, se
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.accounts.queries import signed_in, token_hash
-from app.errors import NotFound
+from app.errors import DeadLink, NotFound
 from app.exports.provenance import Input
 from app.models import (
     Campaign,
@@ -617,5 +617,5 @@ def share(session: Session, token: str) -> Share:
         .options(joinedload(Share.export), joinedload(Share.made_by))
     )
     if not found or not found.open or not found.answered_for:
-        raise NotFound("This link has ended or was revoked. Ask the person who sent it for a new one.")
+        raise DeadLink("This link has expired or was revoked. Ask the person who sent it for a new one.")
     return found

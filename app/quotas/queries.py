@@ -23,7 +23,7 @@ NAMES = {
     What.UPLOAD_BYTES: "Upload volume",
     What.EXPORTS: "Exports",
     What.EXPORT_PICTURES: "Pictures exported",
-    What.STORAGE: "Files you hold",
+    What.STORAGE: "Stored files",
 }
 
 
@@ -90,7 +90,7 @@ def scarcest(session: Session, user: User, *which: What) -> Share | None:
 def starts_again() -> str:
     """When the day's counts restart."""
     midnight = days.local(days.begin(days.today() + timedelta(days=1)))
-    return f"the count starts again at midnight, {midnight:%H:%M %Z}"
+    return f"the count resets at midnight, {midnight:%H:%M %Z}"
 
 
 def limits(session: Session, user: User) -> dict[What, int]:

@@ -36,7 +36,7 @@ from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 
-NO_ACCOUNTS = "Nobody has an account yet; open the link that the server printed when it started."
+NO_ACCOUNTS = "There are no accounts yet. Open the link that the server printed when it started."
 KNOWN_COOKIE = "known"  # proves that the account of its owner was signed in to in this browser before
 KNOWN_SECONDS = 365 * 86400
 
@@ -104,7 +104,7 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 def sign_in(request: Request, resources: ResourcesDep, form: Sent[SignInForm]) -> Response:
     email, next_page = form.email, inner_path(form.next)
     if not resources.settings.password_sign_in:
-        raise Forbidden("Passwords do not sign in here. Use the other button on the sign-in page.")
+        raise Forbidden("Passwords are turned off here. Use the other button on the sign-in page.")
     try:
         with resources.database.read() as session:
             proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
@@ -199,7 +199,7 @@ def change_password(request: Request, resources: ResourcesDep, me: Me, form: Sen
     except Later as error:
         with resources.database.read() as session:
             return answered(account_page(request, me, session, {"current": str(error)}), error)
-    response = see_other("/account", "The password was changed, and every other browser signed out.")
+    response = see_other("/account", "Password changed. Your other browsers were signed out.")
     set_session_cookie(request, response, token)
     remember_browser(request, response, person)
     return response
@@ -212,14 +212,14 @@ def end_session(resources: ResourcesDep, me: Confirmed, session_id: int) -> Resp
             service.end_session(session, me, session_id)
     except NotFound as error:
         return see_other("/account", str(error), refused=True)
-    return see_other("/account", "That browser was signed out.")
+    return see_other("/account", "Browser signed out.")
 
 
 @router.post("/account/sessions/end")
 def end_other_sessions(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.write() as session:
         service.end_other_sessions(session, me, session_token(request))
-    return see_other("/account", "Every other browser was signed out.")
+    return see_other("/account", "Your other browsers were signed out.")
 
 
 def account_page(request: Request, me: User, session: Session, errors: dict[str, str]) -> Response:

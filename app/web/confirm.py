@@ -46,7 +46,7 @@ router = APIRouter()
 PASSWORD = f"{OURS}password"  # the field, as the page shows what is wrong with it
 
 MOST_KEPT = 2**16  # characters of a form that waits on the server
-GONE = "That took too long, so it was not kept. Do once more what you wanted to do."
+GONE = "That took too long, so it was not saved. Start over from the page you came from."
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ async def confirmation_page(request: Request) -> Response:
     """The answer to a request that needs a proof first."""
     script, html = "hx-request" in request.headers, "text/html" in request.headers.get("accept", "")
     if not script and not html:
-        return PlainTextResponse("Confirm first that it is you: open this page in a browser.", 403)
+        return PlainTextResponse("Confirm it’s you first: open this page in a browser.", 403)
     path = inner_path(asked_path(request))
     post = request.method not in SAFE_METHODS
     fields = ConfirmForm.of(await form_of(request)).waiting if post else ()

@@ -30,7 +30,7 @@ class CrossSiteRefusal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self.ours(scope):
             return await self.app(scope, receive, send)
-        sentence = "This request came from another site, so it was refused; open Soroe itself and try again."
+        sentence = "This request came from another site, so it was refused. Open Soroe itself and try again."
         response = await self.refuse(scope, 403, sentence)
         return await response(scope, receive, send)
 

@@ -154,7 +154,7 @@ def require(role: Role) -> Callable[[User], User]:
 
     def guard(user: Annotated[User, Depends(current_user)]) -> User:
         if not user.can(role):
-            raise Forbidden(f"This page is for {role}s; ask an administrator if you need it.")
+            raise Forbidden(f"This page is for {role}s. Ask an administrator if you need it.")
         return user
 
     return guard
@@ -223,7 +223,7 @@ def need_as_before(request: Request) -> None:
         del request.state.login
         raise SignInNeeded
     if today.role != before.user.role:
-        raise Forbidden("Your role has changed, so nothing was done. Load the page again.")
+        raise Forbidden("Your role changed, so nothing was done. Reload the page.")
 
 
 ResourcesDep = Annotated[Resources, Depends(resources_of)]

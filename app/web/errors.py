@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.errors import Forbidden, Later, UserError
+from app.errors import DeadLink, Forbidden, Later, UserError
 from app.quotas.service import Spent
 from app.web.confirm import confirmation_page
 from app.web.csrf import SAFE_METHODS
@@ -25,26 +25,29 @@ from app.web.templating import asked_path, inner_path, page, path_in, see_other
 log = structlog.get_logger()
 
 SENTENCES = {
-    400: "The server could not read this request; reload the page and try again.",
-    404: "There is nothing at this address.",
+    400: "The server could not read this request. Reload the page and try again.",
+    404: "There is no page at this address.",
     405: "This address does not accept this kind of request.",
-    422: "Something in this request is missing or wrong; reload the page and try again.",
+    422: "Part of this request is missing or wrong. Reload the page and try again.",
 }
 
 # Of SQLite's, those that end by waiting or by an administrator's help.
 DATABASE_SENTENCES = {
-    sqlite3.SQLITE_BUSY: (503, "The server is busy saving other changes, so this one was not saved. Try again soon."),
+    sqlite3.SQLITE_BUSY: (
+        503,
+        "The server is busy saving other changes, so this one was not saved. Try again in a moment.",
+    ),
     sqlite3.SQLITE_FULL: (507, "The server's disk is full, so nothing was saved. Ask an administrator."),
 }
 
 
-NOT_SENT = "You were signed out, so this was not saved. Sign in, then do it again."
+NOT_SENT = "You were signed out, so this was not saved. Sign in, then try again."
 
 
-def error_page(request: Request, status: int, sentence: str) -> Response:
+def error_page(request: Request, status: int, sentence: str, dead_link: bool = False) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(sentence, status)
-    return page(request, "errors/error.html", status, sentence=sentence)
+    return page(request, "errors/error.html", status, sentence=sentence, dead_link=dead_link)
 
 
 def answered(response: Response, error: UserError) -> Response:
@@ -109,7 +112,7 @@ def add_error_pages(app: FastAPI) -> None:
     def user_error(request: Request, error: UserError) -> Response:
         if error.status == Forbidden.status:
             note_refused(request)
-        return answered(error_page(request, error.status, str(error)), error)
+        return answered(error_page(request, error.status, str(error), isinstance(error, DeadLink)), error)
 
     @app.exception_handler(HTTPException)
     def http_error(request: Request, error: HTTPException) -> Response:
@@ -137,7 +140,7 @@ def add_error_pages(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def fault(request: Request, error: Exception) -> Response:
         log.error("request failed", method=request.method, path=route_of(request))  # uvicorn logs the traceback
-        sentence = "Something went wrong on the server; it was written to the server's log."
+        sentence = "Something went wrong on the server. The details are in the server's log."
         try:
             response = error_page(request, 500, sentence)
         except Exception:  # the database or the templates themselves may be what is broken

@@ -30,7 +30,7 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
-ENDED = "The first step took too long or was used already. Sign in again."
+ENDED = "Signing in took too long or was already finished. Sign in again."
 CODES = "/account/authenticator/codes"
 PAGE = "/account/security"
 
@@ -143,7 +143,7 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     """A new secret to scan, kept for some minutes until a code shows that it was."""
     with resources.database.read() as session:
         if factors.has_app(session, me):
-            return see_other(PAGE, "You have an authenticator app already. Remove it first.", refused=True)
+            return see_other(PAGE, "You already have an authenticator app. Remove it first.", refused=True)
     secret = factors.new_secret()
     keep(request, resources, me, secret)
     return authenticator_page(request, me, secret, {})
@@ -153,7 +153,7 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
 def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[CodeForm]) -> Response:
     secret = resources.secrets.look(f"app {me.id}", session_token(request))
     if not secret:
-        return see_other("/account/authenticator", "That took too long. Scan this new code.", refused=True)
+        return see_other("/account/authenticator", "That took too long. Scan the new code.", refused=True)
     try:
         count_try(request, "code", me.id)
         with resources.database.write() as session:
@@ -199,7 +199,7 @@ def make_codes(resources: ResourcesDep, me: Confirmed) -> Response:
 def remove(resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.write() as session:
         factors.remove(session, me)
-    return see_other(PAGE, "The authenticator app was removed. Your password alone now signs you in.")
+    return see_other(PAGE, "Authenticator app removed. You now sign in with your password alone.")
 
 
 # For administrators
@@ -211,6 +211,6 @@ def reset(resources: ResourcesDep, me: ConfirmedAdmin, person_id: int) -> Respon
         person, removed = factors.reset_by_id(session, me, person_id)
     if not removed:
         return see_other(
-            "/people", f"{person.name} signs in with the password only; there is nothing to reset.", refused=True
+            "/people", f"{person.name} signs in with a password only; there is nothing to remove.", refused=True
         )
     return see_other("/people", f"Removed from {person.name}: {listed(removed)}. They were signed out everywhere.")

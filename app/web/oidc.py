@@ -15,7 +15,7 @@ from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 
-ENDED = "This sign-in was begun elsewhere, was used already or took too long. Begin again."
+ENDED = "This sign-in was started elsewhere, already used or took too long. Start over."
 
 
 @router.get("/login/oidc")
@@ -70,14 +70,14 @@ def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) 
         if not identities.is_of(session, profile, me):
             service.note_refused_confirmation(session, me, "another person", **origin_of(request))
             return see_other(
-                flow.next, f"{resources.settings.oidc_name} signed in somebody else than {me.name}.", refused=True
+                flow.next, f"{resources.settings.oidc_name} signed in someone other than {me.name}.", refused=True
             )
         # The provider tells the groups of today, and what fell there falls here before anything is done with it.
         admission = identities.admit(session, resources.settings, profile, **origin_of(request))
         token = service.confirm(session, session_token(request), **origin_of(request)) if admission.user else ""
     if not admission.user:
         return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
-    response = see_other(flow.next, "Confirmed that it is you.")
+    response = see_other(flow.next, "Identity confirmed.")
     set_session_cookie(request, response, token)
     return response
 
@@ -100,5 +100,5 @@ def sign_out_there(resources: ResourcesDep) -> Response:
 
 def provider_of(resources: Resources) -> Provider:
     if not resources.provider:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("There is no page at this address.")
     return resources.provider

@@ -55,7 +55,7 @@ def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
     with resources.database.read() as session:
         keys = passkeys.of_person(session, me)
     if not keys:
-        raise Conflict("You have no passkey yet. Confirm in another way.")
+        raise Conflict("You have no passkey yet. Confirm another way.")
     options, challenge = passkeys.question(site_of(resources), keys)
     resources.challenges.keep(f"again {me.id}", session_token(request), challenge)
     return Response(options, media_type="application/json")
@@ -96,14 +96,14 @@ def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[Pas
             key = passkeys.add(session, person, site_of(resources), challenge, form.passkey, form.name)
     except (Invalid, Conflict) as error:
         return see_other(PAGE, str(error), refused=True)
-    return see_other(PAGE, f"The passkey {key.name} was added. It signs you in without the password.")
+    return see_other(PAGE, f"Passkey {key.name} added. You can now sign in with it.")
 
 
 @router.post("/account/passkeys/{passkey_id}/remove")
 def remove(resources: ResourcesDep, me: Confirmed, passkey_id: int) -> Response:
     with resources.database.write() as session:
         key = passkeys.remove(session, me, passkey_id)
-    return see_other(PAGE, f"The passkey {key.name} was removed.")
+    return see_other(PAGE, f"Passkey {key.name} removed.")
 
 
 def taken(resources: Resources, key: str, browser: str) -> bytes:

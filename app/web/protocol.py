@@ -85,7 +85,7 @@ SENTENCES = {
     408: "The request took too long to arrive.",
     414: "The address of this request is too long.",
     431: "The headers of this request are too large.",
-    503: "The server has too many connections; try again in a moment.",
+    503: "The server has too many connections. Try again in a moment.",
 }
 
 

@@ -32,7 +32,7 @@ def choose(request: Request, resources: ResourcesDep, form: Sent[NewPasswordForm
             return reset_page(request, session, token, error.errors)
     with resources.database.write() as session:
         service.use_reset(session, token, chosen)
-    return see_other("/login", "Your password was changed, and every browser signed out. Sign in with the new one.")
+    return see_other("/login", "Password changed, and every browser signed out. Sign in with the new one.")
 
 
 def reset_page(request: Request, session: Session, token: str, errors: dict[str, str]) -> Response:

@@ -20,7 +20,7 @@ addEventListener("click", async (event) => {
     button.dataset.copied = "yes";
     setTimeout(() => delete button.dataset.copied, 1500);
   } catch {
-    const words = "The browser did not let us copy. Select the text and copy it by hand.";
+    const words = "The browser blocked copying. Select the text and copy it yourself.";
     document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
   }
 });

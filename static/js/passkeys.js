@@ -41,8 +41,8 @@ async function run(button) {
 }
 
 function problem(error) {
-  if (error.name === "NotAllowedError") return "Nothing was signed: it was cancelled, took too long, or no passkey is here.";
-  if (error.name === "InvalidStateError") return "This device has a passkey for your account already.";
+  if (error.name === "NotAllowedError") return "Nothing was signed. It was cancelled or timed out, or this device has no passkey.";
+  if (error.name === "InvalidStateError") return "This device already has a passkey for your account.";
   return error.message || "The passkey did not work. Try again.";
 }
 

@@ -45,10 +45,10 @@ def test_who_locked_themselves_out_gets_a_link(settings: Settings, database: Dat
 def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operator: User, tmp_path: Path) -> None:
     unknown = reset(settings, "nobody@example.com")
     assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert unknown.stderr == "soroe: Nobody here has the e-mail nobody@example.com.\n"
+    assert unknown.stderr == "soroe: No account here has the e-mail nobody@example.com.\n"
     with database.write() as session:
         session.get_one(User, operator.id).active = False
-    assert "The account of Me is closed." in reset(settings, "me@example.com").stderr
+    assert "The account of Me is deactivated." in reset(settings, "me@example.com").stderr
     nowhere = reset(Settings(data=tmp_path / "nowhere"), "me@example.com")
     assert nowhere.returncode == 2
     assert "There are no accounts in" in nowhere.stderr

@@ -62,7 +62,7 @@ def test_setup_link_replaces_the_one_before(session: Session, settings: Settings
 def test_link_works_once(session: Session, settings: Settings) -> None:
     token = setup_token(session, settings)
     accept(session, token, **GOOD)
-    with pytest.raises(NotFound, match="used already"):
+    with pytest.raises(NotFound, match="already used"):
         accept(session, token, **{**GOOD, "email": "other@example.com"})
 
 
@@ -112,8 +112,8 @@ def test_all_wrong_fields_are_told_at_once(session: Session, settings: Settings)
     with pytest.raises(Invalid) as raised:
         accept(session, setup_token(session, settings), " ", "not an address", "short")
     assert raised.value.errors == {
-        "name": "Write your name, so that others know you.",
-        "email": "Write an e-mail address such as haruka@example.com; 'not an address' was given.",
+        "name": "Enter your name, so that others recognise you.",
+        "email": "Enter an e-mail address such as haruka@example.com; 'not an address' was given.",
         "password": "The password needs at least 10 characters; this one has 5.",
     }
 
@@ -127,7 +127,7 @@ def test_poor_password_422(session: Session, settings: Settings, password: str) 
 
 def test_known_email_422(session: Session, settings: Settings, make: Factory) -> None:
     user = make.user(email="haruka@example.com")
-    with pytest.raises(Invalid, match="There is an account"):
+    with pytest.raises(Invalid, match="There is already an account"):
         accept(session, setup_token(session, settings), **{**GOOD, "email": " Haruka@Example.com "})
     assert session.scalars(select(User)).all() == [user]
 
@@ -151,7 +151,7 @@ def test_sign_in_gives_a_new_token_each_time(session: Session, make: Factory) ->
 @pytest.mark.parametrize(("email", "password"), [("1@example.com", "wrong"), ("2@example.com", PASSWORD), ("", "")])
 def test_sign_in_says_the_same_of_unknown_and_wrong(session: Session, make: Factory, email: str, password: str) -> None:
     make.user(email="1@example.com")
-    with pytest.raises(Invalid, match="do not belong to an account here"):
+    with pytest.raises(Invalid, match="do not match"):
         service.authenticate(session, email, password)
 
 
@@ -184,7 +184,7 @@ def test_closed_account_is_told_only_to_who_knows_the_password(session: Session,
     make.user(email="1@example.com", active=False)
     with pytest.raises(Invalid, match="closed"):
         service.authenticate(session, "1@example.com", PASSWORD)
-    with pytest.raises(Invalid, match="do not belong"):
+    with pytest.raises(Invalid, match="do not match"):
         service.authenticate(session, "1@example.com", "wrong")
 
 
@@ -322,6 +322,6 @@ def test_an_address_is_one_however_it_is_typed(session: Session, make: Factory, 
     admin = make.user(Role.ADMIN)
     token = service.invite(session, admin, "designer", typed)
     assert accept(session, token, **GOOD).email == GOOD["email"]
-    with pytest.raises(Invalid, match="has an open account"):
+    with pytest.raises(Invalid, match="already has an account"):
         service.invite(session, admin, "designer", typed)
     assert service.authenticate(session, typed, GOOD["password"]).email == GOOD["email"]

@@ -202,8 +202,8 @@ def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, 
     page.locator("form[action='/people/invite']").evaluate(
         "form => { form.setAttribute('hx-post', form.action); htmx.process(form); }"
     )
-    page.get_by_label("E-mail, if you know it").fill("new@example.com")
-    page.get_by_role("button", name="Make a one-time link").click()
+    page.get_by_label("E-mail (optional)").fill("new@example.com")
+    page.get_by_role("button", name="Create invite link").click()
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

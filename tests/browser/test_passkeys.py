@@ -77,7 +77,7 @@ def sign_in(page: Page, person: User) -> None:
 def add_passkey(page: Page, name: str) -> None:
     page.goto("/account/security")
     page.get_by_label("Name").fill(name)
-    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_text(f"The passkey {name} was added")).to_be_visible()
 
 
@@ -96,8 +96,8 @@ def test_a_passkey_from_its_making_to_its_end(
     add_passkey(page, "Work laptop")
     assert newest(server, Act.FACTOR_ADD).details == {"kind": "passkey", "name": "Work laptop"}
     # The device knows that it has one, and says so.
-    page.get_by_role("button", name="Add a passkey").click()
-    expect(page.get_by_text("has a passkey for your account already")).to_be_visible()
+    page.get_by_role("button", name="Add passkey").click()
+    expect(page.get_by_text("already has a passkey for your account")).to_be_visible()
 
     # Without the password, and to where one wanted to go.
     context.clear_cookies()
@@ -113,7 +113,7 @@ def test_a_passkey_from_its_making_to_its_end(
     with server.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
     page.goto("/people")
-    page.get_by_role("button", name="Make a one-time link").click()
+    page.get_by_role("button", name="Create invite link").click()
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_label("One-time link")).to_be_visible()
 
@@ -134,7 +134,7 @@ def test_a_passkey_from_its_making_to_its_end(
     context.clear_cookies()
     page.goto("/login")
     page.get_by_role("button", name="Sign in with a passkey").click()
-    expect(page.get_by_text("does not belong to an account here")).to_be_visible()
+    expect(page.get_by_text("No account here has this passkey")).to_be_visible()
     assert len(device.keys()) == 1
     assert [line for line in problems if "422" not in line and "403" not in line] == []
 
@@ -193,7 +193,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(
     with Client(server.url) as thief:
         again = thief.post("/login/passkey", data=answer, headers={"cookie": begun})
         assert again.status_code == 422
-        assert "used already" in again.text
+        assert "already used" in again.text
         thief.post("/login/passkey/options")
         assert thief.post("/login/passkey", data=answer).status_code == 422, "of another challenge"
 
@@ -244,9 +244,9 @@ def test_another_persons_passkey_proves_nothing(server: Server, context: Browser
     [
         ("https://soroe.example.com", ""),
         ("http://localhost:8000", ""),
-        ("http://127.0.0.1:8000", "need a server with a name"),
-        ("https://192.168.1.7", "need a server with a name"),
-        ("https://[::1]:8443", "need a server with a name"),
+        ("http://127.0.0.1:8000", "need a host name"),
+        ("https://192.168.1.7", "need a host name"),
+        ("https://[::1]:8443", "need a host name"),
         ("http://soroe.example.com", "need https"),
     ],
 )

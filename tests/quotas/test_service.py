@@ -54,7 +54,7 @@ def test_a_set_counts_itself_and_its_pictures(make: Factory, person: User) -> No
         make.image_set(person, style, prompts="a fox\na cat")
     assert str(refusal.value) == (
         "You have made 4 of 5 pictures today, so 1 is left and 2 pictures are too many; "
-        "the count starts again at midnight, 00:00 UTC."
+        "the count resets at midnight, 00:00 UTC."
     )
     assert refusal.value.field == "form"
     assert 0 < refusal.value.retry_after <= 86_400
@@ -65,7 +65,7 @@ def test_when_nothing_is_left_it_says_so(make: Factory, person: User) -> None:
     limit(make, trainings=2)
     for _ in range(2):
         service.take(make.session, person, "form", {What.TRAININGS: 1})
-    with pytest.raises(Spent, match="You have begun 2 of 2 trainings today; the count starts again at midnight"):
+    with pytest.raises(Spent, match="You have begun 2 of 2 trainings today; the count resets at midnight"):
         service.take(make.session, person, "form", {What.TRAININGS: 1})
 
 
@@ -158,7 +158,7 @@ def test_little_that_is_left_is_told(make: Factory, person: User) -> None:
     service.take(make.session, person, "form", {What.PICTURES: 8})
     scarce = queries.scarcest(make.session, person, What.SETS, What.PICTURES)
     assert scarce
-    assert scarce.told == "You can make 2 more pictures today; the count starts again at midnight, 00:00 UTC."
+    assert scarce.told == "You can make 2 more pictures today; the count resets at midnight, 00:00 UTC."
 
 
 def test_two_at_once_cannot_both_have_the_last(settings: Settings) -> None:

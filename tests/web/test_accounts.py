@@ -20,13 +20,14 @@ def setup_path(server: Server) -> str:
 
 
 def test_the_setup_link_makes_the_first_administrator_once(anonymous: Browser, setup_path: str) -> None:
-    assert "Make the first account" in anonymous.get(setup_path).text
+    assert "Create the first account" in anonymous.get(setup_path).text
     answer = anonymous.post(setup_path, data=FORM)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert anonymous.get("/people").status_code == 200
     again = anonymous.post(setup_path, data=FORM | {"email": "other@example.com"})
     assert again.status_code == 404
-    assert "This link was used already" in again.text
+    assert "<h1>This link no longer works</h1>" in again.text
+    assert "This link was already used" in again.text
     assert anonymous.get(setup_path).status_code == 404
 
 
@@ -40,7 +41,7 @@ def test_a_wrong_form_comes_back_with_a_sentence_at_each_field(anonymous: Browse
 
 
 def test_an_empty_server_says_where_its_link_is(anonymous: Browser) -> None:
-    assert "open the link that the server printed" in anonymous.get("/login").text
+    assert "Open the link that the server printed" in anonymous.get("/login").text
 
 
 def test_signing_in_leads_to_where_one_wanted_to_go(server: Server, anonymous: Browser) -> None:
@@ -91,7 +92,7 @@ def test_a_wrong_password_and_an_unknown_person_are_told_the_same(server: Server
     wrong = anonymous.sign_in(user.email, "not the password")
     unknown = anonymous.sign_in("nobody@example.com", "not the password")
     assert wrong.status_code == unknown.status_code == 422
-    sentence = "This e-mail and password do not belong to an account here"
+    sentence = "This e-mail and password do not match"
     assert sentence in wrong.text
     assert sentence in unknown.text
     assert "set-cookie" not in wrong.headers
@@ -99,12 +100,12 @@ def test_a_wrong_password_and_an_unknown_person_are_told_the_same(server: Server
 
 def test_too_many_tries_are_refused_for_one_person_only(server: Server, anonymous: Browser) -> None:
     one, two = make_person(server, Role.DESIGNER), make_person(server, Role.DESIGNER)
-    assert "do not belong" in anonymous.sign_in(one.email, "not the password").text
+    assert "do not match" in anonymous.sign_in(one.email, "not the password").text
     spend(server, "sign-in", one.email)
     answer = anonymous.sign_in(one.email)
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 60
-    assert "too many tries to sign in" in answer.text
+    assert "Too many attempts to sign in" in answer.text
     assert one.email in answer.text, "the form keeps what was typed"
     assert anonymous.sign_in(two.email).status_code == 303
 
@@ -171,8 +172,8 @@ def test_a_new_password_ends_the_other_browsers(server: Server, anonymous: Brows
         assert 'id="current-error"' in wrong.text
         form = {"current": PASSWORD, "password": "another sentence"}
         assert anonymous.post("/account/password", data=form).status_code == 303
-        assert "The password was changed" in anonymous.get("/account").text
-        assert "The password was changed" not in anonymous.get("/account").text, "a toast is shown once"
+        assert "Password changed" in anonymous.get("/account").text
+        assert "Password changed" not in anonymous.get("/account").text, "a toast is shown once"
         assert other.get("/").status_code == 303
 
 

@@ -212,7 +212,7 @@ def test_nothing_approved_is_a_sentence_and_no_file(server: Server, manager: Bro
         set_id = make.finished_set(prompts="a fox").id
     answer = manager.get(f"/sets/{set_id}/approved.zip")
     assert answer.status_code == 409
-    assert "Not possible now" in answer.text, "nobody was faster: nothing was approved"
+    assert "Not possible right now" in answer.text, "nobody was faster: nothing was approved"
     assert "data-error-sentence" in answer.text
     for path in ("/sets/99/approved.zip", "/campaigns/99/approved.zip", "/exports/99/download.zip"):
         assert manager.get(path).status_code == 404

@@ -169,7 +169,7 @@ def test_an_administrator_resets_what_somebody_lost_and_the_person_is_told(
     assert anonymous.sign_in(person.user.email).headers["location"] == "/"
     assert f"{admin.user.name} removed your {factors.APP}" in anonymous.get("/account/security").text
     admin.post(path)
-    assert "there is nothing to reset" in admin.get("/people").text
+    assert "there is nothing to remove" in admin.get("/people").text
 
 
 def test_what_the_database_keeps_opens_nothing(server: Server, designer: Browser) -> None:

@@ -85,7 +85,7 @@ def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server,
         lambda session: service.set_role(session, admin.user, third.id, "admin"),
         lambda session: service.create_reset(session, admin.user, other.id),
     ):
-        with pytest.raises(Forbidden, match="Your role has changed"), server.resources.database.write() as session:
+        with pytest.raises(Forbidden, match="Your role changed"), server.resources.database.write() as session:
             act(session)
     assert invitations(server) == []
     assert count(server, Act.RESET_CREATE) == 0

@@ -31,7 +31,7 @@ def test_links_are_listed_and_revoked(server: Server, admin: Browser, anonymous:
     page = admin.get("/people").text
     assert "Reviewer, for new@example.com" in page
     assert f"by {admin.user.name}, until" in page
-    assert 'data-confirm="Revoke the link for a new reviewer, new@example.com?' in page
+    assert 'data-confirm="Revoke the invite link for a new reviewer, new@example.com?' in page
     assert 'value="new@example.com"' in anonymous.get(link).text
     assert admin.post("/people/invitations/1/revoke").status_code == 303
     page = admin.get("/people").text
@@ -41,7 +41,7 @@ def test_links_are_listed_and_revoked(server: Server, admin: Browser, anonymous:
     assert refused.status_code == 404
     assert "This link was revoked. Ask an administrator for a new one." in refused.text
     admin.post("/people/invitations/1/revoke")
-    assert "nothing was changed" in admin.get("/people").text
+    assert "Nothing was changed" in admin.get("/people").text
     event = newest(server, Act.INVITATION_REVOKE)
     assert (event.user_id, event.subject, event.subject_id) == (admin.user.id, "invitations", 1)
 
@@ -49,7 +49,7 @@ def test_links_are_listed_and_revoked(server: Server, admin: Browser, anonymous:
 def test_a_wrong_address_leaves_the_form_as_it_was(server: Server, admin: Browser) -> None:
     answer = admin.post("/people/invite", data={"role": "manager", "email": admin.user.email})
     assert answer.status_code == 422
-    assert "has an open account with this address" in answer.text
+    assert "already has an account with this address" in answer.text
     assert f'value="{admin.user.email}"' in answer.text
     assert re.search(r'value="manager" checked', answer.text)
 
@@ -61,11 +61,11 @@ def test_a_closed_account_comes_back_by_a_link_to_its_address(
     admin.post(f"/people/{person.id}", data={"active": "0"})
     admin.post("/people/invite", data={"role": "designer", "email": person.email})
     page = admin.get("/people").text
-    assert "It brings back the closed account of <strong>Bo Old</strong>" in page
-    assert "brings back the account of Bo Old" in page
+    assert "It reactivates the account of <strong>Bo Old</strong>" in page
+    assert "reactivates the account of Bo Old" in page
     found = re.search(r'value="http[^"]+(/setup/[^"]+)"', page)
     assert found
-    assert "Your earlier account and its work come back" in anonymous.get(found[1]).text
+    assert "Your earlier account and its work are restored" in anonymous.get(found[1]).text
     form = {"name": "Bo", "email": person.email, "password": NEW}
     assert anonymous.post(found[1], data=form).status_code == 303
     assert person.email in anonymous.get("/account").text
@@ -78,7 +78,7 @@ def test_a_reset_link(server: Server, admin: Browser, anonymous: Browser) -> Non
     theirs = signed_in_browser(server, person)
     assert admin.post(f"/people/{person.id}/reset").headers["location"] == "/people"
     link = shown_link(admin)
-    assert "Reset the password of Ito Kenji" in admin.get("/people").text
+    assert "Password reset for Ito Kenji" in admin.get("/people").text
     assert person.email in anonymous.get(link).text
     poor = anonymous.post(link, data={"password": "short"})
     assert poor.status_code == 422

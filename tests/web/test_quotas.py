@@ -45,7 +45,7 @@ def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer
     for status in (303, 422):
         answer = designer.post("/styles/preview", files={"picture": ("a.png", png(size=(128, 128)), "image/png")})
         assert answer.status_code == status
-    assert "You have uploaded 1 of 1 files today; the count starts again at midnight" in answer.text
+    assert "You have uploaded 1 of 1 files today; the count resets at midnight" in answer.text
     script = designer.post(
         "/maps",
         data={"kind": "edges", "ready": "1"},

@@ -47,7 +47,7 @@ def test_one_of_them_is_ended(server: Server, designer: Browser) -> None:
     others = [signed_in_browser(server, designer.user) for _ in range(2)]
     _, first, _ = logins(server, designer)
     assert designer.post(f"/account/sessions/{first.id}/end").status_code == 303
-    assert "That browser was signed out." in designer.get("/account").text
+    assert "Browser signed out." in designer.get("/account").text
     assert [browser.get("/").status_code for browser in (designer, *others)] == [200, 303, 200]
     designer.post(f"/account/sessions/{first.id}/end")
     assert "signed out already" in designer.get("/account").text

@@ -170,7 +170,7 @@ def test_every_limited_route_says_so_with_the_time_to_wait(
         make.style()
     assert "a fox in a hat" in refusal_of(admin, "POST", "/sets", data={"prompts": "a fox in a hat"})
     script = refusal_of(admin, "POST", "/maps", headers={"accept": "*/*"})
-    assert re.fullmatch(r"There were too many tries to upload; wait \d+ (seconds|minutes?), then try again\.", script)
+    assert re.fullmatch(r"Too many attempts to upload\. Wait \d+ (seconds|minutes?), then try again\.", script)
     assert "Change password" in refusal_of(admin, "POST", "/account/password", data={"current": "x"})
 
 

@@ -19,10 +19,10 @@ from app.web.forms.fields import bounded, decoded
 FIELD_BYTES = 4 * 2**20  # of one field of a form, and of all of a form without files; as many as `BODY_BYTES`
 UTF8 = (b"", b"utf-8", b"utf8")
 
-UNREADABLE = "The form could not be read: it is broken off or not written as forms are. Load the page again."
+UNREADABLE = "The form could not be read: it is incomplete or malformed. Reload the page."
 NOT_UTF8 = "The form is not written in UTF-8, so it was not read. Send it from a page of Soroe."
-NO_FORM = "This address takes forms, and what came is of another kind. Send it from a page of Soroe."
-TOO_MANY = "The form has more fields or files than this address takes, so it was not read."
+NO_FORM = "This address accepts forms only. Send it from a page of Soroe."
+TOO_MANY = "The form has too many fields or files, so it was not read. Reload the page."
 
 
 class OtherKind(UserError):
@@ -106,7 +106,7 @@ async def _whole(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > FIELD_BYTES:
-            raise HTTPException(413, "The form is larger than the most that is accepted; send a smaller one.")
+            raise HTTPException(413, "The form is too large. Send a smaller one.")
     return bytes(body)
 
 

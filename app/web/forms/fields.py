@@ -42,12 +42,12 @@ def bounded(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
     """The same fields; a file's name is cut. Raises FieldTooLong."""
     for name, value in fields:
         if len(name) > NAME_LENGTH:
-            raise FieldTooLong("A field's name is longer than any of ours; load the page again.")
+            raise FieldTooLong("The form has an unknown field. Reload the page.")
         if isinstance(value, str):
             _check(name, len(value))
             if len(value) > MOST_LINES and len(value.splitlines()) > MOST_LINES:
                 raise FieldTooLong(
-                    f"The field {name!r} has more than the {thin(MOST_LINES)} lines that are read; send fewer."
+                    f"The field {name!r} has more than {thin(MOST_LINES)} lines. Shorten it, then send it again."
                 )
         elif value.filename:
             value.filename = value.filename[-FILE_NAME_LENGTH:]  # with its ending
@@ -64,7 +64,7 @@ def decoded(body: bytes) -> Iterator[tuple[str, Value]]:
     for field in body.split(b"&"):
         name, _, value = field.partition(b"=")
         if len(name) > ESCAPED * NAME_LENGTH:
-            raise FieldTooLong("A field's name is longer than any of ours; load the page again.")
+            raise FieldTooLong("The form has an unknown field. Reload the page.")
         of_name = _unescaped(name)
         _check(of_name, len(value) // ESCAPED)
         yield of_name, _unescaped(value)
@@ -74,8 +74,8 @@ def _check(name: str, length: int) -> None:
     most = LENGTHS.get(name, FIELD_LENGTH)
     if length > most:
         raise FieldTooLong(
-            f"The field {shorten(name, NAME_LENGTH)!r} is longer than the {thin(most)} characters that are read; "
-            "shorten it, then send it again."
+            f"The field {shorten(name, NAME_LENGTH)!r} is longer than {thin(most)} characters. Shorten it, then send"
+            " it again."
         )
 
 

@@ -39,7 +39,7 @@ class BodyLimit:
         path = max((path for path in self.uploads if scope["path"].startswith(path)), key=len, default=None)
         what, most = ("request", BODY_BYTES) if path is None else ("file", self.uploads[path])
         limit = most if path is None else most + UPLOAD_MARGIN
-        sentence = f"The {what} is larger than {filesize(most)}, the most that is accepted; send a smaller one."
+        sentence = f"The {what} is larger than {filesize(most)}, the most allowed. Send a smaller one."
 
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:

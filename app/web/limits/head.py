@@ -32,15 +32,14 @@ class HeadLimit:
 def wrong(scope: Scope) -> tuple[int, str] | None:
     """The status and the sentence for a head that is too long; None for one that is not."""
     if max(len(scope["path"]), len(scope.get("raw_path") or b"")) > PATH_BYTES:
-        return 414, f"This address is longer than the {thin(PATH_BYTES)} characters that are read; shorten it."
+        return 414, f"This address is longer than {thin(PATH_BYTES)} characters. Shorten it."
     if len(scope["query_string"]) > QUERY_BYTES:
         return 414, (
-            f"What follows the ? in this address is longer than the {thin(QUERY_BYTES)} characters that are read; "
-            "choose less at once."
+            f"The part of this address after the ? is longer than {thin(QUERY_BYTES)} characters. Choose less at once."
         )
     long = next((name for name, value in scope["headers"] if len(name) + len(value) > HEADER_BYTES), None)
     if long is None:
         return None
     if long == b"cookie":
-        return 431, "This browser sent too many cookies; clear those of this site, then try again."
-    return 431, f"A header of this request is longer than the {thin(HEADER_BYTES)} bytes that are read."
+        return 431, "This browser sent too many cookies. Clear this site's cookies, then try again."
+    return 431, f"A header of this request is longer than {thin(HEADER_BYTES)} bytes. Shorten it."

@@ -137,7 +137,7 @@ class Tries:
             ends = max(self._windows.get_window_stats(*pair).reset_time for pair in full)
         seconds = max(1, ceil(ends - time()))
         wait = plural(seconds, "second") if seconds < 100 else plural(ceil(seconds / MINUTE), "minute")
-        raise Later(f"There were too many tries {found.tried}; wait {wait}, then try again.", seconds)
+        raise Later(f"Too many attempts {found.tried}. Wait {wait}, then try again.", seconds)
 
     def first(self, what: str) -> bool:
         """Whether this is the first of its kind within a minute, such as a refusal that the record tells once."""
