@@ -102,7 +102,7 @@ def identity(settings: Settings) -> Identity:
         found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
         if refusal := _refusal(found):
             raise CertificateError(
-                f"C2PA does not sign with the certificate in {settings.signing_certificate} ({refusal}). It needs an "
+                f"C2PA cannot sign with the certificate in {settings.signing_certificate} ({refusal}). It needs an "
                 "extended key usage for documents, such as emailProtection."
             )
         return found
@@ -132,17 +132,18 @@ def told(identity: Identity, settings: Settings) -> list[str]:
     """Who signs, in a few lines for a terminal."""
     place = settings.signing_certificate if identity.own else str(folder_of(settings) / "authority.pem")
     lines = [
-        f"Delivered pictures are signed by {identity.subject} ({identity.algorithm}), until {identity.ends:%Y-%m-%d}.",
-        f"Who verifies them trusts the authority whose certificate is in {place}",
+        f"Delivered pictures are signed by {identity.subject} ({identity.algorithm}), valid until"
+        f" {identity.ends:%Y-%m-%d}.",
+        f"To verify them, trust the authority whose certificate is in {place}",
         f"  SHA-256 {identity.authority_fingerprint}",
     ]
     if identity.alone:
         lines.append(
-            "The file holds this certificate alone, not its authority's: readers find the pictures valid, but not "
-            "trusted. Put the certificates of its issuers after it."
+            "The file holds only this certificate, without its issuers: readers find the pictures valid, but not"
+            " trusted. Append the issuers' certificates."
         )
     if identity.ends_soon:
-        lines.append("The certificate ends soon. Renew it before then: nothing can be exported without one.")
+        lines.append("The certificate expires soon. Renew it before then: exports need one.")
     return lines
 
 
@@ -163,8 +164,8 @@ def _renew(folder: Path) -> None:
     authority_key = _key(_text(folder / "authority.key"))
     if authority.not_valid_after_utc - now() < timedelta(days=SIGNING_DAYS):
         raise CertificateError(
-            f"The authority in {folder} ends on {authority.not_valid_after_utc:%Y-%m-%d}. "
-            "Move the folder away; a new one is made, and those who verify need its certificate."
+            f"The authority in {folder} expires on {authority.not_valid_after_utc:%Y-%m-%d}. "
+            "Move the folder away to create a new one, and give its certificate to everyone who verifies."
         )
     _make_signing(folder, authority, authority_key)
 
@@ -292,16 +293,16 @@ def _problem(chain: Sequence[x509.Certificate], key: Key) -> str | None:
     if leaf.public_key() != key.public_key():
         return "the key is another certificate's."
     if leaf.subject == leaf.issuer:
-        return "it is signed by itself, which C2PA refuses; an authority must sign it."
+        return "it is self-signed, which C2PA refuses; an authority must sign it."
     if leaf.not_valid_after_utc <= now():
-        return f"it ended on {leaf.not_valid_after_utc:%Y-%m-%d}. Renew it."
+        return f"it expired on {leaf.not_valid_after_utc:%Y-%m-%d}. Renew it."
     if leaf.not_valid_before_utc > now():
-        return f"it begins only on {leaf.not_valid_before_utc:%Y-%m-%d}."
+        return f"it is valid only from {leaf.not_valid_before_utc:%Y-%m-%d}."
     for signed, signer in pairwise(chain):
         try:
             signed.verify_directly_issued_by(signer)
         except (ValueError, TypeError, InvalidSignature):
-            return "its chain is broken; the file holds it first, then each one's issuer."
+            return "its chain is broken; the file must hold it first, then each issuer in order."
     return _wrong_use(leaf)
 
 
@@ -310,11 +311,11 @@ def _wrong_use(leaf: x509.Certificate) -> str | None:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         uses = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except x509.ExtensionNotFound:
-        return "it does not say what its key is for; C2PA wants a key usage and an extended key usage."
+        return "it does not say what its key is for; C2PA needs a key usage and an extended key usage."
     if not usage.digital_signature or usage.key_cert_sign:
         return "its key usage must be digitalSignature, and not keyCertSign."
     if not uses or uses & FORBIDDEN_USES:
-        return "its extended key usage must be a certain one, such as emailProtection."
+        return "its extended key usage must be one that C2PA accepts, such as emailProtection."
     return None
 
 
@@ -351,7 +352,7 @@ def _key(pem: str) -> Key:
     except (ValueError, TypeError) as error:
         raise CertificateError("The signing key is not a private key in PEM without a password.") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise CertificateError("The signing key is of a kind that C2PA does not know.")
+        raise CertificateError("The signing key is of a type that C2PA does not support.")
     return key
 
 

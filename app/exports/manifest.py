@@ -12,7 +12,7 @@ from app.models import Export, Verdict
 from app.rights.queries import stated
 
 CSV, JSON, MISSING = "manifest.csv", "manifest.json", "missing-files.txt"
-LOST = "The picture's file is lost from the server; it is not in this zip."
+LOST = "The server lost this picture's file, so it is not in this zip."
 
 COLUMNS = (
     "file",
@@ -80,7 +80,7 @@ def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
 
 def missing(names: Iterable[str]) -> bytes:
     """A note on what should be in the zip and is not."""
-    lines = ["These pictures are approved, but their files are lost from the server, so they are not in this zip.", ""]
+    lines = ["These pictures are approved, but the server lost their files, so they are not in this zip.", ""]
     return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
 
 

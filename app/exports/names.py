@@ -55,12 +55,12 @@ class NameValues:
 def checked(template: str) -> str:
     """`template` if it can be used. Raises ValueError with a sentence for the person who wrote it."""
     if not template or len(template) > LENGTH:
-        raise ValueError(f"The name template has {len(template)} characters; 1 to {LENGTH} are possible.")
+        raise ValueError(f"The name template has {len(template)} characters; 1 to {LENGTH} are allowed.")
     if found := next((letter for letter in template if letter in FORBIDDEN and letter not in ":"), None):
         raise ValueError(f"The name template has {found!r}, which file names cannot have.")
     fields = [field for field, _, _ in _pieces(template) if field]
     if not fields:
-        raise ValueError("The name template has no field; {n} or {slug} tells the pictures apart.")
+        raise ValueError("The name template has no field. Add {n} or {slug} to tell pictures apart.")
     if any(part.strip(" .") == "" for part in template.split("/")):
         raise ValueError("The name template has a folder without a name.")
     return template
@@ -105,7 +105,7 @@ def _pieces(template: str) -> list[tuple[str, str, str]]:
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError("The name template has a brace without its partner.") from error
+        raise ValueError("The name template has an unmatched brace.") from error
     pieces = []
     for text, field, spec, conversion in parsed:
         if ":" in text:

@@ -75,7 +75,7 @@ class ExportOptions(Spec):
     def told(self) -> str:
         """In short: "JPEG, 6 sizes"."""
         only = self.sizes[0]
-        size = "as made" if only == ORIGINAL else only.replace("x", " × ")
+        size = "original size" if only == ORIGINAL else only.replace("x", " × ")
         return f"{self.file_format.title}, {size if len(self.sizes) == 1 else plural(len(self.sizes), 'size')}"
 
     @property
@@ -90,7 +90,7 @@ def normal_size(text: str) -> str:
         return ORIGINAL
     width, _, height = written.partition("x")
     if not all(side.isascii() and side.isdecimal() and len(side) < 6 for side in (width, height)):
-        raise ValueError(f"A size is written as width x height, such as 1080 x 1350; {text[:40]!r} was given.")
+        raise ValueError(f"Write a size as width x height, such as 1080 x 1350; {text[:40]!r} was given.")
     if not all(MIN_SIDE <= int(side) <= MAX_SIDE for side in (width, height)):
         raise ValueError(f"Each side of a size has {MIN_SIDE} to {MAX_SIDE} px; {text[:40]!r} was given.")
     return f"{int(width)}x{int(height)}"

@@ -253,7 +253,7 @@ class Preparer:
             if not export:
                 return
             if export.lost == export.total:
-                raise UserError("All files of these pictures are lost from the server; restore them from a backup.")
+                raise UserError("The server lost all files of these pictures. Restore them from a backup.")
             extras = self._write_extras(session, export, facts, options, identity)
             pictures = service.pictures(session, export, self.store)
             members = [*pictures, *service.extras(export_id, extras, self.store)]

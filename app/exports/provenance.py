@@ -28,9 +28,9 @@ TITLE_LENGTH = 80
 PROGRESSIVE_PIXELS = 2**24  # of a JPEG; for a larger one, the encoder would hold six bytes more for each pixel
 # What is done with a picture for its size, as C2PA 2.x names it. It knows no padding; an edit is what that is.
 ACTIONS = {
-    "cropped": ("c2pa.cropped", "Cropped to the shape that was asked for"),
-    "resized": ("c2pa.resized", "Resized to the size that was asked for"),
-    "padded": ("c2pa.edited", "Padded with the colour of its border"),
+    "cropped": ("c2pa.cropped", "Cropped to the requested shape"),
+    "resized": ("c2pa.resized", "Resized to the requested size"),
+    "padded": ("c2pa.edited", "Padded with its edge colour"),
 }
 PNG_XMP = "XML:com.adobe.xmp"  # the keyword under which PNG keeps XMP
 

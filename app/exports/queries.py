@@ -156,8 +156,8 @@ class Changed:
             (self.unapproved, "is no longer approved", "are no longer approved"),
             (
                 self.restrained,
-                "comes from a reference whose right does not hold",
-                "come from a reference whose right does not hold",
+                "comes from a reference without valid rights",
+                "come from a reference without valid rights",
             ),
             (self.deleted, "was deleted", "were deleted"),
         )
@@ -399,7 +399,7 @@ def get(session: Session, user: User, export_id: int) -> Export:
         )
     )
     if not found:
-        raise NotFound("There is no such export, or its time is over. Make it again.")
+        raise NotFound("This export does not exist or has expired. Create it again.")
     return found
 
 

@@ -38,7 +38,7 @@ NAME_LENGTH = 80
 ROWS = 2000  # written in one transaction
 ARCHIVES = 4  # zips whose lists of files are kept in memory
 LOOKED_AT = 200  # files of an export, to see whether it is there without asking for each
-CLEARED = "Files of this export were cleared away. Open its page and make it ready again."
+CLEARED = "This export's files were deleted to free space. Open its page and rebuild the zip."
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def selection(
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
         if not may_change(user, image_set):
-            raise Forbidden(f"Only {image_set.owner.name} or a manager can download this set.")
+            raise Forbidden(f"Only {image_set.owner.name} or a manager can export this set.")
         name = slug(image_set.name) or f"set-{set_id}"
         return Selection(Image.set_id == set_id, name, image_set.name, image_set=image_set)
     if campaign_id is not None:
@@ -124,14 +124,15 @@ def selection(
         return Selection(Image.id.in_(found.ids), name, title, search=search, number=count_found(session, found))
     chosen = set(image_ids or ())
     if not chosen:
-        raise Invalid("ids", "Choose the pictures to download.")
+        raise Invalid("ids", "Select the pictures to export.")
     if len(chosen) > MOST_CHOSEN:
         raise Invalid(
             "ids",
-            f"{plural(len(chosen), 'picture was', 'pictures were')} chosen one by one; at most {thin(MOST_CHOSEN)} can "
-            "be downloaded so. Search for them instead, and select all that match.",
+            f"{plural(len(chosen), 'picture was', 'pictures were')} selected one by one, more than the"
+            f" {thin(MOST_CHOSEN)} that "
+            "can be. Search for them instead, then select all matches.",
         )
-    return Selection(Image.id.in_(chosen), "pictures", "chosen pictures", number=len(chosen))
+    return Selection(Image.id.in_(chosen), "pictures", "selected pictures", number=len(chosen))
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,8 @@ def _need_memory(options: ExportOptions) -> None:
         width, height = large[0]
         raise Invalid(
             "sizes",
-            f"An AVIF of {width} × {height} px takes too much memory to make; at most 33 million pixels can be. "
-            "Choose a smaller size, or JPEG, WebP or PNG.",
+            f"An AVIF of {width} × {height} px takes too much memory; the most is 33 million pixels. Choose a smaller"
+            " size, or JPEG, WebP or PNG.",
         )
 
 
@@ -232,18 +233,18 @@ def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> li
     if files > MOST_FILES:
         raise Invalid(
             "sizes",
-            f"These are {plural(files, 'file')}; a zip holds at most {thin(MOST_FILES)}. Take fewer pictures, or fewer "
-            "sizes.",
+            f"This would be {plural(files, 'file')}; a zip holds at most {thin(MOST_FILES)}. Choose fewer pictures or"
+            " sizes.",
         )
     return found
 
 
 def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
     if queries.approved_of_all(session, user, wanted.which):
-        return Forbidden("The approved pictures here are other people's; they or a manager can download them.")
+        return Forbidden("The approved pictures here are other people's. Ask their owners or a manager to export them.")
     if wanted.search is not None and not wanted.number:
-        return Conflict("There is nothing to download: no picture matches.")
-    return Conflict("There is nothing to download: none of these pictures is approved yet.")
+        return Conflict("There is nothing to export: no picture matches.")
+    return Conflict("There is nothing to export: none of these pictures is approved yet.")
 
 
 def first(session: Session, user: User, wanted: Selection, number: int) -> list[ApprovedRow]:
@@ -257,7 +258,7 @@ def left_out(session: Session, user: User, wanted: Selection, taken: Sequence[Se
 
 
 def restrained(taken: Sequence[SetTally], facts: dict[int, SetRow]) -> tuple[int, list[Held]]:
-    """How many of the pictures come from a reference whose right does not hold now, and these references."""
+    """How many of the pictures come from a reference without valid rights now, and these references."""
     by_set = {
         set_id: [each.held for each in image_set.sources if not each.held.standing.usable]
         for set_id, image_set in facts.items()
@@ -302,9 +303,9 @@ def need_files(export: Export, store: Store, made: Archive, start: int = 0, end:
 def laid_out(session: Session, export: Export, store: Store) -> Archive:
     """The zip of a ready export, without a look at its files. Raises Conflict while it is not ready."""
     if export.state == ExportState.FAILED:
-        raise Conflict(f"This export could not be made. {export.error}")
+        raise Conflict(f"This export failed. {export.error}")
     if export.state != ExportState.READY:
-        raise Conflict("This export is still being made ready; its page shows how far it is.")
+        raise Conflict("This export is not ready yet. Its page shows the progress.")
     made = store.archive(export, lambda: [*pictures(session, export, store), *extras(export.id, export.extras, store)])
     if made.length != export.bytes:
         raise Conflict(CLEARED)

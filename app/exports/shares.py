@@ -37,7 +37,7 @@ def create(session: Session, user: User, export_id: int, spec: ShareSpec, passwo
     """
     export = queries.get(session, user, export_id)
     if export.state != ExportState.READY:
-        raise Conflict("This export is not ready yet; share it when it is.")
+        raise Conflict("This export is not ready yet. Share it when it is.")
     _need_answerable(session, user, export, "share pictures from it")
     token = secrets.token_urlsafe(32)
     share = Share(
@@ -62,7 +62,7 @@ def hashed(password: str, known: Sequence[str] = ()) -> str | None:
     if not password:
         return None
     if len(password) < PASSWORD_MIN:
-        raise Invalid("password", f"The password needs at least {PASSWORD_MIN} characters, or none at all.")
+        raise Invalid("password", f"The password needs at least {PASSWORD_MIN} characters. Leave it empty for none.")
     whose = "the link's own note"
     if problem := password_quality.problem(password, known, password_quality.SHARED_GUESSES, whose):
         raise Invalid("password", problem)

@@ -51,7 +51,7 @@ CAMPAIGN_LENGTH = 120
 QUERY_LENGTH = 2000
 
 LOCKED = "their set is locked"
-NOT_YOURS = "only the owner of their set or a manager may"
+NOT_YOURS = "only the set's owner or a manager may"
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Done:
 
     def told(self, did: str) -> str:
         """In sentences: "37 pictures were approved. 3 of 40 could not be approved: their set is locked."."""
-        return " ".join(filter(None, (self.told_done(did), self.told_refused(did)))) or f"No picture was {did}."
+        return " ".join(filter(None, (self.told_done(did), self.told_refused(did)))) or f"No pictures were {did}."
 
     def told_done(self, did: str) -> str:
         """Only what could be: "25 pictures were approved; 24 need one more approval."; "" when nothing could."""
@@ -130,12 +130,12 @@ def chosen(
         number = len(found) if len(found) <= MOST else queries.count(session, search)
     if wanted is not None and seen != number:
         match = plural(number, "picture matches", "pictures match")
-        raise Conflict(f"{match} by now, not {thin(seen or 0)}, so nothing was changed. Look again.")
+        raise Conflict(f"{match} now, not {thin(seen or 0)}, so nothing was changed. Reload and check again.")
     if not number:
-        raise Invalid("ids", "Choose the pictures first.")
+        raise Invalid("ids", "Select pictures first.")
     if number > MOST:
         most = plural(MOST, "picture")
-        raise Invalid("ids", f"{plural(number, 'picture')} were chosen; at most {most} can be changed at once.")
+        raise Invalid("ids", f"{plural(number, 'picture')} were selected; at most {most} can be changed at once.")
     return found
 
 
@@ -151,7 +151,7 @@ def _able(session: Session, user: User, ids: Sequence[int], need: Callable[[Imag
         image = images.get(image_id)
         try:
             if image is None:
-                raise Refused("they are not there any more")
+                raise Refused("they no longer exist")
             need(image)
         except Refused as reason:
             done.refused[str(reason)] += 1
@@ -169,7 +169,7 @@ def _each(session: Session, user: User, ids: Sequence[int], need: Callable[[Imag
 
 def _need_shown(image: Image) -> None:
     if image.deleted_at:
-        raise Refused("they were deleted meanwhile")
+        raise Refused("they were just deleted")
     if not image.shown:
         raise Refused("a newer version replaced them")
 
@@ -207,7 +207,7 @@ def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen:
     done, able = _able(session, user, ids, need)
     meanwhile = reviews.decide_many(session, user, able, verdict, seen, reason)
     for other in meanwhile.values():
-        done.refused[f"{other.user.name} {reviews.DID[Verdict(other.verdict)]} them meanwhile"] += 1
+        done.refused[f"{other.user.name} just {reviews.DID[Verdict(other.verdict)]} them"] += 1
     decided = [image for image in able if image.id not in meanwhile]
     done.add(decided)
     rules = review_queries.rules(session, {image.campaign_id for image in decided})
@@ -262,7 +262,7 @@ def _campaign(session: Session, user: User, campaign: str | int) -> Campaign:
 def _campaign_name(text: str) -> str:
     name = clean_line(text)
     if not name:
-        raise Invalid("campaign", "Choose a campaign, or write the name of a new one.")
+        raise Invalid("campaign", "Choose a campaign or enter a new name.")
     if len(name) > CAMPAIGN_LENGTH:
         raise Invalid("campaign", f"The campaign has {len(name)} characters; at most {CAMPAIGN_LENGTH} fit.")
     return name
@@ -317,7 +317,7 @@ def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
 def _tag(text: str) -> str:
     name = normal_tag(text)
     if not name:
-        raise Invalid("tag", "Write the tag.")
+        raise Invalid("tag", "Enter a tag.")
     if len(name) > TAG_LENGTH:
         raise Invalid("tag", f"The tag has {len(name)} characters; at most {TAG_LENGTH} fit.")
     return name
@@ -347,7 +347,7 @@ def restore(session: Session, user: User, ids: Sequence[int]) -> Done:
         if image.deleted_at is None:
             raise Refused("they are not in the bin")
         if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
-            raise Refused(f"their {KEPT_DAYS} days are over")
+            raise Refused(f"their {KEPT_DAYS} days in the bin are over")
         _need_right(user, image)
         if not authority.may_undo(user, image.deleted_as):
             whom = authority.undone_by(image.deleted_as)
@@ -422,7 +422,7 @@ def rename_search(session: Session, user: User, search_id: int, name: str) -> Sa
     name = clean_line(name)
     other = _own(session, search.owner, name)
     if other and other.id != search.id:
-        raise Conflict(f"There is a search {name!r} already. Choose another name.")
+        raise Conflict(f"There is already a search {name!r}. Choose another name.")
     if search.shared and search.name != name:
         record(session, user, Act.SEARCH_RENAME, search, before=search.name)
     search.name = name
@@ -441,7 +441,7 @@ def delete_search(session: Session, user: User, search_id: int) -> SavedSearch:
 def _search(session: Session, user: User, search_id: int, act: str) -> SavedSearch:
     search = session.get(SavedSearch, search_id)
     if not search or not (search.shared or search.owner_id == user.id):
-        raise NotFound("There is no such search; perhaps somebody deleted it.")
+        raise NotFound("This search does not exist; it may have been deleted.")
     if search.owner_id != user.id and not user.can(Role.MANAGER):
         raise Forbidden(f"Only {search.owner.name} or a manager can {act} this search.")
     return search
@@ -454,7 +454,7 @@ def _own(session: Session, user: User, name: str) -> SavedSearch | None:
 def _name_problem(name: str) -> str | None:
     name = clean_line(name)
     if not name:
-        return "Write a name for the search."
+        return "Enter a name for the search."
     if len(name) > NAME_LENGTH:
         return f"The name has {len(name)} characters; at most {NAME_LENGTH} fit."
     return None
@@ -462,5 +462,5 @@ def _name_problem(name: str) -> str | None:
 
 def _no_search(query: str) -> str:
     if not query:
-        return "There is nothing to save: filter the pictures first."
-    return "This search has too many filters to be saved. Use fewer."
+        return "There is nothing to save. Add a filter first."
+    return "This search has too many filters to save. Use fewer."

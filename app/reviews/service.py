@@ -63,7 +63,7 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
     present = queries.latest(session, image_id)
     if present and present.id != seen:
         who = "You" if present.user_id == user.id else present.user.name
-        raise Conflict(f"{who} {DID[Verdict(present.verdict)]} this picture meanwhile. Look again first.")
+        raise Conflict(f"{who} just {DID[Verdict(present.verdict)]} this picture. Check it before you decide.")
     if chosen is Verdict.APPROVED and (words := four_eyes.refusal(session, user, image)):
         raise OwnPicture(words)
     (decision,) = _decide(session, user, [image], chosen, _reason(session, reason, chosen))

@@ -135,7 +135,7 @@ def asked_for(query: QueryParams) -> Comparison:
         raise Invalid("reference", "Only one reference can be compared at a time.")
     count = len(ids) + len(references)
     if count > len(LETTERS):
-        raise Invalid("ids", f"Four pictures can be compared at most, not {count}; take some out.")
+        raise Invalid("ids", f"At most four pictures can be compared, not {count}. Remove some.")
     mode = query.get("mode", "")
     return Comparison(
         ids=ids,
@@ -180,7 +180,7 @@ def finished_image(session: Session, me: User, image_id: int) -> Image:
     if image.state != State.FINISHED:
         raise NotFound(f"Picture {image_id} is not finished, so it cannot be compared yet.")
     if image.purged_at:
-        raise NotFound(f"Picture {image_id} was deleted for good, so it cannot be compared any more.")
+        raise NotFound(f"Picture {image_id} was permanently deleted, so it cannot be compared.")
     return image
 
 

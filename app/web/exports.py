@@ -208,7 +208,7 @@ def anew(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 @router.post("/exports/{export_id}/delete")
 def delete(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     export = resources.exporter.delete(me, export_id)
-    return see_other("/exports", f"The export {export.name} was deleted, and its links ended.")
+    return see_other("/exports", f"Export {export.name} deleted. Its share links no longer work.")
 
 
 @router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
@@ -231,7 +231,7 @@ def share(request: Request, resources: ResourcesDep, me: Me, form: Sent[ShareFor
 def revoke_all(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     with resources.database.write() as session:
         number = shares.revoke_all(session, me, export_id)
-    said = f"{plural(number, 'link was', 'links were')} revoked; nothing opens this export any more."
+    said = f"{plural(number, 'link was', 'links were')} revoked. Nobody outside can open this export."
     return see_other(f"/exports/{export_id}#shares", said)
 
 
@@ -247,7 +247,7 @@ def revoke(resources: ResourcesDep, me: Me, form: Sent[RevokeForm], export_id: i
 def resume(resources: ResourcesDep, me: Me, export_id: int, share_id: int) -> Response:
     with resources.database.write() as session:
         shares.resume(session, me, export_id, share_id)
-    return see_other(f"/exports/{export_id}#shares", "The link opens again.")
+    return see_other(f"/exports/{export_id}#shares", "Link resumed.")
 
 
 def export_page(

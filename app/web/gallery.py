@@ -249,7 +249,7 @@ def save_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm]) -> Resp
             search = service.save_search(session, me, form.name, form.query, form.shared)
     except UserError as error:
         return see_other(there, str(error), refused=True)
-    return see_other(there, f"The search {search.name} was saved.")
+    return see_other(there, f"Search {search.name} saved.")
 
 
 @router.post("/searches/{search_id}/rename")
@@ -260,7 +260,7 @@ def rename_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm], searc
             search = service.rename_search(session, me, search_id, form.name)
     except UserError as error:
         return see_other(there, str(error), refused=True)
-    return see_other(there, f"The search is called {search.name} now.")
+    return see_other(there, f"Search renamed to {search.name}.")
 
 
 @router.post("/searches/{search_id}/delete")

@@ -149,7 +149,7 @@ function choose(letter) {
   chosen = letter;
   update();
   room.querySelector(`[data-slot="${letter}"]`).scrollIntoView({ block: "nearest", inline: "nearest" });
-  say(mode === "side" ? `${letter} is chosen` : `${pair.join(" and ")}, ${letter} is chosen`);
+  say(mode === "side" ? `${letter} selected` : `${pair.join(" and ")}, ${letter} selected`);
 }
 
 function enter(next) {
@@ -164,7 +164,7 @@ function enter(next) {
 function openChosen() {
   const link = room.querySelector(`[data-slot="${chosen}"] [data-open]`);
   if (link) link.click();
-  else say("The reference has no review room.");
+  else say("References cannot be reviewed.");
 }
 
 // The difference
@@ -178,11 +178,11 @@ async function measure() {
   difference.map.querySelector("img").src = first.map.querySelector("img").src;
   part("first").textContent = pair[0];
   part("second").textContent = pair[1];
-  part("measured").textContent = "Being measured.";
+  part("measured").textContent = "Measuring…";
   try {
     await Promise.all([first.media.decode(), second.media.decode()]);
   } catch {
-    part("measured").textContent = "One of the two pictures could not be loaded, so there is no difference to show.";
+    part("measured").textContent = "One of the pictures could not be loaded, so there is no difference to show.";
     return;
   }
   if (letters !== pair.join("") || compared?.letters === letters) return; // others were chosen meanwhile
@@ -192,7 +192,7 @@ async function measure() {
   Object.assign(difference.media, { width, height });
   amplify();
   const sameSize = second.media.naturalWidth === width && second.media.naturalHeight === height;
-  const resized = sameSize ? "" : ` ${pair[1]} was drawn at the size of ${pair[0]}, ${width} × ${height}.`;
+  const resized = sameSize ? "" : ` ${pair[1]} was scaled to the size of ${pair[0]}, ${width} × ${height}.`;
   part("measured").textContent = inWords(mean, share, resized);
   if (mode === "difference") difference.show(difference.view);
 }

@@ -51,7 +51,7 @@ function count() {
   if (star) {
     const starred = !all && chosen.length > 0 && chosen.every((item) => item.dataset.starred);
     star.value = starred ? "" : "1";
-    label(star, starred ? "Unstar" : "Star");
+    label(star, starred ? "Remove star" : "Star");
   }
   const download = bar.querySelector("[data-picked-download]");
   if (download) {
@@ -59,7 +59,7 @@ function count() {
       ? Number(document.querySelector("[data-grid]").dataset.approved)
       : chosen.filter((item) => item.dataset.decision === "approved").length;
     enable(download, approved > 0);
-    label(download, approved ? `Export ${thin(approved)} approved` : "None is approved");
+    label(download, approved ? `Export ${thin(approved)} approved` : "None approved");
   }
 }
 

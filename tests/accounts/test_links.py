@@ -168,7 +168,7 @@ def test_a_reset_link_ends(session: Session, make: Factory, admin: User) -> None
     row = session.scalars(select(PasswordReset)).one()
     assert timedelta(hours=23) < row.expires_at - now() <= timedelta(hours=24)
     row.expires_at = now()
-    with pytest.raises(NotFound, match="its time is over"):
+    with pytest.raises(NotFound, match="This link has expired"):
         reset(session, link)
     link = service.create_reset(session, admin, person.id)
     service.revoke_reset(session, admin, session.scalars(select(PasswordReset.id)).all()[-1])

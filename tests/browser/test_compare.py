@@ -296,7 +296,7 @@ def test_the_split_moves_by_keys_and_by_hand_and_clips(page: Page, problems: lis
     page.keyboard.press("x")
     page.keyboard.press("s")
     expect_split_at(25)
-    expect(page.get_by_role("link", name="Take B out")).to_have_attribute("href", re.compile("split=25"))
+    expect(page.get_by_role("link", name="Remove B")).to_have_attribute("href", re.compile("split=25"))
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("Shift+ArrowLeft")
@@ -340,7 +340,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     rejects = page.get_by_role("form", name="Decision on C").get_by_role("button", name="Reject")
     expect(rejects).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("d")
-    expect(page.get_by_text("References are not decided on.")).to_be_visible()
+    expect(page.get_by_text("References need no decision.")).to_be_visible()
     page.keyboard.press("Shift+A")  # nothing to press: the letter chooses
     expect(page.get_by_role("button", name="Choose A")).to_have_attribute("aria-pressed", "true")
 
@@ -348,7 +348,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     with making(painted) as make:
         service.decide(make.session, make.user(Role.REVIEWER, "Ito Kenji"), 1, "rejected", None, "Off the look")
     page.keyboard.press("Shift+C")
-    expect(page.get_by_text("Ito Kenji rejected this picture meanwhile. Look again first.")).to_be_visible()
+    expect(page.get_by_text("Ito Kenji just rejected this picture. Check it before you decide.")).to_be_visible()
     expect(slots.nth(0)).to_contain_text("Rejected")
     assert not problems
 
@@ -392,11 +392,11 @@ def test_the_difference_is_the_one_that_numpy_finds(page: Page, problems: list[s
     # Of another size: the second is drawn at the first's, and that is said.
     page.locator("body").press("d")
     page.keyboard.press("a")
-    expect(said).to_contain_text("D was drawn at the size of A, 120 × 80.")
+    expect(said).to_contain_text("D was scaled to the size of A, 120 × 80.")
     assert levels(page).shape == (80, 120, 3)
     assert page.url.endswith("mode=difference&pair=AD")
     page.reload()
-    expect(said).to_contain_text("D was drawn at the size of A, 120 × 80.")
+    expect(said).to_contain_text("D was scaled to the size of A, 120 × 80.")
     assert not problems
 
 
@@ -427,7 +427,7 @@ def test_the_keys(page: Page, problems: list[str]) -> None:
     expect(page.get_by_role("button", name="Choose C")).to_have_attribute("aria-pressed", "true")
 
     page.keyboard.press("s")
-    page.get_by_role("link", name="Take A out").click()
+    page.get_by_role("link", name="Remove A").click()
     page.wait_for_url("**/compare?ids=4,5&from=/sets/1&mode=split")
     expect(page.locator("[data-pane]:not(.pane--difference)")).to_have_count(2)
     page.keyboard.press("b")

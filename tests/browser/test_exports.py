@@ -92,13 +92,13 @@ def export_it(page: Page, folder: Path) -> Path:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_label("Quality")).to_be_visible()
-    expect(page.get_by_text("Where the shape differs")).to_be_hidden()
-    tab_to(page, "checkbox", "As they were made")
+    expect(page.get_by_text("If the shape differs")).to_be_hidden()
+    tab_to(page, "checkbox", "Original size")
     page.keyboard.press("Space")
     expect(example).to_contain_text("Choose at least one size.")
     tab_to(page, "checkbox", "1080 × 1350 Portrait")
     page.keyboard.press("Space")
-    expect(page.get_by_text("Where the shape differs")).to_be_visible()
+    expect(page.get_by_text("If the shape differs")).to_be_visible()
     page.get_by_label("Name template").fill("{size}/{n}-{what}")
     expect(example).to_contain_text("{what}; the fields are")
     page.get_by_label("Name template").fill("{size}/{n}-{slug}")
@@ -113,14 +113,14 @@ def export_it(page: Page, folder: Path) -> Path:
 
 
 def share_it(page: Page) -> str:
-    tab_to(page, "combobox", "Open for")
+    tab_to(page, "combobox", "Expires after")
     page.keyboard.press("Tab")
     page.keyboard.type("correct horse")
     page.keyboard.press("Tab")
     page.keyboard.type("Agency")
     page.keyboard.press("Enter")
     link = page.get_by_label("Link to the download").input_value()
-    expect(page.get_by_text("Send the password another way.")).to_be_visible()
+    expect(page.get_by_text("Send the password separately.")).to_be_visible()
     page.reload()
     expect(page.get_by_label("Link to the download")).to_have_count(0)
     expect(page.get_by_role("button", name="Revoke")).to_have_count(1)
@@ -148,20 +148,20 @@ def revoke_it(page: Page) -> None:
     expect(page.get_by_text("1 download, the last just now")).to_be_visible()
     tab_to(page, "button", "Revoke Agency")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The link was revoked")).to_be_visible()
+    expect(page.get_by_text("Link revoked")).to_be_visible()
     expect(page.get_by_text("Revoked just now")).to_be_visible()
 
 
 def test_deleting_is_asked_about_first(page: Page, busy: Server) -> None:
     page.goto(f"{busy.url}/campaigns/1/export")
     with page.expect_download():
-        page.get_by_role("button", name="Make the zip").click()
+        page.get_by_role("button", name="Create zip").click()
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="spring-approved")).to_be_visible()
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("spring-approved was deleted")).to_be_visible()
+    expect(page.get_by_text("Export spring-approved deleted")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -171,7 +171,7 @@ def test_axe_finds_nothing_wrong(
 ) -> None:
     page.goto(f"{busy.url}/campaigns/1/export")
     with page.expect_download():
-        page.get_by_role("button", name="Make the zip").click()
+        page.get_by_role("button", name="Create zip").click()
     expect(page.get_by_text("Ready")).to_be_visible()
     open_link, _ = share_link(busy, 1)
     locked_link, _ = share_link(busy, 1, "correct horse")

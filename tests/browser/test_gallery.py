@@ -87,7 +87,7 @@ def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> Non
     page.keyboard.press("s")
     expect(page.get_by_text("3 pictures were starred")).to_be_visible()
     expect(page.locator(".badge--star")).to_have_count(3)
-    expect(page.get_by_role("button", name="Unstar")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove star")).to_be_visible()
 
     page.keyboard.press("Escape")
     assert picked(page) == []
@@ -144,7 +144,7 @@ def test_the_focus_stays_among_the_pictures(page: Page, problems: list[str]) -> 
     page.keyboard.press("Control+a")
     page.once("dialog", lambda dialog: dialog.accept())
     page.keyboard.press("Delete")
-    expect(page.get_by_role("heading", name="No picture matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching pictures")).to_be_visible()
     expect(page.get_by_label("Search pictures")).to_be_focused()
     assert not problems
 
@@ -210,9 +210,9 @@ def test_who_may_not_move_or_delete_is_told_before(
     page.locator("#picture-42 .pick").click()
     for act in acts:
         expect(act).to_be_disabled()
-        expect(act).to_have_attribute("title", re.compile("Only the owner of their set or a manager"))
+        expect(act).to_have_attribute("title", re.compile("Only the set's owner or a manager"))
     page.locator("#picture-42 > a").press("Delete")
-    expect(page.locator("#toasts")).to_contain_text("Only the owner of their set or a manager")
+    expect(page.locator("#toasts")).to_contain_text("Only the set's owner or a manager")
     page.locator("#picture-43 .pick").click()
     for act in acts:
         expect(act).to_be_enabled()
@@ -376,7 +376,7 @@ def test_all_that_match_are_downloaded_by_keyboard(
     assert "ids=" not in page.url
     expect(page.get_by_text("4 approved pictures")).to_be_visible()
     expect(page.get_by_role("link", name="36 that match")).to_be_visible()
-    tab_to(page, page.get_by_role("button", name="Make the zip"))
+    tab_to(page, page.get_by_role("button", name="Create zip"))
     with page.expect_download() as begun:
         page.keyboard.press("Enter")
     assert begun.value.suggested_filename == f"pictures-{code.lower()}-approved.zip"
@@ -396,14 +396,14 @@ def test_more_than_can_be_changed_at_once_can_be_exported(
     far.keyboard.press("Control+a")
     expect(far.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
     far.get_by_role("button", name="Select all 42 that match").click()
-    expect(far.get_by_text("More than 20 can only be exported.")).to_be_visible()
+    expect(far.get_by_text("Above 20, you can only export.")).to_be_visible()
     for name in ("Approve", "Reject", "Move", "Tag", "Star", "Delete"):
         expect(far.get_by_role("button", name=name, exact=True)).to_be_disabled()
     expect(far.get_by_role("button", name="Export 6 approved")).to_be_enabled()
     far.keyboard.press("Escape")
     far.locator("#picture-42 .pick").click()
     expect(far.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
-    expect(far.get_by_text("More than 20 can only be exported.")).to_be_hidden()
+    expect(far.get_by_text("Above 20, you can only export.")).to_be_hidden()
     assert not problems
 
 
@@ -428,7 +428,7 @@ def test_a_search_is_saved_and_opened(page: Page, busy: Server, problems: list[s
     page.get_by_role("button", name="Saved searches").click()
     page.get_by_label("Save this search as").fill("Grapes")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The search Grapes was saved")).to_be_visible()
+    expect(page.get_by_text("Search Grapes saved")).to_be_visible()
     page.goto(f"{busy.url}/pictures")
     page.get_by_role("button", name="Saved searches").click()
     page.get_by_role("link", name="Grapes").click()

@@ -137,7 +137,7 @@ def download(page: Page, folder: Path) -> Path:
     page.get_by_role("link", name="Back").click()
     page.get_by_role("link", name="Export 2").click()
     with page.expect_download() as begun:
-        page.get_by_role("button", name="Make the zip").click()
+        page.get_by_role("button", name="Create zip").click()
     path = folder / begun.value.suggested_filename
     begun.value.save_as(path)
     return path

@@ -27,7 +27,7 @@ def own(
     uses: tuple[x509.ObjectIdentifier, ...] = (ExtendedKeyUsageOID.EMAIL_PROTECTION,),
     other_key: bool = False,
 ) -> Settings:
-    """Settings with a certificate of a team's own authority, or signed by itself."""
+    """Settings with a certificate of a team's own authority, or self-signed."""
     key = key or ec.generate_private_key(ec.SECP384R1())
     issuer_key = ec.generate_private_key(ec.SECP384R1()) if authority else key
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Example Studio")])
@@ -158,9 +158,9 @@ def test_the_teams_own_certificate(tmp_path: Path, key: Any, algorithm: str) -> 
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"authority": False}, "signed by itself"),
+        ({"authority": False}, "self-signed"),
         ({"days": 0, "begins": -9}, "it ended on"),
-        ({"begins": 3}, "it begins only on"),
+        ({"begins": 3}, "it is valid only from"),
         ({"uses": ()}, "what its key is for"),
         ({"uses": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "extended key usage"),
         ({"uses": (ExtendedKeyUsageOID.SERVER_AUTH,)}, "C2PA does not sign with the certificate"),

@@ -61,7 +61,7 @@ def test_a_wrong_certificate_is_one_sentence_and_status_2(
     monkeypatch.setenv("SOROE_SIGNING_KEY", settings.signing_key)
     monkeypatch.setenv("SOROE_DATA", str(settings.data))
     assert run(monkeypatch) == 2
-    assert "signed by itself" in capsys.readouterr().err
+    assert "self-signed" in capsys.readouterr().err
 
 
 def test_what_it_makes_is_in_the_record(

@@ -92,7 +92,7 @@ def test_it_is_counted_what_was_taken_back_since(session: Session, make: Factory
         (Changed(1, 0, 0), "1 of 3 pictures was deleted."),
         (
             Changed(1, 2, 2),
-            "2 of 3 pictures are no longer approved; 2 come from a reference whose right does not hold; 1 was deleted.",
+            "2 of 3 pictures are no longer approved; 2 come from a reference without valid rights; 1 was deleted.",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_made_anew_it_is_without_them(session: Session, make: Factory, user: Use
     assert (again.pictures, again.name, again.options) == (1, export.name, export.options)
     assert queries.first_names(session, again.id) == ["unsorted-retro-sunburst-001-an-owl.webp"]
     make.decide(image_set.images[1], Verdict.REJECTED)
-    with pytest.raises(Conflict, match="nothing to download"):
+    with pytest.raises(Conflict, match="nothing to export"):
         service.planned_anew(session, user, export.id)
 
 

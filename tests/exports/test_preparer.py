@@ -309,7 +309,7 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
     export = ready(user, set_id=image_set.id)
     assert export.state == ExportState.FAILED
     assert "lost from the server" in (export.error or "")
-    with pytest.raises(Conflict, match="All files of these"):
+    with pytest.raises(Conflict, match="The server lost all files of these"):
         service.archive(session, export, preparer.store)
     path.write_bytes(png)
     service.prepare_again(session, user, export.id)
@@ -345,7 +345,7 @@ def test_what_is_signed_again_is_never_written_over_what_another_export_counts_o
     first = ready(user, set_id=image_set.id)
     cache.rename(tmp_path / "away")
     second = ready(user, ExportOptions(template="{n}"), set_id=image_set.id)
-    with pytest.raises(Conflict, match="cleared away"):
+    with pytest.raises(Conflict, match="deleted to free space"):
         service.archive(session, first, preparer.store)
     shutil.copytree(tmp_path / "away", cache, dirs_exist_ok=True)
     assert len(list(cache.glob("*/*/*"))) == 4, "two files of each recipe, signed at two times"
@@ -371,7 +371,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     before = b"".join(service.archive(session, export, preparer.store).read()), export.etag
     assert b"".join(service.archive(session, export, preparer.store).read()) == before[0]
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
-    with pytest.raises(Conflict, match="cleared away"):
+    with pytest.raises(Conflict, match="deleted to free space"):
         service.archive(session, export, preparer.store)
     service.prepare_again(session, user, export.id)
     session.commit()
@@ -487,7 +487,7 @@ def test_downloads_share_one_list_of_files_and_parts_look_only_at_their_own(
     in_first = made.members[0].bytes
     service.need_files(export, preparer.store, made, 0, in_first)
     assert service.is_there(session, export, preparer.store) is False
-    with pytest.raises(Conflict, match="cleared away"):
+    with pytest.raises(Conflict, match="deleted to free space"):
         service.need_files(export, preparer.store, made, in_first, in_first + 1000)
     for _ in range(service.ARCHIVES):
         service.archive(session, ready(user, set_id=approved_set(make, user).id), preparer.store)

@@ -292,7 +292,7 @@ def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: 
 
 def test_nothing_approved_409(session: Session, make: Factory) -> None:
     user = make.user()
-    with pytest.raises(Conflict, match="nothing to download"):
+    with pytest.raises(Conflict, match="nothing to export"):
         rows_of(session, user, set_id=make.finished_set(user).id)
 
 
@@ -314,7 +314,7 @@ def test_unknown_404(session: Session, make: Factory) -> None:
         ({"format": "gif"}, "The format is one of 'png', 'jpeg', 'webp' or 'avif'"),
         ({"quality": "0"}, "The quality is a whole number from 1 to 100"),
         ({"sizes": ()}, "Choose at least one size"),
-        ({"sizes": ("big",)}, "A size is written as width x height"),
+        ({"sizes": ("big",)}, "Write a size as width x height"),
         ({"sizes": ("1080x9999",)}, "Each side of a size has 16 to 8192 px"),
         ({"sizes": ("8x8",)}, "Each side of a size has 16 to 8192 px"),
         ({"sizes": tuple(f"100x{n}" for n in range(100, 113))}, "at most 12"),

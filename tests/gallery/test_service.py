@@ -76,11 +76,11 @@ def test_a_changed_number_is_a_conflict_that_names_it(session: Session, manager:
 def test_none_and_too_many_are_refused(
     session: Session, manager: User, image_set: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(Invalid, match="Choose the pictures first"):
+    with pytest.raises(Invalid, match="Select pictures first"):
         service.chosen(session, manager, [])
     monkeypatch.setattr(service, "MOST", 3)
     for arguments in (([1, 2, 3, 4],), ([], EVERYTHING, 4)):
-        with pytest.raises(Invalid, match="4 pictures were chosen; at most 3 pictures"):
+        with pytest.raises(Invalid, match="4 pictures were selected; at most 3 pictures"):
             service.chosen(session, manager, *arguments)
 
 
@@ -103,7 +103,7 @@ def test_each_is_decided_by_itself(session: Session, make: Factory, manager: Use
     assert {image.decision for image in image_set.images} == {Verdict.APPROVED}
     assert done.told("approved") == (
         "4 pictures were approved. 1 of 6 could not be approved: their set is locked."
-        " 1 of 6 could not be approved: they are not there any more."
+        " 1 of 6 could not be approved: they no longer exist."
     )
     assert len(acts(session, Act.DECIDE)) == 4
 
@@ -131,7 +131,7 @@ def test_what_others_decided_meanwhile_is_not_passed_over(
     done = service.decide(session, manager, ids(image_set), "approved", seen)
     assert done.ids == [owl.id, cat.id], "what was seen, and one's own, is no conflict"
     assert done.told("approved") == (
-        "2 pictures were approved. 2 of 4 could not be approved: Ito Kenji asked for changes to them meanwhile."
+        "2 pictures were approved. 2 of 4 could not be approved: Ito Kenji just asked for changes to them."
     )
     assert done.by_set == {image_set.id: [owl.id, cat.id]}
     assert [image.decision for image in (fox, teapot)] == [Verdict.CHANGES_REQUESTED] * 2
@@ -150,8 +150,8 @@ def test_a_withdrawal_meanwhile_is_not_passed_over(
     reviews.withdraw(session, manager, own.id)
     make.decide(owl, Verdict.APPROVED, manager)
     assert service.decide(session, reviewer, [fox, owl.id], "rejected", seen, "Off the look").refused == {
-        "Mori withdrew a decision on them meanwhile": 1,
-        "Mori approved them meanwhile": 1,
+        "Mori just withdrew a decision on them": 1,
+        "Mori just approved them": 1,
     }
 
 
@@ -244,7 +244,7 @@ def test_move_makes_the_campaign_and_counts_its_approvals(
 def test_who_may_move(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     done = service.move(session, make.user(Role.REVIEWER), ids(image_set), "Autumn")
     assert not done.ids
-    assert done.told("moved") == "4 of 4 could not be moved: only the owner of their set or a manager may."
+    assert done.told("moved") == "4 of 4 could not be moved: only the set's owner or a manager may."
     reviews.lock(session, manager, image_set.id)
     assert service.move(session, manager, ids(image_set), "Autumn").refused == {service.LOCKED: 4}
     with pytest.raises(Invalid, match="Choose a campaign"):
@@ -278,7 +278,7 @@ def test_tags(session: Session, make: Factory, image_set: ImageSet) -> None:
     assert set(session.scalars(select(ImageTag.tag))) == {"hero shot"}
     service.untag(session, anybody, ids(image_set)[:3], "HERO shot")
     assert list(session.scalars(select(ImageTag.image_id))) == ids(image_set)[3:]
-    for wrong, sentence in (("  ", "Write the tag"), ("x" * 41, "41 characters")):
+    for wrong, sentence in (("  ", "Enter a tag"), ("x" * 41, "41 characters")):
         with pytest.raises(Invalid, match=sentence):
             service.tag(session, anybody, ids(image_set), wrong)
 
@@ -303,7 +303,7 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
         (owl, 30, "Mori"),
         (fox, 30, "Mori"),
     ]
-    assert service.delete(session, manager, [fox]).refused == {"they were deleted meanwhile": 1}
+    assert service.delete(session, manager, [fox]).refused == {"they were just deleted": 1}
     assert service.decide(session, manager, [fox], "approved", None).refused
     assert queries.deleted_at_once(session, manager, done.at) == [fox, owl]
     assert queries.deleted_at_once(session, image_set.owner, done.at) == []
@@ -458,7 +458,7 @@ def test_what_cannot_be_saved(session: Session, make: Factory) -> None:
     user = make.user()
     long = "&".join(f"tag={n:030}" for n in range(70))
     for name, query, sentence in (
-        ("", "q=fox", "Write a name"),
+        ("", "q=fox", "Enter a name"),
         ("x" * 61, "q=fox", "61 characters"),
         ("All", "", "nothing to save"),
         ("Long", "&".join([long, *(f"style={n}{'X' * 30}" for n in range(50))]), "too many filters"),

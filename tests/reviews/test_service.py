@@ -107,7 +107,7 @@ def test_decision_on_what_was_not_seen_409(session: Session, make: Factory, imag
     decide(session, make.user(Role.REVIEWER, name="Ito Kenji"), image, "rejected")
     with pytest.raises(Conflict) as raised:
         service.decide(session, make.user(Role.REVIEWER), image.id, "approved", seen)
-    assert str(raised.value) == "Ito Kenji rejected this picture meanwhile. Look again first."
+    assert str(raised.value) == "Ito Kenji just rejected this picture. Check it before you decide."
     assert image.decision == Verdict.REJECTED
     assert len(session.scalars(select(Decision)).all()) == 1
 
@@ -209,7 +209,7 @@ def test_two_who_decide_at_once_lose_nothing(database: Database, session: Sessio
     session.refresh(image)
     kept = session.scalars(select(Decision)).all()
     assert (len(kept), len(refused)) == (1, len(people) - 1)
-    assert set(refused) == {f"{kept[0].user.name} approved this picture meanwhile. Look again first."}
+    assert set(refused) == {f"{kept[0].user.name} just approved this picture. Check it before you decide."}
     assert (image.decision, image.approvals) == ("approved", 1)
 
 

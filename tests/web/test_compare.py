@@ -83,19 +83,19 @@ def test_the_reference_takes_a_place_among_the_four(server: Server, designer: Br
         other = make.reference().id
     ids = ",".join(map(str, image_ids[:3]))
     page = designer.get(f"/compare?ids={ids}").text
-    add = re.search(r'href="(/compare[^"]+)"[^>]*>[^>]*>[^>]*>\s*</svg>Add the reference', page)
+    add = re.search(r'href="(/compare[^"]+)"[^>]*>[^>]*>[^>]*>\s*</svg>Add reference', page)
     assert add is not None
     added = unescape(add[1])
     assert added == f"/compare?ids={ids}&reference=1"
     assert shown(designer, added)[-1] == "/references/1.png"
     assert "/styles/SOR-" in designer.get(added).text, "of the style that the pictures were made in"
     assert "/styles/SOR-" not in designer.get(f"/compare?ids={ids}&reference={other}").text
-    assert "Add the reference" not in designer.get(added).text
+    assert "Add reference" not in designer.get(added).text
     four = ",".join(map(str, image_ids[:4]))
-    assert "Add the reference" not in designer.get(f"/compare?ids={four}").text
+    assert "Add reference" not in designer.get(f"/compare?ids={four}").text
     assert refused(designer, f"/compare?ids={four}&reference=1") == (
         422,
-        "Four pictures can be compared at most, not 5; take some out.",
+        "At most four pictures can be compared, not 5. Remove some.",
     )
     assert refused(designer, f"/compare?ids={ids}&reference=1&reference={other}") == (
         422,
@@ -127,7 +127,7 @@ def test_what_is_in_the_bin_says_so_and_is_not_decided_on(
         make.session.get_one(Image, two).purged_at = now()
     assert refused(designer, address) == (
         404,
-        f"Picture {two} was deleted for good, so it cannot be compared any more.",
+        f"Picture {two} was permanently deleted, so it cannot be compared.",
     )
 
 
@@ -160,9 +160,9 @@ def test_what_cannot_be_compared_is_named(server: Server, designer: Browser, ima
 
 def test_fewer_than_two_is_a_sentence_and_a_way_to_the_pictures(designer: Browser, image_ids: list[int]) -> None:
     for address, sentence in (
-        ("/compare", "Choose two to four pictures to see them side by side."),
-        (f"/compare?ids={image_ids[0]}", "One picture is not enough: choose two to four."),
-        (f"/compare?ids={image_ids[0]},{image_ids[0]}", "One picture is not enough: choose two to four."),
+        ("/compare", "Select two to four pictures to see them side by side."),
+        (f"/compare?ids={image_ids[0]}", "One picture is not enough. Select two to four."),
+        (f"/compare?ids={image_ids[0]},{image_ids[0]}", "One picture is not enough. Select two to four."),
     ):
         page = designer.get(address).text
         assert sentence in page
@@ -233,7 +233,7 @@ def test_deciding_leads_back_to_the_comparison(reviewer: Browser, image_ids: lis
 
     # What was decided meanwhile is said there too.
     assert decided(reviewer, image_ids[0], "approved", here, seen="") == here
-    assert "You withdrew a decision on this picture meanwhile. Look again first." in reviewer.get(here).text
+    assert "You just withdrew a decision on this picture. Check it before you decide." in reviewer.get(here).text
     assert decided(reviewer, image_ids[2], "rejected", "https://example.com/?x") == "/?undo=3"
     assert decided(reviewer, image_ids[2], "rejected", "//example.com", seen="") == "/"
 
@@ -271,7 +271,7 @@ def test_who_may_decide_and_on_what(server: Server, reviewer: Browser, designer:
     assert set(re.findall(r'action="(/images/\d+/decision)"', page)) == {
         f"/images/{id}/decision" for id in image_ids[:3]
     }
-    assert "References are not decided on." in page
+    assert "References need no decision." in page
     with making(server) as make:
         images = [make.session.get_one(Image, id) for id in image_ids]
         images[0].superseded, images[0].shown = True, False

@@ -198,7 +198,7 @@ def test_what_takes_long_is_waited_for_on_its_page(
 
 def test_a_zip_that_is_not_ready_or_failed_409(server: Server, manager: Browser, path: str) -> None:
     manager.get(path)
-    for state, sentence in ((ExportState.FAILED, "could not be made"), (ExportState.READY, "cleared away")):
+    for state, sentence in ((ExportState.FAILED, "This export failed"), (ExportState.READY, "deleted to free space")):
         with server.resources.database.write() as session:
             export = session.query(Export).one()
             export.state, export.error, export.bytes = state, "The disk is full.", 1

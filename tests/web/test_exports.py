@@ -94,17 +94,17 @@ def test_a_designer_reads_how_many_are_left_out(server: Server, sign_in: Callabl
         own = make.finished_set(designer.user, prompts="a fox at night")
         make.decide(own.images[0])
     html = " ".join(re.sub(r"<[^>]+>", "", designer.get("/pictures/export?all=1").text).split())
-    assert "2 approved pictures are other people's, and left out: they or a manager can download them." in html
+    assert "2 approved pictures by other people are left out. Ask their owner or a manager to export them." in html
     assert "other people" not in designer.get(f"/sets/{own.id}/export").text
 
 
 @pytest.mark.parametrize(
     ("query", "status", "sentence"),
     [
-        ("all=1&query=q%3Dzebra", 409, "There is nothing to download: no picture matches."),
-        ("all=1&query=decision%3Drejected", 409, "There is nothing to download"),
-        ("", 422, "Choose the pictures to download."),
-        ("ids=x", 422, "Choose the pictures to download."),
+        ("all=1&query=q%3Dzebra", 409, "There is nothing to export: no picture matches."),
+        ("all=1&query=decision%3Drejected", 409, "There is nothing to export"),
+        ("", 422, "Select the pictures to export."),
+        ("ids=x", 422, "Select the pictures to export."),
         ("&".join(f"ids={n}" for n in range(1001)), 422, "1\u202f001 pictures were chosen one by one"),
     ],
 )
@@ -163,7 +163,7 @@ def test_the_next_time_the_choice_is_there_already(manager: Browser, set_id: int
     [
         ({"template": "{who}"}, "the fields are campaign"),
         ({"sizes": []}, "Choose at least one size"),
-        ({"own_sizes": "huge"}, "A size is written as width x height"),
+        ({"own_sizes": "huge"}, "Write a size as width x height"),
         ({"quality": "101"}, "from 1 to 100"),
     ],
 )
@@ -206,7 +206,7 @@ def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: i
 def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     next((server.resources.exporter.store.root / "cache").glob("*/*/*")).unlink()
-    assert "cleared away" in manager.get(f"/exports/{export.id}").text
+    assert "deleted to free space" in manager.get(f"/exports/{export.id}").text
     manager.post(f"/exports/{export.id}/again")
     wait_until_ready(server, export.id)
     whole = manager.get(f"/exports/{export.id}/download.zip")
@@ -257,7 +257,7 @@ def test_a_guest_waits_while_a_right_is_withdrawn(
     assert guest.get(f"/shared/{token}/download.zip").headers["location"] == f"/shared/{token}"
     page = manager.get(f"/exports/{export.id}").text
     assert "On hold since" in page
-    assert "2 of 2 pictures come from a reference whose right does not hold." in page
+    assert "2 of 2 pictures come from a reference without valid rights." in page
     manager.post(f"/exports/{export.id}/shares/{share.id}/resume")
     assert guest.get(f"/shared/{token}/download.zip").status_code == 200
 
@@ -408,7 +408,7 @@ def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Bro
     token, _ = share_link(server, export.id)
     with server.resources.database.write() as session:
         session.get(Export, export.id).state = ExportState.FAILED
-    assert "not available now" in guest.get(f"/shared/{token}").text
+    assert "not available right now" in guest.get(f"/shared/{token}").text
     assert guest.get(f"/shared/{token}/download.zip").status_code == 303
 
 

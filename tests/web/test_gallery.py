@@ -174,11 +174,11 @@ def test_unknown_set_and_reference_404(designer: Browser) -> None:
 
 
 def test_empty_states(server: Server, designer: Browser) -> None:
-    assert "No picture matches" in designer.get("/pictures?q=zebra").text
+    assert "No matching pictures" in designer.get("/pictures?q=zebra").text
     assert "The bin is empty" in designer.get("/pictures/bin").text
     turned = designer.get("/pictures?q=fox&since=2020-03-05&until=2020-03-01").text
     assert "The first day, 5 Mar 2020, is after the last, 1 Mar 2020." in turned
-    assert 'href="/pictures?q=fox&amp;since=2020-03-01&amp;until=2020-03-05">Swap the days' in turned
+    assert 'href="/pictures?q=fox&amp;since=2020-03-01&amp;until=2020-03-05">Swap dates' in turned
 
 
 def test_pictures_that_are_all_in_the_bin(designer: Browser, manager: Browser) -> None:
@@ -186,7 +186,7 @@ def test_pictures_that_are_all_in_the_bin(designer: Browser, manager: Browser) -
     post(manager, "delete", ids=[1, 2, 3, 4, 5])
     page = designer.get("/pictures").text
     assert "All 5 pictures are in the bin" in page
-    assert 'href="/pictures/bin">Open the bin</a>' in page
+    assert 'href="/pictures/bin">Open bin</a>' in page
     assert "No pictures yet" not in page
 
 
@@ -251,11 +251,11 @@ def test_a_page_that_grew_old_passes_over_nobody(
     )
     page = post(manager, "decide", ids=[1, 2], verdict="approved", newest=old)
     assert "1 picture was approved." in page
-    assert "1 of 2 could not be approved: Kato Yui asked for changes to them meanwhile." in page
+    assert "1 of 2 could not be approved: Kato Yui just asked for changes to them." in page
     told = post(manager, "decide", ids=[1], verdict="approved", newest=newest(page))
     assert "1 picture still has changes requested." in told
     refused = post(manager, "reject", ids=[1], reason="Off the look", newest=old)
-    assert "1 of 1 could not be rejected: Kato Yui asked for changes to them meanwhile." in refused
+    assert "1 of 1 could not be rejected: Kato Yui just asked for changes to them." in refused
 
 
 def test_only_reviewers_are_offered_decisions(designer: Browser, manager: Browser) -> None:
@@ -275,7 +275,7 @@ def test_all_that_match_if_they_are_as_many_as_were_seen(server: Server, manager
 def test_more_pictures_than_other_forms_have_fields(manager: Browser) -> None:
     told = post(manager, "star", ids=list(range(1, 1500)), on=1)
     assert "5 pictures were starred." in told
-    assert "1\u202f494 of 1\u202f499 could not be starred: they are not there any more." in told
+    assert "1\u202f494 of 1\u202f499 could not be starred: they no longer exist." in told
     assert shown(manager, "?starred=1") == [5, 4, 3, 2, 1]
     post(manager, "star", ids=[2], on="")
     assert shown(manager, "?starred=1") == [5, 4, 3, 1]
@@ -305,7 +305,7 @@ def test_deleted_undone_and_restored(server: Server, manager: Browser, designer:
     post(manager, "delete", ids=[3])
     assert shown(manager, "/pictures/bin") == [3]
     assert "1 picture was restored" in post(manager, "restore", ids=[3])
-    assert "only the owner of their set or a manager may" in post(designer, "delete", ids=[1])
+    assert "only the set's owner or a manager may" in post(designer, "delete", ids=[1])
 
 
 def test_many_go_a_part_at_a_time_and_are_told_as_one(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,18 +340,18 @@ def test_a_search_is_saved_renamed_deleted(server: Server, designer: Browser, ma
         assert answer.status_code == 303
         return browser.get(answer.headers["location"]).text
 
-    assert "The search Foxes was saved" in say(designer, "/searches", name="Foxes", query="q=fox", shared=1)
+    assert "Search Foxes saved" in say(designer, "/searches", name="Foxes", query="q=fox", shared=1)
     assert 'href="/pictures?q=fox"' in manager.get("/pictures").text
     assert "nothing to save" in say(designer, "/searches", name="All", query="")
-    assert "is called Red foxes now" in say(designer, "/searches/1/rename", name="Red foxes", query="")
-    assert "Red foxes was deleted" in say(manager, "/searches/1/delete", query="q=owl")
+    assert "renamed to Red foxes" in say(designer, "/searches/1/rename", name="Red foxes", query="")
+    assert "Search Red foxes deleted" in say(manager, "/searches/1/delete", query="q=owl")
     with server.resources.database.read() as session:
         assert session.query(SavedSearch).count() == 0
 
 
 def test_an_act_without_pictures_says_so(server: Server, manager: Browser) -> None:
-    assert "Choose the pictures first." in post(manager, "delete", query="q=fox")
-    assert "Write the tag." in post(manager, "tag", ids=[1], tag_name=" ")
+    assert "Select pictures first." in post(manager, "delete", query="q=fox")
+    assert "Enter a tag." in post(manager, "tag", ids=[1], tag_name=" ")
     with server.resources.database.read() as session:
         assert session.query(ImageTag).count() == session.query(Star).count() == 0
         assert session.query(Image).filter(Image.shown).count() == 5

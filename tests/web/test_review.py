@@ -134,7 +134,7 @@ def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
     with server.resources.database.read() as session:
         assert session.query(Decision).count() == 1
     page = other.get(here).text
-    assert "Ito Kenji approved this picture meanwhile" in page
+    assert "Ito Kenji just approved this picture" in page
     assert "toast--bad" in page.split('<template id="toast-bad">')[0]
     decide(other, image_ids[0], "rejected", seen_in(page))
     assert verdicts(server)[0] == Verdict.REJECTED, "who has looked again can decide"

@@ -279,7 +279,7 @@ def test_an_export_warns_and_goes_on(server: Server, mine: Browser, known: Known
         reference = queries.reference(make.session, mine.user, known.reference)
         service.withdraw(make.session, mine.user, reference, Reason(reason="Stop"))
     html = mine.get(f"/sets/{known.set_id}/export").text
-    assert re.search(r"1 picture comes</span> from a reference whose right does not hold now", html)
+    assert re.search(r"1 picture comes</span> from a reference without valid rights", html)
     assert mine.post("/exports", data={"set_id": str(known.set_id), "sizes": "original"}).status_code == 303
 
 

@@ -167,12 +167,12 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_a_set_that_is_all_in_the_bin_says_so(server: Server, designer: Browser, code: str) -> None:
     path = post_set(designer, code)
     wait_for(server, path, State.FINISHED)
-    assert "Open the bin" not in designer.get(path).text
+    assert "Open bin" not in designer.get(path).text
     answer = designer.post("/pictures/delete", data={"ids": [1, 2]})
     assert answer.status_code == 303
     page = designer.get(path).text
     assert "All 2 are in the bin" in page
-    assert 'href="/pictures/bin">Open the bin</a>' in page
+    assert 'href="/pictures/bin">Open bin</a>' in page
     assert "0 of 0" not in page
     assert re.search(r'id="set-show"\s+hidden', page)
     card = re.search(rf'<a class="setcard" href="{path}">.*?</a>', designer.get("/sets").text, re.DOTALL)

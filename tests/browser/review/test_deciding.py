@@ -202,7 +202,7 @@ def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> 
     one.keyboard.press("1")
     expect(tally(one)).to_contain_text("4 to go")
     two.keyboard.press("a")
-    expect(two.get_by_text("Ito Kenji rejected this picture meanwhile. Look again first.")).to_be_visible()
+    expect(two.get_by_text("Ito Kenji just rejected this picture. Check it before you decide.")).to_be_visible()
     shown(two, 1)
     expect(dock(two)).to_contain_text("Off the look")
     two.keyboard.press("a")  # having looked

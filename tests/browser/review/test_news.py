@@ -101,7 +101,7 @@ def test_what_was_not_seen_yet_is_not_decided_on(enter: Callable[..., Page], pro
     one.keyboard.press("a")
     expect(news(two)).to_have_text("Ito Kenji approved this picture.")
     two.keyboard.press("1")  # in the list that was open before
-    expect(two.get_by_text("Ito Kenji approved this picture meanwhile. Look again first.")).to_be_visible()
+    expect(two.get_by_text("Ito Kenji just approved this picture. Check it before you decide.")).to_be_visible()
     shown(two, 1)
     assert not problems
 

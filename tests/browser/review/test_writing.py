@@ -52,7 +52,7 @@ def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page]
     expect(tally(one)).to_contain_text("4 to go")
     pin_and_write(two, "The ear is gone")
     two.keyboard.press("a")
-    expect(two.get_by_text("Ito Kenji asked for changes to this picture meanwhile")).to_be_visible()
+    expect(two.get_by_text("Ito Kenji just asked for changes to this picture")).to_be_visible()
     shown(two, 1)
     expect(field(two)).to_have_value("The ear is gone")
     expect(two.locator("[data-x]")).to_have_value("0.4000")
