@@ -25,7 +25,7 @@ from app.models import AuditEvent, AuditHead
 BEGINNING = "0" * 64  # the first event's previous hash
 CHUNK = 1000  # events read at a time
 
-NO_HEAD = "The head of the record was removed."
+NO_HEAD = "The head of the audit log was removed."
 
 _events, _head = cast(Table, AuditEvent.__table__), cast(Table, AuditHead.__table__)
 _HASHED = tuple(column.name for column in _events.c if column.name != "hash")
@@ -118,7 +118,7 @@ def verify(
                 progress(min(last.count, end.count), end.count)
         _check_end(session, last, end, at_end)
         if noted and number is None:
-            raise Broken("The noted head is not in the record, so events up to it were altered or removed.")
+            raise Broken("The saved hash is not in the audit log, so events up to it were altered or removed.")
     except Broken as broken:
         return Verdict(last.count, last.hash, str(broken))
     return Verdict(last.count, last.hash, noted=number)
@@ -149,7 +149,7 @@ def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> 
     """Raise Broken unless `row` follows `last`."""
     expected = last.count + 1
     if row.id < expected:
-        raise Broken(f"Event {row.id} was inserted: the record begins at event 1.")
+        raise Broken(f"Event {row.id} was inserted: the audit log begins at event 1.")
     if row.id > expected:
         raise Broken(_removed(expected, row.id - 1))
     intact = _fits(row, row.id)
@@ -170,7 +170,7 @@ def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> 
         raise Broken(
             f"Event {row.id} does not follow event {last.count}: one of the two was replaced."
             if last.count
-            else f"Event {row.id} was replaced: it does not begin the record."
+            else f"Event {row.id} was replaced: it does not begin the audit log."
         )
     raise Broken(f"Event {row.id} was altered.")
 
@@ -189,9 +189,9 @@ def _check_end(session: Session, last: Head, end: Head, at_end: str | None) -> N
     if last.count < end.count:
         raise Broken(_removed(last.count + 1, end.count))
     if last.count > (known := head(session).count):
-        raise Broken(f"{_events_words(known + 1, last.count)} added after the end of the record.")
+        raise Broken(f"{_events_words(known + 1, last.count)} added after the end of the audit log.")
     if at_end != end.hash:
-        raise Broken(f"Event {end.count}, the latest, is not the one that the head of the record has: one was altered.")
+        raise Broken(f"Event {end.count}, the latest, does not match the head of the audit log: one was altered.")
 
 
 def _removed(first: int, last: int) -> str:

@@ -130,7 +130,7 @@ def last_check(session: Session, user: User) -> AuditEvent | None:
 
 def need_manager(user: User) -> None:
     if not user.can(Role.MANAGER):
-        raise Forbidden("The record is for managers and administrators. Ask one of them to look something up.")
+        raise Forbidden("The audit log is for managers and administrators. Ask one of them to look something up.")
 
 
 def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:

@@ -24,7 +24,7 @@ people = typer.Typer(no_args_is_help=True, help="People's accounts, for who cann
 people.command("reset")(accounts.reset)
 people.command("second-step")(accounts.second_step)
 app.add_typer(people, name="accounts")
-record = typer.Typer(no_args_is_help=True, help="The record of who did what: is it unbroken?")
+record = typer.Typer(no_args_is_help=True, help="The audit log: check that it is intact.")
 record.command("verify")(audit.verify)
 record.command("head")(audit.print_head)
 app.add_typer(record, name="audit")

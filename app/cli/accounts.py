@@ -48,7 +48,10 @@ def open_accounts() -> Iterator[tuple[Settings, Any]]:
     database = Database(settings)
     try:
         if not inspect(database.engine).has_table("passkeys"):
-            raise Refused(f"The data in {settings.data} is of an earlier Soroe; start this one on it once.")
+            raise Refused(
+                f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
+                " update it."
+            )
         with database.write() as session:
             yield settings, session
     except UserError as error:

@@ -11,21 +11,21 @@ from app.cli.console import BROKEN, Refused, out, progress_bar, read_settings
 
 
 def verify(
-    head: Annotated[str | None, typer.Option(help="A head that was noted elsewhere, by `soroe audit head`.")] = None,
+    head: Annotated[str | None, typer.Option(help="A hash saved earlier with `soroe audit head`.")] = None,
 ) -> None:
     """Look whether the record is unbroken: status 0 when it is, 1 when it is not."""
     from app.audit import chain
 
     noted = parse_head(head) if head else None
     with open_record() as session, progress_bar() as bar:
-        task = bar.add_task("Checking the record", total=None)
+        task = bar.add_task("Checking the audit log", total=None)
         verdict = chain.verify(session, noted, lambda done, total: bar.update(task, completed=done, total=total))
     if verdict.problem:
-        out.print(f"The record is broken. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"The audit log was tampered with. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(BROKEN)
     events = "1 event" if verdict.count == 1 else f"{verdict.count:,} events"
-    where = f" The noted head is that of event {verdict.noted:,}." if verdict.noted is not None else ""
-    out.print(f"The record is unbroken: {events}.{where}", markup=False, highlight=False, soft_wrap=True)
+    where = f" The saved hash is that of event {verdict.noted:,}." if verdict.noted is not None else ""
+    out.print(f"The audit log is intact: {events}.{where}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_head() -> None:
@@ -50,11 +50,14 @@ def open_record() -> Iterator[Any]:
 
     settings = read_settings()
     if not (settings.data / "soroe.sqlite3").exists():
-        raise Refused(f"There is no record in {settings.data}; SOROE_DATA says where the server keeps its data.")
+        raise Refused(f"There is no audit log in {settings.data}; SOROE_DATA says where the server keeps its data.")
     database = Database(settings)
     try:
         if not inspect(database.engine).has_table("audit_head"):
-            raise Refused(f"The data in {settings.data} is of an earlier Soroe; start this one on it once.")
+            raise Refused(
+                f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
+                " update it."
+            )
         with database.read() as session:
             yield session
     except DatabaseError as error:
@@ -67,5 +70,5 @@ def parse_head(text: str) -> str:
     """The hash in what was noted, with or without the number that `soroe audit head` prints after it."""
     found = re.search(r"\b[0-9a-f]{64}\b", text.lower())
     if not found:
-        raise Refused(f"A head is a hash of 64 hexadecimal digits; {text[:80]} was given.")
+        raise Refused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")
     return found[0]

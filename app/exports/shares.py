@@ -89,7 +89,7 @@ def resume(session: Session, user: User, export_id: int, share_id: int) -> Share
     the right is withdrawn with more power than theirs.
     """
     share = _share(session, user, export_id, share_id)
-    _need_answerable(session, user, share.export, "let this link open again")
+    _need_answerable(session, user, share.export, "resume this link")
     endings.resume(session, user, share, "confirmed")
     return share
 
@@ -98,7 +98,7 @@ def _need_answerable(session: Session, user: User, export: Export, what: str) ->
     """Nobody answers for pictures from a reference whose right somebody withdrew with more power than theirs."""
     for held in queries.restraining(session, export.id):
         if held.standing.kind == "withdrawn" and held.record:
-            did = f"withdrew the right to the reference {held.name}"
+            did = f"withdrew the rights to the reference {held.name}"
             authority.need_power(user, held.record.made_as, did, what, held.record.made_by.name)
 
 

@@ -56,4 +56,4 @@ def refusal(session: Session, user: User, image: Image) -> str:
         return f"{why} {listed(names)} can approve it."
     invite = "invite a reviewer under People" if user.can(Role.ADMIN) else "ask an administrator to invite a reviewer"
     change = f", or change that under {HERE}" if user.can(Role.MANAGER) else ""
-    return f"{why} Nobody else decides here yet: {invite}{change}."
+    return f"{why} There is no other reviewer yet: {invite}{change}."

@@ -81,9 +81,9 @@ def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int])
     if event.act == Act.CAMPAIGN_CHANGE:
         if own := event.details.get("approving_own_pictures"):
             nobody = "that nobody approves" if own == "not allowed" else "that people may approve"
-            return News(words.who(event), f"settled {nobody} their own pictures of this campaign.")
+            return News(words.who(event), f"ruled {nobody} their own pictures in this campaign.")
         needed = str(event.details.get("approvals", "")).split()[-1:]
-        return News(words.who(event), f"set the approvals that pictures of this campaign need to {''.join(needed)}.")
+        return News(words.who(event), f"set the approvals needed in this campaign to {''.join(needed)}.")
     if event.subject == ImageSet.__tablename__:
         thing = "this set"
     elif event.subject_id == image.id:

@@ -16,7 +16,7 @@ def add(session: Session, user: User, words: str) -> RejectReason:
     """A new reason, the last of the list."""
     known = _list(session, user)
     if len(known) >= MOST_REASONS:
-        raise Conflict(f"The list has {MOST_REASONS} reasons already, and nobody reads more. Remove one first.")
+        raise Conflict(f"The list already has {MOST_REASONS} reasons, the most allowed. Remove one first.")
     reason = RejectReason(words=_words(words, known), position=len(known) + 1)
     session.add(reason)
     record(session, user, Act.REASONS_CHANGE, reason, added=reason.words)
@@ -56,7 +56,7 @@ def move(session: Session, user: User, reason_id: int, by: int) -> None:
 
 def _list(session: Session, user: User) -> list[RejectReason]:
     if not user.can(Role.MANAGER):
-        raise Forbidden("Only managers change the reasons to reject. Ask one of them.")
+        raise Forbidden("Only managers can change the reasons. Ask one of them.")
     return queries.reasons(session)
 
 
@@ -64,17 +64,17 @@ def _find(known: list[RejectReason], reason_id: int) -> RejectReason:
     for each in known:
         if each.id == reason_id:
             return each
-    raise NotFound("There is no such reason; perhaps somebody removed it.")
+    raise NotFound("This reason does not exist; it may have been removed.")
 
 
 def _words(words: str, others: list[RejectReason]) -> str:
     words = clean_line(words)
     if not words:
-        raise Invalid("words", "Write the reason.")
+        raise Invalid("words", "Enter a reason.")
     if len(words) > REASON_LENGTH:
         raise Invalid("words", f"The reason has {len(words)} characters; at most {REASON_LENGTH} fit.")
     if words.casefold() in {each.words.casefold() for each in others}:
-        raise Invalid("words", f"{words!r} is in the list already.")
+        raise Invalid("words", f"{words!r} is already in the list.")
     return words
 
 

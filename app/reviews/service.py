@@ -111,7 +111,7 @@ def withdraw(session: Session, user: User, decision_id: int) -> Decision:
         raise Forbidden(f"Only {decision.user.name} or a manager can withdraw this decision.")
     _need_open(image.image_set)
     if decision.id not in {each.id for each in queries.standing(session, user, image.id)}:
-        raise Conflict("This decision was withdrawn or replaced meanwhile. Look again.")
+        raise Conflict("This decision was just withdrawn or replaced. Reload the page.")
     taken_back = Decision(image_id=image.id, user_id=user.id, verdict=Verdict.WITHDRAWN, withdraws_id=decision.id)
     session.add(taken_back)
     settle(session, [image])
@@ -185,7 +185,7 @@ def lock(session: Session, user: User, set_id: int) -> ImageSet:
         raise Forbidden(f"Only {image_set.owner.name} or a manager can lock the decisions of this set.")
     _need_open(image_set)
     if not sets.progress(session, user, set_id).done:
-        raise Conflict("Pictures of this set are still being made. Lock its decisions when they are done.")
+        raise Conflict("Pictures of this set are still generating. Lock its decisions when they are done.")
     image_set.locked_at, image_set.locked_by_id, image_set.locked_as = now(), user.id, user.role
     record(session, user, Act.SET_LOCK, image_set)
     return image_set
@@ -213,7 +213,7 @@ def locked_words(image_set: ImageSet) -> str:
     """Who locked a set, and who opens it again; "" for one that is open."""
     if image_set.locked_at is None:
         return ""
-    who = image_set.locked_by.name if image_set.locked_by else "Somebody"
+    who = image_set.locked_by.name if image_set.locked_by else "Someone"
     on = days.written(days.local(image_set.locked_at))
     whom = authority.ONE[authority.power(image_set.locked_as) or Role.MANAGER].capitalize()
     return f"{who} locked the decisions of this set on {on}. {whom} can unlock them."
@@ -229,7 +229,7 @@ def closed_words(image: Image) -> str:
     if image.deleted_at:
         return "This picture is in the bin. Restore it first."
     if image.state != State.FINISHED:
-        return "This picture is not finished, so there is nothing to decide on yet."
+        return "This picture is not finished yet. Decide when it is."
     if image.superseded:
         return "A newer version replaced this picture. Decide on that one."
     return locked_words(image.image_set)
@@ -248,10 +248,10 @@ def comment(
     """
     image = sets.image(session, user, image_id)
     if image.state != State.FINISHED:
-        raise Conflict("This picture is not finished, so there is nothing to say of it yet.")
+        raise Conflict("This picture is not finished yet. Comment when it is.")
     point = [share for share in (x, y) if share is not None]
     if len(point) == 1 or not all(0 <= share <= 1 for share in point):
-        raise Invalid("point", "The point lies outside of the picture. Place the pin again.")
+        raise Invalid("point", "The pin is outside the picture. Place it again.")
     return _say(session, user, Thread(image_id=image.id, x=x, y=y), body)
 
 
@@ -268,7 +268,7 @@ def resolve(session: Session, user: User, thread_id: int) -> Thread:
     """Say that what a conversation asked for is done; everybody who is signed in may."""
     thread = queries.thread(session, user, thread_id)
     if thread.resolved_at:
-        raise Conflict("This conversation was resolved already.")
+        raise Conflict("This conversation is already resolved.")
     thread.resolved_at, thread.resolved_by_id = now(), user.id
     record(session, user, Act.THREAD_RESOLVE, session.get_one(Image, thread.image_id))
     return thread
@@ -278,7 +278,7 @@ def reopen(session: Session, user: User, thread_id: int) -> Thread:
     """The opposite of `resolve`."""
     thread = queries.thread(session, user, thread_id)
     if not thread.resolved_at:
-        raise Conflict("This conversation is open already.")
+        raise Conflict("This conversation is already open.")
     thread.resolved_at = thread.resolved_by_id = None
     record(session, user, Act.THREAD_REOPEN, session.get_one(Image, thread.image_id))
     return thread
@@ -295,7 +295,7 @@ def _say(session: Session, user: User, thread: Thread, body: str) -> Comment:
     need_active(user)
     body = clean_text(body)
     if not body:
-        raise Invalid("body", "Write what you want to say.")
+        raise Invalid("body", "Write a comment first.")
     if len(body) > COMMENT_LENGTH:
         raise Invalid("body", f"The comment has {len(body)} characters; at most {COMMENT_LENGTH} fit.")
     said = Comment(image_id=thread.image_id, user_id=user.id, body=body, thread=thread)
@@ -338,5 +338,5 @@ def _reason(session: Session, reason: str, verdict: Verdict) -> str:
     if verdict is not Verdict.REJECTED or not known:
         return ""
     if reason not in known:
-        raise Invalid("reason", "A rejection needs a reason; choose one of the team's list.")
+        raise Invalid("reason", "Choose a reason for the rejection.")
     return reason

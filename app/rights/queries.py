@@ -79,9 +79,9 @@ class Meanwhile:
         """Who changed what and when, in a sentence for `user`."""
         names = dict.fromkeys("You" if row.made_by_id == user.id else row.made_by.name for row in self.later)
         what = listed([f"“{RightsSpec.model_fields[name].title}”" for name in self.fields])
-        did = f"changed {what} of this right" if self.seen else "stated this right"
+        did = f"just changed {what} of these rights" if self.seen else "just recorded these rights"
         on = written_exactly(self.present.created_at)
-        return f"{listed(list(names))} {did} meanwhile, {'last ' if len(self.later) > 1 else ''}on {on}."
+        return f"{listed(list(names))} {did}, {'last ' if len(self.later) > 1 else ''}on {on}."
 
     def merged(self, spec: RightsSpec) -> dict[str, str]:
         """The form to review: what was typed, and current values in untouched fields."""
@@ -92,9 +92,9 @@ class Meanwhile:
         """The current values to show next to the form's fields, by name."""
         before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, spec, self.present))
         return {
-            name: f"Changed meanwhile, and taken over here. Before: {before[name] or 'nothing'}"
+            name: f"Changed by someone else and updated here. Before: {before[name] or 'nothing'}"
             if typed[name] == before[name]
-            else f"Stands now: {present[name] or 'nothing'}"
+            else f"Current value: {present[name] or 'nothing'}"
             for name in self.fields
             if typed[name] != present[name]
         }
@@ -244,7 +244,7 @@ def file(session: Session, user: User, reference_id: int, file_id: int) -> Right
     """The file. Raises NotFound."""
     found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, _may_read(user)))
     if not found:
-        raise NotFound("There is no such file here. Perhaps it was removed.")
+        raise NotFound("This file does not exist; it may have been removed.")
     return found
 
 

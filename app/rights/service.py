@@ -67,8 +67,8 @@ def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
     """The refusal as a sentence; "" if `user` may restore."""
     if authority.may_undo(user, withdrawal.made_as):
         return ""
-    did = f"withdrew this right on {written_exactly(withdrawal.created_at)}"
-    return authority.refusal(withdrawal.made_as, did, "restore it", _who(withdrawal, user))
+    did = f"withdrew these rights on {written_exactly(withdrawal.created_at)}"
+    return authority.refusal(withdrawal.made_as, did, "restore them", _who(withdrawal, user))
 
 
 def suggested(reference: Reference) -> dict[str, Any]:
@@ -92,15 +92,15 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
     before = queries.held(session, reference).record
     if before and before.withdrawn:
         need_restorer(user, before)
-        raise Conflict(f"{_withdrawn(before, user, 'this right')}. Restore it first, then change what it says.")
+        raise Conflict(f"{_withdrawn(before, user, 'these rights')}. Restore them first, then edit them.")
     if spec.valid_from and spec.valid_until and spec.valid_until < spec.valid_from:
-        raise Invalid("valid_until", f"The right would end on {spec.valid_until}, before it begins.")
+        raise Invalid("valid_until", f"The rights would expire on {spec.valid_until}, before they start.")
     after = RightsRecord(reference_id=reference.id, made_by_id=user.id, made_as=user.role, **spec.model_dump())
     changes = queries.changed(before, after)
     if before and not changes:
         return before
     if meanwhile := queries.meanwhile(session, reference.id, seen):
-        raise Conflict(f"{meanwhile.told(user)} Look again first.")
+        raise Conflict(f"{meanwhile.told(user)} Check the changes, then save again.")
     session.add(after)
     record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
     session.flush()
@@ -117,7 +117,7 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if before and before.withdrawn and not outweighs(user, before):
-        raise Conflict(f"The right to {reference.original_name} is withdrawn already.")
+        raise Conflict(f"The rights to {reference.original_name} are already withdrawn.")
     record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
     endings.suspend(session, user, reference)
     return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
@@ -132,10 +132,10 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if not before or not before.withdrawn:
-        raise Conflict(f"The right to {reference.original_name} is not withdrawn.")
+        raise Conflict(f"The rights to {reference.original_name} are not withdrawn.")
     need_restorer(user, before)
     if before.id != seen:
-        raise Conflict(f"{_withdrawn(before, user, 'this right again')}, perhaps for another reason. Look at it first.")
+        raise Conflict(f"{_withdrawn(before, user, 'these rights again')}, maybe for another reason. Check it first.")
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     after = _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
     endings.resume_from(session, user, reference.id)
@@ -172,7 +172,7 @@ def add_file(session: Session, user: User, reference: Reference, kept: KeptDocum
     """Add a stored licence or consent to a reference. Raises Invalid("file", ...) and Forbidden."""
     present = need_room(session, user, reference)
     if twin := next((each for each in present if each.sha256 == kept.sha256), None):
-        raise Invalid("file", f"This file is here already, as {twin.name}.")
+        raise Invalid("file", f"This file is already here, as {twin.name}.")
     row = RightsFile(
         reference_id=reference.id,
         name=clean_line(PurePath(name.replace("\\", "/")).name)[:255] or "file",
@@ -256,7 +256,7 @@ def _media_type(data: bytes) -> str:
     if not data:
         raise Invalid("file", "The file is empty.")
     if len(data) > FILE_BYTES:
-        raise Invalid("file", f"The file is larger than {FILE_BYTES // 2**20} MB, the most that is taken.")
+        raise Invalid("file", f"The file is larger than {FILE_BYTES // 2**20} MB, the most allowed.")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     found = next((kind for beginning, kind in BEGINNINGS if data.startswith(beginning)), None)

@@ -17,7 +17,7 @@ def _day(value: object) -> object:
     try:
         return date.fromisoformat(value.strip()) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError(f"A day is written as 2026-12-31; {str(value)[:40]!r} was given.") from None
+        raise ValueError(f"Write a date as 2026-12-31; {str(value)[:40]!r} was given.") from None
 
 
 def _address(value: object) -> object:

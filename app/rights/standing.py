@@ -41,7 +41,7 @@ class Held:
         """Why nothing new can be made from the reference, and who can change that; None if it can."""
         if self.standing.usable or self.record is None:
             return None
-        right, person = f"The right to the reference {self.name}", self.record.made_by
+        rights, person = f"The rights to the reference {self.name}", self.record.made_by
         needed = authority.power(self.record.made_as) if self.standing.kind == "withdrawn" else None
         whom = authority.ONE[needed or Role.MANAGER]
         knows = person.can(needed) if needed else person.active
@@ -50,11 +50,11 @@ class Held:
         match self.standing.kind:
             case "withdrawn":
                 why = f" ({shorten(self.record.reason, REASON_LENGTH)})" if self.record.reason else ""
-                return f"{right} was withdrawn on {day}{why}, so nothing new can be made from it. {ask} about it."
+                return f"{rights} were withdrawn on {day}{why}, so nothing new can be made from it. {ask} about it."
             case "not_yet":
-                return f"{right} begins only on {day}, so nothing can be made from it yet. {ask} if that is wrong."
+                return f"{rights} start on {day}, so nothing can be made from it yet. {ask} if that is wrong."
             case _:
-                return f"{right} ended on {day}, so nothing new can be made from it. {ask} to renew it."
+                return f"{rights} expired on {day}, so nothing new can be made from it. {ask} to renew it."
 
 
 def standing(record: RightsRecord | None, today: date) -> Standing:

@@ -114,5 +114,5 @@ def webp(path: Path, headers: Mapping[str, str] = HEADERS) -> Response:
 def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
     """A file of the data folder. Raises NotFound when somebody has taken it away."""
     if not path.is_file():
-        raise NotFound("The file of this picture is lost from the server. Restore it from a backup.")
+        raise NotFound("The server lost this picture's file. Restore it from a backup.")
     return Kept(path, headers={"ETag": f'"{path.name}"', **headers}, media_type=media_type)

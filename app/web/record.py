@@ -126,7 +126,7 @@ def check(resources: ResourcesDep, me: Manager) -> Response:
     """Have the chain walked beside the requests; the page shows how far that is, then what was found."""
     if under_way := resources.checker.ask(me):
         who = "You" if under_way.user_id == me.id else under_way.by
-        return see_other("/record", f"{who} asked for a check already. It is still running; its result shows here.")
+        return see_other("/record", f"{who} already started a check. Its result will show here.")
     return see_other("/record")
 
 

@@ -232,9 +232,9 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
     """What the room shows. Raises NotFound for a picture that is not finished, or was deleted, unless it was open."""
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
-        raise NotFound("This picture is not finished, so there is nothing to review yet.")
+        raise NotFound("This picture is not finished yet. Review it when it is.")
     if image.deleted_at and not even_deleted:
-        raise NotFound("This picture was deleted; it can be restored from the bin.")
+        raise NotFound("This picture was deleted. You can restore it from the bin.")
     image_set = sets.get(session, me, image.set_id)
     versions = stack(session, me, image, back=room_url(scope, image=image.id))
     finished = [each.image for each in versions["versions"] if each.image.state == State.FINISHED]

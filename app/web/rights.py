@@ -37,7 +37,7 @@ def show(request: Request, me: Me, session: Read, reference_id: int) -> Response
 def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response:
     reference = queries.reference(session, me, reference_id)
     if not service.may_change(me, reference):
-        raise Forbidden("Only who uploaded this reference and managers can change its rights.")
+        raise Forbidden("Only the person who uploaded this reference and managers can change its rights.")
     record = queries.held(session, reference).record
     values = {name: queries.said(record, name) for name in FIELDS} if record else service.suggested(reference)
     return form_page(request, session, reference, values, record.id if record else None)
@@ -59,7 +59,7 @@ def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsFor
         with resources.database.read() as session:
             reference = queries.reference(session, me, reference_id)
             return look_again_page(request, session, reference, spec, seen, str(error))
-    return see_other(f"/references/{reference_id}", "The rights were saved.")
+    return see_other(f"/references/{reference_id}", "Rights saved.")
 
 
 @router.post("/references/{reference_id}/rights/withdraw")
@@ -103,7 +103,7 @@ def download(request: Request, resources: ResourcesDep, me: Me, reference_id: in
         row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
     path = resources.files.document(row.sha256)
     if not path.is_file():
-        raise NotFound("This file is lost from the server. Restore it from a backup.")
+        raise NotFound("The server lost this file. Restore it from a backup.")
     return WatchedFile(
         path,
         as_long_as(request, resources, lambda session, now: queries.may_read(session, now, reference_id, file_id)),
@@ -139,8 +139,8 @@ def turn(
     except Conflict as error:
         return as_it_is_now(reference_id, error)
     if what == "restore":
-        return see_other(f"/references/{reference_id}", "The right holds again as it was stated.")
-    return see_other(f"/references/{reference_id}", "The right was withdrawn: nothing new is made from this reference.")
+        return see_other(f"/references/{reference_id}", "Rights restored.")
+    return see_other(f"/references/{reference_id}", "Rights withdrawn. Nothing new can be made from this reference.")
 
 
 def as_it_is_now(reference_id: int, error: Conflict) -> Response:

@@ -67,7 +67,7 @@ function aim() {
   frame.toggleAttribute("data-aiming", true);
   frame.scrollIntoView({ block: "nearest" });
   draw(aimed);
-  say(byTouch() ? "Tap the place." : "Arrow keys move the crosshair, Enter places the pin, Escape leaves it.");
+  say(byTouch() ? "Tap the picture." : "Arrow keys move the crosshair, Enter places the pin, Escape cancels.");
 }
 
 function stopAiming() {

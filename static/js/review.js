@@ -128,13 +128,13 @@ async function post(action, body) {
     const headers = { "HX-Request": "true", "HX-Current-URL": location.href, Accept: "text/html" };
     response = await fetch(action, { method: "POST", body, headers });
   } catch {
-    throw new Error("The server could not be reached, so nothing was decided. Try again in a moment.");
+    throw new Error("The server could not be reached, so your decision was not saved. Try again in a moment.");
   }
   const elsewhere = response.headers.get("HX-Redirect");
   if (elsewhere) location.assign(elsewhere); // signed out meanwhile
   const page = parsed(await response.text());
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
-  if (!response.ok) throw new Error(sentence ?? `The server answered ${response.status}. Nothing was decided.`);
+  if (!response.ok) throw new Error(sentence ?? `The server answered ${response.status}. Your decision was not saved.`);
   return { page, url: response.url };
 }
 

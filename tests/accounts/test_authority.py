@@ -86,7 +86,7 @@ def withdrawn(session: Session, reference: Reference) -> RightsRecord | None:
 def test_who_restores_what_somebody_withdrew(
     session: Session, make: Factory, owner: User, by: Role, then: Role
 ) -> None:
-    """`by` are the roles with which it was withdrawn, `then` those with which the uploader would restore it."""
+    """`by` are the roles with which it was withdrawn, `then` those with which the uploader would restore them."""
     reference = make.reference(owner)
     who = fall(owner, by) if by in LOW else make.user(by, "Ito Kenji")
     record = rights.withdraw(session, who, reference, LEGAL)
@@ -95,10 +95,10 @@ def test_who_restores_what_somebody_withdrew(
         assert not rights.restore(session, owner, reference, MISTAKE, record.id).withdrawn
         return
     people = {Role.MANAGER: "managers", Role.ADMIN: "administrators"}[by]
-    with pytest.raises(Forbidden, match=rf"^Ito Kenji withdrew this right on .*; only {people} can restore it\."):
+    with pytest.raises(Forbidden, match=rf"^Ito Kenji withdrew these rights on .*; only {people} can restore them\."):
         rights.restore(session, owner, reference, MISTAKE, record.id)
     draft = RightsSpec.parse({"owned_by": "Mori", "licence": "Free", "valid_until": "2099-01-01"})
-    with pytest.raises(Forbidden, match="withdrew this right"):
+    with pytest.raises(Forbidden, match="withdrew these rights"):
         rights.save(session, owner, reference, draft, record.id)
     assert withdrawn(session, reference) is record
 
@@ -108,7 +108,7 @@ def test_an_uploader_who_fell_does_not_restore_what_they_withdrew_as_a_manager(
 ) -> None:
     reference = make.reference(fall(owner, Role.MANAGER))
     record = rights.withdraw(session, owner, reference, LEGAL)
-    with pytest.raises(Forbidden, match=r"^You withdrew this right .* as a manager; only managers can restore it"):
+    with pytest.raises(Forbidden, match=r"^You withdrew these rights .* as a manager; only managers can restore them"):
         rights.restore(session, fall(owner, Role.DESIGNER), reference, MISTAKE, record.id)
 
 
@@ -135,7 +135,7 @@ def test_the_same_picture_again_brings_no_right_back(session: Session, make: Fac
     for person in (owner, make.user()):
         for data in (png("olive"), png((128, 128, 0, 255), mode="RGBA")):
             assert make.reference(person, data) is reference
-        with pytest.raises(Invalid, match="was withdrawn on"):
+        with pytest.raises(Invalid, match="were withdrawn on"):
             styles.create(session, person, make.draft(reference))
     assert withdrawn(session, reference)
 
@@ -144,12 +144,12 @@ def test_nor_is_it_used_as_a_map_or_to_learn_from(session: Session, make: Factor
     data = png("olive", (256, 256))
     rights.withdraw(session, make.user(Role.MANAGER), make.reference(owner, data), LEGAL)
     drawn, _ = structures.draw(owner, make.files, data, MapKind.EDGES, size=(256, 256))
-    with pytest.raises(Invalid, match="was withdrawn on"):
+    with pytest.raises(Invalid, match="were withdrawn on"):
         structures.add(session, owner, drawn, "a.png")
     kept = subjects.keep_picture(owner, make.files, data, MODEL)
     draft = make.subject_draft()
     draft = draft.model_copy(update={"pictures": (*draft.pictures, kept)})
-    with pytest.raises(Invalid, match="was withdrawn on"):
+    with pytest.raises(Invalid, match="were withdrawn on"):
         subjects.create_from_pictures(session, owner, subjects.sizes(make.files, draft.pictures), draft, MODEL)
     assert session.scalar(select(func.count(Subject.id))) == 0
 

@@ -131,7 +131,7 @@ def test_a_stranger_does_not_take_over_what_somebody_left(session: Session, admi
 def test_who_was_reactivated_meanwhile_is_left_alone(session: Session, admin: User, leaver: User) -> None:
     link = service.invite(session, admin, "admin", leaver.email)
     leaver.active = True
-    with pytest.raises(Invalid, match="is open already"):
+    with pytest.raises(Invalid, match="is already active"):
         accept(session, link, "Eve", "", NEW)
     assert leaver.role == Role.MANAGER
 

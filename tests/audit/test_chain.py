@@ -147,7 +147,7 @@ def test_an_altered_event_with_its_hash_made_anew_is_found(chained: Session, num
     event["hash"] = chain.event_hash({name: value for name, value in event.items() if name != "hash"})
     chained.execute(update(EVENT).where(EVENT.c.id == number).values(event))
     after = f"Event {number + 1} does not follow event {number}: one of the two was replaced."
-    at_end = f"Event {number}, the latest, is not the one that the head of the record has: one was altered."
+    at_end = f"Event {number}, the latest, does not match the head of the audit log: one was altered."
     assert problem(chained) == (at_end if number == EVENTS else after)
 
 
@@ -205,9 +205,9 @@ def test_an_event_put_at_an_end_is_found(chained: Session, number: int, model: i
     chained.execute(insert(EVENT), new)
     found = problem(chained)
     if number < 1:
-        assert found == f"Event {number} was inserted: the record begins at event 1."
+        assert found == f"Event {number} was inserted: the audit log begins at event 1."
     elif number == EVENTS + 1:
-        assert found == f"Event {number} was added after the end of the record."
+        assert found == f"Event {number} was added after the end of the audit log."
     else:
         assert "removed" in found
 
@@ -233,9 +233,9 @@ def test_a_changed_head_is_found(chained: Session) -> None:
     chained.execute(update(HEAD).values(count=EVENTS + 2))
     assert problem(chained) == f"Events {EVENTS + 1} to {EVENTS + 2} were removed."
     chained.execute(update(HEAD).values(count=EVENTS - 1))
-    assert problem(chained) == f"Event {EVENTS} was added after the end of the record."
+    assert problem(chained) == f"Event {EVENTS} was added after the end of the audit log."
     chained.execute(delete(HEAD))
-    assert problem(chained) == "The head of the record was removed."
+    assert problem(chained) == "The head of the audit log was removed."
 
 
 def test_all_of_it_removed_is_found(chained: Session) -> None:
@@ -253,7 +253,7 @@ def test_only_a_noted_head_shows_a_chain_that_was_made_anew(chained: Session) ->
     rewrite(chained, events)
     chained.execute(update(HEAD).values(hash=last))
     assert chain.verify(chained).problem is None
-    assert problem(chained, noted).startswith("The noted head is not in the record")
+    assert problem(chained, noted).startswith("The saved hash is not in the audit log")
 
 
 # Writing
@@ -261,7 +261,7 @@ def test_only_a_noted_head_shows_a_chain_that_was_made_anew(chained: Session) ->
 
 def test_no_event_can_be_added_without_the_head(chained: Session) -> None:
     chained.execute(delete(HEAD))
-    with pytest.raises(chain.Broken, match="The head of the record was removed"):
+    with pytest.raises(chain.Broken, match="The head of the audit log was removed"):
         record(chained, None, Act.SIGN_IN, chained.get_one(User, 1))
 
 

@@ -34,12 +34,12 @@ def user(session: Session, make: Factory) -> User:
 
 
 def test_an_unbroken_record(settings: Settings, session: Session, user: User) -> None:
-    assert audit(settings, "verify") == (0, "The record is unbroken: 1,204 events.")
+    assert audit(settings, "verify") == (0, "The audit log is intact: 1,204 events.")
     status, head = audit(settings, "head")
     assert (status, head) == (0, f"{chain.head(session).hash} 1204")
     record(session, user, Act.SIGN_OUT, user)
     session.commit()
-    found = "The record is unbroken: 1,205 events. The noted head is that of event 1,204."
+    found = "The audit log is intact: 1,205 events. The saved hash is that of event 1,204."
     assert audit(settings, "verify", "--head", head) == (0, found)
     assert audit(settings, "verify", "--head", head.split()[0].upper()) == (0, found)
 
@@ -48,21 +48,21 @@ def test_a_broken_record(settings: Settings, session: Session, user: User) -> No
     noted = chain.head(session).hash
     session.execute(delete(EVENT).where(EVENT.c.id > 1200))
     session.commit()
-    assert audit(settings, "verify") == (1, "The record is broken. Events 1201 to 1204 were removed.")
+    assert audit(settings, "verify") == (1, "The audit log was tampered with. Events 1201 to 1204 were removed.")
     latest = session.get_one(AuditEvent, 1200)
     session.execute(update(AuditHead).values(count=1200, hash=latest.hash))
     session.commit()
-    assert audit(settings, "verify") == (0, "The record is unbroken: 1,200 events.")
+    assert audit(settings, "verify") == (0, "The audit log is intact: 1,200 events.")
     status, sentence = audit(settings, "verify", "--head", noted)
     assert status == 1
-    assert sentence.startswith("The record is broken. The noted head is not in the record")
+    assert sentence.startswith("The audit log was tampered with. The saved hash is not in the audit log")
 
 
 def test_no_head(settings: Settings, session: Session, user: User) -> None:
     session.execute(delete(AuditHead))
     session.commit()
-    assert audit(settings, "head") == (2, "soroe: The head of the record was removed.")
-    assert audit(settings, "verify") == (1, "The record is broken. The head of the record was removed.")
+    assert audit(settings, "head") == (2, "soroe: The head of the audit log was removed.")
+    assert audit(settings, "verify") == (1, "The audit log was tampered with. The head of the audit log was removed.")
 
 
 def test_what_cannot_be_looked_at(settings: Settings, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_cannot_be_looked_at(settings: Settings, tmp_path: Path) -> None:
     nothing = Settings(data=tmp_path / "nothing")
     status, sentence = audit(nothing, "verify")
     assert status == 2
-    assert sentence.startswith("soroe: There is no record in")
+    assert sentence.startswith("soroe: There is no audit log in")
     assert not nothing.data.exists(), "looking makes nothing"
     (settings.data / "soroe.sqlite3").write_bytes(b"not a database" * 100)
     status, sentence = audit(settings, "verify")
@@ -82,4 +82,4 @@ def test_data_of_an_earlier_soroe(tmp_path: Path) -> None:
     migrate(old, "0002")
     status, sentence = audit(old, "verify")
     assert status == 2
-    assert sentence.endswith("is of an earlier Soroe; start this one on it once.")
+    assert sentence.endswith("is from an earlier version of Soroe. Start this version on it once to update it.")

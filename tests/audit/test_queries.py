@@ -54,7 +54,7 @@ def test_the_latest_come_first_a_page_at_a_time(session: Session, manager: User)
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER])
 def test_the_record_is_for_managers(session: Session, make: Factory, role: Role) -> None:
     user = make.user(role)
-    with pytest.raises(Forbidden, match="The record is for managers"):
+    with pytest.raises(Forbidden, match="The audit log is for managers"):
         queries.events(session, user, RecordFilter())
     with pytest.raises(Forbidden):
         queries.people(session, user)
@@ -108,8 +108,8 @@ def test_what_happened_to_an_export_is_found_with_its_links_and_by_its_sets(
     sentences = [f"{words.did(event)} {words.name_of(told[event.subject, event.subject_id])}" for event in found]
     assert sentences == [
         "downloaded the export pictures-approved",
-        "made a link to the export pictures-approved for Agency",
-        "made the export pictures-approved",
+        "created a share link to the export pictures-approved for Agency",
+        "created the export pictures-approved",
     ]
 
 
@@ -183,8 +183,8 @@ def test_every_act_has_words_in_a_group() -> None:
         (Act.DECIDE, {"verdict": "other"}, "decided on"),
         (Act.STYLE_ARCHIVE, {"archived": True}, "archived"),
         (Act.STYLE_ARCHIVE, {"archived": False}, "brought back"),
-        (Act.RECORD_CHECK, {"problem": None, "events": 3}, "checked the record and found it unbroken"),
-        (Act.RECORD_CHECK, {"problem": "Event 2 was altered."}, "checked the record"),
+        (Act.RECORD_CHECK, {"problem": None, "events": 3}, "checked the audit log and found it intact"),
+        (Act.RECORD_CHECK, {"problem": "Event 2 was altered."}, "checked the audit log"),
         ("old:act:retired", {}, "old:act:retired"),
     ],
 )
@@ -194,8 +194,8 @@ def test_what_was_done(act: Act, details: dict[str, Any], did: str) -> None:
 
 def test_who_set_up_soroe_made_their_own_account(session: Session, make: Factory) -> None:
     first = make.user(Role.ADMIN)
-    assert words.did(record(session, first, Act.ACCOUNT_CREATE, first)) == "made their own account"
-    assert words.did(record(session, first, Act.ACCOUNT_CREATE, make.user())) == "made the account of"
+    assert words.did(record(session, first, Act.ACCOUNT_CREATE, first)) == "created their own account"
+    assert words.did(record(session, first, Act.ACCOUNT_CREATE, make.user())) == "created the account of"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_refused_sign_in_is_recorded_for_an_account_that_there_is(session: Ses
         (Act.SIGN_IN_REFUSED, person.id, None)
     ] * 2
     assert [event.details["reason"] for event in events] == ["wrong password", "closed account"]
-    assert words.who(events[0]) == "Somebody"
+    assert words.who(events[0]) == "Someone"
 
 
 def test_a_set_that_fails_and_a_new_campaign_are_recorded(session: Session, make: Factory, manager: User) -> None:

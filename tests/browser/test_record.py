@@ -82,7 +82,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     page.keyboard.press("/")
     page.keyboard.type("autumn pictures")
     expect(shown).to_have_count(1)
-    expect(shown).to_contain_text("森 はるか asked for the set Autumn table")
+    expect(shown).to_contain_text("森 はるか created the set Autumn table")
     page.wait_for_url("**q=autumn*")
 
     tab_to(page, "Download CSV")
@@ -98,7 +98,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
 
     tab_to(page, "Check now", "button")
     page.keyboard.press("Enter")
-    expect(page.locator(".chain")).to_contain_text(re.compile(r"Unbroken, \d+ events, checked just now by Ito Kenji"))
+    expect(page.locator(".chain")).to_contain_text(re.compile(r"Intact, \d+ events, checked just now by Ito Kenji"))
     page.locator(".chain__head summary").press("Enter")
     expect(page.get_by_label(re.compile("Hash of event"))).to_have_value(re.compile("^[0-9a-f]{64}$"))
     assert not problems
@@ -109,8 +109,8 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
     page.evaluate("window.sameDocument = true")
     page.get_by_label("Act").select_option(label="Decided on")
     expect(page.locator(".event")).to_have_count(2)
-    page.get_by_label("Person").select_option(label="Soroe and strangers")
-    expect(page.get_by_role("heading", name="No event matches")).to_be_visible()
+    page.get_by_label("Person").select_option(label="Soroe and visitors")
+    expect(page.get_by_role("heading", name="No matching events")).to_be_visible()
     assert page.evaluate("window.sameDocument")
     page.go_back()
     expect(page.locator(".event")).to_have_count(2)
@@ -128,7 +128,7 @@ def test_a_check_is_followed_to_its_end(page: Page, busy: Server, problems: list
     expect(page.get_by_text(re.compile("Checked 60.000 of 100.000"))).to_be_visible()
     expect(page.get_by_label(re.compile("Hash of event"))).to_be_visible()
     checker.check()
-    expect(page.locator(".chain")).to_contain_text(re.compile(r"Unbroken, \d+ events, checked just now by 森 はるか"))
+    expect(page.locator(".chain")).to_contain_text(re.compile(r"Intact, \d+ events, checked just now by 森 はるか"))
     expect(page.get_by_role("button", name="Check now")).to_be_visible()
     assert not problems
 

@@ -100,7 +100,7 @@ def learn_that_others_approve(page: Page) -> None:
     """Who is alone reads why they cannot approve, and where they can change that."""
     page.get_by_role("link", name="Review 4 new").click()
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
-    expect(page.get_by_text("Nobody else decides here yet: invite a reviewer under People")).to_be_visible()
+    expect(page.get_by_text("There is no other reviewer yet: invite a reviewer under People")).to_be_visible()
     page.locator("#why-own").get_by_role("link", name="Reasons and approvals").click()
     box = page.get_by_role("checkbox", name="Nobody approves their own pictures in Unsorted")
     expect(box).to_be_checked()

@@ -414,7 +414,7 @@ def test_an_export_that_is_not_ready_is_not_downloaded(session: Session, make: F
         user,
         service.plan(session, user, service.selection(session, user, set_id=image_set.id), ExportOptions()),
     )
-    with pytest.raises(Conflict, match="still being made ready"):
+    with pytest.raises(Conflict, match="is not ready yet"):
         service.archive(session, export, preparer.store)
 
 

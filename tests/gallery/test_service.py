@@ -207,7 +207,7 @@ def test_many_are_read_and_recorded_together(
 def test_a_rejection_needs_a_reason_of_the_list(session: Session, manager: User, image_set: ImageSet) -> None:
     known = session.scalars(select(RejectReason.words)).first()
     assert known
-    with pytest.raises(Invalid, match="needs a reason"):
+    with pytest.raises(Invalid, match="Choose a reason"):
         service.decide(session, manager, ids(image_set), "rejected", None, "I do not like it")
     service.decide(session, manager, ids(image_set), "rejected", None, known)
     assert set(session.scalars(select(Decision.reason))) == {known}

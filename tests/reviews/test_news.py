@@ -74,7 +74,7 @@ def test_versions(session: Session, make: Factory, image_set: ImageSet, me: User
     before = news.known(session)
     (second,) = versions.again(session, image_set.owner, fox.id, AgainSpec(prompt="a red fox"), MODEL, 1)
     make.finish(image_set)
-    asked = News("Mori Haruka", "asked to make again this picture.")
+    asked = News("Mori Haruka", "redid this picture.")
     assert news.told(session, me, fox, before) == [asked, News("", "Version 2 of this picture is finished.")]
     assert told(session, me, second, before)[-1] == "This picture is finished."
     service.comment(session, image_set.owner, fox.id, "The first was better")
@@ -128,7 +128,7 @@ def test_another_number_of_approvals(session: Session, make: Factory, image_set:
     service.set_approvals(session, ito, image_set.campaign_id, 2)
     assert news.latest(session, me, image_set.id, before) == news.known(session)
     assert news.latest(session, me, other.id, before) == before
-    sentence = "Ito Kenji set the approvals that pictures of this campaign need to 2."
+    sentence = "Ito Kenji set the approvals needed in this campaign to 2."
     assert told(session, me, image_set.images[0], before) == [sentence]
     assert told(session, me, other.images[0], before) == []
     assert told(session, ito, image_set.images[0], before) == []

@@ -358,7 +358,7 @@ def test_comment(session: Session, make: Factory, image: Image, role: Role) -> N
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
-    [("", "Write what you want to say"), (" \n\x07", "Write what"), ("x" * 2001, "2001 characters")],
+    [("", "Write a comment first"), (" \n\x07", "Write what"), ("x" * 2001, "2001 characters")],
 )
 def test_poor_comment_422(session: Session, make: Factory, image: Image, body: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
@@ -385,10 +385,10 @@ def test_reply_resolve_reopen(session: Session, make: Factory, image: Image) -> 
     answer = service.reply(session, two, thread_id, "I will make it again")
     thread = service.resolve(session, two, thread_id)
     assert (thread.resolved_by_id, thread.comments[-1]) == (two.id, answer)
-    with pytest.raises(Conflict, match="resolved already"):
+    with pytest.raises(Conflict, match="already resolved"):
         service.resolve(session, one, thread_id)
     service.reopen(session, one, thread_id)
-    with pytest.raises(Conflict, match="open already"):
+    with pytest.raises(Conflict, match="already open"):
         service.reopen(session, one, thread_id)
     service.resolve(session, one, thread_id)
     service.reply(session, two, thread_id, "It is still gone")

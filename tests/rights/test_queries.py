@@ -76,7 +76,7 @@ def test_of_styles_the_most_restrained_reference_of_the_newest_version(
     helds = queries.of_version(session, style.versions[0])
     assert [held.standing.kind for held in helds] == ["ending", "ended", "unstated"]
     assert worst([]) is None
-    assert "ended on" in str(queries.refusal(session, style.versions[0]))
+    assert "expired on" in str(queries.refusal(session, style.versions[0]))
     assert queries.refusal(session, style.versions[1]) is None
 
 

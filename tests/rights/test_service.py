@@ -113,7 +113,7 @@ def test_a_change_is_the_next_record(session: Session, make: Factory) -> None:
     [
         ({"owned_by": " "}, "owned_by", "Owned by is missing."),
         ({"licence": ""}, "licence", "Licence is missing."),
-        ({"valid_until": "31.12."}, "valid_until", "A day is written as 2026-12-31; '31.12.' was given."),
+        ({"valid_until": "31.12."}, "valid_until", "Write a date as 2026-12-31; '31.12.' was given."),
         ({"source_url": "javascript:alert(1)"}, "source_url", "begins with https://"),
         ({"source_url": "https://["}, "source_url", "begins with https://"),
         ({"territory": "x" * 201}, "territory", "Territory has 201 characters; at most 200 fit."),
@@ -168,10 +168,12 @@ def test_what_another_stated_meanwhile_is_not_laid_over(session: Session, make: 
     first = state(session, user, reference)
     second = state(session, other, reference, licence="CC BY", valid_until="2027-12-31")
     mine = draft(note="Ask the agency")
-    sentence = r"^Ito Kenji changed “Licence” and “Until” of this right meanwhile, on .* UTC\. Look again first\.$"
+    sentence = (
+        r"^Ito Kenji just changed “Licence” and “Until” of these rights, on .* UTC\. Check the changes, then save "
+    )
     with pytest.raises(Conflict, match=sentence):
         service.save(session, user, reference, mine, first.id)
-    with pytest.raises(Conflict, match=r"^You and Ito Kenji stated this right meanwhile, last on "):
+    with pytest.raises(Conflict, match=r"^You and Ito Kenji just recorded these rights, last on "):
         service.save(session, user, reference, mine, None)
     assert queries.held(session, reference).record is second
     service.save(session, user, reference, mine, second.id)
@@ -192,9 +194,9 @@ def test_what_was_typed_and_what_stands_are_brought_together(session: Session, m
     expected = {"territory": "Worldwide", "note": "Mine", "allows": "Print", "valid_until": "2027-12-31"}
     assert found.merged(mine).items() >= {"owned_by": "Mori Design Studio", **expected}.items()
     assert found.beside(mine) == {
-        "territory": "Changed meanwhile, and taken over here. Before: Japan",
-        "note": "Stands now: New",
-        "valid_until": "Changed meanwhile, and taken over here. Before: nothing",
+        "territory": "Changed by someone else and updated here. Before: Japan",
+        "note": "Current value: New",
+        "valid_until": "Changed by someone else and updated here. Before: nothing",
     }
 
 
@@ -216,7 +218,7 @@ def test_who_withdrew_and_restored_it_changed_nothing(session: Session, make: Fa
     first = state(session, user, reference)
     state(session, other, reference, licence="CC BY")
     service.restore(session, third, reference, GONE, service.withdraw(session, third, reference, GONE).id)
-    with pytest.raises(Conflict, match=r"^Ito Kenji changed “Licence” of this right meanwhile, on "):
+    with pytest.raises(Conflict, match=r"^Ito Kenji just changed “Licence” of these rights, on "):
         service.save(session, user, reference, draft(note="Mine"), first.id)
 
 
@@ -225,7 +227,7 @@ def test_a_record_of_another_reference_was_not_seen(session: Session, make: Fact
     reference, other = reference_of(session, make, user), reference_of(session, make, user)
     state(session, user, reference)
     theirs = state(session, user, other)
-    with pytest.raises(Conflict, match="You stated this right meanwhile"):
+    with pytest.raises(Conflict, match="You just recorded these rights"):
         service.save(session, user, reference, draft(note="Mine"), theirs.id)
 
 
@@ -236,12 +238,12 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     user = make.user(name="Mori Haruka")
     reference = reference_of(session, make, user)
     state(session, user, reference, territory="Japan")
-    with pytest.raises(Conflict, match="is not withdrawn"):
+    with pytest.raises(Conflict, match="are not withdrawn"):
         service.restore(session, user, reference, GONE, None)
     withdrawal = service.withdraw(session, user, reference, GONE)
     with pytest.raises(Conflict, match="is withdrawn already"):
         service.withdraw(session, user, reference, GONE)
-    with pytest.raises(Conflict, match=r"You withdrew this right on .* UTC\. Restore it first"):
+    with pytest.raises(Conflict, match=r"You withdrew these rights on .* UTC\. Restore them first"):
         state(session, user, reference)
     held = queries.held(session, reference)
     assert held.standing.kind == "withdrawn"
@@ -251,7 +253,7 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     held = queries.held(session, reference)
     assert (held.standing.kind, held.record and held.record.territory) == ("valid", "Japan")
     told = [words.did(event) for event in audit.of(session, reference)]
-    assert told[:3] == ["restored the right to", "withdrew the right to", "stated the rights of"]
+    assert told[:3] == ["restored the rights to", "withdrew the rights to", "recorded the rights to"]
 
 
 def test_what_nobody_stated_can_be_withdrawn_too(session: Session, make: Factory) -> None:
@@ -269,7 +271,7 @@ def test_another_withdrawal_is_not_taken_back_unseen(session: Session, make: Fac
     seen = service.withdraw(session, user, reference, GONE)
     service.restore(session, other, reference, GONE, seen.id)
     again = service.withdraw(session, other, reference, Reason(reason="The shop closed"))
-    with pytest.raises(Conflict, match=r"^You withdrew this right again on .* Look at it first"):
+    with pytest.raises(Conflict, match=r"^You withdrew these rights again on .* Check it first"):
         service.restore(session, other, reference, Reason(reason="A mistake"), seen.id)
     assert queries.held(session, reference).standing.kind == "withdrawn"
     assert not service.restore(session, other, reference, GONE, again.id).withdrawn
@@ -297,7 +299,7 @@ def test_a_style_is_not_used_once_a_right_has_ended(session: Session, make: Fact
     assert units.engine_unit(session, unit, make.files).images
     end(session, owner, reference)
     sentence = (
-        rf"The right to the reference {reference.original_name} ended on .* Mori Haruka or a manager to renew it\."
+        rf"The rights to the reference {reference.original_name} expired on .* Mori Haruka or a manager to renew it\."
     )
     with pytest.raises(Conflict, match=sentence):
         units.engine_unit(session, unit, make.files)
@@ -323,10 +325,10 @@ def test_nor_in_a_region(session: Session, make: Factory, owner: User) -> None:
     unit = queue.claim_next(session)
     assert unit
     service.withdraw(session, owner, other.versions[0].references[0].reference, GONE)
-    with pytest.raises(Invalid, match="Region 1: The right to the reference") as caught:
+    with pytest.raises(Invalid, match="Region 1: The rights to the reference") as caught:
         sets.create(session, owner, spec, MODEL, 4)
     assert caught.value.field == "regions"
-    with pytest.raises(Conflict, match="was withdrawn on"):
+    with pytest.raises(Conflict, match="were withdrawn on"):
         units.engine_unit(session, unit, make.files)
 
 
@@ -334,10 +336,10 @@ def test_no_style_is_made_from_it(session: Session, make: Factory, owner: User) 
     style = make.style(owner)
     reference = style.versions[0].references[0].reference
     end(session, owner, reference)
-    with pytest.raises(Invalid, match="ended on") as caught:
+    with pytest.raises(Invalid, match="expired on") as caught:
         make.style(owner, reference=reference)
     assert caught.value.field == "picture"
-    with pytest.raises(Invalid, match="ended on"):
+    with pytest.raises(Invalid, match="expired on"):
         styles.add_version(session, owner, style, make.draft(reference, strength=1.5))
     styles.add_version(session, owner, style, make.draft(reference, name="Another name"))
     assert style.name == "Another name", "a name needs no right"
@@ -391,7 +393,7 @@ def test_a_removed_file_is_hidden_and_its_bytes_stay(
     reference = reference_of(session, make, owner)
     row = service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "a.pdf")
     session.flush()
-    with pytest.raises(Invalid, match=r"here already, as a\.pdf"):
+    with pytest.raises(Invalid, match=r"already here, as a\.pdf"):
         service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "b.pdf")
     service.note_download(session, owner, reference, row.id)
     service.remove_file(session, owner, reference, row.id)

@@ -219,7 +219,7 @@ def test_a_withdrawn_right_refuses_and_an_archived_style_does_not(session: Sessi
     style.archived_at = now()
     assert again(session, user, image)
     rights.withdraw(session, user, style.versions[0].references[0].reference, Reason(reason="the licence was sold"))
-    with pytest.raises(Conflict, match=r"was withdrawn on .* nothing new can be made from it"):
+    with pytest.raises(Conflict, match=r"were withdrawn on .* nothing new can be made from it"):
         again(session, user, image)
 
 

@@ -48,7 +48,7 @@ def test_the_room_says_why_and_approves_nothing(server: Server, maker: Browser, 
 
 def test_nothing_of_ones_own_waits_for_oneself(maker: Browser, ids: list[int], sign_in: Callable[..., Browser]) -> None:
     html = maker.get("/review").text
-    assert "2 pictures of your own wait for somebody else" in html
+    assert "2 pictures of your own need another reviewer" in html
     reviewer = sign_in(Role.REVIEWER)
     assert f'data-image="{ids[1]}"' in reviewer.get("/review").text
     assert reviewer.post(f"/images/{ids[1]}/decision", data={"verdict": "approved", "seen": ""}).status_code == 303
@@ -67,5 +67,5 @@ def test_managers_switch_it_off_and_on(server: Server, maker: Browser, ids: list
     assert outcomes(server)[0] == "approved"
     maker.post("/review/campaigns/1/four-eyes", data={"on": "1"})
     assert outcomes(server)[0] is None
-    assert "Does not count: it is their own picture" in maker.get(f"/review?image={ids[1]}").text
+    assert "Not counted: it is their own picture" in maker.get(f"/review?image={ids[1]}").text
     assert "approving own pictures not allowed" in maker.get("/record").text

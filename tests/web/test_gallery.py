@@ -177,7 +177,7 @@ def test_empty_states(server: Server, designer: Browser) -> None:
     assert "No matching pictures" in designer.get("/pictures?q=zebra").text
     assert "The bin is empty" in designer.get("/pictures/bin").text
     turned = designer.get("/pictures?q=fox&since=2020-03-05&until=2020-03-01").text
-    assert "The first day, 5 Mar 2020, is after the last, 1 Mar 2020." in turned
+    assert "The start date, 5 Mar 2020, is after the end date, 1 Mar 2020." in turned
     assert 'href="/pictures?q=fox&amp;since=2020-03-01&amp;until=2020-03-05">Swap dates' in turned
 
 
@@ -232,7 +232,7 @@ def test_many_are_decided_at_once(server: Server, manager: Browser) -> None:
     assert "2 pictures were approved." in page
     assert shown(manager, "?decision=approved") == [3, 2, 1]
     assert 'value="q=thing"' in page, "the filter stays"
-    assert "needs a reason" in post(manager, "reject", ids=[1])
+    assert "Choose a reason" in post(manager, "reject", ids=[1])
     assert "1 picture was rejected" in post(manager, "reject", ids=[1], reason="Off the look")
     assert "1 picture was sent back for changes" in post(manager, "decide", ids=[2], verdict="changes_requested")
 

@@ -190,7 +190,7 @@ def test_pages_of_administrators_are_closed_to_others(
 def test_a_designer_decides_nothing(filled: dict[str, str], designer: Browser) -> None:
     path = f"/images/{filled['image_id']}/decision"
     assert designer.post(path, data={"verdict": "approved", "seen": ""}).status_code == 403
-    assert "Reviewers decide" in designer.get(f"/review?image={filled['image_id']}").text
+    assert "Only reviewers decide" in designer.get(f"/review?image={filled['image_id']}").text
 
 
 @pytest.mark.parametrize("path", ["cancel", "retry"])

@@ -166,7 +166,7 @@ def test_filters_of_the_page_and_of_the_csv_are_the_same(
     found = rows(manager.get(f"/record.csv?{query}").text)
     assert {row["act"] for row in found} == acts
     assert [int(row["number"]) for row in found] == numbers(html)
-    assert ("No event matches" in html) == (not acts)
+    assert ("No matching events" in html) == (not acts)
 
 
 def test_a_filter_on_one_thing_says_its_name(server: Server, manager: Browser) -> None:
@@ -209,10 +209,10 @@ def test_the_csv_has_everything_and_is_itself_recorded(
 def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Browser) -> None:
     assert "not checked yet" in manager.get("/record").text
     html = checked(manager)
-    assert re.search(r"<strong>Unbroken</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)
+    assert re.search(r"<strong>Intact</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)
     with server.resources.database.write() as session:
         session.execute(update(EVENT).where(EVENT.c.id == 1).values(subject_id=99))
-    assert "<strong>Broken.</strong> Event 1 was altered." in checked(manager)
+    assert "<strong>Tampered with.</strong> Event 1 was altered." in checked(manager)
 
 
 def test_a_check_is_followed_and_a_second_one_joins_it(
@@ -228,21 +228,21 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
     assert "Ito &lt;b&gt;Kenji" in html
     assert "Check now" not in html
     html = manager.post("/record/check", follow_redirects=True).text
-    assert "Ito &lt;b&gt;Kenji&lt;/b&gt; asked for a check already." in html
-    assert "You asked for a check already." in other.post("/record/check", follow_redirects=True).text
+    assert "Ito &lt;b&gt;Kenji&lt;/b&gt; already started a check." in html
+    assert "You already started a check." in other.post("/record/check", follow_redirects=True).text
     checker.walk, checker.failed = None, True
     html = manager.get("/record").text
-    assert "The last check broke off" in html
+    assert "The last check stopped" in html
     assert "broke off" not in checked(manager)
 
 
 def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Browser) -> None:
     with server.resources.database.write() as session:
         session.execute(delete(AuditHead))
-    assert "The head of the record was removed." in manager.get("/record").text
+    assert "The head of the audit log was removed." in manager.get("/record").text
     answer = manager.post("/record/check")
     assert answer.status_code == 409
-    assert "The head of the record was removed." in answer.text
+    assert "The head of the audit log was removed." in answer.text
 
 
 def test_a_refused_sign_in_shows(server: Server, anonymous: Browser, manager: Browser) -> None:

@@ -83,7 +83,7 @@ def test_the_room_says_which_picture_to_fetch_ahead(reviewer: Browser, image_ids
 def test_a_rejection_asks_for_a_reason_and_shows_it(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
     here = decide(reviewer, image_ids[0], "rejected", reason="")
     assert here == f"/review?set=1&image={image_ids[0]}"
-    assert "A rejection needs a reason" in reviewer.get(here).text
+    assert "Choose a reason for the rejection" in reviewer.get(here).text
     assert verdicts(server)[0] is None
     decide(reviewer, image_ids[0], "rejected")
     dock = reviewer.get(here).text.split('id="room-dock"')[1]
@@ -236,7 +236,7 @@ def test_threads(server: Server, reviewer: Browser, designer: Browser, image_ids
     assert reviewer.post("/threads/1/replies", data=scope | {"body": "Again, then"}).headers["location"] == here
     assert designer.post("/threads/1/resolve", data=scope).headers["location"] == here
     late = reviewer.post("/threads/1/resolve", data=scope)
-    assert "resolved already" in reviewer.get(late.headers["location"]).text
+    assert "already resolved" in reviewer.get(late.headers["location"]).text
     assert reviewer.post("/threads/1/reopen", data={}).headers["location"] == f"/review?image={image_ids[0]}"
     page = reviewer.get(here).text
     assert page.index("The ear is gone") < page.index("Again, then")
@@ -382,11 +382,11 @@ def test_a_closed_picture_says_only_why(
         return browser.get(f"/review?set=1&image={image_id}").text.split('id="room-dock"')[1].split("</aside>")[0]
 
     assert "0 of 2 approvals" in dock(reviewer, image_ids[2])
-    assert "Moves on to the next picture" in dock(reviewer, image_ids[2])
+    assert "Then opens the next picture" in dock(reviewer, image_ids[2])
     assert "of 2 approvals" not in dock(designer, image_ids[2])
     assert "of 2 approvals" not in dock(reviewer, image_ids[0])
     manager.post("/sets/1/lock")
-    assert "Moves on to the next picture" not in dock(reviewer, image_ids[2])
+    assert "Then opens the next picture" not in dock(reviewer, image_ids[2])
 
 
 def test_every_reference_of_the_style_is_there_with_its_right(
@@ -404,7 +404,7 @@ def test_every_reference_of_the_style_is_there_with_its_right(
     figures = re.findall(r'<figure class="ref".*?</figure>', reviewer.get(f"/review?image={image}").text, re.DOTALL)
     assert ["hidden>" in each.split("\n")[0] for each in figures] == [False, True]
     assert [f"/references/{id}" in each for id, each in zip((first, second), figures, strict=True)] == [True, True]
-    assert ["Rights not stated" in each for each in figures] == [True, False]
+    assert ["No rights recorded" in each for each in figures] == [True, False]
     assert "2 of 2" in figures[1]
     compared = reviewer.get(f"/compare?ids={image}&reference={first}").text
     another = re.search(r'href="([^"]*)"\s+aria-label="Reference 1 of 2: show the next"', compared)
@@ -420,7 +420,7 @@ def test_a_refused_reason_stays_in_its_field(manager: Browser) -> None:
         field = re.search(rf'value="([^"]*)"[^>]*aria-label="{label}"[^>]*aria-invalid="true"', answer.text)
         assert field, path
         assert field[1] == "not our brand"
-        assert "is in the list already" in answer.text
+        assert "is already in the list" in answer.text
 
 
 def test_settings(server: Server, manager: Browser, reviewer: Browser, image_ids: list[int]) -> None:

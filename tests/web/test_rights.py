@@ -66,7 +66,7 @@ def state(browser: Browser, known: Known, **values: str) -> None:
 
 def test_a_reference_and_all_that_was_made_from_it(mine: Browser, known: Known) -> None:
     html = mine.get(known.page).text
-    assert "Rights not stated" in html
+    assert "No rights recorded" in html
     assert f'href="/styles/{known.code}"' in html
     assert f'href="/review?image={known.image}"' in html
     assert f'href="/pictures?reference={known.reference}"' in html
@@ -76,7 +76,7 @@ def test_a_reference_and_all_that_was_made_from_it(mine: Browser, known: Known) 
 @pytest.mark.parametrize("path", ["/styles/{code}", "/sets/{set_id}", "/review?image={image}"])
 def test_one_click_from_a_picture_to_its_reference(mine: Browser, known: Known, path: str) -> None:
     html = mine.get(path.format(**vars(known))).text
-    assert re.search(rf'<a href="{known.page}"[^>]*aria-label="Rights of [^"]*: Rights not stated"', html)
+    assert re.search(rf'<a href="{known.page}"[^>]*aria-label="Rights to [^"]*: No rights recorded"', html)
 
 
 @pytest.mark.parametrize("path", ["/sets/{set_id}", "/review?image={image}", "/images/{image}/again"])
@@ -92,8 +92,8 @@ def test_each_reference_of_a_set_is_one_click_away(server: Server, mine: Browser
         service.withdraw(make.session, owner, withdrawn, Reason(reason="Stop"))
         image_id = make.session.get_one(queries.ImageSet, set_id).images[0].id
     html = mine.get(path.format(set_id=set_id, image=image_id)).text
-    for reference_id, standing in zip(ids, ("Rights not stated", "Rights not stated", "Withdrawn"), strict=True):
-        assert re.search(rf'<a href="/references/{reference_id}"[^>]*aria-label="Rights of [^"]*: {standing}"', html)
+    for reference_id, standing in zip(ids, ("No rights recorded", "No rights recorded", "Withdrawn"), strict=True):
+        assert re.search(rf'<a href="/references/{reference_id}"[^>]*aria-label="Rights to [^"]*: {standing}"', html)
 
 
 def test_the_pictures_of_references_stay_where_they_are(mine: Browser, known: Known) -> None:
@@ -102,7 +102,7 @@ def test_the_pictures_of_references_stay_where_they_are(mine: Browser, known: Kn
 
 
 def test_stating_changing_and_its_history(mine: Browser, known: Known) -> None:
-    assert "State the rights" in mine.get(f"/styles/{known.code}").text
+    assert "Record rights" in mine.get(f"/styles/{known.code}").text
     assert 'value="Mori Haruka"' in mine.get(f"{known.page}/rights").text, "who uploaded it is suggested"
     state(mine, known, note="<b>bold</b>")
     state(mine, known, valid_until="2099-12-31")
@@ -113,7 +113,7 @@ def test_stating_changing_and_its_history(mine: Browser, known: Known) -> None:
     assert "Until: <span>nothing</span> → <span>31 Dec 2099</span>" in html
     style = mine.get(f"/styles/{known.code}").text
     assert "Mori Design Studio" in style
-    assert "State the rights" not in style
+    assert "Record rights" not in style
 
 
 def test_what_is_wrong_stands_at_its_field(mine: Browser, known: Known) -> None:
@@ -137,8 +137,8 @@ def test_the_second_of_two_editors_looks_again(mine: Browser, known: Known, sign
     assert seen(wrong.text) == first, "a mistake in the form hides nothing"
     late = mine.post(path, data=typed)
     assert late.status_code == 409
-    assert re.search(r"Ito Kenji changed “Licence” and “Until” of this right meanwhile, on [^.]*\d UTC\.", late.text)
-    for kept in ('value="Bought"', "Invoice 0419", "Stands now: &lt;i&gt;CC BY&lt;/i&gt;", 'value="2099-12-31"'):
+    assert re.search(r"Ito Kenji just changed “Licence” and “Until” of these rights, on [^.]*\d UTC\.", late.text)
+    for kept in ('value="Bought"', "Invoice 0419", "Current value: &lt;i&gt;CC BY&lt;/i&gt;", 'value="2099-12-31"'):
         assert kept in late.text
     html = mine.get(known.page).text
     assert "&lt;i&gt;CC BY&lt;/i&gt;" in html, "nothing was laid over it"
@@ -150,11 +150,11 @@ def test_the_second_of_two_editors_looks_again(mine: Browser, known: Known, sign
 def test_a_style_whose_right_has_ended_is_not_generated_with(mine: Browser, known: Known) -> None:
     state(mine, known, valid_until=YESTERDAY)
     form = mine.get("/sets/new").text
-    assert 'data-refusal="The right to the reference' in form
+    assert 'data-refusal="The rights to the reference' in form
     assert "chip--bad" in form
     answer = mine.post("/sets", data={"style": known.code, "prompts": "a fox"})
     assert answer.status_code == 422
-    assert re.search(r"The right to the reference \d+\.png ended on", answer.text)
+    assert re.search(r"The rights to the reference \d+\.png expired on", answer.text)
     for path in (known.page, f"/styles/{known.code}"):
         assert "so nothing new can be made from it. Ask Mori Haruka or a manager to renew it." in mine.get(path).text
     again = mine.post("/styles", data={"name": "Again", "reference_id": str(known.reference)})
@@ -170,7 +170,7 @@ def test_a_form_for_a_style_says_at_once_that_its_picture_cannot_be_used(mine: B
     assert "See its rights" not in mine.get(new).text
     mine.post(f"{known.page}/rights/withdraw", data={"reason": "Stop"})
     html = mine.get(new).text
-    assert "was withdrawn on" in html
+    assert "were withdrawn on" in html
     assert f'href="{known.page}">See its rights' in html
 
 
@@ -178,19 +178,19 @@ def test_withdrawn_and_restored(mine: Browser, known: Known) -> None:
     assert mine.post(f"{known.page}/rights/withdraw", data={"reason": ""}).status_code == 422
     assert mine.post(f"{known.page}/rights/withdraw", data={"reason": "The owner asked"}).status_code == 303
     html = mine.get(known.page).text
-    assert "was withdrawn on" in html
+    assert "were withdrawn on" in html
     assert "(The owner asked)" in html
-    assert "Restore the right" in html
+    assert "Restore rights" in html
     assert f'href="{known.page}/rights"' not in html, "it is restored before it is changed"
     late = mine.post(f"{known.page}/rights", data=STATED)
     assert late.status_code == 409
-    assert "You withdrew this right on" in late.text
+    assert "You withdrew these rights on" in late.text
     assert "日本" in late.text, "what was typed is kept"
     seen = re.search(r'name="seen" value="(\d+)"', html)
     assert seen
     again = {"reason": "A mistake", "seen": seen[1]}
     mine.post(f"{known.page}/rights/restore", data={**again, "seen": ""})
-    assert "Restore the right" in mine.get(known.page).text, "not without the withdrawal that was read"
+    assert "Restore rights" in mine.get(known.page).text, "not without the withdrawal that was read"
     assert mine.post(f"{known.page}/rights/restore", data=again).status_code == 303
     assert mine.post("/sets", data={"style": known.code, "prompts": "a fox"}).status_code == 303
 
@@ -220,7 +220,7 @@ def test_a_file_is_only_ever_downloaded(server: Server, mine: Browser, known: Kn
     assert path
     assert designer.get(path[0]).status_code == 403, "consents hold what is private"
     assert path[0] not in (page := designer.get(known.page).text)
-    assert "1 file is kept here, which only" in page
+    assert "1 file. Only" in page
     sent = mine.get(path[0])
     assert sent.content == script
     assert sent.headers["content-type"] == "text/plain; charset=utf-8"
@@ -254,7 +254,7 @@ def test_home_tells_before_it_is_too_late(
     state(mine, known, valid_until=(today() + timedelta(days=14)).isoformat())
     for browser in (mine, manager):
         html = browser.get("/").text
-        assert "Ends in 14 days" in html
+        assert "Expires in 14 days" in html
         assert f'href="{known.page}"' in html
     assert known.page not in other.get("/").text
     state(mine, known, valid_until=(today() + timedelta(days=15)).isoformat())
@@ -270,7 +270,7 @@ def test_home_folds_the_rights_after_the_first(server: Server, mine: Browser) ->
             make.right(reference, valid_until=YESTERDAY)
     html = mine.get("/").text
     assert "2 more rights" in html
-    assert html.count("See the rights of") == 6
+    assert html.count("View rights to") == 6
 
 
 def test_an_export_warns_and_goes_on(server: Server, mine: Browser, known: Known) -> None:
@@ -286,7 +286,7 @@ def test_an_export_warns_and_goes_on(server: Server, mine: Browser, known: Known
 def test_the_record_leads_to_the_reference(mine: Browser, known: Known, sign_in: Callable[..., Browser]) -> None:
     state(mine, known)
     html = sign_in(Role.MANAGER).get("/record?act=rights").text
-    assert "stated the rights of" in html
+    assert "recorded the rights to" in html
     assert f'href="{known.page}"' in html
 
 

@@ -38,7 +38,7 @@ def test_made_again_and_back_where_the_form_was(server: Server, designer: Browse
     assert re.search(r'name="from" value="/review\?image=1"', page)
     assert re.search(r">a fox</textarea>", page)
     assert re.search(r'name="strength"[^>]*value="1"', page)
-    assert re.search(r'href="/references/1".*Reference.*aria-label="Rights of .*: Rights not stated"', page, re.DOTALL)
+    assert re.search(r'href="/references/1".*Reference.*aria-label="Rights to .*: No rights recorded"', page, re.DOTALL)
     answer = designer.post("/images/1/again", data=form(**{"from": "/review?image=1"}))
     assert answer.headers["location"] == "/review?image=1"
     wait_for(server, path, State.FINISHED)

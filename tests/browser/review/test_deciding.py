@@ -20,7 +20,7 @@ def test_an_empty_room(server: Server, enter: Callable[..., Page], problems: lis
     page = enter(path="/review")
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
     page.keyboard.press("+")
-    page.get_by_role("button", name="Choose others").click()
+    page.get_by_role("button", name="Filter").click()
     expect(page.locator("#room-filter")).to_be_visible()
     assert not problems
 
@@ -187,7 +187,7 @@ def test_a_decision_that_did_not_arrive_brings_the_picture_back(enter: Callable[
     ahead(page)
     page.route("**/decision", lambda route: route.abort())
     page.keyboard.press("a")
-    expect(page.get_by_text("The server could not be reached, so nothing was decided")).to_be_visible()
+    expect(page.get_by_text("The server could not be reached, so your decision was not saved")).to_be_visible()
     shown(page, 1)
     page.unroute("**/decision")
     page.keyboard.press("a")

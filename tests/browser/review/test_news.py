@@ -28,7 +28,7 @@ def test_the_room_follows_what_others_do_and_keeps_what_is_written(
     expect(page_status(two, 1)).to_have_accessible_name(re.compile("rejected"))
     expect(tally(two)).to_contain_text("4 to go")
     two.keyboard.type("??")
-    writing = two.get_by_role("textbox", name="Comment, or pin a place")
+    writing = two.get_by_role("textbox", name="Comment or pin a spot")
     expect(writing).to_have_value("The ear i??s")  # the caret is where it was
     two.keyboard.press("Control+Enter")
     expect(two.locator("#thread-1")).to_contain_text("The ear i??s")
@@ -176,7 +176,7 @@ def test_another_number_of_approvals_is_told(enter: Callable[..., Page], problem
     shown(page, 1)
     ahead(page)
     manager.get_by_label("Approvals needed in Autumn").select_option("2")
-    expect(news(page)).to_have_text("Mori Haruka set the approvals that pictures of this campaign need to 2.")
+    expect(news(page)).to_have_text("Mori Haruka set the approvals needed in this campaign to 2.")
     expect(dock(page)).to_contain_text("0 of 2 approvals")
     assert not problems
 
@@ -213,7 +213,7 @@ def test_a_newer_version_and_a_deletion_are_told(
     )
     expect(news(page)).to_have_text("Mori Haruka deleted this picture.")
     expect(dock(page)).to_contain_text("This picture was deleted")
-    page.get_by_role("link", name="Open the version that is shown now").press("Enter")
+    page.get_by_role("link", name="Open the current version").press("Enter")
     shown(page, 1)
     expect(page.locator("#decide")).to_be_visible()
     assert not problems

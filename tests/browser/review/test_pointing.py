@@ -113,7 +113,7 @@ def test_a_click_pins_and_a_drag_moves_the_zoomed_picture(enter: Callable[..., P
     assert moved == pytest.approx(0.5 - 60 / box["width"] / 1.25**4, abs=0.002)
     page.mouse.click(*middle)
     assert float(page.locator("[data-x]").input_value()) == pytest.approx(moved, abs=0.002)
-    expect(page.get_by_role("textbox", name="Comment, or pin a place")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Comment or pin a spot")).to_be_focused()
     page.get_by_role("button", name="Take the pin away").click()
     expect(page.locator("[data-x]")).to_have_value("")
     page.locator("body").press("0")
