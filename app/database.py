@@ -88,7 +88,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     def refuse_huge_number(context: ExceptionContext) -> NotFound | None:
         # An id in an address can have any length; a column has 64 bits.
         huge = isinstance(context.original_exception, OverflowError)
-        return NotFound("There is nothing with such a number.") if huge else None
+        return NotFound("There is nothing with this number.") if huge else None
 
     return engine
 

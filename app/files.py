@@ -113,5 +113,5 @@ def write_whole(path: Path, data: bytes) -> None:
         atomic.write(path, data, mode=0o600)
     except OSError as error:
         if error.errno in _FULL:
-            raise NoRoom("The server's disk is full, so the file was not kept. Ask an administrator.") from error
+            raise NoRoom("The server's disk is full, so the file was not saved. Ask an administrator.") from error
         raise

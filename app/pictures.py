@@ -205,8 +205,8 @@ def _kind(data: bytes) -> str:
     if not data:
         raise refusal("The file is empty")
     head = data[:512].removeprefix(b"\xef\xbb\xbf")
-    what = next((name for start, name in _OTHERS if re.match(start, head, re.DOTALL)), "not a picture that we know")
-    raise refusal(f"The file is {what}", "Save it as PNG, JPEG or WebP and upload that.")
+    what = next((name for start, name in _OTHERS if re.match(start, head, re.DOTALL)), "not a supported picture")
+    raise refusal(f"The file is {what}", "Save it as PNG, JPEG or WebP, then upload that.")
 
 
 def _megabytes(size: int) -> str:
@@ -227,9 +227,9 @@ def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, pat
 def _failure(kind: str, how: str) -> Invalid:
     name = NAMES[kind]
     return {
-        "memory": refusal("This picture takes too much memory to read", "Save it smaller and try again."),
-        "time": refusal(f"This {name} file is made to keep a computer busy"),
-        "damaged": refusal(f"This {name} file is damaged or not complete"),
+        "memory": refusal("This picture takes too much memory to decode", "Save it smaller and try again."),
+        "time": refusal(f"This {name} file is unsafe to decode"),
+        "damaged": refusal(f"This {name} file is damaged or incomplete"),
         "crash": refusal(f"This {name} file cannot be read", "Open it in another program, save it and try again."),
     }[how]
 

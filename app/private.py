@@ -31,8 +31,8 @@ def close(folder: Path) -> None:
     owner = folder.stat().st_uid
     if owner != os.geteuid():
         raise NotOurs(
-            f"The folder {folder} belongs to another user (number {owner}), so its pictures and passwords would be "
-            "theirs to read. Run Soroe as that user, or give the folder to this one with chown -R."
+            f"The folder {folder} belongs to another user (number {owner}), so that user could read its pictures and"
+            " passwords. Run Soroe as that user, or give this user the folder with chown -R."
         )
     _take(folder)
     waiting = [folder]

@@ -123,13 +123,13 @@ def _check_scans(data: bytes, pixels: int) -> None:
     """Limit the scans of a progressive JPEG: each covers the whole picture, even if it changes nothing."""
     scans = data.count(b"\xff\xda")
     if scans > SCANS or scans * pixels > SCAN_PIXELS:
-        raise refusal("This JPEG file is made to keep a computer busy")
+        raise refusal("This JPEG file is unsafe to decode")
 
 
 def _check_memory(width: int, height: int, each: int, memory: int) -> None:
     """Refuse in advance a picture whose decoder is known to take `each` bytes per pixel."""
     if width * height * each > memory:
-        raise refusal("This picture takes too much memory to read", "Save it smaller and try again.")
+        raise refusal("This picture takes too much memory to decode", "Save it smaller and try again.")
 
 
 def _at_most(picture: Image.Image, side: int) -> Image.Image:
@@ -175,7 +175,7 @@ def check_size(width: int, height: int, pixels: int) -> None:
         raise refusal(f"{size}; each side needs at least {MIN_SIDE} px")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise refusal(
-            f"{size}; one side may be at most {MAX_ASPECT} times the other", "Crop it nearer to a square and try again."
+            f"{size}; one side may be at most {MAX_ASPECT} times the other", "Crop it closer to a square and try again."
         )
 
 

@@ -199,7 +199,7 @@ class Worker:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
             raise Busy(
-                "Pictures cannot be read at the moment, so this one was not kept. Try again soon.", RETRY_AFTER
+                "Pictures cannot be decoded right now, so this one was not saved. Try again in a moment.", RETRY_AFTER
             ) from error
         self.held = [str(each) for each in head.get("held", [])]  # the restrictions that the system allowed
 
@@ -307,12 +307,12 @@ def _answer(head: dict[str, Any], blobs: list[bytes], status: int) -> Answer:
 
 def _check_there() -> None:
     if (is_gone := gone.get(None)) and is_gone():
-        raise Gone("The upload was given up.")
+        raise Gone("The upload was cancelled.")
 
 
 def _busy() -> Busy:
     return Busy(
-        "Too many pictures are being read at the moment, so this one was not kept. Try again soon.", RETRY_AFTER
+        "Too many pictures are being uploaded right now, so this one was not saved. Try again in a moment.", RETRY_AFTER
     )
 
 

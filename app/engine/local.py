@@ -183,7 +183,7 @@ class LocalEngine:
             yield Failed(work.id, f"A picture's file is missing: {name}. Restore the data folder or upload it again.")
         except Exception:
             log.exception("work failed", unit=work.id)
-            yield Failed(work.id, "Something went wrong while generating; the server's log has more.", transient=True)
+            yield Failed(work.id, "Something went wrong. The details are in the server's log.", transient=True)
 
     def _generate(self, unit: Unit, stop: Flag) -> Iterator[Event]:
         studio = self._studio

@@ -51,7 +51,7 @@ class Share:
         The count starts again at midnight.".
         """
         if not self.left:
-            return f"You have used up today's {self.most_written} {self.what}; {starts_again()}."
+            return f"You have used all of today's {self.most_written} {self.what}; {starts_again()}."
         noun = self.what.removesuffix("s") if self.left == 1 else self.what
         return f"You can make {written(self.what, self.left)} more {noun} today; {starts_again()}."
 
@@ -101,7 +101,7 @@ def limits(session: Session, user: User) -> dict[What, int]:
 def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
     """What everybody has used today and stores, formatted, by user id. Administrators only."""
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators see what people use.")
+        raise Forbidden("Only administrators can see usage. Ask one of them.")
     return {
         user_id: {what: written(what, amount) for what, amount in used.items()}
         for user_id, used in _used(session).items()

@@ -84,8 +84,8 @@ def _refusal(field: str, what: What, used: int, wanted: int, most: int) -> Inval
     if what is What.STORAGE:
         return Full(
             field,
-            f"You hold {written(what, used)} of the {written(what, most)} of files that a person may, and this one has "
-            f"{written(what, wanted)}; ask an administrator for more room.",
+            f"You have {written(what, used)} of the {written(what, most)} allowed, and this file has "
+            f"{written(what, wanted)}; ask an administrator for more space.",
         )
     did, one, many = DONE[what]
     name = f" {many}" if many else ""

@@ -96,7 +96,7 @@ def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int])
     if event.act == Act.DECIDE and event.details.get("verdict") == Verdict.WITHDRAWN and whose:
         return News(words.who(event), f"withdrew {'your' if whose == user.name else f'{whose}’s'} decision on {thing}.")
     named = event.act == Act.COMMENT and user.name in event.details.get("mentioned", ())
-    return News(words.who(event), f"{'named you in a comment on' if named else words.did(event)} {thing}.")
+    return News(words.who(event), f"{'mentioned you in a comment on' if named else words.did(event)} {thing}.")
 
 
 def _by_others(user: User, after: int) -> tuple[ColumnElement[bool], ...]:

@@ -107,7 +107,7 @@ def archive(session: Session, user: User, style: Style) -> None:
     """Remove a style from the choices for new sets; its sets and versions stay."""
     _need_change(user, style)
     if style.archived_at:
-        raise Conflict(f"{style.name} is archived already.")
+        raise Conflict(f"{style.name} is already archived.")
     style.archived_at, style.archived_as = now(), user.role
     record(session, user, Act.STYLE_ARCHIVE, style, archived=True)
 
@@ -117,29 +117,31 @@ def unarchive(session: Session, user: User, style: Style) -> None:
     _need_change(user, style)
     if not style.archived_at:
         raise Conflict(f"{style.name} is not archived.")
-    authority.need_power(user, style.archived_as, f"archived {style.name}", "bring it back")
+    authority.need_power(user, style.archived_as, f"archived {style.name}", "restore it")
     style.archived_at = style.archived_as = None
     record(session, user, Act.STYLE_ARCHIVE, style, archived=False)
 
 
 def _need_change(user: User, style: Style) -> None:
     if not may_change(user, style):
-        raise Forbidden("Only its owner or a manager can change this style. Make a style of your own from its picture.")
+        raise Forbidden(
+            "Only its owner or a manager can edit this style. Create your own style from its picture instead."
+        )
 
 
 def _check_spec(session: Session, spec: StyleSpec) -> None:
     ids = [wanted.reference_id for wanted in spec.references]
     known = {row.id: row for row in session.scalars(select(Reference).where(Reference.id.in_(ids)))}
     if not ids or set(ids) - set(known):
-        raise Invalid("picture", "Upload the picture whose look is wanted.")
+        raise Invalid("picture", "Upload a picture.")
     for wanted in spec.references:
         crop, picture = wanted.crop, known[wanted.reference_id]
         if crop.x + crop.width > 1 + 1e-6 or crop.y + crop.height > 1 + 1e-6:
-            raise Invalid("picture", "The part to use reaches over the edge of the picture.")
+            raise Invalid("picture", "The crop reaches beyond the picture. Move or shrink it.")
         width, height = round(crop.width * picture.width), round(crop.height * picture.height)
         if min(width, height) < MIN_SIDE:
-            size = f"The part to use is {width} × {height} px; each side needs at least {MIN_SIDE} px."
-            raise Invalid("picture", f"{size} Choose a larger part.")
+            size = f"The crop is {width} × {height} px; each side needs at least {MIN_SIDE} px."
+            raise Invalid("picture", f"{size} Choose a larger crop.")
 
 
 def _check_rights(session: Session, spec: StyleSpec) -> None:

@@ -41,7 +41,7 @@ class StyleSpec(LookSpec):
     strength: float = Field(default=1.0, title="Strength", ge=0, le=2)
     scale: float = Field(default=1.0, title="Scale", ge=0, le=2)
     share_group_norm: bool = Field(default=False, title="Shared group norm")
-    adain_values: bool = Field(default=False, title="Values too")
+    adain_values: bool = Field(default=False, title="AdaIN on values")
     references: tuple[ReferenceSpec, ...] = Field(default=(), title="Picture", max_length=MOST_REFERENCES)
 
     @classmethod
@@ -53,7 +53,7 @@ class StyleSpec(LookSpec):
             crop = CropSpec.parse({side: form.get(f"crop_{side}", "") for side in CropSpec.model_fields})
             references = (ReferenceSpec.parse({"reference_id": form.get("reference_id", ""), "crop": crop}),)
         except Invalid:
-            errors["picture"] = "Upload the picture whose look is wanted, then choose the part of it to use."
+            errors["picture"] = "Upload a picture, then choose the part to use."
         try:
             spec = cls.parse({**form, "references": references})
         except Invalid as invalid:

@@ -50,8 +50,8 @@ def keep_picture(
     if min(picture.width, picture.height) < least:
         raise Invalid(
             "pictures",
-            f"A picture is {picture.width} × {picture.height} px; to be learnt from, each side needs {least} px."
-            " Choose a larger one.",
+            f"A picture is {picture.width} × {picture.height} px; for training, each side needs {least} px. Choose a"
+            " larger one.",
         )
     return files.put(Kind.SUBJECTS, picture.png, picture.small, room)
 
@@ -88,7 +88,7 @@ def create_from_pictures(session: Session, user: User, kept: Sizes, spec: Subjec
             "pictures": _pictures_error(spec.pictures, kept, model.training)
             or rights.pictures_refusal(session, spec.pictures),
             "name": _handle_error(session, handle, spec.name),
-            "class_words": None if spec.class_words else "Say what kind of thing it is, such as teapot.",
+            "class_words": None if spec.class_words else "Enter the kind of thing, such as teapot.",
         }
     )
     subject = Subject(
@@ -171,7 +171,7 @@ def cancel(session: Session, user: User, subject_id: int) -> list[int]:
     """Stop or give up a training. The ids of the units to stop in the engine, after the commit."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in WAITING:
-        raise Conflict("There is nothing to cancel: this subject is not being trained.")
+        raise Conflict("There is nothing to cancel: this subject is not training.")
     running = cancel_units(session, Unit.subject_id == subject_id)
     subject.state = State.CANCELLED
     record(session, user, Act.SUBJECT_CANCEL, subject)
@@ -182,7 +182,7 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
     """Train a subject again that failed or was cancelled; it goes on from where it was. Raises Conflict."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in (State.FAILED, State.CANCELLED):
-        raise Conflict("Only a training that failed or was cancelled can be taken up again.")
+        raise Conflict("Only a failed or cancelled training can be resumed.")
     training.enqueue(session, subject)
     record(session, user, Act.SUBJECT_RETRY, subject)
     return subject
@@ -199,7 +199,7 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
     """Offer the subject to no new set; those that have it keep it. Raises Conflict while it is trained."""
     subject = _changeable(session, user, subject_id)
     if subject.state in WAITING:
-        raise Conflict("This subject is being trained; cancel that first.")
+        raise Conflict("This subject is training. Cancel the training first.")
     if subject.archived_at is None or authority.outweighs(user.role, subject.archived_as):
         subject.archived_as = user.role
     subject.archived_at = subject.archived_at or now()
@@ -210,7 +210,7 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
 def unarchive(session: Session, user: User, subject_id: int) -> Subject:
     """Offer the subject again."""
     subject = _changeable(session, user, subject_id)
-    authority.need_power(user, subject.archived_as, f"archived @{subject.handle}", "bring it back")
+    authority.need_power(user, subject.archived_as, f"archived @{subject.handle}", "restore it")
     subject.archived_at = subject.archived_as = None
     record(session, user, Act.SUBJECT_ARCHIVE, subject, archived=False)
     return subject
@@ -219,18 +219,19 @@ def unarchive(session: Session, user: User, subject_id: int) -> Subject:
 def _changeable(session: Session, user: User, subject_id: int) -> Subject:
     subject = queries.get(session, user, subject_id)
     if not may_change(user, subject):
-        raise Forbidden(f"Only {subject.owner.name} or a manager can change this subject.")
+        raise Forbidden(f"Only {subject.owner.name} or a manager can edit this subject.")
     return subject
 
 
 def _pictures_error(pictures: Sequence[str], kept: Sizes, facts: TrainingFacts) -> str | None:
     twice = len(pictures) - len(set(pictures))
     if twice:
-        return f"{plural(twice, 'picture')} came twice; each picture should show the thing in another way."
+        added = plural(twice, "picture was", "pictures were")
+        return f"{added} added twice. Each picture should show the thing differently."
     least, most = facts.fewest_pictures, facts.most_pictures
     if not least <= len(pictures) <= most:
         were = plural(len(pictures), "picture was", "pictures were")
-        return f"A subject is learnt from {least} to {most} pictures; {were} given."
+        return f"Training needs {least} to {most} pictures; {were} given."
     if not all(sha256 in kept for sha256 in pictures):
         return "A picture is no longer there; upload the pictures again."
     return None
@@ -238,9 +239,9 @@ def _pictures_error(pictures: Sequence[str], kept: Sizes, facts: TrainingFacts) 
 
 def _handle_error(session: Session, handle: str, name: str) -> str | None:
     if not handle:
-        return f"{name[:40]!r} gives no handle; use at least one of the letters a to z or a digit."
+        return f"{name[:40]!r} gives no handle. Use at least one letter a to z or digit."
     if queries.by_handle(session, [handle]):
-        return f"There is already a subject @{handle}; choose another name."
+        return f"There is already a subject @{handle}. Choose another name."
     return None
 
 

@@ -13,8 +13,8 @@ class SubjectSpec(Spec):
     """What a subject is asked to be."""
 
     name: Line = Field(title="Name", min_length=1, max_length=120)
-    class_words: Line = Field(default="", title="What it is", max_length=120)
-    phrase: Line = Field(default="", title="Words that it answers to", max_length=200)  # of a LoRA file
+    class_words: Line = Field(default="", title="Kind of thing", max_length=120)
+    phrase: Line = Field(default="", title="Trigger words", max_length=200)  # of a LoRA file
     pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of those that are uploaded
     steps: int = Field(title="Steps", ge=1, le=10_000)
     rank: int = Field(title="Rank", ge=1, le=128)

@@ -111,7 +111,7 @@ def engine_training(session: Session, unit: Unit, files: Files, model: str | Non
     ).one()
     if model not in (None, subject.model):
         raise Conflict(
-            f"This subject was to be learnt by {subject.model}, but the server now runs {model}. Make a new subject."
+            f"This subject was created for {subject.model}, but the server now runs {model}. Create a new subject."
         )
     return engine.Training(
         id=unit.id,

@@ -86,7 +86,7 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleFo
             style = service.create(session, me, spec)
     except Invalid as error:
         return refused(request, resources, me, values, None, error)
-    return see_other(f"/styles/{style.code}", f"{style.name} was saved as {style.code}.")
+    return see_other(f"/styles/{style.code}", f"Saved {style.name} as {style.code}.")
 
 
 @router.get("/styles/{code}")
@@ -120,7 +120,9 @@ def documents(session: Session, me: User, version: StyleVersion) -> dict[int, li
 def edit(request: Request, me: Me, session: Read, code: str, reference: int | None = None) -> Response:
     style = queries.by_code(session, me, code)
     if not service.may_change(me, style):
-        raise Forbidden("Only the style's owner or a manager can change it; make a style of your own from its picture.")
+        raise Forbidden(
+            "Only the style's owner or a manager can edit it. Create your own style from its picture instead."
+        )
     latest = style.versions[0]
     use = latest.references[0]
     values = {name: getattr(latest, name) for name in NEW_STYLE if hasattr(latest, name)} | {"name": style.name}
@@ -142,7 +144,7 @@ def add_version(request: Request, resources: ResourcesDep, me: Me, form: Sent[St
             version = service.add_version(session, me, style, spec)
     except Invalid as error:
         return refused(request, resources, me, values, code, error)
-    return see_other(f"/styles/{style.code}", f"Version {version.number} is what new sets take.")
+    return see_other(f"/styles/{style.code}", f"Version {version.number} saved. New sets use it.")
 
 
 @router.post("/styles/{code}/archive")
@@ -150,7 +152,7 @@ def archive(resources: ResourcesDep, me: Me, code: str) -> Response:
     with resources.database.write() as session:
         style = queries.by_code(session, me, code)
         service.archive(session, me, style)
-    return see_other("/styles", f"{style.name} was archived.")
+    return see_other("/styles", f"{style.name} archived.")
 
 
 @router.post("/styles/{code}/unarchive")
@@ -158,7 +160,7 @@ def unarchive(resources: ResourcesDep, me: Me, code: str) -> Response:
     with resources.database.write() as session:
         style = queries.by_code(session, me, code)
         service.unarchive(session, me, style)
-    return see_other(f"/styles/{style.code}", f"{style.name} is back.")
+    return see_other(f"/styles/{style.code}", f"{style.name} restored.")
 
 
 def keep_picture(resources: Resources, me: User, form: StyleForm) -> Reference | None:

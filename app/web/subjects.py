@@ -161,14 +161,14 @@ def archive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
             subject = service.archive(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    return see_other("/subjects", f"@{subject.handle} was archived.")
+    return see_other("/subjects", f"@{subject.handle} archived.")
 
 
 @router.post("/subjects/{subject_id}/unarchive")
 def unarchive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     with resources.database.write() as session:
         subject = service.unarchive(session, me, subject_id)
-    return see_other(f"/subjects/{subject_id}", f"@{subject.handle} is back.")
+    return see_other(f"/subjects/{subject_id}", f"@{subject.handle} restored.")
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
@@ -177,7 +177,7 @@ def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int)
     with resources.database.write() as session:
         subject = queries.get(session, me, subject_id)
         if subject.sha256 is None or not resources.files.lora(subject.sha256).is_file():
-            raise NotFound("This subject has no file yet.")
+            raise NotFound("This subject has no LoRA file yet.")
         service.note_download(session, me, subject)
     return WatchedFile(
         resources.files.lora(subject.sha256),

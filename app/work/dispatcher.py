@@ -30,7 +30,7 @@ log = structlog.get_logger()
 LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this is for rows that changed without us
 
 LOST = "The worker stopped before this was done."
-BROKEN = "The engine failed on this; the server's log says why."
+BROKEN = "The engine failed. The details are in the server's log."
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ document.addEventListener("htmx:after:request", (event) => {
   event.preventDefault();
   const page = new DOMParser().parseFromString(text, "text/html");
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
-  say(sentence ?? `The server answered ${response.status}. Nothing was changed.`);
+  say(sentence ?? `The server returned an error (${response.status}). Nothing was changed.`);
 });
 
 document.addEventListener("htmx:error", (event) => {

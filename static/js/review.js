@@ -134,7 +134,7 @@ async function post(action, body) {
   if (elsewhere) location.assign(elsewhere); // signed out meanwhile
   const page = parsed(await response.text());
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
-  if (!response.ok) throw new Error(sentence ?? `The server answered ${response.status}. Your decision was not saved.`);
+  if (!response.ok) throw new Error(sentence ?? `The server returned an error (${response.status}). Your decision was not saved.`);
   return { page, url: response.url };
 }
 

@@ -45,7 +45,7 @@ if (form) {
     list.append(item);
     try {
       const { sha256, thumb } = await send(file);
-      if (names().includes(sha256)) throw new Error(`${file.name} is there already; choose another picture of the thing.`);
+      if (names().includes(sha256)) throw new Error(`${file.name} is already there. Choose another picture.`);
       URL.revokeObjectURL(picture.src);
       picture.src = thumb;
       item.querySelector("[name=kept]").value = sha256;

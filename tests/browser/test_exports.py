@@ -76,7 +76,7 @@ def test_a_campaign_leaves_the_house(
     take_it(guest, link, archive)
     revoke_it(page)
     guest.goto(link)
-    expect(guest.get_by_text("This link has ended or was revoked")).to_be_visible()
+    expect(guest.get_by_text("This link has expired or was revoked")).to_be_visible()
     expected = ("status of 422", "status of 404")  # the wrong password, the revoked link
     assert not [problem for problem in problems if not any(each in problem for each in expected)]
 

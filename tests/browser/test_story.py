@@ -56,7 +56,7 @@ def set_up(page: Page, link: str) -> None:
     page.get_by_label("E-mail").fill("haruka@example.com")
     page.get_by_label("Password").fill("a sentence of my own")
     page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("heading", name="Begin with one picture whose look is right")).to_be_visible()
+    expect(page.get_by_role("heading", name="Start with one picture whose look you love")).to_be_visible()
 
 
 def make_a_style(page: Page, picture: Path) -> None:
@@ -67,7 +67,7 @@ def make_a_style(page: Page, picture: Path) -> None:
     page.get_by_label("What the picture shows").fill("an owl")
     page.get_by_role("button", name="Save style").click()
     expect(page.get_by_role("heading", name="Retro sunburst")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"Retro sunburst was saved as SOR-"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Saved Retro sunburst as SOR-"))).to_be_visible()
 
 
 def ask_for_a_set(page: Page) -> None:

@@ -117,7 +117,7 @@ def test_a_map_of_another_shape_is_cropped(form: Page, tmp_path: Path) -> None:
 def test_what_cannot_be_a_map_is_one_sentence(form: Page, tmp_path: Path) -> None:
     (tmp_path / "no.png").write_bytes(b"GIF89a")
     bring(form, tmp_path / "no.png")
-    expect(form.get_by_role("alert")).to_have_text("The file is a GIF. Save it as PNG, JPEG or WebP and upload that.")
+    expect(form.get_by_role("alert")).to_have_text("The file is a GIF. Save it as PNG, JPEG or WebP, then upload that.")
     bring(form, drawing(tmp_path, "chair.png"))
     expect(form.get_by_role("alert")).to_be_hidden()
 

@@ -66,7 +66,7 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     expect(page.locator("#subject")).to_contain_text(re.compile(r"Step \d+ of 150"), timeout=SLOW)
     expect(page.get_by_alt_text("Sample after 75 steps")).to_be_visible(timeout=SLOW)
     painted.resources.engine.go_on()
-    expect(page.get_by_role("heading", name="Use it in prompts")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name="Use in prompts")).to_be_visible(timeout=SLOW)
 
     page.get_by_role("link", name="New set").last.click()
     page.locator("#subjects summary").click()

@@ -72,7 +72,7 @@ def test_a_map_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("not at all")
-    with pytest.raises(UserError, match=r"The structure .*no.png cannot be used: The file is not a picture that we"):
+    with pytest.raises(UserError, match=r"The structure .*no.png cannot be used: The file is not a supported picture"):
         command.parse(f"edges={tmp_path / 'no.png'}").maps((128, 128), "", Limits())
 
 

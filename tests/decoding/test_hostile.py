@@ -100,7 +100,7 @@ def progressive(scans: int, side: int) -> bytes:
 def test_scans_are_bounded_by_their_work(scans: int, side: int, busy: bool) -> None:
     data = progressive(scans, side)
     if busy:
-        with pytest.raises(Invalid, match="made to keep a computer busy"):
+        with pytest.raises(Invalid, match="unsafe to decode"):
             clean_upload(data)
     else:
         assert clean_upload(data).width >= 3000, "libjpeg fills what is missing"
@@ -113,7 +113,7 @@ def test_an_animated_webp_as_large_as_a_still_one_may_be_is_too_much() -> None:
     frame = b"\0" * 6 + struct.pack("<I", 95)[:3] + struct.pack("<I", 63)[:3] + b"\0\0\0\0" + frame
     body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + canvas + b"ANIM" + struct.pack("<IIH", 6, 0, 0)
     body += b"ANMF" + struct.pack("<I", len(frame)) + frame
-    with pytest.raises(Invalid, match=r"takes too much memory to read. Save it smaller and try again"):
+    with pytest.raises(Invalid, match=r"takes too much memory to decode. Save it smaller and try again"):
         clean_upload(b"RIFF" + struct.pack("<I", len(body)) + body)
 
 

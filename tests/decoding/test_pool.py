@@ -43,7 +43,7 @@ def test_whoever_comes_when_many_wait_is_told_so_at_once(one: Pool) -> None:
     with stopped_workers(one) as workers, ThreadPoolExecutor(2) as people:
         sent = [people.submit(one.run, job()) for _ in range(2)]
         wait_for(lambda: one.waits == 1)
-        with pytest.raises(Busy, match=r"Too many pictures are being read at the moment.* Try again soon"):
+        with pytest.raises(Busy, match=r"Too many pictures are being uploaded right now.* Try again in a moment"):
             one.run(job())
         go_on(workers)
         assert all(each.result().blobs for each in sent)
@@ -196,7 +196,7 @@ def test_people_read_a_sentence_and_what_to_do() -> None:
     original = pictures.MEMORY, pictures.MEMORY_PIXEL
     pictures.MEMORY, pictures.MEMORY_PIXEL = 40 * 2**20, 0
     try:
-        with pytest.raises(Invalid, match=r"takes too much memory to read. Save it smaller"):
+        with pytest.raises(Invalid, match=r"takes too much memory to decode. Save it smaller"):
             clean_upload(encoded(Image.new("RGB", (4000, 4000))), tight)
     finally:
         pictures.MEMORY, pictures.MEMORY_PIXEL = original

@@ -199,7 +199,7 @@ def test_a_search_has_no_limit_but_that_of_a_zip(
     user = make.user()
     images = approved_set(make, user, prompts="\n".join(f"fox {n}" for n in range(5))).images
     monkeypatch.setattr(service, "MOST_CHOSEN", 3)
-    with pytest.raises(Invalid, match="5 pictures were chosen one by one; at most 3 can"):
+    with pytest.raises(Invalid, match="5 pictures were selected one by one, more than the 3 that can"):
         created(session, user, image_ids=[image.id for image in images])
     assert created(session, user, search=FOXES).pictures == 5
     monkeypatch.setattr(service, "MOST_FILES", 9)

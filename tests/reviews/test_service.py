@@ -80,7 +80,7 @@ def test_unknown_verdict_422(session: Session, make: Factory, image: Image, verd
 
 @pytest.mark.parametrize("reason", ["", "off the look", "Nice try"])
 def test_rejection_without_one_of_the_reasons_422(session: Session, make: Factory, image: Image, reason: str) -> None:
-    with pytest.raises(Invalid, match="choose one"):
+    with pytest.raises(Invalid, match="Choose a reason"):
         decide(session, make.user(Role.REVIEWER), image, "rejected", reason)
     assert image.decision is None
 

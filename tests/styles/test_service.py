@@ -135,7 +135,7 @@ def test_draft_tells_all_wrong_fields_at_once() -> None:
         "method": "Method is one of 'noise' or 'ddim'; 'magic' was given.",
         "strength": "Strength is a number from 0 to 2; '2.5' was given.",
         "scale": "Scale is a number from 0 to 2; 'nan' was given.",
-        "picture": "Upload the picture whose look is wanted, then choose the part of it to use.",
+        "picture": "Upload a picture, then choose the part to use.",
     }
 
 
@@ -195,9 +195,9 @@ def test_create_without_picture_422(session: Session, make: Factory, references:
 @pytest.mark.parametrize(
     ("crop", "sentence"),
     [
-        ({"crop_x": "0.5", "crop_width": "0.6"}, "reaches over the edge"),
-        ({"crop_width": "0.5"}, "The part to use is 48 × 64 px; each side needs at least 64 px"),
-        ({"crop_width": "0"}, "The part to use is 0 × 64 px"),
+        ({"crop_x": "0.5", "crop_width": "0.6"}, "reaches beyond the picture"),
+        ({"crop_width": "0.5"}, "The crop is 48 × 64 px; each side needs at least 64 px"),
+        ({"crop_width": "0"}, "The crop is 0 × 64 px"),
     ],
 )
 def test_create_with_a_poor_crop_422(session: Session, make: Factory, crop: dict[str, str], sentence: str) -> None:
@@ -277,7 +277,7 @@ def test_archive_and_back(session: Session, make: Factory) -> None:
     user = make.user()
     style = make.style(user)
     service.archive(session, user, style)
-    with pytest.raises(Conflict, match="archived already"):
+    with pytest.raises(Conflict, match="already archived"):
         service.archive(session, user, style)
     session.flush()
     assert queries.choices(session, user) == []

@@ -47,9 +47,9 @@ def test_create_from_pictures(session: Session, make: Factory, files: Files) -> 
 @pytest.mark.parametrize(
     ("count", "sentence"),
     [
-        (2, "A subject is learnt from 3 to 20 pictures; 2 pictures were given."),
-        (1, "A subject is learnt from 3 to 20 pictures; 1 picture was given."),
-        (21, "A subject is learnt from 3 to 20 pictures; 21 pictures were given."),
+        (2, "Training needs 3 to 20 pictures; 2 pictures were given."),
+        (1, "Training needs 3 to 20 pictures; 1 picture was given."),
+        (21, "Training needs 3 to 20 pictures; 21 pictures were given."),
     ],
 )
 def test_too_few_or_too_many_pictures_422(session: Session, make: Factory, count: int, sentence: str) -> None:
@@ -61,7 +61,7 @@ def test_too_few_or_too_many_pictures_422(session: Session, make: Factory, count
 
 def test_the_same_picture_twice_422(session: Session, make: Factory) -> None:
     kept = make.subject_draft(3).pictures
-    with pytest.raises(Invalid, match=r"1 picture came twice; each picture should show the thing in another way\."):
+    with pytest.raises(Invalid, match=r"1 picture was added twice. Each picture should show the thing differently\."):
         make.subject(pictures=(*kept, kept[0]))
 
 
@@ -74,7 +74,7 @@ def test_a_picture_that_is_not_there_422(session: Session, make: Factory, name: 
 @pytest.mark.parametrize(
     ("fields", "field", "sentence"),
     [
-        ({"class_words": ""}, "class_words", "Say what kind of thing it is"),
+        ({"class_words": ""}, "class_words", "Enter the kind of thing"),
         ({"name": "湯のみ"}, "name", "gives no handle"),
         ({"name": "   "}, "name", "Name is missing"),
         ({"steps": 0}, "steps", "Steps is a whole number from 1 to 10000"),
@@ -104,7 +104,7 @@ def test_keep_picture(make: Factory, files: Files) -> None:
     sha256 = service.keep_picture(user, files, png(size=(300, 200)), MODEL)
     assert files.has(Kind.SUBJECTS, sha256)
     assert service.keep_picture(user, files, png(size=(300, 200)), MODEL) == sha256
-    with pytest.raises(Invalid, match="100 × 100 px; to be learnt from, each side needs 128 px"):
+    with pytest.raises(Invalid, match="100 × 100 px; for training, each side needs 128 px"):
         service.keep_picture(user, files, png(size=(100, 100)), MODEL)
     with pytest.raises(Invalid, match="not a picture") as refused:
         service.keep_picture(user, files, b"nothing of the kind", MODEL)
@@ -174,14 +174,14 @@ def test_archive(session: Session, make: Factory) -> None:
     service.unarchive(session, subject.owner, subject.id)
     assert make.image_set(prompts="@blue-mug on a beach").subjects == (SetSubject(id=subject.id, weight=1.0),)
     waiting = make.subject(name="other")
-    with pytest.raises(Conflict, match="cancel that first"):
+    with pytest.raises(Conflict, match="Cancel the training first"):
         service.archive(session, waiting.owner, waiting.id)
 
 
 @pytest.mark.parametrize("act", [service.cancel, service.retry, service.archive, service.unarchive])
 def test_only_the_owner_and_managers_change_it(session: Session, make: Factory, act: object) -> None:
     subject = make.subject()
-    with pytest.raises(Forbidden, match=r"Only .* or a manager can change this subject"):
+    with pytest.raises(Forbidden, match=r"Only .* or a manager can edit this subject"):
         act(session, make.user(Role.REVIEWER), subject.id)  # type: ignore[operator]
     service.cancel(session, make.user(Role.MANAGER), subject.id)
 
@@ -209,9 +209,9 @@ def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, mak
 @pytest.mark.parametrize(
     ("prompts", "chosen", "sentence"),
     [
-        ("@nobody on a beach", "", "There is no subject @nobody; write its handle as the list of subjects shows it."),
-        ("a fox", '[{"id": 99}]', "A chosen subject is no longer there; choose again."),
-        ("a fox", '[{"id": 1}, {"id": 1}]', "A subject was chosen twice; choose it once, with its weight."),
+        ("@nobody on a beach", "", "There is no subject @nobody. Write its handle as the list of subjects shows it."),
+        ("a fox", '[{"id": 99}]', "A selected subject no longer exists. Choose again."),
+        ("a fox", '[{"id": 1}, {"id": 1}]', "A subject was selected twice. Select it once, with its weight."),
         ("@waiting", "", "@waiting is not ready: its training has not finished."),
         ("@foreign", "", "@foreign was made for sdxl, but the server now runs demo."),
     ],

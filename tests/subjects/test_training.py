@@ -34,7 +34,7 @@ def test_a_claimed_training_is_what_an_engine_needs(session: Session, make: Fact
     assert (given.id, given.subject_id, given.phrase, given.class_words) == (unit.id, subject.id, "sks mug", "mug")
     assert (given.steps, given.rank, given.rate, given.text_encoders) == (9, 4, 0.001, True)
     assert given.pictures == tuple(files.path(Kind.SUBJECTS, picture.sha256) for picture in subject.pictures)
-    with pytest.raises(Conflict, match="was to be learnt by demo, but the server now runs sdxl"):
+    with pytest.raises(Conflict, match="was created for demo, but the server now runs sdxl"):
         training.engine_training(session, unit, files, "sdxl")
 
 

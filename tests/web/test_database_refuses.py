@@ -48,7 +48,7 @@ def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], imag
         busy.connection()
         status, page = decide(reviewer, image_id)
     assert status == 503
-    assert "busy saving other changes, so this one was not saved. Try again soon." in page
+    assert "busy saving other changes, so this one was not saved. Try again in a moment." in page
     assert decisions(server) == 0
     assert decide(reviewer, image_id)[0] == 303
     assert decisions(server) == 1

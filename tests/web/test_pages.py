@@ -162,7 +162,7 @@ def test_every_template_is_rendered_by_some_page(
 
 
 def test_the_first_visit_is_rendered_too(server: Server, sign_in: Callable[..., Browser]) -> None:
-    assert "Begin with one picture" in sign_in().get("/").text
+    assert "Start with one picture" in sign_in().get("/").text
     assert "home/_first_run.html" in {name for _, name in server.resources.environment.cache}
 
 

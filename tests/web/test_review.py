@@ -276,12 +276,12 @@ def test_a_mention_waits_at_home_until_the_picture_is_opened(
     server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]
 ) -> None:
     designer.post(f"/images/{image_ids[0]}/comments", data={"body": "@Ito Kenji, is this ear right?"})
-    assert f"{designer.user.name}</span> named you" in reviewer.get("/").text
+    assert f"{designer.user.name}</span> mentioned you" in reviewer.get("/").text
     here = f"/review?set=1&image={image_ids[0]}"
     reviewer.get(here, headers={"purpose": "prefetch"})
-    assert "named you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
+    assert "mentioned you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
     reviewer.get(here)
-    assert "named you" not in reviewer.get("/").text
+    assert "mentioned you" not in reviewer.get("/").text
     with server.resources.database.read() as session:
         assert [each.seen_at is not None for each in session.query(Mention)] == [True]
 

@@ -167,11 +167,11 @@ def test_a_style_whose_right_has_ended_is_not_generated_with(mine: Browser, know
 
 def test_a_form_for_a_style_says_at_once_that_its_picture_cannot_be_used(mine: Browser, known: Known) -> None:
     new = f"/styles/new?reference={known.reference}"
-    assert "See its rights" not in mine.get(new).text
+    assert "View its rights" not in mine.get(new).text
     mine.post(f"{known.page}/rights/withdraw", data={"reason": "Stop"})
     html = mine.get(new).text
     assert "were withdrawn on" in html
-    assert f'href="{known.page}">See its rights' in html
+    assert f'href="{known.page}">View its rights' in html
 
 
 def test_withdrawn_and_restored(mine: Browser, known: Known) -> None:
@@ -294,4 +294,4 @@ def test_a_picture_without_a_style_has_a_page_too(mine: Browser) -> None:
     files = {"picture": ("a.png", png("red"), "image/png")}
     location = mine.post("/styles/preview", files=files).headers["location"]
     html = mine.get(f"/references/{location.rsplit('=')[-1]}").text
-    assert "Make a style from it" in html
+    assert "New style" in html

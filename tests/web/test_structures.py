@@ -61,7 +61,7 @@ def test_refusals_are_their_sentence(designer: Browser) -> None:
     answer = upload(designer, b"GIF89a")
     assert (answer.status_code, answer.text) == (
         422,
-        "The file is a GIF. Save it as PNG, JPEG or WebP and upload that.",
+        "The file is a GIF. Save it as PNG, JPEG or WebP, then upload that.",
     )
     assert upload(designer, kind="pose").text == "A map shows edges, silhouette, depth; 'pose' was given."
     assert designer.post("/maps", data={"kind": "edges"}, headers=JSON).text == "Choose a picture first."

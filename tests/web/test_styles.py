@@ -54,7 +54,7 @@ def picture(browser: Browser, reference_id: int) -> Image.Image:
         (png(size=(256, 256))[:200], "is damaged or not complete"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "is an SVG drawing"),
         (b"GIF89a" + b"\0" * 100, "is a GIF"),
-        (b"hello", "not a picture that we know"),
+        (b"hello", "not a supported picture"),
         (b"", "Choose a picture first|The file is empty"),
         (png(size=(20, 20)), "each side needs at least 64 px"),
     ],
@@ -129,7 +129,7 @@ def test_a_style_is_saved_and_gets_a_code(server: Server, designer: Browser) -> 
     assert answer.status_code == 303
     assert re.fullmatch(r"/styles/SOR-[A-Z0-9]{4}", answer.headers["location"])
     page = designer.get(answer.headers["location"]).text
-    assert "Retro sunburst was saved as SOR-" in page
+    assert "Saved Retro sunburst as SOR-" in page
     with server.resources.database.read() as session:
         version = session.query(StyleVersion).one()
         assert (version.strength, version.share_group_norm, version.adain_values) == (1.5, True, False)
@@ -203,7 +203,7 @@ def test_whose_a_picture_is_that_was_here_before(sign_in: Callable[..., Browser]
     first, second = sign_in(name="Mori Haruka"), sign_in()
     reference = upload(first, png("olive"))
     assert upload(second, png("olive"), "mine.png") == reference
-    words = "uploaded this picture and states its rights, as managers can"
+    words = "uploaded this picture. They and managers can record its rights"
     assert words in second.get(f"/styles/new?reference={reference}").text
     assert words not in first.get(f"/styles/new?reference={reference}").text
     page = second.get(f"/references/{reference}").text

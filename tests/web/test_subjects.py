@@ -93,7 +93,7 @@ def test_others_write_while_a_lora_is_checked(
 def test_two_pictures_422_and_the_form_keeps_what_was_typed(designer: Browser, server: Server) -> None:
     answer = designer.post("/subjects", data=FIELDS, files=pictures(2))
     assert answer.status_code == 422
-    assert "A subject is learnt from 3 to 20 pictures; 2 pictures were given." in answer.text
+    assert "Training needs 3 to 20 pictures; 2 pictures were given." in answer.text
     assert 'value="Blue mug"' in answer.text
     kept = re.findall(r'name="kept" value="([0-9a-f]{64})"', answer.text)
     assert len(kept) == 2
@@ -133,7 +133,7 @@ def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
     assert "hx-swap-oob" in html
     assert re.search(r"Step <strong class=\"num\">\d of 8</strong>", html)
     assert "loss" in html
-    assert "Use it in prompts" in seen[-2].data
+    assert "Use in prompts" in seen[-2].data
 
 
 def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
@@ -147,7 +147,7 @@ def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callab
     assert designer.post(f"{path}/cancel").status_code == 303
     wait_until(lambda: not server.resources.bus.running)
     assert state(server, path) == State.CANCELLED
-    assert "Go on training" in designer.get(path).text
+    assert "Resume training" in designer.get(path).text
     assert designer.post(f"{path}/cancel", follow_redirects=True).status_code == 200, "a second press is a sentence"
     assert designer.post(f"{path}/retry").status_code == 303
     wait_until(lambda: state(server, path) == State.GENERATING)

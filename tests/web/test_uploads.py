@@ -24,7 +24,7 @@ def test_too_many_at_once_503_and_other_pages_do_not_wait(server: Server, sign_i
             "/styles/preview", files={"picture": ("a.png", png(size=(128, 128)), "image/png")}, timeout=5
         )
         assert refused.status_code == 503
-        assert "Too many pictures are being read at the moment" in refused.text
+        assert "Too many pictures are being uploaded right now" in refused.text
         assert browser.get("/styles", timeout=5).status_code == 200
         go_on(workers)
         assert {each.result() for each in sent} == {201}

@@ -139,7 +139,7 @@ def test_one_bad_unit_does_not_hold_up_the_queue(run: Callable[..., None]) -> No
     [
         ("stumble", "The picture 'stumble' cannot be made."),
         ("vanish", "The worker stopped before this was done."),
-        ("explode", "The engine failed on this; the server's log says why."),
+        ("explode", "The engine failed. The details are in the server's log."),
     ],
 )
 def test_what_may_pass_is_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:
@@ -274,7 +274,7 @@ def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Ca
         await room.until_done(set_id)
         async with asyncio.timeout(PATIENCE):
             assert (await room.bus.changes(sets_queries.topic(set_id), cursor)).images == ids
-        assert all("ended on" in (image.error or "") for image in room.images(set_id))
+        assert all("expired on" in (image.error or "") for image in room.images(set_id))
 
     run(story)
 

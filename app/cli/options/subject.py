@@ -60,7 +60,7 @@ def check_pictures(files: Sequence[Path]) -> None:
     least, most = TrainingFacts().fewest_pictures, TrainingFacts().most_pictures
     if not least <= len(files) <= most:
         were = plural(len(files), "picture was", "pictures were")
-        raise Invalid("picture", f"A subject is learnt from {least} to {most} pictures; {were} given.")
+        raise Invalid("picture", f"Training needs {least} to {most} pictures; {were} given.")
 
 
 def state_folder(file: Path) -> Path:

@@ -35,7 +35,7 @@ def test_talking_by_keyboard(server: Server, enter: Callable[..., Page], problem
     expect(thread).to_be_focused()
 
     haruka = enter_as(server, page, "Mori Haruka")
-    expect(haruka.get_by_text("Ito Kenji named you")).to_be_visible()
+    expect(haruka.get_by_text("Ito Kenji mentioned you")).to_be_visible()
     haruka.get_by_role("link", name="See what Ito Kenji wrote").press("Enter")
     haruka.locator("#thread-1 summary").press("Enter")
     haruka.get_by_role("textbox", name="Reply").fill("I will make it again.")
@@ -45,7 +45,7 @@ def test_talking_by_keyboard(server: Server, enter: Callable[..., Page], problem
     expect(haruka.get_by_text("1 resolved")).to_be_visible()
     expect(haruka.locator("[data-pin]")).to_have_count(0)
     haruka.goto(server.url)
-    expect(haruka.get_by_text("named you")).to_have_count(0)
+    expect(haruka.get_by_text("mentioned you")).to_have_count(0)
     haruka.context.close()
     assert not problems
 
