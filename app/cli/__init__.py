@@ -14,13 +14,13 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="A matched set of pictures from one reference.",
+    help="Turn one reference picture into a matched set.",
 )
 app.command()(generate.generate)
 app.command("subject")(subject.teach)
 app.command()(serve.serve)
 app.command()(certificates.certificates)
-people = typer.Typer(no_args_is_help=True, help="People's accounts, for who cannot sign in.")
+people = typer.Typer(no_args_is_help=True, help="Help people who cannot sign in.")
 people.command("reset")(accounts.reset)
 people.command("second-step")(accounts.second_step)
 app.add_typer(people, name="accounts")

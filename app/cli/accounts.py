@@ -10,8 +10,8 @@ from app.cli.console import Refused, out, read_settings
 from app.settings import Settings
 
 
-def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
-    """Print a one-time link with which a person chooses another password. The server may be running."""
+def reset(email: Annotated[str, typer.Argument(help="E-mail address of the account.")]) -> None:
+    """Print a link with which someone can choose a new password. Works while the server runs."""
     from app.accounts.resets import RESET_HOURS
     from app.accounts.service import create_reset_by_operator
 
@@ -21,15 +21,15 @@ def reset(email: Annotated[str, typer.Argument(help="The e-mail that the person 
     out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
-def second_step(email: Annotated[str, typer.Argument(help="The e-mail that the person signs in with.")]) -> None:
-    """Take away a person's authenticator app, passkeys and link to the sign-in provider. The server may be running."""
+def second_step(email: Annotated[str, typer.Argument(help="E-mail address of the account.")]) -> None:
+    """Remove someone's authenticator app, passkeys and linked sign-in provider. Works while the server runs."""
     from app.accounts.factors import reset_by_operator
     from app.text import listed
 
     with open_accounts() as (_, session):
         person, removed = reset_by_operator(session, email)
         name = person.name
-    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} signs in with the password only."
+    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} signs in with a password only."
     out.print(done, markup=False, highlight=False, soft_wrap=True)
 
 

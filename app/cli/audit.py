@@ -13,7 +13,7 @@ from app.cli.console import BROKEN, Refused, out, progress_bar, read_settings
 def verify(
     head: Annotated[str | None, typer.Option(help="A hash saved earlier with `soroe audit head`.")] = None,
 ) -> None:
-    """Look whether the record is unbroken: status 0 when it is, 1 when it is not."""
+    """Check that the audit log is intact. Exits with 0 if it is, 1 if it is not."""
     from app.audit import chain
 
     noted = parse_head(head) if head else None
@@ -21,7 +21,7 @@ def verify(
         task = bar.add_task("Checking the audit log", total=None)
         verdict = chain.verify(session, noted, lambda done, total: bar.update(task, completed=done, total=total))
     if verdict.problem:
-        out.print(f"The audit log was tampered with. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"The audit log was altered. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(BROKEN)
     events = "1 event" if verdict.count == 1 else f"{verdict.count:,} events"
     where = f" The saved hash is that of event {verdict.noted:,}." if verdict.noted is not None else ""
@@ -29,7 +29,7 @@ def verify(
 
 
 def print_head() -> None:
-    """Print the head of the record: a hash to note outside of Soroe, and the number of the latest event."""
+    """Print the latest hash of the audit log, to save outside Soroe, and its event number."""
     from app.audit import chain
 
     with open_record() as session:
@@ -42,7 +42,7 @@ def print_head() -> None:
 
 @contextmanager
 def open_record() -> Iterator[Any]:
-    """A session that reads the record of the settings' database, which it neither makes nor changes."""
+    """A session that reads the audit log of the settings' database, which it neither creates nor changes."""
     from sqlalchemy import inspect
     from sqlalchemy.exc import DatabaseError
 

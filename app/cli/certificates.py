@@ -12,16 +12,16 @@ from app.settings import Settings
 
 def certificates(
     renew: Annotated[
-        bool, typer.Option("--renew", help="Make a new signing certificate of the same authority.")
+        bool, typer.Option("--renew", help="Create a new signing certificate from the same authority.")
     ] = False,
 ) -> None:
-    """Show who signs delivered pictures, and make this server's authority where it is missing."""
+    """Show the certificate that signs delivered pictures, and create this server's authority if there is none."""
     from app.errors import UserError
     from app.exports import certificates as signing
 
     settings = read_settings()
     if renew and settings.signing_certificate:
-        raise Refused("SOROE_SIGNING_CERTIFICATE names the team's own certificate; renew it where it was made.")
+        raise Refused("SOROE_SIGNING_CERTIFICATE names your own certificate. Renew it where you got it.")
     open_data(settings)
     try:
         with noting(settings, renew):
@@ -36,7 +36,7 @@ def certificates(
 
 @contextmanager
 def noting(settings: Settings, renew: bool) -> Iterator[None]:
-    """Write into the record what is made meanwhile; before the server's first start there is none."""
+    """Record in the audit log what is created within; before the server's first start there is none."""
     from sqlalchemy import inspect
 
     from app.audit.service import note_certificate

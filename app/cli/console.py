@@ -56,7 +56,7 @@ def check_folder(folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} is not writable" if there.is_dir() else f"{there} is a file"
-        raise Refused(f"The pictures cannot be written to {folder}: {why}.")
+        raise Refused(f"Pictures cannot be written to {folder}: {why}.")
 
 
 @contextmanager

@@ -45,49 +45,55 @@ class Format(StrEnum):
 
 
 def generate(
-    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the pictures; made if missing.")],
-    prompt: Annotated[list[str] | None, typer.Option(help="What to show; give it once for each picture.")] = None,
-    prompts_file: Annotated[Path | None, typer.Option(help="A text file with one prompt a line.")] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Output folder; created if missing.")],
+    prompt: Annotated[list[str] | None, typer.Option(help="What to show. Repeat for more pictures.")] = None,
+    prompts_file: Annotated[Path | None, typer.Option(help="Text file with one prompt per line.")] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="The picture whose look is wanted; without it the first prompt's picture is.")
+        Path | None, typer.Option(help="The picture to take the look from. Default: the first prompt's picture.")
     ] = None,
     reference_prompt: Annotated[str, typer.Option(help='What the reference shows, such as "a pear".')] = "",
     reference_method: Annotated[
-        Method, typer.Option(help="noise costs nothing; ddim inverts the reference first.")
+        Method, typer.Option(help="noise is fast; ddim inverts the reference first.")
     ] = Method.NOISE,
     style_text: Annotated[str, typer.Option(help='Added to every prompt, such as "watercolor".')] = "",
-    strength: Annotated[float, typer.Option(help="0 plain, 1 the usual, up to 2.")] = 1.0,
-    count: Annotated[int, typer.Option(min=1, max=100, help="Pictures a prompt.")] = 1,
-    model: Annotated[str | None, typer.Option(help="demo, a folder, a hub id or a .safetensors file.")] = None,
+    strength: Annotated[
+        float, typer.Option(help="How closely to follow the reference: 0 not at all, 1 as in the paper, up to 2.")
+    ] = 1.0,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Pictures per prompt.")] = 1,
+    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps.")] = None,
-    guidance: Annotated[float | None, typer.Option(min=0, max=30, help="How closely prompts are followed.")] = None,
-    negative_prompt: Annotated[str, typer.Option(help="What is not wanted.")] = "",
-    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Of the first picture.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(min=0, max=30, help="Guidance scale (CFG): how closely to follow the prompts.")
+    ] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the first picture.")] = None,
     size: Annotated[str | None, typer.Option(help="WxH in px, such as 1024x768.")] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="ddim, euler, euler-a, dpm++, unipc, heun, pndm or lcm.")
     ] = None,
-    seamless: Annotated[bool, typer.Option(help="Let the right end go on at the left one.")] = False,
+    seamless: Annotated[bool, typer.Option(help="Join the left and right edges, for patterns and panoramas.")] = False,
     region: Annotated[
         list[str] | None,
         typer.Option(
-            help="A part of every picture: box or mask, what it shows, and whose look and how strongly if it is not"
-            ' the reference\'s, such as "0.5,0,0.5,1|a fox|neon.png|1.2" or "mask.png|a fox". A box is left, top, width'
-            " and height as shares of the picture."
+            help="An area of every picture: box or mask, prompt, and optionally a reference and strength of its own,"
+            ' such as "0.5,0,0.5,1|a fox|neon.png|1.2" or "mask.png|a fox". A box is left, top, width and height as'
+            " fractions of the picture."
         ),
     ] = None,
     structure: Annotated[
         list[str] | None,
-        typer.Option(help="What pictures follow: edges=chair.png,weight=0.8,end=0.7; a map as edges=ready:map.png."),
+        typer.Option(
+            help="A map to follow: edges=chair.png,weight=0.8,end=0.7, or a ready map as edges=ready:map.png."
+        ),
     ] = None,
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="A LoRA, with a weight such as mug.safetensors:0.8; prompts name it @mug."),
+        typer.Option(help="A LoRA, optionally with a weight, such as mug.safetensors:0.8. Prompts name it @mug."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="Of the picture files.")] = Format.PNG,
-    overwrite: Annotated[bool, typer.Option(help="Write over a set that is already in the folder.")] = False,
+    format: Annotated[Format, typer.Option(help="File format.")] = Format.PNG,
+    overwrite: Annotated[bool, typer.Option(help="Replace a set that is already in the folder.")] = False,
 ) -> None:
-    """Make a set: one picture a prompt, all in the look of the reference."""
+    """Generate a set: one picture per prompt, all in the look of the reference."""
     prompts = [p for p in read_prompts(prompt or [], prompts_file) for _ in range(count)]
     if len(prompts) > MAX_IMAGES:
         raise Refused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
@@ -98,7 +104,7 @@ def generate(
     picture, digest = read_reference(reference) if reference else (None, None)
     check_folder(out_folder)
     if not overwrite and (out_folder / "set.json").exists():
-        raise Refused(f"There is already a set in {out_folder}; choose another folder or pass --overwrite.")
+        raise Refused(f"There is already a set in {out_folder}. Choose another folder or pass --overwrite.")
     settings = read_settings()
     first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
 
@@ -187,7 +193,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
                             out.print(name, markup=False, highlight=False)
                     case ImageFailed(index=index, error=error):
                         err.print(
-                            f"Picture {index + 1} could not be made: {error}. Lower the weight of subjects and"
+                            f"Picture {index + 1} could not be generated: {error}. Lower the weight of subjects and"
                             " structures, or choose another scheduler or precision.",
                             markup=False,
                         )

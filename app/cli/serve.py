@@ -33,9 +33,7 @@ def serve() -> None:
         listener.listen()  # who follows the link at once waits a moment instead of being turned away
         out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
         if link:
-            out.print(
-                "Set up the first administrator here; the link works once:", f"  {link}", sep="\n", soft_wrap=True
-            )
+            out.print("Create the first account here (the link works once):", f"  {link}", sep="\n", soft_wrap=True)
         Server(application, bounds_of_process()).run(sockets=[listener])
 
 

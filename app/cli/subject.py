@@ -22,17 +22,19 @@ from app.cli.inputs import read_reference
 
 
 def teach(
-    out_file: Annotated[Path, typer.Option("--out", help="The LoRA to write, such as mug.safetensors.")],
-    class_words: Annotated[str, typer.Option("--class", help="What kind of thing it is, such as teapot.")],
-    picture: Annotated[list[Path] | None, typer.Option(help="A picture of the thing; give 3 to 20.")] = None,
+    out_file: Annotated[Path, typer.Option("--out", help="LoRA file to write, such as mug.safetensors.")],
+    class_words: Annotated[str, typer.Option("--class", help="The kind of thing, such as teapot.")],
+    picture: Annotated[
+        list[Path] | None, typer.Option(help="A picture of the thing. Repeat for 3 to 20 pictures.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, max=10_000, help="Training steps.")] = None,
-    rank: Annotated[int | None, typer.Option(min=1, max=128, help="How much the LoRA can hold.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, max=128, help="Capacity of the LoRA.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     text_encoders: Annotated[bool | None, typer.Option(help="Train the text encoders too.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the training.")] = 0,
-    model: Annotated[str | None, typer.Option(help="demo, a folder, a hub id or a .safetensors file.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
+    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None,
 ) -> None:
-    """Teach the model a thing from pictures of it, as a LoRA for --subject. Stopped, the same command goes on."""
+    """Train a LoRA of your own product for --subject. Run the same command again to resume."""
     files = picture or []
     from app.cli.options import subject as command
     from app.errors import UserError
@@ -43,7 +45,7 @@ def teach(
     except UserError as error:
         raise Refused(str(error)) from error
     if out_file.suffix != ".safetensors":
-        raise Refused(f"The LoRA is a .safetensors file; {out_file.name} was given.")
+        raise Refused(f"--out is a .safetensors file; {out_file.name} was given.")
     check_folder(out_file.parent)
     pictures = [read_reference(file, "picture")[0] for file in files]
     settings = read_settings()
@@ -62,7 +64,7 @@ def teach(
         state = command.state_folder(out_file)
         data = follow_training(train(studio, pictures, recipe, state))
         if data is None:
-            err.print("Stopped. The same command goes on from there.", markup=False)
+            err.print("Stopped. Run the same command to resume.", markup=False)
             raise typer.Exit(INTERRUPTED)
         atomic.write(out_file, data)
         shutil.rmtree(state)
@@ -79,7 +81,7 @@ def follow_training(events: Any) -> bytes | None:
             for event in events:
                 match event:
                     case PriorImage(number=number, count=count):
-                        bar.update(task, description="Drawing the class", completed=number, total=count)
+                        bar.update(task, description="Preparing training", completed=number, total=count)
                     case TrainStep(step=step, steps=total, loss=loss):
                         bar.update(task, description=f"Training, loss {loss:.3f}", completed=step, total=total)
                     case Finished(safetensors=data):

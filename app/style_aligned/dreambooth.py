@@ -143,9 +143,7 @@ def train(
     over. Afterwards the studio is as it was. Raises ValueError.
     """
     if not FEWEST_PICTURES <= len(pictures) <= MOST_PICTURES:
-        raise ValueError(
-            f"a subject is learnt from {FEWEST_PICTURES} to {MOST_PICTURES} pictures; {len(pictures)} were given"
-        )
+        raise ValueError(f"training needs {FEWEST_PICTURES} to {MOST_PICTURES} pictures; {len(pictures)} were given")
     course = _Course(studio, list(pictures), recipe, folder)
     lessons, priors = yield from course.prepared()
     with course.adapter():
@@ -216,7 +214,7 @@ class _Course:
         seeds = [CLASS_SEEDS + self.recipe.seed * 1000 + i for i in range(len(prompts))]
         for event in self.studio.generate(prompts, sharing=Sharing(0.0), seeds=seeds, preview_every=0):
             if isinstance(event, ImageFailed):
-                raise NotFinite("the numbers overflowed while the model drew what it must not forget")
+                raise NotFinite("the numbers overflowed while preparing the training")
             if isinstance(event, ImageReady):
                 yield event.latents.clone()  # tensors from inference mode cannot be trained on
 

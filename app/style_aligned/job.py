@@ -41,13 +41,13 @@ class Job:
         if not count:
             raise ValueError("at least one prompt is needed; none was given")
         if len(self.seeds) != count:
-            raise ValueError(f"{count} seeds were expected, one a prompt; {len(self.seeds)} were given")
+            raise ValueError(f"{count} seeds were expected, one per prompt; {len(self.seeds)} were given")
         for seed in self.seeds:
             if not 0 <= seed <= MAX_SEED:
                 raise ValueError(f"a seed must be between 0 and {MAX_SEED}; {seed} was given")
         for structure in self.structures:
             if len(structure.maps) not in (1, count):
-                raise ValueError(f"1 or {count} maps were expected, one a prompt; {len(structure.maps)} were given")
+                raise ValueError(f"1 or {count} maps were expected, one per prompt; {len(structure.maps)} were given")
         if not isfinite(self.guidance):
             raise ValueError(f"guidance must be a number; {self.guidance} was given")
         if not 1 <= self.steps <= MAX_STEPS:

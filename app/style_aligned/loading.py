@@ -64,7 +64,7 @@ class Place:
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         name = next(n for n in there if there[n]) if device == "auto" else device
         if not there[name]:
-            raise ModelError(f"The device {name} was asked for, but PyTorch finds none on this machine.")
+            raise ModelError(f"PyTorch finds no device {name} on this machine.")
         suits = {"cuda": torch.bfloat16, "mps": torch.float16, "cpu": torch.float32}[name]
         return cls(torch.device(name), suits if precision == "auto" else getattr(torch, precision))
 
@@ -131,7 +131,7 @@ def load_controlnet(name: str, unet: Any, factor: int, place: Place) -> Any:
                 raise ModelError(f"{name} is a ControlNet for another model: its {value} is {own}, not {wanted}.")
         if (scale := _map_scale(config)) != factor:
             raise ModelError(
-                f"{name} is a ControlNet for another model: {scale} px of its maps are one latent, not {factor}."
+                f"{name} is a ControlNet for another model: {scale} px of its maps per latent, not {factor}."
             )
         _check_memory(sum(_parameters(file) for file in files), name, place)
         net = kind.from_pretrained(path, use_safetensors=True, variant=variant, torch_dtype=place.dtype)
@@ -199,7 +199,7 @@ def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> 
     if not str(index.get("_class_name")).startswith("StableDiffusionXL") or any(p not in index for p in PARTS):
         raise ModelError(f"{model} is not an SDXL model but {index.get('_class_name', 'something else')}.")
     if lacking := [part for part in PARTS if None in index[part]]:  # the refiner has one text encoder only
-        raise ModelError(f"{model} is not a whole SDXL model: it has no {lacking[0].replace('_', ' ')}.")
+        raise ModelError(f"{model} is not a complete SDXL model: it has no {lacking[0].replace('_', ' ')}.")
     variant = _variant(folder, place)
     _check_memory(sum(_parameters(f) for part in PARTS for f in _weights(folder / part, variant)), model, place)
     parts: dict[str, Any] = {}

@@ -185,7 +185,7 @@ def _stored(name: str, told: Any, start: int) -> Stored:
     if alpha and prod(shape) != 1:
         raise Wrong(f"is damaged: {where} is not one number")
     if "lora_magnitude_vector" in name or "dora_scale" in name:  # of one dimension
-        raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
+        raise Wrong("is a DoRA, which is not supported; save it as a plain LoRA")
     if not alpha and (len(shape) not in (2, 4) or not all(shape)):
         raise Wrong(f"is not a LoRA for SDXL: {where} has the shape {shown(str(shape), 60)}")
     size = np.dtype(WHOLE[kind] if kind in WHOLE else FLOATS[kind][0]).itemsize
@@ -208,7 +208,7 @@ def _check_places(tensors: Iterable[Stored], start: int, end: int) -> None:
     places = sorted((each.start, each.end) for each in tensors)
     follow = all(before[1] == after[0] for before, after in pairwise(places))
     if not places or places[0][0] != start or places[-1][1] != end or not follow:
-        raise Wrong("is damaged or not complete: its tensors do not fill it")
+        raise Wrong("is damaged or incomplete: its tensors do not fill it")
 
 
 def _alpha(data: bytes, name: str, each: Stored) -> float:
@@ -266,7 +266,7 @@ def _check_config(metadata: Mapping[str, str]) -> None:
                     f"cannot be used: its alpha is not a number above 0 and at most {MOST_SCALE:g} times its rank"
                 )
         if setting in ("use_dora", "lora_bias") and value:
-            raise Wrong("is of the kind DoRA, which cannot be used; save it as a plain LoRA")
+            raise Wrong("is a DoRA, which is not supported; save it as a plain LoRA")
         _check_setting(setting, value)
 
 
@@ -305,8 +305,8 @@ def _check_numbers(data: bytes, tensors: Mapping[str, Stored]) -> None:
             numbers = np.frombuffer(data, bits, count, start)
             if int((numbers & without_sign).max(initial=0)) > limit:
                 raise Wrong(
-                    f"cannot be used: {shown(name)} holds numbers that are none or too large, as a training leaves "
-                    "them that went wrong. Choose another file of it, saved earlier"
+                    f"cannot be used: {shown(name)} holds infinite or missing numbers, as a failed training leaves"
+                    " them. Choose a file saved earlier"
                 )
 
 

@@ -427,6 +427,6 @@ class Studio:
         for event in self._batch([0], plain, None, looks, trail):
             yield event
             if isinstance(event, ImageFailed):
-                raise NotFinite("the first picture, from which the others take their look, could not be made")
+                raise NotFinite("the first picture, which gives the others their look, could not be generated")
         conditioning = self.condition([job.prompts[0]], job.negative_prompt, job.guidance, job.window)
         return References([SteppedTrack(trail)], [1.0], conditioning)

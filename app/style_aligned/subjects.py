@@ -179,7 +179,7 @@ def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) ->
     file_name = shown(file_name)
     for mark, kind in OTHER_KINDS.items():
         if any(mark in key for key in file.tensors):
-            raise ModelError(f"{file_name} is of the kind {kind}, which cannot be used; save it as a plain LoRA.")
+            raise ModelError(f"{file_name} is a {kind}, which is not supported; save it as a plain LoRA.")
     if lora_file.too_many_blocks(file.tensors):
         raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
     try:
@@ -209,7 +209,7 @@ def _check_family(file_name: str, found: Mapping[str, Halves], shapes: Shapes) -
 
     theirs = width({name: tuple(down.shape) for name, (down, _) in found.items() if down is not None})
     if theirs in FAMILIES and theirs != width(shapes):
-        raise ModelError(f"{file_name} was made for {FAMILIES[theirs]}, not for the model that is loaded.")
+        raise ModelError(f"{file_name} was made for {FAMILIES[theirs]}, not for the loaded model.")
 
 
 def _check_layer(file_name: str, name: str, down: Tensor | None, up: Tensor | None, shapes: Shapes) -> None:
@@ -217,7 +217,7 @@ def _check_layer(file_name: str, name: str, down: Tensor | None, up: Tensor | No
         raise ModelError(f"{file_name} is damaged: one half of its weights for {shown(name)} is missing.")
     there = shapes.get(name)
     if there is None:
-        raise ModelError(f"{file_name} was made for another model: this one has no layer {shown(name)}.")
+        raise ModelError(f"{file_name} was made for another model: the loaded one has no layer {shown(name)}.")
     if (*up.shape[:1], *down.shape[1:]) != there or up.shape[1] != down.shape[0]:
         raise ModelError(
             f"{file_name} was made for another model: its {shown(name)} is {up.shape[0]} x {down.shape[1]}, "

@@ -68,5 +68,5 @@ def test_who_lost_their_phone_gets_in_again(settings: Settings, database: Databa
         event = factors.told_of_reset(session, operator)
         assert event
         assert event.user_id is None
-    assert "signs in with the password only" in reset(settings, "me@example.com", "second-step").stdout
+    assert "signs in with a password only" in reset(settings, "me@example.com", "second-step").stdout
     assert reset(settings, "nobody@example.com", "second-step").returncode == 2

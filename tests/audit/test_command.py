@@ -48,21 +48,21 @@ def test_a_broken_record(settings: Settings, session: Session, user: User) -> No
     noted = chain.head(session).hash
     session.execute(delete(EVENT).where(EVENT.c.id > 1200))
     session.commit()
-    assert audit(settings, "verify") == (1, "The audit log was tampered with. Events 1201 to 1204 were removed.")
+    assert audit(settings, "verify") == (1, "The audit log was altered. Events 1201 to 1204 were removed.")
     latest = session.get_one(AuditEvent, 1200)
     session.execute(update(AuditHead).values(count=1200, hash=latest.hash))
     session.commit()
     assert audit(settings, "verify") == (0, "The audit log is intact: 1,200 events.")
     status, sentence = audit(settings, "verify", "--head", noted)
     assert status == 1
-    assert sentence.startswith("The audit log was tampered with. The saved hash is not in the audit log")
+    assert sentence.startswith("The audit log was altered. The saved hash is not in the audit log")
 
 
 def test_no_head(settings: Settings, session: Session, user: User) -> None:
     session.execute(delete(AuditHead))
     session.commit()
     assert audit(settings, "head") == (2, "soroe: The head of the audit log was removed.")
-    assert audit(settings, "verify") == (1, "The audit log was tampered with. The head of the audit log was removed.")
+    assert audit(settings, "verify") == (1, "The audit log was altered. The head of the audit log was removed.")
 
 
 def test_what_cannot_be_looked_at(settings: Settings, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_teams_own_certificate_is_shown_and_not_renewed(
     assert "Example Studio" in shown
     assert "ends soon" in shown
     assert run(monkeypatch, "--renew") == 2
-    assert "renew it where it was made" in capsys.readouterr().err
+    assert "Renew it where you got it" in capsys.readouterr().err
 
 
 def test_a_wrong_certificate_is_one_sentence_and_status_2(

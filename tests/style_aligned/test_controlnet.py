@@ -322,7 +322,7 @@ def test_a_controlnet_for_latents_of_another_scale_is_refused(studio: Studio, tm
     """It would fit the UNet, but its maps would be twice as large as what they are added to."""
     layers = (8, *HINT_CHANNELS)
     ControlNetModel.from_unet(studio.unet, conditioning_embedding_out_channels=layers).save_pretrained(tmp_path / "net")
-    scales = f"{2 * studio.factor} px of its maps are one latent, not {studio.factor}."
+    scales = f"{2 * studio.factor} px of its maps per latent, not {studio.factor}."
     assert f"for another model: {scales}" in refusal(studio, tmp_path / "net")
 
 

@@ -124,7 +124,7 @@ def test_inversions_are_kept_on_disk(studio: Studio, looks: dict[str, Image.Imag
     ("how", "sentence"),
     [
         ({"prompts": []}, "at least one prompt is needed"),
-        ({"seeds": [1, 2]}, "1 seeds were expected, one a prompt; 2 were given"),
+        ({"seeds": [1, 2]}, "1 seeds were expected, one per prompt; 2 were given"),
         ({"seeds": [-1]}, "a seed must be between 0"),
         ({"size": (100, 128)}, "multiples of 8 px; 100 x 128 was given"),
         ({"steps": 0}, "steps must be between 1 and 1000; 0 was given"),

@@ -361,13 +361,13 @@ def altered(quick: Path, folder: Path, kind: str) -> Path:
     ("kind", "sentence"),
     [
         ("narrow", "was made for another model: its"),
-        ("sd15", "was made for Stable Diffusion 1.5, not for the model that is loaded"),
-        ("sdxl", "was made for SDXL, not for the model that is loaded"),
+        ("sd15", "was made for Stable Diffusion 1.5, not for the loaded model"),
+        ("sdxl", "was made for SDXL, not for the loaded model"),
         ("deeper", "this one has no layer unet.down_blocks.7"),
         ("half", "is damaged: one half of its weights"),
         ("flux", "is not a LoRA for SDXL"),
         ("model", "is not a LoRA for SDXL"),
-        ("dora", "is of the kind DoRA"),
+        ("dora", "is a DoRA"),
         ("nothing", "holds no adapter weights"),
     ],
 )

@@ -212,7 +212,7 @@ def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Brows
     assert re.search(r"<strong>Intact</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)
     with server.resources.database.write() as session:
         session.execute(update(EVENT).where(EVENT.c.id == 1).values(subject_id=99))
-    assert "<strong>Tampered with.</strong> Event 1 was altered." in checked(manager)
+    assert "<strong>Altered.</strong> Event 1 was altered." in checked(manager)
 
 
 def test_a_check_is_followed_and_a_second_one_joins_it(

@@ -51,7 +51,7 @@ def picture(browser: Browser, reference_id: int) -> Image.Image:
     ("data", "sentence"),
     [
         (bomb(), "60000 × 60000 px; at most 64 million pixels"),
-        (png(size=(256, 256))[:200], "is damaged or not complete"),
+        (png(size=(256, 256))[:200], "is damaged or incomplete"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "is an SVG drawing"),
         (b"GIF89a" + b"\0" * 100, "is a GIF"),
         (b"hello", "not a supported picture"),
