@@ -122,7 +122,7 @@ def test_to_withdraw_first_keeps_nobody_from_withdrawing_with_more_power(
         higher_record = rights.withdraw(session, higher, reference, LEGAL)
         with pytest.raises(Forbidden):
             rights.restore(session, owner, reference, MISTAKE, record.id)
-        with pytest.raises(Conflict, match="withdrawn already"):
+        with pytest.raises(Conflict, match="already withdrawn"):
             rights.withdraw(session, manager, reference, LEGAL)
     with pytest.raises(Forbidden, match="only administrators"):
         rights.restore(session, manager, reference, MISTAKE, higher_record.id)

@@ -196,7 +196,7 @@ def test_a_poor_password_leaves_the_link(session: Session, make: Factory, admin:
 
 
 def test_who_may_reset_whose(session: Session, make: Factory, admin: User, leaver: User) -> None:
-    with pytest.raises(Conflict, match="closed"):
+    with pytest.raises(Conflict, match="deactivated"):
         service.create_reset(session, admin, leaver.id)
     with pytest.raises(Conflict, match="your own"):
         service.create_reset(session, admin, admin.id)

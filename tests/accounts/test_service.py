@@ -182,7 +182,7 @@ def test_unknown_email_costs_a_hash_as_a_known_one_does(
 
 def test_closed_account_is_told_only_to_who_knows_the_password(session: Session, make: Factory) -> None:
     make.user(email="1@example.com", active=False)
-    with pytest.raises(Invalid, match="closed"):
+    with pytest.raises(Invalid, match="deactivated"):
         service.authenticate(session, "1@example.com", PASSWORD)
     with pytest.raises(Invalid, match="do not match"):
         service.authenticate(session, "1@example.com", "wrong")

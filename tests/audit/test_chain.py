@@ -229,7 +229,7 @@ def test_text_that_is_no_unicode_is_found(chained: Session) -> None:
 
 def test_a_changed_head_is_found(chained: Session) -> None:
     chained.execute(update(HEAD).values(hash="f" * 64))
-    assert "the head of the record" in problem(chained)
+    assert "the head of the audit log" in problem(chained)
     chained.execute(update(HEAD).values(count=EVENTS + 2))
     assert problem(chained) == f"Events {EVENTS + 1} to {EVENTS + 2} were removed."
     chained.execute(update(HEAD).values(count=EVENTS - 1))

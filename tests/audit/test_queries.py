@@ -182,7 +182,7 @@ def test_every_act_has_words_in_a_group() -> None:
         (Act.DECIDE, {"verdict": "approved"}, "approved"),
         (Act.DECIDE, {"verdict": "other"}, "decided on"),
         (Act.STYLE_ARCHIVE, {"archived": True}, "archived"),
-        (Act.STYLE_ARCHIVE, {"archived": False}, "brought back"),
+        (Act.STYLE_ARCHIVE, {"archived": False}, "restored"),
         (Act.RECORD_CHECK, {"problem": None, "events": 3}, "checked the audit log and found it intact"),
         (Act.RECORD_CHECK, {"problem": "Event 2 was altered."}, "checked the audit log"),
         ("old:act:retired", {}, "old:act:retired"),

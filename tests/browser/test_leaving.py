@@ -122,7 +122,7 @@ def test_the_next_person_gets_no_picture_from_the_cache(
     sent.statuses.clear()
     assert page.evaluate(kept) == 404
     page.goto(house.url + picture)
-    expect(page.get_by_text("is lost from the server")).to_be_visible()
+    expect(page.get_by_text("The server lost")).to_be_visible()
     assert sent.statuses[404] == 2, "each time it was the server that answered"
 
 
@@ -183,7 +183,7 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     page.get_by_label("Role of Ito Kenji").select_option("reviewer")
     tab_to(page, "Change role", "button")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm it’s you")).to_be_visible()
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

@@ -125,7 +125,7 @@ def test_a_certificate_that_ended_while_nobody_exported_is_renewed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificates, "SIGNING_DAYS", 0)
-    with pytest.raises(CertificateError, match="it ended on"):
+    with pytest.raises(CertificateError, match="it expired on"):
         certificates.identity(settings)
     monkeypatch.undo()
     assert not certificates.identity(settings).ends_soon
@@ -159,11 +159,11 @@ def test_the_teams_own_certificate(tmp_path: Path, key: Any, algorithm: str) -> 
     ("wrong", "sentence"),
     [
         ({"authority": False}, "self-signed"),
-        ({"days": 0, "begins": -9}, "it ended on"),
+        ({"days": 0, "begins": -9}, "it expired on"),
         ({"begins": 3}, "it is valid only from"),
         ({"uses": ()}, "what its key is for"),
         ({"uses": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "extended key usage"),
-        ({"uses": (ExtendedKeyUsageOID.SERVER_AUTH,)}, "C2PA does not sign with the certificate"),
+        ({"uses": (ExtendedKeyUsageOID.SERVER_AUTH,)}, "C2PA cannot sign with the certificate"),
         ({"other_key": True}, "the key is another certificate's"),
         ({"key": ec.generate_private_key(ec.SECP256K1())}, "P-256, P-384 or P-521"),
     ],

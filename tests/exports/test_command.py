@@ -46,7 +46,7 @@ def test_the_teams_own_certificate_is_shown_and_not_renewed(
     assert run(monkeypatch) == 0
     shown = capsys.readouterr().out
     assert "Example Studio" in shown
-    assert "ends soon" in shown
+    assert "expires soon" in shown
     assert run(monkeypatch, "--renew") == 2
     assert "Renew it where you got it" in capsys.readouterr().err
 

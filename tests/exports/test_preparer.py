@@ -308,7 +308,7 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
     path.unlink()
     export = ready(user, set_id=image_set.id)
     assert export.state == ExportState.FAILED
-    assert "lost from the server" in (export.error or "")
+    assert "The server lost" in (export.error or "")
     with pytest.raises(Conflict, match="The server lost all files of these"):
         service.archive(session, export, preparer.store)
     path.write_bytes(png)

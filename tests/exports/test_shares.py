@@ -63,7 +63,7 @@ def test_a_link_that_has_ended_or_is_revoked_or_unknown_404(session: Session, us
     shares.revoke(session, user, export.id, share.id)
     session.flush()
     for token in (ended, revoked, "unknown", ""):
-        with pytest.raises(NotFound, match="ended or was revoked"):
+        with pytest.raises(NotFound, match="expired or was revoked"):
             queries.share(session, token)
 
 
@@ -98,7 +98,7 @@ def test_only_what_is_ready_is_shared(session: Session, user: User, export: Expo
     [
         ({"days": "0"}, "from 1 to 365"),
         ({"days": "366"}, "from 1 to 365"),
-        ({"password": "short"}, "at least 8 characters, or none"),
+        ({"password": "short"}, "at least 8 characters. Leave it empty"),
         ({"password": "x" * 257}, "at most 256"),
         ({"note": "x" * 121}, "at most 120"),
     ],

@@ -388,7 +388,7 @@ def test_after_thirty_days_the_files_go(
     session: Session, manager: User, files: Files, old: list[Image], purge: Callable[[], int]
 ) -> None:
     kept, gone = [image.sha256 or "" for image in old[2:]], [image.sha256 or "" for image in old[:2]]
-    assert service.restore(session, manager, [old[1].id]).refused == {"their 30 days are over": 1}
+    assert service.restore(session, manager, [old[1].id]).refused == {"their 30 days in the bin are over": 1}
     assert purge() == 2
     assert purge() == 0
     for sha256, there in [*((each, False) for each in gone), *((each, True) for each in kept)]:

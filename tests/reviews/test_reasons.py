@@ -55,7 +55,9 @@ def test_the_list_is_the_managers_to_change(session: Session, make: Factory, man
             reasons.add(session, make.user(role), "d")
 
 
-@pytest.mark.parametrize(("text", "sentence"), [("  ", "Write"), ("B", "'B' is in"), ("x" * 121, "121 characters")])
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("  ", "Enter a reason"), ("B", "'B' is already in"), ("x" * 121, "121 characters")]
+)
 def test_poor_words_422(session: Session, manager: User, three: list[int], text: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         reasons.add(session, manager, text)
@@ -68,7 +70,7 @@ def test_too_many_409_and_unknown_404(session: Session, manager: User, three: li
     for number in range(reasons.MOST_REASONS - 3):
         reasons.add(session, manager, str(number))
         session.flush()
-    with pytest.raises(Conflict, match="20 reasons already"):
+    with pytest.raises(Conflict, match="already has 20 reasons"):
         reasons.add(session, manager, "one more")
     with pytest.raises(NotFound):
         reasons.remove(session, manager, 404)

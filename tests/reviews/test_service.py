@@ -358,7 +358,7 @@ def test_comment(session: Session, make: Factory, image: Image, role: Role) -> N
 
 @pytest.mark.parametrize(
     ("body", "sentence"),
-    [("", "Write a comment first"), (" \n\x07", "Write what"), ("x" * 2001, "2001 characters")],
+    [("", "Write a comment first"), (" \n\x07", "Write a comment"), ("x" * 2001, "2001 characters")],
 )
 def test_poor_comment_422(session: Session, make: Factory, image: Image, body: str, sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
@@ -370,7 +370,7 @@ def test_poor_comment_422(session: Session, make: Factory, image: Image, body: s
 def test_point_outside_of_the_picture_422(
     session: Session, make: Factory, image: Image, x: float | None, y: float | None
 ) -> None:
-    with pytest.raises(Invalid, match="outside of the picture"):
+    with pytest.raises(Invalid, match="outside the picture"):
         service.comment(session, make.user(), image.id, "Here", x, y)
 
 

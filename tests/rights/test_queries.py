@@ -124,7 +124,7 @@ def test_a_set_is_held_by_the_rights_of_all_its_references(session: Session, mak
     assert queries.set_refusal(session, image_set) is None
     service.withdraw(session, owner, in_region, Reason(reason="Stop"))
     assert [held.standing.usable for held in queries.of_set(session, image_set)] == [True, True, False]
-    assert "was withdrawn" in str(queries.set_refusal(session, image_set))
+    assert "were withdrawn" in str(queries.set_refusal(session, image_set))
 
 
 def test_styles_that_use_it(session: Session, make: Factory, owner: User) -> None:

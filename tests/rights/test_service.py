@@ -127,7 +127,7 @@ def test_what_makes_no_sense_is_one_sentence(values: dict[str, object], field: s
 
 def test_a_right_does_not_end_before_it_begins(session: Session, make: Factory) -> None:
     user = make.user()
-    with pytest.raises(Invalid, match="would end on 2026-01-01, before it begins"):
+    with pytest.raises(Invalid, match="would expire on 2026-01-01, before they start"):
         state(session, user, reference_of(session, make, user), valid_from="2026-02-01", valid_until="2026-01-01")
 
 
@@ -241,7 +241,7 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     with pytest.raises(Conflict, match="are not withdrawn"):
         service.restore(session, user, reference, GONE, None)
     withdrawal = service.withdraw(session, user, reference, GONE)
-    with pytest.raises(Conflict, match="is withdrawn already"):
+    with pytest.raises(Conflict, match="are already withdrawn"):
         service.withdraw(session, user, reference, GONE)
     with pytest.raises(Conflict, match=r"You withdrew these rights on .* UTC\. Restore them first"):
         state(session, user, reference)

@@ -1,4 +1,4 @@
-"""Confirm that it is you: acts that a stranger at an open browser must not do ask for a proof, and lose nothing."""
+"""Confirm it’s you: acts that a stranger at an open browser must not do ask for a proof, and lose nothing."""
 
 import html
 import re
@@ -37,7 +37,7 @@ def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: B
     grow_old(server, admin)
     asked = admin.post(f"/people/{person.id}", data={"role": "manager"}, headers={"referer": f"{server.url}/people"})
     assert asked.status_code == 403
-    assert "Confirm that it is you" in asked.text
+    assert "Confirm it’s you" in asked.text
     assert 'href="/people" data-key="Escape">Cancel' in asked.text
     assert ("role", "manager") in fields(asked.text)
     again = confirm(admin, asked.text, "not the password")

@@ -85,7 +85,7 @@ def test_a_search_says_how_many_it_takes_of_how_many(server: Server, manager: Br
     html = " ".join(manager.get("/pictures/export?all=1").text.split())
     assert re.search(r"2 approved pictures</strong>.*?of <a .*?>all 5</a>", html)
     html = " ".join(manager.get("/pictures/export?ids=1&ids=2&ids=3").text.split())
-    assert re.search(r"2 approved pictures</strong> <span[^>]*>of 3 chosen</span>", html)
+    assert re.search(r"2 approved pictures</strong> <span[^>]*>of 3 selected</span>", html)
 
 
 def test_a_designer_reads_how_many_are_left_out(server: Server, sign_in: Callable[..., Browser], set_id: int) -> None:
@@ -348,7 +348,7 @@ def test_a_new_link_is_shown_on_no_other_page(server: Server, manager: Browser, 
         manager.cookies.set("once", secret, domain="127.0.0.1", path=f"/exports/{export.id}")
         answer = manager.get(f"/exports/{export.id}")
         assert secret not in answer.text
-        assert "The link</h2>" not in answer.text
+        assert "Share link</h2>" not in answer.text
         assert 'once=""' in answer.headers["set-cookie"]
 
 
@@ -399,7 +399,7 @@ def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: B
     for path in (f"/shared/{token}", f"/shared/{token}/download.zip", "/shared/unknown"):
         answer = guest.get(path)
         assert answer.status_code == 404
-        assert "ended or was revoked" in answer.text
+        assert "expired or was revoked" in answer.text
     assert "Revoked" in manager.get(f"/exports/{export.id}").text
 
 

@@ -143,7 +143,7 @@ def test_removing_it_needs_a_proof_of_who_is_there(server: Server, designer: Bro
         session.execute(update(LoginSession).values(confirmed_at=None))
     for path in ("/account/authenticator/remove", "/account/authenticator/codes", "/account/passkeys/options"):
         assert designer.post(path).status_code == 403
-    assert "Confirm that it is you" in designer.get("/account/security").text
+    assert "Confirm it’s you" in designer.get("/account/security").text
     form = {"confirm-password": PASSWORD, "confirm-next": "/account/authenticator/remove", "confirm-method": "post"}
     assert designer.post("/confirm", data=form).status_code == 307
     assert designer.post("/account/authenticator/remove").status_code == 303

@@ -151,7 +151,7 @@ def test_acts_of_power_wait_for_a_proof(server: Server, admin: Browser, rows: Ca
     for path, form in ACTS:
         answer = admin.post(path.format(person=person.id), data=form)
         assert answer.status_code == 403, path
-        assert "Confirm that it is you" in answer.text, path
+        assert "Confirm it’s you" in answer.text, path
     assert rows() == before, "nothing was done"
     with server.resources.database.read() as session:
         same = session.get(type(person), person.id)

@@ -16,7 +16,7 @@ def test_a_file_that_was_taken_away_is_a_sentence_and_no_fault(server: Server, d
         for name in ("1.png", "1/thumb-320.webp"):
             answer = designer.get(f"/{folder}/{name}")
             assert answer.status_code == 404
-            assert "lost from the server" in answer.text
+            assert "The server lost" in answer.text
         assert designer.get(f"/{folder}/1/thumb-960.webp").headers["content-type"] == "image/webp"
 
 

@@ -29,7 +29,7 @@ def manager(sign_in: Callable[..., Browser]) -> Browser:
 
 def numbers(html: str) -> list[int]:
     """Of the events that a page shows, in its order."""
-    return [int(number) for number in re.findall(r'title="Number of the event">(\d+)<', html)]
+    return [int(number) for number in re.findall(r'title="Event number">(\d+)<', html)]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -233,7 +233,7 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
     checker.walk, checker.failed = None, True
     html = manager.get("/record").text
     assert "The last check stopped" in html
-    assert "broke off" not in checked(manager)
+    assert "stopped" not in checked(manager)
 
 
 def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Browser) -> None:

@@ -407,14 +407,14 @@ def test_every_reference_of_the_style_is_there_with_its_right(
     assert ["No rights recorded" in each for each in figures] == [True, False]
     assert "2 of 2" in figures[1]
     compared = reviewer.get(f"/compare?ids={image}&reference={first}").text
-    another = re.search(r'href="([^"]*)"\s+aria-label="Reference 1 of 2: show the next"', compared)
+    another = re.search(r'href="([^"]*)"\s+aria-label="Reference 1 of 2, show next"', compared)
     assert another
     assert unescape(another[1]) == f"/compare?ids={image}&reference={second}"
 
 
 def test_a_refused_reason_stays_in_its_field(manager: Browser) -> None:
     manager.post("/review/reasons", data={"words": "Not our brand"})
-    for path, label in (("/review/reasons", "Another reason"), ("/review/reasons/1", "Reason 1")):
+    for path, label in (("/review/reasons", "New reason"), ("/review/reasons/1", "Reason 1")):
         answer = manager.post(path, data={"words": "not our brand"})
         assert answer.status_code == 422
         field = re.search(rf'value="([^"]*)"[^>]*aria-label="{label}"[^>]*aria-invalid="true"', answer.text)

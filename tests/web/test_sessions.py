@@ -84,7 +84,7 @@ def test_a_role_that_fell_acts_with_what_is_left_at_once(server: Server, admin: 
     admin.post(f"/people/{other.id}", data={"role": "admin"})
     assert theirs.get("/people").status_code == 200
     asked = theirs.post("/people/invite", data={"role": "admin"})
-    assert "Confirm that it is you" in asked.text, "a new role needs a proof for its acts"
+    assert "Confirm it’s you" in asked.text, "a new role needs a proof for its acts"
     theirs.close()
 
 

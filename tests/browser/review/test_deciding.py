@@ -234,7 +234,7 @@ def test_compare_filter_and_settings_by_keyboard(enter: Callable[..., Page], pro
     page.wait_for_url(re.compile(r"/review\?campaign=1&set=1"))
     expect(page.get_by_role("heading", name="Autumn table, Autumn")).to_be_visible()
     page.get_by_role("link", name="Reasons and approvals").press("Enter")
-    page.get_by_label("Another reason").fill("Not our brand")
+    page.get_by_label("New reason").fill("Not our brand")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Reason 6")).to_have_value("Not our brand")
     for _ in range(2):

@@ -73,7 +73,7 @@ def test_a_long_list_of_reasons_stays_in_the_window(
     with making(server) as make:
         manager = make.user(Role.MANAGER)
         for number in range(8):
-            reasons.add(make.session, manager, f"Another reason {number}")
+            reasons.add(make.session, manager, f"New reason {number}")
     page = enter(viewport={"width": width, "height": height})
     shown(page, 1)
     page.keyboard.press("r")
@@ -81,7 +81,7 @@ def test_a_long_list_of_reasons_stays_in_the_window(
     assert box
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= height
-    last = page.get_by_role("button", name="Another reason 7")
+    last = page.get_by_role("button", name="New reason 7")
     last.scroll_into_view_if_needed()
     words = [each.bounding_box() for each in page.locator("#reasons button > span:last-child").all()]
     assert len({each["x"] for each in words if each}) == 1, "all begin at the same place"

@@ -114,7 +114,7 @@ def test_a_click_pins_and_a_drag_moves_the_zoomed_picture(enter: Callable[..., P
     page.mouse.click(*middle)
     assert float(page.locator("[data-x]").input_value()) == pytest.approx(moved, abs=0.002)
     expect(page.get_by_role("textbox", name="Comment or pin a spot")).to_be_focused()
-    page.get_by_role("button", name="Take the pin away").click()
+    page.get_by_role("button", name="Remove pin").click()
     expect(page.locator("[data-x]")).to_have_value("")
     page.locator("body").press("0")
     expect(frame).not_to_have_attribute("data-zoomed", "")
