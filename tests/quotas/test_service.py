@@ -97,7 +97,7 @@ def test_uploads_count_by_number_and_bytes_and_what_is_kept_is_held(make: Factor
     make.structure_map(person)
     assert used(make, person)[What.UPLOADS] >= 5
     limit(make, storage=used(make, person)[What.STORAGE] + 50)
-    with pytest.raises(Full, match=r"You hold .* of files that a person may, and this one has 100 bytes; ask an admin"):
+    with pytest.raises(Full, match=r"You have .* allowed, and this file has 100 bytes; ask an admin"):
         masks.note(make.session, person, "1" * 64, 100, 100)
     limit(make, upload_bytes=used(make, person)[What.UPLOAD_BYTES])
     with pytest.raises(Spent, match=r"You have uploaded .* today"):

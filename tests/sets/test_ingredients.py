@@ -31,7 +31,7 @@ def structures(make: Factory) -> tuple[list[dict[str, Any]], str]:
 
 
 def subjects(make: Factory) -> tuple[list[dict[str, Any]], str]:
-    return [{"id": make.finished_subject().id, "weight": 0.5}], "A chosen subject is no longer there"
+    return [{"id": make.finished_subject().id, "weight": 0.5}], "A selected subject no longer exists"
 
 
 def regions(make: Factory) -> tuple[list[dict[str, Any]], str]:

@@ -25,9 +25,9 @@ def problem(request: SetRequest) -> str | None:
     if unknown := _unknown(handles, named):
         return unknown
     if len(chosen) < len(set(ids)):
-        return "A chosen subject is no longer there; choose again."
+        return "A selected subject no longer exists. Choose again."
     if len(ids) > len(set(ids)):
-        return "A subject was chosen twice; choose it once, with its weight."
+        return "A subject was selected twice. Select it once, with its weight."
     every = chosen | {subject.id: subject for subject in named.values()}
     if len(every) > MOST_SUBJECTS:
         return f"A set has at most {MOST_SUBJECTS} subjects."
@@ -65,7 +65,7 @@ def for_engine(batch: Batch) -> tuple[engine.UnitSubject, ...]:
     adapters = []
     for subject, weight in batch.subjects:
         if subject.sha256 is None:
-            raise Conflict(f"@{subject.handle} has no file to draw with; train it again.")
+            raise Conflict(f"@{subject.handle} has no LoRA file. Train it again.")
         adapters.append(engine.UnitSubject(batch.files.lora(subject.sha256), weight, subject.handle))
     return tuple(adapters)
 
@@ -76,13 +76,13 @@ def _prompts(spec: SetSpec) -> list[str]:
 
 def _unknown(handles: Sequence[str], named: Mapping[str, Subject]) -> str | None:
     unknown = next((handle for handle in handles if handle not in named), None)
-    return unknown and f"There is no subject @{unknown}; write its handle as the list of subjects shows it."
+    return unknown and f"There is no subject @{unknown}. Write its handle as the list of subjects shows it."
 
 
 def _unusable(subjects: Iterable[Subject], model: ModelFacts) -> str | None:
     for subject in subjects:
         if subject.archived_at:
-            return f"@{subject.handle} was archived; bring it back first, or choose another subject."
+            return f"@{subject.handle} is archived. Restore it first, or choose another subject."
         if subject.model != model.name:
             return f"@{subject.handle} was made for {subject.model}, but the server now runs {model.name}."
         if subject.state != State.FINISHED:
