@@ -19,7 +19,7 @@ from PIL import Image
 
 from app import slow
 from app.decoding.limits import KEPT_SIDE, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
-from app.decoding.pool import Answer, Failed, Job, pool
+from app.decoding.pool import Answer, DecodingFailed, DecodingJob, pool
 from app.decoding.thumbnails import small as small_copies
 from app.errors import Invalid
 from app.settings import Settings
@@ -136,9 +136,9 @@ def opened(path: Path, mode: str) -> Image.Image:
 def decoded(png: bytes, mode: str) -> Image.Image:
     """The pixels of a clean PNG, in `mode` (RGB, RGBA or L). Raises ValueError if it is damaged."""
     try:
-        answer = pool.run(Job("pixels", png, {"mode": mode}, Limits().memory, ANSWER), patient=True)
+        answer = pool.run(DecodingJob("pixels", png, {"mode": mode}, Limits().memory, ANSWER), patient=True)
         return Image.frombytes(mode, _size(answer.facts), answer.blobs[0])
-    except (Failed, Invalid, IndexError) as error:
+    except (DecodingFailed, Invalid, IndexError) as error:
         raise ValueError("a kept picture cannot be read") from error
 
 
@@ -216,8 +216,8 @@ def _megabytes(size: int) -> str:
 
 def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, patient: bool = False) -> Answer:
     try:
-        return pool.run(Job(name, data, asked, memory, ANSWER), patient=patient)
-    except Failed as failed:
+        return pool.run(DecodingJob(name, data, asked, memory, ANSWER), patient=patient)
+    except DecodingFailed as failed:
         if name == "map" and failed.how == "memory":
             raise refusal("A map of this picture takes too much memory", CROP) from failed
         upload = asked.get("upload", asked)

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from app.decoding.pool import Job, pool
+from app.decoding.pool import DecodingJob, pool
 from app.errors import UserError
 from app.pictures import ANSWER, THUMBNAILS, Limits, clean_upload
 
@@ -57,8 +57,10 @@ def main() -> None:
         data = encoded(drawing(mode, (asked.side, asked.side)), form, options)
         limits = Limits(bytes=2**28)
         upload_facts = {"kind": form, "pixels": limits.pixels, "memory": limits.memory, "sides": THUMBNAILS}
-        warm = pool.run(Job("thumbnails", encoded(drawing("RGB", (64, 64)), "PNG", {}), {"sides": ()}, 2**29, ANSWER))
-        answer = pool.run(Job("clean", data, upload_facts, limits.memory, ANSWER))
+        warm = pool.run(
+            DecodingJob("thumbnails", encoded(drawing("RGB", (64, 64)), "PNG", {}), {"sides": ()}, 2**29, ANSWER)
+        )
+        answer = pool.run(DecodingJob("clean", data, upload_facts, limits.memory, ANSWER))
         beside = (answer.peak - warm.peak - len(data)) / 2**20
         print(f"{kind:28} {beside:5.0f} MB beside the file ({len(data) / 2**20:.0f} MB)", flush=True)
 

@@ -11,7 +11,7 @@ from app.cli.options import subject as subjects
 from app.engine.base import TrainingFacts
 from app.errors import Invalid, UserError
 from app.sets.spec import SetSpec
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from app.styles.spec import StyleSpec
 from app.subjects.spec import SubjectSpec
 from tests.factory import MODEL
@@ -31,7 +31,7 @@ FORMS: dict[str, tuple[Callable[[Mapping[str, str]], object], Mapping[str, str],
         ("strength", "scale", "crop_x", "crop_y", "crop_width", "crop_height"),
     ),
     "subject": (lambda form: SubjectSpec.from_form(form, TrainingFacts()), SUBJECT, ("steps", "rank", "rate")),
-    "again": (AgainSpec.parse, {"prompt": "a fox"}, ("seed", "strength", "count")),
+    "again": (RedoSpec.parse, {"prompt": "a fox"}, ("seed", "strength", "count")),
 }
 FIELDS = [(door, field) for door, (_, _, fields) in FORMS.items() for field in fields]
 

@@ -70,7 +70,7 @@ def head(session: Session) -> Head:
     """The end of the chain. Raises Broken if it is missing."""
     row = session.execute(select(_head.c["count"], _head.c.hash)).one_or_none()
     if row is None:
-        raise Broken(NO_HEAD)
+        raise BrokenChain(NO_HEAD)
     count, hash_ = row
     return Head(count, hash_)
 
@@ -84,7 +84,7 @@ def append(session: Session, events: Sequence[AuditEvent]) -> None:
     with session.no_autoflush:
         moved = session.execute(_NEXT, {"more": len(events)}).one_or_none()
         if moved is None:
-            raise Broken(NO_HEAD)
+            raise BrokenChain(NO_HEAD)
         count, latest = moved
         for number, event in enumerate(events, start=count - len(events) + 1):
             event.id, event.previous = number, latest
@@ -118,10 +118,10 @@ def verify(
                 progress(min(last.count, end.count), end.count)
         _check_end(session, last, end, at_end)
         if noted and number is None:
-            raise Broken("The saved hash is not in the audit log, so events up to it were altered or removed.")
-    except Broken as broken:
-        return Verdict(last.count, last.hash, str(broken))
-    return Verdict(last.count, last.hash, noted=number)
+            raise BrokenChain("The saved hash is not in the audit log, so events up to it were altered or removed.")
+    except BrokenChain as broken:
+        return Verification(last.count, last.hash, str(broken))
+    return Verification(last.count, last.hash, noted=number)
 
 
 def _rows(session: Session) -> Iterator[Row[Any]]:
@@ -149,30 +149,30 @@ def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> 
     """Raise Broken unless `row` follows `last`."""
     expected = last.count + 1
     if row.id < expected:
-        raise Broken(f"Event {row.id} was inserted: the audit log begins at event 1.")
+        raise BrokenChain(f"Event {row.id} was inserted: the audit log begins at event 1.")
     if row.id > expected:
-        raise Broken(_removed(expected, row.id - 1))
+        raise BrokenChain(_removed(expected, row.id - 1))
     intact = _fits(row, row.id)
     if intact and row.previous == last.hash:
         return
     following = session.scalar(select(_events.c.previous).where(_events.c.id > row.id).order_by(_events.c.id).limit(1))
     if _fits(row, row.id + 1):
-        raise Broken(
+        raise BrokenChain(
             f"Events {row.id} and {row.id + 1} have changed places."
             if following == last.hash
             else f"Event {row.id} was removed and later ones renumbered."
         )
     if following == last.hash:
-        raise Broken(f"Event {row.id} was inserted.")
+        raise BrokenChain(f"Event {row.id} was inserted.")
     if before and row.previous == before.hash:
-        raise Broken(f"Event {last.count} was inserted.")
+        raise BrokenChain(f"Event {last.count} was inserted.")
     if intact:
-        raise Broken(
+        raise BrokenChain(
             f"Event {row.id} does not follow event {last.count}: one of the two was replaced."
             if last.count
             else f"Event {row.id} was replaced: it does not begin the audit log."
         )
-    raise Broken(f"Event {row.id} was altered.")
+    raise BrokenChain(f"Event {row.id} was altered.")
 
 
 def _fits(row: Row[Any], number: int) -> bool:
@@ -187,11 +187,11 @@ def _fits(row: Row[Any], number: int) -> bool:
 def _check_end(session: Session, last: Head, end: Head, at_end: str | None) -> None:
     """Raise Broken if the last event is not `end`, the head, or if the hash there is not `at_end`."""
     if last.count < end.count:
-        raise Broken(_removed(last.count + 1, end.count))
+        raise BrokenChain(_removed(last.count + 1, end.count))
     if last.count > (known := head(session).count):
-        raise Broken(f"{_events_words(known + 1, last.count)} added after the end of the audit log.")
+        raise BrokenChain(f"{_events_words(known + 1, last.count)} added after the end of the audit log.")
     if at_end != end.hash:
-        raise Broken(f"Event {end.count}, the latest, does not match the head of the audit log: one was altered.")
+        raise BrokenChain(f"Event {end.count}, the latest, does not match the head of the audit log: one was altered.")
 
 
 def _removed(first: int, last: int) -> str:

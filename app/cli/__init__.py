@@ -8,7 +8,7 @@ import sys
 import typer
 
 from app.cli import accounts, audit, certificates, generate, serve, subject
-from app.cli.console import BAD_INPUT, INTERRUPTED, Refused, err
+from app.cli.console import BAD_INPUT, INTERRUPTED, CommandRefused, err
 
 app = typer.Typer(
     add_completion=False,
@@ -40,7 +40,7 @@ def main() -> None:
         status = stop.exit_code
     except typer.Abort:
         status = INTERRUPTED
-    except (Refused, typer.TyperException) as error:
+    except (CommandRefused, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         err.print(f"soroe: {message}", markup=False)
         status = BAD_INPUT

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import Refused, out, read_settings
+from app.cli.console import CommandRefused, out, read_settings
 from app.settings import Settings
 
 
@@ -44,19 +44,21 @@ def open_accounts() -> Iterator[tuple[Settings, Any]]:
 
     settings = read_settings()
     if not (settings.data / "soroe.sqlite3").exists():
-        raise Refused(f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data.")
+        raise CommandRefused(
+            f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data."
+        )
     database = Database(settings)
     try:
         if not inspect(database.engine).has_table("passkeys"):
-            raise Refused(
+            raise CommandRefused(
                 f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
                 " update it."
             )
         with database.write() as session:
             yield settings, session
     except UserError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
     except DatabaseError as error:
-        raise Refused(f"The database in {settings.data} cannot be used: {error.orig}.") from error
+        raise CommandRefused(f"The database in {settings.data} cannot be used: {error.orig}.") from error
     finally:
         database.close()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, Refused, out, progress_bar, read_settings
+from app.cli.console import BROKEN, CommandRefused, out, progress_bar, read_settings
 
 
 def verify(
@@ -35,8 +35,8 @@ def print_head() -> None:
     with open_record() as session:
         try:
             head = chain.head(session)
-        except chain.Broken as broken:
-            raise Refused(str(broken)) from broken
+        except chain.BrokenChain as broken:
+            raise CommandRefused(str(broken)) from broken
     out.print(f"{head.hash} {head.count}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -50,18 +50,20 @@ def open_record() -> Iterator[Any]:
 
     settings = read_settings()
     if not (settings.data / "soroe.sqlite3").exists():
-        raise Refused(f"There is no audit log in {settings.data}; SOROE_DATA says where the server keeps its data.")
+        raise CommandRefused(
+            f"There is no audit log in {settings.data}; SOROE_DATA says where the server keeps its data."
+        )
     database = Database(settings)
     try:
         if not inspect(database.engine).has_table("audit_head"):
-            raise Refused(
+            raise CommandRefused(
                 f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
                 " update it."
             )
         with database.read() as session:
             yield session
     except DatabaseError as error:
-        raise Refused(f"The database in {settings.data} cannot be read: {error.orig}.") from error
+        raise CommandRefused(f"The database in {settings.data} cannot be read: {error.orig}.") from error
     finally:
         database.close()
 
@@ -70,5 +72,5 @@ def parse_head(text: str) -> str:
     """The hash in what was noted, with or without the number that `soroe audit head` prints after it."""
     found = re.search(r"\b[0-9a-f]{64}\b", text.lower())
     if not found:
-        raise Refused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")
+        raise CommandRefused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")
     return found[0]

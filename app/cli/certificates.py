@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import Refused, open_data, opened, out, read_settings
+from app.cli.console import CommandRefused, open_data, opened, out, read_settings
 from app.settings import Settings
 
 
@@ -21,7 +21,7 @@ def certificates(
 
     settings = read_settings()
     if renew and settings.signing_certificate:
-        raise Refused("SOROE_SIGNING_CERTIFICATE names your own certificate. Renew it where you got it.")
+        raise CommandRefused("SOROE_SIGNING_CERTIFICATE names your own certificate. Renew it where you got it.")
     open_data(settings)
     try:
         with noting(settings, renew):
@@ -29,7 +29,7 @@ def certificates(
                 opened(lambda: signing.renew(settings))
             found = opened(lambda: signing.identity(settings))
     except UserError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
     for line in signing.told(found, settings):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 

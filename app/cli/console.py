@@ -21,16 +21,16 @@ T = TypeVar("T")
 BROKEN, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """What was asked for cannot be done; the message is one sentence. Ends the command with status 2."""
 
 
 def opened(make: Callable[[], T]) -> T:
-    """What `make` makes, or Refused when the disk refuses."""
+    """What `make` makes, or CommandRefused when the disk refuses."""
     try:
         return make()
     except OSError as error:
-        raise Refused(f"{error.filename} cannot be used: {error.strerror}.") from error
+        raise CommandRefused(f"{error.filename} cannot be used: {error.strerror}.") from error
 
 
 def read_settings() -> Settings:
@@ -40,23 +40,23 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        raise Refused(f"SOROE_{str(first['loc'][0]).upper()} is wrong: {first['msg']}.") from error
+        raise CommandRefused(f"SOROE_{str(first['loc'][0]).upper()} is wrong: {first['msg']}.") from error
 
 
 def open_data(settings: Settings) -> None:
-    """The folder of data, made where there is none, and closed to other users of the machine. Raises Refused."""
+    """The folder of data, made where there is none, and closed to other users of the machine. Raises CommandRefused."""
     try:
         opened(lambda: private.use(settings.data))
     except private.NotOurs as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
 
 
 def check_folder(folder: Path) -> None:
-    """Raises Refused for a folder that cannot be written to, before minutes are spent on pictures. Makes nothing."""
+    """Raises CommandRefused for a folder that cannot be written to, before minutes are spent on pictures."""
     there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} is not writable" if there.is_dir() else f"{there} is a file"
-        raise Refused(f"Pictures cannot be written to {folder}: {why}.")
+        raise CommandRefused(f"Pictures cannot be written to {folder}: {why}.")
 
 
 @contextmanager
@@ -67,13 +67,13 @@ def refusing(folder: Path) -> Iterator[None]:
     try:
         yield
     except NotFinite as error:
-        raise Refused(
+        raise CommandRefused(
             f"{sentence(error)} Lower weights and guidance, or choose another scheduler or precision."
         ) from error
     except ValueError as error:  # in the method's own words
-        raise Refused(sentence(error)) from error
+        raise CommandRefused(sentence(error)) from error
     except OSError as error:
-        raise Refused(f"The pictures could not be written to {folder}: {error.strerror}.") from error
+        raise CommandRefused(f"The pictures could not be written to {folder}: {error.strerror}.") from error
 
 
 def progress_bar() -> Progress:
@@ -98,4 +98,4 @@ def load_studio(model: str, settings: Settings) -> Any:
         with loading() as progress:
             return Studio.load(model, settings.device, settings.precision, progress=progress)
     except ModelError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error

@@ -10,7 +10,7 @@ import typer
 
 from app.cli.console import (
     INTERRUPTED,
-    Refused,
+    CommandRefused,
     check_folder,
     err,
     load_studio,
@@ -96,7 +96,7 @@ def generate(
     """Generate a set: one picture per prompt, all in the look of the reference."""
     prompts = [p for p in read_prompts(prompt or [], prompts_file) for _ in range(count)]
     if len(prompts) > MAX_IMAGES:
-        raise Refused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
+        raise CommandRefused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
     wanted_size = parse_size(size) if size else None
     parts = [read_region(text) for text in region or []]
     followed = read_structures(structure, len(prompts) // count)
@@ -104,7 +104,7 @@ def generate(
     picture, digest = read_reference(reference) if reference else (None, None)
     check_folder(out_folder)
     if not overwrite and (out_folder / "set.json").exists():
-        raise Refused(f"There is already a set in {out_folder}. Choose another folder or pass --overwrite.")
+        raise CommandRefused(f"There is already a set in {out_folder}. Choose another folder or pass --overwrite.")
     settings = read_settings()
     first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
 

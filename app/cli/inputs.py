@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.cli.console import Refused, read_settings
+from app.cli.console import CommandRefused, read_settings
 from app.settings import Settings
 
 
@@ -16,10 +16,10 @@ def read_prompts(given: list[str], file: Path | None) -> list[str]:
         try:
             lines += file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"The prompts in {file} cannot be read: {reason(error)}.") from error
+            raise CommandRefused(f"The prompts in {file} cannot be read: {reason(error)}.") from error
     prompts = [line.strip() for line in lines if line.strip()]
     if not prompts:
-        raise Refused("At least one --prompt or a --prompts-file is needed.")
+        raise CommandRefused("At least one --prompt or a --prompts-file is needed.")
     return prompts
 
 
@@ -32,9 +32,9 @@ def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
         data = file.read_bytes()
         clean = clean_upload(data, Limits.of(read_settings()))
     except OSError as error:
-        raise Refused(f"The {what} {file} cannot be read: {reason(error)}.") from error
+        raise CommandRefused(f"The {what} {file} cannot be read: {reason(error)}.") from error
     except UserError as error:
-        raise Refused(f"The {what} {file} cannot be used: {error}") from error
+        raise CommandRefused(f"The {what} {file} cannot be used: {error}") from error
     return decoded(clean.png, "RGB"), hashlib.sha256(data).hexdigest()
 
 
@@ -46,7 +46,7 @@ def read_subjects(given: list[str] | None) -> list[Any]:
     try:
         return command.read(given or [])
     except UserError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
 
 
 def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str, str]]:
@@ -58,7 +58,7 @@ def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str,
     try:
         adapters = [studio.adapter(option.file, option.weight) for option in options]
     except ModelError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
     return adapters, {option.handle: clean_line(phrase_in(option.file.read_bytes())) for option in options}
 
 
@@ -70,7 +70,7 @@ def read_structures(given: list[str] | None, prompts: int) -> list[Any]:
     try:
         return command.read(given or [], prompts)
     except UserError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
 
 
 def load_structures(
@@ -90,7 +90,7 @@ def load_structures(
             maps = [each for each in drawn for _ in range(count if len(drawn) > 1 else 1)]
             made.append(Structure(control, maps, option.weight, (option.start, option.end)))
     except (UserError, ModelError) as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
     return made
 
 
@@ -125,7 +125,7 @@ def read_region(text: str) -> PartOption:
     except ValueError:
         strong = -1.0
     if not where or not prompt or text.count("|") > 3 or not 0 <= strong <= 2:
-        raise Refused(f'--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"; {text} was given.')
+        raise CommandRefused(f'--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"; {text} was given.')
     box = parse_box(where)
     mask, mask_digest = (None, None) if box else read_reference(Path(where), "mask")
     picture, digest = read_reference(Path(file)) if file else (None, None)
@@ -152,7 +152,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """ "1024x768" as (1024, 768)."""
     width, _, height = text.lower().replace("×", "x").partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise Refused(f"--size is written WxH, such as 1024x768; {text} was given.")
+        raise CommandRefused(f"--size is written WxH, such as 1024x768; {text} was given.")
     return int(width), int(height)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.cli.console import Refused, loading, open_data, opened, out, read_settings
+from app.cli.console import CommandRefused, loading, open_data, opened, out, read_settings
 from app.settings import Settings
 
 
@@ -47,7 +47,7 @@ def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
             asyncio.run(engine.start())
             return engine
     except ModelError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def only_one_server(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Refused(f"Another Soroe is already running on the data in {settings.data}.") from error
+            raise CommandRefused(f"Another Soroe is already running on the data in {settings.data}.") from error
         yield
 
 
@@ -72,7 +72,9 @@ def listening_socket(settings: Settings) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise Refused(f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}.") from error
+        raise CommandRefused(
+            f"The address {settings.host}:{settings.port} cannot be used: {error.strerror}."
+        ) from error
     settings.port = listener.getsockname()[1]
     with listener:
         yield listener

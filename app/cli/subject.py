@@ -9,7 +9,7 @@ import typer
 from app import atomic
 from app.cli.console import (
     INTERRUPTED,
-    Refused,
+    CommandRefused,
     check_folder,
     err,
     load_studio,
@@ -43,9 +43,9 @@ def teach(
     try:
         command.check_pictures(files)
     except UserError as error:
-        raise Refused(str(error)) from error
+        raise CommandRefused(str(error)) from error
     if out_file.suffix != ".safetensors":
-        raise Refused(f"--out is a .safetensors file; {out_file.name} was given.")
+        raise CommandRefused(f"--out is a .safetensors file; {out_file.name} was given.")
     check_folder(out_file.parent)
     pictures = [read_reference(file, "picture")[0] for file in files]
     settings = read_settings()

@@ -29,15 +29,15 @@ def receive(connection: Any, most: int) -> tuple[dict[str, Any], list[bytes]]:
     """
     (length,) = HEAD.unpack(_exactly(connection, HEAD.size))
     if length > HEAD_BYTES:
-        raise Broken(f"a head of {length} bytes")
+        raise BrokenFrame(f"a head of {length} bytes")
     try:
         head = json.loads(bytes(_exactly(connection, length)))
         sizes = head.pop("blobs")
         sizes = [int(size) for size in sizes if isinstance(size, int) and size >= 0]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Broken("a head that is none") from error
+        raise BrokenFrame("a head that is none") from error
     if sum(sizes) > most:
-        raise Broken(f"{sum(sizes)} bytes where {most} were allowed")
+        raise BrokenFrame(f"{sum(sizes)} bytes where {most} were allowed")
     return head, [bytes(_exactly(connection, size)) for size in sizes]
 
 
@@ -47,7 +47,7 @@ def _exactly(connection: Any, size: int) -> bytearray:
     while done < size:
         got = connection.recv_into(view[done:])
         if not got:
-            raise Broken("it ended in the middle")
+            raise BrokenFrame("it ended in the middle")
         done += got
     view.release()
     return data

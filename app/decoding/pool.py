@@ -109,7 +109,7 @@ class Pool:
                     return worker.run(job)
                 except Lost as lost:
                     if not again:
-                        raise Failed("crash") from lost
+                        raise DecodingFailed("crash") from lost
                 finally:
                     self._give_back(worker)
         raise AssertionError("unreachable")
@@ -195,7 +195,7 @@ class Worker:
         try:
             self.control.settimeout(START_SECONDS)
             head, _ = frames.receive(self.control, 0)
-        except (OSError, frames.Broken) as error:
+        except (OSError, frames.BrokenFrame) as error:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
             raise Busy(
@@ -221,8 +221,8 @@ class Worker:
                 head, blobs = _exchange(_Watched(ours, time.monotonic() + SECONDS), job)
             except (Gone, TimeoutError) as error:
                 self.kill()
-                raise error if isinstance(error, Gone) else Failed("time") from error
-            except (OSError, frames.Broken):
+                raise error if isinstance(error, Gone) else DecodingFailed("time") from error
+            except (OSError, frames.BrokenFrame):
                 head, blobs = {}, []
         status = self._status()
         if not head and not self.alive:
@@ -282,7 +282,7 @@ class _Watched:
                     raise
 
 
-def _exchange(connection: Any, job: Job) -> tuple[dict[str, Any], list[bytes]]:
+def _exchange(connection: Any, job: DecodingJob) -> tuple[dict[str, Any], list[bytes]]:
     told = {"job": job.name, "asked": job.asked, "memory": job.memory, "seconds": CPU_SECONDS}
     frames.send(connection, told, [job.data])
     return frames.receive(connection, job.most)
@@ -296,13 +296,13 @@ def _answer(head: dict[str, Any], blobs: list[bytes], status: int) -> Answer:
         peak = head.get("peak")
         return Answer(facts, blobs, peak if isinstance(peak, int) else 0)
     if wrong == "memory" or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
-        raise Failed("memory")
+        raise DecodingFailed("memory")
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
-        raise Failed("time")
+        raise DecodingFailed("time")
     if wrong == "damaged":
-        raise Failed("damaged")
+        raise DecodingFailed("damaged")
     log.warning("a picture ended the process that decoded it", status=status)
-    raise Failed("crash")
+    raise DecodingFailed("crash")
 
 
 def _check_there() -> None:

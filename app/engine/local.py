@@ -152,7 +152,7 @@ class LocalEngine:
             name=settings.model,
             default_size=defaults.size,
             size_multiple=studio.size_multiple,
-            max_side=MAX_SIDE * max(defaults.size),
+            max_side=MAX_SIDE_FACTOR * max(defaults.size),
             max_pixels=MAX_AREA * defaults.size[0] * defaults.size[1],
             schedulers=(defaults.scheduler, *(name for name in SCHEDULERS if name != defaults.scheduler)),
             default_steps=defaults.steps,
@@ -299,8 +299,8 @@ def _training_facts(studio: Studio) -> TrainingFacts:
     recipe = dreambooth.Recipe("a", "a", **dreambooth.suited(studio))
     return TrainingFacts(
         words=dreambooth.rare_words([studio.pipeline.tokenizer, studio.pipeline.tokenizer_2]),
-        fewest_pictures=dreambooth.FEWEST_PICTURES,
-        most_pictures=dreambooth.MOST_PICTURES,
+        fewest_pictures=dreambooth.FEWEST_TRAINING_PICTURES,
+        most_pictures=dreambooth.MOST_TRAINING_PICTURES,
         **{name: getattr(recipe, name) for name in ASKED},
     )
 

@@ -65,7 +65,7 @@ class CertificateError(Conflict):
 
 
 @dataclass(frozen=True)
-class Identity:
+class SigningIdentity:
     """All that it takes to sign."""
 
     chain: str  # PEM: the signing certificate first
@@ -96,7 +96,7 @@ class Identity:
 
 
 @slow.outside
-def identity(settings: Settings) -> Identity:
+def identity(settings: Settings) -> SigningIdentity:
     """Who signs on this server; what is missing is made. Raises CertificateError."""
     if settings.signing_certificate and settings.signing_key:
         found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
@@ -128,7 +128,7 @@ def renew(settings: Settings) -> None:
         _renew(folder)
 
 
-def told(identity: Identity, settings: Settings) -> list[str]:
+def told(identity: SigningIdentity, settings: Settings) -> list[str]:
     """Who signs, in a few lines for a terminal."""
     place = settings.signing_certificate if identity.own else str(folder_of(settings) / "authority.pem")
     lines = [
@@ -245,7 +245,7 @@ def _usage(digital_signature: bool = False, key_cert_sign: bool = False, crl_sig
 # The team's own
 
 
-def _own(certificate: Path, key: Path) -> Identity:
+def _own(certificate: Path, key: Path) -> SigningIdentity:
     try:
         return _read(certificate, key, own=True)
     except OSError as error:
@@ -253,7 +253,7 @@ def _own(certificate: Path, key: Path) -> Identity:
 
 
 @lru_cache(maxsize=8)
-def _refusal(identity: Identity) -> str | None:
+def _refusal(identity: SigningIdentity) -> str | None:
     """Why C2PA does not sign with it, found by signing a tiny picture once; None when it does. It refuses more than can
     be told beforehand, such as a certificate for web servers.
     """
@@ -268,14 +268,14 @@ def _refusal(identity: Identity) -> str | None:
     return None
 
 
-def signer(identity: Identity) -> c2pa.Signer:
+def signer(identity: SigningIdentity) -> c2pa.Signer:
     """To be closed after use."""
     return c2pa.Signer.from_info(
         c2pa.C2paSignerInfo(identity.algorithm.encode(), identity.chain.encode(), identity.key.encode(), None)
     )
 
 
-def _read(certificate_file: Path, key_file: Path, *, own: bool) -> Identity:
+def _read(certificate_file: Path, key_file: Path, *, own: bool) -> SigningIdentity:
     """A certificate with its chain and its key. Raises CertificateError for what C2PA would refuse."""
     chain, key = _chain(certificate_file), _key(_text(key_file))
     if problem := _problem(chain, key):
@@ -284,7 +284,7 @@ def _read(certificate_file: Path, key_file: Path, *, own: bool) -> Identity:
     common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     subject = str(common[0].value) if common else leaf.subject.rfc4514_string()
     pem = "".join(map(_pem, chain))
-    return Identity(pem, _key_pem(key), _algorithm(key), subject, leaf.not_valid_after_utc, _pem(chain[-1]), own)
+    return SigningIdentity(pem, _key_pem(key), _algorithm(key), subject, leaf.not_valid_after_utc, _pem(chain[-1]), own)
 
 
 def _problem(chain: Sequence[x509.Certificate], key: Key) -> str | None:

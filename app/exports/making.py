@@ -18,7 +18,7 @@ from zlib import crc32
 from PIL import Image
 
 from app.exports import provenance, shapes
-from app.exports.certificates import Identity
+from app.exports.certificates import SigningIdentity
 from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
 from app.exports.queries import FileRow, SetRow, SourceRow
@@ -85,7 +85,7 @@ class Maker:
     files: Files
     store: Store
     options: ExportOptions
-    identity: Identity
+    identity: SigningIdentity
     facts: dict[int, SetRow]
 
     def cost(self, row: FileRow) -> int:

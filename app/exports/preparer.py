@@ -37,7 +37,7 @@ from app.database import Database
 from app.errors import UserError
 from app.exports import certificates, manifest, queries, removal, service
 from app.exports.archive import Archive
-from app.exports.certificates import Identity
+from app.exports.certificates import SigningIdentity
 from app.exports.making import BUDGET, MadeFile, Maker
 from app.exports.options import ExportOptions
 from app.exports.queries import FileRow, SetRow
@@ -118,10 +118,10 @@ class Preparer:
             planned = service.plan(session, user, wanted, options)
         return self.list_files(user, planned)
 
-    def ask_anew(self, user: User, export_id: int) -> Export:
-        """The same for what is left of an export, as `service.planned_anew`."""
+    def ask_without_changed(self, user: User, export_id: int) -> Export:
+        """The same for what is left of an export, as `service.planned_without_changed`."""
         with self.database.read() as session:
-            planned = service.planned_anew(session, user, export_id)
+            planned = service.planned_without_changed(session, user, export_id)
         return self.list_files(user, planned)
 
     def list_files(self, user: User, planned: Plan) -> Export:
@@ -268,7 +268,12 @@ class Preparer:
                 record(session, None, Act.EXPORT_READY, ready, name=ready.name, **facts_told)
 
     def _write_extras(
-        self, session: Session, export: Export, facts: dict[int, SetRow], options: ExportOptions, identity: Identity
+        self,
+        session: Session,
+        export: Export,
+        facts: dict[int, SetRow],
+        options: ExportOptions,
+        identity: SigningIdentity,
     ) -> list[tuple[str, int, int]]:
         """Write them in their order; the name, bytes and CRC-32 of each."""
         written = []

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from app import slow
 from app.exports import certificates
-from app.exports.certificates import Identity
+from app.exports.certificates import SigningIdentity
 from app.exports.options import PictureFormat
 from app.text import shorten
 
@@ -136,7 +136,7 @@ def xmp(origin: Origin) -> bytes:
 
 
 @slow.outside
-def signed(data: bytes, form: PictureFormat, origin: Origin, identity: Identity) -> bytes:
+def signed(data: bytes, form: PictureFormat, origin: Origin, identity: SigningIdentity) -> bytes:
     """`data` with a C2PA manifest embedded: any later change of the file is found by whoever verifies it."""
     made = io.BytesIO()
     with (

@@ -31,7 +31,7 @@ from app.sets import queries as sets
 from app.text import plural, slug, thin
 
 MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes for each
-MOST_FILES = 60_000  # below the 65 535 files that every program can read in a zip
+MOST_ZIP_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
 MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
 NAME_LENGTH = 80
@@ -230,10 +230,11 @@ def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> li
     files = sizes * sum(each.pictures for each in found)
     if not files:
         raise _nothing(session, user, wanted)
-    if files > MOST_FILES:
+    if files > MOST_ZIP_FILES:
         raise Invalid(
             "sizes",
-            f"This would be {plural(files, 'file')}; a zip holds at most {thin(MOST_FILES)}. Choose fewer pictures or"
+            f"This would be {plural(files, 'file')}; a zip holds at most {thin(MOST_ZIP_FILES)}. Choose fewer pictures"
+            " or"
             " sizes.",
         )
     return found
@@ -350,18 +351,18 @@ def is_whole(session: Session, user: User, export_id: int, store: Store) -> bool
     return True
 
 
-def prepare_again(session: Session, user: User, export_id: int) -> Export:
+def rebuild(session: Session, user: User, export_id: int) -> Export:
     """Queue an export that failed, or whose files were cleared away; one that is being made ready stays as it is."""
     export = queries.get(session, user, export_id)
     if export.state not in (ExportState.READY, ExportState.FAILED):
         return export
     export.state, export.error, export.done, export.lost = ExportState.QUEUED, None, 0, 0
     session.execute(update(ExportFile).where(ExportFile.export_id == export_id).values(key=None, lost=False))
-    record(session, user, Act.EXPORT_AGAIN, export, name=export.name)
+    record(session, user, Act.EXPORT_REBUILD, export, name=export.name)
     return export
 
 
-def planned_anew(session: Session, user: User, export_id: int) -> Plan:
+def planned_without_changed(session: Session, user: User, export_id: int) -> Plan:
     """Another export of the same pictures in the same form, without those that are not approved any more or come from a
     reference whose right does not hold. Raises what `plan` raises.
     """

@@ -59,7 +59,7 @@ from app.sets.queries import NOT_REVIEWED
 
 KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
-MOST_TAGS = 100  # that are suggested
+TAGS_SUGGESTED = 100  # that are suggested
 MOST_OPTIONS = 50  # of a facet, besides those that are chosen, unless all are asked for
 MOST_CAMPAIGNS = 200
 MOST_LISTED = 5000  # pictures with a short word that are looked up one by one; more are met on every page
@@ -143,7 +143,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Counts:
+class FacetCounts:
     """Pictures by the values of each facet, under the filters of the other facets."""
 
     total: int  # under all filters
@@ -347,7 +347,7 @@ def references_of(session: Session, set_ids: Collection[int]) -> defaultdict[int
     return by_set
 
 
-# Counts
+# FacetCounts
 
 
 def count(session: Session, search: Search) -> int:
@@ -386,11 +386,13 @@ def _most(counts: Counter[int], chosen: Collection[int], whole: bool) -> dict[in
     return {value: counts[value] for place, value in enumerate(ranked) if place < most or value in chosen}
 
 
-def facets(session: Session, search: Search) -> Counts:
+def facets(session: Session, search: Search) -> FacetCounts:
     """All counts from one walk."""
     total, decisions, *others = session.execute(walk(search)).one()
     numbers = (Counter({int(value): number for value, number in _counted(values).items()}) for values in others)
-    return Counts(total, Counter({value or None: number for value, number in _counted(decisions).items()}), *numbers)
+    return FacetCounts(
+        total, Counter({value or None: number for value, number in _counted(decisions).items()}), *numbers
+    )
 
 
 def walk(search: Search) -> Select[*tuple[Any, ...]]:
@@ -439,7 +441,7 @@ def _most_first(rows: Iterable[Option]) -> list[Option]:
 
 def tags(session: Session, user: User) -> list[str]:
     """The tags that are used most."""
-    most = select(TagUse.tag).where(signed_in(user)).order_by(TagUse.pictures.desc(), TagUse.tag).limit(MOST_TAGS)
+    most = select(TagUse.tag).where(signed_in(user)).order_by(TagUse.pictures.desc(), TagUse.tag).limit(TAGS_SUGGESTED)
     return list(session.scalars(most))
 
 

@@ -55,7 +55,7 @@ NOT_YOURS = "only the set's owner or a manager may"
 
 
 @dataclass
-class Done:
+class Outcome:
     """What came of an act: the pictures it was done with, and why not with the others."""
 
     ids: list[int] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Done:
             self.ids.append(image.id)
             self.by_set.setdefault(image.set_id, []).append(image.id)
 
-    def also(self, other: "Done") -> None:
+    def also(self, other: "Outcome") -> None:
         """What came of the same act with other pictures."""
         self.ids += other.ids
         self.refused += other.refused
@@ -105,7 +105,7 @@ class Done:
         )
 
 
-class Refused(Exception):
+class PictureRefused(Exception):
     """An act cannot be done with one picture; the message says why, as the end of a sentence."""
 
 
@@ -139,10 +139,12 @@ def chosen(
     return found
 
 
-def _able(session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]) -> tuple[Done, list[Image]]:
+def _able(
+    session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]
+) -> tuple[Outcome, list[Image]]:
     """The pictures with which an act can be done, and why not with the others: that is what `need` raises of them."""
     need_active(user)
-    done, able = Done(), []
+    done, able = Outcome(), []
     rows = session.scalars(
         select(Image).where(Image.id.in_(ids)).options(selectinload(Image.image_set), selectinload(Image.campaign))
     )
@@ -151,16 +153,18 @@ def _able(session: Session, user: User, ids: Sequence[int], need: Callable[[Imag
         image = images.get(image_id)
         try:
             if image is None:
-                raise Refused("they no longer exist")
+                raise PictureRefused("they no longer exist")
             need(image)
-        except Refused as reason:
+        except PictureRefused as reason:
             done.refused[str(reason)] += 1
         else:
             able.append(image)
     return done, able
 
 
-def _each(session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]) -> tuple[Done, list[Image]]:
+def _each(
+    session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]
+) -> tuple[Outcome, list[Image]]:
     """As `_able`, where the act will be done with all of them."""
     done, able = _able(session, user, ids, need)
     done.add(able)
@@ -169,16 +173,16 @@ def _each(session: Session, user: User, ids: Sequence[int], need: Callable[[Imag
 
 def _need_shown(image: Image) -> None:
     if image.deleted_at:
-        raise Refused("they were just deleted")
+        raise PictureRefused("they were just deleted")
     if not image.shown:
-        raise Refused("a newer version replaced them")
+        raise PictureRefused("a newer version replaced them")
 
 
 def _need_right(user: User, image: Image) -> None:
     if not may_change(user, image.image_set):
-        raise Refused(NOT_YOURS)
+        raise PictureRefused(NOT_YOURS)
     if image.image_set.locked_at:
-        raise Refused(LOCKED)
+        raise PictureRefused(LOCKED)
 
 
 def _need_changeable(user: User, image: Image) -> None:
@@ -189,7 +193,9 @@ def _need_changeable(user: User, image: Image) -> None:
 # Deciding
 
 
-def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen: int | None, reason: str = "") -> Done:
+def decide(
+    session: Session, user: User, ids: Sequence[int], verdict: str, seen: int | None, reason: str = ""
+) -> Outcome:
     """Approve, request changes or reject, as `app.reviews.service.decide_many`; a decision of the same person is
     replaced.
 
@@ -200,9 +206,9 @@ def decide(session: Session, user: User, ids: Sequence[int], verdict: str, seen:
     def need(image: Image) -> None:
         _need_shown(image)
         if image.image_set.locked_at:
-            raise Refused(LOCKED)
+            raise PictureRefused(LOCKED)
         if verdict == Verdict.APPROVED and four_eyes.bars(user, image):
-            raise Refused(f"you made them, and in {image.campaign.name} nobody approves their own pictures")
+            raise PictureRefused(f"you made them, and in {image.campaign.name} nobody approves their own pictures")
 
     done, able = _able(session, user, ids, need)
     meanwhile = reviews.decide_many(session, user, able, verdict, seen, reason)
@@ -230,7 +236,7 @@ def _outcome(image: Image, needed: int) -> tuple[str, str]:
 # Moving
 
 
-def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) -> Done:
+def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) -> Outcome:
     """Put pictures into another campaign, by its id or its name, which is made if there is none. For the owner of the
     set, and managers. What the new campaign asks for by way of approvals counts at once.
     """
@@ -271,7 +277,7 @@ def _campaign_name(text: str) -> str:
 # Stars and tags
 
 
-def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> Done:
+def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> Outcome:
     """Mark pictures for oneself, or take the mark off."""
     done, images = _each(session, user, ids, _need_shown)
     mine = Star.user_id == user.id, Star.image_id.in_(done.ids)
@@ -284,7 +290,7 @@ def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> D
     return done
 
 
-def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
+def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
     """Put a tag on pictures, for everybody; on those that have it, nothing changes. Raises Invalid."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
@@ -292,7 +298,7 @@ def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
     def need(image: Image) -> None:
         _need_shown(image)
         if name not in has[image.id] and len(has[image.id]) >= MOST_TAGS:
-            raise Refused(f"a picture has at most {MOST_TAGS} tags")
+            raise PictureRefused(f"a picture has at most {MOST_TAGS} tags")
 
     done, images = _each(session, user, ids, need)
     without = [image for image in images if name not in has[image.id]]
@@ -302,7 +308,7 @@ def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
     return done
 
 
-def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Done:
+def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
     """Take a tag off pictures; from those without it, nothing changes."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
@@ -326,7 +332,7 @@ def _tag(text: str) -> str:
 # The bin
 
 
-def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None = None) -> Done:
+def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None = None) -> Outcome:
     """Put pictures into the bin, all at one moment, `at` or now, by which they can be brought back. For the owner of
     the set, and managers. The version before, if there is one, is shown instead.
     """
@@ -340,18 +346,18 @@ def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None
     return done
 
 
-def restore(session: Session, user: User, ids: Sequence[int]) -> Done:
+def restore(session: Session, user: User, ids: Sequence[int]) -> Outcome:
     """Bring pictures back from the bin. For the owner of the set, and managers; what a manager deleted: managers."""
 
     def need(image: Image) -> None:
         if image.deleted_at is None:
-            raise Refused("they are not in the bin")
+            raise PictureRefused("they are not in the bin")
         if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
-            raise Refused(f"their {KEPT_DAYS} days in the bin are over")
+            raise PictureRefused(f"their {KEPT_DAYS} days in the bin are over")
         _need_right(user, image)
         if not authority.may_undo(user, image.deleted_as):
             whom = authority.undone_by(image.deleted_as)
-            raise Refused(f"they were deleted by one of the {whom}, and only {whom} can restore them")
+            raise PictureRefused(f"they were deleted by one of the {whom}, and only {whom} can restore them")
 
     done, images = _each(session, user, ids, need)
     for image in images:

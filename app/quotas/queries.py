@@ -77,7 +77,7 @@ def shares(session: Session, user: User) -> dict[What, Share]:
     """What `user` has used today and stores, per quota. Administrators have no limits."""
     most = limits(session, user)
     used = _used(session, user.id).get(user.id, {})
-    return {what: Share(what, used.get(what, 0), most.get(what, 0)) for what in What}
+    return {what: QuotaUse(what, used.get(what, 0), most.get(what, 0)) for what in What}
 
 
 def scarcest(session: Session, user: User, *which: What) -> Share | None:

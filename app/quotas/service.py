@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import days
 from app.errors import Invalid
 from app.models import HELD, Usage, User, What, now
-from app.quotas.queries import BYTES, limits, shares, starts_again, written
+from app.quotas.queries import BYTES, limits, starts_again, uses, written
 
 # The verb for what somebody did, and the noun for what was counted, singular and plural.
 DONE = {
@@ -64,7 +64,7 @@ def need_upload(session: Session, user: User, field: str, files: int, size: int,
 
     Call it before writing a file, so that a refused file is not left on disk uncounted. Raises Spent and Full.
     """
-    used = shares(session, user)
+    used = uses(session, user)
     for what, amount in {What.UPLOADS: files, What.UPLOAD_BYTES: size, What.STORAGE: kept}.items():
         if used[what].most and used[what].used + amount > used[what].most:
             raise _refusal(field, what, used[what].used, amount, used[what].most)

@@ -23,7 +23,7 @@ TOLD = (
     Act.SET_LOCK,
     Act.SET_UNLOCK,
     Act.CAMPAIGN_CHANGE,
-    Act.IMAGE_AGAIN,
+    Act.IMAGE_REDO,
     Act.IMAGE_DISCARD,
     Act.IMAGE_FINISH,
     Act.IMAGE_DELETE,

@@ -117,7 +117,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Undo:
+class DecisionUndo:
     """A decision that can be taken back."""
 
     id: int
@@ -363,7 +363,7 @@ def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Im
     return list(session.scalars(select(Image).where(Image.id.in_(found))))
 
 
-def undoable(session: Session, user: User, decision_id: int | None) -> Undo | None:
+def undoable(session: Session, user: User, decision_id: int | None) -> DecisionUndo | None:
     """`user`'s own decision of that id, as long as it stands and they can take it back."""
     if not user.can(Role.REVIEWER):
         return None
@@ -372,7 +372,7 @@ def undoable(session: Session, user: User, decision_id: int | None) -> Undo | No
     found = session.execute(joined.where(*mine)).first()
     if not found or found[0].id not in {each.id for each in standing(session, user, found[0].image_id)}:
         return None
-    return Undo(found[0].id, found[1], found[0].verdict)
+    return DecisionUndo(found[0].id, found[1], found[0].verdict)
 
 
 def latest(session: Session, image_id: int) -> Decision | None:

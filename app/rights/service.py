@@ -155,8 +155,8 @@ def need_room(session: Session, user: User, reference: Reference) -> Sequence[Ri
     """The existing files of a reference to which `user` may add one. Raises Invalid("file", ...) and Forbidden."""
     _need_change(user, reference)
     present = queries.files(session, user, reference.id)
-    if len(present) >= MOST_FILES:
-        raise Invalid("file", f"A reference has at most {MOST_FILES} files; remove one first.")
+    if len(present) >= MOST_RIGHTS_FILES:
+        raise Invalid("file", f"A reference has at most {MOST_RIGHTS_FILES} files; remove one first.")
     return present
 
 

@@ -37,7 +37,7 @@ TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
 
 @dataclass
-class Counts:
+class PictureCounts:
     """How many places of a set are where.
 
     A place counts once, by its picture that is shown, so that four of four stay finished while one is made again;
@@ -55,25 +55,25 @@ class Counts:
     changes: int = 0
     rejected: int = 0
     to_review: int = 0  # finished, not decided or the decision withdrawn
-    again_queued: int = 0
-    again_generating: int = 0
-    again_failed: int = 0
+    redo_queued: int = 0
+    redo_generating: int = 0
+    redo_failed: int = 0
     binned: int = 0  # pictures that can be restored from the bin; counted where nothing else is left
 
     @property
     def waiting(self) -> int:
         """Pictures in the queue, new or again."""
-        return self.queued + self.again_queued
+        return self.queued + self.redo_queued
 
     @property
     def making(self) -> int:
         """Pictures in the engine, new or again."""
-        return self.generating + self.again_generating
+        return self.generating + self.redo_generating
 
     @property
     def unmade(self) -> int:
         """Pictures that can be tried once more."""
-        return self.failed + self.cancelled + self.again_failed
+        return self.failed + self.cancelled + self.redo_failed
 
     @property
     def done(self) -> bool:
@@ -94,7 +94,7 @@ class Counts:
     def add(self, state: str, decision: str | None, number: int, face: bool = True) -> None:
         """Count `number` images that are in `state` and have `decision`; not a `face`, they are beside a shown one."""
         if not face:
-            name = f"again_{State(state)}"
+            name = f"redo_{State(state)}"
             setattr(self, name, getattr(self, name) + number)
             return
         self.total += number
@@ -112,7 +112,7 @@ _COUNTED: dict[str, str] = {
 
 
 @dataclass(kw_only=True)
-class SetCard(Counts):
+class SetCard(PictureCounts):
     """A set as a list shows it."""
 
     id: int
@@ -124,7 +124,7 @@ class SetCard(Counts):
 
 
 @dataclass(kw_only=True)
-class Progress(Counts):
+class Progress(PictureCounts):
     """How far a set is."""
 
     set_id: int
@@ -325,7 +325,7 @@ def _cards(session: Session, statement: Select[int, str, str, str, datetime]) ->
     return found
 
 
-def count_places(session: Session, counts: Mapping[int, Counts]) -> None:
+def count_places(session: Session, counts: Mapping[int, PictureCounts]) -> None:
     """Fill the counts of sets, by their ids."""
     face = FACE.label("face")
     rows = session.execute(
@@ -339,7 +339,7 @@ def count_places(session: Session, counts: Mapping[int, Counts]) -> None:
         _count_binned(session, counts, emptied)
 
 
-def _count_binned(session: Session, counts: Mapping[int, Counts], set_ids: Collection[int]) -> None:
+def _count_binned(session: Session, counts: Mapping[int, PictureCounts], set_ids: Collection[int]) -> None:
     rows = session.execute(
         select(Image.set_id, func.count()).where(Image.set_id.in_(set_ids), *restorable()).group_by(Image.set_id)
     )

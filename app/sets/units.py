@@ -24,7 +24,7 @@ from app.work.kinds import Row, WorkKind, Write
 
 
 @dataclass(kw_only=True)
-class SetRow(queries.Counts, Row):
+class QueuedSet(queries.PictureCounts, Row):
     """A set that is being made or waits."""
 
     set_id: int
@@ -76,7 +76,7 @@ class Pictures(WorkKind):
         return set_rows(session, user, ids)
 
 
-def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, SetRow]:
+def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, QueuedSet]:
     """Sets as the home page lists what is made or waits."""
     found = session.execute(
         select(ImageSet.id, ImageSet.name, User.name, StyleReference.reference_id)
@@ -85,7 +85,7 @@ def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, Se
         .where(ImageSet.id.in_(ids), StyleReference.position == 1, signed_in(user))
     )
     rows = {
-        id: SetRow(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id)
+        id: QueuedSet(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id)
         for id, name, owner, reference_id in found
     }
     queries.count_places(session, rows)

@@ -1,4 +1,4 @@
-"""Making a picture again: the same style and settings, with another prompt, seed or strength. The new one lies on the
+"""Redoing a picture: the same style and settings, with another prompt, seed or strength. The new one lies on the
 old, at the same place of the set.
 """
 
@@ -23,17 +23,17 @@ from app.sets.spec import PROMPT_LENGTH, SEEDS
 from app.specs import Line, Spec
 
 MOST_VERSIONS = 20  # at a place
-MOST_TRIES = 4  # at once
+MOST_NEW_VERSIONS = 4  # at once
 UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
 
 
-class AgainSpec(Spec):
-    """How a picture is to be made again."""
+class RedoSpec(Spec):
+    """How a picture is redone."""
 
     prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
     seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn; each next try has the next
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the set's
-    count: int = Field(default=1, title="Tries", ge=1, le=MOST_TRIES)
+    count: int = Field(default=1, title="Versions", ge=1, le=MOST_NEW_VERSIONS)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def changed(before: Image, after: Image) -> list[str]:
 
 
 def refusal(session: Session, image: Image) -> str | None:
-    """Why nobody can make this picture again now, in a sentence; None when its owner and managers can."""
+    """Why nobody can redo this picture now, in a sentence; None when its owner and managers can."""
     image_set = image.image_set
     if image.state != State.FINISHED or image.deleted_at:
         return "Only a finished picture can be redone; this one is not finished or was deleted."
@@ -75,9 +75,7 @@ def refusal(session: Session, image: Image) -> str | None:
     return rights.set_refusal(session, image_set)
 
 
-def again(
-    session: Session, user: User, image_id: int, spec: AgainSpec, model: ModelFacts, unit_size: int
-) -> list[Image]:
+def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: ModelFacts, unit_size: int) -> list[Image]:
     """Queue new versions of a finished picture, as its owner or a manager. Raises Forbidden, Conflict and Invalid.
 
     The set's other settings stay: its style version, size, structures, subjects, regions.
@@ -125,7 +123,7 @@ def again(
     units.enqueue(session, image_set, made, unit_size)
     _keep_finds(session, image, made)
     numbers = [each.version for each in made]
-    record(session, user, Act.IMAGE_AGAIN, image, versions=numbers, changed=changed(image, made[0]))
+    record(session, user, Act.IMAGE_REDO, image, versions=numbers, changed=changed(image, made[0]))
     return made
 
 

@@ -30,7 +30,7 @@ from app.style_aligned.sharing import Sharing
 from app.style_aligned.studio import Studio
 from app.style_aligned.subjects import PARTS, PHRASE, Adapted, several_adapters
 
-FEWEST_PICTURES, MOST_PICTURES = 3, 20
+FEWEST_TRAINING_PICTURES, MOST_TRAINING_PICTURES = 3, 20
 LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")  # of the UNet's transformers
 TEXT_LAYERS = ("q_proj", "k_proj", "v_proj", "out_proj")
 NAME = "lesson"  # of the adapter while it is trained
@@ -142,8 +142,11 @@ def train(
     with the same pictures and recipe resumes from it and gives the same result, bit for bit; another recipe starts
     over. Afterwards the studio is as it was. Raises ValueError.
     """
-    if not FEWEST_PICTURES <= len(pictures) <= MOST_PICTURES:
-        raise ValueError(f"training needs {FEWEST_PICTURES} to {MOST_PICTURES} pictures; {len(pictures)} were given")
+    if not FEWEST_TRAINING_PICTURES <= len(pictures) <= MOST_TRAINING_PICTURES:
+        raise ValueError(
+            f"training needs {FEWEST_TRAINING_PICTURES} to {MOST_TRAINING_PICTURES} pictures; {len(pictures)} were"
+            " given"
+        )
     course = _Course(studio, list(pictures), recipe, folder)
     lessons, priors = yield from course.prepared()
     with course.adapter():

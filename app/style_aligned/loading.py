@@ -191,7 +191,7 @@ def _download(hub_id: str, place: Place) -> Path:
     raise ModelError(f"The model {hub_id} could not be downloaded; check its name and the network.") from reason
 
 
-def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> Any:
+def _load_folder(folder: Path, model: str, place: Placement, progress: Progress) -> Any:
     try:
         index: dict[str, Any] = diffusers.DiffusionPipeline.load_config(folder)
     except (OSError, ValueError) as error:
@@ -218,7 +218,7 @@ def _load_folder(folder: Path, model: str, place: Place, progress: Progress) -> 
     return diffusers.StableDiffusionXLPipeline(**parts, force_zeros_for_empty_prompt=zeros, add_watermarker=False)
 
 
-def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, place: Place) -> Any:
+def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, place: Placement) -> Any:
     library, name = kind
     cls = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
     if cls is None:  # a part with its own code, or newer than our libraries
@@ -236,7 +236,7 @@ def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, pl
     return loaded.to(place.device).eval().requires_grad_(False)
 
 
-def _load_file(path: Path, place: Place, progress: Progress) -> Any:
+def _load_file(path: Path, place: Placement, progress: Progress) -> Any:
     if path.suffix != ".safetensors":
         raise ModelError(f"{path.name} is not a safetensors file; other formats can carry code and are refused.")
     try:
@@ -296,7 +296,7 @@ def _keys(tensors: Any) -> Iterator[str]:
     yield from tensors.keys()
 
 
-def _check_memory(parameters: int, model: str, place: Place) -> None:
+def _check_memory(parameters: int, model: str, place: Placement) -> None:
     needed = parameters * place.dtype.itemsize * WORKING_MEMORY
     if needed > place.free_bytes:
         raise ModelError(

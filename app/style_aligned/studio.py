@@ -26,7 +26,7 @@ from app.style_aligned.loading import (
     DEMO,
     DeviceChoice,
     ModelError,
-    Place,
+    Placement,
     PrecisionChoice,
     Progress,
     load_controlnet,
@@ -99,7 +99,7 @@ class Studio:
         `progress(what, share)` receives what is being loaded and the completed fraction. Raises ModelError with a
         one-sentence message if the model is missing, not an SDXL, not safetensors, or too large.
         """
-        place = Place.choose(device, precision)
+        place = Placement.choose(device, precision)
         return cls(load_pipeline(model, place, progress), place, model, cache)
 
     @cached_property

@@ -235,7 +235,7 @@ def account_page(request: Request, me: User, session: Session, errors: dict[str,
         )
         for row in queries.sessions(session, me, resources_of(request).settings.idle_minutes)
     ]
-    used = quotas.shares(session, me)
+    used = quotas.uses(session, me)
     status = 422 if errors else 200
     return page(
         request,

@@ -187,20 +187,20 @@ def show(
 
 
 @router.post("/exports/{export_id}/again", dependencies=[tried("export")])
-def again(resources: ResourcesDep, me: Me, export_id: int) -> Response:
+def rebuild(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     with resources.database.read() as session:
         whole = service.is_whole(session, me, export_id, resources.exporter.store)
     if not whole:
         with resources.database.write() as session:
-            service.prepare_again(session, me, export_id)
+            service.rebuild(session, me, export_id)
     resources.exporter.wake()
     return see_other(f"/exports/{export_id}?download=1")
 
 
 @router.post("/exports/{export_id}/anew", dependencies=[tried("export")])
-def anew(resources: ResourcesDep, me: Me, export_id: int) -> Response:
+def without_changed(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     """The same without what was taken back since."""
-    export = resources.exporter.ask_anew(me, export_id)
+    export = resources.exporter.ask_without_changed(me, export_id)
     resources.exporter.wake()
     return see_other(f"/exports/{export.id}")
 

@@ -14,7 +14,7 @@ from app.errors import UserError
 from app.gallery import queries, service
 from app.gallery.queries import PAGE, Search
 from app.gallery.search import WORDS_LENGTH, PictureFilter
-from app.gallery.service import Done
+from app.gallery.service import Outcome
 from app.models import Role, User, Verdict, now
 from app.reviews import queries as reviews
 from app.sets import queries as sets
@@ -40,7 +40,7 @@ MOST_AGAIN = 6 * PAGE  # pictures that are shown at once after an act, as far as
 
 
 @dataclass(frozen=True)
-class Undo:
+class DeletionUndo:
     """What was just deleted, for the toast that brings it back."""
 
     at: str
@@ -91,10 +91,10 @@ def index(
     )
 
 
-def undoable(session: Session, me: User, deleted: str) -> Undo | None:
+def undoable(session: Session, me: User, deleted: str) -> DeletionUndo | None:
     moment = moment_of(deleted)
     number = len(queries.deleted_at_once(session, me, moment)) if moment else 0
-    return Undo(deleted, number) if number else None
+    return DeletionUndo(deleted, number) if number else None
 
 
 def moment_of(value: str) -> datetime | None:
@@ -125,11 +125,11 @@ def act(resources: Resources, me: User, form: ActForm, do: Callable[[Session, li
     return see_other(back(wanted, form), done.told(did), refused=refused)
 
 
-def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[int]], Done]) -> Done:
+def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[int]], Outcome]) -> Outcome:
     """Do something with some pictures after the other, each time in a transaction that is soon over. What was done is
     shown on all pages even where the rest is refused.
     """
-    done = Done()
+    done = Outcome()
     try:
         for start in range(0, len(ids), service.PART):
             with resources.database.write() as session:
@@ -140,7 +140,7 @@ def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[i
     return done
 
 
-def tell(resources: Resources, done: Done) -> None:
+def tell(resources: Resources, done: Outcome) -> None:
     """Let the pages of the sets show what changed."""
     for set_id, ids in done.by_set.items():
         resources.dispatcher.changed(sets.topic(set_id), *ids)

@@ -21,7 +21,7 @@ from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
-from app.sets.units import SetRow
+from app.sets.units import QueuedSet
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
 from app.web.stream import Message, Watching
@@ -152,7 +152,7 @@ def seconds_left(session: Session, resources: Resources, me: User, progress: que
     lefts = [max(0.0, a_unit - unit.elapsed) if unit.seconds_left is None else unit.seconds_left for unit in running]
     waiting: Counter[str] = Counter()
     for row in line.listed(session, me):
-        if isinstance(row, SetRow) and row.set_id != progress.set_id:
+        if isinstance(row, QueuedSet) and row.set_id != progress.set_id:
             waiting[row.owner] += row.waiting
     between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
     return max(lefts, default=0.0) + (progress.waiting + between) / resources.settings.unit_size * a_unit

@@ -184,7 +184,7 @@ class Counted:
         return self._transport.get_write_buffer_size()
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Raised in the parser's callbacks, which ends the parsing."""
 
 
@@ -357,7 +357,7 @@ class Connection(HttpToolsProtocol):
     def _require(self, fine: bool, status: int) -> None:
         if not fine:
             self.status = status
-            raise Refused
+            raise RequestRefused
 
     def _give_up(self) -> None:
         """Tell what is being answered, or waits to be, that nobody is there any more."""

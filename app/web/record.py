@@ -238,7 +238,7 @@ def state(resources: Resources, session: Session, me: User) -> Check:
     )  # before the record: what it found is there once it is over
     try:
         head = chain.head(session)
-    except chain.Broken as broken:
+    except chain.BrokenChain as broken:
         return Check(None, str(broken))
     last = queries.last_check(session, me)
     if last is None:

@@ -26,7 +26,7 @@ Manager = Annotated[User, Depends(require(Role.MANAGER))]
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedReason:
     """Words that the list of reasons did not take: of the reason with this id, or of a new one."""
 
     reason_id: int | None
@@ -112,7 +112,7 @@ def changed(resources: Resources, act: Callable[..., object], *values: object, *
     return see_other(HERE)
 
 
-def settings_page(request: Request, me: User, session: Session, refused: Refused | None = None) -> Response:
+def settings_page(request: Request, me: User, session: Session, refused: RefusedReason | None = None) -> Response:
     return page(
         request,
         "review/settings.html",

@@ -1,4 +1,4 @@
-"""Making a picture again: the form, on a page of its own, in a set's page or in the review room, and the stack of its
+"""Redoing a picture: the form, on a page of its own, in a set's page or in the review room, and the stack of its
 versions.
 """
 
@@ -16,7 +16,7 @@ from app.rights import queries as rights
 from app.sets import queries
 from app.sets import versions as service
 from app.sets.spec import PROMPT_LENGTH
-from app.sets.versions import MOST_TRIES, AgainSpec
+from app.sets.versions import MOST_NEW_VERSIONS, RedoSpec
 from app.web.compare import compare_address
 from app.web.deps import Me, Read, ResourcesDep, count_try
 from app.web.errors import answered
@@ -30,28 +30,28 @@ OWN = "own"  # of the seed: the field beside says it
 
 
 @dataclass(frozen=True)
-class Again:
-    """The form that makes a picture again."""
+class RedoForm:
+    """The form that redoes a picture."""
 
     image: Image
     back: str  # where it was opened, and leads back to
-    refusal: str | None  # why nobody can make it again now
+    refusal: str | None  # why nobody can redo it now
     form: dict[str, str]
     errors: dict[str, str]
     place: Literal["page", "set", "room"] = "room"
     letters: int = PROMPT_LENGTH
-    most: int = MOST_TRIES
+    most: int = MOST_NEW_VERSIONS
 
 
 def stack(session: Session, me: User, image: Image, back: str) -> dict[str, Any]:
-    """What `versions/_stack.html` and `versions/_again.html` show of a picture in the review room, whose address with
+    """What `versions/_stack.html` and `versions/_redo.html` show of a picture in the review room, whose address with
     the pictures that the review goes through is `back`.
 
-    `versions`, the newest first; `compare`, the address that compares the newest, "" for only one; `again`, the form,
-    None for people who may not make it again.
+    `versions`, the newest first; `compare`, the address that compares the newest, "" for only one; `redo`, the form,
+    None for people who may not redo it.
     """
     return stack_of(session, me, image, back) | {
-        "again": again_of(session, image, back) if may_change(me, image.image_set) else None
+        "redo": redo_form(session, image, back) if may_change(me, image.image_set) else None
     }
 
 
@@ -61,20 +61,20 @@ def stack_of(session: Session, me: User, image: Image, back: str) -> dict[str, A
     return {"versions": found, "compare": compare_address(finished, back) if len(finished) > 1 else ""}
 
 
-def again_of(
+def redo_form(
     session: Session,
     image: Image,
     back: str,
     place: Literal["page", "set", "room"] = "room",
     form: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
-) -> Again:
+) -> RedoForm:
     usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{image.used_strength:g}", "count": "1"}
-    return Again(image, back, service.refusal(session, image), form or usual, errors or {}, place)
+    return RedoForm(image, back, service.refusal(session, image), form or usual, errors or {}, place)
 
 
 @router.get("/images/{image_id}/again")
-def again_form(request: Request, me: Me, session: Read, image_id: int) -> Response:
+def redo_page(request: Request, me: Me, session: Read, image_id: int) -> Response:
     return form_page(request, session, me, image_id, request.query_params.get("from", ""))
 
 
@@ -141,11 +141,11 @@ def form_page(
         within = "set" if back.startswith("/sets/") else "room"
     return page(
         request,
-        "versions/again.html",
+        "versions/redo.html",
         422 if errors else 200,
         nav="sets",
         image=image,
-        again=again_of(session, image, back, within, form, errors),
+        redo=redo_form(session, image, back, within, form, errors),
         helds=rights.of_set(session, image.image_set),
         **stack_of(session, me, image, back),
     )

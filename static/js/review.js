@@ -187,12 +187,12 @@ document.addEventListener("htmx:before:swap", (event) => {
 // What a form said was taken: it is as it was before, and folded if it was unfolded for that.
 function clear(form, page) {
   const field = form.querySelector("textarea[data-mentions]");
-  const fold = form.closest(".reply, .again-fold");
+  const fold = form.closest(".reply, .redo-fold");
   if (field) forgetDraft(field);
   if (form.id === "composer") {
     unpin();
     renew(form, page.getElementById("composer"));
-  } else if (form.id === "again-form") replace(fold, document.importNode(page.getElementById(fold.id), true));
+  } else if (form.id === "redo-form") replace(fold, document.importNode(page.getElementById(fold.id), true));
   else if (fold) fold.open = false;
 }
 

@@ -1,13 +1,13 @@
-// Making a picture of a set again: E on a picture, or its button, fetches the form into the sheet #again. Without this
+// Redoing a picture of a set: E on a picture, or its button, fetches the form into the sheet #redo. Without this
 // the button is a link to the form's own page.
 
-const sheet = document.getElementById("again");
+const sheet = document.getElementById("redo");
 let place = null; // the tile that the form is of; its picture gets the focus afterwards
 
 addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "e" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("textarea, input:not([type=checkbox])") || document.querySelector(":popover-open")) return;
-  const button = event.target.closest("[data-grid] > li")?.querySelector("[data-again]");
+  const button = event.target.closest("[data-grid] > li")?.querySelector("[data-redo]");
   if (!button) return;
   event.preventDefault();
   button.click();
@@ -15,10 +15,10 @@ addEventListener("keydown", (event) => {
 
 document.addEventListener("htmx:after:swap", ({ detail }) => {
   const { sourceElement, response } = detail.ctx;
-  if (sourceElement?.matches("[data-again]")) {
+  if (sourceElement?.matches("[data-redo]")) {
     place = sourceElement.closest("li").id;
     sheet.showPopover();
-  } else if (sourceElement?.id === "again-form" && response.status !== 422) {
+  } else if (sourceElement?.id === "redo-form" && response.status !== 422) {
     sheet.hidePopover();
   }
 });

@@ -220,7 +220,7 @@ def test_what_a_manager_exported_goes_with_the_role(
         lambda: exports.get(session, manager, made.id),
         lambda: link(session, manager, made),
         lambda: shares.revoke(session, manager, made.id, share.id),
-        lambda: export_service.planned_anew(session, manager, made.id),
+        lambda: export_service.planned_without_changed(session, manager, made.id),
         lambda: exports.share(session, token),
     )
     for act in acts:

@@ -58,7 +58,7 @@ def problem(session: Session, noted: str | None = None) -> str:
 
 
 def test_an_empty_record_is_unbroken(session: Session) -> None:
-    assert chain.verify(session) == chain.Verdict(0, chain.BEGINNING)
+    assert chain.verify(session) == chain.Verification(0, chain.BEGINNING)
     assert chain.verify(session, chain.BEGINNING).noted == 0
 
 
@@ -67,7 +67,7 @@ def test_each_event_carries_the_hash_of_the_one_before(chained: Session) -> None
     assert [event["id"] for event in events] == list(range(1, EVENTS + 1))
     assert [event["previous"] for event in events] == [chain.BEGINNING, *(event["hash"] for event in events[:-1])]
     assert chain.head(chained) == chain.Head(EVENTS, events[-1]["hash"])
-    assert chain.verify(chained) == chain.Verdict(EVENTS, events[-1]["hash"])
+    assert chain.verify(chained) == chain.Verification(EVENTS, events[-1]["hash"])
 
 
 def test_the_hash_is_what_the_docs_say() -> None:
@@ -261,7 +261,7 @@ def test_only_a_noted_head_shows_a_chain_that_was_made_anew(chained: Session) ->
 
 def test_no_event_can_be_added_without_the_head(chained: Session) -> None:
     chained.execute(delete(HEAD))
-    with pytest.raises(chain.Broken, match="The head of the audit log was removed"):
+    with pytest.raises(chain.BrokenChain, match="The head of the audit log was removed"):
         record(chained, None, Act.SIGN_IN, chained.get_one(User, 1))
 
 

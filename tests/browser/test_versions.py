@@ -112,10 +112,10 @@ def test_made_again_by_keyboard(
     expect(page.get_by_text("Make it red, please.")).to_be_visible()
 
     page.keyboard.press("e")
-    prompt = page.locator("#again-form").get_by_label("Prompt")
+    prompt = page.locator("#redo-form").get_by_label("Prompt")
     expect(prompt).to_have_value("a fox")
     prompt.fill("a blue fox")
-    page.locator("#again-form").get_by_role("button", name="Redo picture").press("Enter")
+    page.locator("#redo-form").get_by_role("button", name="Redo picture").press("Enter")
     expect(page.locator(".toast")).to_contain_text("Version 3 is queued")
     expect(page.locator(".versions li")).to_have_count(3)
     assert not [problem for problem in problems if "422" not in problem], "the seed that was no number"

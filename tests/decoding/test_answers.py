@@ -9,7 +9,7 @@ import pytest
 
 from app import pictures
 from app.decoding import frames
-from app.decoding.pool import Answer, Failed
+from app.decoding.pool import Answer, DecodingFailed
 from app.decoding.pool import _answer as judged
 from app.errors import Invalid
 from tests.factory import encoded, png
@@ -43,7 +43,7 @@ def head(text: str) -> bytes:
     ],
 )
 def test_what_is_no_answer_is_not_taken(sent: bytes) -> None:
-    with pytest.raises(frames.Broken):
+    with pytest.raises(frames.BrokenFrame):
         received(sent)
 
 
@@ -53,7 +53,7 @@ def test_an_answer_is_taken() -> None:
 
 @pytest.mark.parametrize("said", [{"facts": []}, {"facts": None}, {"refusal": 7}, {"wrong": "x"}, {"refusal": None}])
 def test_facts_that_are_none_are_a_crash(said: dict[str, object]) -> None:
-    with pytest.raises(Failed):
+    with pytest.raises(DecodingFailed):
         judged(said, [], 0)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import pictures
 from app.decoding import pool as pools
-from app.decoding.pool import Failed, Gone, Job, Pool, gone
+from app.decoding.pool import DecodingFailed, DecodingJob, Gone, Pool, gone
 from app.errors import Busy, Invalid
 from app.pictures import Limits, clean_upload
 from tests.decoding.held import go_on, stopped_workers, wait_for
@@ -34,9 +34,9 @@ def one() -> Iterator[Pool]:
     made.close()
 
 
-def job(data: bytes = b"", memory: int = 2**29) -> Job:
+def job(data: bytes = b"", memory: int = 2**29) -> DecodingJob:
     upload = {"kind": "PNG", "pixels": 64_000_000, "memory": memory}
-    return Job("clean", data or png(), upload, memory, 2**28)
+    return DecodingJob("clean", data or png(), upload, memory, 2**28)
 
 
 def test_whoever_comes_when_many_wait_is_told_so_at_once(one: Pool) -> None:
@@ -73,7 +73,7 @@ def test_a_wait_has_an_end(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_takes_too_much_memory_ends_alone(one: Pool) -> None:
     one.warm()
     (worker,) = one._idle
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(DecodingFailed) as failed:
         one.run(job(LARGE, memory=60 * 2**20))
     assert failed.value.how == "memory"
     assert one.run(job()).blobs
@@ -82,7 +82,7 @@ def test_what_takes_too_much_memory_ends_alone(one: Pool) -> None:
 
 def test_what_takes_too_long_on_a_processor_ends_alone(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "CPU_SECONDS", 0)  # the least that there is: the system looks once a second
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(DecodingFailed) as failed:
         one.run(job(BUSY))
     assert failed.value.how == "time"
     monkeypatch.undo()
@@ -92,7 +92,7 @@ def test_what_takes_too_long_on_a_processor_ends_alone(one: Pool, monkeypatch: p
 def test_what_takes_too_long_by_the_clock_is_ended(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "SECONDS", 0.3)
     with stopped_workers(one) as workers:
-        with pytest.raises(Failed) as failed:
+        with pytest.raises(DecodingFailed) as failed:
             one.run(job())
         assert failed.value.how == "time"
         assert not psutil.pid_exists(workers[0].process.pid), "ended, and not left as a zombie"
@@ -142,7 +142,7 @@ def test_a_child_that_crashes_is_said_in_a_sentence(one: Pool) -> None:
         sent = people.submit(one.run, job(BUSY))
         wait_for(lambda: bool(children.children()))
         os.kill(children.children()[0].pid, signal.SIGSEGV)
-        with pytest.raises(Failed) as failed:
+        with pytest.raises(DecodingFailed) as failed:
             sent.result()
     assert failed.value.how == "crash"
     assert one.run(job()).blobs

@@ -82,7 +82,7 @@ def test_a_worker_has_neither_files_nor_network() -> None:
 FORBIDDEN = """
 import ctypes, json, platform, struct
 from app.decoding import sandbox
-from app.decoding.pool import Pool, Job
+from app.decoding.pool import Pool, DecodingJob
 from tests.factory import png
 
 # What a container's own filter may refuse: further filters (prctl(2) with 22), and here namespaces and Landlock too.
@@ -97,7 +97,7 @@ assert libc.prctl(sandbox.SET_SECCOMP, 2, struct.pack("HxxxxxxP", len(program), 
 pool = Pool(1)
 pool.warm()
 asked = {"kind": "PNG", "pixels": 2**20, "memory": 2**28}
-answer = pool.run(Job("clean", png(size=(128, 128)), asked, 2**28, 2**20))
+answer = pool.run(DecodingJob("clean", png(size=(128, 128)), asked, 2**28, 2**20))
 print(json.dumps({"held": pool._idle[0].held, "width": answer.facts["width"]}))
 pool.close()
 """

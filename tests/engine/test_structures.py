@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from app.engine.events import Event, Failed, ImageReady, Unit, UnitStructure
 from app.engine.local import LocalEngine
 from app.settings import Settings
-from app.style_aligned.loading import Place, load_pipeline
+from app.style_aligned.loading import Placement, load_pipeline
 from tests.engine.test_local import Run, collect
 from tests.engine.test_local import run as run  # fixtures, shared
 from tests.engine.test_local import unit as unit
@@ -22,7 +22,7 @@ from tests.engine.test_local import unit as unit
 def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """With a ControlNet for depth that lets something through, and one for edges that is not there."""
     folder = tmp_path_factory.mktemp("engine")
-    unet = load_pipeline("demo", Place.choose("cpu"), lambda what, share: None).unet
+    unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))
     generator = torch.Generator().manual_seed(0)
     for parameter in (*net.controlnet_down_blocks.parameters(), *net.controlnet_cond_embedding.parameters()):

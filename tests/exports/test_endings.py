@@ -108,13 +108,13 @@ def test_made_anew_it_is_without_them(session: Session, make: Factory, user: Use
     make.decide(image_set.images[0], Verdict.REJECTED)
     rights.withdraw(session, user, reference_of(other), WHY)
     session.flush()
-    again = service.create(session, user, service.planned_anew(session, user, export.id))
+    again = service.create(session, user, service.planned_without_changed(session, user, export.id))
     session.flush()
     assert (again.pictures, again.name, again.options) == (1, export.name, export.options)
     assert queries.first_names(session, again.id) == ["unsorted-retro-sunburst-001-an-owl.webp"]
     make.decide(image_set.images[1], Verdict.REJECTED)
     with pytest.raises(Conflict, match="nothing to export"):
-        service.planned_anew(session, user, export.id)
+        service.planned_without_changed(session, user, export.id)
 
 
 def test_a_withdrawn_right_puts_links_on_hold_until_it_holds_again(

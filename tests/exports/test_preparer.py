@@ -28,7 +28,7 @@ from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, S
 from app.reviews import service as reviews
 from app.reviews.queries import latest
 from app.sets import versions
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from tests.exports.conftest import Make
 from tests.exports.test_service import approved_set
 from tests.factory import MODEL, Factory
@@ -153,8 +153,8 @@ def test_a_picture_made_again_tells_its_version_strength_and_campaign(
     autumn = make.image_set(campaign="Autumn").campaign
     old, other = image_set.images
     old.campaign = autumn
-    draft = AgainSpec.parse({"prompt": "a red fox", "strength": "0.5"})
-    (new,) = versions.again(session, user, old.id, draft, MODEL, unit_size=4)
+    draft = RedoSpec.parse({"prompt": "a red fox", "strength": "0.5"})
+    (new,) = versions.redo(session, user, old.id, draft, MODEL, unit_size=4)
     make.finish(image_set)
     for image in (new, other):
         make.decide(image)
@@ -202,13 +202,13 @@ def test_a_ready_export_keeps_a_picture_that_is_made_again(
     image_set = approved_set(make, user, prompts="a fox\nan owl")
     export = ready(user, set_id=image_set.id)
     before = unzipped(session, export, preparer).namelist()
-    versions.again(session, user, image_set.images[0].id, AgainSpec(prompt="a red fox"), MODEL, unit_size=4)
+    versions.redo(session, user, image_set.images[0].id, RedoSpec(prompt="a red fox"), MODEL, unit_size=4)
     make.finish(image_set)
     session.commit()
     assert unzipped(session, export, preparer).namelist() == before
     after = unzipped(session, ready(user, set_id=image_set.id), preparer)
     assert [row["prompt"] for row in lines(after)] == ["an owl"], "the new one is not approved"
-    service.prepare_again(session, user, export.id)
+    service.rebuild(session, user, export.id)
     session.commit()
     assert preparer.prepare(export.id)
     session.refresh(export)
@@ -312,7 +312,7 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
     with pytest.raises(Conflict, match="The server lost all files of these"):
         service.archive(session, export, preparer.store)
     path.write_bytes(png)
-    service.prepare_again(session, user, export.id)
+    service.rebuild(session, user, export.id)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -373,7 +373,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
     with pytest.raises(Conflict, match="deleted to free space"):
         service.archive(session, export, preparer.store)
-    service.prepare_again(session, user, export.id)
+    service.rebuild(session, user, export.id)
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
@@ -450,10 +450,10 @@ def test_what_can_be_downloaded_is_not_made_ready_again(
     assert service.is_whole(session, user, export.id, preparer.store)
     next((preparer.store.root / "cache").glob("*/*/*")).unlink()
     assert not service.is_whole(session, user, export.id, preparer.store)
-    service.prepare_again(session, user, export.id)
+    service.rebuild(session, user, export.id)
     session.flush()
     assert export.state == ExportState.QUEUED
-    assert [event.act for event in of(session, export)] == [Act.EXPORT_AGAIN, Act.EXPORT_READY, Act.EXPORT_CREATE]
+    assert [event.act for event in of(session, export)] == [Act.EXPORT_REBUILD, Act.EXPORT_READY, Act.EXPORT_CREATE]
 
 
 def test_that_it_became_ready_failed_and_ended_is_recorded(
@@ -523,7 +523,7 @@ def test_while_its_files_are_listed_an_export_is_not_made_ready_and_a_crash_leav
     session.commit()
     assert half.state == ExportState.LISTING
     assert not queries.waiting(session)
-    assert service.prepare_again(session, user, half.id).state == ExportState.LISTING
+    assert service.rebuild(session, user, half.id).state == ExportState.LISTING
     session.commit()
     assert preparer.ask(user, wanted, ExportOptions()).id == half.id, "asked for twice it is one"
     preparer.recover()

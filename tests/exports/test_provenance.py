@@ -11,7 +11,7 @@ from c2pa import C2paError
 from PIL import Image, ImageCms
 
 from app.exports import certificates, provenance
-from app.exports.certificates import Identity
+from app.exports.certificates import SigningIdentity
 from app.exports.options import FORMATS, PictureFormat
 from app.exports.provenance import SOURCE_TYPE, Input, Origin, Source
 from app.settings import Settings
@@ -29,7 +29,7 @@ PIXELS = {"PNG": b"IDAT", "JPEG": b"\xff\xda", "WEBP": b"VP8 ", "AVIF": b"mdat"}
 
 
 @pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+def identity(tmp_path_factory: pytest.TempPathFactory) -> SigningIdentity:
     return certificates.identity(Settings(data=tmp_path_factory.mktemp("data")))
 
 
@@ -44,7 +44,7 @@ def form(request: pytest.FixtureRequest) -> PictureFormat:
 
 
 @pytest.fixture
-def delivered(picture: Image.Image, form: PictureFormat, identity: Identity) -> bytes:
+def delivered(picture: Image.Image, form: PictureFormat, identity: SigningIdentity) -> bytes:
     return provenance.signed(provenance.encoded(picture, form, 90, ORIGIN), form, ORIGIN, identity)
 
 
@@ -53,7 +53,7 @@ def active(found: Any) -> Any:
 
 
 def test_a_reader_that_trusts_our_authority_trusts_the_picture(
-    delivered: bytes, form: PictureFormat, identity: Identity
+    delivered: bytes, form: PictureFormat, identity: SigningIdentity
 ) -> None:
     found = provenance.verified(delivered, form.media_type, identity.authority)
     assert found["validation_state"] == "Trusted"
@@ -87,7 +87,7 @@ def test_it_was_created_by_a_trained_algorithm_from_the_reference(delivered: byt
 
 
 def test_it_says_what_was_done_for_its_size_and_what_else_went_into_it(
-    picture: Image.Image, form: PictureFormat, identity: Identity
+    picture: Image.Image, form: PictureFormat, identity: SigningIdentity
 ) -> None:
     origin = replace(
         ORIGIN,
@@ -111,7 +111,7 @@ def test_it_says_what_was_done_for_its_size_and_what_else_went_into_it(
 
 @pytest.mark.parametrize("offset", [20, 200, 900])
 def test_a_changed_byte_of_the_pixels_is_found(
-    delivered: bytes, form: PictureFormat, identity: Identity, offset: int
+    delivered: bytes, form: PictureFormat, identity: SigningIdentity, offset: int
 ) -> None:
     changed = bytearray(delivered)
     changed[delivered.index(PIXELS[form.kind]) + offset] ^= 1
@@ -121,7 +121,9 @@ def test_a_changed_byte_of_the_pixels_is_found(
     assert codes & {"assertion.dataHash.mismatch", "assertion.bmffHash.mismatch"}
 
 
-def test_a_changed_word_of_the_metadata_is_found(delivered: bytes, form: PictureFormat, identity: Identity) -> None:
+def test_a_changed_word_of_the_metadata_is_found(
+    delivered: bytes, form: PictureFormat, identity: SigningIdentity
+) -> None:
     changed = delivered.replace(b"trainedAlgorithmicMedia", b"digitalCapture_________", 1)
     assert changed != delivered
     assert provenance.verified(changed, form.media_type, identity.authority)["validation_state"] == "Invalid"
@@ -147,7 +149,7 @@ def test_iptc_fields_are_in_the_file(delivered: bytes) -> None:
 
 
 def test_a_prompt_that_is_not_to_be_told_is_nowhere(
-    picture: Image.Image, form: PictureFormat, identity: Identity
+    picture: Image.Image, form: PictureFormat, identity: SigningIdentity
 ) -> None:
     silent = Origin("", ORIGIN.model, ORIGIN.made_at, ORIGIN.style, ORIGIN.sources)
     data = provenance.signed(provenance.encoded(picture, form, 90, silent), form, silent, identity)

@@ -202,12 +202,12 @@ def test_a_search_has_no_limit_but_that_of_a_zip(
     with pytest.raises(Invalid, match="5 pictures were selected one by one, more than the 3 that can"):
         created(session, user, image_ids=[image.id for image in images])
     assert created(session, user, search=FOXES).pictures == 5
-    monkeypatch.setattr(service, "MOST_FILES", 9)
+    monkeypatch.setattr(service, "MOST_ZIP_FILES", 9)
     two = ExportOptions(sizes=("original", "64x64"))
     with pytest.raises(Invalid, match="These are 10 files; a zip holds at most 9") as raised:
         created(session, user, two, search=FOXES)
     assert raised.value.field == "sizes"
-    monkeypatch.setattr(service, "MOST_FILES", 4)
+    monkeypatch.setattr(service, "MOST_ZIP_FILES", 4)
     with pytest.raises(Invalid, match="These are 5 files; a zip holds at most 4"):
         rows_of(session, user, search=FOXES)
 
@@ -285,7 +285,7 @@ def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: 
     stranger = make.user(Role.REVIEWER)
     assert queries.recent(session, stranger) == []
     session.commit()
-    for act in (preparer.delete, preparer.ask_anew):
+    for act in (preparer.delete, preparer.ask_without_changed):
         with pytest.raises(NotFound):
             act(stranger, export.id)
 

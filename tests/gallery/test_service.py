@@ -319,7 +319,7 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
 
 def test_the_version_before_comes_back(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     fox = image_set.images[0]
-    (again,) = versions.again(session, manager, fox.id, versions.AgainSpec(prompt="a red fox"), FACTS, 4)
+    (again,) = versions.redo(session, manager, fox.id, versions.RedoSpec(prompt="a red fox"), FACTS, 4)
     make.finish(image_set)
     session.refresh(again)
     session.refresh(fox)

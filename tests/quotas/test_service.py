@@ -17,7 +17,7 @@ from app.quotas import queries, service
 from app.quotas.service import Full, Spent
 from app.sets import masks, versions
 from app.sets import service as sets
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from app.settings import Settings
 from app.styles import service as styles
 from app.subjects import service as subjects
@@ -37,7 +37,7 @@ def limit(make: Factory, **most: int) -> None:
 
 
 def used(make: Factory, user: User) -> dict[What, int]:
-    return {what: share.used for what, share in queries.shares(make.session, user).items() if share.used}
+    return {what: share.used for what, share in queries.uses(make.session, user).items() if share.used}
 
 
 def test_every_quota_is_a_setting_and_every_setting_a_quota() -> None:
@@ -72,8 +72,8 @@ def test_when_nothing_is_left_it_says_so(make: Factory, person: User) -> None:
 def test_new_versions_count_and_retries_do_not(make: Factory, person: User) -> None:
     image_set = make.finished_set(person, prompts="a fox")
     before = used(make, person)[What.PICTURES]
-    draft = AgainSpec.parse({"prompt": "a red fox", "strength": 1, "count": 2})
-    versions.again(make.session, person, image_set.images[0].id, draft, MODEL, 4)
+    draft = RedoSpec.parse({"prompt": "a red fox", "strength": 1, "count": 2})
+    versions.redo(make.session, person, image_set.images[0].id, draft, MODEL, 4)
     assert used(make, person)[What.PICTURES] == before + 2
     failed = make.image_set(person, prompts="a cat")
     sets.cancel(make.session, person, failed.id)
@@ -81,7 +81,7 @@ def test_new_versions_count_and_retries_do_not(make: Factory, person: User) -> N
     assert used(make, person)[What.PICTURES] == before + 3, "what failed is made again for nothing"
     limit(make, pictures=before + 3)
     with pytest.raises(Spent) as refusal:
-        versions.again(make.session, person, image_set.images[0].id, draft, MODEL, 4)
+        versions.redo(make.session, person, image_set.images[0].id, draft, MODEL, 4)
     assert refusal.value.field == "count", "the form shows it, with what was typed"
 
 
@@ -130,7 +130,7 @@ def test_zero_is_no_limit_and_administrators_have_none(make: Factory, person: Us
     admin = make.user(Role.ADMIN)
     service.take(make.session, admin, "form", {What.PICTURES: 500})
     assert used(make, admin) == {What.PICTURES: 500}, "they are counted all the same"
-    assert queries.shares(make.session, admin)[What.PICTURES].left is None
+    assert queries.uses(make.session, admin)[What.PICTURES].left is None
 
 
 def test_days_are_those_of_the_servers_time_zone(make: Factory, person: User) -> None:
@@ -183,7 +183,7 @@ def test_two_at_once_cannot_both_have_the_last(settings: Settings) -> None:
         thread.join()
     assert passed.count(True) == 5
     with database.read() as session:
-        assert queries.shares(session, person)[What.SETS].used == 5, "what was refused used nothing"
+        assert queries.uses(session, person)[What.SETS].used == 5, "what was refused used nothing"
         plan = "EXPLAIN QUERY PLAN SELECT amount FROM usage WHERE user_id = 1 AND day IN ('2026-01-01', '1970-01-01')"
         assert "SEARCH" in session.connection().exec_driver_sql(plan).one()[-1]
     assert days.today() > HELD

@@ -12,7 +12,7 @@ from app.reviews.four_eyes import OwnPicture
 from app.reviews.queries import Scope
 from app.sets import service as sets
 from app.sets import versions
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from tests.factory import MODEL, Factory
 
 REASON = "Off the look"
@@ -36,7 +36,7 @@ def decide(session: Session, user: User, image: Image, verdict: str = "approved"
 
 
 def again(session: Session, make: Factory, user: User, image: Image) -> Image:
-    (made,) = versions.again(session, user, image.id, AgainSpec(prompt="a red fox"), MODEL, unit_size=4)
+    (made,) = versions.redo(session, user, image.id, RedoSpec(prompt="a red fox"), MODEL, unit_size=4)
     make.finish(image.image_set)
     session.refresh(made)
     assert made.state == State.FINISHED

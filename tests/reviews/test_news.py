@@ -7,7 +7,7 @@ from app.models import Image, ImageSet, Role, User
 from app.reviews import news, queries, service
 from app.reviews.news import News
 from app.sets import versions
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from tests.factory import MODEL, Factory
 
 
@@ -72,7 +72,7 @@ def test_who_is_named_hears_that(session: Session, image_set: ImageSet, me: User
 def test_versions(session: Session, make: Factory, image_set: ImageSet, me: User) -> None:
     fox = image_set.images[0]
     before = news.known(session)
-    (second,) = versions.again(session, image_set.owner, fox.id, AgainSpec(prompt="a red fox"), MODEL, 1)
+    (second,) = versions.redo(session, image_set.owner, fox.id, RedoSpec(prompt="a red fox"), MODEL, 1)
     make.finish(image_set)
     asked = News("Mori Haruka", "redid this picture.")
     assert news.told(session, me, fox, before) == [asked, News("", "Version 2 of this picture is finished.")]

@@ -107,7 +107,7 @@ def test_earlier_versions_are_counted_by_themselves(session: Session, make: Fact
     image_set = make.finished_set(owner, style, prompts="a fox")
     reference = reference_of(style)
     assert queries.earlier_versions_count(session, owner, reference.id) == 0
-    versions.again(session, owner, image_set.images[0].id, versions.AgainSpec(prompt="a red fox"), FACTS, 4)
+    versions.redo(session, owner, image_set.images[0].id, versions.RedoSpec(prompt="a red fox"), FACTS, 4)
     make.finish(image_set)
     assert queries.pictures_count(session, owner, reference.id) == 1
     assert queries.earlier_versions_count(session, owner, reference.id) == 1

@@ -18,7 +18,7 @@ from app.sets import service, units, versions
 from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import Batch, Ingredient, Redo, SetRequest
 from app.sets.spec import SetSpec
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from tests.factory import MODEL, Factory
 
 BOX = [0.5, 0.0, 0.5, 1.0]
@@ -106,7 +106,7 @@ def test_a_picture_is_redone_with_the_parts_of_its_set(
     before = ingredient.for_engine(Batch(session, image_set, image_set.images, files))
     image = make.finish(image_set)[0]
     assert ingredient.redo_problem(Redo(session, asked.user, image_set, "an owl", MODEL)) is None
-    (new,) = versions.again(session, asked.user, image.id, AgainSpec.parse({"prompt": "an owl"}), MODEL, 4)
+    (new,) = versions.redo(session, asked.user, image.id, RedoSpec.parse({"prompt": "an owl"}), MODEL, 4)
     assert ingredient.for_engine(Batch(session, image_set, [new], files)) == before
 
 
@@ -138,9 +138,7 @@ def test_another_ingredient_is_a_module_in_the_list(
     assert unit(session, image_set, files).regions == ()
     image = make.finished_set(prompts="a fox").images[0]
     with pytest.raises(Invalid, match="no cats"):
-        versions.again(
-            session, image.image_set.owner, image.id, AgainSpec.parse({"prompt": "a cat"}), MODEL, unit_size=4
-        )
+        versions.redo(session, image.image_set.owner, image.id, RedoSpec.parse({"prompt": "a cat"}), MODEL, unit_size=4)
 
 
 # Rows that earlier releases wrote, as they wrote them

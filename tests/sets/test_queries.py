@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.gallery import service as gallery
 from app.models import Image, ImageSet, Role, State, User, Verdict, now
 from app.sets import queries, service, units
-from app.sets.queries import Counts
+from app.sets.queries import PictureCounts
 from app.styles import service as styles
 from app.work import line, queue
 from tests.factory import Factory
@@ -95,16 +95,16 @@ def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
 @pytest.mark.parametrize(
     ("counts", "state"),
     [
-        (Counts(total=2, queued=2), State.QUEUED),
-        (Counts(total=2, queued=1, generating=1), State.GENERATING),
-        (Counts(total=2, queued=1, finished=1), State.GENERATING),
-        (Counts(total=2, finished=2), State.FINISHED),
-        (Counts(total=2, finished=1, failed=1), State.FAILED),
-        (Counts(total=2, failed=1, cancelled=1), State.FAILED),
-        (Counts(total=2, finished=1, cancelled=1), State.CANCELLED),
+        (PictureCounts(total=2, queued=2), State.QUEUED),
+        (PictureCounts(total=2, queued=1, generating=1), State.GENERATING),
+        (PictureCounts(total=2, queued=1, finished=1), State.GENERATING),
+        (PictureCounts(total=2, finished=2), State.FINISHED),
+        (PictureCounts(total=2, finished=1, failed=1), State.FAILED),
+        (PictureCounts(total=2, failed=1, cancelled=1), State.FAILED),
+        (PictureCounts(total=2, finished=1, cancelled=1), State.CANCELLED),
     ],
 )
-def test_state_of_a_set(counts: Counts, state: State) -> None:
+def test_state_of_a_set(counts: PictureCounts, state: State) -> None:
     assert counts.state == state
     assert counts.done == (state not in (State.QUEUED, State.GENERATING))
 

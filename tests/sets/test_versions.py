@@ -40,7 +40,7 @@ from app.sets import queries, service, units, versions
 from app.sets.ingredients import structures
 from app.sets.ingredients.base import Batch
 from app.sets.stack import restack
-from app.sets.versions import MOST_VERSIONS, AgainSpec
+from app.sets.versions import MOST_VERSIONS, RedoSpec
 from app.settings import Settings
 from app.work import line, queue
 from tests.factory import MODEL, Factory
@@ -48,8 +48,8 @@ from tests.factory import MODEL, Factory
 
 def again(session: Session, user: User, image: Image, unit_size: int = 4, **values: object) -> list[Image]:
     """As a form asks for it; the prompt is the old one unless given."""
-    draft = AgainSpec.parse({"prompt": image.prompt} | values)
-    made = versions.again(session, user, image.id, draft, MODEL, unit_size)
+    draft = RedoSpec.parse({"prompt": image.prompt} | values)
+    made = versions.redo(session, user, image.id, draft, MODEL, unit_size)
     session.flush()
     return made
 
@@ -132,7 +132,7 @@ def test_it_is_recorded(session: Session, make: Factory) -> None:
     user = make.user()
     old = make.finished_set(user, prompts="a fox").images[0]
     again(session, user, old, prompt="a red fox", count="2")
-    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.IMAGE_AGAIN)).one()
+    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.IMAGE_REDO)).one()
     assert (event.user_id, event.subject_id) == (user.id, old.id)
     assert event.details == {"versions": [2, 3], "changed": ["prompt", "seed"]}
 
@@ -257,7 +257,7 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
 )
 def test_wrong_forms(values: dict[str, str], sentence: str) -> None:
     with pytest.raises(Invalid) as raised:
-        AgainSpec.parse({"prompt": "a fox"} | values)
+        RedoSpec.parse({"prompt": "a fox"} | values)
     assert str(raised.value) == sentence
 
 
@@ -381,7 +381,7 @@ def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
             assert sum(len(place.others) for place in places) <= 4 * len(acts) + 2
             if standing:
                 assert places[0].face.version == standing[-1]
-                assert made.again_queued + made.again_generating + made.again_failed == len(places[0].others)
+                assert made.redo_queued + made.redo_generating + made.redo_failed == len(places[0].others)
 
 
 # What is counted and listed
@@ -396,11 +396,11 @@ def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make:
     claim(session)
     made = queries.progress(session, user, image_set.id)
     assert (made.total, made.finished, made.approved, made.to_review) == (4, 4, 1, 3)
-    assert (made.again_generating, made.again_queued, made.done, made.state) == (1, 2, False, State.GENERATING)
+    assert (made.redo_generating, made.redo_queued, made.done, made.state) == (1, 2, False, State.GENERATING)
     (card,) = queries.cards(session, user)
     assert (card.total, card.finished, card.state) == (4, 4, State.GENERATING)
     (row,) = line.listed(session, user)
-    assert isinstance(row, units.SetRow)
+    assert isinstance(row, units.QueuedSet)
     assert (row.finished, row.total, row.line) == (4, 4, None)
     place = queries.places(session, user, image_set.id)[0]
     assert (place.face.id, [image.id for image in place.others]) == (old.id, [third.id, second.id, first.id])
@@ -410,7 +410,7 @@ def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make:
     for image in (second, third):
         versions.discard(session, user, image.id)
     made = queries.progress(session, user, image_set.id)
-    assert (made.total, made.finished, made.again_failed, made.done, made.state) == (4, 4, 1, True, State.FINISHED)
+    assert (made.total, made.finished, made.redo_failed, made.done, made.state) == (4, 4, 1, True, State.FINISHED)
     assert [image.id for image in queries.places(session, user, image_set.id)[0].others] == [first.id]
     assert service.retry_set(session, user, image_set.id, unit_size=4) == 1
 
@@ -423,7 +423,7 @@ def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session,
     queue.fail_unit(session, unit.id, "It broke.")
     finish(session, third)
     made = queries.progress(session, user, image_set.id)
-    assert (made.total, made.finished, made.again_failed) == (1, 1, 0)
+    assert (made.total, made.finished, made.redo_failed) == (1, 1, 0)
     assert queries.places(session, user, image_set.id)[0].others == ()
     with pytest.raises(Conflict, match="There is nothing to retry"):
         service.retry_set(session, user, image_set.id, unit_size=4)
@@ -438,7 +438,7 @@ def test_a_place_without_pictures_counts_nowhere_until_it_is_made_again(session:
     tries = again(session, user, old, count="2")
     delete(session, old)
     made = queries.progress(session, user, image_set.id)
-    assert (made.total, made.finished, made.queued, made.again_queued) == (2, 1, 1, 1)
+    assert (made.total, made.finished, made.queued, made.redo_queued) == (2, 1, 1, 1)
     for image in tries:
         versions.discard(session, user, image.id)
     made = queries.progress(session, user, image_set.id)

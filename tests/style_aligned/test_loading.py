@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from app.style_aligned import ModelError, Studio
-from app.style_aligned.loading import DEMO, SDXL_KEYS, Place
+from app.style_aligned.loading import DEMO, SDXL_KEYS, Placement
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_damaged_weights(copy: Path) -> None:
 
 
 def test_too_little_memory(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Place, "free_bytes", 10 * 2**20)
+    monkeypatch.setattr(Placement, "free_bytes", 10 * 2**20)
     assert "but only 0.0 GiB are free" in refusal(copy)
 
 

@@ -8,7 +8,7 @@ from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, State, Subject, SubjectSample, Unit
 from app.sets import queries as sets_queries
-from app.sets.units import SetRow
+from app.sets.units import QueuedSet
 from app.subjects import service, training
 from app.subjects.training import TrainingRow
 from app.work import line, queue
@@ -122,7 +122,7 @@ def test_the_queue_shows_trainings_beside_sets(session: Session, make: Factory) 
     claim(session)
     first, second = line.listed(session, user)
     assert isinstance(first, TrainingRow)
-    assert isinstance(second, SetRow)
+    assert isinstance(second, QueuedSet)
     assert (first.subject_id, first.handle, first.state, first.line) == (subject.id, "mug", State.GENERATING, None)
     assert (second.set_id, second.line) == (image_set.id, 1)
     assert line.place(session, sets_queries.topic(image_set.id)) == 1

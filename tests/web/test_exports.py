@@ -119,7 +119,7 @@ def test_nothing_or_too_much_is_one_sentence(
 def test_more_files_than_a_zip_holds_422(
     server: Server, manager: Browser, set_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MOST_FILES", 3)
+    monkeypatch.setattr(service, "MOST_ZIP_FILES", 3)
     values = {name: value for name, value in FORM.items() if name != "set_id"} | {"all": "1", "query": "campaign=1"}
     sentence = "These are 4 files; a zip holds at most 3."
     assert sentence in manager.get("/exports/example", params=values).text

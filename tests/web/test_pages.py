@@ -13,7 +13,7 @@ from app.main import PAGES
 from app.models import Role, State, Verdict
 from app.rights import service as rights
 from app.sets import versions
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from app.web.templating import TEMPLATES
 from tests.factory import MODEL
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
@@ -64,8 +64,8 @@ def filled(server: Server) -> dict[str, str]:
         make.decide(image_set.images[2], Verdict.REJECTED)
         make.decide(image_set.images[3])
         make.decide(image_set.images[3], Verdict.WITHDRAWN)
-        draft = AgainSpec(prompt="a pear")
-        (again,) = versions.again(make.session, owner, image_set.images[5].id, draft, MODEL, unit_size=4)
+        draft = RedoSpec(prompt="a pear")
+        (again,) = versions.redo(make.session, owner, image_set.images[5].id, draft, MODEL, unit_size=4)
         assert again.unit
         again.state = again.unit.state = State.FAILED
         subject = make.finished_subject(owner)

@@ -98,7 +98,7 @@ def test_what_a_picture_takes_on_the_disk_is_held(server: Server, designer: Brow
     held = sum(path.stat().st_size for path in kept(server) if path.suffix == ".png")
     assert held > 4 * len(sent.getvalue())
     with server.resources.database.read() as session:
-        assert queries.shares(session, designer.user)[What.STORAGE].used == held
+        assert queries.uses(session, designer.user)[What.STORAGE].used == held
 
 
 def test_everybody_sees_their_use_and_administrators_everybodys(

@@ -87,7 +87,7 @@ def test_others_may_not(sign_in: Callable[..., Browser], path: str) -> None:
         other.post("/images/1/discard"),
     ):
         assert answer.status_code == 403
-    assert "data-again" not in other.get(path).text
+    assert "data-redo" not in other.get(path).text
     assert sign_in(Role.MANAGER).post("/images/1/again", data=form()).headers["location"] == path
 
 
@@ -99,7 +99,7 @@ def test_a_locked_set_says_so(server: Server, designer: Browser, path: str) -> N
     assert "<textarea" not in page
     assert designer.post("/images/1/again", data=form()).headers["location"] == path
     assert "Ask a manager to unlock it" in designer.get(path).text
-    assert "data-again" not in designer.get(path).text
+    assert "data-redo" not in designer.get(path).text
 
 
 class TestSlowly:

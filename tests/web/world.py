@@ -96,7 +96,7 @@ def _things(make: Factory, owner: User, manager: User, decider: User) -> dict[st
         reviews.decide(session, decider, image.id, verdict, None, reason)
         for image, verdict in zip(image_set.images, ("approved", "approved", Verdict.REJECTED), strict=False)
     ]
-    (again,) = versions.again(session, manager, image_set.images[3].id, AgainSpec(prompt="a pear"), MODEL, unit_size=4)
+    (again,) = versions.redo(session, manager, image_set.images[3].id, RedoSpec(prompt="a pear"), MODEL, unit_size=4)
     assert again.unit
     again.state = again.unit.state = State.FAILED
     subject = make.finished_subject(owner, name=f"Mug {number}")

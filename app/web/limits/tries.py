@@ -62,7 +62,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Act:
+class LimitedAct:
     """Something that is tried: what a refusal calls it, and its limits, those that strangers fill first."""
 
     tried: str
@@ -70,8 +70,8 @@ class Act:
 
 
 # docs/limits.md shows this table, held by a test.
-ACTS: dict[str, Act] = {
-    "sign-in": Act(
+ACTS: dict[str, LimitedAct] = {
+    "sign-in": LimitedAct(
         "to sign in",
         (
             Limit(By.BOTH, 10),
@@ -81,22 +81,24 @@ ACTS: dict[str, Act] = {
             Limit(By.ALL, 300),
         ),
     ),
-    "provider": Act("to sign in", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
-    "code": Act(
+    "provider": LimitedAct("to sign in", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "code": LimitedAct(
         "with a code",
         (Limit(By.ACCOUNT, 5, 5 * MINUTE), Limit(By.ACCOUNT, 30, 24 * HOUR), Limit(By.ALL, 300)),
     ),
-    "password": Act("with a password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))),
-    "share": Act(
+    "password": LimitedAct(
+        "with a password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))
+    ),
+    "share": LimitedAct(
         "with a password",
         (Limit(By.BOTH, 10), Limit(By.ADDRESS, 30), Limit(By.ACCOUNT, 200, HOUR), Limit(By.ALL, 300)),
     ),
-    "link": Act("to open a link", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
-    "sign-up": Act("to make an account", (Limit(By.ADDRESS, 20), Limit(By.ALL, 120))),
-    "invite": Act("to invite", (Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 300, HOUR))),
-    "upload": Act("to upload", (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
-    "set": Act("to make pictures", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
-    "export": Act("to export", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+    "link": LimitedAct("to open a link", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "sign-up": LimitedAct("to make an account", (Limit(By.ADDRESS, 20), Limit(By.ALL, 120))),
+    "invite": LimitedAct("to invite", (Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 300, HOUR))),
+    "upload": LimitedAct("to upload", (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
+    "set": LimitedAct("to make pictures", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+    "export": LimitedAct("to export", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
 }
 KNOWN = Limit(By.ACCOUNT, 20)  # for a browser in which that account was signed in before
 ONCE = Limit(By.ACCOUNT, 1)

@@ -1,7 +1,7 @@
-// The form that makes a picture again: a seed of one's own is written at once, and another choice is not faulty any more.
+// The form that redoes a picture: a seed of one's own is written at once, and another choice is not faulty any more.
 
 addEventListener("change", ({ target }) => {
-  if (!target.matches("#again-form [name=seed]")) return;
+  if (!target.matches("#redo-form [name=seed]")) return;
   const own = document.getElementById("own_seed");
   own.removeAttribute("aria-invalid");
   document.getElementById("seed-error")?.remove();
