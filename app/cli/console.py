@@ -88,7 +88,7 @@ def loading() -> Iterator[Callable[[str, float], None]]:
     columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("Loading the model", total=1.0)
-        yield lambda what, share: bar.update(task, description=what, completed=share)
+        yield lambda what, fraction: bar.update(task, description=what, completed=fraction)
 
 
 def load_studio(model: str, settings: Settings) -> Any:

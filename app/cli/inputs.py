@@ -142,7 +142,7 @@ def read_region(text: str) -> PartOption:
 def parse_box(text: str) -> tuple[float, float, float, float] | None:
     """ "0.5,0,0.5,1" as numbers; None when it is something else, such as the name of a file."""
     try:
-        left, top, width, height = (float(share) for share in text.split(","))
+        left, top, width, height = (float(side) for side in text.split(","))
     except ValueError:
         return None
     return left, top, width, height

@@ -220,8 +220,8 @@ class LocalEngine:
                     picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
                     yield Preview(unit.id, unit.images[index].image_id, _encoded(picture, "WEBP", quality=70))
                 case studio_events.ImageReady(index=index, picture=picture):
-                    share = (time.perf_counter() - began) / len(unit.images)
-                    yield ImageReady(unit.id, unit.images[index].image_id, _encoded(picture, "PNG"), share)
+                    seconds = (time.perf_counter() - began) / len(unit.images)
+                    yield ImageReady(unit.id, unit.images[index].image_id, _encoded(picture, "PNG"), seconds)
                 case studio_events.ImageFailed(index=index, error=error):
                     yield ImageFailed(unit.id, unit.images[index].image_id, overflow.told(unit, error))
                 case _:  # the inversion of a reference: nothing to show, but a point to stop at

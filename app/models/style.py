@@ -70,7 +70,7 @@ class StyleReference(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"), index=True)
     weight: Mapped[float] = mapped_column(default=1.0)
-    # The crop, as shares of the picture's width and height, 0 to 1.
+    # The crop, as fractions of the picture's width and height, 0 to 1.
     crop_x: Mapped[float] = mapped_column(default=0.0)
     crop_y: Mapped[float] = mapped_column(default=0.0)
     crop_width: Mapped[float] = mapped_column(default=1.0)

@@ -84,7 +84,7 @@ def scarcest(session: Session, user: User, *which: What) -> Share | None:
     """Of these quotas, the one with the least left, if that is little; None if there is enough."""
     found = shares(session, user)
     little = [found[what] for what in which if found[what].is_little]
-    return min(little, key=lambda share: share.left or 0, default=None)
+    return min(little, key=lambda use: use.left or 0, default=None)
 
 
 def starts_again() -> str:

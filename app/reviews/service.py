@@ -243,14 +243,14 @@ def comment(
 ) -> Comment:
     """Begin a conversation on a picture; everybody who is signed in may.
 
-    `x` and `y` are the point that is meant, as shares of the picture's width and height, 0 to 1, from its top left
+    `x` and `y` are the point that is meant, as fractions of the picture's width and height, 0 to 1, from its top left
     corner; None both for the whole picture.
     """
     image = sets.image(session, user, image_id)
     if image.state != State.FINISHED:
         raise Conflict("This picture is not finished yet. Comment when it is.")
-    point = [share for share in (x, y) if share is not None]
-    if len(point) == 1 or not all(0 <= share <= 1 for share in point):
+    point = [part for part in (x, y) if part is not None]
+    if len(point) == 1 or not all(0 <= part <= 1 for part in point):
         raise Invalid("point", "The pin is outside the picture. Place it again.")
     return _say(session, user, Thread(image_id=image.id, x=x, y=y), body)
 

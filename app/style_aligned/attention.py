@@ -99,8 +99,8 @@ def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Att
     `shift` broadcasts to (B, H, L); -inf returns the first exactly.
     """
     second_lse = second.lse + shift
-    share = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)  # m above
-    return Attended(torch.lerp(first.out, second.out, share), torch.logaddexp(first.lse, second_lse))
+    m = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)
+    return Attended(torch.lerp(first.out, second.out, m), torch.logaddexp(first.lse, second_lse))
 
 
 @dataclass(frozen=True)

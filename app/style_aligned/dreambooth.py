@@ -189,11 +189,11 @@ class _Course:
             picture = picture.convert("RGB")
             short = min(picture.size)
             for view in range(VIEWS):
-                share = 1.0 if view == 0 else 1 - (1 - SMALLEST_CROP) * self._uniform()
+                part = 1.0 if view == 0 else 1 - (1 - SMALLEST_CROP) * self._uniform()
                 left, top = (
-                    (length - share * short) * (0.5 if view == 0 else self._uniform()) for length in picture.size
+                    (length - part * short) * (0.5 if view == 0 else self._uniform()) for length in picture.size
                 )
-                box = (left, top, left + share * short, top + share * short)
+                box = (left, top, left + part * short, top + part * short)
                 cut = picture.resize((side, side), Image.Resampling.LANCZOS, box)
                 yield cut
                 if self.recipe.flips:

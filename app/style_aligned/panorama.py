@@ -117,7 +117,7 @@ class Canvas:
         seen = torch.zeros(self.height, self.width)
         for window in canvas.windows:
             window.add(seen, canvas.weight(window))
-        weights = [canvas.weight(w) / w.cut(seen) * w.cut(share) for w in canvas.windows]
+        weights = [canvas.weight(w) / w.cut(seen) * w.cut(part) for w in canvas.windows]
         return [Patch(w, weight) for w, weight in zip(canvas.windows, weights, strict=True) if weight.any()]
 
     def _over(self, mask: Tensor) -> "Canvas":

@@ -42,7 +42,7 @@ class Region:
         """The region in `box`: left, top, width, height as fractions of the image, 0 to 1. Raises ValueError."""
         left, top, width, height = box
         if not (0 <= left < left + width <= 1 + 1e-6 and 0 <= top < top + height <= 1 + 1e-6):
-            raise ValueError(f"a region's box must lie within the image, in shares of its sides; {box} was given")
+            raise ValueError(f"a region's box must lie within the image, in fractions of its sides; {box} was given")
         mask = Image.new("L", (MASK_SIDE, MASK_SIDE))
         corners = [round(side * MASK_SIDE) for side in (left, top, left + width, top + height)]
         ImageDraw.Draw(mask).rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=255)

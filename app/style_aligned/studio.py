@@ -92,7 +92,7 @@ class Studio:
         device: DeviceChoice = "auto",
         precision: PrecisionChoice = "auto",
         cache: Path | None = None,
-        progress: Progress = lambda what, share: None,
+        progress: Progress = lambda what, fraction: None,
     ) -> "Studio":
         """Load `model`: "demo", a folder in diffusers format, a hub id, or a `.safetensors` file.
 

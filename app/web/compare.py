@@ -167,8 +167,8 @@ def pair_of(letters: str, count: int) -> str:
 
 def split_of(words: str) -> int:
     """Whole per cent; the middle for anything else."""
-    share = whole_number(words)
-    return MIDDLE if share is None or share > 100 else share
+    fraction = whole_number(words)
+    return MIDDLE if fraction is None or fraction > 100 else fraction
 
 
 def finished_image(session: Session, me: User, image_id: int) -> Image:

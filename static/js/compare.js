@@ -71,7 +71,7 @@ function place(pane) {
   element.toggleAttribute("data-zoomed", pane.zoomed);
   const [wide, high] = [width / (view.zoom * across), height / (view.zoom * down)];
   const seen = { x: view.x - wide / 2, y: view.y - high / 2, width: wide, height: high };
-  for (const [side, share] of Object.entries(seen)) map.querySelector("rect").setAttribute(side, `${share * 100}%`);
+  for (const [side, fraction] of Object.entries(seen)) map.querySelector("rect").setAttribute(side, `${fraction * 100}%`);
 }
 
 // The slider runs over what is seen of the pictures, not over the surround. In px of the stage, as their frames are.
@@ -90,8 +90,8 @@ function drawSplit() {
 
 let calm; // a timer
 
-function splitTo(share) {
-  split = clamp(share, 0, 100);
+function splitTo(fraction) {
+  split = clamp(fraction, 0, 100);
   drawSplit();
   clearTimeout(calm);
   calm = setTimeout(keepInAddress, CALM);
@@ -187,13 +187,13 @@ async function measure() {
   }
   if (letters !== pair.join("") || compared?.letters === letters) return; // others were chosen meanwhile
   const { width, height } = sizeOf(first.media);
-  const { levels, mean, share } = levelsBetween(pixels(first.media, width, height), pixels(second.media, width, height));
+  const { levels, mean, fraction } = levelsBetween(pixels(first.media, width, height), pixels(second.media, width, height));
   compared = { letters, levels, width, height };
   Object.assign(difference.media, { width, height });
   amplify();
   const sameSize = second.media.naturalWidth === width && second.media.naturalHeight === height;
   const resized = sameSize ? "" : ` ${pair[1]} was scaled to the size of ${pair[0]}, ${width} × ${height}.`;
-  part("measured").textContent = inWords(mean, share, resized);
+  part("measured").textContent = inWords(mean, fraction, resized);
   if (mode === "difference") difference.show(difference.view);
 }
 
@@ -206,7 +206,7 @@ function pixels(image, width, height) {
   return pen.getImageData(0, 0, width, height).data;
 }
 
-// By how much each channel of each pixel differs (RGBA, opaque), the mean of these levels, 0 to 255, and the share of
+// By how much each channel of each pixel differs (RGBA, opaque), the mean of these levels, 0 to 255, and the fraction of
 // pixels with a channel that differs by more than LEVELS.
 function levelsBetween(one, other) {
   const levels = new Uint8ClampedArray(one.length);
@@ -224,16 +224,16 @@ function levelsBetween(one, other) {
     if (red > LEVELS || green > LEVELS || blue > LEVELS) differing += 1;
   }
   const count = one.length / 4;
-  return { levels, mean: sum / (3 * count), share: differing / count };
+  return { levels, mean: sum / (3 * count), fraction: differing / count };
 }
 
-function inWords(mean, share, resized) {
+function inWords(mean, fraction, resized) {
   if (mean === 0 && !resized) return "These two pictures are identical.";
   const about = (value, digits) => {
     const least = 10 ** -digits;
     return value > 0 && value < least / 2 ? `less than ${least}` : value.toFixed(digits);
   };
-  const differing = `${about(share * 100, 1)}\u00a0% of the pixels differ by more than ${LEVELS} levels`;
+  const differing = `${about(fraction * 100, 1)}\u00a0% of the pixels differ by more than ${LEVELS} levels`;
   return `The mean difference is ${about(mean, 2)} of 255 levels a channel; ${differing}.${resized}`;
 }
 
@@ -271,7 +271,7 @@ stage.addEventListener("pointermove", (event) => {
 function cross(event) {
   const pane = paneOf(event.target);
   const place = pane?.placeAt(event);
-  const inside = place && [place.x, place.y].every((share) => share >= 0 && share <= 1);
+  const inside = place && [place.x, place.y].every((fraction) => fraction >= 0 && fraction <= 1);
   stage.toggleAttribute("data-crossed", Boolean(inside) && event.pointerType !== "touch");
   if (!inside || mode !== "side") return;
   for (const each of pictures) {

@@ -1,5 +1,5 @@
 // The part of a picture that is used. The box is dragged, resized at its corners, drawn anew beside it, or moved by keys:
-// arrows move it, Shift and arrows change its size. What is kept are four hidden fields: shares of the picture, 0 to 1.
+// arrows move it, Shift and arrows change its size. What is kept are four hidden fields: fractions of the picture, 0 to 1.
 // The picture comes by htmx after an upload, so everything is looked up when it is needed.
 
 const LEAST = 0.05; // of a side
@@ -68,7 +68,7 @@ function choose(crop, value) {
 
 function setUp() {
   for (const crop of document.querySelectorAll("[data-crop]:not([data-mode])")) {
-    // As large as the room allows, in its own shape: the box is placed in shares of the frame.
+    // As large as the room allows, in its own shape: the box is placed in fractions of the frame.
     crop.querySelector(".crop__frame").style.maxWidth = `min(100%, ${shape(crop)} * min(34rem, 70dvh))`;
     const box = read(crop);
     const whole = box.width > 0.999 && box.height > 0.999;

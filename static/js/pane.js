@@ -1,7 +1,7 @@
 // A frame, and what it shows of a picture: one in the review room, two to four in the compare room.
 //
 // Its view is {zoom, x, y}: how many times larger than fitted the picture is, and which place of it is in the middle of the
-// frame. Places are shares of the picture's sides, so that pictures of different sizes stay aligned. Points are px of the
+// frame. Places are fractions of the picture's sides, so that pictures of different sizes stay aligned. Points are px of the
 // window, {x, y}, as every event of a pointer has them.
 
 const LARGEST = 32; // CSS px that a pixel of the picture takes at most
@@ -111,7 +111,7 @@ export class Pane {
     else this.zoomTo(Math.max(CLOSER, 1 / this.box.fit), point);
   }
 
-  // By shares of the frame.
+  // By fractions of the frame.
   pan(right, down) {
     const { zoom, x, y } = this.view;
     const box = this.box;

@@ -1,5 +1,5 @@
 // Pins: a click on the picture, or P and the arrow keys, says which point a comment means. The point goes into the hidden
-// fields of the form #composer, as shares of the picture's width and height.
+// fields of the form #composer, as fractions of the picture's width and height.
 
 import { placeAt } from "./zoom.js";
 
@@ -11,8 +11,8 @@ let aimed = null; // {x, y} while the crosshair is moved by keys, or a tap is wa
 let before = null; // {x, y} of the pin that the latest click moved, if there was one
 
 const composer = () => document.getElementById("composer");
-const within = (share) => Math.min(Math.max(share, 0), 1);
-const percent = (share) => `${Math.round(share * 100)} %`;
+const within = (fraction) => Math.min(Math.max(fraction, 0), 1);
+const percent = (fraction) => `${Math.round(fraction * 100)} %`;
 
 function say(words) {
   document.getElementById("room-said").textContent = words;

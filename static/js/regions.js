@@ -1,5 +1,5 @@
 // Regions of a set: boxes are drawn, moved and resized, masks are painted; beside them their prompts and styles.
-// What is kept is one hidden field with a list as JSON: shares of the picture for a box, the name of a kept PNG for a mask.
+// What is kept is one hidden field with a list as JSON: fractions of the picture for a box, the name of a kept PNG for a mask.
 
 const LEAST = 0.05; // of a side, as the server has it
 const STEP = 0.01;
@@ -142,7 +142,7 @@ if (root) {
 
   function label(index) {
     const region = regions[index];
-    const [left, top, width, height] = (region.box ?? []).map((share) => Math.round(share * 100));
+    const [left, top, width, height] = (region.box ?? []).map((fraction) => Math.round(fraction * 100));
     const where = region.box ? `, ${left} % from the left, ${top} % from the top, ${width} % wide, ${height} % high` : ", painted";
     return `Region ${index + 1}, ${region.prompt || "no prompt yet"}${where}`;
   }

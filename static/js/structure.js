@@ -115,12 +115,12 @@ if (list) {
   list.addEventListener("input", ({ target }) => {
     const place = [...list.children].indexOf(target.closest("li"));
     const part = structures[place];
-    const share = Math.min(Math.max(Number(target.value) || 0, 0), 100) / 100;
+    const fraction = Math.min(Math.max(Number(target.value) || 0, 0), 100) / 100;
     if ("weight" in target.dataset) {
       part.weight = Number(target.value);
       target.parentElement.querySelector("output").textContent = part.weight;
-    } else if ("start" in target.dataset) part.start = share;
-    else part.end = share;
+    } else if ("start" in target.dataset) part.start = fraction;
+    else part.end = fraction;
     keep();
   });
 
