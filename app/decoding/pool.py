@@ -118,9 +118,9 @@ class Pool:
         """Start a worker before the first upload, and log what confines it."""
         with self._turn(patient=True):
             worker = self._take()
-            log.info("pictures are decoded in processes apart", workers=self.workers, held=", ".join(worker.held))
+            log.info("pictures are decoded in sandboxed processes", workers=self.workers, held=", ".join(worker.held))
             if sys.platform == "linux" and (missing := [step for step in sandbox.STEPS if step not in worker.held]):
-                log.warning("the system lets decoding give up less than it could", missing=", ".join(missing))
+                log.warning("the system allows only a weaker sandbox", missing=", ".join(missing))
             self._give_back(worker)
 
     def close(self) -> None:

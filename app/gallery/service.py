@@ -353,7 +353,7 @@ def restore(session: Session, user: User, ids: Sequence[int]) -> Outcome:
         if image.deleted_at is None:
             raise PictureRefused("they are not in the bin")
         if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
-            raise PictureRefused(f"their {KEPT_DAYS} days in the bin are over")
+            raise PictureRefused(f"they were in the bin for {KEPT_DAYS} days")
         _need_right(user, image)
         if not authority.may_undo(user, image.deleted_as):
             whom = authority.undone_by(image.deleted_as)

@@ -55,7 +55,7 @@ class WatchedFile(FileResponse):
             if sent >= LOOK_BYTES:
                 sent = 0
                 if not await run_in_threadpool(self.may_go_on):
-                    raise Ended("the person may not take this away any more")
+                    raise Ended("the person may no longer download this")
 
         await super().__call__(scope, receive, watched_send)
 
@@ -180,7 +180,7 @@ def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[
         if sent >= LOOK_BYTES:
             sent = 0
             if not may_go_on():
-                raise Ended("the link was revoked or put on hold, or the person may not take this away any more")
+                raise Ended("the link was revoked or put on hold, or the person may no longer download this")
 
 
 def disposition(export: Export) -> str:

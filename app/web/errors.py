@@ -61,7 +61,7 @@ def answered(response: Response, error: UserError) -> Response:
 def note_refused(request: Request) -> None:
     """A line in the log when somebody who is signed in may not do what they tried."""
     if user := signed_in_user(request):
-        log.warning("somebody may not do this", person=user.id, method=request.method, path=route_of(request))
+        log.warning("access refused", person=user.id, method=request.method, path=route_of(request))
 
 
 def route_of(request: Request) -> str:

@@ -204,7 +204,7 @@ def test_a_search_has_no_limit_but_that_of_a_zip(
     assert created(session, user, search=FOXES).pictures == 5
     monkeypatch.setattr(service, "MOST_ZIP_FILES", 9)
     two = ExportOptions(sizes=("original", "64x64"))
-    with pytest.raises(Invalid, match="These are 10 files; a zip holds at most 9") as raised:
+    with pytest.raises(Invalid, match="This would be 10 files; a zip holds at most 9") as raised:
         created(session, user, two, search=FOXES)
     assert raised.value.field == "sizes"
     monkeypatch.setattr(service, "MOST_ZIP_FILES", 4)

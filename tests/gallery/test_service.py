@@ -67,7 +67,7 @@ def test_chosen_by_ids_or_by_the_filter(session: Session, manager: User, image_s
 
 
 def test_a_changed_number_is_a_conflict_that_names_it(session: Session, manager: User, image_set: ImageSet) -> None:
-    with pytest.raises(Conflict, match="4 pictures match by now, not 3"):
+    with pytest.raises(Conflict, match="4 pictures match now, not 3"):
         service.chosen(session, manager, [], EVERYTHING, 3)
     with pytest.raises(Conflict, match="1 picture matches by now, not 0"):
         service.chosen(session, manager, [], PictureFilter(q="fox"), None)
@@ -388,7 +388,7 @@ def test_after_thirty_days_the_files_go(
     session: Session, manager: User, files: Files, old: list[Image], purge: Callable[[], int]
 ) -> None:
     kept, gone = [image.sha256 or "" for image in old[2:]], [image.sha256 or "" for image in old[:2]]
-    assert service.restore(session, manager, [old[1].id]).refused == {"their 30 days in the bin are over": 1}
+    assert service.restore(session, manager, [old[1].id]).refused == {"they were in the bin for 30 days": 1}
     assert purge() == 2
     assert purge() == 0
     for sha256, there in [*((each, False) for each in gone), *((each, True) for each in kept)]:

@@ -201,4 +201,4 @@ def test_open_rooms_are_told(session: Session, make: Factory, maker: User, own: 
         session.flush()
         assert news.latest(session, reviewer, own.id, known) > known
         told = news.told(session, reviewer, own.images[0], known)[-1]
-        assert (told.who, told.words) == ("Mori Haruka", f"settled {end} their own pictures in this campaign.")
+        assert (told.who, told.words) == ("Mori Haruka", f"ruled {end} their own pictures in this campaign.")

@@ -65,7 +65,7 @@ def test_who_is_named_hears_that(session: Session, image_set: ImageSet, me: User
     fox = image_set.images[0]
     before = news.known(session)
     service.comment(session, ito, fox.id, "@佐藤 美咲, the ear?")
-    assert told(session, me, fox, before) == ["Ito Kenji named you in a comment on this picture."]
+    assert told(session, me, fox, before) == ["Ito Kenji mentioned you in a comment on this picture."]
     assert told(session, image_set.owner, fox, before) == ["Ito Kenji commented on this picture."]
 
 

@@ -70,7 +70,7 @@ def test_tries_are_counted_with_those_at_changing_the_password(server: Server, a
         server.resources.tries.count("password", "127.0.0.1", admin.user.id)
     refused = confirm(admin, page)
     assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
-    assert "too many tries" in refused.text
+    assert "Too many attempts" in refused.text
     confirm(admin, page)
     assert count(server, Act.CONFIRM_REFUSED) == 3, "too many are written down once a minute"
     form = {"current": PASSWORD, "password": "another long sentence"}

@@ -268,7 +268,7 @@ def test_all_that_match_if_they_are_as_many_as_were_seen(server: Server, manager
     told = post(manager, "tag", ids=[5], all=1, query="q=fox", seen=2, tag_name="Hero")
     assert "2 pictures were tagged Hero" in told
     assert shown(manager, "?tag=hero") == [4, 3]
-    assert "2 pictures match by now, not 3" in post(manager, "untag", all=1, query="q=fox", seen=3, tag_name="hero")
+    assert "2 pictures match now, not 3" in post(manager, "untag", all=1, query="q=fox", seen=3, tag_name="hero")
     assert shown(manager, "?tag=hero") == [4, 3]
 
 

@@ -110,4 +110,4 @@ def test_everybody_sees_their_use_and_administrators_everybodys(
     assert "1\u202f234 of 5\u202f000" in text
     assert "3 GB of 20 GB" in text
     people = sign_in(Role.ADMIN).get("/people").text
-    assert "1\u202f234 pictures today, holds 3 GB" in people
+    assert "1\u202f234 pictures today, 3 GB stored" in people

@@ -144,7 +144,7 @@ def refusal_of(browser: Browser, method: str, path: str, **sent: object) -> str:
     answer = browser.request(method, path, **sent)  # type: ignore[arg-type]
     assert answer.status_code == 429, path
     assert 0 < int(answer.headers["retry-after"]) <= 3600
-    assert "too many tries" in answer.text
+    assert "Too many attempts" in answer.text
     return answer.text
 
 
@@ -238,7 +238,7 @@ def test_the_docs_tell_the_bounds_as_they_are() -> None:
         f"{hashing.IN_LINE} wait in line",
         f"`Retry-After: {hashing.RETRY_AFTER}`",
         f"up to {tries.KNOWN.amount} attempts a minute",
-        f"can hold {OF_PERSON} of them, and everybody together {IN_ALL}",
+        f"can hold {OF_PERSON} of them, and everyone together {IN_ALL}",
     ):
         assert words in told, words
     for name, default in Settings(_env_file=None).quotas.items():

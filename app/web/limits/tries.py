@@ -39,7 +39,7 @@ class By(StrEnum):
     ADDRESS = "address"  # of IPv6, its /64
     ACCOUNT = "account"  # or link, or person
     BOTH = "account and address"
-    ALL = "everybody together"
+    ALL = "everyone together"
 
 
 @dataclass(frozen=True)
