@@ -28,7 +28,7 @@ NOT_SAID = {
     "Retry, Redo, Duplicate, Rebuild": "make again|made again|make ready|made ready|make the other",
     "Restore": "bring back|brought back|brings back|bring it back",
     "Resume": "taken up again|take up again",
-    "Remove": "freed of|take off|take out|take away",
+    "Remove": "unzz|take off|take out|take away",
     "queued": "in line",
     "Cancel": "give up|given up|gave up",
     "invite link": "one-time link",

@@ -43,7 +43,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """The result of verifying the chain."""
 
     count: int  # events in order
@@ -52,7 +52,7 @@ class Verdict:
     noted: int | None = None  # the number of the event whose hash was noted elsewhere
 
 
-class Broken(Conflict):
+class BrokenChain(Conflict):
     """The chain is broken. The message says in a sentence how and where."""
 
 
@@ -67,7 +67,7 @@ def event_hash(event: dict[str, Any]) -> str:
 
 
 def head(session: Session) -> Head:
-    """The end of the chain. Raises Broken if it is missing."""
+    """The end of the chain. Raises BrokenChain if it is missing."""
     row = session.execute(select(_head.c["count"], _head.c.hash)).one_or_none()
     if row is None:
         raise BrokenChain(NO_HEAD)
@@ -95,7 +95,7 @@ def append(session: Session, events: Sequence[AuditEvent]) -> None:
 
 def verify(
     session: Session, noted: str | None = None, progress: Callable[[int, int], object] = lambda done, total: None
-) -> Verdict:
+) -> Verification:
     """Verify the whole chain and report the first fault. Holds a thousand events at a time.
 
     `noted` is a hash that somebody noted from an earlier head: some event of the chain must have it. `progress`
@@ -125,7 +125,7 @@ def verify(
 
 
 def _rows(session: Session) -> Iterator[Row[Any]]:
-    """All events in order. Raises Broken for one with an impossible value, such as an invalid time."""
+    """All events in order. Raises BrokenChain for one with an impossible value, such as an invalid time."""
     last: int | None = None
     size = CHUNK
     while True:
@@ -136,7 +136,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
         except (ValueError, TypeError, OperationalError) as error:
             if size == 1:
                 bad = session.scalar(select(func.min(_events.c.id)).where(later))
-                raise Broken(f"Event {bad} was altered: it cannot even be read.") from error
+                raise BrokenChain(f"Event {bad} was altered: it cannot even be read.") from error
             size = 1  # one by one, to find which it is
             continue
         if not rows:
@@ -146,7 +146,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
 
 
 def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> None:
-    """Raise Broken unless `row` follows `last`."""
+    """Raise BrokenChain unless `row` follows `last`."""
     expected = last.count + 1
     if row.id < expected:
         raise BrokenChain(f"Event {row.id} was inserted: the audit log begins at event 1.")
@@ -185,7 +185,7 @@ def _fits(row: Row[Any], number: int) -> bool:
 
 
 def _check_end(session: Session, last: Head, end: Head, at_end: str | None) -> None:
-    """Raise Broken if the last event is not `end`, the head, or if the hash there is not `at_end`."""
+    """Raise BrokenChain if the last event is not `end`, the head, or if the hash there is not `at_end`."""
     if last.count < end.count:
         raise BrokenChain(_removed(last.count + 1, end.count))
     if last.count > (known := head(session).count):

@@ -54,7 +54,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
     session.info["as before"].add(user.id)
 
 
-def note_check(session: Session, user: User, verdict: chain.Verdict) -> None:
+def note_check(session: Session, user: User, verdict: chain.Verification) -> None:
     """Record that `user`, who was allowed to, had the chain checked, and the result.
 
     Raises Broken without a head.

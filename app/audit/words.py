@@ -124,9 +124,9 @@ def did(event: AuditEvent) -> str:
         return event.act
     act = Act(event.act)
     if act is Act.ACCOUNT_CREATE and about_self(event):
-        return "made their own account"
+        return "created their own account"
     if act is Act.EXPORT and event.subject == ImageSet.__tablename__:  # as written originally, set by set
-        return "downloaded what is approved of"
+        return "downloaded the approved pictures of"
     detail, words = DID_EXACTLY.get(act, ("", {}))
     return words.get(event.details.get(detail), DID[act])
 

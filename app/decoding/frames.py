@@ -10,7 +10,7 @@ HEAD = struct.Struct(">I")
 HEAD_BYTES = 64 * 1024  # a head is a few facts
 
 
-class Broken(Exception):
+class BrokenFrame(Exception):
     """The other side sent something invalid, or closed."""
 
 
@@ -25,7 +25,7 @@ def send(connection: socket.socket, head: dict[str, Any], blobs: Sequence[bytes]
 def receive(connection: Any, most: int) -> tuple[dict[str, Any], list[bytes]]:
     """Receive a head and its blobs, at most `most` bytes together; `connection` has `recv_into` or is a socket.
 
-    Trusts nothing beyond what is checked here. Raises Broken and OSError.
+    Trusts nothing beyond what is checked here. Raises BrokenFrame and OSError.
     """
     (length,) = HEAD.unpack(_exactly(connection, HEAD.size))
     if length > HEAD_BYTES:

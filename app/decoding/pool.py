@@ -57,7 +57,7 @@ class Gone(UserError):
     status = 499
 
 
-class Failed(Exception):
+class DecodingFailed(Exception):
     """The job failed: it took too much memory or time, its file is damaged, or its child crashed."""
 
     def __init__(self, how: Literal["memory", "time", "damaged", "crash"]) -> None:
@@ -70,7 +70,7 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class DecodingJob:
     """A job for a child."""
 
     name: str
@@ -97,10 +97,10 @@ class Pool:
         self._busy = 0
         self._queue: deque[object] = deque()
 
-    def run(self, job: Job, *, patient: bool = False) -> Answer:
+    def run(self, job: DecodingJob, *, patient: bool = False) -> Answer:
         """Run a job. The app's own work is `patient`: it waits however many uploads are queued.
 
-        Raises Invalid with the child's message for people, Failed, Busy and Gone.
+        Raises Invalid with the child's message for people, DecodingFailed, Busy and Gone.
         """
         with self._turn(patient):
             for again in (True, False):
@@ -207,7 +207,7 @@ class Worker:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def run(self, job: Job) -> Answer:
+    def run(self, job: DecodingJob) -> Answer:
         """Run a job; raises like `Pool.run`. A job that does not end takes the worker with it."""
         ours, theirs = socket.socketpair()
         with ours:

@@ -155,7 +155,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class ImageReady:
-    """A finished image. `seconds` is its share of the unit's time."""
+    """A finished image. `seconds` is its part of the unit's time."""
 
     unit_id: int
     image_id: int

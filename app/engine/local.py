@@ -65,19 +65,21 @@ log = structlog.get_logger()
 
 PREVIEW_SIDE = 256  # px, the longer side
 MAX_REFERENCES = 8  # kept between units: as many as a style has; a large one takes 48 MiB
-MAX_SIDE = 8  # times the model's training side; anything larger than that side becomes a panorama
+MAX_SIDE_FACTOR = 8  # times the model's training side; anything larger than that side becomes a panorama
 MAX_TRAININGS = 3  # interrupted trainings that can resume; a large model's state takes 300 MiB
 MAX_AREA = 16  # times its training area, so that one picture does not hold the queue for an hour
 
-OUT_OF_MEMORY = "The GPU ran out of memory; try a smaller size or rank, or a smaller SOROE_UNIT_SIZE."
+OUT_OF_MEMORY = "The GPU ran out of memory. Try a smaller size or rank, or a smaller SOROE_UNIT_SIZE."
 ASKED = ("steps", "rank", "rate", "text_encoders")  # of a training: what a person can choose
 
 
 class LocalEngine:
     """The engine of a single machine."""
 
-    def __init__(self, settings: Settings, progress: Callable[[str, float], None] = lambda what, share: None) -> None:
-        """`progress(what, share)` is called on another thread as the model loads, 0 to 1."""
+    def __init__(
+        self, settings: Settings, progress: Callable[[str, float], None] = lambda what, fraction: None
+    ) -> None:
+        """`progress(what, fraction)` is called on another thread as the model loads, 0 to 1."""
         self._settings = settings
         self._progress = progress
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")

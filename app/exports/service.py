@@ -363,8 +363,8 @@ def rebuild(session: Session, user: User, export_id: int) -> Export:
 
 
 def planned_without_changed(session: Session, user: User, export_id: int) -> Plan:
-    """Another export of the same pictures in the same form, without those that are not approved any more or come from a
-    reference whose right does not hold. Raises what `plan` raises.
+    """Another export of the same pictures in the same form, without those that are no longer approved or come from a
+    reference without valid rights. Raises what `plan` raises.
     """
     export = queries.get(session, user, export_id)
     in_it = select(ExportFile.image_id).where(ExportFile.export_id == export.id)

@@ -28,7 +28,7 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Share:
+class QuotaUse:
     """A person's use of one quota."""
 
     what: What
@@ -73,16 +73,16 @@ def written(what: What, amount: int) -> str:
     return filesize(amount) if what in BYTES else thin(amount)
 
 
-def shares(session: Session, user: User) -> dict[What, Share]:
+def uses(session: Session, user: User) -> dict[What, QuotaUse]:
     """What `user` has used today and stores, per quota. Administrators have no limits."""
     most = limits(session, user)
     used = _used(session, user.id).get(user.id, {})
     return {what: QuotaUse(what, used.get(what, 0), most.get(what, 0)) for what in What}
 
 
-def scarcest(session: Session, user: User, *which: What) -> Share | None:
+def scarcest(session: Session, user: User, *which: What) -> QuotaUse | None:
     """Of these quotas, the one with the least left, if that is little; None if there is enough."""
-    found = shares(session, user)
+    found = uses(session, user)
     little = [found[what] for what in which if found[what].is_little]
     return min(little, key=lambda use: use.left or 0, default=None)
 

@@ -297,9 +297,9 @@ def parts_of_set(session: Session, image_set: ImageSet) -> list[Part]:
         .order_by(StyleReference.position)
     ).all()
     found = of_references(session, [use.reference_id for use, _ in rows])
-    parts: dict[int, Part] = {}
+    parts: dict[int, UsedReference] = {}
     for use, style in sorted(rows, key=lambda row: version_ids.index(row[0].version_id)):
-        parts.setdefault(use.reference_id, Part(use, style, found[use.reference_id]))
+        parts.setdefault(use.reference_id, UsedReference(use, style, found[use.reference_id]))
     return list(parts.values())
 
 

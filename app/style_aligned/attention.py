@@ -11,7 +11,7 @@ Each half is one fused attention that also returns the log-sum-exp (lse) of its 
 
     m = sigmoid(lse_reference + shift - lse_self)       out = out_self + m (out_reference - out_self)
 
-equals the concatenated softmax exactly. `m` is the share of attention that goes to the reference.
+equals the concatenated softmax exactly. `m` is the fraction of attention that goes to the reference.
 
 Shapes: G guidance branches (1, or 2 with classifier-free guidance), N targets, R references, H heads, L tokens per
 picture, D channels per head.

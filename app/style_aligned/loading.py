@@ -49,14 +49,14 @@ class ModelError(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """The device and number format of a model."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
-    def choose(cls, device: DeviceChoice = "auto", precision: PrecisionChoice = "auto") -> "Place":
+    def choose(cls, device: DeviceChoice = "auto", precision: PrecisionChoice = "auto") -> "Placement":
         """Choose the best available device, CUDA, then MPS, then CPU, and its format: bfloat16, float16, float32.
 
         Raises ModelError if the requested device is not available.
@@ -79,10 +79,10 @@ class Place:
         return psutil.virtual_memory().available
 
 
-def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
+def load_pipeline(model: str, place: Placement, progress: Progress) -> Any:
     """Load the `StableDiffusionXLPipeline` that `model` names: "demo", a folder, a hub id, or a `.safetensors` file.
 
-    `progress(what, share)` receives what is being loaded and the completed fraction, 0 to 1. Raises ModelError.
+    `progress(what, fraction)` receives what is being loaded and the completed fraction, 0 to 1. Raises ModelError.
     """
     hush()
     path = DEMO if model == "demo" else Path(model).expanduser()
@@ -98,7 +98,7 @@ def load_pipeline(model: str, place: Place, progress: Progress) -> Any:
     return _load_folder(path, model, place, progress)
 
 
-def load_controlnet(name: str, unet: Any, factor: int, place: Place) -> Any:
+def load_controlnet(name: str, unet: Any, factor: int, place: Placement) -> Any:
     """Load the ControlNet `name`, a folder in diffusers format or a hub id, made for a UNet like `unet`.
 
     `factor` is px per latent of the model: the net must downscale its maps by the same factor.
@@ -150,7 +150,7 @@ def _is_hub_id(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith((".", "/", "~"))
 
 
-def _download_controlnet(hub_id: str, place: Place) -> Path:
+def _download_controlnet(hub_id: str, place: Placement) -> Path:
     """Find or download a hub ControlNet and return its folder.
 
     Prefers a half-precision file where half precision is enough.
@@ -176,7 +176,7 @@ def hush() -> None:
     transformers.utils.logging.set_verbosity_error()
 
 
-def _download(hub_id: str, place: Place) -> Path:
+def _download(hub_id: str, place: Placement) -> Path:
     """Find or download a hub model and return its folder.
 
     Prefers half-precision files where half precision is enough.
@@ -222,7 +222,7 @@ def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, pl
     library, name = kind
     cls = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), name, None)
     if cls is None:  # a part with its own code, or newer than our libraries
-        raise OSError(f"{name} of {library} is not known here.")
+        raise OSError(f"{name} of {library} is not supported.")
     where = folder / part
     if not where.is_dir():
         raise OSError(f"the folder {part} is missing.")
@@ -260,7 +260,7 @@ def _load_file(path: Path, place: Placement, progress: Progress) -> Any:
     return pipeline.to(place.device)
 
 
-def _variant(folder: Path, place: Place) -> str | None:
+def _variant(folder: Path, place: Placement) -> str | None:
     """Choose "fp16" if the folder has such a UNet and half precision is wanted, or nothing else."""
     files = _weights(folder / "unet", None)
     halves = list((folder / "unet").glob("*.fp16*.safetensors"))

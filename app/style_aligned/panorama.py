@@ -111,13 +111,13 @@ class Canvas:
             raise ValueError("a part of the picture is covered by nothing")
         return [self._painted(mask, (whole if mask is None else mask) / total) for mask in masks]
 
-    def _painted(self, mask: Tensor | None, share: Tensor) -> list[Patch]:
-        """Divide `share` (height, width) among the windows over `mask`, without empty ones."""
+    def _painted(self, mask: Tensor | None, fraction: Tensor) -> list[Patch]:
+        """Divide `fraction` (height, width) among the windows over `mask`, without empty ones."""
         canvas = self if mask is None else self._over(mask)
         seen = torch.zeros(self.height, self.width)
         for window in canvas.windows:
             window.add(seen, canvas.weight(window))
-        weights = [canvas.weight(w) / w.cut(seen) * w.cut(part) for w in canvas.windows]
+        weights = [canvas.weight(w) / w.cut(seen) * w.cut(fraction) for w in canvas.windows]
         return [Patch(w, weight) for w, weight in zip(canvas.windows, weights, strict=True) if weight.any()]
 
     def _over(self, mask: Tensor) -> "Canvas":

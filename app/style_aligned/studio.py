@@ -67,7 +67,7 @@ class Defaults:
 class Studio:
     """One loaded SDXL pipeline. Not thread-safe: one call of `generate` at a time."""
 
-    def __init__(self, pipeline: Any, place: Place, name: str = "", cache: Path | None = None) -> None:
+    def __init__(self, pipeline: Any, place: Placement, name: str = "", cache: Path | None = None) -> None:
         """Wrap a loaded `StableDiffusionXLPipeline`.
 
         `cache` is a folder for inverted references; None caches nothing.
@@ -96,7 +96,7 @@ class Studio:
     ) -> "Studio":
         """Load `model`: "demo", a folder in diffusers format, a hub id, or a `.safetensors` file.
 
-        `progress(what, share)` receives what is being loaded and the completed fraction. Raises ModelError with a
+        `progress(what, fraction)` receives what is being loaded and the completed fraction. Raises ModelError with a
         one-sentence message if the model is missing, not an SDXL, not safetensors, or too large.
         """
         place = Placement.choose(device, precision)

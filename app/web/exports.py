@@ -240,7 +240,7 @@ def revoke(resources: ResourcesDep, me: Me, form: Sent[RevokeForm], export_id: i
     with resources.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
     back = "/exports#links" if form.back == "list" else f"/exports/{export_id}#shares"
-    return see_other(back, "The link was revoked and no longer works.")
+    return see_other(back, "Link revoked. It no longer works.")
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/resume")

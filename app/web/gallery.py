@@ -109,7 +109,9 @@ def moment_of(value: str) -> datetime | None:
 # With many at once
 
 
-def act(resources: Resources, me: User, form: ActForm, do: Callable[[Session, list[int]], Done], did: str) -> Response:
+def act(
+    resources: Resources, me: User, form: ActForm, do: Callable[[Session, list[int]], Outcome], did: str
+) -> Response:
     """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
     wanted = form.wanted
     try:
@@ -164,7 +166,7 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecideForm]) -> Response:
 
 @router.post("/pictures/reject")
 def reject(resources: ResourcesDep, me: Me, form: Sent[RejectForm]) -> Response:
-    def do(session: Session, ids: list[int]) -> Done:
+    def do(session: Session, ids: list[int]) -> Outcome:
         return service.decide(session, me, ids, Verdict.REJECTED, form.newest, form.reason)
 
     return act(resources, me, form, do, "rejected")
@@ -187,15 +189,13 @@ def tag(resources: ResourcesDep, me: Me, form: Sent[TagForm]) -> Response:
 @router.post("/pictures/untag")
 def untag(resources: ResourcesDep, me: Me, form: Sent[TagForm]) -> Response:
     name = form.tag_name
-    return act(
-        resources, me, form, lambda session, ids: service.untag(session, me, ids, name), f"freed of the tag {name}"
-    )
+    return act(resources, me, form, lambda session, ids: service.untag(session, me, ids, name), f"untagged {name}")
 
 
 @router.post("/pictures/star")
 def star(resources: ResourcesDep, me: Me, form: Sent[StarForm]) -> Response:
     on = form.on == "1"
-    did = "starred" if on else "freed of your star"
+    did = "starred" if on else "unstarred"
     return act(resources, me, form, lambda session, ids: service.star(session, me, ids, on), did)
 
 
@@ -267,4 +267,4 @@ def rename_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm], searc
 def delete_search(resources: ResourcesDep, me: Me, form: Sent[SearchForm], search_id: int) -> Response:
     with resources.database.write() as session:
         search = service.delete_search(session, me, search_id)
-    return see_other(f"/pictures?{form.wanted.query}", f"{search.name} was deleted.")
+    return see_other(f"/pictures?{form.wanted.query}", f"Search {search.name} deleted.")

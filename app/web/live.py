@@ -57,7 +57,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class View:
+class SetView:
     """All that changes on a set's page, for one person."""
 
     image_set: ImageSet
@@ -86,14 +86,14 @@ class View:
 
 def view(
     session: Session, resources: Resources, me: User, set_id: int, positions: Collection[int] | None = None
-) -> View:
+) -> SetView:
     """A set as it is now; its tiles, or those at some `positions`. Raises NotFound."""
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
     mine = service.may_change(me, image_set)
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
-    return View(
+    return SetView(
         image_set=image_set,
         progress=progress,
         tiles=[place_tile(place, image_set, resources.bus, can_retry) for place in places],

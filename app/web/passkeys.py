@@ -21,7 +21,7 @@ from app.web.templating import inner_path, see_other
 
 router = APIRouter()
 
-ENDED = "This took too long or was used already. Try again."
+ENDED = "This took too long or was already used. Try again."
 
 
 @router.post("/login/passkey/options")

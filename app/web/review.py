@@ -138,12 +138,12 @@ def reopen(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], thread_id: in
 
 @router.post("/sets/{set_id}/lock")
 def lock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
-    return turn_lock(resources, me, form, set_id, service.lock, "The decisions of this set are locked.")
+    return turn_lock(resources, me, form, set_id, service.lock, "Decisions locked.")
 
 
 @router.post("/sets/{set_id}/unlock")
 def unlock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
-    return turn_lock(resources, me, form, set_id, service.unlock, "Decisions can be taken again.")
+    return turn_lock(resources, me, form, set_id, service.unlock, "Decisions unlocked.")
 
 
 # What the routes share

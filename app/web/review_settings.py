@@ -99,7 +99,7 @@ def say_reason(
         return changed(resources, act, me, words=form.words)
     except Invalid as error:
         with resources.database.read() as session:
-            return settings_page(request, me, session, Refused(reason_id, form.words, str(error)))
+            return settings_page(request, me, session, RefusedReason(reason_id, form.words, str(error)))
 
 
 def changed(resources: Resources, act: Callable[..., object], *values: object, **named: object) -> Response:

@@ -204,7 +204,7 @@ def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side:
 
 
 @dataclass(frozen=True)
-class View:
+class SubjectView:
     """All that changes on a subject's page, for one person."""
 
     subject: Subject
@@ -240,12 +240,12 @@ class View:
         } | more
 
 
-def view(session: Session, resources: Resources, me: User, subject_id: int) -> View:
+def view(session: Session, resources: Resources, me: User, subject_id: int) -> SubjectView:
     """A subject as it is now. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
     topic = training.topic(subject_id)
     running = next(iter(resources.bus.running_for(topic)), None)
-    return View(
+    return SubjectView(
         subject=subject,
         running=running if subject.state == State.GENERATING else None,
         line=line.place(session, topic) if subject.state == State.QUEUED else None,

@@ -21,7 +21,7 @@ from app.web.compare import compare_address
 from app.web.deps import Me, Read, ResourcesDep, count_try
 from app.web.errors import answered
 from app.web.forms.form import Sent
-from app.web.forms.sets import AgainForm
+from app.web.forms.sets import RedoForm
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -30,7 +30,7 @@ OWN = "own"  # of the seed: the field beside says it
 
 
 @dataclass(frozen=True)
-class RedoForm:
+class RedoView:
     """The form that redoes a picture."""
 
     image: Image
@@ -68,9 +68,9 @@ def redo_form(
     place: Literal["page", "set", "room"] = "room",
     form: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
-) -> RedoForm:
+) -> RedoView:
     usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{image.used_strength:g}", "count": "1"}
-    return RedoForm(image, back, service.refusal(session, image), form or usual, errors or {}, place)
+    return RedoView(image, back, service.refusal(session, image), form or usual, errors or {}, place)
 
 
 @router.get("/images/{image_id}/again")
@@ -79,7 +79,7 @@ def redo_page(request: Request, me: Me, session: Read, image_id: int) -> Respons
 
 
 @router.post("/images/{image_id}/again")
-def again(request: Request, resources: ResourcesDep, me: Me, form: Sent[AgainForm], image_id: int) -> Response:
+def redo(request: Request, resources: ResourcesDep, me: Me, form: Sent[RedoForm], image_id: int) -> Response:
     """Queue new versions, and go back to where the form was."""
     values = form.model_dump(exclude={"back"})
     with resources.database.read() as session:
@@ -87,7 +87,7 @@ def again(request: Request, resources: ResourcesDep, me: Me, form: Sent[AgainFor
     try:
         count_try(request, "set", me.id)
         with resources.database.write() as session:
-            made = service.again(
+            made = service.redo(
                 session, me, image_id, spec_of(form), resources.engine.model, resources.settings.unit_size
             )
     except (Invalid, Later) as error:
@@ -116,10 +116,10 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     return see_other(f"/sets/{image.set_id}")
 
 
-def spec_of(form: AgainForm) -> AgainSpec:
+def spec_of(form: RedoForm) -> RedoSpec:
     seed = form.own_seed if form.seed == OWN else form.seed
     prompt = " ".join(form.prompt.splitlines())
-    return AgainSpec.parse({"prompt": prompt, "seed": seed, "strength": form.strength, "count": form.count})
+    return RedoSpec.parse({"prompt": prompt, "seed": seed, "strength": form.strength, "count": form.count})
 
 
 def form_page(

@@ -340,7 +340,7 @@ def test_what_a_manager_archived_its_owner_does_not_bring_back(
         lambda user: subjects.unarchive(session, user, subject.id),
     )
     for act in acts:
-        with pytest.raises(Forbidden, match=r"archived .*; only (managers|administrators) can restore it"):
+        with pytest.raises(Forbidden, match=r"archived .*; only (managers|administrators) can restore them"):
             act(owner)
         act(higher)
     assert (style.archived_at, subject.archived_at) == (None, None)

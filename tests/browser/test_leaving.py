@@ -207,5 +207,5 @@ def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, 
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.get_by_label("One-time link")).to_have_value(re.compile("/setup/"))
+    expect(page.get_by_label("Link to send")).to_have_value(re.compile("/setup/"))
     expect(page.get_by_text("Send this link to new@example.com.")).to_be_visible()

@@ -115,7 +115,7 @@ def test_a_passkey_from_its_making_to_its_end(
     page.goto("/people")
     page.get_by_role("button", name="Create invite link").click()
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.get_by_label("One-time link")).to_be_visible()
+    expect(page.get_by_label("Link to send")).to_be_visible()
 
     # A device that does not ask who holds it signs nobody in.
     device.verifies(False)

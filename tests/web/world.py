@@ -18,7 +18,7 @@ from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.rights import service as rights
 from app.sets import versions
-from app.sets.versions import AgainSpec
+from app.sets.versions import RedoSpec
 from app.web.forms.form import Form
 from tests.factory import MODEL, Factory
 from tests.web.server import Server, making

@@ -28,7 +28,7 @@ class SetForm(Form):
     subjects: Text = ""
 
 
-class AgainForm(Form):
+class RedoForm(Form):
     """A picture made again, and the page to go back to."""
 
     prompt: Text = ""
