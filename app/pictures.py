@@ -34,7 +34,7 @@ THUMBNAILS = (320, 960)  # px, the longer side
 # `benchmarks/decoding.py`, with figures in `docs/how-it-works.md`.
 MEMORY = 192 * 2**20
 MEMORY_PIXEL = 7
-CROP = "Crop the picture nearer to the shape of those that follow the map, and try again."
+CROP = "Crop the picture closer to the shape of the set's pictures and try again."
 ANSWER = 2 * KEPT_SIDE**2 * 4  # bytes: more than any PNG of ours with its thumbnails
 
 

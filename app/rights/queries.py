@@ -101,7 +101,7 @@ class Meanwhile:
 
 
 @dataclass(frozen=True)
-class Part:
+class UsedReference:
     """A reference of a set: how it is used, by which style, and the status of its right."""
 
     use: StyleReference
@@ -285,7 +285,7 @@ def of_version(session: Session, version: StyleVersion, on: date | None = None) 
     return [found[reference_id] for reference_id in dict.fromkeys(ids)]
 
 
-def parts_of_set(session: Session, image_set: ImageSet) -> list[Part]:
+def parts_of_set(session: Session, image_set: ImageSet) -> list[UsedReference]:
     """All references of a set, each once: its style's in order, then those of its regions' styles."""
     version_ids = image_set.version_ids
     rows = session.execute(

@@ -24,7 +24,7 @@ from app.rights.spec import Reason, RightsSpec
 from app.text import clean_line, slug
 
 FILE_BYTES = 20 * 2**20
-MOST_FILES = 50  # per reference
+MOST_RIGHTS_FILES = 50  # per reference
 BEGINNINGS = (
     (b"%PDF-", "application/pdf"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
