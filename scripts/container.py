@@ -169,7 +169,7 @@ def start(stage: Stage, root: Path) -> None:
     finally:
         server.kill()
     print(log.read_text())
-    if server.returncode or "Set up the first administrator" not in log.read_text():
+    if server.returncode or "Create the first account" not in log.read_text():
         raise SystemExit(f"The server ended with status {server.returncode}, or gave no link for an administrator.")
 
 
