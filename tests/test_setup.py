@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -58,3 +59,41 @@ def test_npm_packages_are_locked_with_their_hashes() -> None:
         assert packages[f"node_modules/{name}"]["version"] == version
     assert all(package["integrity"].startswith("sha512-") for name, package in packages.items() if name)
     assert f"/schemas/{asked['@biomejs/biome']}/" in (ROOT / "biome.jsonc").read_text()
+
+
+def test_a_commit_is_checked_by_the_linters_of_make_check() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    check = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert check
+    # Each line is a linter, by its own path and the command that it has several of.
+    linters = re.findall(r"(?:\$\(BIN\)|node_modules/\.bin)/(\w+(?: (?:format|check|lint))?)", check[1])
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    entries = " ".join(hook["entry"] for hook in hooks)
+    assert len(linters) == len(hooks)
+    for linter in linters:
+        assert f"/{linter}" in entries, linter
+
+
+def test_the_public_workflow_runs_what_lands_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert {"run": "bash .ci/run"} in steps
+    assert workflow["permissions"] == {"contents": "read"}
+    for step in steps:
+        # Another's tag can move; a commit cannot.
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0")), step
+
+
+@pytest.mark.parametrize(
+    "form", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda form: form.name
+)
+def test_an_issue_form_is_one_that_github_shows(form: Path) -> None:
+    """https://docs.github.com/en/communities/using-templates-to-encourage-useful-issues-and-pull-requests"""
+    said = yaml.safe_load(form.read_text())
+    assert {"name", "description", "body"} <= said.keys() <= {"name", "description", "body", "labels", "title"}
+    fields = [field for field in said["body"] if field["type"] != "markdown"]
+    assert len({field["id"] for field in fields}) == len(fields) > 0
+    for field in fields:
+        assert field["type"] in ("input", "textarea", "dropdown", "checkboxes")
+        assert field["attributes"]["label"]
+        assert field["type"] != "dropdown" or field["attributes"]["options"]
