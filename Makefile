@@ -58,7 +58,7 @@ lock: $(TESTING)
 .env.example: app/settings.py scripts/env_example.py $(TESTING)
 	@$(BIN)/python -m scripts.env_example
 
-# The steps of the Dockerfile, run in a bare Debian: as root on Debian or Ubuntu, with debootstrap. TORCH=cuda takes 10 GB.
+# The steps of the Dockerfile, run in a bare Debian: as root on Debian or Ubuntu, with debootstrap. TORCH=cuda downloads gigabytes.
 container: $(TESTING)
 	@$(BIN)/python -m scripts.container $(TORCH)
 
