@@ -1,5 +1,7 @@
-"""What uploads cost: `python -m benchmarks.decoding` (Linux). An ordinary photo; eight of the largest pictures at once,
-with the memory of the server and all its processes; and the largest picture of each kind alone.
+"""The cost of uploads: `python -m benchmarks.decoding` (Linux).
+
+Measures an ordinary photo; eight of the largest pictures at once, with the memory of the server and all its processes;
+and the largest picture of each kind alone.
 """
 
 import argparse
@@ -87,14 +89,14 @@ def upload(data: bytes) -> None:
 
 
 def cpu() -> float:
-    """Seconds of a processor that this process, its workers and their children have had."""
+    """Processor seconds used by this process, its workers and their children."""
     every = [psutil.Process(), *psutil.Process().children(recursive=True)]
     own = sum(times.user + times.system for times in (each.cpu_times() for each in every))
     return own + sum(times.children_user + times.children_system for times in (each.cpu_times() for each in every[1:]))
 
 
 class Watched:
-    """The most memory in MB, over that at the start, that all processes hold together while it is open."""
+    """Peak memory of all processes together while open, in MB above the start."""
 
     def __enter__(self) -> "Watched":
         self.most, self._start, self._stopped = 0.0, memory(), threading.Event()

@@ -1,8 +1,8 @@
-"""How long an export takes, and how much memory it needs beside its pictures: `python -m benchmarks.export`.
+"""Time and memory of an export: `python -m benchmarks.export`.
 
-Makes a campaign of so many approved pictures, makes its zip ready, and downloads it, each in a process of its own, so
-that peak memory is that of the step alone. The second export finds every picture in the cache. The last step downloads
-over HTTP: the program with one download, then with several at once, each with some parts of a kilobyte after it.
+Makes a campaign of approved pictures, prepares its zip, and downloads it, each in its own process, so that peak memory
+belongs to the step alone. The second export finds every picture in the cache. The last step downloads over HTTP: with
+one download, then with several at once, each followed by some parts of a kilobyte.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from tests.factory import Factory, encoded
 from tests.web.server import serve
 
 AT_ONCE = 8  # downloads over HTTP
-PARTS = 50  # of a kB, asked for by each download after the whole
-DIFFERENT = 50  # pictures; the others are copies, each with a prompt of its own, so none is found in the cache
+PARTS = 50  # of a kB, requested by each download after the whole
+DIFFERENT = 50  # pictures; the others are copies with their own prompts, so none is in the cache
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
         for step in asked.steps.split(","):
             command = [sys.executable, "-m", "benchmarks.export", *sys.argv[1:], "--step", step, "--data", folder]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
-            result = json.loads(done.stdout.splitlines()[-1])  # what is logged comes before
+            result = json.loads(done.stdout.splitlines()[-1])  # log lines come before
             print(f"{step:>10}  {result['seconds']:8.2f} s  {result['peak']:6.0f} MB at most  {result.get('note', '')}")
 
 
@@ -65,7 +65,7 @@ def run(asked: argparse.Namespace) -> dict[str, object]:
     settings = Settings(data=asked.data, _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
     migrate(settings)
     database, files = Database(settings), Files(settings.data / "files")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak from here on: imports have had one of their own
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak: imports have had their own
     began = time.perf_counter()
     note = ""
     if asked.step == "make":
@@ -83,7 +83,7 @@ def run(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def peak() -> float:
-    """The most memory that this process has held, in MB. Linux only, where `ru_maxrss` may be the parent's."""
+    """Peak memory of this process, in MB. Linux only, where `ru_maxrss` may be the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
@@ -141,7 +141,7 @@ def download(settings: Settings, database: Database, files: Files) -> str:
 
 
 class Idle:
-    """An engine that is never asked."""
+    """An engine that is never used."""
 
     model = None
 
@@ -153,7 +153,7 @@ class Idle:
 
 
 def http(settings: Settings) -> str:
-    """Several downloads of one export at once, from a server in this process: its memory is what is measured."""
+    """Download one export several times at once from a server in this process, whose memory is measured."""
     app = create_app(settings, Idle())  # type: ignore[arg-type]  # it makes no pictures
     database = app.state.resources.database
     with database.write() as session:
@@ -175,7 +175,7 @@ def http(settings: Settings) -> str:
 
 
 def fetch(path: str, cookies: dict[str, str]) -> int:
-    """Download it, by pieces that are thrown away, then some parts; how many bytes it has."""
+    """Download it in discarded chunks, then some parts; returns its size in bytes."""
     with httpx2.Client(cookies=cookies, timeout=600, trust_env=False) as browser:
         with browser.stream("GET", path) as answer:
             length = sum(map(len, answer.iter_raw()))

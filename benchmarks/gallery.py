@@ -1,9 +1,9 @@
-"""How long the server takes for pages of a gallery of 100,000 pictures: `make bench-gallery`.
+"""Response times of a gallery of 100,000 pictures: `make bench-gallery`.
 
-Fills a database, then asks the real app for pages, in this process and without a network, 20 times each in turns; all
-of it twice, for a team of few campaigns and long sets and for one of many and short ones. The budget is 100 ms of the
-server's time; where a median is over it, the status is 1. Beside the time on the clock stands the processor's, which is
-what counts on a busy machine.
+Fills a database, then requests pages from the real app, in this process and without a network, 20 times each, in
+rotation. Runs twice: for a team with few campaigns and long sets, and for one with many and short ones. The budget is
+100 ms of server time; if a median exceeds it, the status is 1. The table also has processor time, which is what counts
+on a busy machine.
 """
 
 import argparse
@@ -63,15 +63,15 @@ CHUNK = 5000  # rows inserted at once
 
 @dataclass(frozen=True)
 class Spread:
-    """How pictures are spread over what they can be found by."""
+    """How pictures are distributed over what they can be searched by."""
 
     name: str
     people: int
     campaigns: int
     styles: int
     a_set: int  # pictures
-    tags: int  # different ones
-    tagged: float  # tags a picture
+    tags: int  # distinct tags
+    tagged: float  # tags per picture
 
 
 SPREADS = (
@@ -88,14 +88,14 @@ PLACES = (
     "on a wooden table|under a paper lantern|in morning fog|by the sea|at night|beside a window|夕焼けの中|雨の日に"
 )
 WAYS = "seen from above|with long shadows|very close|with room for a headline|in three quarter view|静かに|正面から"
-RARE = "zeppelin"  # stands in one prompt of a thousand
+RARE = "zeppelin"  # in one prompt of a thousand
 HOUSE = "studio light"  # in seven of ten
-# What a finished picture became, and how many of a hundred did.
+# Outcomes of finished pictures, in per cent.
 DECISIONS = {Verdict.APPROVED: 45, Verdict.CHANGES_REQUESTED: 7, Verdict.REJECTED: 14, Verdict.WITHDRAWN: 1, None: 33}
 
 
 class NoEngine:
-    """Stands where the model would be: nothing is made here."""
+    """Replaces the model: nothing is generated here."""
 
     model = None
 
@@ -111,7 +111,7 @@ class NoEngine:
 
 
 def fill(database: Database, pictures: int, spread: Spread, seed: int = 1) -> None:
-    """`pictures` rows of images as a team would have them after a year, most of them shown."""
+    """Insert `pictures` rows of images like a team's after a year, most of them shown."""
     chance = random.Random(seed)  # noqa: S311  (the same gallery each time)
     began = now() - timedelta(days=365)
     with database.write() as session:
@@ -156,7 +156,7 @@ def style(number: int) -> dict[str, Any]:
 
 
 def popular(chance: random.Random, values: Any) -> Any:
-    """One of `values`, the first ones far more often than the last: people have favourites."""
+    """One of `values`, the first far more often than the last: people have favourites."""
     return values[min(int(chance.expovariate(4 / len(values))), len(values) - 1)]
 
 
@@ -167,7 +167,7 @@ def tags(chance: random.Random, pictures: int, spread: Spread) -> Iterator[dict[
 
 
 def one_sets(chance: random.Random, number: int, spread: Spread, began: datetime) -> list[dict[str, Any]]:
-    """In the order in which they were made, evenly over a year."""
+    """In creation order, evenly over a year."""
     return [one_set(chance, n, spread, began + timedelta(days=365 * n / number)) for n in range(number)]
 
 
@@ -193,7 +193,7 @@ def one_set(chance: random.Random, number: int, spread: Spread, created_at: date
 
 
 def images(chance: random.Random, sets: list[dict[str, Any]], number: int, a_set: int) -> Iterator[dict[str, Any]]:
-    """In the order in which sets were made; a twentieth was made again, a hundredth is in the bin or failed."""
+    """In creation order of their sets; a twentieth redone, a hundredth in the bin or failed."""
     verdicts, weights = list(DECISIONS), list(DECISIONS.values())
     for n in range(number):
         image_set = sets[n // a_set]
@@ -232,22 +232,22 @@ def prompt(chance: random.Random) -> str:
     return ", ".join(words)
 
 
-# Asking
+# Requesting
 
 
 @dataclass
 class Page:
-    """An address, and how long each answer to it took."""
+    """An address and its response times."""
 
     name: str
     path: str
-    partial: bool = False  # as a script asks for the next pictures
+    partial: bool = False  # as a script requests the next pictures
     clock: list[float] = field(default_factory=list)  # ms
     processor: list[float] = field(default_factory=list)  # ms
 
 
 def pages(session: Session) -> list[Page]:
-    """What is asked for: pages at every depth, each filter, words of every kind, and some of it together."""
+    """The requests: pages at every depth, each filter, words of every kind, and some combinations."""
     shown = select(Image.id).where(Image.shown).order_by(Image.id.desc())
 
     def at(row: int) -> int:
@@ -326,7 +326,7 @@ def day(session: Session, row: int) -> str:
 
 
 async def measure(app: FastAPI, token: str, asked: list[Page], times: int) -> None:
-    """Ask for every page in turns, so that a busy second falls on all of them; the first turn only warms up."""
+    """Request every page in rotation, so that a busy second affects all of them; the first round only warms up."""
     transport = httpx2.ASGITransport(app=app)
     cookies = {app.state.resources.cookie: token}
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", cookies=cookies) as client:
@@ -378,7 +378,7 @@ def filled(folder: Path | None, pictures: int, spread: Spread) -> Iterator[tuple
 
 
 def told(asked: list[Page], what: str, times: int) -> int:
-    """Print the table; how many pages are over the budget."""
+    """Print the table; returns the number of pages over the budget."""
     table = Table(title=f"{what}, ms of {times} answers each; the budget is {BUDGET:g}")
     for column in ("page", "median", "worst", "processor, median", "processor, worst"):
         table.add_column(column, justify="left" if column == "page" else "right")

@@ -1,7 +1,7 @@
-"""A set of four with our attention and with the textbook's, side by side in one run: `make bench`.
+"""A set of four with our attention and with the textbook's, in one run: `make bench`.
 
-Each way runs in a process of its own, so that peak memory is its own, in turns (ours, textbook, ours, ...), because
-machines drift. Reported are images a minute, peak memory, and how the time divides between UNet, VAE and the rest.
+Each runs in its own process, so that peak memory is its own, and alternately (ours, textbook, ours, ...), because
+machines drift. Reports images per minute, peak memory, and how the time divides between UNet, VAE and the rest.
 """
 
 import json
@@ -29,7 +29,7 @@ WAYS = ("ours", "textbook")
 
 @dataclass
 class Run:
-    """One set, measured."""
+    """The measurements of one set."""
 
     seconds: float
     unet: float
@@ -38,14 +38,14 @@ class Run:
 
 
 class Clock:
-    """Adds up the time spent inside methods of the model's parts."""
+    """Adds up the time spent in methods of the model's parts."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def timing(self, owner: Any, method: str, name: str) -> Iterator[None]:
-        """Time `owner.method` as `name` for a while."""
+        """Time `owner.method` as `name` for the duration."""
         plain = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -64,7 +64,7 @@ class Clock:
 
 
 def synchronise() -> None:
-    """Wait for the GPU, where there is one, so that a clock means something."""
+    """Wait for the GPU, if there is one, so that timings are meaningful."""
     import torch
 
     if torch.cuda.is_available():
@@ -72,7 +72,7 @@ def synchronise() -> None:
 
 
 def measure(way: str) -> Run:
-    """Make the set once to warm up and once with the clock, in this process."""
+    """Make the set once to warm up and once timed, in this process."""
     from PIL import Image
 
     from app.style_aligned import Studio
@@ -103,7 +103,7 @@ def ours(studio: Any, picture: Any) -> None:
 
 
 def textbook(studio: Any, picture: Any) -> None:
-    """The same set with concatenated keys and values and a written-out softmax, the reference in the batch."""
+    """The same set with concatenated keys and values and an explicit softmax, the reference in the batch."""
     import torch
 
     from app.style_aligned.reference import NoisedTrack, latent_noise
@@ -127,7 +127,7 @@ def textbook(studio: Any, picture: Any) -> None:
 
 
 def main() -> None:
-    """Run both ways in turns and print them beside each other."""
+    """Run both alternately and print the results next to each other."""
     runs: dict[str, list[Run]] = {way: [] for way in WAYS}
     for _ in range(TURNS):
         for way in WAYS:

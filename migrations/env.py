@@ -1,6 +1,6 @@
-"""How Alembic runs here: inside a connection that the caller has opened (see `app.database.migrate`).
+"""Run Alembic within a connection that the caller has opened (see `app.database.migrate`).
 
-By hand, as in `alembic revision --autogenerate -m "Add rights"`, it opens the database of the settings.
+Run by hand, as in `alembic revision --autogenerate -m "Add rights"`, it opens the database of the settings.
 """
 
 from alembic import context
@@ -15,11 +15,11 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
-        render_as_batch=True,  # SQLite alters a table by making it anew
+        render_as_batch=True,  # SQLite alters a table by recreating it
         transactional_ddl=True,  # true of SQLite once sqlite3 leaves transactions to us
         compare_type=True,
         compare_server_default=True,
-        include_name=lambda name, *_: not (name or "").startswith("image_words"),  # SQLite's own, of its text search
+        include_name=lambda name, *_: not (name or "").startswith("image_words"),  # SQLite's own tables for text search
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,7 +1,8 @@
-"""Make the pictures of the docs with the bundled model: `python scripts/doc_pictures.py [PAGE ...]`, all pages without.
+"""Make the pictures of the docs with the bundled model: `python scripts/doc_pictures.py [PAGE ...]`; all pages by
+default.
 
-Each page of docs/ that shows pictures has a function here, named as the page, that writes them to docs/images/.
-Nothing in them is made up: seeds are fixed, so that the same weights give the same pictures.
+Each page of docs/ with pictures has a function of the same name here, which writes them to docs/images/. All are real:
+seeds are fixed, so that the same weights give the same pictures.
 """
 
 import sys
@@ -110,7 +111,7 @@ def structure() -> None:
 
 
 def followed(kind: MapKind, drawn: Image.Image) -> Image.Image:
-    """A map and beside it a teapot that follows it, in three looks."""
+    """A map, and next to it a teapot that follows it, in three looks."""
     side = (256, 256)
     pictures = [drawn.convert("RGB").resize(side, Image.Resampling.LANCZOS)]
     for name in ("neon-guitar", "pencil-handbag", "blueprint-camera"):
@@ -127,7 +128,7 @@ def followed(kind: MapKind, drawn: Image.Image) -> Image.Image:
 
 
 def stacked(rows: list[Image.Image], gap: int = 8) -> Image.Image:
-    """Rows of one width, one under the other."""
+    """Rows of equal width, stacked."""
     sheet = Image.new("RGB", (rows[0].width, sum(each.height + gap for each in rows) - gap), "white")
     for place, each in enumerate(rows):
         sheet.paste(each, (0, place * (each.height + gap)))
@@ -136,8 +137,8 @@ def stacked(rows: list[Image.Image], gap: int = 8) -> Image.Image:
 
 @page
 def subjects() -> None:
-    """Drawings of an unknown thing, and the thing as it was learnt from them, plainly and in two looks."""
-    sys.path.insert(0, str(ROOT))  # the tests are no package that is installed
+    """Drawings of an unknown thing, and the thing as learned from them, plain and in two looks."""
+    sys.path.insert(0, str(ROOT))  # the tests are not an installed package
     from tests.style_aligned.drawings import drawing
 
     drawings = [drawing(number) for number in range(6)]

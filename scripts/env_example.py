@@ -22,12 +22,12 @@ HEAD = """\
 
 
 def text() -> str:
-    """The file as the settings are now."""
+    """The file for the current settings."""
     return "\n".join([HEAD, *(entry(name, field) for name, field in Settings.model_fields.items())])
 
 
 def entry(name: str, field: FieldInfo) -> str:
-    """A setting: what it is, in lines of a comment, and its default."""
+    """A setting: its description as a comment, and its default."""
     about = "\n".join(f"# {line}" for line in wrap(field.description or "", 118))
     return f"{about}\n#SOROE_{name.upper()}={written(field.default)}\n"
 

@@ -1,8 +1,7 @@
-"""Walk through a real server as a new team would, and keep what it looks like: `python scripts/screenshots.py FOLDER`.
+"""Walk through a real server as a new team would, and take screenshots: `python scripts/screenshots.py FOLDER`.
 
 Starts Soroe on an empty data folder, sets it up, makes a style and sets with the loaded model, decides, and writes a
-PNG of every page, at 390, 1440 and 1920 px, light and dark. The README's pictures come from here: nothing in them is
-made up.
+PNG of every page, at 390, 1440 and 1920 px, light and dark. The README's pictures come from here, and all are real.
 """
 
 import os
@@ -74,13 +73,13 @@ def start_set(page: Page, name: str, style: str, prompts: list[str]) -> str:
 
 
 def shoot(page: Page, folder: Path, name: str, sizes: tuple[str, ...] = ("390", "1440", "1920")) -> None:
-    """The page as it is, at each size, light and dark."""
+    """Take the page at each size, light and dark."""
     for size in sizes:
         width, height = SIZES[size]
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a str to mypy
-            page.wait_for_timeout(400)  # until the colours have changed
+            page.wait_for_timeout(400)  # until the colour transition has ended
             page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 1440, "height": 900})
     page.emulate_media(color_scheme="light")
@@ -124,7 +123,7 @@ def walk(page: Page, folder: Path, link: str) -> None:
 
 
 def review(page: Page, folder: Path) -> None:
-    """Decisions by keys, a pinned comment, a picture that is made again, and pictures side by side."""
+    """Decisions by keys, a pinned comment, a redone picture, and pictures side by side."""
     page.goto("/review?set=1")
     for keys in ("a", "a", "a", "r2", "a", "c"):
         page.wait_for_selector("main img")
@@ -196,7 +195,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, server(Path(data)) as link, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        # Without motion no picture is taken half-way through a change of colours.
+        # Without animations, no screenshot is taken during a transition.
         page = browser.new_page(
             base_url=link.split("/setup")[0], viewport={"width": 1440, "height": 900}, reduced_motion="reduce"
         )

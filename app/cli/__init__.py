@@ -1,6 +1,4 @@
-"""The `soroe` command: `generate` makes a set without a server, `serve` is the server, the rest
-looks after it.
-"""
+"""The `soroe` command: `generate` makes a set without a server, `serve` runs the server, the rest maintains it."""
 
 import os
 import sys
@@ -32,7 +30,7 @@ app.add_typer(record, name="audit")
 
 def main() -> None:
     """Run the command. Bad input is one sentence on stderr and status 2."""
-    # Threads that wait for each other by spinning take the processor from the web server and from other programs.
+    # Threads that spin while they wait take the processor from the web server and other programs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = app(standalone_mode=False)

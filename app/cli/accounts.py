@@ -1,4 +1,4 @@
-"""`soroe accounts`: for the operator who cannot sign in, or stands in for an administrator."""
+"""`soroe accounts`: for an operator who cannot sign in, or who stands in for an administrator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def second_step(email: Annotated[str, typer.Argument(help="E-mail address of the
 
 @contextmanager
 def open_accounts() -> Iterator[tuple[Settings, Any]]:
-    """The settings, and a session that changes their database. What cannot be done is one sentence."""
+    """The settings, and a session that writes to their database. A refusal is one sentence."""
     from sqlalchemy import inspect
     from sqlalchemy.exc import DatabaseError
 

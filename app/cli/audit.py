@@ -1,4 +1,4 @@
-"""`soroe audit`: is the record of who did what unbroken?"""
+"""`soroe audit`: check that the record of who did what is unbroken."""
 
 import re
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def open_record() -> Iterator[Any]:
 
 
 def parse_head(text: str) -> str:
-    """The hash in what was noted, with or without the number that `soroe audit head` prints after it."""
+    """Read a noted hash, with or without the number that `soroe audit head` prints after it."""
     found = re.search(r"\b[0-9a-f]{64}\b", text.lower())
     if not found:
         raise CommandRefused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")

@@ -1,4 +1,4 @@
-"""What every command shares: the two streams, one sentence for what cannot be done, settings, bars, the model."""
+"""Helpers for every command: the two streams, one-sentence refusals, settings, progress bars, the model."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -61,8 +61,8 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
-    """What the method or the disk refuses, in a sentence."""
-    from app.style_aligned.finite import NotFinite  # torch is there by now
+    """Turn refusals of the method or the disk into a sentence."""
+    from app.style_aligned.finite import NotFinite  # torch is loaded by now
 
     try:
         yield
@@ -77,14 +77,14 @@ def refusing(folder: Path) -> Iterator[None]:
 
 
 def progress_bar() -> Progress:
-    """A bar on a terminal; nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
 
 
 @contextmanager
 def loading() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar for a model; yields what is told about it."""
+    """Show a progress bar while a model loads; yields the callback for its progress."""
     columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("Loading the model", total=1.0)

@@ -1,4 +1,4 @@
-"""A set as files in a folder: the pictures, a contact sheet, and `set.json` with all that it takes to make it again."""
+"""A set as files in a folder: the pictures, a contact sheet, and `set.json` with everything needed to reproduce it."""
 
 import json
 import math
@@ -14,22 +14,22 @@ from app.text import slug
 
 FORMATS = {"png": {}, "jpeg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
 SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-SHEET_CELL = 256  # px, the least width of a picture on the contact sheet
+SHEET_CELL = 256  # px, the minimum width of a picture on the contact sheet
 SHEET_GAP = 16  # px
 SHEET_GROUND = (238, 238, 238)
 
 
 class SetFolder:
-    """Where one set is written. Every file appears whole or not at all."""
+    """The output folder of one set. Every file appears completely or not at all."""
 
     def __init__(self, path: Path, format: str = "png") -> None:
-        """`format` is png, jpeg or webp. The folder is made with the first file."""
+        """`format` is png, jpeg or webp. The first file creates the folder."""
         self.path, self.format = path, format
         self.pictures: dict[int, Image.Image] = {}
         self.records: list[dict[str, Any]] = []
 
     def save(self, index: int, picture: Image.Image, prompt: str, **record: Any) -> Path:
-        """Write the picture at `index`, 0 the first, as `001-a-fox.png`, and remember it for the sheet and set.json."""
+        """Write the picture at `index`, 0 the first, as `001-a-fox.png`, and keep it for the sheet and set.json."""
         stem = f"{index + 1:03}-{slug(prompt)}".rstrip("-")
         file = self._write(stem + SUFFIXES[self.format], picture, self.format)
         self.pictures[index] = picture
@@ -37,7 +37,7 @@ class SetFolder:
         return file
 
     def save_sheet(self, reference: Image.Image | None) -> Path:
-        """Write `sheet.png`: the reference first, then the pictures in the order of their prompts."""
+        """Write `sheet.png`: the reference first, then the pictures in prompt order."""
         pictures = [self.pictures[index] for index in sorted(self.pictures)]
         return self._write("sheet.png", contact_sheet([*([reference] if reference else []), *pictures]), "png")
 
@@ -57,7 +57,7 @@ class SetFolder:
 
 
 def contact_sheet(pictures: Sequence[Image.Image]) -> Image.Image:
-    """All pictures on one sheet, in cells of the first's shape, in about as many columns as rows."""
+    """Arrange all pictures on one sheet, in cells of the first one's shape, with about as many columns as rows."""
     columns = min(len(pictures), max(4, math.ceil(math.sqrt(len(pictures)))))
     rows = math.ceil(len(pictures) / columns)
     width, height = pictures[-1].size

@@ -108,7 +108,7 @@ def generate(
     settings = read_settings()
     first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
 
-    # torch takes seconds to import; what is refused above is refused at once.
+    # torch takes seconds to import; the refusals above come without the wait.
     from app.cli.folder import SetFolder
     from app.style_aligned import Sharing
     from app.subjects.handles import spoken
@@ -174,7 +174,7 @@ def generate(
 
 
 def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
-    """Write pictures as they come, with a progress bar of all images' steps. True when Ctrl-C interrupted it."""
+    """Write pictures as they come, with a progress bar over all images' steps. True if Ctrl-C interrupted it."""
     from app.style_aligned import ImageFailed, ImageReady, Inversion, Step
 
     with progress_bar() as bar:
@@ -184,7 +184,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
                 match event:
                     case Inversion(step=step, steps=total):
                         bar.update(task, description=f"Inverting the reference, {step} of {total}")
-                    case Step(images=images, steps=steps):  # some schedulers take more steps than were asked for
+                    case Step(images=images, steps=steps):  # some schedulers take more steps than requested
                         total = len(prompts) * steps
                         bar.update(task, description="Generating", advance=len(images), total=total)
                     case ImageReady(index=index, picture=picture, prompt=text, seed=seed):
@@ -204,7 +204,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Of what shapes a picture."""
+    """The versions of what shapes a picture."""
     from importlib.metadata import version
 
     return {name: version(name) for name in ("soroe", "torch", "diffusers", "transformers")}

@@ -1,4 +1,4 @@
-"""What stands in options and files, read and checked; the model comes after, because it takes seconds to load."""
+"""Read and check options and files; the model comes after, because it takes seconds to load."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.settings import Settings
 
 
 def read_prompts(given: list[str], file: Path | None) -> list[str]:
-    """All prompts, those of the command line first; blank lines of the file do not count."""
+    """All prompts, those of the command line first; blank lines of the file are ignored."""
     lines = list(given)
     if file:
         try:
@@ -24,7 +24,7 @@ def read_prompts(given: list[str], file: Path | None) -> list[str]:
 
 
 def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
-    """The reference, or `what` the picture is, cleaned as an upload would be, and its SHA-256."""
+    """The reference (or another picture, named by `what`), cleaned like an upload, and its SHA-256."""
     from app.errors import UserError
     from app.pictures import Limits, clean_upload, decoded
 
@@ -39,7 +39,7 @@ def read_reference(file: Path, what: str = "reference") -> tuple[Any, str]:
 
 
 def read_subjects(given: list[str] | None) -> list[Any]:
-    """What the command's subjects ask for, checked without the model."""
+    """Read the command's subjects, without the model."""
     from app.cli.options import subject as command
     from app.errors import UserError
 
@@ -50,7 +50,7 @@ def read_subjects(given: list[str] | None) -> list[Any]:
 
 
 def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str, str]]:
-    """The subjects as the studio takes them, and what prompts say for each of their handles."""
+    """The subjects for the studio, and the trigger phrase for each of their handles."""
     from app.style_aligned import ModelError
     from app.style_aligned.subjects import phrase_in
     from app.text import clean_line
@@ -63,7 +63,7 @@ def load_subjects(studio: Any, options: list[Any]) -> tuple[list[Any], dict[str,
 
 
 def read_structures(given: list[str] | None, prompts: int) -> list[Any]:
-    """What the command's structures ask for, checked without the model."""
+    """Read the command's structures, without the model."""
     from app.cli.options import structure as command
     from app.errors import UserError
 
@@ -76,7 +76,7 @@ def read_structures(given: list[str] | None, prompts: int) -> list[Any]:
 def load_structures(
     studio: Any, options: list[Any], size: tuple[int, int], count: int, settings: Settings
 ) -> list[Any]:
-    """The structures with their ControlNets and maps, one a picture where there is one a prompt."""
+    """The structures with their ControlNets and maps, one per picture if there is one per prompt."""
     from app.errors import UserError
     from app.pictures import Limits
     from app.style_aligned import ModelError, Structure
@@ -96,17 +96,17 @@ def load_structures(
 
 @dataclass(frozen=True)
 class PartOption:
-    """A --region, read: its box or its mask, and the picture whose look it takes."""
+    """A parsed --region: its box or mask, and the picture whose look it takes."""
 
     prompt: str
     box: tuple[float, float, float, float] | None
-    mask: Any  # a picture, where there is no box
+    mask: Any  # a picture, if there is no box
     picture: Any
     strength: float
     record: dict[str, Any]  # for set.json
 
     def made(self, studio: Any, style_text: str) -> Any:
-        """The region as the studio takes it. Raises ValueError."""
+        """The region for the studio. Raises ValueError."""
         from app.style_aligned import Region, Sharing
 
         prompt = f"{self.prompt}, {style_text}" if style_text else self.prompt
@@ -118,7 +118,9 @@ class PartOption:
 
 
 def read_region(text: str) -> PartOption:
-    """ "0.5,0,0.5,1|a fox|neon.png|1.2": a box or a mask's file, a prompt, and perhaps a picture and a strength."""
+    """Parse "0.5,0,0.5,1|a fox|neon.png|1.2": a box or a mask file, a prompt, and optionally a picture and a
+    strength.
+    """
     where, prompt, file, strength = (part.strip() for part in (text + "|||").split("|")[:4])
     try:
         strong = float(strength or 1)
@@ -140,7 +142,7 @@ def read_region(text: str) -> PartOption:
 
 
 def parse_box(text: str) -> tuple[float, float, float, float] | None:
-    """ "0.5,0,0.5,1" as numbers; None when it is something else, such as the name of a file."""
+    """Parse "0.5,0,0.5,1" as numbers; None if it is something else, such as a file name."""
     try:
         left, top, width, height = (float(side) for side in text.split(","))
     except ValueError:
@@ -149,7 +151,7 @@ def parse_box(text: str) -> tuple[float, float, float, float] | None:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """ "1024x768" as (1024, 768)."""
+    """Parse "1024x768" as (1024, 768)."""
     width, _, height = text.lower().replace("×", "x").partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise CommandRefused(f"--size is written WxH, such as 1024x768; {text} was given.")
@@ -157,5 +159,5 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def reason(error: Exception) -> str:
-    """Why a file could not be read, in few words."""
+    """Why a file could not be read, in a few words."""
     return error.strerror or str(error) if isinstance(error, OSError) else "it is not text in UTF-8"

@@ -30,7 +30,7 @@ def serve() -> None:
         with database.write() as session:
             link = create_setup_link(session, settings)
         database.close()
-        listener.listen()  # who follows the link at once waits a moment instead of being turned away
+        listener.listen()  # an early request waits a moment instead of being refused
         out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
         if link:
             out.print("Create the first account here (the link works once):", f"  {link}", sep="\n", soft_wrap=True)
@@ -38,7 +38,7 @@ def serve() -> None:
 
 
 def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
-    """An engine with its model loaded, before the server says that it is ready."""
+    """Create an engine and load its model before the server says that it is ready."""
     from app.style_aligned import ModelError
 
     try:
@@ -52,7 +52,7 @@ def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
 
 @contextmanager
 def only_one_server(settings: Settings) -> Iterator[None]:
-    """Two servers on one data folder would make pictures twice. The lock ends with the process, however it ends."""
+    """Lock the data folder: two servers would make pictures twice. The lock ends with the process, however it ends."""
     with opened(lambda: (settings.data / "server.lock").open("w")) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,7 +63,7 @@ def only_one_server(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def listening_socket(settings: Settings) -> Iterator[socket.socket]:
-    """The server's address, taken before the model is loaded, so that a port in use is said at once."""
+    """Bind the server's address before the model is loaded, so that a port in use is reported immediately."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
             0

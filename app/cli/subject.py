@@ -72,7 +72,7 @@ def teach(
 
 
 def follow_training(events: Any) -> bytes | None:
-    """The finished LoRA, with a progress bar on the way; None when Ctrl-C interrupted it."""
+    """The finished LoRA, with progress bars; None if Ctrl-C interrupted it."""
     from app.style_aligned.dreambooth import Finished, PriorImage, TrainStep
 
     with progress_bar() as bar:

@@ -1,4 +1,4 @@
-"""The tables, one file a noun: its table, and those of its parts. This package exports them all."""
+"""The tables, one file per noun: its table, and those of its parts. This package exports them all."""
 
 from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.authenticator import Authenticator, RecoveryCode

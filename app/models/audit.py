@@ -1,6 +1,6 @@
-"""The record: every act that matters, as `subject:noun:verb`, by whom, when, on what. Rows are only ever added.
+"""The record: every act that matters, as `subject:noun:verb`, by whom, when, on what. Append-only.
 
-The events are a chain (see `app.audit.chain`): numbered 1, 2, 3 without gaps, each with the hash of the one before.
+The events form a chain (see `app.audit.chain`): numbered 1, 2, 3 without gaps, each with the previous one's hash.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.models.user import User
 
 
 class Act(StrEnum):
-    """How each is told to people is in `app.audit.words`."""
+    """The acts. `app.audit.words` has their wording for people."""
 
     ACCOUNT_CREATE = "account:user:create"
     ACCOUNT_CHANGE = "account:user:change"
@@ -102,21 +102,21 @@ class AuditEvent(Base):
     __tablename__ = "audit_events"
     __table_args__ = (Index("ix_audit_events_subject", "subject", "subject_id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # its place in the chain, from 1
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # position in the chain, from 1
     at: Mapped[datetime] = mapped_column(index=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # None: the system itself
     act: Mapped[Act] = mapped_column(String(40), index=True)
     subject: Mapped[str] = mapped_column(String(40))  # table name
     subject_id: Mapped[int | None]
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
-    previous: Mapped[str] = mapped_column(String(64))  # hash of the event before
+    previous: Mapped[str] = mapped_column(String(64))  # hash of the previous event
     hash: Mapped[str] = mapped_column(String(64))  # SHA-256 of all the other columns
 
     user: Mapped[User | None] = relationship()
 
 
 class AuditHead(Base):
-    """The end of the chain, in one row: without it, nobody would miss events that were removed from the end."""
+    """The end of the chain, in one row: without it, events removed from the end would go unnoticed."""
 
     __tablename__ = "audit_head"
     __table_args__ = (CheckConstraint("id = 1", name="only_one"),)

@@ -1,4 +1,4 @@
-"""Authenticator apps, and the recovery codes for when one is lost."""
+"""Authenticator apps, and recovery codes for a lost one."""
 
 from datetime import datetime
 
@@ -15,13 +15,13 @@ class Authenticator(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
-    secret: Mapped[str] = mapped_column(String(255))  # sealed with a key that is not in the database
-    last_step: Mapped[int]  # of the latest code that was taken, in 30 s since 1970: none is taken twice
+    secret: Mapped[str] = mapped_column(String(255))  # encrypted with a key that is not in the database
+    last_step: Mapped[int]  # of the latest accepted code, in 30 s since 1970: none is accepted twice
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class RecoveryCode(Base):
-    """A code for when the authenticator app is lost; good once."""
+    """A code for a lost authenticator app; works once."""
 
     __tablename__ = "recovery_codes"
 

@@ -1,4 +1,4 @@
-"""What every table shares: the declarative base, names of constraints, and UTC times."""
+"""Shared by all tables: the declarative base, constraint names, and UTC times."""
 
 from datetime import UTC, datetime
 
@@ -18,12 +18,12 @@ NAMING = {
 
 
 def now() -> datetime:
-    """The present moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime. SQLite forgets the zone, so it is put back on reading; naive values are refused."""
+    """An aware datetime. SQLite drops the zone, so it is restored on reading; naive values are refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

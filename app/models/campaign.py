@@ -1,4 +1,4 @@
-"""Campaigns: the folders that sets belong to, each with its rules of review."""
+"""Campaigns: the folders that sets belong to, each with its review rules."""
 
 from datetime import datetime
 

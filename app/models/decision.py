@@ -1,4 +1,4 @@
-"""Decisions: what people judged of an image. Rows are only ever added."""
+"""Decisions: people's verdicts on an image. Append-only."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
 
 class Decision(Base):
-    """One person's verdict. A person's newest one stands until it is withdrawn, by them or by a manager."""
+    """One person's verdict. Their newest one stands until they or a manager withdraw it."""
 
     __tablename__ = "decisions"
 
@@ -26,8 +26,8 @@ class Decision(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     verdict: Mapped[Verdict] = mapped_column(String(20))
-    reason: Mapped[str] = mapped_column(String(120), default="")  # of a rejection, from the team's list
-    # What a withdrawal takes back; None with an old one that took back all before it.
+    reason: Mapped[str] = mapped_column(String(120), default="")  # of a rejection, as worded in the team's list
+    # The decision that a withdrawal takes back; None for an old one that took back all before it.
     withdraws_id: Mapped[int | None] = mapped_column(ForeignKey("decisions.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -1,4 +1,4 @@
-"""Exports: zips of approved images, made ready once and kept."""
+"""Exports: zips of approved images, prepared once and kept."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ExportState(StrEnum):
     """The life of an export."""
 
-    LISTING = "listing"  # its files are being written down, a part at a time
+    LISTING = "listing"  # its list of files is being written, in parts
     QUEUED = "queued"
     PREPARING = "preparing"
     READY = "ready"
@@ -27,27 +27,27 @@ class ExportState(StrEnum):
 
 
 class Export(Base):
-    """One zip: which pictures as they were approved at a moment, and in which form they are delivered."""
+    """One zip: which pictures, as approved at one moment, and in which form they are delivered."""
 
     __tablename__ = "exports"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(160))  # of the zip, without .zip
     made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    # What it is an export of; neither for pictures that were chosen one by one.
+    # Its source; neither for individually chosen pictures.
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id"), index=True)
     set_id: Mapped[int | None] = mapped_column(ForeignKey("image_sets.id", ondelete="CASCADE"), index=True)
     options: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `app.exports.options` defines them
     content: Mapped[str] = mapped_column(String(64), index=True)  # SHA-256 of the pictures, decisions and options
     pictures: Mapped[int]  # approved images in it
-    of_others: Mapped[bool]  # some of them are of other people's sets than those of who made it
+    of_others: Mapped[bool]  # some come from sets of people other than the author
     state: Mapped[ExportState] = mapped_column(String(16), default=ExportState.QUEUED, index=True)
     done: Mapped[int] = mapped_column(default=0)  # files that are ready or known to be lost
     total: Mapped[int]  # files: pictures times sizes
-    lost: Mapped[int] = mapped_column(default=0)  # files whose picture is lost from the server
+    lost: Mapped[int] = mapped_column(default=0)  # files whose picture is missing on the server
     bytes: Mapped[int | None] = mapped_column(BigInteger)  # of the zip, exactly; None until it is ready
     etag: Mapped[str | None] = mapped_column(String(64))  # changes whenever a byte of the zip does
-    # What lies beside the pictures: the name, bytes and CRC-32 of each file; None until it is ready.
+    # The other files of the zip: name, bytes and CRC-32 of each; None until it is ready.
     extras: Mapped[list[tuple[str, int, int]] | None] = mapped_column(JSON)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -72,9 +72,9 @@ class ExportFile(Base):
     decision_id: Mapped[int] = mapped_column(ForeignKey("decisions.id", ondelete="CASCADE"), index=True)
     size: Mapped[str] = mapped_column(String(16))  # "original" or such as "1080x1350"
     name: Mapped[str] = mapped_column(String(1024))  # in the zip, with its folders
-    # Filled when it is ready:
+    # Set when it is ready:
     key: Mapped[str | None] = mapped_column(String(64))  # names the file in the cache
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     crc32: Mapped[int | None] = mapped_column(BigInteger)
-    lost: Mapped[bool] = mapped_column(default=False)  # the picture is lost from the server
+    lost: Mapped[bool] = mapped_column(default=False)  # the picture is missing on the server

@@ -1,4 +1,4 @@
-"""How people sign in besides a password: accounts at the company's sign-in provider."""
+"""Accounts at the company's sign-in provider."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from app.models.user import User
 class Identity(Base):
     """An account at a sign-in provider (OpenID Connect) that belongs to a person here.
 
-    Issuer and subject name it for ever. An e-mail address does not: it can be given to somebody else.
+    Issuer and subject identify it permanently. An e-mail address does not: it can be given to somebody else.
     """
 
     __tablename__ = "identities"

@@ -31,13 +31,15 @@ from app.models.user import Role, User
 class Image(Base):
     """One picture of a set, from queued to decided.
 
-    Made again, it has the same place in the set and the next version: a stack, of which the newest finished one counts.
+    A redone picture has the same position in the set and the next version: a stack, of which the newest finished
+    version counts.
     """
 
     __tablename__ = "images"
     __table_args__ = (
         UniqueConstraint("set_id", "position", "version"),
-        # What lists show, kept beside its causes so that an index can begin with it; the database keeps them together.
+        # What lists show, stored with its causes so that an index can start with it; the database keeps them
+        # consistent.
         CheckConstraint(
             "shown = (state = 'finished' AND NOT superseded AND deleted_at IS NULL)", name="shown_is_what_it_says"
         ),
@@ -49,17 +51,17 @@ class Image(Base):
         Index("ix_images_shown_decision_id", "shown", "decision", "id"),
         Index("ix_images_facets", "shown", "decision", "style_id", "campaign_id", "owner_id", "finished_at"),
         Index("ix_images_shown_set_id_decision", "shown", "set_id", "decision"),
-        # A review goes from place to place.
+        # A review goes through positions in order.
         Index("ix_images_shown_set_id_position", "shown", "set_id", "position"),
         Index("ix_images_shown_decision_set_id_position", "shown", "decision", "set_id", "position"),
         Index("ix_images_shown_campaign_id_set_id_position", "shown", "campaign_id", "set_id", "position"),
         Index("ix_images_shown_style_id_set_id_position", "shown", "style_id", "set_id", "position"),
         Index("ix_images_shown_owner_id_set_id_position", "shown", "owner_id", "set_id", "position"),
-        # Few, and asked for on every page: of those, who has approved is done with them.
+        # Few rows, queried on every page: an approver is done with these.
         Index(
             "ix_images_partly_approved",
             "shown",
-            "decision",  # named, though there is one, or SQLite would prefer an index that names it
+            "decision",  # named although it is constant, or SQLite would prefer an index that names it
             "approvals",
             "set_id",
             sqlite_where=text("approvals > 0 AND decision IS NULL"),
@@ -70,10 +72,10 @@ class Image(Base):
     set_id: Mapped[int] = mapped_column(ForeignKey("image_sets.id", ondelete="CASCADE"))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("units.id", ondelete="SET NULL"), index=True)
     position: Mapped[int]  # 1, 2, ... in the set
-    version: Mapped[int] = mapped_column(default=1)  # 1, 2, ... at that place
-    # The set's, except that a picture can move to another campaign; kept here so that lists need no joins.
+    version: Mapped[int] = mapped_column(default=1)  # 1, 2, ... at that position
+    # Same as the set's, except that a picture can move to another campaign; stored here so that lists need no joins.
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # of one that was made again
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)  # of a redone picture
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     style_id: Mapped[int] = mapped_column(ForeignKey("styles.id"), index=True)
     prompt: Mapped[str] = mapped_column(Text)
@@ -84,16 +86,16 @@ class Image(Base):
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)  # of the PNG; it names the files
     bytes: Mapped[int | None]
     measures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    decision: Mapped[Verdict | None] = mapped_column(String(20))  # the outcome of all; None: not (fully) reviewed
-    approvals: Mapped[int] = mapped_column(default=0)  # people whose approval stands
+    decision: Mapped[Verdict | None] = mapped_column(String(20))  # the combined outcome; None: not (fully) reviewed
+    approvals: Mapped[int] = mapped_column(default=0)  # people whose approval counts
     superseded: Mapped[bool] = mapped_column(default=False)  # a newer version is finished
     shown: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None] = mapped_column(index=True)
     deleted_at: Mapped[datetime | None] = mapped_column(index=True)  # in the bin, for 30 days
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    deleted_as: Mapped[Role | None] = mapped_column(String(16))  # the role that they had then
-    purged_at: Mapped[datetime | None]  # its files are gone for good
+    deleted_as: Mapped[Role | None] = mapped_column(String(16))  # the role they had then
+    purged_at: Mapped[datetime | None]  # its files are permanently deleted
 
     image_set: Mapped[ImageSet] = relationship(back_populates="images")
     unit: Mapped[Unit | None] = relationship(back_populates="images")
@@ -103,7 +105,7 @@ class Image(Base):
 
     @hybrid_property
     def used_strength(self) -> float:
-        """What it was, or will be, made with: its own strength, else the set's."""
+        """The strength it was, or will be, made with: its own, else the set's."""
         return self.image_set.strength if self.strength is None else self.strength
 
     @used_strength.inplace.expression

@@ -1,4 +1,4 @@
-"""Sets: a request as it was made, from which each of its pictures can be made again."""
+"""Sets: requests, stored so that each picture can be reproduced."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ImageSet(Base):
-    """One request: a style version, prompts, and everything needed to make it again."""
+    """One request: a style version, prompts, and everything needed to reproduce it."""
 
     __tablename__ = "image_sets"
 
@@ -26,10 +26,10 @@ class ImageSet(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     style_version_id: Mapped[int] = mapped_column(ForeignKey("style_versions.id"), index=True)
-    model: Mapped[str] = mapped_column(String(255))  # as SOROE_MODEL named it
+    model: Mapped[str] = mapped_column(String(255))  # as given in SOROE_MODEL
     prompts: Mapped[list[str]] = mapped_column(JSON)
     negative_prompt: Mapped[str] = mapped_column(Text, default="")
-    count: Mapped[int]  # images a prompt
+    count: Mapped[int]  # images per prompt
     width: Mapped[int]  # px
     height: Mapped[int]
     steps: Mapped[int]
@@ -41,13 +41,13 @@ class ImageSet(Base):
     structures: Mapped[tuple[SetStructure, ...]] = mapped_column(Parts(SetStructure), default=())
     subjects: Mapped[tuple[SetSubject, ...]] = mapped_column(Parts(SetSubject), default=())
     regions: Mapped[tuple[SetRegion, ...]] = mapped_column(Parts(SetRegion), default=())
-    seamless: Mapped[bool] = mapped_column(default=False)  # the right end goes on at the left one
+    seamless: Mapped[bool] = mapped_column(default=False)  # the ends of the picture match
     priority: Mapped[int] = mapped_column(default=0)  # higher first
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
     cancelled_at: Mapped[datetime | None]
-    locked_at: Mapped[datetime | None] = mapped_column(index=True)  # from then on no decision changes
+    locked_at: Mapped[datetime | None] = mapped_column(index=True)  # from then on, decisions cannot change
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    locked_as: Mapped[Role | None] = mapped_column(String(16))  # the role that they had then
+    locked_as: Mapped[Role | None] = mapped_column(String(16))  # the role they had then
 
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
     locked_by: Mapped[User | None] = relationship(foreign_keys=locked_by_id)
@@ -59,13 +59,13 @@ class ImageSet(Base):
 
     @property
     def version_ids(self) -> list[int]:
-        """Of the style versions that its images take their look from: its own, then those of its regions."""
+        """The style versions that its images take their look from: its own, then those of its regions."""
         regions = (region.style_version_id for region in self.regions if region.style_version_id)
         return list(dict.fromkeys((self.style_version_id, *regions)))
 
     @classmethod
     def has_version(cls, version_ids: Select[int]) -> ColumnElement[bool]:
-        """A condition: that one of these style versions is among the set's `version_ids`."""
+        """A condition: one of these style versions is among the set's `version_ids`."""
         region = func.json_each(cls.regions).table_valued(column("value")).alias("region")
         own = func.json_extract(region.c.value, "$.style_version_id")
         return or_(

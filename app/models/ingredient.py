@@ -1,7 +1,7 @@
-"""What shapes a set beside its prompts, as its row keeps it: lists of parts in columns of JSON.
+"""Ingredients of a set besides its prompts, as stored in its row: lists of parts in JSON columns.
 
-The form that people fill in is `app.sets.spec`'s, with its limits. Here is none: a set that an earlier release kept is
-read whatever the limits are today.
+The form that people fill in is in `app.sets.spec`, with its limits. There are none here: a set from an earlier release
+must stay readable whatever today's limits are.
 """
 
 from collections.abc import Sequence
@@ -14,40 +14,40 @@ from sqlalchemy.types import TypeDecorator
 
 
 class Part(BaseModel):
-    """One structure, subject or region of a set. Keys that a release of ours no longer knows are passed over."""
+    """One structure, subject or region of a set. Ignores keys that no longer exist."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class SetStructure(Part):
-    """A map that images follow, or one map a prompt."""
+    """A map that images follow, or one map per prompt."""
 
-    control: str  # the map's kind, which names the ControlNet
+    control: str  # the kind of map, which selects the ControlNet
     maps: tuple[int, ...]  # ids: one for all prompts, or one each
     weight: float = 1.0  # 0 to 2
-    start: float = 0.0  # the part of the denoising in which it counts, 0 to 1
+    start: float = 0.0  # the part of the denoising in which it applies, 0 to 1
     end: float = 1.0
 
 
 class SetSubject(Part):
-    """A subject, and how strongly it counts."""
+    """A subject and its weight."""
 
     id: int
     weight: float = 1.0  # 0 to 2
 
 
 class SetRegion(Part):
-    """A part of every image with a prompt and perhaps a style of its own."""
+    """A part of every image with its own prompt and optionally its own style."""
 
     prompt: str
     box: tuple[float, float, float, float] | None = None  # left, top, width, height, as fractions of the image
-    mask: str | None = None  # SHA-256 of a kept PNG, where there is no box
+    mask: str | None = None  # SHA-256 of a stored PNG, if there is no box
     style_version_id: int | None = None  # None: the set's own
     strength: float | None = None  # 0 to 2; None: the set's
 
 
 class Parts(TypeDecorator[tuple[Any, ...]]):
-    """A column with a JSON list of parts of one kind, each a `Part` to all of the app."""
+    """A JSON column with a list of parts of one kind; the app sees `Part` objects."""
 
     impl = JSON
     cache_ok = True

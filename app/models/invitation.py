@@ -17,7 +17,7 @@ class Invitation(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[Role] = mapped_column(String(16))
-    email: Mapped[str | None] = mapped_column(String(254))  # whom it is made out to; None: whoever has the link
+    email: Mapped[str | None] = mapped_column(String(254))  # for this address only; None: for anybody
     reopens_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # a closed account
     invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # None: set-up
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -28,7 +28,7 @@ class Invitation(Base):
 
     @classmethod
     def still_open(cls) -> tuple[ColumnElement[bool], ...]:
-        """Conditions for those that were neither used nor ended."""
+        """Conditions for those neither used nor ended."""
         return cls.used_at.is_(None), cls.revoked_at.is_(None), cls.expires_at > now()
 
     @property

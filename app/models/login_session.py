@@ -12,7 +12,7 @@ from app.models.user import User
 class LoginSession(Base):
     """One signed-in browser. The cookie holds the token, the table its SHA-256: a stolen database opens nothing.
 
-    The token changes with every proof of who is there, the row and its number stay.
+    Each confirmation changes the token; the row and its id stay.
     """
 
     __tablename__ = "login_sessions"
@@ -23,8 +23,8 @@ class LoginSession(Base):
     user_agent: Mapped[str] = mapped_column(String(255), default="")
     address: Mapped[str] = mapped_column(String(64), default="")  # where it was last seen
     created_at: Mapped[datetime] = mapped_column(default=now)
-    seen_at: Mapped[datetime] = mapped_column(default=now)  # to a minute
-    confirmed_at: Mapped[datetime | None]  # when the person last proved who they are; None: they must, before they may
+    seen_at: Mapped[datetime] = mapped_column(default=now)  # to the minute
+    confirmed_at: Mapped[datetime | None]  # when the person last confirmed who they are; None: they must confirm first
     expires_at: Mapped[datetime]
 
     user: Mapped[User] = relationship(lazy="joined")

@@ -10,7 +10,7 @@ from app.models.user import User
 
 
 class Passkey(Base):
-    """A key pair whose private half a person's device or password manager keeps (WebAuthn)."""
+    """A key pair whose private half stays in a person's device or password manager (WebAuthn)."""
 
     __tablename__ = "passkeys"
 

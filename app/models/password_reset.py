@@ -1,4 +1,4 @@
-"""Password resets: one-time links to choose another password."""
+"""Password resets: one-time links for choosing another password."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.models.user import User
 
 
 class PasswordReset(Base):
-    """A one-time link with which a person chooses another password, without knowing the present one."""
+    """A one-time link for choosing another password without knowing the current one."""
 
     __tablename__ = "password_resets"
 
@@ -25,7 +25,7 @@ class PasswordReset(Base):
 
     @classmethod
     def still_open(cls) -> tuple[ColumnElement[bool], ...]:
-        """Conditions for those that were neither used nor ended."""
+        """Conditions for those neither used nor ended."""
         return cls.used_at.is_(None), cls.revoked_at.is_(None), cls.expires_at > now()
 
     user: Mapped[User] = relationship(foreign_keys=user_id)

@@ -1,4 +1,4 @@
-"""References: uploaded pictures whose look is wanted."""
+"""References: uploaded pictures whose look styles use."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from app.models.user import User
 
 
 class Reference(Base):
-    """An uploaded picture whose look is wanted, stored once by the SHA-256 of its cleaned PNG."""
+    """An uploaded picture whose look to use, stored once by the SHA-256 of its cleaned PNG."""
 
     __tablename__ = "references"
 

@@ -1,4 +1,4 @@
-"""Who owns a reference what they allow, and the files that prove it. A change is a new row: the newest one holds."""
+"""Who owns a reference, what they allow, and the files that prove it. A change is a new row; the newest one counts."""
 
 from datetime import date, datetime
 
@@ -11,7 +11,7 @@ from app.models.user import Role, User
 
 
 class RightsRecord(Base):
-    """What holds for a reference from `created_at` until its next record."""
+    """The right to a reference from `created_at` until its next record."""
 
     __tablename__ = "rights_records"
 
@@ -22,14 +22,14 @@ class RightsRecord(Base):
     licence: Mapped[str] = mapped_column(String(200), default="")
     allows: Mapped[str] = mapped_column(Text, default="")
     territory: Mapped[str] = mapped_column(String(200), default="")
-    valid_from: Mapped[date | None]  # the first day; None: it always held
-    valid_until: Mapped[date | None]  # the last day, included; None: it does not end
+    valid_from: Mapped[date | None]  # the first day; None: unlimited
+    valid_until: Mapped[date | None]  # the last day, included; None: unlimited
     source_url: Mapped[str] = mapped_column(String(2000), default="")
     note: Mapped[str] = mapped_column(Text, default="")
     withdrawn: Mapped[bool] = mapped_column(default=False)
-    reason: Mapped[str] = mapped_column(Text, default="")  # of a withdrawal, or of taking one back
+    reason: Mapped[str] = mapped_column(Text, default="")  # of a withdrawal or restoration
     made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    made_as: Mapped[Role] = mapped_column(String(16))  # the role that they had then
+    made_as: Mapped[Role] = mapped_column(String(16))  # the role they had then
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     reference: Mapped[Reference] = relationship()
@@ -37,14 +37,14 @@ class RightsRecord(Base):
 
 
 class RightsFile(Base):
-    """A licence or consent as a file. One that was removed is hidden; its bytes stay."""
+    """A licence or consent as a file. A removed one is hidden; its bytes stay."""
 
     __tablename__ = "rights_files"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
-    name: Mapped[str] = mapped_column(String(255))  # as it was uploaded, for people
+    name: Mapped[str] = mapped_column(String(255))  # as uploaded, for people
     media_type: Mapped[str] = mapped_column(String(40))  # by its content
     bytes: Mapped[int]
     uploaded_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)

@@ -10,7 +10,7 @@ from app.models.user import User
 
 
 class SavedSearch(Base):
-    """A search of the pictures under a name: its maker's own, or everybody's."""
+    """A named search of the pictures: its author's own, or everybody's."""
 
     __tablename__ = "saved_searches"
     __table_args__ = (UniqueConstraint("owner_id", "name"),)

@@ -1,4 +1,4 @@
-"""Shares: the links by which an export leaves the house."""
+"""Shares: links to an export for people outside."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from app.models.user import Role, User
 
 
 class Share(Base):
-    """A link by which somebody without an account downloads one export, until it ends or is revoked."""
+    """A link that lets somebody without an account download one export, until it ends or is revoked."""
 
     __tablename__ = "shares"
 
@@ -19,7 +19,7 @@ class Share(Base):
     export_id: Mapped[int] = mapped_column(ForeignKey("exports.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # the link holds the token
     password_hash: Mapped[str | None] = mapped_column(String(255))  # argon2id; None: the link alone opens it
-    note: Mapped[str] = mapped_column(String(120), default="")  # for whom
+    note: Mapped[str] = mapped_column(String(120), default="")  # for the team: the recipient
     made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
@@ -38,8 +38,8 @@ class Share(Base):
 
     @property
     def answered_for(self) -> bool:
-        """Whether whoever made the link may still take the export away: what a person let out must not outlive their
-        power to.
+        """Whether the link's author may still export these pictures: a link must not outlive its author's
+        permission.
         """
         own = self.export.made_by_id == self.made_by_id and not self.export.of_others
         return self.made_by.can(Role.MANAGER) or (self.made_by.active and own)

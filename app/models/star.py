@@ -1,4 +1,4 @@
-"""Stars: the pictures that each person marked for themselves."""
+"""Stars: the pictures that each person has starred."""
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from app.models.base import Base
 
 
 class Star(Base):
-    """A picture that a person wants to find again."""
+    """A picture that a person has starred."""
 
     __tablename__ = "stars"
 

@@ -1,4 +1,4 @@
-"""Structure maps: what the pictures of a set follow, made from a picture or given ready."""
+"""Structure maps for the pictures of a set to follow, made from a picture or uploaded ready."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from app.models.user import User
 
 
 class MapKind(StrEnum):
-    """What a map shows, white on black; depth: the nearer, the lighter."""
+    """What a map shows, white on black; for depth, nearer is lighter."""
 
     EDGES = "edges"
     SILHOUETTE = "silhouette"
@@ -26,7 +26,7 @@ class StructureMap(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[MapKind] = mapped_column(String(16))
     sha256: Mapped[str] = mapped_column(String(64), index=True)
-    source_sha256: Mapped[str | None] = mapped_column(String(64))  # of the picture it was made from; None: given ready
+    source_sha256: Mapped[str | None] = mapped_column(String(64))  # of its source picture; None: uploaded ready
     width: Mapped[int]  # px
     height: Mapped[int]
     original_name: Mapped[str] = mapped_column(String(255))

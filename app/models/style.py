@@ -29,7 +29,7 @@ class Style(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     archived_at: Mapped[datetime | None]
-    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the role of whoever archived it, then
+    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the archiver's role at the time
 
     owner: Mapped[User] = relationship()
     versions: Mapped[list["StyleVersion"]] = relationship(
@@ -62,7 +62,7 @@ class StyleVersion(Base):
 
 
 class StyleReference(Base):
-    """One reference of a style version: which part of it is used, and how much it weighs."""
+    """One reference of a style version: which part of it is used, and its weight."""
 
     __tablename__ = "style_references"
 

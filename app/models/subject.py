@@ -1,4 +1,4 @@
-"""Subjects: LoRA adapters that show a team's own product, trained here or brought as a file."""
+"""Subjects: LoRA adapters of a team's own product, trained here or uploaded as a file."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,20 +27,20 @@ class Subject(Base):
     name: Mapped[str] = mapped_column(String(120))
     kind: Mapped[SubjectKind] = mapped_column(String(16))
     phrase: Mapped[str] = mapped_column(String(200), default="")  # what the model reads for `@handle`: "sks teapot"
-    class_words: Mapped[str] = mapped_column(String(120), default="")  # what kind of thing it is: "teapot"
-    model: Mapped[str] = mapped_column(String(255))  # as SOROE_MODEL named it
+    class_words: Mapped[str] = mapped_column(String(120), default="")  # the kind of thing: "teapot"
+    model: Mapped[str] = mapped_column(String(255))  # as given in SOROE_MODEL
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
     error: Mapped[str | None] = mapped_column(Text)
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # of the training
-    step: Mapped[int] = mapped_column(default=0)  # of the training that are done
+    step: Mapped[int] = mapped_column(default=0)  # completed training steps
     steps: Mapped[int] = mapped_column(default=0)
     sha256: Mapped[str | None] = mapped_column(String(64))  # of the safetensors file
     bytes: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
     archived_at: Mapped[datetime | None]
-    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the role of whoever archived it, then
+    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the archiver's role at the time
 
     owner: Mapped[User] = relationship()
     pictures: Mapped[list["SubjectPicture"]] = relationship(
@@ -50,7 +50,7 @@ class Subject(Base):
 
 
 class SubjectPicture(Base):
-    """One picture of the product, to learn from."""
+    """One training picture of the product."""
 
     __tablename__ = "subject_pictures"
 
@@ -62,7 +62,7 @@ class SubjectPicture(Base):
 
 
 class SubjectSample(Base):
-    """A picture drawn during the training, to see how far it is."""
+    """A picture drawn during training, to show progress."""
 
     __tablename__ = "subject_samples"
 

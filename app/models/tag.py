@@ -1,4 +1,4 @@
-"""Tags: words on pictures, for all to find them by."""
+"""Tags: words on pictures that everybody can search for."""
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from app.models.base import Base
 
 
 class ImageTag(Base):
-    """A word that somebody put on a picture, for all to find it by."""
+    """A word that somebody put on a picture, for everybody to search for."""
 
     __tablename__ = "image_tags"
     __table_args__ = (Index("ix_image_tags_tag_image_id", "tag", "image_id"),)
@@ -18,7 +18,7 @@ class ImageTag(Base):
 
 
 class TagUse(Base):
-    """How many pictures have a tag: the database keeps it in step with `ImageTag` by itself, nothing else writes it."""
+    """How many pictures have a tag. Database triggers keep it in step with `ImageTag`; nothing else writes it."""
 
     __tablename__ = "tag_uses"
 

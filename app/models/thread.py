@@ -1,4 +1,4 @@
-"""Threads: conversations on an image, with their comments and mentions. Comments are only ever added."""
+"""Threads: conversations on an image, with their comments and mentions. Comments are append-only."""
 
 from datetime import datetime
 
@@ -10,15 +10,15 @@ from app.models.user import User
 
 
 class Thread(Base):
-    """A conversation on an image: at a point that was pinned, or of the whole."""
+    """A conversation on an image, pinned to a point or about the whole."""
 
     __tablename__ = "threads"
     __table_args__ = (CheckConstraint("(x IS NULL) = (y IS NULL)", name="whole_point"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id", ondelete="CASCADE"), index=True)
-    x: Mapped[float | None]  # of the picture's width, 0 to 1
-    y: Mapped[float | None]  # of its height, 0 at the top
+    x: Mapped[float | None]  # fraction of the picture's width
+    y: Mapped[float | None]  # fraction of its height, 0 at the top
     resolved_at: Mapped[datetime | None]
     resolved_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -42,7 +42,7 @@ class Comment(Base):
 
 
 class Mention(Base):
-    """Somebody who was named in a comment, and whether they have seen it."""
+    """Somebody mentioned in a comment, and whether they have seen it."""
 
     __tablename__ = "mentions"
     __table_args__ = (Index("ix_mentions_user_id_seen_at", "user_id", "seen_at"),)

@@ -1,4 +1,4 @@
-"""Units: the pieces of work for the engine. This table is its queue; there is no other."""
+"""Units: pieces of work for the engine. This table is the only queue."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Unit(Base):
-    """The piece of work given to the engine: a batch of images of one set, or the training of one subject."""
+    """A piece of work for the engine: a batch of images of one set, or the training of one subject."""
 
     __tablename__ = "units"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""How much each person has used of what is bounded: by day, and what they hold."""
+"""How much each person has used of their quotas: per day, and in storage."""
 
 from datetime import date
 from enum import StrEnum
@@ -8,11 +8,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base
 
-HELD = date(1970, 1, 1)  # the "day" of what is held, whenever it came
+HELD = date(1970, 1, 1)  # the "day" of stored amounts, whenever stored
 
 
 class What(StrEnum):
-    """What is counted, in the order in which it is shown."""
+    """The quantities, in display order."""
 
     SETS = "sets"
     PICTURES = "pictures"
@@ -21,17 +21,18 @@ class What(StrEnum):
     UPLOAD_BYTES = "upload_bytes"
     EXPORTS = "exports"
     EXPORT_PICTURES = "export_pictures"
-    STORAGE = "storage"  # bytes held, not of a day
+    STORAGE = "storage"  # stored bytes, not per day
 
 
 class Usage(Base):
-    """An amount of one person on one day, kept beside what it counts: so that a look costs the same however much there
-    is, and what is deleted is not given back.
+    """An amount for one person on one day, stored as a running count.
+
+    Reading it costs the same however much there is, and deleting gives nothing back.
     """
 
     __tablename__ = "usage"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    day: Mapped[date] = mapped_column(primary_key=True)  # of the server's time zone, or `HELD`
+    day: Mapped[date] = mapped_column(primary_key=True)  # in the server's time zone, or `HELD`
     what: Mapped[What] = mapped_column(String(20), primary_key=True)
     amount: Mapped[int] = mapped_column(BigInteger)

@@ -10,11 +10,11 @@ from app.models.base import Base, now
 
 
 class Role(StrEnum):
-    """What a person may do; each role may do all that the ones before it may."""
+    """What a person may do; each role can do everything that the ones before it can."""
 
-    DESIGNER = "designer"  # makes styles and sets, downloads what is approved in their own
+    DESIGNER = "designer"  # makes styles and sets, downloads approved pictures of their own sets
     REVIEWER = "reviewer"  # decides
-    MANAGER = "manager"  # downloads what is approved in anybody's sets
+    MANAGER = "manager"  # downloads approved pictures of anybody's sets
     ADMIN = "admin"  # lets people in
 
     @property

@@ -1,4 +1,4 @@
-"""The queue: what waits, what is served next, and what becomes of what the engine makes of it.
+"""The queue: what waits, what runs next, and what happens with the engine's results.
 
-It knows no kind of work by name. Each one registers a `WorkKind`; `app.wiring` lists them all.
+It knows no kind of work by name. Each registers a `WorkKind`; `app.wiring` lists them all.
 """

@@ -1,9 +1,8 @@
-"""What is happening now: changes by topic, for the pages that watch, and what only lives in memory.
+"""Live updates: changes by topic, for open pages, and state that only exists in memory.
 
-A change says *which* images of a set are different, never how: whoever watches reads the present state. So a slow
-watcher costs nothing (it holds one number, not a queue), many changes become one answer, and what was missed during a
-reconnect is the union of the changes since the last number seen. All methods but `running_for` belong to the event
-loop's thread.
+A change says *which* images of a set differ, never how: watchers read the current state. So a slow watcher costs
+nothing (it holds one number, not a queue), many changes become one answer, and what was missed during a reconnect is
+the union of the changes since the last number seen. All methods except `running_for` belong to the event loop's thread.
 """
 
 import asyncio
@@ -16,20 +15,20 @@ from app.engine.events import ClassPicture, Event, ImageFailed, ImageReady, Prev
 from app.text import whole_number
 from app.work.topics import Topic
 
-REMEMBERED_CHANGES = 512  # a topic; a watcher who missed more is told to look at everything
+REMEMBERED_CHANGES = 512  # per topic; a watcher who missed more reloads everything
 REMEMBERED_TOPICS = 256
 
 
 @dataclass
 class RunningUnit:
-    """A unit in the engine, and how fast it goes."""
+    """A unit in the engine, and its speed."""
 
     work: Work
     topic: Topic
     step: int = 0
-    steps: int = 0  # as the engine counts them: some schedulers take more than were asked for; 0 before the first
+    steps: int = 0  # as the engine counts them: some schedulers take more than requested; 0 before the first
     started: float = field(default_factory=monotonic)
-    first_step: float = 0.0  # when step 1 was done, which took longer: it waited for the reference
+    first_step: float = 0.0  # when step 1 was done, which took longer because it waited for the reference
     last_step: float = 0.0
     loss: float | None = None  # of a training
     class_pictures: tuple[int, int] = (0, 0)  # before its first step: how many are drawn, of how many
@@ -42,12 +41,12 @@ class RunningUnit:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since it was begun."""
+        """Seconds since it started."""
         return monotonic() - self.started
 
     @property
     def seconds_left(self) -> float | None:
-        """By the measured time of its own steps; None until two of them are done."""
+        """Estimated from the measured time of its own steps; None until two of them are done."""
         if self.step < 2:
             return None
         a_step = (self.last_step - self.first_step) / (self.step - 1)
@@ -56,7 +55,7 @@ class RunningUnit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed in a topic up to `cursor`. `images` is None when too much was missed: look at everything."""
+    """What changed in a topic up to `cursor`. `images` is None if too much was missed: reload everything."""
 
     cursor: str
     images: frozenset[int] | None
@@ -67,7 +66,7 @@ class _Changes:
 
     def __init__(self, forgotten: int) -> None:
         self.changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=REMEMBERED_CHANGES)
-        self.forgotten = forgotten  # there may have been changes up to this number
+        self.forgotten = forgotten  # changes up to this number may have been forgotten
         self.last = forgotten
         self.changed = asyncio.Event()  # replaced by every change
         self.watchers = 0
@@ -87,21 +86,21 @@ class Bus:
         self.previews: dict[int, tuple[int, bytes]] = {}  # by image: the step it was taken at, and the latest WebP
         self.closed = asyncio.Event()
         self._count = 0
-        self._forgotten = 0  # the last change of all topics that were let go
+        self._forgotten = 0  # the last change of all dropped topics
         self._topics: OrderedDict[Topic, _Changes] = OrderedDict()
-        self._life = secrets.token_hex(4)  # numbers begin again with the process; a cursor of another life is not ours
+        self._life = secrets.token_hex(4)  # numbers restart with the process; a cursor from another process is invalid
 
     def publish(self, topic: Topic, *image_ids: int) -> None:
-        """Tell those who watch a topic that it changed, and which of its images did."""
+        """Tell watchers of a topic that it changed, and which of its images."""
         self._count += 1
         self._topic(topic).add(self._count, frozenset(image_ids))
 
     def cursor(self) -> str:
-        """The present moment: a page rendered after this call misses nothing by watching from here."""
+        """The current position: a page rendered after this call misses nothing by watching from here."""
         return f"{self._life}-{self._count}"
 
     async def changes(self, topic: Topic, after: str) -> Changes:
-        """What changed in a topic after a cursor; waits until something did, or until the bus is closed."""
+        """Wait for changes in a topic after a cursor, or until the bus is closed."""
         number = self._number(after)
         recent = self._topic(topic)
         if number is None or number < recent.forgotten:
@@ -116,11 +115,11 @@ class Bus:
         return Changes(self.cursor(), frozenset().union(*missed))
 
     def close(self) -> None:
-        """Let every watcher go: the server ends."""
+        """Release all watchers: the server is stopping."""
         self.closed.set()
 
     def running_for(self, topic: Topic) -> list[RunningUnit]:
-        """What is in the engine for a topic. From any thread: the event loop changes what runs while it looks."""
+        """What is in the engine for a topic. Thread-safe: the event loop may change it at the same time."""
         return [unit for unit in tuple(self.running.values()) if unit.topic == topic]
 
     def begin(self, work: Work, topic: Topic) -> None:
@@ -144,14 +143,14 @@ class Bus:
         self.publish(running.topic, event.image_id)
 
     def kept(self, event: Event) -> None:
-        """The database has what an event brought. An image needs no preview any more, be it finished or failed."""
+        """An event's result is in the database. A finished or failed image needs no preview any more."""
         image_ids = (event.image_id,) if isinstance(event, ImageReady | ImageFailed) else ()
         for image_id in image_ids:
             self.previews.pop(image_id, None)
         self.publish(self.running[event.unit_id].topic, *image_ids)
 
     def end(self, unit_id: int) -> None:
-        """The unit left the engine, in whatever way; what it kept in memory goes too."""
+        """The unit left the engine, for any reason; drop what was in memory for it."""
         running = self.running.pop(unit_id, None)
         for image_id in _image_ids(running.work) if running else ():
             self.previews.pop(image_id, None)
@@ -164,7 +163,7 @@ class Bus:
         return changes
 
     def _forget_one(self) -> None:
-        """Let the topic go that was quiet for longest, of those that nobody watches."""
+        """Drop the unwatched topic that has been quiet for longest."""
         quiet = next((topic for topic, changes in self._topics.items() if not changes.watchers), None)
         if quiet is not None:
             self._forgotten = max(self._forgotten, self._topics.pop(quiet).last)

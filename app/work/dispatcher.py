@@ -1,8 +1,8 @@
-"""Who is served next, and what becomes of what the engine makes.
+"""Decide what runs next, and store what the engine makes.
 
-One task of the web process. The database is the only queue: the dispatcher claims a unit, gives it to the engine, and
-for each event writes files first and then one transaction, so that a crash at any moment leaves either a picture that
-is wholly there or none. Its own memory holds nothing that a restart would miss.
+One task of the web process. The database is the only queue. The dispatcher claims a unit, gives it to the engine, and
+for each event first writes files and then commits one transaction, so that a crash at any moment leaves either a
+complete picture or none. Its memory holds nothing that a restart would miss.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ BROKEN = "The engine failed. The details are in the server's log."
 
 @dataclass(frozen=True)
 class Claimed:
-    """A unit that is to be served, and who is told of it."""
+    """A claimed unit, and its topic."""
 
     unit_id: int
     kind: WorkKind
@@ -51,11 +51,11 @@ class Dispatcher:
         self.bus = bus
         self.background = BackgroundLoop(self._fill, trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS)
         self._units: dict[int, asyncio.Task[None]] = {}
-        self._cancelled: set[int] = set()  # of the units that run, and of one that is being claimed
+        self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False
         self._stopping: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
 
-    # From any thread, after the commit.
+    # Thread-safe, after the commit.
 
     def wake(self) -> None:
         """There may be work: look now."""
@@ -111,7 +111,7 @@ class Dispatcher:
                 stopping.add_done_callback(self._stopping.discard)
 
     async def _serve(self, claimed: Claimed) -> None:
-        """One unit, from claimed to ended, failed or given back."""
+        """Serve one unit until it ends, fails or is given back."""
         unit_id = claimed.unit_id
         try:
             work = await asyncio.to_thread(self._work, claimed)
@@ -121,7 +121,7 @@ class Dispatcher:
             await asyncio.to_thread(self._give_back, unit_id)
             self._ended(claimed)
             raise
-        except UserError as error:  # such as a full disk: a sentence for the person, and the queue goes on
+        except UserError as error:  # such as a full disk: a sentence for the person, and the queue continues
             failed = Failed(unit_id, str(error))
         except WorkerLost:
             failed = Failed(unit_id, LOST, transient=True)
@@ -134,14 +134,14 @@ class Dispatcher:
             self._ended(claimed)
 
     def _ended(self, claimed: Claimed) -> None:
-        """Whoever watches hears of it, even where nothing began, as when a right was withdrawn meanwhile."""
+        """Notify watchers even if nothing started, for example when a right was withdrawn."""
         self.bus.end(claimed.unit_id)
         self.bus.publish(claimed.topic, *claimed.image_ids)
 
     async def _settle(self, unit_id: int, failed: Failed | None) -> None:
-        """Write down how the unit ended, again and again should the database not take it (its disk is full, say).
+        """Store how the unit ended, retrying while the database refuses (its disk is full, for example).
 
-        The slot stays taken meanwhile: nothing else could be written down either.
+        The slot stays taken, because nothing else could be stored either.
         """
         while True:
             try:
@@ -151,7 +151,7 @@ class Dispatcher:
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
     async def _make(self, work: Work, kind: WorkKind) -> Failed | None:
-        """Run a unit and keep what it makes. A Failed event, or None when it ended or was cancelled."""
+        """Run a unit and store its results. Returns a Failed event, or None if it ended or was cancelled."""
         if work.id in self._cancelled:
             return None
         events = self.engine.run(work)
@@ -174,7 +174,7 @@ class Dispatcher:
         except Cancelled:
             return None
         finally:
-            # Of a unit that has ended this does nothing; one that we leave early must free its slot.
+            # This does nothing for a unit that has ended; one that we leave early must free its slot.
             await self.engine.cancel(work.id)
             if isinstance(events, AsyncGenerator):
                 await events.aclose()

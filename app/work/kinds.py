@@ -1,4 +1,4 @@
-"""Kinds of work: what the queue and the dispatcher need to know of each, such as the pictures of a set."""
+"""Kinds of work: what the queue and the dispatcher need to know about each, such as the pictures of a set."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
@@ -14,15 +14,15 @@ from app.models import State, Unit, User
 from app.work.topics import Topic
 
 Write = Callable[[Session], object]
-"""What is left to do within the transaction."""
+"""What remains to be done within the transaction."""
 
 
 @dataclass(kw_only=True)
 class Row:
-    """Something that is being made or waits, as the home page lists it. Each kind adds what it shows."""
+    """Running or waiting work, as listed on the home page. Each kind adds what it shows."""
 
     owner: str
-    line: int | None = None  # 1: next; None: it is being made
+    line: int | None = None  # 1: next; None: running
 
     @property
     def runs(self) -> bool:
@@ -30,7 +30,7 @@ class Row:
 
 
 class WorkKind(ABC):
-    """One kind of work. A unit is of this kind when its `column` has the id of a row that it is done for."""
+    """One kind of work. A unit is of this kind if its `column` has the id of the row it works for."""
 
     noun: ClassVar[str]  # of its topics
 
@@ -41,40 +41,40 @@ class WorkKind(ABC):
 
     @abstractmethod
     def row_id(self, unit: Unit) -> int | None:
-        """What that column says of a unit; None where it is of another kind."""
+        """That column of a unit; None if it is of another kind."""
 
     def topic(self, row_id: int) -> Topic:
         return Topic(self.noun, row_id)
 
     @abstractmethod
     def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None) -> Work:
-        """A claimed unit as an engine takes it, without what an earlier try has finished.
+        """Prepare a claimed unit for an engine, without what an earlier attempt has finished.
 
-        Raises a UserError when it can be made no more, such as by an engine that runs another model than `model`.
+        Raises a UserError if it can no longer be made, for example because the engine runs another model than `model`.
         """
 
     @abstractmethod
     def keep(self, event: Event, files: Files) -> Write:
-        """Write the files of something that the engine made, and say what the transaction then has to note.
+        """Write the files of an engine's result, and return what the transaction has to record.
 
-        What comes for a unit that is no longer generating must change nothing.
+        Results for a unit that is no longer generating must change nothing.
         """
 
     @abstractmethod
     def moved(self, session: Session, unit: Unit, before: State, after: State, error: str | None) -> None:
-        """What the unit makes goes with it from one state to the next."""
+        """Move what the unit makes from one state to the next along with it."""
 
     @abstractmethod
     def unfinished(self, session: Session, unit: Unit) -> bool:
-        """Whether something of the unit is still being made."""
+        """Whether any of the unit's results are still being made."""
 
     @abstractmethod
     def record_failure(self, session: Session, unit: Unit, message: str) -> None:
-        """Tell the record that the unit failed for good."""
+        """Record that the unit failed for good."""
 
     @abstractmethod
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
-        """How the home page lists what is being made or waits, by its id."""
+        """What the home page lists for running or waiting rows, by id."""
 
 
 _kinds: list[WorkKind] = []
@@ -92,7 +92,7 @@ def all_kinds() -> tuple[WorkKind, ...]:
 
 
 def kind_of(unit: Unit) -> WorkKind:
-    """The kind of a unit. Raises LookupError when none of those that are registered knows it."""
+    """The kind of a unit. Raises LookupError if no registered kind matches."""
     for kind in all_kinds():
         if kind.row_id(unit) is not None:
             return kind

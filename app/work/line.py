@@ -1,4 +1,4 @@
-"""Reading the queue: what stands in line, in which order, and how long it takes."""
+"""Read the queue: what waits, in which order, and how long it takes."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -12,13 +12,13 @@ LISTED = 50
 
 
 def place(session: Session, topic: Topic) -> int | None:
-    """How many others, of every kind, come before this one; None when nothing of it is waiting or being made."""
+    """How many others, of every kind, come before this one; None if none of it waits or runs."""
     order = served_order(session)
     return order.index(topic) if topic in order else None
 
 
 def listed(session: Session, user: User, limit: int = LISTED) -> list[Row]:
-    """What is being made, then what waits, in about the order in which it will be served."""
+    """What runs, then what waits, in approximate order."""
     order = served_order(session)[:limit]
     found: dict[Topic, Row] = {}
     for kind in all_kinds():
@@ -31,9 +31,9 @@ def listed(session: Session, user: User, limit: int = LISTED) -> list[Row]:
 
 
 def served_order(session: Session) -> list[Topic]:
-    """Of what runs or waits: first what runs, then by priority and age.
+    """Running and waiting topics: first what runs, then by priority and age.
 
-    (Owners who take turns blur it.)
+    (Owners who take turns change the order slightly.)
     """
     kinds = all_kinds()
     columns = [kind.column for kind in kinds]
@@ -49,7 +49,7 @@ def served_order(session: Session) -> list[Topic]:
 
 
 def mean_unit_seconds(session: Session, topic: Topic, latest: int = 20) -> float | None:
-    """How long the latest finished units of a topic took; None when there is none."""
+    """How long the latest finished units of a topic took; None if there are none."""
     column = next(kind.column for kind in all_kinds() if kind.noun == topic.noun)
     units = session.execute(
         select(Unit.started_at, Unit.ended_at)

@@ -1,11 +1,11 @@
-"""Units on their way through the queue. Their table is the queue; there is no other.
+"""Units on their way through the queue. Their table is the only queue.
 
     queued -> generating -> finished
-       ^          |-------> failed      (tried three times, or no use in trying)
+       ^          |-------> failed      (tried three times, or a retry would not help)
        |----------|-------> cancelled
 
-A unit is claimed by one statement, so nobody claims it too. Everything that an engine says of a unit counts only while
-the unit and what it makes are generating: what arrives after a cancel, a restart or a second time changes nothing.
+One statement claims a unit, so nobody else can claim it. An engine's events count only while the unit and its results
+are generating: whatever arrives after a cancel, after a restart or twice changes nothing.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 from app.models import State, Unit, now
 from app.work.kinds import kind_of
 
-MOST_TRIES = 3  # of a unit
+MOST_TRIES = 3  # per unit
 WAITING = (State.QUEUED, State.GENERATING)
 
 
 def claim_next(session: Session) -> Unit | None:
-    """Take the next unit for an engine: it and what it makes are generating from now on. None when none waits.
+    """Claim the next unit for an engine, and mark it and its results as generating. None if none waits.
 
-    The highest priority first; among those, the owner with the fewest units running, then the one whose last unit
+    The highest priority first; among those, the owner with the fewest running units, then the one whose last unit
     started longest ago, so that two people's sets take turns; then the oldest. Needs a writing session.
     """
     running = _by_owner(func.count(), Unit.state == State.GENERATING)
@@ -55,7 +55,7 @@ def _by_owner(value: ColumnElement[Any], condition: ColumnElement[bool]) -> Subq
 
 
 def end_unit(session: Session, unit_id: int) -> Unit:
-    """The engine is done with a unit. Should it have left something out, the unit failed and is tried again."""
+    """End a unit that the engine has finished. If it left something out, the unit failed and is retried."""
     unit = session.get_one(Unit, unit_id)
     if unit.state != State.GENERATING:
         return unit
@@ -66,8 +66,9 @@ def end_unit(session: Session, unit_id: int) -> Unit:
 
 
 def fail_unit(session: Session, unit_id: int, message: str, transient: bool = False) -> Unit:
-    """The engine could not make a unit. A transient failure queues it again, unless it was the third; the unit's state
-    says which. What it has finished stays finished.
+    """Fail a unit. A transient failure is queued again, unless it was the third; the unit's state says which.
+
+    Finished results stay finished.
     """
     unit = session.get_one(Unit, unit_id)
     if unit.state != State.GENERATING:
@@ -84,8 +85,9 @@ def fail_unit(session: Session, unit_id: int, message: str, transient: bool = Fa
 
 
 def cancel_units(session: Session, of: ColumnElement[bool]) -> list[int]:
-    """Let the units `of` something that wait or run be made no more. The ids of those that an engine has, to stop them
-    after the commit.
+    """Cancel the waiting and running units `of` something.
+
+    Returns the ids of those in an engine, to stop them after the commit.
     """
     running = list(session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)))
     session.execute(update(Unit).where(of, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
@@ -93,7 +95,7 @@ def cancel_units(session: Session, of: ColumnElement[bool]) -> list[int]:
 
 
 def give_back(session: Session, unit_id: int) -> None:
-    """Queue a unit again that an orderly shutdown interrupted: it was nobody's failure, so the try does not count."""
+    """Queue a unit again after an orderly shutdown: it did not fail, so the attempt does not count."""
     unit = session.get_one(Unit, unit_id)
     if unit.state == State.GENERATING:
         unit.tries -= 1
@@ -101,7 +103,10 @@ def give_back(session: Session, unit_id: int) -> None:
 
 
 def requeue_running(session: Session) -> int:
-    """Queue again what ran when the server was last ended by force; how many units. For its start, before any claim."""
+    """Queue again what was running when the server was killed, and count the units.
+
+    Call it at start, before any claim.
+    """
     running = session.scalars(select(Unit).where(Unit.state == State.GENERATING).order_by(Unit.id)).all()
     for unit in running:
         if kind_of(unit).unfinished(session, unit):

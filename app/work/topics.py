@@ -1,4 +1,4 @@
-"""What pages watch and what stands in line."""
+"""Topics: what pages watch, and what the queue lists."""
 
 from dataclasses import dataclass
 

@@ -245,7 +245,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Indexes go with their tables; those that point at others go first.
+    # Indexes go with their tables; tables that point at others go first.
     for table in (
         "decisions",
         "comments",

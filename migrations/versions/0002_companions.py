@@ -78,7 +78,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_subject_samples_subject_id", "subject_samples", ["subject_id"])
 
-    # The defaults are for the sets that are there; new ones bring their own values.
+    # The defaults are for existing sets; new ones bring their own values.
     with op.batch_alter_table("image_sets") as table:
         for name in ("structures", "subjects", "regions"):
             table.add_column(sa.Column(name, sa.JSON(), nullable=False, server_default="[]"))

@@ -1,6 +1,6 @@
-"""The record is a chain: each event carries the hash of the one before and its own, and the head is kept apart.
+"""The record as a chain: each event carries the previous one's hash and its own, and the head is stored separately.
 
-Events that are there already are chained in their order, and numbered without gaps.
+Existing events are chained in order and numbered without gaps.
 """
 
 import json
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name="only_one"),
         sa.PrimaryKeyConstraint("id", name="pk_audit_head"),
     )
-    # The defaults are for the events that are there, until they are chained; new ones bring their own values.
+    # The defaults are for existing events, until they are chained; new ones bring their own values.
     with op.batch_alter_table("audit_events") as table:
         for name in ("previous", "hash"):
             table.add_column(sa.Column(name, sa.String(length=64), nullable=False, server_default=BEGINNING))
@@ -57,7 +57,7 @@ def upgrade() -> None:
 
 
 def chain() -> tuple[int, str]:
-    """Number and hash the events that are there; how many, and the hash of the last."""
+    """Number and hash the existing events; returns their count and the last hash."""
     connection = op.get_bind()
     change = (
         sa.update(events)
@@ -66,7 +66,7 @@ def chain() -> tuple[int, str]:
     )
     number, old_id, last = 0, None, BEGINNING
     while True:
-        # A new number is never above the old one, so that none is in the way of another.
+        # A new number is never above the old one, so that none collides with another.
         later = sa.select(events).order_by(events.c.id).limit(CHUNK)
         rows = connection.execute(later if old_id is None else later.where(events.c.id > old_id)).all()
         if not rows:
@@ -80,7 +80,7 @@ def chain() -> tuple[int, str]:
 
 
 def event_hash(number: int, row: Any, previous: str) -> str:
-    """As `app.audit.chain` had it when the chain began."""
+    """As `app.audit.chain` computed it when the chain was introduced."""
     at: datetime = row.at if row.at.tzinfo else row.at.replace(tzinfo=UTC)
     written = {
         "id": number,

@@ -1,4 +1,4 @@
-"""Exports that are made ready and kept, their files, and links that share them outside."""
+"""Exports that are prepared and kept, their files, and links that share them outside."""
 
 import sqlalchemy as sa
 from alembic import op

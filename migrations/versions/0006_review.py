@@ -1,6 +1,6 @@
-"""Review as teams do it: versions of pictures, conversations at a point, reasons, locks; a gallery of many pictures.
+"""Team review: versions of pictures, pinned conversations, reasons, locks; a gallery of many pictures.
 
-Pictures get what lists need beside them, so that a hundred thousand of them are listed without joins.
+Pictures get the columns that lists need, so that a hundred thousand of them are listed without joins.
 """
 
 import sqlalchemy as sa
@@ -79,7 +79,7 @@ def upgrade() -> None:
 
 
 def images() -> None:
-    # The defaults are for the pictures that are there, until they are filled in; new ones bring their own values.
+    # The defaults are for existing pictures, until they are filled in; new ones bring their own values.
     with op.batch_alter_table("images") as table:
         table.drop_constraint("uq_images_set_id_position", type_="unique")
         table.drop_index("ix_images_decision_id")
@@ -126,7 +126,7 @@ def conversations() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_threads"),
     )
     op.create_index("ix_threads_image_id", "threads", ["image_id"])
-    # Each comment that is there becomes a conversation of its own, under its own number.
+    # Each existing comment becomes its own conversation, under its own number.
     op.execute("INSERT INTO threads (id, image_id, created_at) SELECT id, image_id, created_at FROM comments")
     with op.batch_alter_table("comments") as table:
         table.add_column(sa.Column("thread_id", sa.Integer()))
@@ -157,7 +157,7 @@ def conversations() -> None:
 
 
 def findings() -> None:
-    """What helps to find a picture again."""
+    """Tables for searching pictures."""
     op.create_table(
         "stars",
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -192,7 +192,7 @@ def findings() -> None:
 
 
 def downgrade() -> None:
-    """Newer versions of pictures are lost, and so is all that was added here."""
+    """Loses newer versions of pictures, and everything added here."""
     for table in ("saved_searches", "image_tags", "stars", "reject_reasons", "mentions"):
         op.drop_table(table)
     with op.batch_alter_table("comments") as table:

@@ -1,6 +1,4 @@
-"""A review goes through pictures by their places, and an index has them in that order for each of its scopes; it leaves
-out what is locked.
-"""
+"""Index pictures by position for each scope of a review, without locked ones."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How often each tag is used, kept beside the tags: every page of the gallery suggests the ones that are used most."""
+"""Count the uses of each tag: every page of the gallery suggests the most used ones."""
 
 import sqlalchemy as sa
 from alembic import op

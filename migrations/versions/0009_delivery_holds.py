@@ -1,4 +1,4 @@
-"""Links that are on hold; what lies beside the pictures of an export, measured once; files found by their content."""
+"""Links on hold; the other files of an export, measured once; files looked up by content."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,7 +19,7 @@ def upgrade() -> None:
 
 
 def make_ready_again() -> None:
-    """The files of exports have other names now; the server makes them at its start, and links open again then."""
+    """The files of exports have new names; the server remakes them at start, and links open again then."""
     ready = "SELECT id FROM exports WHERE state = 'ready'"
     op.execute(f"UPDATE export_files SET key = NULL, lost = 0 WHERE export_id IN ({ready})")
     op.execute("UPDATE exports SET state = 'queued', done = 0, lost = 0 WHERE state = 'ready'")

@@ -1,4 +1,4 @@
-"""Signed-in browsers and one-time links get numbers, so that each can be named and ended; links that reset a password."""
+"""Number sessions and one-time links, so that each can be ended; add password-reset links."""
 
 import sqlalchemy as sa
 from alembic import op

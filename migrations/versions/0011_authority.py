@@ -1,5 +1,7 @@
-"""With which role somebody withdrew, archived, locked or deleted something, so that less power does not undo it; who made
-a picture again; whether an export has other people's pictures; and campaigns in which nobody approves their own.
+"""Store the role with which somebody withdrew, archived, locked or deleted something, so that lower roles cannot undo
+it.
+
+Also: who redid a picture; whether an export has other people's pictures; campaigns in which nobody approves their own.
 """
 
 import json
@@ -21,7 +23,7 @@ def upgrade() -> None:
         with op.batch_alter_table(name) as table:
             table.add_column(sa.Column(column, sa.String(length=16)))
     with op.batch_alter_table("campaigns") as table:
-        # Campaigns that are there go on as they are; new ones bring their own value.
+        # Existing campaigns stay as they are; new ones bring their own value.
         table.add_column(sa.Column("four_eyes", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("campaigns") as table:
         table.alter_column("four_eyes", server_default=None)
@@ -42,13 +44,13 @@ def upgrade() -> None:
 
 
 def triggers_of_images() -> list[str]:
-    """They go with the table when it is made again."""
+    """Triggers that are lost when the table is recreated."""
     found = op.get_bind().exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'images'")
     return [row[0] for row in found]
 
 
 def from_what_is_known() -> None:
-    """The roles as the record tells them."""
+    """Fill in the roles from the record."""
     run = op.get_bind().exec_driver_sql
     present = dict(run("SELECT id, role FROM users").fetchall())
     changes = defaultdict(list)  # by person: when the role was changed, and from what

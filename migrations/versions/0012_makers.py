@@ -1,4 +1,4 @@
-"""Who made pictures again, and which campaigns ask for other eyes, is asked for on every page."""
+"""Index who redid pictures and which campaigns require other approvers: every page queries them."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""What each person uses of the quotas, by day, and what they hold; filled with the files whose sizes are known."""
+"""What each person uses of the quotas, per day and in storage; initialised with the files of known size."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""E-mail addresses that were typed full-width, or with the dot of the root, are kept as everybody else types them."""
+"""Normalise e-mail addresses that were typed full-width, or with the root's dot."""
 
 import unicodedata
 
@@ -18,13 +18,13 @@ def upgrade() -> None:
         taken = {email for _, email in rows} if name == "users" else set()
         for row_id, email in rows:
             plain = normal(email)
-            if plain != email and plain not in taken:  # two accounts of one mailbox stay two
+            if plain != email and plain not in taken:  # two accounts of one mailbox stay separate
                 taken.add(plain)
                 op.execute(table.update().where(table.c.id == row_id).values(email=plain))
 
 
 def downgrade() -> None:
-    """They mean the same mailbox."""
+    """Nothing to do: both forms mean the same mailbox."""
 
 
 def normal(email: str) -> str:

@@ -1,1 +1,1 @@
-"""Options that name files: what is written on the command line, read and checked without the model."""
+"""Options that name files, parsed and checked without the model."""

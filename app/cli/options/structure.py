@@ -1,4 +1,6 @@
-"""Structures on the command line: `edges=chair.png,weight=0.8,end=0.7`, or `depth=ready:maps/` with a map a prompt."""
+"""Structures on the command line: `edges=chair.png,weight=0.8,end=0.7`, or `depth=ready:maps/` with a map per
+prompt.
+"""
 
 import hashlib
 import re
@@ -18,23 +20,23 @@ from app.structures.service import OFF
 from app.text import plural, shorten
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
-NUMBERS = {"weight": (1.0, 2.0), "start": (0.0, 1.0), "end": (1.0, 1.0)}  # what is meant without, and the most
+NUMBERS = {"weight": (1.0, 2.0), "start": (0.0, 1.0), "end": (1.0, 1.0)}  # default and maximum
 
 
 @dataclass(frozen=True)
 class StructureOption:
-    """What one `--structure` asks for."""
+    """A parsed `--structure`."""
 
     kind: MapKind
     files: tuple[Path, ...]
-    """One for all prompts, or one for each: a folder's pictures, in the order of their names."""
+    """One for all prompts, or one each: a folder's pictures, in name order."""
     ready: bool
     weight: float
     start: float
     end: float
 
     def record(self, controlnet: str) -> dict[str, Any]:
-        """As `set.json` keeps it."""
+        """Its entry in `set.json`."""
         given = [{"file": f.name, "sha256": hashlib.sha256(f.read_bytes()).hexdigest()} for f in self.files]
         numbers = {"weight": self.weight, "start": self.start, "end": self.end}
         return {"kind": str(self.kind), "controlnet": controlnet, "ready": self.ready, "files": given, **numbers}
@@ -62,7 +64,7 @@ class StructureOption:
 
 
 def read(texts: list[str], prompts: int) -> list[StructureOption]:
-    """All of the command's structures, for so many prompts. Raises UserError."""
+    """Parse all of the command's structures for this number of prompts. Raises UserError."""
     if len(texts) > MOST_STRUCTURES:
         raise UserError(f"A set takes at most {MOST_STRUCTURES} structures; {len(texts)} were given.")
     options = [parse(text) for text in texts]
@@ -76,14 +78,14 @@ def read(texts: list[str], prompts: int) -> list[StructureOption]:
 
 
 def parse(text: str) -> StructureOption:
-    """One structure. Raises UserError."""
+    """Parse one structure. Raises UserError."""
     kind, _, rest = text.partition("=")
     if kind not in list(MapKind) or not rest:
         raise UserError(
             f"--structure is written KIND=FILE, with {', '.join(MapKind)} for KIND, such as edges=chair.png,end=0.7; "
             f"{shorten(text, 80)!r} was given."
         )
-    # Numbers stand at the end: a file's name may have commas too.
+    # Numbers come at the end: a file's name may contain commas too.
     where, numbers = rest, {name: usual for name, (usual, _) in NUMBERS.items()}
     while found := re.fullmatch(rf"(.+),({'|'.join(NUMBERS)})=([^,]*)", where):
         where, name, value = found.groups()

@@ -1,4 +1,4 @@
-"""Subjects on the command line: `--subject mug.safetensors:0.8`, and what `soroe subject` keeps beside its file."""
+"""Subjects on the command line: `--subject mug.safetensors:0.8`, and the training state of `soroe subject`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from app.text import plural
 
 @dataclass(frozen=True)
 class SubjectOption:
-    """A --subject, read: its file and its weight. Prompts name it by the file's name, `@mug`."""
+    """A parsed --subject: its file and its weight. Prompts name it by the file's name, `@mug`."""
 
     file: Path
     weight: float
@@ -31,7 +31,7 @@ class SubjectOption:
 
 
 def read(given: Sequence[str]) -> list[SubjectOption]:
-    """The command's subjects, checked without the model. Raises Invalid."""
+    """Parse the command's subjects, without the model. Raises Invalid."""
     options = [_option(text) for text in given]
     if len(options) > MOST_SUBJECTS:
         raise Invalid("subject", f"A set has at most {MOST_SUBJECTS} subjects; {len(options)} were given.")
@@ -45,7 +45,7 @@ def _option(text: str) -> SubjectOption:
     name, colon, number = text.rpartition(":")
     try:
         weight = float(number) if colon else None
-    except ValueError:  # a colon of the path
+    except ValueError:  # a colon in the path
         weight = None
     file = Path(text if weight is None else name).expanduser()
     if weight is not None and not 0 <= weight <= 2:
@@ -56,7 +56,7 @@ def _option(text: str) -> SubjectOption:
 
 
 def check_pictures(files: Sequence[Path]) -> None:
-    """Raises Invalid for a wrong number of pictures."""
+    """Raise Invalid for a wrong number of pictures."""
     least, most = TrainingFacts().fewest_pictures, TrainingFacts().most_pictures
     if not least <= len(files) <= most:
         were = plural(len(files), "picture was", "pictures were")
@@ -64,5 +64,5 @@ def check_pictures(files: Sequence[Path]) -> None:
 
 
 def state_folder(file: Path) -> Path:
-    """Where the state of a training lies until its file is written."""
+    """The folder of a training's state until its file is written."""
     return file.with_name(f"{file.name}.training")
