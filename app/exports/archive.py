@@ -1,10 +1,10 @@
-"""A zip that is never made: its bytes are read from the files themselves, from any place on.
+"""A zip that is never built: its bytes are read from the files themselves, starting anywhere.
 
-All files are stored, not compressed (pictures do not shrink), and their sizes and checksums are known beforehand. So
-every byte of the zip has its place before the first is sent: its length is exact, a download that broke goes on where
-it stopped without reading what came before, and ten thousand pictures take no more memory than their names.
+All files are stored, not compressed (pictures do not shrink), and their sizes and checksums are known in advance. So
+the position of every byte is known before the first is sent: the length is exact, an interrupted download resumes
+without reading what came before, and ten thousand pictures take no more memory than their names.
 
-The format is PKWARE's APPNOTE 6.3.10, with the 64-bit records where sizes need them and UTF-8 names.
+The format is PKWARE's APPNOTE 6.3.10, with 64-bit records where sizes need them and UTF-8 names.
 """
 
 import struct
@@ -19,8 +19,8 @@ from app import slow
 CHUNK = 2**18  # bytes read at a time
 LIMIT_32, LIMIT_16 = 0xFFFFFFFF, 0xFFFF
 UTF8 = 0x0800  # flag: the name is UTF-8
-VERSION, VERSION_64 = 20, 45  # needed to extract: 2.0, or 4.5 for 64-bit sizes
-UNIX = 3 << 8  # made on Unix, so that the permissions below are read
+VERSION, VERSION_64 = 20, 45  # version needed to extract: 2.0, or 4.5 for 64-bit sizes
+UNIX = 3 << 8  # made on Unix, so that the permissions below apply
 MODE = 0o100644 << 16  # a plain file
 
 LOCAL = struct.Struct("<4s5H3L2H")
@@ -31,7 +31,7 @@ END = struct.Struct("<4s4H2LH")
 
 
 class FileChanged(RuntimeError):
-    """A file is not what it was when the zip was laid out; the download cannot go on."""
+    """A file has changed since the zip was laid out; the download cannot continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Member:
 
     @property
     def whole(self) -> bool:
-        """Whether the file is there, in its full length."""
+        """Whether the file exists in its full length."""
         try:
             return self.path.stat().st_size == self.bytes
         except OSError:
@@ -57,7 +57,7 @@ class Archive:
 
     @slow.outside
     def __init__(self, members: Sequence[Member], made_at: datetime) -> None:
-        """`made_at` is the time of all members: a zip must be the same each time that it is asked for."""
+        """`made_at` is the time of all members, so that a zip is the same on every request."""
         self.members = members
         self._time = _dos_time(made_at)
         self._starts: list[int] = []
@@ -70,7 +70,7 @@ class Archive:
         self.length = place + len(self._directory)
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` up to, without, `end`; the whole zip by default."""
+        """The bytes from `start` to `end` (exclusive); the whole zip by default."""
         end = self.length if end is None else min(end, self.length)
         number = max(0, bisect_right(self._starts, start) - 1)
         while start < end and start < self._directory_at:
@@ -83,7 +83,7 @@ class Archive:
             yield self._directory[start - self._directory_at : end - self._directory_at]
 
     def is_whole(self, start: int = 0, end: int | None = None) -> bool:
-        """Whether the files are there that the bytes from `start` up to `end` are read from."""
+        """Whether the files exist that hold the bytes from `start` to `end`."""
         first = max(0, bisect_right(self._starts, start) - 1)
         last = len(self.members) if end is None else bisect_left(self._starts, end)
         return all(self.members[number].whole for number in range(first, last))
@@ -153,6 +153,6 @@ class Archive:
 
 
 def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Time and date as DOS wrote them: in steps of two seconds, from 1980 on."""
+    """Time and date in DOS format: in steps of two seconds, from 1980."""
     date = (max(moment.year, 1980) - 1980) << 9 | moment.month << 5 | moment.day
     return moment.hour << 11 | moment.minute << 5 | moment.second // 2, date

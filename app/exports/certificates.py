@@ -1,12 +1,12 @@
-"""Who signs: a certificate authority of this server's own, made at first use, or the team's own certificate.
+"""Signing certificates: this server's own certificate authority, made on first use, or the team's own certificate.
 
-    data/certificates/authority.pem      its certificate: give it to those who verify our pictures
+    data/certificates/authority.pem      its certificate: give it to people who verify our pictures
     data/certificates/authority.key      never leaves
-    data/certificates/signing.pem        the certificate that signs, then the authority's
+    data/certificates/signing.pem        the signing certificate, then the authority's
     data/certificates/signing.key
 
-C2PA refuses a certificate that signs itself, so there are two: the authority signs the signing certificate, and that
-one signs pictures. Its extensions are those of C2PA 2.x, "Certificate Profiles": version 3, not an authority, key usage
+C2PA refuses self-signed certificates, so there are two: the authority signs the signing certificate, which signs
+pictures. Its extensions follow C2PA 2.x, "Certificate Profiles": version 3, not an authority, key usage
 digitalSignature, extended key usage for documents (here emailProtection, which every reader accepts by default).
 """
 
@@ -35,12 +35,12 @@ from app.models import now
 from app.settings import Settings
 
 AUTHORITY_DAYS, SIGNING_DAYS = 3650, 398
-RENEW_DAYS = 30  # our own signing certificate is renewed so long before it ends; others' ends are announced so early
-CLOCKS = timedelta(hours=1)  # other people's clocks may be behind ours
+RENEW_DAYS = 30  # days before expiry at which our own signing certificate is renewed, or others' expiry is announced
+CLOCKS = timedelta(hours=1)  # other clocks may be behind ours
 FORBIDDEN_USES = {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 RSA_BITS = 2048
-TRIAL = {  # the least that C2PA signs
+TRIAL = {  # the smallest picture that C2PA signs
     "claim_generator_info": [{"name": "Soroe"}],
     "assertions": [
         {
@@ -61,7 +61,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 class CertificateError(Conflict):
-    """Nothing can be signed with what is there; the sentence says why."""
+    """The available certificate cannot sign; the sentence says why."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class SigningIdentity:
     subject: str
     ends: datetime
     authority: str  # PEM: what a reader must trust
-    own: bool  # the team's, by the settings
+    own: bool  # the team's, from the settings
 
     @property
     def fingerprint(self) -> str:
@@ -121,7 +121,7 @@ def folder_of(settings: Settings) -> Path:
 
 @slow.outside
 def renew(settings: Settings) -> None:
-    """Give this server a new signing certificate of its authority. What was signed with the old one stays valid."""
+    """Issue a new signing certificate from this server's authority. Earlier signatures stay valid."""
     folder = folder_of(settings)
     with _alone(folder):
         _make_missing(folder)
@@ -147,12 +147,12 @@ def told(identity: SigningIdentity, settings: Settings) -> list[str]:
     return lines
 
 
-# Made here
+# Our own
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One at a time, of all threads and of the command line too: two would make two authorities."""
+    """Lock among all threads and the command line, so that two never make two authorities."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -200,7 +200,7 @@ def _make_signing(folder: Path, authority: x509.Certificate, authority_key: Key)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)  # type: ignore[arg-type]
         .sign(authority_key, hashes.SHA256())
     )
-    # The key last: until it is there, the pair is taken for missing and made anew.
+    # The key last: until it exists, the pair counts as missing and is made again.
     (folder / "signing.key").unlink(missing_ok=True)
     _write(folder / "signing.pem", _pem(certificate) + _pem(authority))
     _write(folder / "signing.key", _key_pem(key))

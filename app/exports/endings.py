@@ -1,8 +1,8 @@
-"""What ends an export or its links, or puts them on hold, because something else happened.
+"""Ends exports and their links, or puts links on hold, as a consequence of other acts.
 
-A picture that was removed for good takes the exports with it that hold it. A right that is withdrawn puts the links on
-hold that lead to pictures from its reference, until it holds again or somebody confirms them. A closed account ends the
-links that it made, and a fallen role those to pictures of others.
+Removing a picture for good ends the exports that contain it. Withdrawing a right puts the links to pictures from its
+reference on hold, until it is valid again or somebody confirms them. Closing an account ends its links, and losing a
+role ends its links to pictures of others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from app.rights import queries as rights
 
 
 def end(session: Session, user: User | None, export: Export, act: Act, because: str = "") -> None:
-    """Remove an export, and end its links. Its files go with the next tidying."""
+    """Remove an export, and end its links. Its files go at the next clean-up."""
     revoke_links(session, user, export)
     record(session, user, act, export, name=export.name, because=because)
     session.delete(export)
@@ -29,42 +29,43 @@ def revoke_links(session: Session, user: User | None, export: Export) -> None:
 
 
 def revoke(session: Session, user: User | None, share: Share, because: str = "") -> None:
-    """End an open link at once."""
+    """End an open link immediately."""
     if share.open:
         share.revoked_at = now()
         record(session, user, Act.SHARE_REVOKE, share, export=share.export_id, because=because)
 
 
 def resume(session: Session, user: User | None, share: Share, because: str = "") -> None:
-    """Let a link that is on hold open again."""
+    """Reopen a link that is on hold."""
     if share.suspended_at:
         share.suspended_at = None
         record(session, user, Act.SHARE_RESUME, share, export=share.export_id, because=because)
 
 
 def revoke_of(session: Session, user: User | None, person: User) -> None:
-    """End the links that `person` made, whose account `user` closes."""
+    """End the links of `person`, whose account `user` closes."""
     for share in _open(session, Share.made_by_id == person.id):
         revoke(session, user, share, "the account was closed")
 
 
 def revoke_unanswered(session: Session, user: User | None, person: User, because: str) -> None:
-    """End the links of `person` that their role allows them no more, such as those to pictures of other people."""
+    """End the links of `person` that their role no longer allows, such as those to pictures of other people."""
     for share in _open(session, Share.made_by_id == person.id):
         if not share.answered_for:
             revoke(session, user, share, because)
 
 
 def suspend(session: Session, user: User, reference: Reference) -> None:
-    """Put the links on hold that lead to pictures from a reference, whose right `user` withdrew."""
+    """Put links to pictures from a reference on hold, after `user` withdrew its right."""
     for share in _open(session, Share.suspended_at.is_(None), _holds_from([reference.id])):
         share.suspended_at = now()
         record(session, user, Act.SHARE_SUSPEND, share, export=share.export_id, reference=reference.original_name)
 
 
 def resume_from(session: Session, user: User, reference_id: int) -> None:
-    """Let links open again that were on hold for a reference's sake, now that its right holds; but for those that lead
-    to pictures from another one whose right is withdrawn.
+    """Reopen links that were on hold because of a reference, now that its right is valid.
+
+    Skips links to pictures from another reference whose right is withdrawn.
     """
     unheld = rights.not_held(session)
     if any(held.reference_id == reference_id for held in unheld):
@@ -75,7 +76,7 @@ def resume_from(session: Session, user: User, reference_id: int) -> None:
 
 
 def _holds_from(reference_ids: Iterable[int]) -> ColumnElement[bool]:
-    """A condition for the links whose export holds a picture from one of these references."""
+    """A condition for links whose export contains a picture from one of these references."""
     return exists(
         select(ExportFile.export_id)
         .join(Image, Image.id == ExportFile.image_id)

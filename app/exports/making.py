@@ -1,7 +1,7 @@
-"""Makes one file of an export from its picture: resized, encoded, signed, kept under all that shaped it.
+"""Makes one file of an export from its picture: resized, encoded, signed, stored under everything that shaped it.
 
-A picture of 8192 x 8192 px takes 268 MB as pixels, and its encoder as much again or more. So all who make files share a
-budget of memory: small pictures are made several at a time, and one that needs more than the budget is made alone.
+A picture of 8192 x 8192 px takes 268 MB as pixels, and its encoder as much again or more. So all makers share a memory
+budget: several small pictures are made at a time, and one that needs more than the budget is made alone.
 """
 
 import hashlib
@@ -25,16 +25,16 @@ from app.exports.queries import FileRow, SetRow, SourceRow
 from app.exports.service import Store
 from app.files import Files, Kind, write_whole
 
-RECIPE = 2  # raised when the same options make other files
-BUDGET = 256 * 2**20  # bytes that all files that are being made take together, unless one alone needs more
-# What a pixel takes while it is encoded, the picture itself with it; `docs/delivery.md` has what was measured.
+RECIPE = 2  # increment it when the same options make other files
+BUDGET = 256 * 2**20  # bytes for all files being made, unless a single one needs more
+# Bytes per pixel while encoding, including the picture itself; measured in `docs/delivery.md`.
 PIXEL = {"PNG": 5, "JPEG": 11, "WEBP": 11, "AVIF": 27}
 PIXEL_BASELINE = 5  # of a JPEG that is not progressive
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file of the cache, or the news that its picture is lost."""
+    """A cached file, or the news that its picture is lost."""
 
     position: int
     key: str | None
@@ -48,7 +48,7 @@ class MadeFile:
 
 
 class Budget:
-    """Memory that is shared by those who ask for it, first come, first served; one who needs more waits to be alone."""
+    """Shared memory, first come, first served; a request above the total waits to be alone."""
 
     def __init__(self, most: int = BUDGET) -> None:
         self.most, self._taken = most, 0
@@ -57,7 +57,7 @@ class Budget:
 
     @contextmanager
     def taken(self, wanted: int) -> Iterator[None]:
-        """Inside of it, `wanted` bytes are one's own."""
+        """Hold `wanted` bytes for the duration."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
@@ -89,7 +89,7 @@ class Maker:
     facts: dict[int, SetRow]
 
     def cost(self, row: FileRow) -> int:
-        """About how many bytes it takes to make the file of `row`."""
+        """About how many bytes making the file of `row` takes."""
         size, form = pixels(row.size), self.options.file_format
         image_set = self.facts[row.set_id]
         area = image_set.width * image_set.height
@@ -97,13 +97,13 @@ class Maker:
         return 5 * area + made * (PIXEL_BASELINE if self._baseline(row) else PIXEL[form.kind])
 
     def _baseline(self, row: FileRow) -> bool:
-        """Whether it is a JPEG so large that it is not made progressive."""
+        """Whether it is a JPEG too large to be progressive."""
         size, image_set = pixels(row.size), self.facts[row.set_id]
         width, height = size or (image_set.width, image_set.height)
         return self.options.file_format.kind == "JPEG" and width * height > provenance.PROGRESSIVE_PIXELS
 
     def make(self, row: FileRow) -> MadeFile:
-        """The file of `row`: from the cache, or converted, signed and put there."""
+        """The file of `row`: from the cache, or converted, signed and cached."""
         key = self._key(row)
         data, name = _kept(self.store.pictures(key))
         if not data:
@@ -117,7 +117,7 @@ class Maker:
         return MadeFile(row.position, key, len(data), name, crc32(data))
 
     def _picture(self, row: FileRow) -> Image.Image | None:
-        """The finished picture; None when its file is gone or is not what it was."""
+        """The finished picture; None if its file is gone or altered."""
         try:
             png = self.files.path(Kind.IMAGES, row.image_sha256).read_bytes()
         except FileNotFoundError:
@@ -148,7 +148,7 @@ class Maker:
         )
 
     def _key(self, row: FileRow) -> str:
-        """All that shapes the file, as one hash."""
+        """Hash everything that shapes the file."""
         form = self.options.file_format
         told = {
             "recipe": RECIPE,
@@ -167,7 +167,7 @@ class Maker:
 
 
 def _source(row: SourceRow) -> Source:
-    """What somebody stated of a right outweighs what the file says."""
+    """A stated right takes precedence over what the file says."""
     record = row.held.record
     if record and record.owned_by:
         return Source(row.name, row.sha256, record.owned_by, record.licence)
@@ -175,7 +175,7 @@ def _source(row: SourceRow) -> Source:
 
 
 def _kept(folder: Path) -> tuple[bytes, str]:
-    """What was made by a recipe before, if it is what its name says, and that name; nothing otherwise."""
+    """An earlier file of a recipe and its name, if its content matches the name; otherwise empty."""
     for path in sorted(folder.glob("*.*")):
         with suppress(OSError):
             data = path.read_bytes()

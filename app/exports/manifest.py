@@ -53,7 +53,7 @@ Line = tuple[FileRow, SetRow, Sequence[DecisionRow]]
 
 
 def as_csv(lines: Iterable[Line]) -> Iterator[bytes]:
-    """A CSV that spreadsheets open rightly: with a byte-order mark and harmless cells."""
+    """A CSV that spreadsheets open correctly: with a byte-order mark and harmless cells."""
     yield csv.BEGIN
     yield csv.lines([COLUMNS])
     for line in lines:
@@ -61,7 +61,7 @@ def as_csv(lines: Iterable[Line]) -> Iterator[bytes]:
 
 
 def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
-    """The same and more as JSON, a file a line."""
+    """The same and more as JSON, one file per line."""
     head = {
         "export": export.id,
         "name": export.name,
@@ -170,7 +170,7 @@ def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
 
 
 def _settings(file: FileRow, image_set: SetRow) -> dict[str, Any]:
-    """What the picture was made with: its set's, but for a strength that may be its own."""
+    """The settings of the picture: its set's, except for a strength of its own."""
     return image_set.settings | {"strength": file.strength}
 
 

@@ -1,7 +1,7 @@
-"""Names of files by a template such as `{campaign}-{style}-{n:03}-{slug}`.
+"""File names from a template such as `{campaign}-{style}-{n:03}-{slug}`.
 
-The template is read here, never by `str.format`, which would let it look into objects. Values are slugs, so whatever a
-prompt says, a name stays within its folder, opens on every system and comes once.
+The template is parsed here, never by `str.format`, which could access objects. Values are slugs, so whatever a prompt
+says, a name stays in its folder, works on every system and is unique.
 """
 
 import re
@@ -13,9 +13,9 @@ from app.text import RESERVED
 
 DEFAULT = "{campaign}-{style}-{n:03}-{slug}"
 LENGTH = 200  # characters of a template
-PART_BYTES = 200  # of a folder's or file's name; file systems take 255 with the ending and a number
+PART_BYTES = 200  # per folder or file name; file systems allow 255 with the extension and a number
 
-# What each field stands for; the page lists them.
+# The meaning of each field; the page lists them.
 FIELDS = {
     "campaign": "the campaign",
     "set": "the set",
@@ -36,7 +36,7 @@ FORBIDDEN = '<>:"|?*\\'  # in names on Windows
 
 @dataclass(frozen=True)
 class NameValues:
-    """What the fields stand for, for one file. Texts are slugs already."""
+    """The values of the fields for one file. Texts are already slugs."""
 
     campaign: str
     set: str
@@ -53,7 +53,7 @@ class NameValues:
 
 
 def checked(template: str) -> str:
-    """`template` if it can be used. Raises ValueError with a sentence for the person who wrote it."""
+    """Return `template` if it is usable. Raises ValueError with a sentence for its author."""
     if not template or len(template) > LENGTH:
         raise ValueError(f"The name template has {len(template)} characters; 1 to {LENGTH} are allowed.")
     if found := next((letter for letter in template if letter in FORBIDDEN and letter not in ":"), None):
@@ -67,7 +67,7 @@ def checked(template: str) -> str:
 
 
 def name(template: str, values: NameValues) -> str:
-    """The name of one file, without its ending; "/" separates folders."""
+    """The name of one file, without its extension; "/" separates folders."""
     known = asdict(values)
     parts = []
     for part in template.split("/"):
@@ -81,13 +81,13 @@ def uses(template: str, field: str) -> bool:
 
 
 class Taken:
-    """Names that are given out already; another one of the same name gets a number."""
+    """Names already in use; a duplicate gets a number."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}  # of each name, the last one that was given to it
+        self._numbers: dict[str, int] = {}  # per name, the last number used
 
     def unique(self, name: str) -> str:
-        """`name`, or `name-2`, `name-3`, ...; told apart as Windows and macOS do, without regard to case."""
+        """`name`, or `name-2`, `name-3`, ...; compared without regard to case, as on Windows and macOS."""
         plain = name.casefold()
         if plain not in self._numbers:
             self._numbers[plain] = 1
@@ -135,7 +135,7 @@ def _filled(field: str, digits: str, values: Mapping[str, str | int]) -> str:
 
 
 def _tidy(part: str) -> str:
-    """Without the hyphens that an empty field leaves, and no longer than a file system takes."""
+    """Remove the hyphens around an empty field, and shorten to what file systems allow."""
     part = re.sub(r"([-_ ])[-_ ]*", r"\1", "".join(c for c in part if c.isprintable())).strip("-_ .")
     part = part.encode()[:PART_BYTES].decode(errors="ignore").rstrip("-_ .")
     return f"{part}-" if part.split(".")[0].lower() in RESERVED else part

@@ -1,4 +1,4 @@
-"""In which form pictures are delivered: format, sizes, names, and what lies beside them in the zip."""
+"""The form of an export: format, sizes, names, and the other files in the zip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NAME_LENGTH = 100
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """A file format: what people and Pillow call it, its ending and media type, whether it has a quality."""
+    """A file format: its name for people and Pillow, extension and media type, and whether it has a quality."""
 
     title: str
     kind: str
@@ -34,7 +34,7 @@ FORMATS = {
     "avif": PictureFormat("AVIF", "AVIF", ".avif", "image/avif", lossy=True),
 }
 
-# What social networks and web pages ask for, by their own words.
+# The sizes that social networks and web pages ask for, in their own terms.
 PRESETS = {
     "1080x1350": "Portrait 4:5",
     "1080x1080": "Square",
@@ -45,15 +45,15 @@ PRESETS = {
 
 
 class ExportOptions(Spec):
-    """What is asked for. The defaults are a good export: the originals as PNG, with both manifests."""
+    """The options of an export. The defaults are sensible: the originals as PNG, with both manifests."""
 
     format: Literal["png", "jpeg", "webp", "avif"] = Field(default="png", title="The format")
-    quality: int = Field(default=90, ge=1, le=100, title="The quality")  # of the lossy formats
+    quality: int = Field(default=90, ge=1, le=100, title="The quality")  # for lossy formats
     sizes: tuple[str, ...] = Field(default=(ORIGINAL,), title="The sizes")
     fit: Literal["crop", "pad"] = Field(default="crop", title="The fit")
     template: Line = Field(default=names.DEFAULT, title="The name template")
     manifests: bool = True  # manifest.csv and manifest.json
-    certificate: bool = True  # of the authority that signs, for those who want to verify
+    certificate: bool = True  # of the signing authority, for verification
     prompts: bool = True  # written into the pictures too
 
     @field_validator("sizes")
@@ -73,7 +73,7 @@ class ExportOptions(Spec):
 
     @property
     def told(self) -> str:
-        """In short: "JPEG, 6 sizes"."""
+        """A summary: "JPEG, 6 sizes"."""
         only = self.sizes[0]
         size = "original size" if only == ORIGINAL else only.replace("x", " × ")
         return f"{self.file_format.title}, {size if len(self.sizes) == 1 else plural(len(self.sizes), 'size')}"
@@ -105,5 +105,5 @@ def pixels(size: str) -> tuple[int, int] | None:
 
 
 def custom(sizes: Sequence[str]) -> list[str]:
-    """Those of `sizes` that no preset has."""
+    """Those of `sizes` that are not presets."""
     return [size for size in sizes if size != ORIGINAL and size not in PRESETS]

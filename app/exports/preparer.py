@@ -1,10 +1,10 @@
-"""Makes exports ready: each picture converted and signed once, kept on disk, and found there by the next export.
+"""Prepares exports: each picture is converted and signed once, cached on disk, and reused by later exports.
 
-One task of the web process, one slice of an export at a time (`turns.py` says whose), its pictures in a few threads at
-a low priority. The database says what is to be done and what is done, so a restart goes on where it was. Memory holds
-a few pictures, however many an export has, and one alone where it is large (`making.py`).
+One task of the web process works on one slice of an export at a time (`turns.py` says whose), with its pictures in a
+few low-priority threads. The database says what is to do and what is done, so work resumes after a restart. Memory
+holds a few pictures, however many an export has, and a single one if it is large (`making.py`).
 
-The pictures are our own, so they are worked on here; what strangers send is not (`app/decoding`).
+The pictures are our own, so they are processed here; uploads are not (`app/decoding`).
 """
 
 import asyncio
@@ -51,10 +51,10 @@ from app.text import whole_number
 log = structlog.get_logger()
 
 WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))  # the model needs processors too
-BATCH = 8 * WORKERS  # files between two notes of how far it is
-SLICE_SECONDS = 2.0  # that an export is worked on before the next one has its turn
-MOST_GOING = 8  # exports whose place is remembered between two turns; of others it is read again
-LOW_PRIORITY = 10  # of the threads that make files: pages and the model come first
+BATCH = 8 * WORKERS  # files between progress updates
+SLICE_SECONDS = 2.0  # per export before the next one has its turn
+MOST_GOING = 8  # exports whose position is remembered between turns; others read it again
+LOW_PRIORITY = 10  # for the threads that make files: pages and the model come first
 LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
 CACHE_DAYS = 1  # a file of the cache that no export has is kept so long
@@ -63,16 +63,16 @@ BROKEN = "Something went wrong on the server. The details are in the server's lo
 
 @dataclass
 class Going:
-    """An export in the middle of its files."""
+    """An export in progress."""
 
-    created_at: datetime  # of the export: an id may be used again
+    created_at: datetime  # of the export: an id may be reused
     maker: Maker
-    rows: Iterator[FileRow]  # that are not made yet
+    rows: Iterator[FileRow]  # not made yet
     done: int
     lost: int
 
     def batches(self) -> Iterator[list[FileRow]]:
-        """The files that are missing, as many at a time as take about the memory that there is."""
+        """The missing files, in batches that fit the memory budget."""
         batch, cost = [], 0
         for row in self.rows:
             batch.append(row)
@@ -113,7 +113,7 @@ class Preparer:
             pass
 
     def ask(self, user: User, wanted: Selection, options: ExportOptions) -> Export:
-        """An export of `wanted` for `user`, which waits to be made ready. Raises what `service.plan` raises."""
+        """Request an export of `wanted` for `user`, queued for preparation. Raises what `service.plan` raises."""
         with self.database.read() as session:
             planned = service.plan(session, user, wanted, options)
         return self.list_files(user, planned)
@@ -125,7 +125,7 @@ class Preparer:
         return self.list_files(user, planned)
 
     def list_files(self, user: User, planned: Plan) -> Export:
-        """Write down a planned export, a part of its files at a time, so that others can write in between."""
+        """Store a planned export, a part of its files at a time, so that others can write in between."""
         with self.database.write() as session:
             if known := queries.same(session, user, planned.content):
                 return known
@@ -142,14 +142,14 @@ class Preparer:
         return export
 
     def delete(self, user: User, export_id: int) -> Export:
-        """Remove an export of `user`, and end its links. Its files go with the next tidying. Raises NotFound."""
+        """Remove an export of `user`, and end its links. Its files go at the next clean-up. Raises NotFound."""
         with self.database.read() as session:
             export = queries.get(session, user, export_id)
         removal.remove(self.database, user, export_id, Act.EXPORT_DELETE)
         return export
 
     def _next(self) -> bool:
-        """Work on the export whose turn it is; False when there is none, or when the server stops."""
+        """Work on the export whose turn it is; False if there is none, or if the server stops."""
         with self.database.read() as session:
             waiting = queries.waiting(session)
         export_id = self._turns.next(waiting)
@@ -160,7 +160,7 @@ class Preparer:
         return not self.background.stopping.is_set()
 
     def prepare(self, export_id: int, *, wait: bool = True) -> bool:
-        """Make one export ready, or say in it why that failed. False when others are at it and `wait` is false."""
+        """Prepare one export, or store why that failed. False if others are at it and `wait` is false."""
         if not self._one_at_a_time.acquire(blocking=wait):
             return False
         try:
@@ -171,7 +171,7 @@ class Preparer:
         return True
 
     def _work_on(self, export_id: int, seconds: float = inf) -> bool:
-        """Make files of an export until `seconds` are over; whether the export is, be it ready, failed or gone."""
+        """Make files of an export for up to `seconds`; returns whether it is finished: ready, failed or gone."""
         try:
             going = self._going_on(export_id)
             if going and not self._make_files(export_id, going, monotonic() + seconds):
@@ -185,14 +185,14 @@ class Preparer:
         return True
 
     def _going_on(self, export_id: int) -> "Going | None":
-        """How far an export is; None when there is nothing to be done for it."""
+        """The progress of an export; None if there is nothing to do for it."""
         with self.database.write() as session:
             export = session.get(Export, export_id)
             if not export or export.state not in (ExportState.QUEUED, ExportState.PREPARING):
                 return None
             known = self._going.pop(export_id, None)
             if known and known.created_at == export.created_at and export.state == ExportState.PREPARING:
-                self._going[export_id] = known  # now the last one that had a turn
+                self._going[export_id] = known  # now the most recent turn
                 return known
             export.state = ExportState.PREPARING
             done, lost = queries.made(session, export_id)
@@ -207,8 +207,9 @@ class Preparer:
         return going
 
     def _make_files(self, export_id: int, going: "Going", ends: float) -> bool:
-        """Make missing files until the clock (monotonic) says `ends`, then what lies beside them. False when some are
-        still missing; True as well when the export was deleted meanwhile.
+        """Make missing files until `ends` (monotonic), then the other files.
+
+        False if some are still missing; also True if the export was deleted.
         """
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="export", initializer=_in_the_background) as pool:
             for batch in going.batches():
@@ -223,7 +224,7 @@ class Preparer:
         return True
 
     def _unmade(self, export_id: int) -> Iterator[FileRow]:
-        """The files that are not made yet; each chunk in a short reading of its own, so that writers go on."""
+        """The files not made yet; each chunk in its own short transaction, so that writers can continue."""
         after = 0
         while True:
             with self.database.read() as session:
@@ -235,7 +236,7 @@ class Preparer:
             after = rows[-1].position
 
     def _note(self, export_id: int, made: Sequence[MadeFile], done: int, lost: int) -> bool:
-        """Write down what was made. False when the export is not there any more."""
+        """Store what was made. False if the export no longer exists."""
         with self.database.write() as session:
             export = session.get(Export, export_id)
             if not export:
@@ -246,7 +247,7 @@ class Preparer:
         return True
 
     def _finish(self, export_id: int, maker: Maker) -> None:
-        """Write what lies beside the pictures, and measure the zip."""
+        """Write the files other than pictures, and measure the zip."""
         facts, options, identity = maker.facts, maker.options, maker.identity
         with self.database.read() as session:
             export = session.get(Export, export_id)
@@ -275,7 +276,7 @@ class Preparer:
         options: ExportOptions,
         identity: SigningIdentity,
     ) -> list[tuple[str, int, int]]:
-        """Write them in their order; the name, bytes and CRC-32 of each."""
+        """Write them in order; returns the name, bytes and CRC-32 of each."""
         written = []
 
         def write(name: str, pieces: Iterable[bytes]) -> None:
@@ -302,7 +303,7 @@ class Preparer:
                 record(session, None, Act.EXPORT_FAIL, export, name=export.name, error=sentence)
 
     def tidy(self) -> None:
-        """Forget exports whose time is over, and remove files that no export has. Once in a while, whoever asks."""
+        """Remove expired exports, and files that no export uses. Runs once in a while."""
         if monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = monotonic()
@@ -317,18 +318,18 @@ class Preparer:
                 rmtree(folder, ignore_errors=True)
         kept = (path for path in (self.store.root / "cache").rglob("*") if path.is_file())
         for paths in queries.batched(kept, queries.CHUNK):
-            # A reading each: a long one keeps SQLite from emptying its log, which then grows with all that is written.
+            # Separate transactions: a long one keeps SQLite from truncating its log, which then grows with every write.
             with self.database.read() as session:
                 used = queries.used_files(session, [path.stem for path in paths])
             for path in paths:
                 if path.stem not in used and _is_old(path):
                     path.unlink(missing_ok=True)
-                    with suppress(OSError):  # others of the recipe are in it
+                    with suppress(OSError):  # other files of the recipe are in it
                         path.parent.rmdir()
 
 
 def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterator[manifest.Line]:
-    """What the manifests say, read a few hundred files at a time."""
+    """The lines of the manifests, read a few hundred files at a time."""
 
     def lines(rows: Sequence[FileRow]) -> Iterator[manifest.Line]:
         decisions = queries.decisions(session, rows)
@@ -345,7 +346,7 @@ def _is_old(path: Path) -> bool:
 
 
 def _in_the_background() -> None:
-    """For a thread: others come first. Linux alone has priorities by thread."""
+    """Lower this thread's priority. Only Linux has priorities per thread."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, get_native_id(), LOW_PRIORITY)

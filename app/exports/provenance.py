@@ -1,4 +1,4 @@
-"""What a delivered picture says of itself: IPTC's fields in XMP, then a signed C2PA manifest over the whole file.
+"""Metadata in a delivered picture: IPTC's fields in XMP, then a signed C2PA manifest over the whole file.
 
 Both say that a trained algorithm made it, which, from what, and by which prompt. Sources: C2PA 2.x, "Actions" and
 "Ingredient"; IPTC Photo Metadata 2025.1, "AI" properties; the digital source types of IPTC's NewsCodes.
@@ -25,8 +25,8 @@ from app.text import shorten
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 TITLE_LENGTH = 80
-PROGRESSIVE_PIXELS = 2**24  # of a JPEG; for a larger one, the encoder would hold six bytes more for each pixel
-# What is done with a picture for its size, as C2PA 2.x names it. It knows no padding; an edit is what that is.
+PROGRESSIVE_PIXELS = 2**24  # of a JPEG; for a larger one, the encoder would hold six bytes more per pixel
+# What was done to a picture for its size, in C2PA 2.x terms. C2PA has no term for padding, so it counts as an edit.
 ACTIONS = {
     "cropped": ("c2pa.cropped", "Cropped to the requested shape"),
     "resized": ("c2pa.resized", "Resized to the requested size"),
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Input:
-    """What else went into the picture: a map that it follows, a picture or a file that a subject was learned from."""
+    """Other inputs of the picture: a map that it follows, a picture or file that a subject was learned from."""
 
     title: str
     sha256: str
@@ -57,15 +57,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a picture came to be."""
+    """How a picture was made."""
 
-    prompt: str  # "" when it is not to be told
+    prompt: str  # "" to leave it out
     model: str
     made_at: datetime
     style: str  # such as "Retro sunburst (SOR-7K2Q, version 2)"
     sources: tuple[Source, ...]
     inputs: tuple[Input, ...] = ()
-    steps: tuple[str, ...] = ()  # what was done with it for its size, as `shapes.steps` names it
+    steps: tuple[str, ...] = ()  # what was done for its size, as `shapes.steps` names it
 
 
 @cache
@@ -78,7 +78,7 @@ def software() -> str:
 
 
 def encoded(picture: Image.Image, form: PictureFormat, quality: int, origin: Origin) -> bytes:
-    """An RGB picture as a file, with the sRGB profile and IPTC's fields in it, not signed yet."""
+    """Encode an RGB picture as a file with the sRGB profile and IPTC's fields, not signed yet."""
     packet = xmp(origin)
     written = io.BytesIO()
     options: dict[str, Any] = {"icc_profile": srgb()}
@@ -89,7 +89,7 @@ def encoded(picture: Image.Image, form: PictureFormat, quality: int, origin: Ori
     else:
         options |= {"xmp": packet, "quality": quality}
         if form.kind == "JPEG":
-            # Half of the colour is thrown away only where so much else is.
+            # Halve the colour resolution only at low qualities.
             options |= {"subsampling": 0 if quality >= 85 else 2}
             if picture.width * picture.height <= PROGRESSIVE_PIXELS:
                 options |= {"optimize": True, "progressive": True}
@@ -148,7 +148,7 @@ def signed(data: bytes, form: PictureFormat, origin: Origin, identity: SigningId
 
 
 def manifest(origin: Origin) -> dict[str, Any]:
-    """What is signed: it was created by a trained algorithm, here; what went into it; what was done for its size."""
+    """The statement to sign: created here by a trained algorithm; its inputs; what was done for its size."""
     ingredients = [_reference(number, source) for number, source in enumerate(origin.sources, start=1)]
     ingredients += [_input(number, given) for number, given in enumerate(origin.inputs, start=1)]
     ingredients.append(
@@ -181,7 +181,7 @@ def manifest(origin: Origin) -> dict[str, Any]:
 def verified(data: bytes, media_type: str, authority: str = "") -> Mapping[str, Any]:
     """What a C2PA reader finds: `validation_state` ("Trusted", "Valid" or "Invalid"), `manifests` and more.
 
-    `authority` is the PEM of what is trusted. Raises C2paError when there is no manifest.
+    `authority` is the trusted PEM. Raises C2paError if there is no manifest.
     """
     trust = {"trust": {"user_anchors": authority}} if authority else {}
     with (
@@ -227,5 +227,5 @@ def _title(origin: Origin) -> str:
 
 @cache
 def _context() -> c2pa.Context:
-    # No thumbnails: they would add a tenth to every file. Nothing is fetched from the net.
+    # No thumbnails: they would add a tenth to every file. Nothing is fetched from the network.
     return c2pa.Context(c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}}))

@@ -1,4 +1,4 @@
-"""Reading the approved pictures that a person may take away, the exports that were made of them, and their links."""
+"""Read the approved pictures that a person may export, the exports made of them, and their links."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ CHUNK = 500  # rows read at a time, so that memory does not grow with an export
 
 @dataclass(frozen=True, slots=True)
 class ApprovedRow:
-    """An approved picture, as far as its name and its place in an export go."""
+    """An approved picture, with what its name and its place in an export need."""
 
     id: int
     set_id: int
@@ -59,7 +59,7 @@ class ApprovedRow:
 
 @dataclass(frozen=True, slots=True)
 class SetTally:
-    """What an export takes of one set."""
+    """The pictures an export takes from one set."""
 
     set_id: int
     pictures: int
@@ -68,12 +68,12 @@ class SetTally:
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A reference that the pictures of a set take their look from, and how its right stands now."""
+    """A reference behind the pictures of a set, and the current status of its right."""
 
     sha256: str
     name: str
     weight: float
-    rights: dict[str, Any]  # as the file itself says
+    rights: dict[str, Any]  # as stated by the file itself
     held: Held
     documents: tuple[RightsFile, ...] = ()
 
@@ -90,14 +90,14 @@ class SetRow:
     model: str
     width: int  # px
     height: int
-    settings: dict[str, Any]  # all that the pictures were made with, as JSON can hold it
+    settings: dict[str, Any]  # everything that the pictures were made with, as JSON
     sources: tuple[SourceRow, ...]
-    count: int  # pictures a prompt
-    maps: tuple[tuple[Input | None, ...], ...]  # of each structure: one for all prompts, or one each
-    learned: tuple[Input, ...]  # what its subjects were learned from
+    count: int  # pictures per prompt
+    maps: tuple[tuple[Input | None, ...], ...]  # per structure: one for all prompts, or one each
+    learned: tuple[Input, ...]  # the sources of its subjects
 
     def inputs(self, place: int) -> tuple[Input, ...]:
-        """What went into the picture at a place of the set, beside the references."""
+        """The inputs of the picture at a position of the set, besides the references."""
         prompt = (place - 1) // self.count
         maps = (given[prompt if len(given) > 1 else 0] for given in self.maps)
         return tuple(dict.fromkeys(given for given in (*maps, *self.learned) if given))
@@ -105,7 +105,7 @@ class SetRow:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of an export, with what is told of its picture."""
+    """A file of an export, with data about its picture."""
 
     position: int
     name: str
@@ -117,7 +117,7 @@ class FileRow:
     image_id: int
     set_id: int
     place: int  # of the image in its set
-    version: int  # of the image at that place
+    version: int  # of the image at that position
     prompt: str
     seed: int
     strength: float
@@ -129,7 +129,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """A file as the zip has it."""
+    """A file as listed in the zip."""
 
     name: str
     key: str
@@ -140,11 +140,11 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class Changed:
-    """How many pictures of an export would not be in it now, each counted under the first that is true of it."""
+    """How many pictures of an export would not be in it now, each counted under the first reason that applies."""
 
     deleted: int
     unapproved: int
-    restrained: int  # from a reference whose right does not hold
+    restrained: int  # from a reference whose right is not valid
 
     @property
     def number(self) -> int:
@@ -171,7 +171,7 @@ class DecisionRow:
     verdict: Verdict
     by: str
     at: datetime
-    stands: bool  # neither withdrawn nor followed by another of the same person
+    stands: bool  # neither withdrawn nor replaced by another of the same person
 
 
 @dataclass(frozen=True)
@@ -184,22 +184,22 @@ class ExportableRow:
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """`items` in tuples of `size`, the last one maybe shorter."""
+    """`items` in tuples of `size`; the last one may be shorter."""
     rest = iter(items)
     while batch := tuple(islice(rest, size)):
         yield batch
 
 
-# What is approved
+# Approved pictures
 
 
 def downloadable(user: User) -> ColumnElement[bool]:
-    """A condition for the sets whose pictures `user` may take away: their own; anybody's for managers and above."""
+    """A condition for sets whose pictures `user` may export: their own; anybody's for managers and above."""
     return true() if user.can(Role.MANAGER) else (ImageSet.owner_id == user.id) & signed_in(user)
 
 
 def approved_of_all(session: Session, user: User, which: ColumnElement[bool]) -> int:
-    """How many pictures of `which` are approved, be they `user`'s to take away or not."""
+    """How many pictures of `which` are approved, whether `user` may export them or not."""
     wanted = Image.shown, Image.decision == Verdict.APPROVED, which, signed_in(user)
     return session.scalar(select(func.count()).select_from(Image).where(*wanted)) or 0
 
@@ -207,8 +207,9 @@ def approved_of_all(session: Session, user: User, which: ColumnElement[bool]) ->
 def approved(
     session: Session, user: User, *which: ColumnElement[bool], limit: int | None = None
 ) -> Iterator[ApprovedRow]:
-    """The approved pictures of `which` that `user` may take away, set by set, each in its order. One statement, whose
-    rows are read a chunk at a time.
+    """The approved pictures of `which` that `user` may export, set by set, each in its order.
+
+    One statement, whose rows are read in chunks.
     """
     latest = select(func.max(Decision.id)).where(Decision.image_id == Image.id).correlate(Image)
     rows = session.execute(
@@ -242,13 +243,13 @@ def approved_by_set(session: Session, user: User, *which: ColumnElement[bool]) -
 
 
 def of_others(session: Session, user: User, which: ColumnElement[bool]) -> bool:
-    """Whether some of such pictures are of other people's sets."""
+    """Whether some of these pictures are from other people's sets."""
     theirs = _approved(user, which).where(ImageSet.owner_id != user.id).with_only_columns(Image.id).limit(1)
     return session.scalar(theirs) is not None
 
 
 def exportable(session: Session, user: User) -> list[ExportableRow]:
-    """The campaigns in which `user` may take something away, the newest first."""
+    """The campaigns in which `user` can export something, newest first."""
     rows = session.execute(
         _approved(user)
         .join(Campaign, Campaign.id == Image.campaign_id)
@@ -260,7 +261,7 @@ def exportable(session: Session, user: User) -> list[ExportableRow]:
 
 
 def sets(session: Session, set_ids: Iterable[int]) -> dict[int, SetRow]:
-    """What the pictures of these sets share, by the sets' ids."""
+    """What the pictures of these sets share, by set id."""
     found: dict[int, SetRow] = {}
     for ids in batched(sorted(set(set_ids)), CHUNK):
         found |= _sets(session, ids)
@@ -290,7 +291,7 @@ def _approved(user: User, *which: ColumnElement[bool]) -> Select[Image]:
 
 
 def _once(sources: Iterable[tuple[SourceRow, ...]]) -> tuple[SourceRow, ...]:
-    """All of them, each reference once."""
+    """All sources, each reference once."""
     found: dict[str, SourceRow] = {}
     for each in chain.from_iterable(sources):
         found.setdefault(each.sha256, each)
@@ -327,7 +328,7 @@ def _maps(session: Session, map_ids: Iterable[int]) -> dict[int, Input]:
 
 
 def _learned(session: Session, subject_ids: Iterable[int]) -> dict[int, list[Input]]:
-    """The pictures that each subject was learned from; its file where somebody brought that."""
+    """The pictures that each subject was learned from, or the file that somebody uploaded."""
     wanted = select(Subject).where(Subject.id.in_(subject_ids)).options(selectinload(Subject.pictures))
     found: dict[int, list[Input]] = {}
     for row in session.scalars(wanted):
@@ -379,15 +380,16 @@ def _set_row(
 
 
 def readable(user: User) -> ColumnElement[bool]:
-    """A condition for the exports that `user` may open: anybody's for managers and above; else their own, if all of its
-    pictures are of sets of theirs: what somebody made as a manager is not theirs to take away without that role.
+    """A condition for exports that `user` may open: anybody's for managers and above; otherwise their own.
+
+    Their own only count if all pictures are from their own sets: an export made as a manager is lost with that role.
     """
     own = (Export.made_by_id == user.id) & Export.of_others.is_(False)
     return true() if user.can(Role.MANAGER) else own & signed_in(user)
 
 
 def get(session: Session, user: User, export_id: int) -> Export:
-    """An export with all that its page shows. Raises NotFound."""
+    """An export with everything its page shows. Raises NotFound."""
     found = session.scalar(
         select(Export)
         .where(Export.id == export_id, readable(user))
@@ -411,7 +413,7 @@ def may_open(session: Session, user: User, export_id: int) -> bool:
 def recent(
     session: Session, user: User, *which: ColumnElement[bool], before: int | None = None, limit: int = 20
 ) -> list[Export]:
-    """Exports, the newest first, with who made them and their links; of all, those before the export `before`."""
+    """Exports, newest first, with their authors and links; those before the export `before`."""
     if before is not None:
         which = (*which, Export.id < before)
     statement = select(Export).where(readable(user), *which).order_by(Export.id.desc()).limit(limit)
@@ -420,14 +422,14 @@ def recent(
 
 
 def latest_options(session: Session, campaign_id: int | None) -> dict[str, Any] | None:
-    """What was last asked for in a campaign, of itself or of one of its sets: the next one begins with it."""
+    """The last options in a campaign or one of its sets, the defaults of the next export."""
     in_campaign = select(ImageSet.id).where(ImageSet.campaign_id == campaign_id)
     statement = select(Export.options).where((Export.campaign_id == campaign_id) | Export.set_id.in_(in_campaign))
     return session.scalar(statement.order_by(Export.id.desc()).limit(1))
 
 
 def same(session: Session, user: User, content: str) -> Export | None:
-    """An export of `user` with the same pictures in the same form, if there is one that did not fail."""
+    """An export of `user` with the same pictures in the same form, unless it failed."""
     statement = select(Export).where(
         Export.content == content, Export.made_by_id == user.id, Export.state != ExportState.FAILED, readable(user)
     )
@@ -435,19 +437,19 @@ def same(session: Session, user: User, content: str) -> Export | None:
 
 
 def waiting(session: Session) -> list[tuple[int, int]]:
-    """The exports that are to be made ready, the oldest first, each with the id of whoever asked for it."""
+    """The exports waiting for preparation, oldest first, each with its author's id."""
     states = (ExportState.PREPARING, ExportState.QUEUED)
     rows = session.execute(select(Export.id, Export.made_by_id).where(Export.state.in_(states)).order_by(Export.id))
     return [(export_id, user_id) for export_id, user_id in rows]
 
 
 def waiting_besides(session: Session, export_id: int) -> int:
-    """With how many other exports this one takes turns."""
+    """How many other exports this one takes turns with."""
     return sum(other != export_id for other, _ in waiting(session))
 
 
 def files(session: Session, export_id: int, *which: ColumnElement[bool]) -> Iterator[FileRow]:
-    """The files of an export in their order, read in chunks."""
+    """The files of an export in order, read in chunks."""
     after = 0
     while rows := files_after(session, export_id, after, *which):
         after = rows[-1].position
@@ -487,7 +489,7 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
 
 
 def members(session: Session, export_id: int, *which: ColumnElement[bool]) -> Iterator[MemberRow]:
-    """The files that are in the zip, in their order."""
+    """The files in the zip, in order."""
     rows = session.execute(
         select(ExportFile.name, ExportFile.key, ExportFile.sha256, ExportFile.bytes, ExportFile.crc32)
         .where(ExportFile.export_id == export_id, ExportFile.lost == false(), *which)
@@ -512,7 +514,7 @@ def set_ids(session: Session, export_id: int) -> list[int]:
 
 
 def changed(session: Session, export_ids: Sequence[int]) -> dict[int, Changed]:
-    """What was decided, withdrawn or deleted since these exports were asked for, of those of which anything was."""
+    """What was decided, withdrawn or deleted since these exports were requested; only those with changes."""
     deleted = Image.deleted_at.is_not(None)
     unapproved = Image.decision.is_distinct_from(Verdict.APPROVED)
     restrained = restrained_now(rights.not_held(session))
@@ -530,21 +532,21 @@ def changed(session: Session, export_ids: Sequence[int]) -> dict[int, Changed]:
 
 
 def restrained_now(unheld: Sequence[Held]) -> ColumnElement[bool]:
-    """A condition for the images that come from one of these references."""
+    """A condition for images that come from one of these references."""
     if not unheld:
         return false()
     return Image.set_id.in_(select(ImageSet.id).where(rights.made_from(*(held.reference_id for held in unheld))))
 
 
 def restraining(session: Session, export_id: int) -> list[Held]:
-    """The references whose right does not hold and from which an export has pictures."""
+    """The references without a valid right from which an export has pictures."""
     facts = sets(session, set_ids(session, export_id)).values()
     helds = (source.held for each in facts for source in each.sources)
     return list({held.reference_id: held for held in helds if not held.standing.usable}.values())
 
 
 def decisions(session: Session, files: Sequence[FileRow]) -> dict[int, list[DecisionRow]]:
-    """What was decided of each picture up to its approval, the oldest first, by the images' ids."""
+    """The decisions on each picture up to its approval, oldest first, by image id."""
     approval = aliased(Decision)
     pairs = {(each.image_id, each.decision_id) for each in files}
     rows = session.scalars(
@@ -576,19 +578,19 @@ def first_names(session: Session, export_id: int, limit: int = 3) -> list[str]:
 
 
 def used_files(session: Session, hashes: Sequence[str]) -> set[str]:
-    """Those of `hashes` that are of a file of some export."""
+    """Those of `hashes` that belong to a file of some export."""
     found = session.scalars(select(ExportFile.sha256).where(ExportFile.sha256.in_(hashes)).distinct())
     return {sha256 for sha256 in found if sha256}
 
 
 def outdated(session: Session, before: datetime) -> list[int]:
-    """The ids of exports made before a moment that no open link leads to."""
+    """The ids of exports made before a moment without an open link."""
     linked = exists().where(Share.export_id == Export.id, Share.revoked_at.is_(None), Share.expires_at > now())
     return list(session.scalars(select(Export.id).where(Export.created_at < before, ~linked)))
 
 
 def unlisted(session: Session, export_id: int | None = None) -> list[int]:
-    """The ids of exports whose files are not all written down, or of one if it is such."""
+    """The ids of exports whose list of files is incomplete, or only one export if it is such."""
     which = Export.id == export_id if export_id is not None else true()
     return list(session.scalars(select(Export.id).where(Export.state == ExportState.LISTING, which)))
 
@@ -597,7 +599,7 @@ def unlisted(session: Session, export_id: int | None = None) -> list[int]:
 
 
 def open_shares(session: Session, user: User) -> list[Share]:
-    """All links that are not over, of the exports that `user` may open, the next to end first."""
+    """All current links to exports that `user` may open, the next to end first."""
     return list(
         session.scalars(
             select(Share)
@@ -610,7 +612,7 @@ def open_shares(session: Session, user: User) -> list[Share]:
 
 
 def share(session: Session, token: str) -> Share:
-    """The open link of `token`, with its export. Raises NotFound for one that has ended, is revoked or unknown."""
+    """The open link for `token`, with its export. Raises NotFound if it has ended, is revoked or unknown."""
     found = session.scalar(
         select(Share)
         .where(Share.token_hash == token_hash(token))

@@ -1,4 +1,4 @@
-"""Removing exports: their links end at once, and their files' rows go a part at a time, so that others can write."""
+"""Removes exports: their links end immediately, and the rows of their files go in parts, so that others can write."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from app.database import Database
 from app.exports import endings, queries
 from app.models import Act, Export, ExportFile, ExportState, User
 
-ROWS = 10_000  # removed in one transaction
+ROWS = 10_000  # removed per transaction
 
 
 def remove(database: Database, user: User | None, export_id: int, act: Act, because: str = "") -> None:
-    """Remove an export, as `endings.end`. Nothing, where it is gone."""
+    """Remove an export, as `endings.end`. Does nothing if it is gone."""
     with database.write() as session:
         export = session.get(Export, export_id)
         if not export:
@@ -20,7 +20,7 @@ def remove(database: Database, user: User | None, export_id: int, act: Act, beca
         if export.total <= ROWS:
             endings.end(session, user, export, act, because)
             return
-        export.state = ExportState.LISTING  # not whole from now on; what a crash leaves is removed at the next start
+        export.state = ExportState.LISTING  # incomplete from now on; the next start removes what a crash leaves
         endings.revoke_links(session, user, export)
     last = ROWS
     while last < export.total + ROWS:
@@ -34,7 +34,7 @@ def remove(database: Database, user: User | None, export_id: int, act: Act, beca
 
 
 def remove_holding(database: Database, image_ids: Sequence[int]) -> None:
-    """Remove the exports that hold one of these pictures, which are about to be removed for good."""
+    """Remove the exports that contain one of these pictures, which are about to be removed for good."""
     holding = select(ExportFile.export_id).where(ExportFile.image_id.in_(image_ids)).distinct()
     with database.read() as session:
         found = list(session.scalars(holding))
@@ -43,7 +43,7 @@ def remove_holding(database: Database, image_ids: Sequence[int]) -> None:
 
 
 def remove_unlisted(database: Database, export_id: int | None = None) -> None:
-    """Remove exports whose files were not all written down, because the server was stopped meanwhile; or only one."""
+    """Remove exports whose list of files is incomplete because the server was stopped; or only one."""
     with database.read() as session:
         found = queries.unlisted(session, export_id)
     for each in found:

@@ -1,4 +1,4 @@
-"""Exports: what goes into one, what it is called, and when it may be downloaded."""
+"""Exports: their contents, their names, and when they can be downloaded."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ from app.text import plural, slug, thin
 MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes for each
 MOST_ZIP_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
-MOST_CHOSEN = 1000  # pictures one by one; a search has no such limit
+MOST_CHOSEN = 1000  # individually chosen pictures; a search has no such limit
 NAME_LENGTH = 80
 ROWS = 2000  # written in one transaction
 ARCHIVES = 4  # zips whose lists of files are kept in memory
@@ -43,37 +43,37 @@ CLEARED = "This export's files were deleted to free space. Open its page and reb
 
 @dataclass(frozen=True)
 class Selection:
-    """What an export is made of."""
+    """The pictures for an export."""
 
     which: ColumnElement[bool]  # a condition on images
     name: str  # a slug
     title: str
     campaign: Campaign | None = None
     image_set: ImageSet | None = None
-    search: PictureFilter | None = None  # all that match it
-    number: int | None = None  # pictures that were chosen or that match, whatever was decided on them
+    search: PictureFilter | None = None  # everything that matches it
+    number: int | None = None  # pictures chosen or matching, whatever the decisions
 
     @property
     def campaign_id(self) -> int | None:
-        """The campaign that it belongs to, by itself or by its set."""
+        """The campaign it belongs to, directly or by its set."""
         return self.campaign.id if self.campaign else self.image_set.campaign_id if self.image_set else None
 
 
 class Store:
-    """Where exports keep files: `cache/` has pictures by their recipes, shared by all exports; `made/` the rest.
+    """File storage of exports: `cache/` has pictures by recipe, shared by all exports; `made/` the rest.
 
-    The same recipe gives other bytes each time that it is signed. So a file is named by its content as well, in a
-    folder of its recipe: what one export counts on, another never writes over.
+    Signing the same recipe again gives different bytes. So a file is also named by its content, in a folder for its
+    recipe: no export ever overwrites a file that another relies on.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.incomplete: set[str] = set()  # the ETags of those of which a download missed a file
-        self._archives: OrderedDict[tuple[int, str], Archive] = OrderedDict()  # the last asked for at the end
+        self.incomplete: set[str] = set()  # the ETags of those with a file missing in a download
+        self._archives: OrderedDict[tuple[int, str], Archive] = OrderedDict()  # most recently requested last
         self._laying = Lock()
 
     def archive(self, export: Export, members: Callable[[], list[Member]]) -> Archive:
-        """The zip of an export, laid out once for all its downloads: a list of ten thousand files is megabytes."""
+        """The zip of an export, laid out once for all its downloads: a list of ten thousand files takes megabytes."""
         key = export.id, export.etag or ""
         with self._laying:
             made = self._archives.pop(key, None) or Archive(members(), export.created_at)
@@ -83,14 +83,14 @@ class Store:
         return made
 
     def pictures(self, key: str) -> Path:
-        """The folder of all files that were made by one recipe."""
+        """The folder of all files made by one recipe."""
         return self.root / "cache" / key[:2] / key
 
     def picture(self, key: str, sha256: str, suffix: str) -> Path:
         return self.pictures(key) / f"{sha256}{suffix}"
 
     def folder(self, export_id: int) -> Path:
-        """Of what lies beside the pictures of one export."""
+        """The folder of an export's files other than pictures."""
         return self.root / "made" / str(export_id)
 
 
@@ -103,9 +103,9 @@ def selection(
     search: PictureFilter | None = None,
     image_ids: Sequence[int] | None = None,
 ) -> Selection:
-    """One set, one campaign, all that match a search, or chosen pictures.
+    """Select one set, one campaign, all that match a search, or chosen pictures.
 
-    Raises NotFound, Forbidden, and Invalid when nothing is chosen, or too much one by one.
+    Raises NotFound, Forbidden, and Invalid if nothing is chosen, or too many individually.
     """
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
@@ -137,20 +137,21 @@ def selection(
 
 @dataclass(frozen=True)
 class Plan:
-    """All that an export is to be, read and named before anything is written."""
+    """A complete export, read and named before anything is written."""
 
     wanted: Selection
     options: ExportOptions
-    content: str  # all that it says, as one hash
+    content: str  # the hash of everything it says
     pictures: int
     of_others: bool
-    files: list[dict[str, Any]]  # rows of `ExportFile`, but for the export's id; in the zip's order
+    files: list[dict[str, Any]]  # rows of `ExportFile` without the export's id, in the zip's order
 
 
 def plan(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Plan:
-    """What is approved of `wanted`, as far as `user` may take it away. Reads only; 60,000 files take seconds.
+    """Plan an export of the approved pictures of `wanted` that `user` may export. Reads only; 60,000 files take
+    seconds.
 
-    Designers take their own; managers anybody's. Raises Forbidden, Conflict and Invalid as `tally` does.
+    Designers export their own, managers anybody's. Raises Forbidden, Conflict and Invalid as `tally` does.
     """
     _need_memory(options)
     taken = tally(session, user, wanted, len(options.sizes))
@@ -168,10 +169,10 @@ def plan(session: Session, user: User, wanted: Selection, options: ExportOptions
 
 
 def create(session: Session, user: User, planned: Plan) -> Export:
-    """An export as it was planned; it is made ready afterwards.
+    """Create a planned export; it is prepared afterwards.
 
-    The same pictures in the same form are not made twice: the export that is there already is returned. One of more
-    than `ROWS` files has only the first of them and is in the state "listing", until `add_files` added the last.
+    The same pictures in the same form are not made twice: an existing export is returned. One with more than `ROWS`
+    files only has the first of them and is in the state "listing" until `add_files` has added the last.
     """
     if found := queries.same(session, user, planned.content):
         return found
@@ -210,8 +211,9 @@ def _need_memory(options: ExportOptions) -> None:
 
 
 def add_files(session: Session, export: Export, planned: Plan, start: int) -> int | None:
-    """Write down the next files of an export, from the one numbered `start` on, which begin with 0; where to go on, or
-    None after the last, from when on it waits for its turn.
+    """Store the next files of an export, from number `start` (0 is the first).
+
+    Returns where to continue, or None after the last, when the export starts to wait for its turn.
     """
     some = planned.files[start : start + ROWS]
     session.execute(insert(ExportFile), [{**row, "export_id": export.id} for row in some])
@@ -222,9 +224,9 @@ def add_files(session: Session, export: Export, planned: Plan, start: int) -> in
 
 
 def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> list[SetTally]:
-    """How many pictures an export takes of each set, in so many sizes.
+    """How many pictures an export takes from each set, in this number of sizes.
 
-    Raises Forbidden and Conflict when there is none, and Invalid when they are more than a zip holds.
+    Raises Forbidden and Conflict if there are none, and Invalid if there are more than a zip can hold.
     """
     found = queries.approved_by_set(session, user, wanted.which)
     files = sizes * sum(each.pictures for each in found)
@@ -254,7 +256,7 @@ def first(session: Session, user: User, wanted: Selection, number: int) -> list[
 
 
 def left_out(session: Session, user: User, wanted: Selection, taken: Sequence[SetTally]) -> int:
-    """How many approved pictures are not `user`'s to take away."""
+    """How many approved pictures `user` may not export."""
     return queries.approved_of_all(session, user, wanted.which) - sum(each.pictures for each in taken)
 
 
@@ -273,7 +275,7 @@ def options_of(export: Export) -> ExportOptions:
 
 
 def example(rows: Sequence[ApprovedRow], facts: dict[int, SetRow], options: ExportOptions) -> list[str]:
-    """The names that the files of these pictures would get."""
+    """The file names these pictures would get."""
     taken = Taken()
     return [
         name
@@ -283,9 +285,9 @@ def example(rows: Sequence[ApprovedRow], facts: dict[int, SetRow], options: Expo
 
 
 def archive(session: Session, export: Export, store: Store) -> Archive:
-    """The zip of a ready export, all its files seen to be there.
+    """The zip of a ready export, after checking that all its files exist.
 
-    Raises Conflict while it is not ready, and when a file of it was cleared away.
+    Raises Conflict if it is not ready, or if one of its files was removed.
     """
     made = laid_out(session, export, store)
     need_files(export, store, made)
@@ -293,7 +295,7 @@ def archive(session: Session, export: Export, store: Store) -> Archive:
 
 
 def need_files(export: Export, store: Store, made: Archive, start: int = 0, end: int | None = None) -> None:
-    """Raises Conflict when a file was cleared away that the bytes of the zip from `start` up to `end` are read from."""
+    """Raise Conflict if a file was removed that contains bytes of the zip from `start` to `end`."""
     if not made.is_whole(start, end):
         store.incomplete.add(export.etag or "")
         raise Conflict(CLEARED)
@@ -302,7 +304,7 @@ def need_files(export: Export, store: Store, made: Archive, start: int = 0, end:
 
 
 def laid_out(session: Session, export: Export, store: Store) -> Archive:
-    """The zip of a ready export, without a look at its files. Raises Conflict while it is not ready."""
+    """The zip of a ready export, without checking its files. Raises Conflict if it is not ready."""
     if export.state == ExportState.FAILED:
         raise Conflict(f"This export failed. {export.error}")
     if export.state != ExportState.READY:
@@ -314,7 +316,7 @@ def laid_out(session: Session, export: Export, store: Store) -> Archive:
 
 
 def is_there(session: Session, export: Export, store: Store) -> bool:
-    """Whether a ready export can be downloaded, as far as a look at some of its files tells."""
+    """Whether a ready export can be downloaded, judging by a sample of its files."""
     if export.etag in store.incomplete:
         return False
     step = max(1, export.total // LOOKED_AT)
@@ -323,7 +325,7 @@ def is_there(session: Session, export: Export, store: Store) -> bool:
 
 
 def pictures(session: Session, export: Export, store: Store, *which: ColumnElement[bool]) -> list[Member]:
-    """The picture files that are in the zip, in their order."""
+    """The picture files in the zip, in order."""
     suffix = options_of(export).file_format.suffix
     return [
         Member(row.name, store.picture(row.key, row.sha256, suffix), row.bytes, row.crc32)
@@ -332,18 +334,18 @@ def pictures(session: Session, export: Export, store: Store, *which: ColumnEleme
 
 
 def extras(export_id: int, measured: Sequence[tuple[str, int, int]] | None, store: Store) -> list[Member]:
-    """What lies beside the pictures, as it was measured when it was written."""
+    """The files other than pictures, as measured when they were written."""
     folder = store.folder(export_id)
     return [Member(name, folder / name, size, checksum) for name, size, checksum in measured or ()]
 
 
 def downloaded(session: Session, user: User, export: Export, sets: Sequence[int]) -> None:
-    """Write down that a download began, and of which sets, `queries.set_ids`: their pictures are handed over now."""
+    """Record that a download started, and of which sets, `queries.set_ids`: their pictures are now delivered."""
     record(session, user, Act.EXPORT, export, name=export.name, sets=list(sets), bytes=export.bytes)
 
 
 def is_whole(session: Session, user: User, export_id: int, store: Store) -> bool:
-    """Whether an export can be downloaded. Looks at each of its files, so before a transaction. Raises NotFound."""
+    """Whether an export can be downloaded. Checks every file, so call it before a transaction. Raises NotFound."""
     try:
         archive(session, queries.get(session, user, export_id), store)
     except Conflict:
@@ -380,8 +382,8 @@ def planned_without_changed(session: Session, user: User, export_id: int) -> Pla
 
 
 def _content(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], wanted: Selection, options: ExportOptions) -> str:
-    """All that an export says, as one hash."""
-    # What the manifests tell of rights is told anew once it has changed.
+    """Hash everything that an export says."""
+    # The manifests are written again when what they say about rights has changed.
     sources = {source.sha256: source for each in facts.values() for source in each.sources}
     rights = [
         (name, each.held.standing.kind, each.held.record and each.held.record.id, [file.id for file in each.documents])
@@ -421,7 +423,7 @@ def _values(row: ApprovedRow, image_set: SetRow, number: int) -> NameValues:
 
 
 def _names(taken: Taken, options: ExportOptions, values: NameValues) -> list[str]:
-    """A name for each size; several sizes get a folder each, unless the template tells them apart."""
+    """A name per size; several sizes get a folder each, unless the template distinguishes them."""
     form = FORMATS[options.format]
     folders = len(options.sizes) > 1 and not names.uses(options.template, "size")
     made = []

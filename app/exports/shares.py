@@ -1,4 +1,4 @@
-"""Links by which people without an account download an export: with an end, a password if wanted, and a count."""
+"""Links for people without an account to download an export: with an end, an optional password, and a count."""
 
 import hashlib
 import hmac
@@ -18,13 +18,13 @@ from app.exports import endings, queries
 from app.models import Act, Export, ExportState, Share, User, now
 from app.specs import Line, Spec
 
-DAYS = (1, 7, 30, 90)  # that the page offers
+DAYS = (1, 7, 30, 90)  # offered on the page
 MOST_DAYS = 365
-PASSWORD_MIN, PASSWORD_MAX = 8, 256  # characters; one for many people is shorter than one's own
+PASSWORD_MIN, PASSWORD_MAX = 8, 256  # characters; one for many people is shorter than a personal one
 
 
 class ShareSpec(Spec):
-    """What is asked for."""
+    """A request for a link."""
 
     days: int = Field(default=7, ge=1, le=MOST_DAYS, title="The number of days")
     password: str = Field(default="", max_length=PASSWORD_MAX, title="The password")
@@ -32,8 +32,10 @@ class ShareSpec(Spec):
 
 
 def create(session: Session, user: User, export_id: int, spec: ShareSpec, password_hash: str | None) -> str:
-    """The token of a new link to an export. Only its hash is kept. Raises NotFound, Conflict before it is ready, and
-    Forbidden while a right to what it was made from is withdrawn with more power than `user` has.
+    """Create a link to an export and return its token. Only its hash is stored.
+
+    Raises NotFound, Conflict before the export is ready, and Forbidden while somebody with a higher role than `user`
+    has withdrawn a right to its sources.
     """
     export = queries.get(session, user, export_id)
     if export.state != ExportState.READY:
@@ -55,9 +57,9 @@ def create(session: Session, user: User, export_id: int, spec: ShareSpec, passwo
 
 
 def hashed(password: str, known: Sequence[str] = ()) -> str | None:
-    """The argon2id hash of a link's password, None for none. Slow by design: do it before a transaction.
+    """Hash a link's password with argon2id, None for none. Slow by design: call it before a transaction.
 
-    `known`: what stands beside the link, such as its note. Raises Invalid for one that is too short or easy to guess.
+    `known`: text near the link, such as its note. Raises Invalid if it is too short or easy to guess.
     """
     if not password:
         return None
@@ -70,14 +72,14 @@ def hashed(password: str, known: Sequence[str] = ()) -> str | None:
 
 
 def revoke(session: Session, user: User, export_id: int, share_id: int) -> Share:
-    """End a link at once. Raises NotFound."""
+    """End a link immediately. Raises NotFound."""
     share = _share(session, user, export_id, share_id)
     endings.revoke(session, user, share)
     return share
 
 
 def revoke_all(session: Session, user: User, export_id: int) -> int:
-    """End all links to an export at once; how many. Raises NotFound."""
+    """End all links to an export immediately, and count them. Raises NotFound."""
     found = [share for share in queries.get(session, user, export_id).shares if share.open]
     for share in found:
         endings.revoke(session, user, share)
@@ -85,8 +87,9 @@ def revoke_all(session: Session, user: User, export_id: int) -> int:
 
 
 def resume(session: Session, user: User, export_id: int, share_id: int) -> Share:
-    """Let a link open again that is on hold: `user` has asked, and answers for it. Raises NotFound, and Forbidden while
-    the right is withdrawn with more power than theirs.
+    """Reopen a link that is on hold: `user` takes responsibility for it.
+
+    Raises NotFound, and Forbidden while somebody with a higher role has withdrawn the right.
     """
     share = _share(session, user, export_id, share_id)
     _need_answerable(session, user, share.export, "resume this link")
@@ -95,7 +98,7 @@ def resume(session: Session, user: User, export_id: int, share_id: int) -> Share
 
 
 def _need_answerable(session: Session, user: User, export: Export, what: str) -> None:
-    """Nobody answers for pictures from a reference whose right somebody withdrew with more power than theirs."""
+    """Refuse pictures from a reference whose right somebody with a higher role has withdrawn."""
     for held in queries.restraining(session, export.id):
         if held.standing.kind == "withdrawn" and held.record:
             did = f"withdrew the rights to the reference {held.name}"
@@ -110,43 +113,43 @@ def _share(session: Session, user: User, export_id: int, share_id: int) -> Share
     return share
 
 
-# The guest
+# Guests
 
 
 def unlock(share: Share, password: str) -> None:
-    """Raises Forbidden when `password` is not the link's. Reads only, slowly by design."""
+    """Raise Forbidden if `password` is not the link's. Reads only, slowly by design."""
     if share.password_hash and not passwords.verify(password[: 2 * PASSWORD_MAX], share.password_hash):
         raise Forbidden("This is not the password of the link. Ask the person who sent it.")
 
 
 def proof(share: Share, token: str) -> str:
-    """What a guest's browser keeps after the right password.
+    """The proof that a guest's browser keeps after the right password.
 
-    Made of the link's token, which the database does not have, and of the password's hash, which a guest does not have:
-    so neither can make it alone.
+    It is made from the link's token, which the database does not have, and from the password's hash, which a guest does
+    not have, so neither can make it alone.
     """
     return hmac.new((share.password_hash or "").encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
 def is_unlocked(share: Share, token: str, kept: str) -> bool:
-    """Whether a guest may download: there is no password, or the browser keeps the proof of it."""
+    """Whether a guest may download: there is no password, or the browser has the proof."""
     return share.password_hash is None or hmac.compare_digest(proof(share, token).encode(), kept.encode())
 
 
 def opened(session: Session, share_id: int, **guest: str) -> None:
-    """Write down that the right password was given; `guest` says from where."""
+    """Record that the right password was given; `guest` says from where."""
     if share := session.get(Share, share_id):
         record(session, None, Act.SHARE_OPEN, share, export=share.export_id, **guest)
 
 
 def refused(session: Session, share_id: int, reason: str, **guest: str) -> None:
-    """Write down a wrong password, or too many tries."""
+    """Record a wrong password, or too many attempts."""
     if share := session.get(Share, share_id):
         record(session, None, Act.SHARE_REFUSED, share, export=share.export_id, reason=reason, **guest)
 
 
 def downloaded(session: Session, share_id: int, **guest: str) -> None:
-    """Count a download that begins."""
+    """Count a download as it starts."""
     if share := session.get(Share, share_id):
         share.downloads += 1
         share.last_download_at = now()
@@ -154,6 +157,6 @@ def downloaded(session: Session, share_id: int, **guest: str) -> None:
 
 
 def may_go_on(session: Session, share_id: int) -> bool:
-    """Whether a download that has begun by a link may go on: it is open and answered for, and not on hold."""
+    """Whether a running download may continue: its link is open, authorised and not on hold."""
     share = session.get(Share, share_id)
     return share is not None and share.open and share.answered_for and share.suspended_at is None

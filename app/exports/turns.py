@@ -1,13 +1,13 @@
-"""Whose export is worked on next, when several wait."""
+"""Decide which of several waiting exports to work on next."""
 
 from collections.abc import Sequence
 
 
 class Turns:
-    """Round robin by person, then by that person's exports: whoever waited longest for a turn has the next one.
+    """Round robin by person, then by that person's exports: the one that has waited longest is next.
 
-    Who had none yet comes first. So an export of sixty thousand files holds nobody up for longer than a slice for each
-    person who waits, and nobody gets more by asking for more.
+    Newcomers come first. So an export of sixty thousand files delays others by at most one slice per waiting person,
+    and nobody gets more by requesting more.
     """
 
     def __init__(self) -> None:
@@ -16,7 +16,7 @@ class Turns:
         self._exports: dict[int, int] = {}
 
     def next(self, waiting: Sequence[tuple[int, int]]) -> int | None:
-        """Of the exports that wait, each with its person, the one whose turn it is; None when there is none."""
+        """The waiting export, given with its person, whose turn it is; None if there is none."""
         people = {person for _, person in waiting}
         exports = {export for export, _ in waiting}
         self._people = {each: number for each, number in self._people.items() if each in people}

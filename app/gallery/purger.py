@@ -1,4 +1,4 @@
-"""Empties the bin: once at the start, then daily, the files of pictures whose 30 days are over are removed."""
+"""Empties the bin: at start, then daily, removes the files of pictures whose 30 days are over."""
 
 import asyncio
 from functools import partial
@@ -14,7 +14,7 @@ from app.gallery import service
 log = structlog.get_logger()
 
 DAY_SECONDS = 86400.0
-BATCH = 100  # pictures a transaction, so that others can write in between
+BATCH = 100  # pictures per transaction, so that others can write in between
 
 
 class Purger:
@@ -26,7 +26,7 @@ class Purger:
         )
 
     def purge(self) -> int:
-        """Remove what is over; how many pictures it was."""
+        """Remove expired pictures, and count them."""
         removed = 0
         while not self.background.stopping.is_set():
             batch = self._batch()
@@ -38,8 +38,9 @@ class Purger:
         return removed
 
     def _batch(self) -> int:
-        """Exports that hold one of the pictures end, and their links; then the files go, and that is noted last: after
-        a crash all of it is done again.
+        """Remove a batch: first exports and links with these pictures, then the files, and last the note.
+
+        After a crash, all of it is repeated.
         """
         with self.database.read() as session:
             over = service.over(session, BATCH)

@@ -1,10 +1,10 @@
-"""Reading pictures of all sets. Everybody who is signed in sees all of them: it is a team's tool.
+"""Read pictures of all sets. Everybody who is signed in sees all of them: it is a team's tool.
 
-A hundred thousand of them are listed and counted within milliseconds by three means. Pages are cut by id (keyset), so
-that the thousandth costs what the first costs. All counts come from one walk along one index that has every column of
-the facets (`ix_images_facets`), which hands over the values as text: Python counts them faster than SQLite, which would
-have to sort them. And what is no facet, such as words, becomes a list of ids from an index of its own, so that this
-walk need not look at the pictures themselves.
+Three techniques list and count a hundred thousand of them within milliseconds. Pages are cut by id (keyset), so that
+the thousandth costs what the first costs. All counts come from one pass along one index that has every facet column
+(`ix_images_facets`) and returns the values as text: Python counts them faster than SQLite, which would have to sort
+them. Other conditions, such as words, become a list of ids from their own index, so that this pass does not read the
+pictures themselves.
 """
 
 import json
@@ -62,17 +62,17 @@ PAGE = 60
 TAGS_SUGGESTED = 100  # that are suggested
 MOST_OPTIONS = 50  # of a facet, besides those that are chosen, unless all are asked for
 MOST_CAMPAIGNS = 200
-MOST_LISTED = 5000  # pictures with a short word that are looked up one by one; more are met on every page
+MOST_LISTED = 5000  # pictures with a short word to look up one by one; more than this appear on every page
 
 FACETS = Image.decision, Image.style_id, Image.campaign_id, Image.owner_id
-_SHOWN_BY_SCAN = Image.shown.is_not(False)  # no index fits this, where going through all pictures costs least
-_ID_IN_ORDER = literal_column("+images.id", Integer)  # nor this: pictures are met in their order, and none is sorted
+_SHOWN_BY_SCAN = Image.shown.is_not(False)  # no index fits this, when scanning all pictures costs least
+_ID_IN_ORDER = literal_column("+images.id", Integer)  # nor this: pictures are read in order, without sorting
 _WORDS = table("image_words", column("rowid", Integer))
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture as the gallery shows it."""
+    """A picture as shown in the gallery."""
 
     id: int
     set_id: int
@@ -85,13 +85,13 @@ class Cell:
     style_code: str
     owner: str
     starred: bool
-    changeable: bool  # by whoever asks: moved to another campaign, deleted
+    changeable: bool  # by the current user: move to another campaign, delete
     tags: tuple[str, ...] = ()
-    reference_ids: tuple[int, ...] = ()  # that its style version looks like, in their order
+    reference_ids: tuple[int, ...] = ()  # of its style version, in order
 
     @property
     def thumbs(self) -> list[tuple[int, int]]:
-        """The thumbnails as (side of their address, width in px), the smaller first; each width once."""
+        """The thumbnails as (side in their address, width in px), smaller first; each width once."""
         longest = max(self.width, self.height)
         widths = {round(self.width * min(1.0, side / longest)): side for side in sorted(THUMBNAILS, reverse=True)}
         return sorted((side, width) for width, side in widths.items())
@@ -110,36 +110,38 @@ class Deleted:
     sha256: str | None
     deleted_at: datetime
     deleted_by: str
-    restorable: bool  # by whoever asks
+    restorable: bool  # by the current user
 
     @property
     def days_left(self) -> int:
-        """Until its files are removed, the day that has begun among them."""
+        """Days until its files are removed, including today."""
         return KEPT_DAYS - (now() - self.deleted_at).days
 
 
 @dataclass(frozen=True)
 class Option:
-    """A value that the gallery can be filtered by, with how many pictures it would show."""
+    """A filter value, with the number of pictures it would show."""
 
     value: str | int
     name: str
     count: int
-    reference_id: int | None = None  # of a style
+    reference_id: int | None = None  # for a style
 
 
 @dataclass(frozen=True)
 class Options:
-    """What can be chosen: each field counts under the other fields' filters, so that no choice surprises."""
+    """The available filter values: each field is counted under the other fields' filters, so that no choice
+    surprises.
+    """
 
     total: int  # pictures under all filters
-    of: int  # pictures there are
+    of: int  # all pictures
     decisions: dict[str, int]  # by verdict or NOT_REVIEWED
-    styles: list[Option]  # most pictures first, as the others
+    styles: list[Option]  # most pictures first, like the others
     campaigns: list[Option]
-    every_campaign: int  # pictures without the campaigns' filter
+    every_campaign: int  # pictures without the campaign filter
     owners: list[Option]
-    left_out: dict[str, int]  # how many values of "style", "campaign" and "owner" were too many to be listed
+    left_out: dict[str, int]  # the number of unlisted values of "style", "campaign" and "owner"
 
 
 @dataclass(frozen=True)
@@ -153,21 +155,23 @@ class FacetCounts:
     owners: Counter[int]
 
 
-# What a filter means
+# Searching
 
 
 @dataclass(frozen=True)
 class Search:
-    """A filter made ready for reading: the styles that it names are looked up, and words that no index has."""
+    """A resolved filter: its styles looked up, and words that no index covers."""
 
     user: User
     wanted: PictureFilter
-    codes: dict[str, int]  # the styles that the filter names, or that its words may name
-    listed: str | None = None  # the ids of what has the words that no index has, as JSON; None: too many, or not wanted
+    codes: dict[str, int]  # styles that the filter names, or that its words may name
+    listed: str | None = None  # ids of pictures with the unindexed words, as JSON; None: too many, or unneeded
 
     @classmethod
     def of(cls, session: Session, user: User, wanted: PictureFilter, *, to_count: bool = False) -> "Search":
-        """`to_count`: look once through all prompts for the short words, because all that have them will be needed."""
+        """Resolve a filter. `to_count`: scan all prompts for the short words once, because all matches will be
+        needed.
+        """
         codes = {*wanted.style, *(word.code for word in words(wanted.q) if word.code)}
         rows = session.execute(select(Style.code, Style.id).where(Style.code.in_(codes))) if codes else None
         search = cls(user, wanted, dict(rows.all()) if rows else {})
@@ -179,7 +183,7 @@ class Search:
 
     @property
     def ids(self) -> Select[int]:
-        """Of the pictures that are found."""
+        """The ids of the matches."""
         limits = (_in(facet, values) for facet, values in self.chosen.items())
         return select(Image.id).where(Image.shown, *self.unfaceted, *limits)
 
@@ -189,7 +193,7 @@ class Search:
 
     @property
     def chosen(self) -> dict[Any, Collection[Any]]:
-        """The facets that are limited, and to which values."""
+        """The facets with a filter, and its values."""
         wanted = self.wanted
         limits: dict[Any, Collection[Any] | None] = {
             Image.decision: [None if decision == NOT_REVIEWED else decision for decision in wanted.decision] or None,
@@ -201,7 +205,7 @@ class Search:
 
     @property
     def unfaceted(self) -> list[Any]:
-        """The conditions besides being shown, decision, style, campaign and owner."""
+        """The conditions other than being shown, decision, style, campaign and owner."""
         wanted = self.wanted
         conditions: list[Any] = [signed_in(self.user)]
         if wanted.since:
@@ -220,7 +224,7 @@ class Search:
         return conditions + self._said()
 
     def _said(self) -> list[ColumnElement[bool]]:
-        """That a picture has each of the words."""
+        """Conditions that a picture has each of the words."""
         conditions = [_short(word) for word in self.short]
         if self.listed is not None:
             found = func.json_each(self.listed).table_valued(column("value", Integer))
@@ -239,7 +243,7 @@ class Search:
 
 def _in(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
     known = [value for value in values if value is not None]
-    # With one value SQLite takes the index that begins with it; with more, that of all pictures, in their order.
+    # With one value, SQLite uses the index that starts with it; with more, the one of all pictures, in order.
     among: ColumnElement[bool] = facet == known[0] if len(known) == 1 else facet.in_(known)
     if len(known) == len(values):
         return among
@@ -247,15 +251,13 @@ def _in(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
 
 
 def _short(word: Word) -> ColumnElement[bool]:
-    """That a picture has a word which is too short for the index. As there, small and large letters are alike, but
-    only those of ASCII.
-    """
+    """Match a word too short for the index. As in the index, case is ignored, but only for ASCII."""
     found = Image.prompt.contains(word.text, autoescape=True)
     return found if word.seed is None else or_(found, Image.seed == word.seed)
 
 
 def _has(word: Word, style_id: int | None) -> ColumnElement[bool]:
-    """That a picture has a word which may be a seed, or a style's code, besides a part of the prompt."""
+    """Match a word in the prompt, as a seed, or as a style's code."""
     found: Any = _matching(match(word.text))
     if word.seed is not None:
         found = union(found, select(Image.id).where(Image.seed == word.seed))
@@ -273,9 +275,7 @@ def _matching(query: str) -> Select[int]:
 def pictures(
     session: Session, search: Search, after: int | None = None, limit: int = PAGE, upto: int | None = None
 ) -> list[Cell]:
-    """Pictures in the order of the search: `limit` of them after the id of the last one shown, if need be up to another
-    id.
-    """
+    """Up to `limit` pictures in search order, after the id of the last one shown, optionally up to another id."""
     oldest = search.wanted.oldest
     order = Image.id.asc() if oldest else Image.id.desc()
     shown = search.ids.order_by(order).limit(limit)
@@ -312,17 +312,17 @@ def pictures(
 
 
 def _changeable(user: User) -> ColumnElement[bool]:
-    """Whether a picture can be moved, deleted and restored by `user`."""
+    """Whether `user` can move, delete and restore a picture."""
     return or_(Image.owner_id == user.id, literal(user.can(Role.MANAGER))) & ImageSet.locked_at.is_(None)
 
 
 def ids(session: Session, search: Search, limit: int) -> list[int]:
-    """Of the pictures that are found, the newest first."""
+    """The ids of the matches, newest first."""
     return list(session.scalars(search.ids.order_by(Image.id.desc()).limit(limit)))
 
 
 def tags_of(session: Session, image_ids: Collection[int]) -> defaultdict[int, list[str]]:
-    """The tags of pictures, in their order."""
+    """The tags of pictures, in order."""
     by_image = defaultdict(list)
     rows = session.execute(
         select(ImageTag.image_id, ImageTag.tag).where(ImageTag.image_id.in_(image_ids)).order_by(ImageTag.tag)
@@ -333,7 +333,7 @@ def tags_of(session: Session, image_ids: Collection[int]) -> defaultdict[int, li
 
 
 def references_of(session: Session, set_ids: Collection[int]) -> defaultdict[int, list[int]]:
-    """The references that sets were made from, each once, the first of their style version first."""
+    """The references that sets were made from, each once, the style version's first one first."""
     by_set: defaultdict[int, list[int]] = defaultdict(list)
     rows = session.execute(
         select(ImageSet.id, StyleReference.reference_id)
@@ -351,12 +351,12 @@ def references_of(session: Session, set_ids: Collection[int]) -> defaultdict[int
 
 
 def count(session: Session, search: Search) -> int:
-    """How many pictures are found."""
+    """The number of matches."""
     return session.scalar(search.ids.with_only_columns(func.count())) or 0
 
 
 def options(session: Session, search: Search, whole: str = "") -> Options:
-    """`whole` names the facet of which everything is listed; of others, only what most pictures have."""
+    """The filter values; `whole` names a facet to list completely, others list the most common."""
     counts = facets(session, search)
     wanted = search.wanted
     chosen = {
@@ -379,7 +379,7 @@ def options(session: Session, search: Search, whole: str = "") -> Options:
 
 
 def _most(counts: Counter[int], chosen: Collection[int], whole: bool) -> dict[int, int]:
-    """The values that most pictures have, and what is chosen, so that it can be seen and taken back."""
+    """The most common values, and chosen ones, so that they can be seen and removed."""
     counts.update(dict.fromkeys(chosen, 0))
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     most = len(ranked) if whole else MOST_OPTIONS
@@ -396,8 +396,8 @@ def facets(session: Session, search: Search) -> FacetCounts:
 
 
 def walk(search: Search) -> Select[*tuple[Any, ...]]:
-    """How many pictures there are, and each facet's values, one a picture and with commas between: all those that the
-    filters of the other facets leave.
+    """The number of pictures, and per facet a comma-separated list of values, one per picture, under the other facets'
+    filters.
     """
     limits = {facet: _in(facet, values) for facet, values in search.chosen.items()}
 
@@ -412,7 +412,7 @@ def walk(search: Search) -> Select[*tuple[Any, ...]]:
 
 
 def _counted(values: str | None) -> Counter[str]:
-    """How often each value stands in a list with commas."""
+    """How often each value occurs in a comma-separated list."""
     return Counter() if values is None else Counter(values.split(","))
 
 
@@ -446,7 +446,7 @@ def tags(session: Session, user: User) -> list[str]:
 
 
 def campaigns(session: Session, user: User) -> list[str]:
-    """The names of campaigns, the newest first."""
+    """The names of campaigns, newest first."""
     statement = select(Campaign.name).where(signed_in(user)).order_by(Campaign.id.desc()).limit(MOST_CAMPAIGNS)
     return list(session.scalars(statement))
 
@@ -455,7 +455,7 @@ def campaigns(session: Session, user: User) -> list[str]:
 
 
 def searches(session: Session, user: User) -> list[SavedSearch]:
-    """The searches that `user` has saved, then those that others share, each by name."""
+    """The saved searches of `user`, then those that others share, each by name."""
     rows = session.scalars(
         select(SavedSearch)
         .where(or_(SavedSearch.owner_id == user.id, SavedSearch.shared), signed_in(user))
@@ -471,7 +471,7 @@ def searches(session: Session, user: User) -> list[SavedSearch]:
 def deleted(
     session: Session, user: User, after: tuple[datetime, int] | None = None, limit: int = PAGE
 ) -> list[Deleted]:
-    """What can still be restored, the latest deleted first; `after` has when the last one shown was, and its id."""
+    """What can still be restored, latest deleted first; `after` is the time and id of the last one shown."""
     statement = (
         select(
             Image.id,
@@ -503,7 +503,7 @@ def deleted_count(session: Session, user: User) -> int:
 
 
 def deleted_at_once(session: Session, user: User, at: datetime) -> list[int]:
-    """The pictures that `user` deleted in one act, which gave them all the same moment."""
+    """The pictures that `user` deleted in one act, which share their time."""
     rows = select(Image.id).where(Image.deleted_at == at, Image.deleted_by_id == user.id, *_restorable(user))
     return list(session.scalars(rows.order_by(Image.id)))
 
@@ -513,7 +513,7 @@ def _restorable(user: User) -> Sequence[ColumnElement[bool]]:
 
 
 def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:
-    """Deleted before a moment, their files still there; the oldest first."""
+    """Pictures deleted before a moment whose files still exist, oldest first."""
     rows = session.scalars(
         select(Image)
         .where(Image.deleted_at <= before, Image.purged_at.is_(None))
@@ -524,6 +524,6 @@ def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:
 
 
 def still_used(session: Session, sha256s: Iterable[str], without: Collection[int]) -> set[str]:
-    """Of these files, those that other pictures have too, in the bin or not."""
+    """Those of these files that other pictures also use, in the bin or not."""
     others = Image.sha256.in_(sha256s), Image.id.not_in(without), Image.purged_at.is_(None)
     return set(session.scalars(select(Image.sha256).where(*others)))

@@ -1,4 +1,4 @@
-"""What somebody looks for among the pictures: the filters of an address, and the words typed into its field."""
+"""Search for pictures: the filters of an address, and the words typed into its field."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,16 +14,16 @@ from app.styles.service import CODE_LETTERS
 from app.text import clean_line, whole_number
 
 DECISIONS = (*(str(verdict) for verdict in Verdict), NOT_REVIEWED)
-OLDEST = "oldest"  # the order that an address can ask for
+OLDEST = "oldest"  # the order that an address can request
 WORDS_LENGTH = 200  # characters that are searched for
-MOST_VALUES = 50  # of one filter
+MOST_VALUES = 50  # per filter
 TRIGRAM = 3  # characters; shorter words are not in the index
 _CODE = re.compile(rf"(SOR-)?[{CODE_LETTERS}]{{4}}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class PictureFilter:
-    """Which pictures, and in which order: an empty field leaves all in, several values are alternatives."""
+    """Which pictures, in which order: an empty field does not filter, several values are alternatives."""
 
     decision: Sequence[str] = ()  # verdicts, or NOT_REVIEWED
     style: Sequence[str] = ()  # codes
@@ -31,21 +31,21 @@ class PictureFilter:
     owner: Sequence[int] = ()
     tag: Sequence[str] = ()
     set: int | None = None
-    reference: int | None = None  # a style's, whose version made the picture
-    starred: bool = False  # by whoever asks
-    since: date | None = None  # day of finishing
-    until: date | None = None  # the last such day
-    q: str = ""  # words, each of which must be found: in the prompt, as seed or as a style's code
-    oldest: bool = False  # first; else the newest
+    reference: int | None = None  # of a style version that made the picture
+    starred: bool = False  # by the current user
+    since: date | None = None  # first completion day
+    until: date | None = None  # last completion day
+    q: str = ""  # words that must all be found: in the prompt, as a seed or as a style's code
+    oldest: bool = False  # first; otherwise newest first
 
     @classmethod
     def of_query(cls, query: str) -> "PictureFilter":
-        """From the query of an address: `style=SOR-7K2Q&decision=approved`."""
+        """Parse the query of an address: `style=SOR-7K2Q&decision=approved`."""
         return cls.of_pairs(parse_qsl(query))
 
     @classmethod
     def of_pairs(cls, pairs: Iterable[tuple[str, str]]) -> "PictureFilter":
-        """From names and values. What makes no sense asks nothing."""
+        """Build from names and values. Ignores what makes no sense."""
         values: dict[str, list[str]] = {}
         for name, value in pairs:
             values.setdefault(name, []).append(value)
@@ -66,7 +66,7 @@ class PictureFilter:
 
     @property
     def pairs(self) -> list[tuple[str, Any]]:
-        """As an address has them; `of_pairs` makes the same filter of it."""
+        """The pairs of an address; `of_pairs` gives the same filter."""
         several = ((name, value) for name in ("decision", "style", "campaign", "owner", "tag") for value in self[name])
         single = ((name, self[name]) for name in ("set", "reference", "since", "until", "q") if self[name] is not None)
         starred = [("starred", 1)] if self.starred else []
@@ -78,7 +78,7 @@ class PictureFilter:
         return urlencode(self.pairs)
 
     def without(self, name: str, value: object = None) -> "PictureFilter":
-        """The filter less one value of a field, or less the whole field."""
+        """The filter without one value of a field, or without the whole field."""
         left = EVERYTHING[name] if value is None else tuple(each for each in self[name] if each != value)
         changes: dict[str, Any] = {name: left}
         return replace(self, **changes)
@@ -87,7 +87,7 @@ class PictureFilter:
         return getattr(self, name)
 
     def __bool__(self) -> bool:
-        """Whether anything is left out."""
+        """Whether anything is filtered."""
         return self != self.cleared
 
     @property
@@ -101,15 +101,15 @@ EVERYTHING = PictureFilter()
 
 @dataclass(frozen=True)
 class Word:
-    """One word of a search, and what else than a part of the prompt it may be."""
+    """One word of a search, and what it may be besides a part of the prompt."""
 
     text: str
     seed: int | None = None
-    code: str = ""  # a style's, if there is one of it
+    code: str = ""  # of a style, if it exists
 
     @property
     def only_code(self) -> bool:
-        """Written as a code and nothing else, such as SOR-7K2Q."""
+        """Whether it is written as a code, such as SOR-7K2Q, and nothing else."""
         return bool(self.code) and self.text.upper() == self.code
 
     @property
@@ -118,8 +118,9 @@ class Word:
 
 
 def words(q: str) -> list[Word]:
-    """The words of a search, each once; without single signs that nearly every prompt has, such as a letter of a word
-    that is still being typed.
+    """The words of a search, each once.
+
+    Leaves out single characters that nearly every prompt has, such as the first letter of a word being typed.
     """
     return [
         Word(text, whole_number(text), normal_code(text) if _CODE.fullmatch(text) else "")
@@ -129,12 +130,12 @@ def words(q: str) -> list[Word]:
 
 
 def match(text: str) -> str:
-    """A query of FTS5 for what contains `text`, whatever its signs mean to FTS5."""
+    """An FTS5 query for text that contains `text`, taken literally."""
     return '"' + text.replace('"', '""') + '"'
 
 
 def normal_tag(text: str) -> str:
-    """A tag as it is kept: one line, lower case, single spaces."""
+    """Normalise a tag: one line, lower case, single spaces."""
     return " ".join(clean_line(text).lower().split())
 
 

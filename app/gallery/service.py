@@ -1,8 +1,8 @@
-"""What is done with many pictures at once: decide, move, tag, star, delete, restore; and searches that are kept.
+"""Act on many pictures at once: decide, move, tag, star, delete, restore; and save searches.
 
-Each picture is asked for by itself: what cannot be done with one is told, and does not hold up the others. With those
-that are left it is done in a few statements for all, because nobody else can write meanwhile; and for the same reason
-not with thousands in one transaction, but a `PART` at a time.
+Each picture is checked separately: a refused one is reported and does not block the others. The rest are changed in a
+few statements for all, because nobody else can write at the same time; for the same reason thousands are not changed in
+one transaction but a `PART` at a time.
 """
 
 from collections import Counter, defaultdict
@@ -42,11 +42,11 @@ from app.sets.service import campaign_named
 from app.sets.stack import restack_all
 from app.text import clean_line, plural, thin
 
-MOST = 2000  # pictures in one act
-PART = 200  # of these, in one transaction: others can write in between
-MOST_TAGS = 20  # of a picture
+MOST = 2000  # pictures per act
+PART = 200  # of these, per transaction: others can write in between
+MOST_TAGS = 20  # per picture
 TAG_LENGTH = 40  # characters
-NAME_LENGTH = 60  # of a saved search
+NAME_LENGTH = 60  # for a saved search
 CAMPAIGN_LENGTH = 120
 QUERY_LENGTH = 2000
 
@@ -60,10 +60,10 @@ class Outcome:
 
     ids: list[int] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)  # pictures by the reason
-    # Of `ids`, those that did not become what was asked for, by what they are instead: of one, and of several.
+    # Those of `ids` with another outcome than requested, by that outcome, in singular and plural.
     otherwise: Counter[tuple[str, str]] = field(default_factory=Counter)
-    by_set: dict[int, list[int]] = field(default_factory=dict)  # the same ids by their sets
-    at: datetime | None = None  # the moment that all have in common, of those that were deleted
+    by_set: dict[int, list[int]] = field(default_factory=dict)  # the same ids by set
+    at: datetime | None = None  # the common time, for deleted pictures
 
     @property
     def total(self) -> int:
@@ -88,7 +88,7 @@ class Outcome:
         return " ".join(filter(None, (self.told_done(did), self.told_refused(did)))) or f"No pictures were {did}."
 
     def told_done(self, did: str) -> str:
-        """Only what could be: "25 pictures were approved; 24 need one more approval."; "" when nothing could."""
+        """Only the successes: "25 pictures were approved; 24 need one more approval."; "" if there were none."""
         as_asked = (f"was {did}", f"were {did}"), len(self.ids) - self.otherwise.total()
         parts: list[str] = []
         for (of_one, of_several), number in (as_asked, *self.otherwise.most_common()):
@@ -98,7 +98,7 @@ class Outcome:
         return "; ".join(parts) + "." * bool(parts)
 
     def told_refused(self, did: str) -> str:
-        """Only what could not be done; "" when all was."""
+        """Only the refusals; "" if there were none."""
         return " ".join(
             f"{thin(number)} of {thin(self.total)} could not be {did}: {reason}."
             for reason, number in self.refused.most_common()
@@ -109,16 +109,15 @@ class PictureRefused(Exception):
     """An act cannot be done with one picture; the message says why, as the end of a sentence."""
 
 
-# Which pictures
+# Choosing pictures
 
 
 def chosen(
     session: Session, user: User, ids: Sequence[int], wanted: PictureFilter | None = None, seen: int | None = None
 ) -> list[int]:
-    """The pictures that an act is about: those `ids`, or, with `wanted`, all under that filter, of which the person was
-    shown the number `seen`.
+    """The pictures of an act: those `ids`, or, with `wanted`, all under that filter, of which the person saw `seen`.
 
-    Raises Invalid when none is chosen or too many are, and Conflict when the number has changed by now.
+    Raises Invalid if none or too many are chosen, and Conflict if the number has changed since.
     """
     need_active(user)
     if wanted is None:
@@ -199,8 +198,8 @@ def decide(
     """Approve, request changes or reject, as `app.reviews.service.decide_many`; a decision of the same person is
     replaced.
 
-    `seen` is the id of the newest decision on any picture when `user` was shown these. What somebody else decided after
-    it is not passed over: that picture is refused, with who did what.
+    `seen` is the id of the newest decision on any picture when `user` was shown these. A picture that somebody else
+    decided on after it is refused, with who did what.
     """
 
     def need(image: Image) -> None:
@@ -223,7 +222,7 @@ def decide(
 
 
 def _outcome(image: Image, needed: int) -> tuple[str, str]:
-    """What an image is, though somebody decided otherwise: of one, and of several."""
+    """An image's outcome if it differs from the decision, in singular and plural."""
     if image.decision == Verdict.CHANGES_REQUESTED:
         return "still has changes requested", "still have changes requested"
     if image.decision == Verdict.REJECTED:
@@ -243,11 +242,11 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     need_active(user)
     campaign = sets.campaign(session, user, campaign).id if isinstance(campaign, int) else _campaign_name(campaign)
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
-    if not images:  # then there is nothing that a new campaign would be for
+    if not images:  # then no new campaign is needed
         return done
     target = _campaign(session, user, campaign)
     session.flush()
-    moved = defaultdict(list)  # by the campaign before
+    moved = defaultdict(list)  # by previous campaign
     for image in images:
         if image.campaign_id != target.id:
             moved[image.campaign_id].append(image)
@@ -375,7 +374,7 @@ def _restack(session: Session, images: Sequence[Image]) -> None:
 
 @dataclass(frozen=True)
 class Over:
-    """Pictures that were in the bin for 30 days, and the files that go with them: those that no other picture has."""
+    """Pictures that were in the bin for 30 days, and their files, if no other picture uses them."""
 
     ids: list[int]
     sha256s: list[str]
@@ -401,7 +400,7 @@ def purged(session: Session, ids: Sequence[int]) -> None:
 
 
 def save_search(session: Session, user: User, name: str, query: str, shared: bool = False) -> SavedSearch:
-    """Keep a search under a name; one's own of the same name is replaced. Raises Invalid."""
+    """Save a search under a name; replaces one's own of the same name. Raises Invalid."""
     need_active(user)
     kept = PictureFilter.of_query(query).query
     Invalid.check(
@@ -416,13 +415,13 @@ def save_search(session: Session, user: User, name: str, query: str, shared: boo
     search.query, search.shared = kept, shared
     session.add(search)
     session.flush()
-    if shared or was_shared:  # one's own concern nobody else
+    if shared or was_shared:  # private searches concern nobody else
         record(session, user, Act.SEARCH_SAVE if shared else Act.SEARCH_DELETE, search, name=name, search=kept)
     return search
 
 
 def rename_search(session: Session, user: User, search_id: int, name: str) -> SavedSearch:
-    """Raises NotFound, Forbidden, Invalid, and Conflict when another search of the person has that name."""
+    """Rename a search. Raises NotFound, Forbidden, Invalid, and Conflict if the person has another with that name."""
     search = _search(session, user, search_id, "rename")
     Invalid.check({"name": _name_problem(name)})
     name = clean_line(name)
@@ -436,7 +435,7 @@ def rename_search(session: Session, user: User, search_id: int, name: str) -> Sa
 
 
 def delete_search(session: Session, user: User, search_id: int) -> SavedSearch:
-    """One's own; managers also what somebody shares. Raises NotFound and Forbidden."""
+    """Delete one's own search; managers also shared ones. Raises NotFound and Forbidden."""
     search = _search(session, user, search_id, "delete")
     if search.shared:
         record(session, user, Act.SEARCH_DELETE, search, name=search.name, search=search.query)

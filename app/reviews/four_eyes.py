@@ -1,8 +1,7 @@
 """Four eyes: campaigns in which nobody approves their own pictures.
 
-One's own is a picture of a set that one owns, and a version of anybody's picture that one made again. Makers may reject
-their own and ask for changes. Their approval does not count while the campaign asks for other eyes, whenever it was
-given.
+One's own pictures are those of one's own sets, and any version that one made of somebody's picture. Makers may reject
+their own and request changes. Their approval does not count while the campaign has this rule, whenever it was given.
 """
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -17,21 +16,21 @@ HERE = "Reasons and approvals"
 
 
 class OwnPicture(Forbidden):
-    """Somebody would approve a picture that they made."""
+    """Somebody tried to approve a picture that they made."""
 
 
 def makers(image: Image) -> set[int]:
-    """Whose picture it is: the owner of its set, and who made this version again. Ids."""
+    """The makers of a picture, by id: the owner of its set, and the person who redid this version."""
     return {image.owner_id, *([image.made_by_id] if image.made_by_id else [])}
 
 
 def uncounted(image: Image, four_eyes: bool) -> set[int]:
-    """The people whose approval of a picture does not count. Ids."""
+    """The ids of people whose approval of a picture does not count."""
     return makers(image) if four_eyes else set()
 
 
 def own(user: User) -> ColumnElement[bool]:
-    """A condition for the pictures that `user` made and may not approve. Never NULL."""
+    """A condition for pictures that `user` made and may not approve. Never NULL."""
     asking = select(Campaign.id).where(Campaign.four_eyes)
     mine = or_(Image.owner_id == user.id, Image.made_by_id.is_not_distinct_from(user.id))
     return and_(mine, Image.campaign_id.in_(asking))
@@ -43,7 +42,7 @@ def bars(user: User, image: Image) -> bool:
 
 
 def refusal(session: Session, user: User, image: Image) -> str:
-    """Why `user` may not approve a picture, who can, and where that is settled; "" where they may."""
+    """Why `user` may not approve a picture, who can, and where to change that; "" if they may."""
     if not bars(user, image):
         return ""
     why = f"You made this picture, and in {image.campaign.name} nobody approves their own pictures."

@@ -1,27 +1,26 @@
-"""Who is meant by "@Mori Haruka" or "@haruka" in a comment."""
+"""Find mentions such as "@Mori Haruka" or "@haruka" in a comment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.models import User
 
-WIDE = "\u2e80"  # from here on, scripts that put no spaces between words
+WIDE = "\u2e80"  # from here on, scripts without spaces between words
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a comment: plain words, or an @ with the name after it, and the `people` whom that means."""
+    """A part of a comment: plain text, or a mention with the `people` it means."""
 
     text: str
     people: tuple[User, ...] = ()
 
 
 def pieces(body: str, people: Iterable[User]) -> list[Piece]:
-    """`body`, cut where it names people; their texts, one after the other, are `body` again.
+    """Split `body` at its mentions; the texts joined give `body` again.
 
-    Meant are the people whose name, or the part of whose e-mail before its @, follows an @. The longest name that fits
-    is meant; all who have it, should several. Case does not matter. An @ within a word, as in an e-mail address, means
-    nobody.
+    A mention is an @ and a person's name, or the part of their e-mail before its @. The longest matching name counts,
+    with all who have it. Case is ignored. An @ within a word, as in an e-mail address, is no mention.
     """
     handles: dict[str, list[User]] = {}
     for person in people:
@@ -29,7 +28,7 @@ def pieces(body: str, people: Iterable[User]) -> list[Piece]:
             handles.setdefault(handle.casefold(), []).append(person)
     longest_first = sorted(filter(None, handles), key=len, reverse=True)
     found: list[Piece] = []
-    plain = 0  # up to here, all is in `found`
+    plain = 0  # everything up to here is in `found`
     place = body.find("@")
     while place >= 0:
         after = place + 1
@@ -43,12 +42,12 @@ def pieces(body: str, people: Iterable[User]) -> list[Piece]:
 
 
 def mentioned(body: str, people: Iterable[User]) -> list[User]:
-    """The people who are named in `body`, each once, in the order of their names there."""
+    """The people mentioned in `body`, each once, in order."""
     return list({person.id: person for piece in pieces(body, people) for person in piece.people}.values())
 
 
 def _named(body: str, start: int, longest_first: list[str]) -> tuple[str, int] | None:
-    """The longest of the handles that stands in `body` at `start`, and where it ends there."""
+    """The longest handle in `body` at `start`, and where it ends there."""
     if not longest_first:
         return None
     folded = body[start : start + len(longest_first[0])].casefold()
@@ -60,7 +59,7 @@ def _named(body: str, start: int, longest_first: list[str]) -> tuple[str, int] |
 def _end(body: str, start: int, handle: str) -> int | None:
     """Where `handle` ends in `body`, as a word: "Ito" is not the beginning of "Itokawa".
 
-    Letter by letter, because folding the case can make several letters of one.
+    Goes letter by letter, because case folding can turn one letter into several.
     """
     folded, end = "", start
     while len(folded) < len(handle) and end < len(body):

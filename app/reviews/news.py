@@ -1,7 +1,6 @@
-"""What others do in a set while somebody has a picture of it in the review room, as the record tells it.
+"""What others do in a set while somebody has one of its pictures in the review room, from the record.
 
-The numbers of the record's events have no gaps and no order but that of the commits, so one number says how much of it
-somebody knows.
+Event numbers have no gaps and follow the order of commits, so one number says how much somebody knows.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from app.accounts.queries import signed_in
 from app.audit import words
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, User, Verdict
 
-MOST = 3  # sentences at once: the latest
+MOST = 3  # sentences at a time: the latest
 TOLD = (
     Act.DECIDE,
     Act.COMMENT,
@@ -33,20 +32,21 @@ TOLD = (
 
 @dataclass(frozen=True)
 class News:
-    """A sentence: "Ito Kenji" and "rejected this picture."; nobody and "Version 2 of this picture is finished." """
+    """A sentence: "Ito Kenji" and "rejected this picture."; nobody and "Version 2 of this picture is finished."."""
 
     who: str
     words: str
 
 
 def known(session: Session) -> int:
-    """The number of the latest event there is, which a page made by the same session tells of."""
+    """The number of the latest event, for a page rendered in the same session."""
     return session.scalar(select(func.max(AuditEvent.id))) or 0
 
 
 def latest(session: Session, user: User, set_id: int, after: int) -> int:
-    """The number of the latest event after `after` that `user` did not cause and that changes how the set is reviewed;
-    `after` itself when there is none.
+    """The latest event after `after` that `user` did not cause and that affects the review of the set.
+
+    Returns its number, or `after` itself if there is none.
     """
     of_set, campaigns = (select(column).where(Image.set_id == set_id) for column in (Image.id, Image.campaign_id))
     where = or_(_about(ImageSet, [set_id]), _about(Image, of_set), _about(Campaign, campaigns))

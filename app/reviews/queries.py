@@ -1,9 +1,9 @@
-"""Reading what is to be reviewed, and what people said of a picture.
+"""Read what to review, and what people said about a picture.
 
-A person's queue is what is shown in a set that is not locked, has no outcome yet, and has no decision of theirs that
-stands: where two people must approve, one who has is done with it. Nor has it their own pictures, where campaigns ask
-for other eyes. A review goes from set to set, and in each from
-place to place. Everything is asked so that an index answers it, however many pictures there are.
+A person's queue contains the shown pictures of unlocked sets that have no outcome yet and no current decision of
+theirs: where two people must approve, one who has is done. It leaves out their own pictures in campaigns where nobody
+approves their own. A review goes set by set, and in each position by position. Every query uses an index, however many
+pictures there are.
 """
 
 from collections import defaultdict
@@ -52,13 +52,13 @@ from app.reviews.four_eyes import own
 from app.sets.queries import NOT_REVIEWED, TO_REVIEW, mosaics
 from app.sets.stack import BEING_MADE_AGAIN
 
-OPEN = (Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)  # one at a time, an index finds them
+OPEN = (Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)  # one at a time, so that an index can find them
 UNLOCKED = Image.set_id.not_in(select(ImageSet.id).where(ImageSet.locked_at.is_not(None)))
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which pictures a review goes through: all that are shown, or those of a set, a style, a campaign, an owner."""
+    """The pictures of a review: all that are shown, or those of a set, a style, a campaign, an owner."""
 
     set_id: int | None = None
     style_code: str = ""
@@ -68,7 +68,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class StripRow:
-    """A picture as the review's strip shows it."""
+    """A picture as shown in the review's strip."""
 
     id: int
     set_id: int
@@ -76,43 +76,44 @@ class StripRow:
     prompt: str
     decision: Verdict | None
     approvals: int
-    needed: int  # by its own campaign
+    needed: int  # from its own campaign
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Where a picture stands in a review: by its place, so that all versions stand where the shown one does. Ids, None
-    where there is none.
+    """A picture's position in a review, by place, so that all versions are where the shown one is.
+
+    Ids; None if there is none.
     """
 
-    place: int | None  # 1, 2, ...; None for a place that the review does not go through
+    place: int | None  # 1, 2, ...; None for a position outside the review
     total: int
     previous_id: int | None
     next_id: int | None
-    next_open_id: int | None  # the next one in the person's queue, from the start again after the last
+    next_open_id: int | None  # the next one in the person's queue, wrapping around
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a campaign asks for before a picture counts as approved."""
+    """A campaign's requirements for approval."""
 
     name: str  # of the campaign
     needed: int  # people who must approve it
-    four_eyes: bool  # none of whom made it
+    four_eyes: bool  # none of them its maker
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """A thread, and the version of the picture on which it was begun."""
+    """A thread, and the version of the picture on which it started."""
 
     thread: Thread
     image_id: int
     version: int
-    deleted: bool  # that version was
-    number: int | None  # of its pin: 1, 2, ...; None without
+    deleted: bool  # whether that version was deleted
+    number: int | None  # of its pin: 1, 2, ...; None without a pin
 
     def said_by(self, user: User) -> int:
-        """How many of its comments are `user`'s."""
+        """The number of comments by `user`."""
         return sum(comment.user_id == user.id for comment in self.thread.comments)
 
 
@@ -127,16 +128,16 @@ class DecisionUndo:
 
 @dataclass(frozen=True)
 class ScopeOptions:
-    """What a review can be narrowed to, by name."""
+    """The available limits for a review, by name."""
 
     campaigns: list[tuple[int, str]]
-    sets: list[tuple[int, str]]  # the newest first
+    sets: list[tuple[int, str]]  # newest first
     styles: list[tuple[str, str]]  # code, name
     owners: list[tuple[int, str]]
 
 
 def in_campaign(session: Session, user: User, campaign_id: int) -> dict[int, list[int]]:
-    """The shown pictures of a campaign by their sets. Ids."""
+    """The shown pictures of a campaign by set. Ids."""
     found: defaultdict[int, list[int]] = defaultdict(list)
     shown = _pictures(user, Scope(campaign_id=campaign_id)).with_only_columns(Image.set_id, Image.id)
     for set_id, image_id in session.execute(shown):
@@ -148,17 +149,17 @@ def in_campaign(session: Session, user: User, campaign_id: int) -> dict[int, lis
 
 
 def pending_count(session: Session, user: User, scope: Scope | None = None) -> int:
-    """How many pictures wait for `user`'s decision, those whose decision was withdrawn among them."""
+    """How many pictures wait for `user`'s decision, including those with a withdrawn decision."""
     pictures = _pictures(user, scope or Scope()).where(UNLOCKED).with_only_columns(func.count())
     waiting = sum(session.scalar(pictures.where(open_)) or 0 for open_ in OPEN)
-    # A literal, so that SQLite sees that its small index of such pictures fits.
+    # A literal, so that SQLite recognises its small index of such pictures.
     partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user), not_(own(user)))
     return waiting - own_count(session, user, scope) - (session.scalar(partly) or 0)
 
 
 def own_count(session: Session, user: User, scope: Scope | None = None) -> int:
-    """How many pictures wait for a decision that are `user`'s own, so that somebody else must approve them."""
-    # Whose sets they are and who made them again, one at a time: an index finds either.
+    """How many of `user`'s own pictures wait for somebody else's approval."""
+    # Set owners and makers of versions separately: an index finds either.
     mine = Image.owner_id == user.id
     again = and_(Image.made_by_id == user.id, Image.owner_id != user.id)
     pictures = _pictures(user, scope or Scope()).where(UNLOCKED, TO_REVIEW, own(user)).with_only_columns(func.count())
@@ -166,14 +167,14 @@ def own_count(session: Session, user: User, scope: Scope | None = None) -> int:
 
 
 def first_own(session: Session, user: User, scope: Scope) -> int | None:
-    """The first picture of a review that waits for a decision and is `user`'s own; None when there is none."""
+    """The first picture of a review that waits for a decision and is `user`'s own; None if there is none."""
     place = Image.set_id, Image.position
     pictures = _pictures(user, scope).where(UNLOCKED, TO_REVIEW, own(user)).order_by(*place).limit(1)
     return session.scalar(pictures.with_only_columns(Image.id))
 
 
 def strip(session: Session, user: User, set_id: int, around: int, limit: int = 200) -> list[StripRow]:
-    """The pictures of a set in their order; of a long one, those before and after the position `around`."""
+    """The pictures of a set in order; for a long one, those around the position `around`."""
     half = limit // 2
     of_set = _pictures(user, Scope(set_id))
     before = of_set.where(Image.position < around).order_by(Image.position.desc()).limit(half)
@@ -182,7 +183,7 @@ def strip(session: Session, user: User, set_id: int, around: int, limit: int = 2
 
 
 def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Neighbours:
-    """Where `image_id` stands among the pictures of a review."""
+    """The position of `image_id` among the pictures of a review."""
     pictures = _pictures(user, scope)
     here, place = _place_of(session, image_id), _place(scope)
     earlier, later = pictures.where(place < here), pictures.where(place > here)
@@ -203,9 +204,9 @@ def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Nei
 
 
 def next_open(session: Session, user: User, scope: Scope, after: int | None = None) -> int | None:
-    """The next picture in a person's queue, from the start again after the last; None when they are done.
+    """The next picture in a person's queue, wrapping around; None if they are done.
 
-    The picture `after` itself is never the next.
+    Never returns the picture `after` itself.
     """
     if after is None:
         return _first_open(session, user, scope)
@@ -222,9 +223,7 @@ def tally(session: Session, user: User, scope: Scope) -> dict[str, int]:
 
 
 def scope_options(session: Session, user: User, scope: Scope, most_sets: int = 100) -> ScopeOptions:
-    """Campaigns, styles and people that have sets, each by name; of the sets the newest in which something waits for
-    anybody, and the one that is chosen.
-    """
+    """Campaigns, styles and people with sets, by name; the newest sets with something to review, and the chosen one."""
     owned = select(ImageSet.owner_id)
     waiting = exists().where(Image.set_id == ImageSet.id, Image.shown, TO_REVIEW)
     open_sets = select(ImageSet.id).where(ImageSet.locked_at.is_(None), waiting).order_by(ImageSet.id.desc())
@@ -253,7 +252,7 @@ def waits_for(user: User) -> ColumnElement[bool]:
 
 
 def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElement[bool]) -> int | None:
-    """In the order of places."""
+    """In position order."""
     unlocked = _pictures(user, scope).where(UNLOCKED, *which)
     mine = unlocked.where(or_(Image.approvals == 0, not_(_decided_by(user))), not_(own(user)))
     ordered = mine.with_only_columns(Image.set_id, Image.position, Image.id).order_by(Image.set_id, Image.position)
@@ -263,20 +262,22 @@ def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElemen
 
 
 def _place(scope: Scope) -> ColumnElement[Any]:
-    """What the pictures of a review are ordered by, for an index that has them in that order. Not for one set: its few
-    pictures are found at once, while a range of places would have all sets before it.
+    """The sort key of a review's pictures, for an index in that order.
+
+    Not for a single set: its few pictures are found directly, while a range of positions would include all sets before
+    it.
     """
     return tuple_(Image.set_id if scope.set_id is None else Image.set_id + 0, Image.position)
 
 
 def _place_of(session: Session, image_id: int) -> ColumnElement[Any]:
-    """Where a picture lies, to be compared with `_place`."""
+    """A picture's sort key, to compare with `_place`."""
     row = session.execute(select(Image.set_id, Image.position).where(Image.id == image_id)).one()
     return tuple_(*map(literal, row))
 
 
 def _decided_by(user: User) -> ColumnElement[bool]:
-    """Whether a decision of `user` on an image stands; as `app.reviews.standing`, in SQL."""
+    """Whether a decision of `user` on an image is current; `app.reviews.standing` in SQL."""
     mine, back = aliased(Decision), aliased(Decision)
     newest = (
         select(func.max(mine.id))
@@ -297,7 +298,7 @@ def _decided_by(user: User) -> ColumnElement[bool]:
 
 
 def decision(session: Session, user: User, decision_id: int) -> Decision:
-    """Raises NotFound."""
+    """The decision. Raises NotFound."""
     found = session.scalar(
         select(Decision).where(Decision.id == decision_id, signed_in(user)).options(joinedload(Decision.user))
     )
@@ -307,7 +308,7 @@ def decision(session: Session, user: User, decision_id: int) -> Decision:
 
 
 def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
-    """What was decided of a picture, the oldest first, with who decided."""
+    """The decisions on a picture, oldest first, with their authors."""
     return list(
         session.scalars(
             select(Decision)
@@ -319,12 +320,12 @@ def decisions(session: Session, user: User, image_id: int) -> list[Decision]:
 
 
 def standing(session: Session, user: User, image_id: int) -> list[Decision]:
-    """Of a picture's decisions those that count, the oldest first, with who decided."""
+    """A picture's current decisions, oldest first, with their authors."""
     return told.standing(decisions(session, user, image_id))
 
 
 def histories(session: Session, image_ids: Collection[int]) -> defaultdict[int, list[Decision]]:
-    """What was decided of pictures, by their ids; of each the oldest first."""
+    """The decisions on pictures, by image id, oldest first."""
     found = defaultdict(list)
     rows = session.scalars(select(Decision).where(Decision.image_id.in_(image_ids)).order_by(Decision.id))
     for each in rows:
@@ -333,7 +334,7 @@ def histories(session: Session, image_ids: Collection[int]) -> defaultdict[int, 
 
 
 def by_others(session: Session, user: User, image_ids: Collection[int], after: int) -> dict[int, Decision]:
-    """The latest that anybody but `user` decided of pictures after the decision `after`, with who; by picture."""
+    """The latest decision of others on each picture after the decision `after`, with its author."""
     rows = session.scalars(
         select(Decision)
         .where(Decision.image_id.in_(image_ids), Decision.user_id != user.id, Decision.id > after)
@@ -344,19 +345,19 @@ def by_others(session: Session, user: User, image_ids: Collection[int], after: i
 
 
 def newest(session: Session, user: User) -> int:
-    """The id of the latest decision on any picture, 0 for none: who is shown it has seen all until then."""
+    """The id of the latest decision on any picture, 0 for none: a page that shows it has seen everything before."""
     return session.scalar(select(func.max(Decision.id)).where(signed_in(user))) or 0
 
 
 def rules(session: Session, campaign_ids: Collection[int]) -> dict[int, Rule]:
-    """What campaigns ask for, by their ids."""
+    """The requirements of campaigns, by id."""
     columns = Campaign.id, Campaign.name, Campaign.approvals_needed, Campaign.four_eyes
     rows = session.execute(select(*columns).where(Campaign.id.in_(campaign_ids)))
     return {row[0]: Rule(row[1], row[2], row[3]) for row in rows}
 
 
 def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Image]:
-    """The pictures of `which` that somebody approved who made them."""
+    """The pictures of `which` that one of their makers approved."""
     by_maker = or_(Decision.user_id == Image.owner_id, Decision.user_id == Image.made_by_id)
     own = select(Decision.image_id).join(Image, Image.id == Decision.image_id)
     found = own.where(Decision.verdict == Verdict.APPROVED, by_maker, *which)
@@ -376,7 +377,7 @@ def undoable(session: Session, user: User, decision_id: int | None) -> DecisionU
 
 
 def latest(session: Session, image_id: int) -> Decision | None:
-    """What was decided last, with who decided; a withdrawal too is a decision."""
+    """The last decision, with its author; a withdrawal is also a decision."""
     return session.scalar(
         select(Decision)
         .where(Decision.image_id == image_id)
@@ -387,15 +388,15 @@ def latest(session: Session, image_id: int) -> Decision | None:
 
 
 def reasons(session: Session) -> list[RejectReason]:
-    """The team's reasons to reject a picture, in their order."""
+    """The team's reasons for rejections, in order."""
     return list(session.scalars(select(RejectReason).order_by(RejectReason.position)))
 
 
-# What was said
+# Conversations
 
 
 def conversations(session: Session, user: User, image: Image) -> list[Conversation]:
-    """All threads on a picture and its other versions, deleted ones too, the oldest first, with who said what."""
+    """All threads on a picture and its other versions, including deleted ones, oldest first, with authors."""
     rows = session.execute(
         select(Thread, Image.id, Image.version, Image.deleted_at.is_not(None))
         .join(Image, Image.id == Thread.image_id)
@@ -412,7 +413,7 @@ def conversations(session: Session, user: User, image: Image) -> list[Conversati
 
 
 def thread(session: Session, user: User, thread_id: int) -> Thread:
-    """Raises NotFound."""
+    """The thread. Raises NotFound."""
     found = session.scalar(select(Thread).where(Thread.id == thread_id, signed_in(user)))
     if not found:
         raise NotFound("There is no such conversation.")
@@ -425,7 +426,7 @@ def people(session: Session, user: User) -> list[User]:
 
 
 def unseen_mentions(session: Session, user: User, image: Image) -> list[int]:
-    """The comments on a picture and its other versions that name `user` and that they have not seen. Ids."""
+    """The comments on a picture and its other versions that mention `user` and that they have not seen. Ids."""
     return list(
         session.scalars(
             select(Mention.comment_id)
@@ -440,7 +441,7 @@ def _at_place(image: Image) -> tuple[ColumnElement[bool], ...]:
     return Image.set_id == image.set_id, Image.position == image.position
 
 
-# What needs a person
+# What needs attention
 
 
 @dataclass(frozen=True)
@@ -450,19 +451,19 @@ class Need:
     kind: Literal["mention", "review", "changes", "failed", "ready"]
     set_id: int
     set_name: str
-    who: str  # the set's owner; of changes, who asked for them, if known; of a mention, whose it is
+    who: str  # the set's owner; for changes, who requested them, if known; for a mention, its author
     count: int  # pictures
-    at: datetime | None  # the latest of them
-    image_ids: list[int]  # up to four of them
-    comment: str | None = None  # of changes: the newest in the set; of a mention: its words
-    bytes: int | None = None  # of ready: the approved pictures' size
+    at: datetime | None  # of the latest
+    image_ids: list[int]  # up to four
+    comment: str | None = None  # for changes: the newest in the set; for a mention: its text
+    bytes: int | None = None  # for ready sets: the size of the approved pictures
 
 
 def needs(session: Session, user: User, limit: int = 6) -> list[Need]:
-    """What waits for `user`: comments that name them, pictures to review, and of their own sets changes that are asked,
-    failures, and what can be handed over.
+    """What waits for `user`: mentions, pictures to review, and in their own sets change requests, failures and
+    deliveries.
 
-    At most `limit` of each kind, those of the newest sets.
+    At most `limit` of each kind, from the newest sets.
     """
     mine = Image.owner_id == user.id
     found = _mentions(session, user, limit)
@@ -476,7 +477,7 @@ def needs(session: Session, user: User, limit: int = 6) -> list[Need]:
 
 
 def _mentions(session: Session, user: User, limit: int) -> list[Need]:
-    """Comments that name `user` and that they have not seen, on any version of a shown picture, the newest of each."""
+    """Unseen comments that mention `user`, on any version of a shown picture, the newest for each."""
     shown = aliased(Image)
     newest = (
         select(func.max(Comment.id).label("id"), func.count().label("number"), shown.id.label("shown_id"))
@@ -508,7 +509,7 @@ def _needs(
     which: ColumnElement[bool],
     limit: int,
 ) -> list[Need]:
-    # The sets first: an index has them in their order, so the search ends with the newest few.
+    # Sets first: an index has them in order, so the search ends with the newest few.
     newest = select(Image.set_id).where(which).group_by(Image.set_id).order_by(Image.set_id.desc()).limit(limit)
     set_ids = list(session.scalars(newest))
     at = func.coalesce(Image.finished_at, ImageSet.created_at)
@@ -530,7 +531,7 @@ def _needs(
 
 
 def _changes(session: Session, user: User, which: ColumnElement[bool], limit: int) -> list[Need]:
-    """With who asked for them last, "" when no decision says so, and the newest comment that is not `user`'s own."""
+    """With who requested them last, "" if no decision says so, and the newest comment by somebody else."""
     found = _needs(session, "changes", which, limit)
     set_ids = [need.set_id for need in found]
     asked = _newest_by_set(session, Decision, set_ids, and_(Decision.verdict == Verdict.CHANGES_REQUESTED, which))
@@ -547,7 +548,7 @@ def _changes(session: Session, user: User, which: ColumnElement[bool], limit: in
 
 
 def _ready(session: Session, user: User, limit: int) -> list[Need]:
-    """Sets that are decided to the last picture, some approved, and not downloaded since the last decision."""
+    """Sets with all pictures decided, some approved, and not downloaded since the last decision."""
     whose = true() if user.can(Role.MANAGER) else ImageSet.owner_id == user.id
     open_ = and_(Image.shown, TO_REVIEW) | Image.state.in_([State.QUEUED, State.GENERATING])
     newest = select(ImageSet.id).where(whose).order_by(ImageSet.id.desc()).limit(200)
@@ -559,7 +560,8 @@ def _ready(session: Session, user: User, limit: int) -> list[Need]:
         .subquery()
     )
     undecided = select(Image.id).where(Image.set_id == ImageSet.id, open_).correlate(ImageSet)
-    # What was downloaded stays so when the export is over: its sets are in the event. Older events are of one set each.
+    # A download still counts when the export has expired: the event lists its sets. Older events are about one set
+    # each.
     named = func.json_each(AuditEvent.details, "$.sets").table_valued("value").alias("named")
     set_id = func.coalesce(named.c.value, AuditEvent.subject_id)
     downloaded = (

@@ -1,4 +1,4 @@
-"""The team's own list of reasons to reject a picture. Managers keep it; a decision keeps the words it was made with."""
+"""The team's list of reasons for rejections. Managers edit it; a decision keeps the reason's wording at the time."""
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ MOST_REASONS = 20
 
 
 def add(session: Session, user: User, words: str) -> RejectReason:
-    """A new reason, the last of the list."""
+    """Add a reason to the end of the list."""
     known = _list(session, user)
     if len(known) >= MOST_REASONS:
         raise Conflict(f"The list already has {MOST_REASONS} reasons, the most allowed. Remove one first.")
@@ -24,7 +24,7 @@ def add(session: Session, user: User, words: str) -> RejectReason:
 
 
 def rename(session: Session, user: User, reason_id: int, words: str) -> RejectReason:
-    """Other words from now on; what was rejected before keeps the old ones."""
+    """Reword a reason; earlier rejections keep the old words."""
     known = _list(session, user)
     reason = _find(known, reason_id)
     before, after = reason.words, _words(words, [each for each in known if each is not reason])
@@ -43,7 +43,7 @@ def remove(session: Session, user: User, reason_id: int) -> None:
 
 
 def move(session: Session, user: User, reason_id: int, by: int) -> None:
-    """One place up (-1) or down (1); at the end of the list nothing happens."""
+    """Move one place up (-1) or down (1); does nothing at the end of the list."""
     known = _list(session, user)
     reason = _find(known, reason_id)
     before = known.index(reason)

@@ -1,4 +1,4 @@
-"""Deciding on pictures and talking about them. Nothing that was said is ever changed: a new decision follows."""
+"""Decide on pictures and discuss them. Nothing that was said is ever changed: a new decision follows."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ from app.sets import queries as sets
 from app.text import clean_text
 
 COMMENT_LENGTH = 2000  # characters
-MOST_APPROVALS = 5  # that a campaign can ask for
+MOST_APPROVALS = 5  # maximum for a campaign
 VERDICTS = (Verdict.APPROVED, Verdict.CHANGES_REQUESTED, Verdict.REJECTED)
 
 # "Ito Kenji ... this picture"
@@ -49,11 +49,11 @@ DID = {
 
 
 def decide(session: Session, user: User, image_id: int, verdict: str, seen: int | None, reason: str = "") -> Decision:
-    """Decide on a picture that is shown. Reviewers and above. It replaces what the same person decided before.
+    """Decide on a shown picture. Reviewers and above. Replaces the person's earlier decision.
 
-    `seen` is the id of the latest decision that `user` was shown, None for none: one that came in between raises
-    Conflict, which says what happened, instead of being lost. A rejection needs one of the team's reasons, if there
-    are any. An approval of one's own picture raises OwnPicture where the campaign asks for other eyes.
+    `seen` is the id of the latest decision that `user` was shown, None for none: a decision in between raises Conflict,
+    which says what happened, instead of being lost. A rejection needs one of the team's reasons, if there are any.
+    Approving one's own picture raises OwnPicture where the campaign forbids it.
     """
     _need_reviewer(user)
     image = sets.image(session, user, image_id)
@@ -73,11 +73,11 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
 def decide_many(
     session: Session, user: User, images: Sequence[Image], verdict: str, seen: int | None, reason: str = ""
 ) -> dict[int, Decision]:
-    """Decide alike on pictures that are shown, of sets that are not locked; as `decide`, for all of them at once.
+    """Decide the same on shown pictures of unlocked sets; as `decide`, for all of them at once.
 
-    `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures on which
-    somebody else decided after it are left as they are; what comes back is that decision, by the picture's id. Raises
-    OwnPicture for an approval of one's own picture among them, where its campaign asks for other eyes.
+    `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures that
+    somebody else decided on after it stay as they are; returns those decisions, by picture id. Raises OwnPicture for an
+    approval of one's own picture where its campaign forbids it.
     """
     _need_reviewer(user)
     chosen = _verdict(verdict)
@@ -100,8 +100,9 @@ def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verd
 
 
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:
-    """Take back a decision: one's own, for those who decide today; anybody's for managers. Raises Conflict when it does
-    not stand any more.
+    """Withdraw a decision: one's own, for current reviewers; anybody's for managers.
+
+    Raises Conflict if it is no longer current.
     """
     decision = queries.decision(session, user, decision_id)
     image = sets.image(session, user, decision.image_id)
@@ -121,7 +122,7 @@ def withdraw(session: Session, user: User, decision_id: int) -> Decision:
 
 
 def settle(session: Session, images: Sequence[Image]) -> None:
-    """Bring the outcome of images in line with their decisions and with what their campaigns need."""
+    """Update the outcome of images from their decisions and their campaigns' requirements."""
     session.flush()
     histories = queries.histories(session, [image.id for image in images])
     rules = queries.rules(session, {image.campaign_id for image in images})
@@ -133,9 +134,9 @@ def settle(session: Session, images: Sequence[Image]) -> None:
 
 
 def set_approvals(session: Session, user: User, campaign_id: int, needed: int | None) -> Campaign:
-    """Say how many people must approve a picture of a campaign. Managers and above.
+    """Set how many people must approve a picture of a campaign. Managers and above.
 
-    Pictures that are undecided or approved get their outcome by the new number at once, but for those of locked sets.
+    Undecided and approved pictures get their outcome by the new number immediately, except in locked sets.
     """
     _need_manager(user, "say how many approvals a campaign needs")
     campaign = sets.campaign(session, user, campaign_id)
@@ -151,9 +152,9 @@ def set_approvals(session: Session, user: User, campaign_id: int, needed: int | 
 
 
 def set_four_eyes(session: Session, user: User, campaign_id: int, on: bool) -> Campaign:
-    """Say whether nobody approves their own pictures of a campaign. Managers and above.
+    """Set whether nobody approves their own pictures of a campaign. Managers and above.
 
-    What makers approved before stays, and counts from now on or no more, at once, but for pictures of locked sets.
+    Earlier approvals by makers stay, and count or stop counting immediately, except in locked sets.
     """
     _need_manager(user, "say who may approve their own pictures")
     campaign = sets.campaign(session, user, campaign_id)
@@ -167,7 +168,7 @@ def set_four_eyes(session: Session, user: User, campaign_id: int, on: bool) -> C
 
 
 def _settle_approvals(session: Session, *which: ColumnElement[bool]) -> None:
-    """What `settle` does, for many images whose decisions are the same as before, in two statements."""
+    """What `settle` does, for many images with unchanged decisions, in two statements."""
     needed = select(Campaign.approvals_needed).where(Campaign.id == Image.campaign_id).scalar_subquery()
     enough = update(Image).where(Image.decision.is_(None), Image.approvals >= needed, *which)
     too_few = update(Image).where(Image.decision == Verdict.APPROVED, Image.approvals < needed, *which)
@@ -179,7 +180,7 @@ def _settle_approvals(session: Session, *which: ColumnElement[bool]) -> None:
 
 
 def lock(session: Session, user: User, set_id: int) -> ImageSet:
-    """Let no decision on a set change from now on. Its owner and managers may."""
+    """Freeze the decisions on a set. For its owner and managers."""
     image_set = sets.get(session, user, set_id)
     if not may_change(user, image_set):
         raise Forbidden(f"Only {image_set.owner.name} or a manager can lock the decisions of this set.")
@@ -192,7 +193,7 @@ def lock(session: Session, user: User, set_id: int) -> ImageSet:
 
 
 def unlock(session: Session, user: User, set_id: int) -> ImageSet:
-    """Open the decisions of a set again. Managers and above. Raises Conflict when it is not locked."""
+    """Unfreeze the decisions on a set. Managers and above. Raises Conflict if it is not locked."""
     _need_manager(user, "unlock the decisions of a set")
     image_set = sets.get(session, user, set_id)
     if image_set.locked_at is None:
@@ -201,7 +202,7 @@ def unlock(session: Session, user: User, set_id: int) -> ImageSet:
     authority.need_power(user, image_set.locked_as, "locked the decisions of this set", "unlock them", who)
     image_set.locked_at = image_set.locked_by_id = image_set.locked_as = None
     session.flush()
-    # The campaign may need another number by now, or count others only.
+    # The campaign's requirements may have changed.
     settle(session, queries.approved_by_makers(session, Image.set_id == set_id))
     session.flush()
     _settle_approvals(session, Image.set_id == set_id)
@@ -210,7 +211,7 @@ def unlock(session: Session, user: User, set_id: int) -> ImageSet:
 
 
 def locked_words(image_set: ImageSet) -> str:
-    """Who locked a set, and who opens it again; "" for one that is open."""
+    """Who locked a set, and who can unlock it; "" if it is not locked."""
     if image_set.locked_at is None:
         return ""
     who = image_set.locked_by.name if image_set.locked_by else "Someone"
@@ -220,12 +221,12 @@ def locked_words(image_set: ImageSet) -> str:
 
 
 def may_unlock(user: User, image_set: ImageSet) -> bool:
-    """Whether `user` can open the decisions of a locked set again."""
+    """Whether `user` can unlock a locked set."""
     return user.can(Role.MANAGER) and authority.may_undo(user, image_set.locked_as)
 
 
 def closed_words(image: Image) -> str:
-    """Why nobody can decide on a picture now; "" where reviewers can."""
+    """Why nobody can decide on a picture now; "" if reviewers can."""
     if image.deleted_at:
         return "This picture is in the bin. Restore it first."
     if image.state != State.FINISHED:
@@ -241,7 +242,7 @@ def closed_words(image: Image) -> str:
 def comment(
     session: Session, user: User, image_id: int, body: str, x: float | None = None, y: float | None = None
 ) -> Comment:
-    """Begin a conversation on a picture; everybody who is signed in may.
+    """Start a conversation on a picture. For everybody who is signed in.
 
     `x` and `y` are the point that is meant, as fractions of the picture's width and height, 0 to 1, from its top left
     corner; None both for the whole picture.
@@ -256,7 +257,7 @@ def comment(
 
 
 def reply(session: Session, user: User, thread_id: int, body: str) -> Comment:
-    """Go on with a conversation. One that was resolved is open again."""
+    """Reply to a conversation. Reopens a resolved one."""
     thread = queries.thread(session, user, thread_id)
     said = _say(session, user, thread, body)
     if thread.resolved_at:
@@ -265,7 +266,7 @@ def reply(session: Session, user: User, thread_id: int, body: str) -> Comment:
 
 
 def resolve(session: Session, user: User, thread_id: int) -> Thread:
-    """Say that what a conversation asked for is done; everybody who is signed in may."""
+    """Mark a conversation as resolved. For everybody who is signed in."""
     thread = queries.thread(session, user, thread_id)
     if thread.resolved_at:
         raise Conflict("This conversation is already resolved.")
@@ -285,7 +286,7 @@ def reopen(session: Session, user: User, thread_id: int) -> Thread:
 
 
 def see_mentions(session: Session, user: User, image: Image) -> None:
-    """Note that `user` has seen where they were named in the conversations on a picture and its other versions."""
+    """Note that `user` has seen their mentions in the conversations on a picture and its other versions."""
     ids = queries.unseen_mentions(session, user, image)
     mine = Mention.user_id == user.id, Mention.comment_id.in_(ids)
     session.execute(update(Mention).where(*mine).values(seen_at=now()))
@@ -308,7 +309,7 @@ def _say(session: Session, user: User, thread: Thread, body: str) -> Comment:
     return said
 
 
-# What is asked before
+# Checks
 
 
 def _need_manager(user: User, what: str) -> None:
@@ -333,7 +334,7 @@ def _verdict(verdict: str) -> Verdict:
 
 
 def _reason(session: Session, reason: str, verdict: Verdict) -> str:
-    """The reason as it is kept. Raises Invalid when a rejection has none of the team's."""
+    """The stored form of the reason. Raises Invalid if a rejection has none from the team's list."""
     known = [each.words for each in queries.reasons(session)]
     if verdict is not Verdict.REJECTED or not known:
         return ""

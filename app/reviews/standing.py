@@ -1,4 +1,4 @@
-"""What decisions come to: which of them stand, and their outcome. Plain functions of rows, without a database."""
+"""Combine decisions: which are current, and their outcome. Plain functions of rows, without a database."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -9,11 +9,11 @@ OUTWEIGH = (Verdict.REJECTED, Verdict.CHANGES_REQUESTED)
 
 
 def standing(decisions: Iterable[Decision]) -> list[Decision]:
-    """Each person's newest decision, unless it was withdrawn. `decisions` are those of one image, the oldest first."""
+    """Each person's newest decision, unless it was withdrawn. `decisions` are those on one image, oldest first."""
     by_person: dict[int, Decision] = {}
     for each in decisions:
         if each.verdict != Verdict.WITHDRAWN:
-            by_person.pop(each.user_id, None)  # so that a changed mind comes last
+            by_person.pop(each.user_id, None)  # so that a changed decision comes last
             by_person[each.user_id] = each
         elif each.withdraws_id is None:  # an old withdrawal took back all before it
             by_person.clear()
@@ -23,15 +23,15 @@ def standing(decisions: Iterable[Decision]) -> list[Decision]:
 
 
 def approvals(decisions: Sequence[Decision], uncounted: Collection[int] = ()) -> int:
-    """How many people's approval stands, without that of `uncounted` (ids): whose own picture it is."""
+    """The number of current approvals, without those of `uncounted` (ids), the picture's makers."""
     stands = (each for each in standing(decisions) if each.user_id not in uncounted)
     return sum(each.verdict == Verdict.APPROVED for each in stands)
 
 
 def outcome(decisions: Sequence[Decision], needed: int, uncounted: Collection[int] = ()) -> Verdict | None:
-    """The one verdict of all that stand, where `needed` people must approve; None while too few have.
+    """The verdict of all current decisions, if `needed` people must approve; None while too few have.
 
-    It is withdrawn when nothing stands any more because of the last act.
+    It is withdrawn if the last act left no current decision.
     """
     verdicts = {Verdict(each.verdict) for each in standing(decisions)}
     for verdict in OUTWEIGH:
