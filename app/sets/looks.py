@@ -1,4 +1,4 @@
-"""A style version as an engine takes it."""
+"""Prepare a style version for an engine."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from app.styles.queries import normal_code
 
 
 def latest_version(session: Session, code: str) -> StyleVersion | None:
-    """The newest version of the style with this code; None when there is no such style, or it was archived."""
+    """The newest version of the style with this code; None if there is no such style, or it is archived."""
     return session.scalar(
         select(StyleVersion)
         .join(Style)
@@ -21,7 +21,7 @@ def latest_version(session: Session, code: str) -> StyleVersion | None:
 
 
 def engine_references(style: StyleVersion, files: Files) -> tuple[engine.UnitReference, ...]:
-    """The references of a style, in their order."""
+    """The references of a style, in order."""
     return tuple(
         engine.UnitReference(
             path=files.path(Kind.REFERENCES, part.reference.sha256),
@@ -34,5 +34,5 @@ def engine_references(style: StyleVersion, files: Files) -> tuple[engine.UnitRef
 
 
 def joined(prompt: str, text: str) -> str:
-    """A prompt with the style's text after it."""
+    """Append the style's text to a prompt."""
     return ", ".join(part for part in (prompt, text) if part)

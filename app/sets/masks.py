@@ -1,4 +1,4 @@
-"""Painted masks of regions, kept while the form of a set is filled in."""
+"""Painted masks of regions, stored while the form of a set is filled in."""
 
 from sqlalchemy.orm import Session
 
@@ -9,11 +9,11 @@ from app.models import Act, User
 from app.pictures import Limits, clean_upload
 from app.quotas.service import take_upload
 
-SEEN = 128  # of 255: a mask that is nowhere this white shows nothing
+SEEN = 128  # of 255: a mask with nothing this white shows nothing
 
 
 def keep(files: Files, data: bytes, limits: Limits, room: Room | None = None) -> str:
-    """Keep a painted mask, white where the region is; the SHA-256 of its PNG.
+    """Store a painted mask, white inside the region, and return the SHA-256 of its PNG.
 
     Raises Invalid, what `room` raises, and NoRoom.
     """
@@ -24,6 +24,6 @@ def keep(files: Files, data: bytes, limits: Limits, room: Room | None = None) ->
 
 
 def note(session: Session, user: User, mask: str, size: int, held: int) -> None:
-    """Write down that `user` uploaded a painted mask of `size` bytes, and `held` are kept of it. Raises Spent, Full."""
+    """Record that `user` uploaded a painted mask of `size` bytes, of which `held` are stored. Raises Spent, Full."""
     take_upload(session, user, "picture", size, held)
     record(session, user, Act.MASK_UPLOAD, user, mask=mask)

@@ -1,7 +1,7 @@
-"""Reading sets and their pictures. Everybody who is signed in sees all of them: it is a team's tool.
+"""Read sets and their pictures. Everybody who is signed in sees all of them: it is a team's tool.
 
 Pages of a list are cut by id (keyset), so that the thousandth costs what the first costs and nothing shifts while new
-rows come in at the top. Lists are read in a fixed number of statements, whatever their length.
+rows arrive at the top. Lists take a fixed number of statements, whatever their length.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -30,8 +30,8 @@ from app.sets.stack import FACE, ON_PAGE
 from app.work import line
 from app.work.topics import Topic
 
-NOT_REVIEWED = "none"  # how filters and counts name the lack of a decision
-KEPT_DAYS = 30  # that a deleted picture can be restored
+NOT_REVIEWED = "none"  # the value for "no decision" in filters and counts
+KEPT_DAYS = 30  # a deleted picture can be restored this long
 MOSAIC = 6  # pictures on a set's card
 TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
@@ -40,9 +40,9 @@ TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 class PictureCounts:
     """How many places of a set are where.
 
-    A place counts once, by its picture that is shown, so that four of four stay finished while one is made again;
-    until there is one, by the newest version that is to become it. Versions beside that one count as `again_`.
-    What was deleted, or given up for an older version, does not count among them.
+    A position counts once: by its shown picture, so that four of four stay finished while one is redone; otherwise by
+    the newest version that is to become it. Versions on top of a shown one count as `again_`. Deleted versions, and
+    those given up for an older one, do not count.
     """
 
     total: int = 0
@@ -77,12 +77,12 @@ class PictureCounts:
 
     @property
     def done(self) -> bool:
-        """Nothing is waiting or being made."""
+        """Whether nothing is waiting or running."""
         return not (self.waiting or self.making)
 
     @property
     def state(self) -> State:
-        """Of the set as a whole. One that has begun stays generating between two of its units."""
+        """The state of the whole set. Once started, it stays generating between two of its units."""
         if self.making or (self.waiting and self.finished):
             return State.GENERATING
         if self.waiting:
@@ -92,7 +92,7 @@ class PictureCounts:
         return State.CANCELLED if self.cancelled else State.FINISHED
 
     def add(self, state: str, decision: str | None, number: int, face: bool = True) -> None:
-        """Count `number` images that are in `state` and have `decision`; not a `face`, they are beside a shown one."""
+        """Count `number` images in `state` with `decision`; those that are not a `face` are on top of a shown one."""
         if not face:
             name = f"redo_{State(state)}"
             setattr(self, name, getattr(self, name) + number)
@@ -120,7 +120,7 @@ class SetCard(PictureCounts):
     campaign: str
     owner: str
     created_at: datetime
-    image_ids: list[int] = field(default_factory=list)  # up to MOSAIC finished ones, the approved first
+    image_ids: list[int] = field(default_factory=list)  # up to MOSAIC finished ones, approved first
 
 
 @dataclass(kw_only=True)
@@ -128,7 +128,7 @@ class Progress(PictureCounts):
     """How far a set is."""
 
     set_id: int
-    line: int | None  # sets and trainings that are served before it; None: it is being made, or nothing of it waits
+    line: int | None  # sets and trainings before it in the queue; None: it is running, or nothing of it waits
 
 
 @dataclass(frozen=True)
@@ -141,15 +141,15 @@ class CampaignRow:
 
 @dataclass(frozen=True)
 class Place:
-    """One place of a set as its page has it."""
+    """One position of a set as shown on its page."""
 
     position: int
-    face: Image  # the picture that is shown, or the newest that is to become one
-    others: tuple[Image, ...]  # newer ones that wait, are being made or failed; the newest first
+    face: Image  # the shown picture, or the newest that is to become one
+    others: tuple[Image, ...]  # newer versions that wait, run or failed; newest first
 
 
 def topic(set_id: int) -> Topic:
-    """What pages of a set watch, and its place in line is by."""
+    """The topic that a set's pages watch, and that the queue lists."""
     return Topic("set", set_id)
 
 
@@ -175,14 +175,12 @@ def get(session: Session, user: User, set_id: int) -> ImageSet:
 
 
 def image_ids(session: Session, user: User, set_id: int) -> list[int]:
-    """Of all images of a set, every version."""
+    """The ids of all images of a set, all versions."""
     return list(session.scalars(select(Image.id).where(Image.set_id == set_id, signed_in(user))))
 
 
 def places(session: Session, user: User, set_id: int, positions: Collection[int] | None = None) -> list[Place]:
-    """The places of a set that have something, in their order, with units and campaigns; those `positions`, when they
-    are given.
-    """
+    """The non-empty positions of a set in order, with units and campaigns; only those `positions`, if given."""
     statement = (
         select(Image)
         .where(Image.set_id == set_id, ON_PAGE, signed_in(user))
@@ -197,7 +195,7 @@ def places(session: Session, user: User, set_id: int, positions: Collection[int]
 
 
 def positions(session: Session, user: User, set_id: int, only: Collection[int] | None = None) -> list[int]:
-    """The places of a set, empty ones too; `only` those of some images."""
+    """The positions of a set, including empty ones; `only` those of some images."""
     statement = select(Image.position).where(Image.set_id == set_id, signed_in(user)).distinct()
     return list(session.scalars(statement if only is None else statement.where(Image.id.in_(only))))
 
@@ -220,7 +218,7 @@ def image(session: Session, user: User, image_id: int) -> Image:
 
 
 def campaign(session: Session, user: User, campaign_id: int) -> Campaign:
-    """Raises NotFound."""
+    """The campaign. Raises NotFound."""
     found = session.scalar(select(Campaign).where(Campaign.id == campaign_id, signed_in(user)))
     if not found:
         raise NotFound("There is no such campaign.")
@@ -228,7 +226,7 @@ def campaign(session: Session, user: User, campaign_id: int) -> Campaign:
 
 
 def progress(session: Session, user: User, set_id: int) -> Progress:
-    """Raises NotFound."""
+    """The progress of a set. Raises NotFound."""
     made = Progress(set_id=set_id, line=None)
     if session.scalar(select(ImageSet.id).where(ImageSet.id == set_id, signed_in(user))) is None:
         raise NotFound("There is no such set.")
@@ -251,7 +249,7 @@ def cards(
     after: int | None = None,
     limit: int = 24,
 ) -> list[SetCard]:
-    """Sets, the newest first; `after` is the id of the last one shown."""
+    """Sets, newest first; `after` is the id of the last one shown."""
     statement = _sets(user, owner_id, campaign_id, style_code).order_by(ImageSet.id.desc()).limit(limit)
     return _cards(session, statement.where(ImageSet.id < after) if after else statement)
 
@@ -264,13 +262,13 @@ def count(
     campaign_id: int | None = None,
     style_code: str | None = None,
 ) -> int:
-    """How many sets `cards` would list in all."""
+    """How many sets `cards` would list in total."""
     statement = _sets(user, owner_id, campaign_id, style_code)
     return session.scalar(statement.with_only_columns(func.count())) or 0
 
 
 def campaigns(session: Session, user: User) -> list[CampaignRow]:
-    """All campaigns that have a set or a picture, those with the newest sets first."""
+    """All campaigns with a set or a picture, those with the newest sets first."""
     made = (
         select(
             Image.campaign_id,
@@ -348,14 +346,14 @@ def _count_binned(session: Session, counts: Mapping[int, PictureCounts], set_ids
 
 
 def restorable() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """That a picture is in the bin, and can be brought back."""
+    """Conditions that a picture is in the bin and can be restored."""
     return Image.deleted_at > now() - timedelta(days=KEPT_DAYS), Image.purged_at.is_(None)
 
 
 def mosaics(
     session: Session, set_ids: Iterable[int], most: int, of: ColumnElement[bool] | None = None
 ) -> list[tuple[int, int]]:
-    """Up to `most` shown images of each set, as (set id, image id): those that are `of`, the approved first."""
+    """Up to `most` shown images of each set, as (set id, image id): those that match `of`, approved first."""
     order = func.row_number().over(
         partition_by=Image.set_id, order_by=(func.coalesce(Image.decision != Verdict.APPROVED, true()), Image.position)
     )

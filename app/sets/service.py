@@ -1,4 +1,4 @@
-"""Making sets, cancelling them, and making their pictures again. How a picture is made is in `app.sets.units`."""
+"""Make and cancel sets, and redo their pictures. `app.sets.units` describes how a picture is made."""
 
 import secrets
 from typing import cast
@@ -43,9 +43,9 @@ NAME_LENGTH = 60  # characters of a prompt that become a set's name
 def create(
     session: Session, user: User, spec: SetSpec, model: ModelFacts, unit_size: int, files: Files | None = None
 ) -> ImageSet:
-    """A new set with its images, queued in units of `unit_size`. Raises Invalid and Forbidden.
+    """Create a set with its images, queued in units of `unit_size`. Raises Invalid and Forbidden.
 
-    `files`, when given, are asked whether the pictures that the set names are there.
+    `files`, if given, are checked for the pictures that the set names.
     """
     need_active(user)
     request = SetRequest(session, user, spec, model, files)
@@ -83,7 +83,7 @@ def create(
 
 
 def cancel(session: Session, user: User, set_id: int) -> list[int]:
-    """Make no more of a set; what is finished stays. The ids of the units to stop in the engine, after the commit."""
+    """Cancel a set; finished pictures stay. Returns the ids of the units to stop in the engine, after the commit."""
     image_set = changeable(session, user, set_id)
     stopped = session.execute(
         update(Image)
@@ -100,7 +100,7 @@ def cancel(session: Session, user: User, set_id: int) -> list[int]:
 
 
 def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
-    """Queue a set's failed and cancelled images again; how many. Raises Conflict when there are none."""
+    """Queue a set's failed and cancelled images again, and count them. Raises Conflict if there are none."""
     image_set = changeable(session, user, set_id)
     wanted = Image.set_id == set_id, ON_PAGE, Image.state.in_([State.FAILED, State.CANCELLED])
     images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
@@ -110,7 +110,7 @@ def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
 
 
 def retry_image(session: Session, user: User, image_id: int) -> Image:
-    """Queue one failed or cancelled image again. Raises Conflict when it is neither."""
+    """Queue one failed or cancelled image again. Raises Conflict if it is neither."""
     image = queries.image(session, user, image_id)
     image_set = changeable(session, user, image.set_id)
     if image.state not in (State.FAILED, State.CANCELLED):
@@ -142,7 +142,7 @@ def changeable(session: Session, user: User, set_id: int) -> ImageSet:
 
 
 def campaign_named(session: Session, user: User, name: str) -> Campaign:
-    """The campaign of that name, made if there is none."""
+    """The campaign with that name, created if needed."""
     found = session.scalar(select(Campaign).where(Campaign.name == name))
     if found:
         return found

@@ -14,12 +14,12 @@ from app.specs import Line, Spec, read_json
 from app.text import clean_line, plural, thin
 
 MOST_PROMPTS = 500
-MOST_PICTURES = 1000  # a set
+MOST_PICTURES = 1000  # per set
 PROMPT_LENGTH = 500  # characters
 MIN_SIDE = 64  # px
 MOST_SIDE = 2**20  # px; far more than any model makes
-CUSTOM = "custom"  # in the form's field of the size: the fields of the width and the height say it
-SEEDS = 2**31  # seeds are below this: what a column of 32 bits holds, and a person can still read out
+CUSTOM = "custom"  # in the form's size field: use the width and height fields
+SEEDS = 2**31  # seeds are below this: it fits a 32-bit column, and a person can still read it out
 MOST_STRUCTURES = 4
 MOST_SUBJECTS = 8
 MOST_REGIONS = 8
@@ -30,7 +30,10 @@ MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # that are r
 
 
 def prompt_lines(text: object) -> object:
-    """Prompts from a text, one a line: trimmed, blank lines dropped. Raises ValueError that names the wrong line."""
+    """Split a text into prompts, one per line: trimmed, without blank lines.
+
+    Raises ValueError that names the wrong line.
+    """
     lines = text.splitlines() if isinstance(text, str) else text
     if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):
         raise ValueError("Write the prompts as text, one per line.")
@@ -53,14 +56,14 @@ def prompt_lines(text: object) -> object:
 
 
 def json_list(value: object) -> object:
-    """A list from a form's hidden field, which holds it as JSON. Raises ValueError."""
+    """Parse a list from a form's hidden JSON field. Raises ValueError."""
     if not isinstance(value, str):
         return value
     try:
         found = read_json(value or "[]")
     except ValueError as error:
         raise ValueError("The page sent something unreadable; reload it.") from error
-    # Of thousands, each would be checked and told of before their number is.
+    # Otherwise thousands would be checked and reported before their number is.
     parts = found[:MOST_PARTS] if isinstance(found, list) else found
     if isinstance(parts, list) and any(isinstance(part, dict) and len(part) > MOST_KEYS for part in parts):
         raise ValueError("The page sent something unreadable; reload it.")
@@ -146,11 +149,11 @@ class PictureSpec(Spec):
 
     prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
     count: int = Field(default=1, title="Variations", ge=1, le=16)
-    width: int = Field(title="Width", ge=0, le=MOST_SIDE)  # px; the model knows better
+    width: int = Field(title="Width", ge=0, le=MOST_SIDE)  # px; the model's limits are stricter
     height: int = Field(title="Height", ge=0, le=MOST_SIDE)
     steps: int = Field(title="Steps", ge=1, le=100)
     guidance: float = Field(title="Guidance", ge=0, le=30)
-    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn
+    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: random
     scheduler: str = Field(title="Scheduler")
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
     negative_prompt: Line = Field(default="", title="Negative prompt", max_length=1000)

@@ -1,4 +1,7 @@
-"""Units of a set: how its pictures become work for an engine, and what becomes of it. A kind of work of `app.work`."""
+"""Units of a set: how its pictures become work for an engine, and how results are stored.
+
+A kind of work of `app.work`.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ class QueuedSet(queries.PictureCounts, Row):
 
     set_id: int
     name: str
-    image_id: int | None  # a finished one
+    image_id: int | None  # of a finished picture
     reference_id: int
 
     @property
@@ -97,8 +100,8 @@ def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, Qu
 def add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
     """Queue the pictures of a new set.
 
-    All variations of the first prompt, then of the second, ...; each image has the seed after the one before it. As
-    plain rows: a thousand objects would hold the write lock five times as long.
+    All variations of the first prompt, then of the second, ...; each image has the seed after the previous one's.
+    Inserts plain rows: a thousand objects would hold the write lock five times as long.
     """
     prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
     owner = {"set_id": image_set.id, "owner_id": image_set.owner_id}
@@ -120,7 +123,7 @@ def add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
 
 
 def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
-    """Units for images of a set. Those of one unit share their strength, as they share a batch."""
+    """Create units for images of a set. Images of one unit share their strength, because they share a batch."""
     by_strength: dict[float | None, list[Image]] = {}
     for image in images:
         by_strength.setdefault(image.strength, []).append(image)
@@ -138,16 +141,16 @@ def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_siz
 
 
 def need_rights(session: Session, image_set: ImageSet) -> None:
-    """Raises Conflict when a right to a reference of the set, or of one of its regions, does not hold today."""
+    """Raise Conflict if a right to a reference of the set, or of one of its regions, is not valid today."""
     if refusal := rights.set_refusal(session, image_set):
         raise Conflict(refusal)
 
 
 def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Unit:
-    """A claimed unit as an engine takes it, without the images that an earlier try has finished.
+    """Prepare a claimed unit for an engine, without the images that an earlier attempt has finished.
 
-    Raises Conflict when the set was asked of another model than `model`, the engine's (None: whichever): its pictures
-    would not be what its row says. And when a right to its references ended after it was queued.
+    Raises Conflict if the set was requested for another model than `model`, the engine's (None: any): its pictures
+    would not match its row. Also if a right to its references ended after it was queued.
     """
     image_set = session.scalars(
         select(ImageSet)
@@ -188,7 +191,7 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
 
 
 def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, size: int, seconds: float) -> Image | None:
-    """Note that an image's file of `size` bytes is kept. None when it was cancelled or finished before."""
+    """Note that an image's file of `size` bytes is stored. None if it was cancelled or finished before."""
     image = session.scalar(
         update(Image)
         .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)
@@ -211,7 +214,7 @@ def finish_image(session: Session, unit_id: int, image_id: int, sha256: str, siz
 
 
 def fail_image(session: Session, unit_id: int, image_id: int, message: str) -> Image | None:
-    """Note that one image of a unit cannot be made, and why; the others go on. None when it was cancelled before."""
+    """Note that one image of a unit cannot be made, and why; the others continue. None if it was cancelled before."""
     image = session.scalar(
         update(Image)
         .where(Image.id == image_id, Image.unit_id == unit_id, Image.state == State.GENERATING)

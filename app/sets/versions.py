@@ -31,21 +31,21 @@ class RedoSpec(Spec):
     """How a picture is redone."""
 
     prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
-    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: drawn; each next try has the next
+    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: random; the next try has the next
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the set's
     count: int = Field(default=1, title="Versions", ge=1, le=MOST_NEW_VERSIONS)
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a picture, against the one before it."""
+    """One version of a picture, compared with the previous one."""
 
     image: Image
     changed: list[str]  # of "prompt", "seed", "strength"; empty for the first
 
 
 def stack(session: Session, user: User, image: Image) -> list[Version]:
-    """The versions at the place of `image`, the newest first; without those that were deleted or given up."""
+    """The versions at the position of `image`, newest first, without deleted or given-up ones."""
     rows = session.scalars(
         select(Image)
         .where(Image.set_id == image.set_id, Image.position == image.position, signed_in(user))
@@ -59,7 +59,7 @@ def stack(session: Session, user: User, image: Image) -> list[Version]:
 
 
 def changed(before: Image, after: Image) -> list[str]:
-    """In which of prompt, seed and strength two versions differ."""
+    """Which of prompt, seed and strength differ between two versions."""
     return [name for name in ("prompt", "seed", "strength") if getattr(before, name) != getattr(after, name)]
 
 
@@ -128,9 +128,9 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
 
 
 def discard(session: Session, user: User, image_id: int) -> list[int]:
-    """Give up a newer version that waits, is being made or failed; the picture before it stays.
+    """Give up a newer version that waits, runs or failed; the picture before it stays.
 
-    The ids of the units to stop in the engine, after the commit. Raises Forbidden and Conflict.
+    Returns the ids of the units to stop in the engine, after the commit. Raises Forbidden and Conflict.
     """
     image = queries.image(session, user, image_id)
     service.changeable(session, user, image.set_id)
@@ -149,13 +149,13 @@ def discard(session: Session, user: User, image_id: int) -> list[int]:
 
 
 def _newest(session: Session, image: Image) -> int:
-    """The number of the newest version at the place of `image`."""
+    """The number of the newest version at the position of `image`."""
     at_place = Image.set_id == image.set_id, Image.position == image.position
     return session.scalar(select(func.max(Image.version)).where(*at_place)) or 0
 
 
 def _keep_finds(session: Session, image: Image, made: list[Image]) -> None:
-    """Whoever found the picture by a tag or a star finds the new versions by it too."""
+    """Copy tags and stars to the new versions, so that people find them the same way."""
     tags = session.scalars(select(ImageTag).where(ImageTag.image_id == image.id)).all()
     stars = session.scalars(select(Star).where(Star.image_id == image.id)).all()
     for each in made:

@@ -1,7 +1,7 @@
-"""Depth maps from single pictures, by a model for depth estimation: the nearer, the lighter.
+"""Depth maps from single pictures, by a depth estimation model: nearer is lighter.
 
-Such a model is small beside SDXL, so it runs on the CPU, leaves the GPU to the pictures, and is loaded when the first
-depth map is wanted.
+Such a model is small compared with SDXL, so it runs on the CPU, leaves the GPU to the pictures, and is loaded for the
+first depth map.
 """
 
 import json
@@ -16,21 +16,21 @@ from PIL import Image
 
 from app.errors import UserError
 
-MULTIPLE = 14  # px: what sides are rounded to where the model's own settings do not say
+MULTIPLE = 14  # px: sides are rounded to this if the model's own settings do not say
 SIDE = 518
 
 
 class NoDepth(UserError):
-    """The depth model cannot be had; the sentence is for whoever runs the server."""
+    """The depth model is not available; the sentence is for the operator."""
 
     status = 503
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a depth model wants pictures, as its `preprocessor_config.json` says."""
+    """The input format of a depth model, from its `preprocessor_config.json`."""
 
-    size: tuple[int, int]  # width, height in px; where the shape is kept, the shorter side is the lesser of them
+    size: tuple[int, int]  # width, height in px; if the aspect ratio is kept, the lesser is for the shorter side
     keeps_shape: bool
     multiple: int  # px
     mean: tuple[float, float, float]
@@ -62,7 +62,7 @@ class Preparation:
 
 
 class DepthModel:
-    """A loaded depth model. Several threads may ask it; one is served at a time."""
+    """A loaded depth model. Thread-safe; runs one call at a time."""
 
     def __init__(self, name: str) -> None:
         """`name` is a folder in transformers' format or a hub id. Raises NoDepth."""
@@ -98,7 +98,7 @@ class DepthModel:
             found = self.model(self.preparation.pixels(picture)).predicted_depth[0].float().numpy()
         far, near = float(found.min()), float(found.max())
         light = (found - far) / max(near - far, 1e-6)
-        if getattr(self.model.config, "depth_estimation_type", "") == "metric":  # metres: the larger, the farther
+        if getattr(self.model.config, "depth_estimation_type", "") == "metric":  # metres: larger is farther
             light = 1 - light
         grey = Image.fromarray((light * 255).round().astype(np.uint8))
         return grey.resize(picture.size, Image.Resampling.BICUBIC)
@@ -108,7 +108,7 @@ _loading = Lock()
 
 
 def depth_model(name: str) -> DepthModel:
-    """The depth model `name`, loaded once, by whoever asks first. Raises NoDepth."""
+    """Load the depth model `name`, once. Raises NoDepth."""
     with _loading:
         return _loaded(name)
 

@@ -1,5 +1,6 @@
-"""Structure maps drawn in a decoding process (`app/decoding`): a picture that was cleaned there is drawn there too, so
-that the server decodes nothing that came from outside. No table is imported here.
+"""Draw structure maps in a decoding process (`app/decoding`).
+
+A picture is drawn in the process that cleaned it, so that the server decodes no upload. Must not import the tables.
 """
 
 import hashlib
@@ -17,7 +18,10 @@ Answer = tuple[Mapping[str, Any], list[bytes]]
 
 
 def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
-    """The map of an upload and its thumbnails; for depth, whose model is the server's, the pixels to look at."""
+    """Draw the map of an upload and its thumbnails.
+
+    For depth, whose model is in the server, return the input pixels.
+    """
     _, (png,) = clean.cleaned(data, keep_clear=True, **asked["upload"])
     picture = Image.open(io.BytesIO(png))
     kind, size = asked["kind"], tuple(asked["size"])
@@ -33,7 +37,7 @@ def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
 
 
 def crop(data: bytes, asked: Mapping[str, Any]) -> Answer:
-    """A map's largest part about its centre of the shape of `size`, and its thumbnails."""
+    """Crop a map to its largest centred part with the shape of `size`, and make its thumbnails."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as whole:
         return _kept(maps.cropped(whole, tuple(asked["size"])), asked["sides"], {})
 
@@ -45,7 +49,7 @@ def _kept(drawn: Image.Image, sides: Any, told: dict[str, Any]) -> Answer:
 
 
 def warm() -> None:
-    """One of each, so that all is imported."""
+    """Make one of each, so that everything is imported."""
     square = Image.new("RGB", (64, 64), "white")
     square.paste("navy", (16, 16, 48, 48))
     for kind in ("edges", "silhouette"):

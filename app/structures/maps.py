@@ -1,8 +1,8 @@
-"""Structure maps made from pictures: white on black, as ControlNets take them.
+"""Make structure maps from pictures: white on black, as ControlNets take them.
 
-Edges are Canny's (J. Canny, "A computational approach to edge detection", PAMI 1986) on the strongest slope of any
-OKLab channel, so that a red apple on a green cloth of the same lightness has an outline. OpenCV makes them: one wheel
-that needs nothing but NumPy, and a large photo takes milliseconds.
+Edges are Canny's (J. Canny, "A computational approach to edge detection", PAMI 1986) on the strongest gradient of any
+OKLab channel, so that a red apple on a green cloth of the same lightness has an outline. OpenCV computes them: one
+wheel that needs only NumPy, and milliseconds for a large photo.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,23 +17,23 @@ from app.quality.look import SIDE, oklab
 from app.structures import depth
 
 if TYPE_CHECKING:
-    from app.models import MapKind  # a process that decodes has no tables
+    from app.models import MapKind  # the decoding process has no tables
 
 Map = NDArray[np.uint8]  # (H, W), 0 black to 255 white
 
-FAINTEST = 0.04  # slope in OKLab, a pixel to the next: fainter ones are texture or noise
-WEAK = 0.4  # of the strong slope: lines go on through such, where they began at a stronger one
-SPECK = 0.02  # of the shorter side: lines shorter than that are dropped
-STANDS_OUT = 0.06  # distance in OKLab from the border's colour that a subject must have
-FINE = 512  # px: below, a subject's thin parts are lost, and lines of one pixel too
+FAINTEST = 0.04  # gradient in OKLab per pixel: fainter ones are texture or noise
+WEAK = 0.4  # of the strong gradient: lines continue through these if they start at a stronger one
+SPECK = 0.02  # of the shorter side: shorter lines are dropped
+STANDS_OUT = 0.06  # a subject's minimum distance in OKLab from the border's colour
+FINE = 512  # px: below this, a subject's thin parts are lost, and so are lines of one pixel
 SMALL = 0.05  # of the largest part's area: smaller parts are specks
-COLOUR = 0.04  # chroma in OKLab that grey does not get even from JPEG
+COLOUR = 0.04  # chroma in OKLab that grey does not reach even in a JPEG
 STRIP = 128  # rows
 COLOURED = 0.02  # fraction of a map that may have such
 
 
 def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], depth_model: str) -> Image.Image:
-    """The map of a picture, of the picture's shape and fine enough for images of `size` (width, height) px.
+    """The map of a picture, in the picture's shape and detailed enough for images of `size` (width, height) px.
 
     `depth_model` is a folder or a hub id. Raises Invalid("picture", ...) and NoDepth.
     """
@@ -48,12 +48,12 @@ def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], dep
 
 
 def bold(lines: Image.Image) -> Image.Image:
-    """Lines three pixels wide, as ControlNets of small models learned them."""
+    """Thicken lines to three pixels, as small models' ControlNets learned them."""
     return Image.fromarray(np.asarray(cv2.dilate(np.asarray(lines), np.ones((3, 3), np.uint8)), np.uint8))
 
 
 def on_white(picture: Image.Image) -> Image.Image:
-    """The picture in RGB, on white where it is clear."""
+    """The picture in RGB, on white where it is transparent."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     clear = picture.convert("RGBA")
@@ -61,15 +61,15 @@ def on_white(picture: Image.Image) -> Image.Image:
 
 
 def edges(picture: Image.Image) -> Image.Image:
-    """The outlines of an RGB picture, white lines of a pixel on black, at its own size."""
+    """The outlines of an RGB picture, white lines of one pixel on black, at its own size."""
     lab = _lab(picture)
-    spread = min(picture.size) / 700  # px: the noise of photos grows with their size, and so does what is a line
+    spread = min(picture.size) / 700  # px: noise in photos grows with their size, and so does the width of a line
     smooth = cv2.GaussianBlur(lab, (0, 0), max(spread, 0.6))
     across, down = _strongest(cv2.Scharr(smooth, cv2.CV_32F, 1, 0), cv2.Scharr(smooth, cv2.CV_32F, 0, 1))
-    # Scharr's weights add up to 32 times the slope.
+    # Scharr's weights sum to 32 times the gradient.
     slope = np.hypot(across, down) / 32
     strong = max(_otsu(slope), FAINTEST)
-    scale = 1024 / max(float(slope.max()) * 32, 1e-6)  # Canny wants whole numbers
+    scale = 1024 / max(float(slope.max()) * 32, 1e-6)  # Canny expects whole numbers
     lines = cv2.Canny(
         (across * scale).astype(np.int16),
         (down * scale).astype(np.int16),
@@ -81,9 +81,9 @@ def edges(picture: Image.Image) -> Image.Image:
 
 
 def silhouette(picture: Image.Image) -> Image.Image:
-    """The subject of a picture, white on black: its own transparency where it has any, else what is not the border.
+    """The subject of a picture, white on black: its own transparency if it has any, otherwise what is not the border.
 
-    Raises Invalid("picture", ...) when nothing stands out from the border.
+    Raises Invalid("picture", ...) if nothing stands out from the border.
     """
     if picture.has_transparency_data:
         alpha = picture.convert("RGBA").getchannel("A")
@@ -104,7 +104,7 @@ def silhouette(picture: Image.Image) -> Image.Image:
 
 
 def ready(picture: Image.Image, kind: "MapKind | str") -> tuple[Image.Image, str]:
-    """A map that was brought ready, in grey, and a sentence where it does not look like one (else "")."""
+    """A ready map in grey, and a sentence if it does not look like one (otherwise "")."""
     picture = _on_ground(picture)
     grey = picture.convert("L")
     colours = oklab(picture.resize((SIDE, SIDE)))[..., 1:]
@@ -116,13 +116,13 @@ def ready(picture: Image.Image, kind: "MapKind | str") -> tuple[Image.Image, str
 
 
 def covering(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The whole picture, just large enough to cover `size` (width, height) px: lines are as fine as images need."""
+    """The whole picture, just large enough to cover `size` (width, height) px, with lines as fine as images need."""
     scale = max(size[0] / picture.width, size[1] / picture.height)
     return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
 
 
 def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The largest part about the centre that has the shape of `size` (width, height)."""
+    """The largest centred part with the shape of `size` (width, height)."""
     scale = min(picture.width / size[0], picture.height / size[1])
     width, height = round(size[0] * scale), round(size[1] * scale)
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
@@ -130,7 +130,7 @@ def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _on_ground(picture: Image.Image) -> Image.Image:
-    """A map in RGB; where it is clear, on black if what it shows is light, else on white."""
+    """A map in RGB; transparency becomes black if the content is light, otherwise white."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     clear = picture.convert("RGBA")
@@ -140,7 +140,7 @@ def _on_ground(picture: Image.Image) -> Image.Image:
 
 
 def _lab(picture: Image.Image) -> NDArray[np.float32]:
-    """The pixels (H, W, 3) in OKLab, some rows at a time: doubles of a large picture would fill the memory."""
+    """The pixels (H, W, 3) in OKLab, computed in strips: doubles of a large picture would fill the memory."""
     lab = np.empty((picture.height, picture.width, 3), np.float32)
     for top in range(0, picture.height, STRIP):
         bottom = min(top + STRIP, picture.height)
@@ -149,13 +149,13 @@ def _lab(picture: Image.Image) -> NDArray[np.float32]:
 
 
 def _strongest(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Of slopes (H, W, 3), at each pixel those (H, W) of the channel that is steepest there."""
+    """Per pixel, the gradients (H, W) of the steepest channel of gradients (H, W, 3)."""
     channel = np.argmax(across**2 + down**2, axis=2)[..., None]
     return np.take_along_axis(across, channel, 2)[..., 0], np.take_along_axis(down, channel, 2)[..., 0]
 
 
 def _otsu(values: NDArray[Any]) -> float:
-    """The value that parts `values`, 0 or more, best into low ones and high ones (Otsu 1979)."""
+    """The value that best splits `values`, 0 or more, into low and high ones (Otsu 1979)."""
     top = max(float(np.percentile(values, 99.5)), 1e-6)
     grey = np.clip(values / top * 255, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -163,18 +163,18 @@ def _otsu(values: NDArray[Any]) -> float:
 
 
 def _without_specks(lines: Any, least: int) -> Map:
-    """Lines without those of fewer than `least` pixels."""
+    """Drop lines of fewer than `least` pixels."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(lines, connectivity=8)
     long = facts[:, cv2.CC_STAT_AREA] >= least
-    long[0] = False  # the ground
+    long[0] = False  # the background
     return np.asarray(long[labels] * 255, np.uint8)
 
 
 def _from_border(lab: NDArray[Any]) -> NDArray[Any]:
-    """How far each pixel (H, W) is, in OKLab, from the colour that the border would have there.
+    """The distance in OKLab of each pixel (H, W) from the border's colour, extrapolated to that pixel.
 
-    The border's colour may change evenly across the picture, as light on a wall does: a plane is fitted to it, twice,
-    the second time without what did not fit, such as a subject that is cut off by the border.
+    The border's colour may change evenly across the picture, like light on a wall: a plane is fitted to it twice, the
+    second time without outliers, such as a subject that the border cuts off.
     """
     height, width = lab.shape[:2]
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
@@ -191,15 +191,15 @@ def _from_border(lab: NDArray[Any]) -> NDArray[Any]:
 
 
 def _largest(inside: Any) -> Map:
-    """The largest part, and those that are not much smaller."""
+    """The largest part, and those not much smaller."""
     _, labels, facts, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     areas = facts[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0  # the ground
+    areas[0] = 0  # the background
     large = (areas >= SMALL * areas.max()) & (areas > 0)
     return np.asarray(large[labels] * 255, np.uint8)
 
 
 def _filled(inside: Map) -> Map:
-    """Without holes: of a drawing in lines, all that its outline holds."""
+    """Fill holes: for a line drawing, everything inside its outline."""
     outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.zeros_like(inside), outlines, -1, 255, cv2.FILLED), np.uint8)

@@ -1,4 +1,4 @@
-"""Reading structure maps. Everybody who is signed in may use all of them, as they may use every reference."""
+"""Read structure maps. Everybody who is signed in may use all of them, like references."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.models import ImageSet, MapKind, StructureMap, User
 
 @dataclass(frozen=True)
 class Used:
-    """A structure of a set, with its maps: one, or one a prompt."""
+    """A structure of a set, with its maps: one, or one per prompt."""
 
     kind: str
     maps: Sequence[StructureMap]
@@ -23,7 +23,7 @@ class Used:
 
 
 def get(session: Session, user: User, map_id: int) -> StructureMap:
-    """Raises NotFound."""
+    """The map. Raises NotFound."""
     found = session.scalar(select(StructureMap).where(StructureMap.id == map_id, signed_in(user)))
     if found is None:
         raise NotFound("There is no such map.")
@@ -31,7 +31,7 @@ def get(session: Session, user: User, map_id: int) -> StructureMap:
 
 
 def recent(session: Session, user: User, kind: MapKind | None = None, limit: int = 24) -> Sequence[StructureMap]:
-    """The newest maps, of one kind or of all."""
+    """The newest maps, of one kind or all."""
     wanted = select(StructureMap).where(signed_in(user)).options(joinedload(StructureMap.uploaded_by))
     if kind:
         wanted = wanted.where(StructureMap.kind == kind)
@@ -39,13 +39,13 @@ def recent(session: Session, user: User, kind: MapKind | None = None, limit: int
 
 
 def by_id(session: Session, map_ids: Iterable[int]) -> dict[int, StructureMap]:
-    """Those of the maps that are there."""
+    """The maps that exist, by id."""
     found = session.scalars(select(StructureMap).where(StructureMap.id.in_(set(map_ids))))
     return {each.id: each for each in found}
 
 
 def of_set(session: Session, image_set: ImageSet) -> list[Used]:
-    """The structures of a set, in its order."""
+    """The structures of a set, in order."""
     maps = by_id(session, (map_id for part in image_set.structures for map_id in part.maps))
     return [
         Used(part.control, [maps[map_id] for map_id in part.maps if map_id in maps], part.weight, part.start, part.end)

@@ -1,4 +1,4 @@
-"""Structure maps: making them from pictures, and the sizes of pictures that they fit."""
+"""Structure maps: making them from pictures, and the picture sizes they fit."""
 
 import io
 from dataclasses import asdict, dataclass
@@ -20,20 +20,20 @@ from app.rights import queries as rights
 from app.structures import depth
 from app.text import clean_line
 
-OFF = 0.04  # how far, as a logarithm, a map's shape may be from that of the pictures: about 4 per cent
+OFF = 0.04  # maximum log ratio between the shapes of map and pictures: about 4 per cent
 
 
 @dataclass(frozen=True)
 class KeptMap:
-    """A map whose file is kept, and which has no row yet."""
+    """A map whose file is stored, but which has no row yet."""
 
     kind: MapKind
     sha256: str
     width: int  # px
     height: int
-    source_sha256: str | None = None  # of the picture that it was made from
+    source_sha256: str | None = None  # of its source picture
     bytes: int = 0
-    sent: int = 0  # bytes, as it was uploaded
+    sent: int = 0  # bytes, as uploaded
 
 
 def draw(
@@ -48,10 +48,10 @@ def draw(
     limits: Limits | None = None,
     room: Room | None = None,
 ) -> tuple[KeptMap, str]:
-    """Make a map for pictures of `size` px from an uploaded picture, or take a `ready` one, and keep its file; and what
-    is to be said of it, a sentence or "". Slow, so before the transaction.
+    """Draw a map for pictures of `size` px from an upload, or take a `ready` one, and store its file.
 
-    Raises Invalid("picture", ...), NoDepth, what `room` raises, and NoRoom.
+    Also returns a message about it, a sentence or "". Slow, so call it before the transaction. Raises
+    Invalid("picture", ...), NoDepth, what `room` raises, and NoRoom.
     """
     need_active(user)
     drawn = drawn_map(data, kind, size, ready=ready, limits=limits)
@@ -62,8 +62,9 @@ def draw(
 
 
 def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | None = None) -> KeptMap | None:
-    """The largest part about a map's centre that has the shape of pictures of `size` px, kept as a map of its own; None
-    when the map has that shape. Slow, so before the transaction.
+    """Crop a map to its largest centred part with the shape of pictures of `size` px, stored as a new map.
+
+    None if the map already has that shape. Slow, so call it before the transaction.
     """
     if _off(given.width, given.height, *size) <= OFF:
         return None
@@ -71,9 +72,9 @@ def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | 
 
 
 def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) -> StructureMap:
-    """The row of a map that is kept. The same map made again of a file of the same name is the same row.
+    """Add the row of a stored map. The same map from a file of the same name is the same row.
 
-    Raises Invalid("picture", ...) where a right to the picture does not hold.
+    Raises Invalid("picture", ...) if a right to the picture is not valid.
     """
     need_active(user)
     Invalid.check({"picture": rights.pictures_refusal(session, (kept.source_sha256 or "", kept.sha256))})
@@ -106,7 +107,7 @@ def shape_problem(name: str, shape: tuple[int, int], size: tuple[int, int], mode
 
 
 def fitting_size(width: int, height: int, model: ModelFacts) -> tuple[int, int] | None:
-    """The size in px of a shape like width : height that the model makes, nearest to its own area; None without one."""
+    """The size in px with the shape width : height that the model makes, nearest to its own area; None without one."""
     multiple = model.size_multiple
     sides = range(multiple, model.max_side + 1, multiple)
     sizes = [(wide, round(wide * height / width / multiple) * multiple) for wide in sides]
@@ -121,7 +122,7 @@ def _off(width: int, height: int, other_width: int, other_height: int) -> float:
 
 
 def _deep(drawn: Picture.Image, source: str) -> Map:
-    """A depth map, which the depth model in this process has drawn."""
+    """A depth map, drawn by the depth model in this process."""
     png = io.BytesIO()
     drawn.convert("L").save(png, "PNG", optimize=True)
     data = png.getvalue()

@@ -10,9 +10,9 @@ MENTION = re.compile(r"(?<![\w@])@([a-z0-9](?:[a-z0-9-]*[a-z0-9])?)", re.IGNOREC
 
 
 def handle_from(name: str) -> str:
-    """A handle from a subject's name, in letters that every keyboard has: "Kettle No. 2" -> "kettle-no-2".
+    """Make a handle from a subject's name, in letters that every keyboard has: "Kettle No. 2" -> "kettle-no-2".
 
-    "" when nothing of the name can be written in them.
+    "" if nothing of the name can be written in them.
     """
     return re.sub(r"[^a-z0-9]+", "-", slug(name, HANDLE_LENGTH)).strip("-")
 
@@ -24,7 +24,7 @@ def mentioned(prompts: Iterable[str]) -> list[str]:
 
 
 def spoken(prompt: str, phrases: Mapping[str, str]) -> str:
-    """A prompt as the model reads it: every `@handle` of these as its phrase. One without a phrase disappears."""
+    """Replace every known `@handle` in a prompt by its phrase; one without a phrase disappears."""
 
     def said(match: re.Match[str]) -> str:
         return phrases.get(match[1].lower(), match[0])

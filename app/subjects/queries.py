@@ -1,4 +1,4 @@
-"""Reading subjects. Everybody who is signed in sees and uses all of them; it is a team's tool."""
+"""Read subjects. Everybody who is signed in sees and uses all of them: it is a team's tool."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from app.models import ImageSet, State, Subject, SubjectPicture, SubjectSample, 
 
 
 def every(session: Session, user: User) -> list[Subject]:
-    """All subjects with their owners and pictures, the newest first."""
+    """All subjects with their owners and pictures, newest first."""
     return list(
         session.scalars(
             select(Subject)
@@ -35,7 +35,7 @@ def get(session: Session, user: User, subject_id: int) -> Subject:
 
 
 def choices(session: Session, user: User, model: str) -> list[Subject]:
-    """The subjects that a new set can have, by their handles."""
+    """The subjects available for a new set, by handle."""
     return list(
         session.scalars(
             select(Subject)
@@ -59,7 +59,7 @@ def of_set(session: Session, image_set: ImageSet) -> list[tuple[Subject, float]]
 
 
 def by_id(session: Session, ids: Iterable[int]) -> dict[int, Subject]:
-    """Subjects by their ids; those that are not there are left out."""
+    """Subjects by id; skips missing ones."""
     ids = list(ids)
     if not ids:
         return {}
@@ -67,7 +67,7 @@ def by_id(session: Session, ids: Iterable[int]) -> dict[int, Subject]:
 
 
 def by_handle(session: Session, handles: Sequence[str]) -> dict[str, Subject]:
-    """Subjects by their handles; those that are not there are left out."""
+    """Subjects by handle; skips missing ones."""
     if not handles:
         return {}
     found = session.scalars(select(Subject).where(Subject.handle.in_(handles)))
@@ -75,7 +75,7 @@ def by_handle(session: Session, handles: Sequence[str]) -> dict[str, Subject]:
 
 
 def picture(session: Session, user: User, subject_id: int, position: int) -> SubjectPicture:
-    """Raises NotFound."""
+    """The picture. Raises NotFound."""
     found = session.scalar(
         select(SubjectPicture).where(
             SubjectPicture.subject_id == subject_id, SubjectPicture.position == position, signed_in(user)
@@ -87,7 +87,7 @@ def picture(session: Session, user: User, subject_id: int, position: int) -> Sub
 
 
 def sample(session: Session, user: User, sample_id: int) -> SubjectSample:
-    """Raises NotFound."""
+    """The sample. Raises NotFound."""
     found = session.scalar(select(SubjectSample).where(SubjectSample.id == sample_id, signed_in(user)))
     if not found:
         raise NotFound("There is no such picture.")

@@ -1,4 +1,4 @@
-"""Subjects: made from pictures or from a LoRA file, and given to sets.
+"""Subjects: made from pictures or from a LoRA file, and used in sets.
 
 Prompts name a subject by its handle, `@mug`; the model reads its phrase, "sks mug".
 """
@@ -25,8 +25,8 @@ from app.subjects.spec import SubjectSpec
 from app.text import plural, shorten
 from app.work.queue import WAITING, cancel_units
 
-SMALLEST_SIDE = 0.5  # of the model's own, for a picture to learn from
-FILE_NAME_LENGTH = 255  # characters of it that the record keeps
+SMALLEST_SIDE = 0.5  # of the model's own side, for a training picture
+FILE_NAME_LENGTH = 255  # characters that the record keeps
 
 
 def keep_picture(
@@ -37,7 +37,7 @@ def keep_picture(
     limits: Limits | None = None,
     room: Room | None = None,
 ) -> str:
-    """Clean an uploaded picture of a product and keep it; its SHA-256.
+    """Clean an uploaded picture of a product, store it, and return its SHA-256.
 
     Raises Invalid("pictures", ...), what `room` raises, and NoRoom.
     """
@@ -57,7 +57,7 @@ def keep_picture(
 
 
 def note_pictures(session: Session, user: User, sizes: Sequence[int], held: int) -> None:
-    """Count pictures of so many bytes each, of which `held` are kept. Raises Spent and Full."""
+    """Count pictures of these sizes in bytes, of which `held` are stored. Raises Spent and Full."""
     take(
         session,
         user,
@@ -67,11 +67,11 @@ def note_pictures(session: Session, user: User, sizes: Sequence[int], held: int)
 
 
 Sizes = Mapping[str, tuple[int, int]]
-"""The width and height in px of pictures that are kept, by their SHA-256."""
+"""The width and height in px of stored pictures, by their SHA-256."""
 
 
 def sizes(files: Files, pictures: Sequence[str]) -> Sizes:
-    """Of those of `pictures` that are there. Opens files, so before the transaction."""
+    """The sizes of those of `pictures` that exist. Opens files, so call it before the transaction."""
     found = {}
     for sha256 in pictures:
         if files.has(Kind.SUBJECTS, sha256):
@@ -80,7 +80,7 @@ def sizes(files: Files, pictures: Sequence[str]) -> Sizes:
 
 
 def create_from_pictures(session: Session, user: User, kept: Sizes, spec: SubjectSpec, model: ModelFacts) -> Subject:
-    """A new subject, queued to be trained; `kept`: what `sizes` says of its pictures. Raises Invalid and Forbidden."""
+    """Create a subject and queue its training; `kept` comes from `sizes`. Raises Invalid and Forbidden."""
     need_active(user)
     handle = handles.handle_from(spec.name)
     Invalid.check(
@@ -114,13 +114,13 @@ def create_from_pictures(session: Session, user: User, kept: Sizes, spec: Subjec
 
 @dataclass(frozen=True)
 class KeptLora:
-    """A LoRA that was checked and is kept, and has no row yet."""
+    """A LoRA that was checked and stored, but which has no row yet."""
 
     sha256: str
     bytes: int
     file_name: str
-    phrase: str  # what the file says that prompts say for it; "" where it does not
-    model: str  # that it fits
+    phrase: str  # the file's trigger phrase; "" if it has none
+    model: str  # the model that it fits
 
 
 def need_free_name(session: Session, user: User, spec: SubjectSpec) -> str:
@@ -134,7 +134,7 @@ def need_free_name(session: Session, user: User, spec: SubjectSpec) -> str:
 def keep_lora(
     user: User, files: Files, data: bytes, file_name: str, engine: Engine, room: Room | None = None
 ) -> KeptLora:
-    """Check that a LoRA fits the engine's model, and keep its file. Slow, so before the transaction.
+    """Check that a LoRA fits the engine's model, and store its file. Slow, so call it before the transaction.
 
     Raises Invalid("file", ...), Forbidden, what `room` raises, and NoRoom.
     """
@@ -146,7 +146,7 @@ def keep_lora(
 
 
 def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: KeptLora) -> Subject:
-    """A new subject from a LoRA that is kept, ready at once. Raises Invalid and Forbidden."""
+    """Create a subject from a stored LoRA, ready immediately. Raises Invalid and Forbidden."""
     handle = need_free_name(session, user, spec)
     subject = Subject(
         handle=handle,
@@ -168,7 +168,7 @@ def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: Kept
 
 
 def cancel(session: Session, user: User, subject_id: int) -> list[int]:
-    """Stop or give up a training. The ids of the units to stop in the engine, after the commit."""
+    """Stop or give up a training. Returns the ids of the units to stop in the engine, after the commit."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in WAITING:
         raise Conflict("There is nothing to cancel: this subject is not training.")
@@ -179,7 +179,7 @@ def cancel(session: Session, user: User, subject_id: int) -> list[int]:
 
 
 def retry(session: Session, user: User, subject_id: int) -> Subject:
-    """Train a subject again that failed or was cancelled; it goes on from where it was. Raises Conflict."""
+    """Retry a failed or cancelled training; it resumes where it stopped. Raises Conflict."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in (State.FAILED, State.CANCELLED):
         raise Conflict("Only a failed or cancelled training can be resumed.")
@@ -189,14 +189,14 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
 
 
 def note_download(session: Session, user: User, subject: Subject) -> None:
-    """Write down that `user` takes away what was trained: its owner, or a manager. Raises Forbidden."""
+    """Record that `user` downloads what was trained: its owner, or a manager. Raises Forbidden."""
     if not may_change(user, subject):
         raise Forbidden(f"Only {subject.owner.name} or a manager can download the file of this subject.")
     record(session, user, Act.LORA_DOWNLOAD, subject, sha256=subject.sha256, bytes=subject.bytes)
 
 
 def archive(session: Session, user: User, subject_id: int) -> Subject:
-    """Offer the subject to no new set; those that have it keep it. Raises Conflict while it is trained."""
+    """Hide the subject from new sets; existing sets keep it. Raises Conflict while it is trained."""
     subject = _changeable(session, user, subject_id)
     if subject.state in WAITING:
         raise Conflict("This subject is training. Cancel the training first.")
@@ -208,7 +208,7 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
 
 
 def unarchive(session: Session, user: User, subject_id: int) -> Subject:
-    """Offer the subject again."""
+    """Offer the subject to new sets again."""
     subject = _changeable(session, user, subject_id)
     authority.need_power(user, subject.archived_as, f"archived @{subject.handle}", "restore it")
     subject.archived_at = subject.archived_as = None
@@ -246,7 +246,7 @@ def _handle_error(session: Session, handle: str, name: str) -> str | None:
 
 
 def _free_word(session: Session, model: ModelFacts) -> str:
-    """A word without a meaning that no other subject of this model has learnt; the first, when all are taken."""
+    """A meaningless word that no other subject of this model uses; the first, if all are taken."""
     phrases = session.scalars(select(Subject.phrase).where(Subject.model == model.name))
     taken = {phrase.partition(" ")[0] for phrase in phrases}
     words = model.training.words

@@ -1,4 +1,4 @@
-"""What a subject is asked to be."""
+"""The specification of a subject."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from app.specs import Line, Spec
 
 
 class SubjectSpec(Spec):
-    """What a subject is asked to be."""
+    """The specification of a subject."""
 
     name: Line = Field(title="Name", min_length=1, max_length=120)
     class_words: Line = Field(default="", title="Kind of thing", max_length=120)
@@ -23,6 +23,6 @@ class SubjectSpec(Spec):
 
     @classmethod
     def from_form(cls, form: Mapping[str, Any], facts: TrainingFacts) -> "SubjectSpec":
-        """The spec of the page's fields; those left empty are as the model likes them. Raises Invalid."""
+        """Parse the page's fields, with the model's defaults for empty ones. Raises Invalid."""
         usual = {"steps": facts.steps, "rank": facts.rank, "rate": facts.rate}
         return cls.parse(usual | {name: value for name, value in form.items() if value != ""})

@@ -1,4 +1,4 @@
-"""Training a subject: a kind of work of `app.work`, whose units have a subject instead of images."""
+"""Train subjects: a kind of work of `app.work`, whose units have a subject instead of images."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from app.work.topics import Topic
 
 
 def topic(subject_id: int) -> Topic:
-    """What pages of a subject watch, and its place in line is by."""
+    """The topic that a subject's pages watch, and that the queue lists."""
     return Topic("subject", subject_id)
 
 
 @dataclass(kw_only=True)
 class TrainingRow(Row):
-    """A subject that is being trained or waits for it."""
+    """A subject whose training runs or waits."""
 
     subject_id: int
     handle: str
@@ -78,7 +78,7 @@ class Trainings(WorkKind):
 
 
 def training_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, TrainingRow]:
-    """Subjects as the home page lists what is made or waits."""
+    """Subjects as the home page lists running or waiting work."""
     pictured = select(SubjectPicture.position).where(SubjectPicture.subject_id == Subject.id).exists()
     found = session.execute(
         select(
@@ -97,7 +97,7 @@ def training_rows(session: Session, user: User, ids: Collection[int]) -> dict[in
 
 
 def enqueue(session: Session, subject: Subject) -> None:
-    """Let the subject be trained when its turn comes."""
+    """Queue the training of a subject."""
     subject.state, subject.error = State.QUEUED, None
     session.flush()
     session.add(Unit(subject_id=subject.id, owner_id=subject.owner_id))
@@ -105,7 +105,7 @@ def enqueue(session: Session, subject: Subject) -> None:
 
 
 def engine_training(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Training:
-    """A claimed unit as an engine takes it. Raises Conflict when the server now runs another model than `model`."""
+    """Prepare a claimed unit for an engine. Raises Conflict if the server now runs another model than `model`."""
     subject = session.scalars(
         select(Subject).where(Subject.id == unit.subject_id).options(selectinload(Subject.pictures))
     ).one()
@@ -127,11 +127,11 @@ def engine_training(session: Session, unit: Unit, files: Files, model: str | Non
 
 
 def add_sample(session: Session, unit_id: int, step: int, sha256: str) -> None:
-    """Note a sample that is kept. After a cancel, nothing happens."""
+    """Note a stored sample. Does nothing after a cancel."""
     subject = _trained_by(session, unit_id)
     if subject is None:
         return
-    # A training that went on from an earlier state draws some samples again.
+    # A training resumed from an earlier state draws some samples again.
     known = select(SubjectSample.id).where(
         SubjectSample.subject_id == subject.id, SubjectSample.step == step, SubjectSample.sha256 == sha256
     )
@@ -141,7 +141,7 @@ def add_sample(session: Session, unit_id: int, step: int, sha256: str) -> None:
 
 
 def finish(session: Session, unit_id: int, sha256: str, size: int) -> Subject | None:
-    """Note that a subject's LoRA of `size` bytes is kept. None when it was cancelled or finished before."""
+    """Note that a subject's LoRA of `size` bytes is stored. None if it was cancelled or finished before."""
     subject = _trained_by(session, unit_id)
     if subject is None:
         return None

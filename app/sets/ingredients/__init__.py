@@ -1,7 +1,7 @@
-"""What can shape a set beside its prompts: one module each, by the protocol of `base.Ingredient`.
+"""What can shape a set besides its prompts: one module each, by the protocol `base.Ingredient`.
 
-Making a set, redoing one of its pictures and handing a batch to an engine walk this list, so a new ingredient is a
-module and its line here. One that people choose parts of has a field of its name in `SetSpec`, `ImageSet` and
+Making a set, redoing one of its pictures and handing a batch to an engine all walk this list, so a new ingredient is a
+module and a line here. An ingredient whose parts people choose has a field of its name in `SetSpec`, `ImageSet` and
 `engine.Unit`.
 """
 

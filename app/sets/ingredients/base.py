@@ -1,4 +1,4 @@
-"""What every ingredient of a set answers, and what it is told."""
+"""The interface of a set's ingredients, and its arguments."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from app.subjects.handles import spoken
 
 @dataclass(frozen=True)
 class SetRequest:
-    """A set that somebody asks for."""
+    """A request for a set."""
 
     session: Session
     user: User
     spec: SetSpec
     model: ModelFacts
-    files: Files | None = None  # None: what is uploaded is taken to be there
+    files: Files | None = None  # None: assume that uploads exist
 
 
 @dataclass(frozen=True)
 class Redo:
-    """A picture of a set that somebody wants once more, with this prompt."""
+    """A request to redo a picture of a set with this prompt."""
 
     session: Session
     user: User
@@ -53,32 +53,32 @@ class Batch:
         return subjects.of_set(self.session, self.image_set)
 
     def prompt(self, prompt: str, style: StyleVersion) -> str:
-        """A prompt as the model reads it: with the style's text, and subjects' phrases for their handles."""
+        """Build a prompt for the model: with the style's text, and subjects' phrases for their handles."""
         phrases = {subject.handle: subject.phrase for subject, _ in self.subjects}
         return spoken(joined(prompt, style.text), phrases)
 
 
 class Ingredient(Protocol):
-    """A module of this package. Its parts are in the fields called `name`: of the form, the set's row and the unit."""
+    """A module of this package. The form, the set's row and the unit have its parts in fields called `name`."""
 
     name: str
 
     def problem(self, request: SetRequest, /) -> str | None:
-        """Why the set cannot be made as it was asked for, in a sentence; None when it can."""
+        """Why the set cannot be made as requested, in a sentence; None if it can."""
         ...
 
     def stored(self, request: SetRequest, /) -> Sequence[Any]:
-        """The parts as the set's row keeps them (see `app.models.ingredient`), where `problem` found none."""
+        """The parts as stored in the set's row (see `app.models.ingredient`), if `problem` found none."""
         ...
 
     def asked(self, session: Session, image_set: ImageSet, /) -> Sequence[Mapping[str, Any]]:
-        """The parts as the form's field takes them, to ask for another set like this one."""
+        """The parts as the form's field takes them, to request another set like this one."""
         ...
 
     def redo_problem(self, redo: Redo, /) -> str | None:
-        """Why a picture cannot be made once more with this prompt, in a sentence; None when it can."""
+        """Why a picture cannot be redone with this prompt, in a sentence; None if it can."""
         ...
 
     def for_engine(self, batch: Batch, /) -> tuple[Any, ...]:
-        """The parts as an engine takes them. Raises Conflict."""
+        """The parts for an engine. Raises Conflict."""
         ...

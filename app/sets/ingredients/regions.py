@@ -1,4 +1,4 @@
-"""Regions of a set: parts of every image with a prompt and a style of their own."""
+"""Regions of a set: parts of every image with their own prompt and style."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, cast
@@ -24,7 +24,7 @@ class ShownRegion(SetRegion):
 
 
 def problem(request: SetRequest) -> str | None:
-    """`request.files` are asked for masks."""
+    """Looks for masks in `request.files`."""
     for number, region in enumerate(request.spec.regions, start=1):
         if (region.box is None) == (region.mask is None):
             return f"Region {number} needs either a box or a painted mask."
@@ -38,12 +38,12 @@ def problem(request: SetRequest) -> str | None:
 
 
 def stored(request: SetRequest) -> tuple[SetRegion, ...]:
-    """The style's code becomes the id of its present version."""
+    """Replaces the style's code by the id of its current version."""
     return tuple(_stored(request.session, region) for region in request.spec.regions)
 
 
 def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
-    """With the code of each style."""
+    """Includes the code of each style."""
     versions = styles_of(session, image_set)
     return [
         {
@@ -67,7 +67,7 @@ def for_engine(batch: Batch) -> tuple[engine.UnitRegion, ...]:
 
 
 def shown(session: Session, image_set: ImageSet) -> list[ShownRegion]:
-    """The regions as the set's page shows them."""
+    """The regions as shown on the set's page."""
     versions = styles_of(session, image_set)
     return [
         ShownRegion(
@@ -79,7 +79,7 @@ def shown(session: Session, image_set: ImageSet) -> list[ShownRegion]:
 
 
 def styles_of(session: Session, image_set: ImageSet) -> dict[int | None, StyleVersion]:
-    """The style versions that a set's regions name, by id."""
+    """The style versions of a set's regions, by id."""
     wanted = {region.style_version_id for region in image_set.regions} - {None}
     if not wanted:
         return {}
@@ -110,7 +110,7 @@ def _stored(session: Session, region: RegionChoice) -> SetRegion:
 
 
 def _for_engine(region: SetRegion, own: StyleVersion | None, batch: Batch) -> engine.UnitRegion:
-    """A region without a style has the set's text and, unless it has a strength of its own, all of the set's look."""
+    """A region without a style has the set's text and, unless it has its own strength, all of the set's look."""
     style = own or batch.image_set.style_version
     shares = own is not None or region.strength is not None
     return engine.UnitRegion(

@@ -33,7 +33,7 @@ def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
 
 
 def redo_problem(redo: Redo) -> str | None:
-    """The place of the picture has its map already."""
+    """The picture's position already has its map."""
     return None
 
 
@@ -53,7 +53,7 @@ def for_engine(batch: Batch) -> tuple[engine.UnitStructure, ...]:
 
 
 def _maps_of(part: SetStructure, batch: Batch) -> Sequence[int]:
-    """One map for all images, or one for each image: that of its prompt."""
+    """One map for all images, or one per image: that of its prompt."""
     if len(part.maps) == 1:
         return part.maps
     return [part.maps[(image.position - 1) // batch.image_set.count] for image in batch.images]

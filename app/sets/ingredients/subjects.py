@@ -1,4 +1,4 @@
-"""Subjects of a set: those that its form chooses, and those that only its prompts name by their handles, `@mug`."""
+"""Subjects of a set: those chosen in its form, and those only named in prompts by their handles, `@mug`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ def problem(request: SetRequest) -> str | None:
 
 
 def stored(request: SetRequest) -> tuple[SetSubject, ...]:
-    """Those that were chosen, then those that only prompts name."""
+    """The chosen ones, then those only named in prompts."""
     chosen = {choice.id: SetSubject(**choice.model_dump()) for choice in request.spec.subjects}
     named = queries.by_handle(request.session, mentioned(_prompts(request.spec)))
     others = (SetSubject(id=subject.id) for subject in named.values() if subject.id not in chosen)
@@ -47,7 +47,7 @@ def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
 
 
 def redo_problem(redo: Redo) -> str | None:
-    """Subjects are the whole set's: a prompt can name those it has."""
+    """Subjects belong to the whole set: a prompt can name those it has."""
     own = {subject.handle for subject, _ in queries.of_set(redo.session, redo.image_set)}
     others = [handle for handle in mentioned([redo.prompt]) if handle not in own]
     if not others:
@@ -61,7 +61,7 @@ def redo_problem(redo: Redo) -> str | None:
 
 
 def for_engine(batch: Batch) -> tuple[engine.UnitSubject, ...]:
-    """The subjects as adapters. Raises Conflict when one of them lost its file."""
+    """The subjects as adapters. Raises Conflict if one of them has lost its file."""
     adapters = []
     for subject, weight in batch.subjects:
         if subject.sha256 is None:
