@@ -1,4 +1,4 @@
-"""Set-up, signing in and out, and the person's own account."""
+"""Set-up, signing in and out, and one's own account."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +43,7 @@ KNOWN_SECONDS = 365 * 86400
 
 @dataclass(frozen=True)
 class Browser:
-    """One signed-in browser, for the account page."""
+    """A signed-in browser, for the account page."""
 
     id: int
     name: str
@@ -64,7 +64,7 @@ def setup(request: Request, session: Read, token: str) -> Response:
 
 @router.post("/setup/{token}")
 def accept(request: Request, resources: ResourcesDep, form: Sent[SetupForm], token: str) -> Response:
-    """Use up the link: the account is made, and this browser signed in to it."""
+    """Use up the link: create the account, and sign this browser in."""
     count_try(request, "sign-up")
     try:
         with resources.database.read() as session:
@@ -120,7 +120,7 @@ def sign_in(request: Request, resources: ResourcesDep, form: Sent[SignInForm]) -
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
         context: dict[str, Any] = {"form": {"email": email}, "next": next_page, "errors": errors}
         response = answered(page(request, "accounts/login.html", error.status, **context), error)
-        # After the answer, whose time must not tell whether there is such an account.
+        # After the answer, whose time must not reveal whether the account exists.
         if not isinstance(error, Busy):
             response.background = BackgroundTask(note_refusal, resources, email, error, origin_of(request))
         return response
@@ -142,7 +142,7 @@ def remember_browser(request: Request, response: Response, user: User) -> None:
 
 
 def note_refusal(resources: Resources, email: str, error: Invalid | Later, origin: dict[str, str]) -> None:
-    """Too many tries are written down once a minute, not each."""
+    """Record a refused sign-in; too many attempts only once a minute."""
     field = error.field if isinstance(error, Invalid) else "form"
     if field == "form" and not resources.tries.first(f"sign-in {service.normal_email(email)} {origin['address']}"):
         return
@@ -151,7 +151,7 @@ def note_refusal(resources: Resources, email: str, error: Invalid | Later, origi
 
 
 def signed_in(request: Request, session: Session, user: User, url: str, **how: str) -> Response:
-    """Begin a new session in this browser, and end the one that it may have had. `how` is for the record."""
+    """Start a session in this browser, and end its previous one. `how` is for the record."""
     old = session_token(request)
     before = service.person_of_ended(session, old) if old else None
     if old:
@@ -173,7 +173,7 @@ def logout(request: Request, resources: ResourcesDep) -> Response:
     return response
 
 
-# The person's own account
+# One's own account
 
 
 @router.get("/account")

@@ -1,6 +1,6 @@
 """The compare room: two to four pictures side by side, two in one frame with a split, or the difference of two.
 
-Its address holds all of it, so that a link shows another person the same:
+Its address holds everything, so that a link shows another person the same:
 `/compare?ids=12,15&ids=16&reference=3&mode=split&pair=AC&split=37&together=off&from=/sets/4`.
 """
 
@@ -26,27 +26,27 @@ from app.web.templating import inner_path, page
 
 router = APIRouter()
 
-LETTERS = "ABCD"  # one for each picture, in the order of the address
+LETTERS = "ABCD"  # one per picture, in the order of the address
 MODES = ("side", "split", "difference")
-MIDDLE = 50  # per cent: where the split stands, unless the address says otherwise
-PICTURES = "/pictures"  # where one goes back to, unless the address says otherwise
+MIDDLE = 50  # per cent: the default position of the split
+PICTURES = "/pictures"  # the default way back
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What an address asks for."""
+    """The contents of an address."""
 
     ids: tuple[int, ...]
     reference_id: int | None
     mode: str
     pair: str  # the letters of the two that split and difference show, such as "AC"
-    split: int  # per cent of what is seen of the pair that is the first's, 0 to 100
-    together: bool  # zoom and pan move all pictures at once
+    split: int  # per cent of the visible pair that belongs to the first, 0 to 100
+    together: bool  # zoom and pan all pictures together
     back: str
 
     @property
     def url(self) -> str:
-        """The address that asks for this; what is as usual is left out."""
+        """The address for this, without defaults."""
         pairs = {
             "ids": ",".join(map(str, self.ids)),
             "reference": self.reference_id or "",
@@ -62,30 +62,30 @@ class Comparison:
         return replace(self, mode=mode)
 
     def without(self, image_id: int | None) -> "Comparison":
-        """One picture fewer; None takes the reference out. The letters move up, so the pair is the first two again."""
+        """Without one picture; None removes the reference. The letters move up, so the pair is the first two again."""
         ids = tuple(id for id in self.ids if id != image_id)
         return replace(self, ids=ids, reference_id=None if image_id is None else self.reference_id, pair=LETTERS[:2])
 
 
 def compare_address(ids: Sequence[int], back: str, reference_id: int | None = None) -> str:
-    """Of the first pictures of `ids` side by side, as many as there is room for, and perhaps a reference."""
+    """The address for the first pictures of `ids` side by side, as many as fit, optionally with a reference."""
     chosen = tuple(ids[: len(LETTERS) - (reference_id is not None)])
     return Comparison(chosen, reference_id, MODES[0], LETTERS[:2], MIDDLE, together=True, back=back).url
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What was decided of an image, and what the form needs that decides."""
+    """The decisions on an image, and what the decision form needs."""
 
     seen: int | str  # id of the latest decision; "" for none
-    mine: Verdict | None  # the person's own, if it stands
-    closed: str  # why nothing can be decided; "" where it can
-    own: str  # why the person cannot approve it, who made it; "" where they can
+    mine: Verdict | None  # the person's own, if it is current
+    closed: str  # why nobody can decide; "" if they can
+    own: str  # why the person, its maker, cannot approve it; "" if they can
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A picture as the room shows it: an image, or the reference."""
+    """A picture in the room: an image, or the reference."""
 
     letter: str
     name: str
@@ -94,10 +94,10 @@ class Compared:
     png: str  # addresses
     thumb: str
     without: str
-    reference_id: int  # of the reference itself, or of the first that an image was made from
-    style: Style | None  # of the image; of a reference, one of a compared picture that was made from it
+    reference_id: int  # the reference itself, or the first one of an image
+    style: Style | None  # of the image; for a reference, the style of a compared picture made from it
     image: Image | None = None
-    judged: Judged | None = None  # of an image
+    judged: Judged | None = None  # for an image
     reference: Reference | None = None
     which: str = ""  # of several references of that style: "1 of 2"
     another: str = ""  # the same comparison with the next of them
@@ -105,7 +105,7 @@ class Compared:
 
 @router.get("/compare")
 def compare(request: Request, me: Me, session: Read) -> Response:
-    """Raises NotFound for what is not there or not finished, Invalid for too many pictures."""
+    """Show the room. Raises NotFound for a missing or unfinished picture, Invalid for too many."""
     wanted = asked_for(request.query_params)
     images = [finished_image(session, me, image_id) for image_id in wanted.ids]
     pictures = [
@@ -128,7 +128,7 @@ def compare(request: Request, me: Me, session: Read) -> Response:
 
 
 def asked_for(query: QueryParams) -> Comparison:
-    """From an address. Raises NotFound for what is no number, Invalid for too many."""
+    """Parse an address. Raises NotFound for an invalid number, Invalid for too many."""
     ids = numbers(query.getlist("ids"), "picture")
     references = numbers(query.getlist("reference"), "reference")
     if len(references) > 1:
@@ -149,7 +149,7 @@ def asked_for(query: QueryParams) -> Comparison:
 
 
 def numbers(values: Sequence[str], what: str) -> tuple[int, ...]:
-    """The ids in repeated and comma-separated values, each once, in their order. Raises NotFound."""
+    """The ids in repeated and comma-separated values, each once, in order. Raises NotFound."""
     found: dict[int, None] = {}
     for word in filter(None, (word.strip() for value in values for word in value.split(","))):
         number = whole_number(word)
@@ -160,7 +160,7 @@ def numbers(values: Sequence[str], what: str) -> tuple[int, ...]:
 
 
 def pair_of(letters: str, count: int) -> str:
-    """Two different letters of the first `count`, in their order; the first two for anything else."""
+    """Two different letters of the first `count`, in order; the first two for anything else."""
     chosen = "".join(letter for letter in LETTERS[:count] if letter in letters.upper())
     return chosen if len(chosen) == 2 else LETTERS[:2]
 
@@ -172,7 +172,7 @@ def split_of(words: str) -> int:
 
 
 def finished_image(session: Session, me: User, image_id: int) -> Image:
-    """Raises NotFound, naming the number, because an address may name several."""
+    """The image. Raises NotFound with its number, because an address may have several."""
     try:
         image = sets.image(session, me, image_id)
     except NotFound as error:
@@ -240,7 +240,7 @@ def compared_reference(
 
 
 def reference_to_add(wanted: Comparison, images: Sequence[Image]) -> str | None:
-    """The same comparison with the reference of its first picture; None where there is one, or no room for it."""
+    """The same comparison with the reference of its first picture; None if it has one already, or no room for it."""
     if wanted.reference_id is not None or not images or len(images) == len(LETTERS):
         return None
     first = images[0].image_set.style_version.references[0]

@@ -1,11 +1,11 @@
-"""Confirm that it is you: what a page asks for before an act that a stranger at an open browser must not do.
+"""Confirm that it is you: a page before acts that a stranger at an unattended browser must not do.
 
-A route asks with `Confirmed` or `ConfirmedAdmin` (`app.web.deps`). Where the last proof is too old, the person gets a
-page with the fields of the refused form, hidden, and a place for the password. The answer to it sends the browser back
-with the same form (307), so that nothing is lost and nothing is kept on the server. It needs no script. Only a proof on
-another site, by the sign-in provider, leaves the form waiting here.
+A route asks with `Confirmed` or `ConfirmedAdmin` (`app.web.deps`). If the last confirmation is too old, the person gets
+a page with the fields of the refused form, hidden, and a password field. The answer sends the browser back with the
+same form (307), so that nothing is lost and nothing is stored on the server. It needs no script. Only a confirmation on
+another site, by the sign-in provider, stores the form here meantime.
 
-Every proof gives the browser a new token.
+Every confirmation gives the browser a new token.
 """
 
 import secrets
@@ -43,7 +43,7 @@ from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 router = APIRouter()
 
-PASSWORD = f"{OURS}password"  # the field, as the page shows what is wrong with it
+PASSWORD = f"{OURS}password"  # the field for errors on the page
 
 MOST_KEPT = 2**16  # characters of a form that waits on the server
 GONE = "That took too long, so it was not saved. Start over from the page you came from."
@@ -51,21 +51,21 @@ GONE = "That took too long, so it was not saved. Start over from the page you ca
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody wanted to do, until they have proved who they are."""
+    """The act that waits for the confirmation."""
 
-    path: str  # with its query
+    path: str  # including its query
     post: bool
     fields: Sequence[tuple[str, str]]
-    back: str  # where one goes who gives up
+    back: str  # where Cancel leads
 
     @classmethod
     def of_form(cls, form: ConfirmForm) -> "Asked":
-        """As the confirm page's own form has it."""
+        """Read from the confirm page's own form."""
         return cls(inner_path(form.next), form.method == "post", form.waiting, inner_path(form.back))
 
 
 async def confirmation_page(request: Request) -> Response:
-    """The answer to a request that needs a proof first."""
+    """The answer to a request that needs a confirmation first."""
     script, html = "hx-request" in request.headers, "text/html" in request.headers.get("accept", "")
     if not script and not html:
         return PlainTextResponse("Confirm it’s you first: open this page in a browser.", 403)
@@ -96,7 +96,7 @@ def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -
         "confirmed": False,
     }
     if "hx-request" in request.headers:
-        # In the place of the page's own content; the form that is shown there is a plain one. 422 is what htmx shows.
+        # Replaces the page's own content with a plain form. htmx shows 422.
         response = page(request, "accounts/confirm.html", 422, **context)
         response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
         return response
@@ -104,8 +104,9 @@ def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -
 
 
 def return_to(request: Request, asked: Asked) -> str:
-    """Where one comes back to from a proof on another site, which no form can be taken along to: to a page that has it
-    still, for some minutes.
+    """Where to return after a confirmation on another site, to which no form can be sent along.
+
+    The page there still has the form, for some minutes.
     """
     resources, me = resources_of(request), signed_in_user(request)
     if not asked.post:
@@ -119,8 +120,9 @@ def return_to(request: Request, asked: Asked) -> str:
 
 @router.get("/confirm")
 def ask(request: Request, resources: ResourcesDep, me: Me, next: str = "/", waiting: str = "") -> Response:
-    """Prove it first, then go to the page `next`; or, after a proof on another site, the form that is `waiting`, filled
-    in, for its person to send.
+    """Confirm first, then go to the page `next`.
+
+    Or, after a confirmation on another site, to the form `waiting`, filled in, for its person to send.
     """
     if not waiting:
         return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
@@ -145,7 +147,7 @@ def confirm(request: Request, resources: ResourcesDep, me: Me, form: Sent[Confir
 
 
 def prove(request: Request, resources: Resources, me: User, form: ConfirmForm) -> None:
-    """Check the password. Counts the try, and records what was refused. Raises Invalid and Later."""
+    """Check the password. Counts the attempt, and records refusals. Raises Invalid and Later."""
     reason = "wrong password"
     try:
         count_try(request, "password", me.id)
@@ -163,7 +165,7 @@ def prove(request: Request, resources: Resources, me: User, form: ConfirmForm) -
 
 
 def check_password(session: Session, me: User, password: str) -> None:
-    """Raises Invalid, of the page's field."""
+    """Check the password. Raises Invalid for the page's field."""
     try:
         service.check_password(session, me, password)
     except Invalid as error:
@@ -171,10 +173,10 @@ def check_password(session: Session, me: User, password: str) -> None:
 
 
 def confirmed(request: Request, resources: Resources, asked: Asked) -> Response:
-    """After a proof, in whichever way: this browser gets a new token, and goes on with what it asked for."""
+    """After any confirmation: give this browser a new token, and continue with the act."""
     with resources.database.write() as session:
         token = service.confirm(session, session_token(request), **origin_of(request))
-    # 307: the browser sends the same form again, to where it was meant for.
+    # 307: the browser sends the same form again, to its original address.
     response = RedirectResponse(asked.path, 307) if asked.post else see_other(asked.path)
     set_session_cookie(request, response, token)
     return response

@@ -1,10 +1,10 @@
-"""Over HTTPS, every cookie of ours is `Secure` and has a name that the browser guards.
+"""Over HTTPS, every cookie is `Secure` and has a name that the browser protects.
 
-`__Host-` names are set by this host alone, over HTTPS alone, for all of it; `__Secure-` names, of cookies for one path,
-over HTTPS alone. So neither a neighbour's subdomain nor somebody on the line can plant one: what we are sent under a
-name of ours without its prefix is left out. Routes know nothing of this, so none can forget it.
+`__Host-` names can only be set by this host over HTTPS, for all paths; `__Secure-` names, for cookies of one path, only
+over HTTPS. So neither a neighbouring subdomain nor somebody on the network can plant one: a cookie with one of our
+names but without its prefix is ignored. Routes know nothing of this, so none can forget it.
 
-What scripts keep, choices of how pages look, has plain names: the worst that a planted one does is another background.
+Cookies of scripts, for display choices, have plain names: the worst a planted one does is another background.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ HOST, SECURE = "__Host-", "__Secure-"
 
 
 class GuardedCookies:
-    """ASGI middleware, for a server whose people come over HTTPS. `plain` are the names that scripts keep."""
+    """ASGI middleware, for a server behind HTTPS. `plain` are the cookies of scripts."""
 
     def __init__(self, app: ASGIApp, plain: Collection[str]) -> None:
         self.app = app
@@ -42,7 +42,7 @@ class GuardedCookies:
         return await self.app(scope, receive, send_guarded)
 
     def _known(self, cookies: str) -> list[str]:
-        """Cookies that only we can have set, by their names within, and those of scripts."""
+        """Cookies that only we can have set, by their internal names, and those of scripts."""
         found = []
         for cookie in cookies.split(";"):
             name, _, value = cookie.strip().partition("=")
@@ -53,7 +53,7 @@ class GuardedCookies:
 
 
 def guarded(cookie: str) -> str:
-    """A Set-Cookie header with the attribute and the name that the browser guards."""
+    """Add the protected name and the attribute to a Set-Cookie header."""
     attributes = [part.strip().lower() for part in cookie.split(";")[1:]]
     if "secure" not in attributes:
         cookie += "; Secure"

@@ -1,9 +1,9 @@
 """Refuse cross-site writes, without tokens.
 
 Browsers say where a request comes from: `Sec-Fetch-Site` (every browser since 2023, over HTTPS and on localhost) and
-`Origin` (on every POST, for longer). A form on another site cannot forge either. So the rule is the one of Go 1.25's
-`http.CrossOriginProtection` (https://words.filippo.io/csrf/): safe methods pass; the rest passes when the browser says
-that our own pages sent it, or when no browser sent it (neither header: curl, a script; they have no cookies to abuse).
+`Origin` (on every POST, for longer). A form on another site can forge neither. So the rule is that of Go 1.25's
+`http.CrossOriginProtection` (https://words.filippo.io/csrf/): safe methods pass; others pass if the browser says that
+our own pages sent them, or if no browser sent them (neither header: curl, a script; they have no cookies to abuse).
 """
 
 from collections.abc import Awaitable, Callable
@@ -42,8 +42,10 @@ class CrossSiteRefusal:
         return origin is None or self._is_here(origin_of(origin), scope)
 
     def _is_here(self, origin: Origin | None, scope: Scope) -> bool:
-        """By the public address, or by the one that was called; the host of the public one counts with its scheme only,
-        so that nobody who writes into an unencrypted page of the same name is taken for us.
+        """Whether an origin is the public address or the called one.
+
+        The public host only counts with its scheme, so that an attacker who writes into an unencrypted page of the same
+        name is not taken for us.
         """
         if origin is None or origin == self.public:
             return origin is not None
@@ -52,7 +54,7 @@ class CrossSiteRefusal:
 
 
 def origin_of(url: str) -> Origin | None:
-    """Scheme, host and port of an address, as browsers compare them; None for what has none, such as `null`."""
+    """Scheme, host and port of an address, as browsers compare them; None if it has none, such as `null`."""
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS[parts.scheme]

@@ -1,4 +1,4 @@
-"""What routes ask for: the app's resources, the person at the browser, a session to read with."""
+"""Dependencies of routes: the app's resources, the person at the browser, a session to read with."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
-USER_AGENT_MAX = 255  # characters of what a browser calls itself that are read
-BROWSER_LENGTH = 120  # characters of what a browser calls itself, in the record
+USER_AGENT_MAX = 255  # characters of a user agent that are read
+BROWSER_LENGTH = 120  # characters of a user agent in the record
 
 
 class SignInNeeded(Exception):
@@ -41,12 +41,12 @@ class SignInNeeded(Exception):
 
 
 class ConfirmationNeeded(Exception):
-    """Who is signed in must prove it again; the error handler asks, see `app.web.confirm`."""
+    """A signed-in person must confirm who they are; the error handler asks, see `app.web.confirm`."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What the whole app shares and its routes work with, made once by `create_app`."""
+    """What routes share across the app, created once by `create_app`."""
 
     settings: Settings
     database: Database
@@ -63,10 +63,10 @@ class Resources:
     presence: Presence
     provider: Provider | None
     oidc_flows: Pending[Flow]
-    asked: Pending[Any]  # forms that wait for a proof, by `app.web.confirm`
-    first_steps: Pending[Any]  # of signing in, by `app.web.factors`
-    challenges: Pending[bytes]  # of passkeys
-    secrets: Pending[str]  # of authenticator apps that are being set up
+    asked: Pending[Any]  # forms waiting for a confirmation, for `app.web.confirm`
+    first_steps: Pending[Any]  # of signing in, for `app.web.factors`
+    challenges: Pending[bytes]  # for passkeys
+    secrets: Pending[str]  # of authenticator apps being set up
     vault: Vault
 
     @property
@@ -75,7 +75,7 @@ class Resources:
 
     @property
     def cookie(self) -> str:
-        """The session cookie's name, in routes. Over HTTPS, browsers know it as `__Host-soroe` (`app.web.cookies`)."""
+        """The session cookie's name in routes. Over HTTPS, browsers know it as `__Host-soroe` (`app.web.cookies`)."""
         return "soroe"
 
 
@@ -84,22 +84,22 @@ def resources_of(request: Request) -> Resources:
 
 
 def address_of(request: Request) -> str:
-    """From where a request came; a socket may have a path of any length."""
+    """The client's address; a socket may have a path of any length."""
     return request.client.host[:ADDRESS_LENGTH] if request.client else ""
 
 
 def origin_of(request: Request) -> dict[str, str]:
-    """The same with what the browser calls itself, for the record."""
+    """The client's address and browser, for the record."""
     return {"address": address_of(request), "browser": shorten(browser_of(request), BROWSER_LENGTH)}
 
 
 def browser_of(request: Request) -> str:
-    """What the browser calls itself, as far as it is kept."""
+    """The user agent, as far as it is stored."""
     return clean_line(request.headers.get("user-agent", "")[:USER_AGENT_MAX])
 
 
 def count_try(request: Request, act: str, account: object = "", known: str = "") -> None:
-    """Count one try of an act of `app.web.limits.tries.ACTS`, from where this request came. Raises Later."""
+    """Count one attempt at an act of `app.web.limits.tries.ACTS` by this request. Raises Later."""
     resources_of(request).tries.count(act, address_of(request), account, known)
 
 
@@ -114,7 +114,7 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
         token,
         max_age=resources.settings.session_days * 86400,
         httponly=True,  # no script reads it
-        samesite="lax",  # other sites can link to us, and no more
+        samesite="lax",  # other sites can link to us, but no more
         secure=resources.https,
     )
 
@@ -125,7 +125,7 @@ def delete_session_cookie(request: Request, response: Response) -> None:
 
 
 def login_of(request: Request) -> LoginSession | None:
-    """The signed-in browser that asks; looked up once a request."""
+    """The session of this request; looked up once."""
     if not hasattr(request.state, "login"):
         resources, token = resources_of(request), session_token(request)
         with resources.database.read() as session:
@@ -137,7 +137,7 @@ def login_of(request: Request) -> LoginSession | None:
 
 
 def signed_in_user(request: Request) -> User | None:
-    """Who is at the browser."""
+    """The signed-in person."""
     login = login_of(request)
     return login.user if login else None
 
@@ -150,7 +150,7 @@ def current_user(request: Request) -> User:
 
 
 def require(role: Role) -> Callable[[User], User]:
-    """A dependency that lets only `role` and those above it in, for pages that nobody else should see."""
+    """A dependency that only admits `role` and above, for pages that nobody else should see."""
 
     def guard(user: Annotated[User, Depends(current_user)]) -> User:
         if not user.can(role):
@@ -161,7 +161,7 @@ def require(role: Role) -> Callable[[User], User]:
 
 
 def tried(act: str) -> Any:
-    """For a route's `dependencies`: it counts as a try of the person at the browser. Raises Later."""
+    """For a route's `dependencies`: count an attempt by the signed-in person. Raises Later."""
 
     def count(request: Request, user: Annotated[User, Depends(current_user)]) -> None:
         count_try(request, act, user.id)
@@ -170,23 +170,26 @@ def tried(act: str) -> Any:
 
 
 class Quota:
-    """Asked before a file of those that `me` has `sent` is kept, whether quotas allow it; `held` is what then is."""
+    """Checks before storing one of the files `me` has `sent` that quotas allow it.
+
+    `held` counts what is then stored.
+    """
 
     def __init__(self, resources: Resources, me: User, field: str, *sent: bytes) -> None:
         self.resources, self.me, self.field = resources, me, field
         self.files, self.bytes, self.held = len(sent), sum(map(len, sent)), 0
 
     def __call__(self, size: int) -> None:
-        """Raises Spent and Full."""
+        """Check the quotas. Raises Spent and Full."""
         with self.resources.database.read() as session:
             need_upload(session, self.me, self.field, self.files, self.bytes, self.held + size)
         self.held += size
 
 
 def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) -> User:
-    """Only for somebody who proved within the last minutes who they are, by signing in or on the confirm page.
+    """Only for somebody who confirmed within the last minutes who they are, by signing in or on the confirm page.
 
-    A refused form is not lost: it is sent again after the proof. Raises ConfirmationNeeded.
+    A refused form is not lost: it is sent again after the confirmation. Raises ConfirmationNeeded.
     """
     login, minutes = login_of(request), resources_of(request).settings.confirm_minutes
     if not login or not login.confirmed_at or now() - login.confirmed_at > timedelta(minutes=minutes):
@@ -195,12 +198,12 @@ def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) ->
 
 
 def confirmed_admin(request: Request, user: Annotated[User, Depends(require(Role.ADMIN))]) -> User:
-    """The same of an administrator; nobody else is asked for a proof."""
+    """`confirmed` for administrators; nobody else is asked."""
     return confirmed(request, user)
 
 
 async def open_stream(request: Request, me: Annotated[User, Depends(current_user)]) -> AsyncIterator[Stream]:
-    """An event stream of the person at the browser, counted until its answer has ended."""
+    """An event stream of the signed-in person, counted until its answer has ended."""
     with resources_of(request).streams.open(me.id) as stream:
         yield stream
 
@@ -211,8 +214,10 @@ def read_session(request: Request) -> Iterator[Session]:
 
 
 def need_as_before(request: Request) -> None:
-    """A second look at who sends a form, after its body came. Raises SignInNeeded when they were signed out since they
-    were looked up, and Forbidden when they have another role, by which they may have been let in.
+    """Check the sender of a form again, after its body has arrived.
+
+    Raises SignInNeeded if they were signed out since they were looked up, and Forbidden if their role, which may have
+    admitted them, has changed.
     """
     before = cast(LoginSession | None, getattr(request.state, "login", None))
     if not before:
@@ -231,6 +236,6 @@ Me = Annotated[User, Depends(current_user)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
 Confirmed = Annotated[User, Depends(confirmed)]
 ConfirmedAdmin = Annotated[User, Depends(confirmed_admin)]
-# Closed before the answer is sent: an answer that is a stream must not hold a connection for hours.
+# Closed before the answer is sent: a streaming answer must not hold a connection for hours.
 Read = Annotated[Session, Depends(read_session, scope="function")]
 Open = Annotated[Stream, Depends(open_stream)]

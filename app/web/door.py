@@ -1,4 +1,4 @@
-"""The sign-in page, the ways in that it offers, and how a browser is known before anybody is signed in."""
+"""The sign-in page, its ways to sign in, and how a browser is recognised before anybody is signed in."""
 
 import secrets
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from app.web.pending import SECONDS
 from app.web.templating import page
 
 COOKIE = "begun"
-MARK = "oidc"  # a cookie that says that this browser signed in by the provider, and may want to sign out of it
+MARK = "oidc"  # a cookie: this browser signed in through the provider, and may want to sign out there
 
 
 @dataclass(frozen=True)
 class Ways:
-    """How people may sign in; templates know it as `ways`."""
+    """The ways to sign in; templates know it as `ways`."""
 
     password: bool
     provider: str  # its name; "" for none
@@ -31,17 +31,17 @@ class Ways:
 
 
 def login_page(request: Request, next: str, problem: str, status: int) -> Response:
-    """The sign-in page, which says why somebody did not come in by another way than the password."""
+    """The sign-in page, with the reason why another way than the password failed."""
     return page(request, "accounts/login.html", status, form={"email": ""}, next=next, errors={"form": problem})
 
 
 def came_by_provider(request: Request) -> bool:
-    """Whether this browser signed in by the provider, which may know the person still."""
+    """Whether this browser signed in through the provider, where the person may still be signed in."""
     return MARK in request.cookies and resources_of(request).provider is not None
 
 
 def visitor_of(request: Request) -> str:
-    """What the browser's cookie says; "" without one."""
+    """The browser's cookie; "" without one."""
     return request.cookies.get(_cookie(request), "")
 
 
@@ -50,7 +50,7 @@ def new_visitor() -> str:
 
 
 def mark(request: Request, response: Response, visitor: str) -> None:
-    """Let the browser be known by that cookie for as long as something may be pending."""
+    """Set the cookie that identifies the browser while something is pending."""
     https = resources_of(request).https
     # Lax: the provider leads back here by a link.
     response.set_cookie(

@@ -1,6 +1,6 @@
-"""Exports as zips, streamed from where their bytes lie: with an exact length, and from any place on (Range).
+"""Exports as zips, streamed directly from their files: with an exact length, and from any position (Range).
 
-`approved.zip` is the short way, for scripts and bookmarks: what is approved now, in the default form.
+`approved.zip` is a shortcut for scripts and bookmarks: whatever is approved now, in the default form.
 """
 
 import re
@@ -27,19 +27,19 @@ from app.web.templating import see_other
 
 router = APIRouter()
 
-AT_ONCE = 100  # files that a request waits for; more of them are waited for on the export's page
-LOOK_BYTES = 4 * 2**20  # of a download, after which it is asked whether it may go on
+AT_ONCE = 100  # files that a request waits for; for more, the export's page shows progress
+LOOK_BYTES = 4 * 2**20  # of a download between checks that it may continue
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 Ids = Annotated[list[int], Query(min_length=1, max_length=1000)]
 
 
 class Ended(Exception):
-    """A download may not go on."""
+    """A download may not continue."""
 
 
 class WatchedFile(FileResponse):
-    """A file, with a look every few MB whether its download may go on. Raises Ended, which breaks it off."""
+    """A file that checks every few MB whether its download may continue. Raises Ended, which breaks it off."""
 
     def __init__(self, path: Path, may_go_on: Callable[[], bool], **options: Any) -> None:
         super().__init__(path, **options)
@@ -61,7 +61,7 @@ class WatchedFile(FileResponse):
 
 
 def as_long_as(request: Request, resources: Resources, may: Callable[[Session, User], bool]) -> Callable[[], bool]:
-    """Whether whoever asks is still signed in and still `may`, with the role that they have at that moment."""
+    """A check that the requester is still signed in and still `may`, with their current role."""
     token = session_token(request)
 
     def may_go_on() -> bool:
@@ -96,7 +96,7 @@ def of_export(request: Request, resources: ResourcesDep, me: Me, export_id: int)
 
 
 def stream_to(request: Request, resources: Resources, me: User, export: Export, archive: Archive) -> Response:
-    """The zip for a person; it breaks off when they are signed out, or may not open the export any more."""
+    """The zip for a person; it breaks off if they are signed out, or may no longer open the export."""
     may_go_on = as_long_as(request, resources, lambda session, present: queries.may_open(session, present, export.id))
     return stream(request, resources, export, archive, f"user {me.id}", lambda: count(resources, me, export), may_go_on)
 
@@ -110,8 +110,8 @@ def at_once(
     campaign_id: int | None = None,
     image_ids: list[int] | None = None,
 ) -> Response:
-    """The zip itself where that is a matter of seconds, else the page of the export, which shows how far it is."""
-    # Downloading leaves entries in the record, so this GET writes; no cross-site page can read what it answers.
+    """The zip itself if it takes seconds, otherwise the page of the export, which shows progress."""
+    # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.read() as session:
         wanted = service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
     export = resources.exporter.ask(me, wanted, ExportOptions())
@@ -145,17 +145,16 @@ def stream(
     begun: Callable[[], None],
     may_go_on: Callable[[], bool],
 ) -> Response:
-    """The zip, or the part of it that was asked for; only the headers if that was all. `begun` is called when a
-    download of `who` begins, not when one goes on, nor for a probe; `may_go_on` every few MB of one.
+    """The zip, or the requested part of it; only the headers for HEAD.
 
-    Raises Conflict when a file of that part was cleared away.
-
-    One range at a time, as browsers and download managers ask; of several, the whole zip is sent: RFC 9110 allows it.
+    `begun` is called when a download by `who` starts, not when one resumes, nor for a probe; `may_go_on` every few MB
+    of one. Raises Conflict if a file of that part was removed. One range at a time, as browsers and download managers
+    request; for several, the whole zip is sent, which RFC 9110 allows.
     """
     etag = f'"{export.etag}"'
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Content-Disposition": disposition(export)}
     start, end, status = 0, archive.length, 200
-    if request.method == "HEAD":  # a range is for GET alone
+    if request.method == "HEAD":  # ranges only apply to GET
         headers["Content-Length"] = str(archive.length)
         return Response(None, 200, headers, "application/zip")
     if wanted := asked_range(request, etag, archive.length):
@@ -172,7 +171,7 @@ def stream(
 
 
 def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[bytes]:
-    """The same, with a look every few MB whether it may go on. Raises Ended, which breaks it off."""
+    """Check every few MB whether the download may continue. Raises Ended, which breaks it off."""
     sent = 0
     for piece in pieces:
         yield piece
@@ -184,7 +183,7 @@ def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[
 
 
 def disposition(export: Export) -> str:
-    """To be saved under the export's name; in plain letters for programs that read no others, such as curl."""
+    """Save it under the export's name; in ASCII for programs that read nothing else, such as curl."""
     plain = normalized("NFKD", export.name).encode("ascii", "ignore").decode()
     plain = "-".join(filter(None, plain.split("-")))
     name = f"export-{export.id}" if plain in ("", "approved") else plain  # nothing is left of 秋-approved
@@ -192,9 +191,9 @@ def disposition(export: Export) -> str:
 
 
 def asked_range(request: Request, etag: str, length: int) -> tuple[int, int] | None:
-    """From where up to, without, where; None for all of it. An empty range is one that cannot be had."""
+    """The requested start and end (exclusive); None for everything. An empty range is unsatisfiable."""
     found = RANGE.fullmatch(request.headers.get("range", "").strip())
-    # Another zip than the one that the download began with is sent whole.
+    # A zip other than the one that the download started with is sent whole.
     if not found or request.headers.get("if-range", etag) != etag:
         return None
     first, last = found.groups()

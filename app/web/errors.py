@@ -31,7 +31,7 @@ SENTENCES = {
     422: "Part of this request is missing or wrong. Reload the page and try again.",
 }
 
-# Of SQLite's, those that end by waiting or by an administrator's help.
+# SQLite's errors that pass with time or with an administrator's help.
 DATABASE_SENTENCES = {
     sqlite3.SQLITE_BUSY: (
         503,
@@ -51,7 +51,7 @@ def error_page(request: Request, status: int, sentence: str, dead_link: bool = F
 
 
 def answered(response: Response, error: UserError) -> Response:
-    """A page that says why something was refused, with the status of that, and when to try again."""
+    """A page with the reason of a refusal, its status, and when to try again."""
     response.status_code = error.status
     if isinstance(error, Later | Spent):
         response.headers["Retry-After"] = str(error.retry_after)
@@ -59,25 +59,25 @@ def answered(response: Response, error: UserError) -> Response:
 
 
 def note_refused(request: Request) -> None:
-    """A line in the log when somebody who is signed in may not do what they tried."""
+    """Log that a signed-in person tried something they may not do."""
     if user := signed_in_user(request):
         log.warning("access refused", person=user.id, method=request.method, path=route_of(request))
 
 
 def route_of(request: Request) -> str:
-    """What the log calls an address: by its route, since the address itself may hold a secret, such as a link's."""
+    """A loggable address: the route, since the address itself may contain a secret, such as a link's token."""
     return str(getattr(request.scope.get("route"), "path", ""))
 
 
 async def refusal(scope: Scope, status: int, sentence: str) -> Response:
-    """The same for our middleware, which refuses requests before any route sees them."""
+    """A refusal by our middleware, before any route sees the request."""
     return await run_in_threadpool(error_page, Request(scope), status, sentence)
 
 
 def sign_in_page(request: Request) -> Response:
-    """Where somebody goes who is not signed in, and comes back from afterwards."""
+    """Redirect to the sign-in page, which leads back here."""
     if "hx-request" in request.headers:
-        # A redirect would be followed by the script's fetch, and the sign-in page put into the middle of this one.
+        # The script's fetch would follow a redirect, and put the sign-in page into the middle of this one.
         back = sign_in_url(request.headers.get("hx-current-url", "/"))
         return PlainTextResponse("Sign in first.", 401, {"HX-Redirect": back})
     if "text/html" not in request.headers.get("accept", ""):
@@ -88,14 +88,14 @@ def sign_in_page(request: Request) -> Response:
 
 
 def came_from(request: Request) -> str:
-    """The page of ours on which a form was sent; the home page for one that was an answer and cannot be opened."""
+    """The page on which a form was sent; the home page if it was an answer that cannot be opened."""
     url = inner_path(path_in(request.headers.get("referer", "/")))
     scope = {"type": "http", "path": url.partition("?")[0], "method": "GET", "headers": []}
     return url if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes) else "/"
 
 
 def sign_in_url(address: str) -> str:
-    """The sign-in page that leads back to an address of ours, or the home page for what is no address."""
+    """The sign-in page that leads back to an address of ours, or to the home page for an invalid one."""
     return f"/login?next={quote(path_in(address))}"
 
 
@@ -120,13 +120,13 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def wrong_request(request: Request, error: RequestValidationError) -> Response:
-        # A word where an id belongs, in the address: there is no such page.
+        # A word in place of an id in the address: there is no such page.
         status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
         return error_page(request, status, SENTENCES[status])
 
     @app.exception_handler(ClientDisconnect)
     def gone(_: Request, __: ClientDisconnect) -> Response:
-        """Nobody reads this; without it every upload that is broken off would fill the log as a fault of ours."""
+        """Nobody reads this; without it every aborted upload would fill the log as our own fault."""
         return Response(status_code=400)
 
     @app.exception_handler(OperationalError)
@@ -143,9 +143,9 @@ def add_error_pages(app: FastAPI) -> None:
         sentence = "Something went wrong on the server. The details are in the server's log."
         try:
             response = error_page(request, 500, sentence)
-        except Exception:  # the database or the templates themselves may be what is broken
+        except Exception:  # the database or the templates themselves may be broken
             log.exception("the error page failed too")
             response = PlainTextResponse(sentence, 500)
-        # Starlette makes this answer outside of our middleware.
+        # Starlette makes this answer outside our middleware.
         response.headers.update(HEADERS)
         return response

@@ -1,4 +1,4 @@
-"""Exports: choosing the form, watching them being made ready, downloading, and sharing them outside."""
+"""Exports: choosing the form, watching the preparation, downloading, and sharing them outside."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from app.web.templating import page, see_other
 router = APIRouter()
 
 PAGE = 20
-EXAMPLES = 3  # names that the page shows
+EXAMPLES = 3  # names shown on the page
 
 
 @router.get("/exports")
@@ -77,7 +77,7 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportF
 
 @router.get("/exports/example")
 def example(request: Request, me: Me, session: Read) -> Response:
-    """The names that the chosen options give, or what is wrong with them; for the page while somebody types."""
+    """The names from the chosen options, or what is wrong with them, while somebody types."""
     context: dict[str, Any] = {"names": [], "problem": None}
     try:
         form = ExportForm.of(request.query_params)
@@ -134,7 +134,7 @@ def form_page(
 
 
 def asked_selection(session: Session, me: User, form: ExportForm) -> tuple[Selection, list[int]]:
-    """What the form is about, and the pictures if they were chosen one by one."""
+    """The selection of the form, and the pictures if they were chosen individually."""
     if form.all:
         return service.selection(session, me, search=form.wanted), []
     ids = list(form.ids)
@@ -142,7 +142,7 @@ def asked_selection(session: Session, me: User, form: ExportForm) -> tuple[Selec
 
 
 def example_names(session: Session, me: User, wanted: Selection, options: ExportOptions) -> list[str]:
-    service.tally(session, me, wanted, len(options.sizes))  # refuses nothing and too much
+    service.tally(session, me, wanted, len(options.sizes))  # refuses no pictures and too many
     rows = service.first(session, me, wanted, EXAMPLES)
     return service.example(rows, queries.sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
 
@@ -156,7 +156,7 @@ def earlier(session: Session, me: User, wanted: Selection) -> list[Export]:
 
 
 def signer(resources: Resources, me: User) -> dict[str, Any]:
-    """Who signs the pictures, and what is wrong with the certificate if anything is."""
+    """Who signs the pictures, and any fault of the certificate."""
     try:
         found = certificates.identity(resources.settings)
     except UserError as error:
@@ -213,7 +213,7 @@ def delete(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 
 @router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
 def share(request: Request, resources: ResourcesDep, me: Me, form: Sent[ShareForm], export_id: int) -> Response:
-    """Make a link, and show it on the export's page this once: only its hash is kept."""
+    """Make a link, and show it once on the export's page: only its hash is stored."""
     values = form.model_dump()
     try:
         spec = ShareSpec.parse(values)
@@ -289,7 +289,7 @@ def export_page(
 
 
 def new_share(session: Session, export: Export, token: str) -> Share | None:
-    """The link of that token, which was just made; None for one that is of another export, or not open any more."""
+    """The new link with that token; None if it belongs to another export, or is no longer open."""
     try:
         found = queries.share(session, token) if token else None
     except NotFound:

@@ -1,4 +1,4 @@
-"""The second step of signing in, and the account's page of sign-in and security."""
+"""The second step of signing in, and the account's page for sign-in and security."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ PAGE = "/account/security"
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Somebody has given the right password, and a code is still wanted."""
+    """Somebody has entered the right password, and still needs a code."""
 
     user_id: int
     password_hash: str
@@ -48,7 +48,7 @@ class FirstStep:
 
 
 def passed(request: Request, resources: Resources, user: User, next: str) -> Response | None:
-    """Where somebody goes who gave the right password and has a second step; None for those without one."""
+    """The second step for somebody with the right password; None for people without one."""
     with resources.database.read() as session:
         if not factors.has_app(session, user):
             return None
@@ -69,8 +69,8 @@ def second(request: Request, resources: ResourcesDep) -> Response:
 
 @router.post("/login/second")
 def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Response:
-    """The code is right: this browser is signed in."""
-    from app.web.accounts import remember_browser, signed_in  # which asks for this page
+    """The code is right: sign this browser in."""
+    from app.web.accounts import remember_browser, signed_in  # which imports this module
 
     visitor = door.visitor_of(request)
     first: FirstStep | None = resources.first_steps.look(visitor, visitor)
@@ -93,8 +93,10 @@ def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Re
 
 
 def count_code(request: Request, resources: Resources, first: FirstStep) -> None:
-    """Browsers in which the account was signed in before are counted by themselves, all together: who has stolen the
-    password, and tries codes elsewhere, keeps its owner out of none of theirs. Raises Later.
+    """Count an attempt at a code. Raises Later.
+
+    Browsers in which the account was signed in before are counted separately, all together: somebody who stole the
+    password and tries codes elsewhere cannot keep the owner out of them.
     """
     from app.web.accounts import KNOWN_COOKIE
 
@@ -140,7 +142,7 @@ def security_page(
 
 @router.get("/account/authenticator")
 def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
-    """A new secret to scan, kept for some minutes until a code shows that it was."""
+    """Show a new secret to scan, kept for some minutes until a code proves it."""
     with resources.database.read() as session:
         if factors.has_app(session, me):
             return see_other(PAGE, "You already have an authenticator app. Remove it first.", refused=True)
@@ -177,7 +179,7 @@ def authenticator_page(request: Request, me: User, secret: str, errors: dict[str
 
 @router.get(CODES)
 def show_codes(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
-    """The recovery codes that were just made, this once."""
+    """Show the new recovery codes once."""
     codes = once.secret_of(request).split()
     if not codes:
         return see_other(PAGE)

@@ -1,17 +1,17 @@
-"""How times, numbers and sizes are written on the pages. Each gives "" for None, so that templates need not ask."""
+"""Format times, numbers and sizes for pages. Each gives "" for None, so that templates need not check."""
 
 import re
 from datetime import date, datetime
 
 from app import days
 from app.models import now
-from app.text import filesize as filesize  # of the pages' filters too
+from app.text import filesize as filesize  # one of the pages' filters
 
 JAPANESE = re.compile("[぀-鿿]")  # kana and kanji
 
 
 def duration(seconds: float | None) -> str:
-    """100 -> "1 min 40 s". Rounded as far as an estimate deserves."""
+    """100 -> "1 min 40 s". Rounded as an estimate should be."""
     if seconds is None:
         return ""
     whole = max(1, round(seconds))

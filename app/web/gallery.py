@@ -1,4 +1,4 @@
-"""All pictures: filters, saved searches, what is done with many at once, and the bin."""
+"""All pictures: filters, saved searches, acts on many at once, and the bin."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
-MOST_AGAIN = 6 * PAGE  # pictures that are shown at once after an act, as far as somebody had come
+MOST_AGAIN = 6 * PAGE  # pictures shown again after an act, up to where the person was
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def index(
     last, first = whole_number(after), whole_number(upto)
     partial = last is not None and "hx-request" in request.headers
     search = Search.of(session, me, wanted, to_count=not partial)
-    # After an act the page has all that it had before; at most so many are sent again.
+    # After an act the page shows everything it had before, up to this many.
     limit = MOST_AGAIN if first is not None else PAGE
     cells = queries.pictures(session, search, last, limit + 1, first)
     more = len(cells) > limit or (first is not None and bool(queries.pictures(session, search, first, limit=1)))
@@ -98,7 +98,7 @@ def undoable(session: Session, me: User, deleted: str) -> DeletionUndo | None:
 
 
 def moment_of(value: str) -> datetime | None:
-    """A moment as an address has it."""
+    """Parse a time from an address."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -106,7 +106,7 @@ def moment_of(value: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-# With many at once
+# Acting on many
 
 
 def act(
@@ -122,7 +122,7 @@ def act(
     except UserError as error:
         return see_other(back(wanted, form), str(error), refused=True)
     refused = bool(done.refused) and not done.ids
-    if done.at and done.ids:  # the toast that brings them back says the rest
+    if done.at and done.ids:  # the toast that restores them says the rest
         return see_other(back(wanted, form, deleted=done.at.isoformat()), done.told_refused(did), refused=True)
     return see_other(back(wanted, form), done.told(did), refused=refused)
 
@@ -149,7 +149,7 @@ def tell(resources: Resources, done: Outcome) -> None:
 
 
 def back(wanted: PictureFilter, form: ActForm, **more: str) -> str:
-    """The address of the page that somebody was at."""
+    """The address of the page where the person was."""
     pairs = [*wanted.pairs, *more.items()]
     if form.upto:
         pairs.append(("upto", form.upto))
@@ -201,13 +201,13 @@ def star(resources: ResourcesDep, me: Me, form: Sent[StarForm]) -> Response:
 
 @router.post("/pictures/delete")
 def delete(resources: ResourcesDep, me: Me, form: Sent[ActForm]) -> Response:
-    at = now()  # for all of them, so that all can be brought back
+    at = now()  # the same for all, so that all can be restored together
     return act(resources, me, form, lambda session, ids: service.delete(session, me, ids, at), "deleted")
 
 
 @router.post("/pictures/restore")
 def restore(resources: ResourcesDep, me: Me, form: Sent[RestoreForm]) -> Response:
-    """From the bin, what is ticked; from the toast, what was deleted at one moment."""
+    """Restore from the bin what is ticked, or from the toast what was deleted together."""
     moment = moment_of(form.at)
     there = back(form.wanted, form) if moment else "/pictures/bin"
     try:

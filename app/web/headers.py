@@ -3,7 +3,7 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# No 'unsafe-inline' and no nonce: scripts and styles are files of ours, and templates have neither inline.
+# No 'unsafe-inline' and no nonce: scripts and styles are our own files, and templates have neither inline.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-# Pictures come from people or from a model: whatever a browser takes them for, they can run nothing.
+# Pictures come from people or a model: whatever a browser takes them for, they can run nothing.
 PICTURE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 HEADERS = {
@@ -27,14 +27,14 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`, which would make browsers send `Origin: null` with our own forms.
     "Referrer-Policy": "same-origin",
-    # For browsers that do not know frame-ancestors.
+    # For browsers without frame-ancestors.
     "X-Frame-Options": "DENY",
-    # A window that opened us, or that we opened, gets no hold of ours.
+    # A window that opened us, or that we opened, gets no reference to ours.
     "Cross-Origin-Opener-Policy": "same-origin",
     # Other sites cannot embed our pictures.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    # Pages show one person's view of private work. Routes that serve what never changes say otherwise.
+    # Pages show one person's view of private work. Routes that serve immutable content say otherwise.
     "Cache-Control": "private, no-store",
 }
 

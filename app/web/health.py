@@ -1,4 +1,4 @@
-"""For machines: is the server up, and can it work?"""
+"""For machines: is the server up, and does it work?"""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -10,7 +10,7 @@ router = APIRouter()
 
 @router.get("/healthz")
 def health(resources: ResourcesDep) -> JSONResponse:
-    """Nothing is answered before the model is loaded, unless whoever runs the server waits for it elsewhere."""
+    """Report health. The server answers nothing before the model is loaded."""
     try:
         model = resources.engine.model
     except RuntimeError:

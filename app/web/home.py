@@ -1,4 +1,4 @@
-"""Home: what needs me now, what is being made, and where things are."""
+"""Home: what needs attention, what is running, and where things are."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -17,11 +17,11 @@ from app.work.kinds import Row
 router = APIRouter()
 
 RECENT_SETS = 8
-RIGHTS_SHOWN = 4  # the rest unfolds
+RIGHTS_SHOWN = 4  # the rest is collapsed
 
 
 def live_row(resources: Resources, row: Row) -> Row:
-    """A row of the queue; a training's step as it is now, which the database only hears of now and then."""
+    """A row of the queue; with a training's current step, which the database only gets occasionally."""
     if isinstance(row, training.TrainingRow):
         running = resources.bus.running_for(training.topic(row.subject_id))
         row.step = (running and running[0].step) or row.step

@@ -1,14 +1,14 @@
-"""What stays in a browser after somebody left it, and is taken away before the next person comes.
+"""Remove what stays in a browser before the next person uses it.
 
-`Clear-Site-Data` (https://www.w3.org/TR/clear-site-data/) is heard over https and on the same computer; elsewhere
-browsers ignore it. Nothing depends on it alone: pictures are asked for again each time (`app.web.pictures`), pages are
-not kept at all, and drafts are shown to their own person only.
+Browsers obey `Clear-Site-Data` (https://www.w3.org/TR/clear-site-data/) over https and on the same computer, and ignore
+it elsewhere. Nothing depends on it alone: browsers revalidate pictures each time (`app.web.pictures`), pages are not
+stored, and drafts are only shown to their own person.
 
-- "cache": pictures, and pages in the memory that a browser goes back to.
-- "storage": drafts of comments. Who signs out says that they are done. Who was away for too long finds their drafts
-  again, unless somebody else signs in first.
-- Not "cookies": that would sign people out of all of the company's sites under the same domain. Ours are taken away by
-  name; how somebody likes to see things stays.
+- "cache": pictures, and pages in the back-forward cache.
+- "storage": drafts of comments. Signing out means that the person is done. Somebody whose session expired finds their
+  drafts again, unless somebody else signs in first.
+- Not "cookies": that would sign people out of all the company's sites under the same domain. Ours are removed by name;
+  display choices stay.
 """
 
 from fastapi import Request
@@ -19,19 +19,21 @@ from app.models import User
 from app.web.deps import delete_session_cookie, resources_of, session_token
 
 CACHE, ALL = '"cache"', '"cache", "storage"'
-WAS = "was"  # the number of the person whose session ran out in this browser
+WAS = "was"  # the id of the person whose session expired in this browser
 WAS_SECONDS = 30 * 86400
 
 
 def signed_out(request: Request, response: Response) -> None:
-    """Of an answer after which nobody is signed in."""
+    """Clear on an answer after which nobody is signed in."""
     delete_session_cookie(request, response)
     response.headers["Clear-Site-Data"] = ALL
 
 
 def ran_out(request: Request, response: Response) -> None:
-    """Of the sign-in page in a browser whose token is good no more. Its cookie goes, so that nothing that was kept with
-    it is shown, not even on going back; of a session that ran out by itself, the person is remembered.
+    """Clear on the sign-in page of a browser whose token is no longer valid.
+
+    Removes its cookie, so that nothing cached with it is shown, even on going back; if the session expired, remembers
+    the person.
     """
     token = session_token(request)
     if not token:
@@ -48,7 +50,7 @@ def ran_out(request: Request, response: Response) -> None:
 
 
 def came_in(request: Request, response: Response, user: User, before: int | None) -> None:
-    """Of an answer that signs `user` in, where the person with the number `before` was signed in until now."""
+    """Clear on an answer that signs `user` in, if the person with id `before` was signed in until now."""
     earlier = {request.cookies.get(WAS, ""), str(before or "")}
     if earlier - {"", str(user.id)}:
         response.headers["Clear-Site-Data"] = ALL

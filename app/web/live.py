@@ -1,10 +1,9 @@
-"""A set while it is made: its tiles and its progress, on the page and as server-sent events.
+"""A set in progress: its tiles and its progress, on the page and as server-sent events.
 
-A message holds the tiles that changed and the progress, as HTML that htmx puts in place by their ids. A stream ends
-when its set is done. The page then connects again and waits in silence, until somebody decides on a picture or makes
-one again.
+A message contains the changed tiles and the progress, as HTML that htmx swaps in by id. A stream ends when its set is
+done. The page then reconnects and waits until somebody decides on a picture or redoes one.
 
-The review room has a stream of its own, which only says that there is news: the room then loads its page again.
+The review room has its own stream, which only says that there is news: the room then reloads its page.
 """
 
 from collections import Counter
@@ -45,15 +44,15 @@ class Tile:
     height: int
     state: State
     decision: Verdict | None
-    step: int | None  # steps done
+    step: int | None  # completed steps
     steps: int
     preview_step: int | None  # the step of the latest preview
     error: str | None
     tries: int
     can_retry: bool
-    approvals: int  # people whose approval stands
+    approvals: int  # people whose approval counts
     needed: int
-    others: tuple["Tile", ...] = ()  # newer versions that wait, are being made or failed
+    others: tuple["Tile", ...] = ()  # newer versions that wait, run or failed
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,17 @@ class SetView:
 
     image_set: ImageSet
     progress: queries.Progress
-    tiles: list[Tile]  # one a place
+    tiles: list[Tile]  # one per position
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
     can_review: bool
     can_download: bool
     can_lock: bool  # or unlock
-    locked: bool  # no decision changes
+    locked: bool  # decisions cannot change
 
     def context(self, **more: object) -> dict[str, Any]:
-        """As the templates take it."""
+        """For the templates."""
         progress = asdict(self.progress) | {
             "state": self.progress.state,
             "done": self.progress.done,
@@ -138,9 +137,9 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
 
 
 def seconds_left(session: Session, resources: Resources, me: User, progress: queries.Progress) -> float | None:
-    """By the measured steps of what runs and the measured time of whole units; None until something was measured.
+    """Estimated from the measured steps of running units and the time of finished ones; None before any measurement.
 
-    Other people's pictures come in between, one turn for one turn, as long as they have any.
+    Other people's pictures come in between, turn by turn, as long as they have any.
     """
     if progress.done:
         return None
@@ -159,30 +158,30 @@ def seconds_left(session: Session, resources: Resources, me: User, progress: que
 
 
 def whole_unit(running: RunningUnit) -> float | None:
-    """How long a unit that runs will have taken."""
+    """The expected duration of a running unit."""
     return None if running.seconds_left is None else running.elapsed + running.seconds_left
 
 
 def need_set(me: Me, session: Read, set_id: int) -> None:
-    """Raises NotFound before a stream begins."""
+    """Raise NotFound before a stream starts."""
     queries.get(session, me, set_id)
 
 
 @router.get("/sets/{set_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
 async def events(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
-    """What changes in a set, until it is done."""
+    """The changes of a set, until it is done."""
     async for event in watch.follow(queries.topic(set_id), partial(changed, watch.resources, set_id)):
         yield event
 
 
 def changed(resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None) -> Message:
-    """The tiles of the places at which `images` are, or of all, and the progress."""
+    """The tiles at the positions of `images`, or all, and the progress."""
     positions = queries.positions(session, me, set_id, images)
     now = view(session, resources, me, set_id, positions)
     tiles = resources.environment.get_template("sets/_tile.html")
     progress = resources.environment.get_template("sets/_progress.html")
     rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
-    # Of a place whose pictures were deleted, the tile goes.
+    # If the pictures of a position were deleted, its tile goes.
     gone = sorted({*positions} - {each.position for each in now.tiles})
     rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
     rendered.append(progress.render(now.context(oob=True)))
@@ -194,10 +193,10 @@ def changed(resources: Resources, set_id: int, session: Session, me: User, image
 
 @router.get("/sets/{set_id}/news", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
 async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
-    """A message whenever somebody else did something in a set, or a picture of it was finished. It does not end.
+    """A message whenever somebody else acts in a set, or one of its pictures is finished. It does not end.
 
-    An id is the number of the latest event of the record, so a browser that comes back with `Last-Event-ID` misses
-    nothing, even if the server has been restarted since.
+    The id is the number of the record's latest event, so a browser that returns with `Last-Event-ID` misses nothing,
+    even across a restart of the server.
     """
     async for event in watch.follow(queries.topic(set_id), RoomNews(set_id, whole_number(watch.after) or 0)):
         yield event
@@ -205,7 +204,7 @@ async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
 
 @dataclass
 class RoomNews:
-    """Tells once of each event after `known`."""
+    """Reports each event after `known` once."""
 
     set_id: int
     known: int

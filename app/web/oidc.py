@@ -1,4 +1,4 @@
-"""Signing in by the company's sign-in provider: there, and back."""
+"""Sign in through the company's provider: there, and back."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -20,7 +20,7 @@ ENDED = "This sign-in was started elsewhere, already used or took too long. Star
 
 @router.get("/login/oidc")
 def begin(request: Request, resources: ResourcesDep, next: str = "/", confirm: bool = False) -> Response:
-    """To the provider, also to prove again who is there. A link: our policy lets no form lead to another site."""
+    """Go to the provider, also to confirm who you are. A link, because our policy lets no form lead to another site."""
     provider = provider_of(resources)
     next = short(inner_path(next))
     try:
@@ -37,7 +37,7 @@ def begin(request: Request, resources: ResourcesDep, next: str = "/", confirm: b
 
 @router.get("/login/oidc/callback")
 def back(request: Request, resources: ResourcesDep) -> Response:
-    """From the provider: this browser is signed in, or is told why not."""
+    """Return from the provider: sign this browser in, or say why not."""
     provider = provider_of(resources)
     answer = {name: value[:4096] for name, value in request.query_params.items()}
     flow: Flow | None = resources.oidc_flows.take(answer.get("state", ""), door.visitor_of(request))
@@ -64,7 +64,7 @@ def arrive(request: Request, resources: Resources, flow: Flow, profile: Profile)
 
 
 def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) -> Response:
-    """Whoever is signed in here has just signed in there, so they are asked for nothing else for some minutes."""
+    """Confirm the signed-in person, who has just signed in there."""
     me = current_user(request)
     with resources.database.write() as session:
         if not identities.is_of(session, profile, me):
@@ -72,7 +72,7 @@ def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) 
             return see_other(
                 flow.next, f"{resources.settings.oidc_name} signed in someone other than {me.name}.", refused=True
             )
-        # The provider tells the groups of today, and what fell there falls here before anything is done with it.
+        # The provider reports today's groups, and a role lost there is lost here before it is used.
         admission = identities.admit(session, resources.settings, profile, **origin_of(request))
         token = service.confirm(session, session_token(request), **origin_of(request)) if admission.user else ""
     if not admission.user:
@@ -84,14 +84,14 @@ def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) 
 
 @router.get("/login/oidc/ended")
 def ended(request: Request, resources: ResourcesDep) -> Response:
-    """After signing out here: whoever shares this computer may want to sign out there too."""
+    """After signing out here: offer to sign out at the provider too, on a shared computer."""
     provider_of(resources)
     return page(request, "accounts/ended.html")
 
 
 @router.get("/login/oidc/logout")
 def sign_out_there(resources: ResourcesDep) -> Response:
-    """To the provider's own page for signing out, if it has one."""
+    """Go to the provider's own sign-out page, if it has one."""
     url = provider_of(resources).sign_out_url()
     response = RedirectResponse(url, 303) if url else see_other("/login")
     response.delete_cookie(MARK, httponly=True, samesite="lax", secure=resources.https)

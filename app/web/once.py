@@ -1,7 +1,7 @@
-"""Secrets that a page shows once, right after they were made, and of which the database has only the hash.
+"""Show a secret once, right after it was made; the database only has its hash.
 
-The answer to the form leads to the page with the secret in a cookie, which the page takes away. So a reload neither
-makes another secret nor shows this one again, and none stands in an address, in the history or in a log.
+The answer to the form leads to the page with the secret in a cookie, which the page removes. So a reload neither makes
+another secret nor shows this one again, and no secret is in an address, in the history or in a log.
 """
 
 from fastapi import Request
@@ -15,7 +15,7 @@ SECONDS = 60
 
 
 def show_once(resources: Resources, path: str, secret: str, part: str = "") -> Response:
-    """To the page at `path`, scrolled to `part`, which shows `secret`."""
+    """Redirect to the page at `path`, scrolled to `part`, which shows `secret`."""
     response = see_other(f"{path}#{part}" if part else path)
     response.set_cookie(
         COOKIE, secret, path=path, max_age=SECONDS, httponly=True, samesite="strict", secure=resources.https
@@ -24,10 +24,10 @@ def show_once(resources: Resources, path: str, secret: str, part: str = "") -> R
 
 
 def secret_of(request: Request) -> str:
-    """What a page shall show; "" for nothing."""
+    """The secret to show; "" for none."""
     return request.cookies.get(COOKIE, "")
 
 
 def forget(resources: Resources, path: str, response: Response) -> None:
-    """From the page at `path` on which the secret was shown."""
+    """Remove the secret from the browser, on the page at `path` that showed it."""
     response.delete_cookie(COOKIE, path=path, httponly=True, samesite="strict", secure=resources.https)

@@ -1,7 +1,7 @@
-"""Passkeys: signing in with one, proving with one who is there, adding and removing one.
+"""Passkeys: signing in or confirming with one, adding and removing one.
 
-A browser's script asks for options, lets the device sign, and sends the answer in a form. Each challenge is good once,
-for some minutes, and for the browser that asked.
+A browser's script requests options, lets the device sign, and sends the answer in a form. Each challenge works once,
+for some minutes, and for the browser that requested it.
 """
 
 from fastapi import APIRouter, Request
@@ -63,7 +63,7 @@ def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
 
 @router.post("/confirm/passkey")
 def prove(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmForm]) -> Response:
-    """In place of the password: this person's own passkey."""
+    """Confirm with this person's own passkey instead of the password."""
     asked = confirm.Asked.of_form(form)
     try:
         count_try(request, "password", me.id)
@@ -107,7 +107,7 @@ def remove(resources: ResourcesDep, me: Confirmed, passkey_id: int) -> Response:
 
 
 def taken(resources: Resources, key: str, browser: str) -> bytes:
-    """The challenge that this browser was given, which is good once. Raises Invalid."""
+    """Take the challenge given to this browser, which works once. Raises Invalid."""
     challenge = resources.challenges.take(key, browser)
     if challenge is None:
         raise Invalid("form", ENDED)

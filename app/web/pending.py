@@ -1,7 +1,8 @@
-"""What was begun in a browser and is finished by a later request of the same browser: once, and soon.
+"""State between two requests of the same browser: used once, and soon.
 
-Such as the way to the sign-in provider and back, and the second step after the password. In memory: a restart within
-these minutes means to begin again. A browser is known by a cookie of its own, so that what one began no other finishes.
+For example on the way to the sign-in provider and back, and for the second step after the password. In memory: after a
+restart within these minutes, people start over. A cookie identifies the browser, so that no other one can finish what
+it started.
 """
 
 import hmac
@@ -13,13 +14,13 @@ from typing import Generic, TypeVar
 from app.accounts.service import token_hash
 
 SECONDS = 600.0
-ADDRESS_MAX = 2000  # characters of a page to go to afterwards: what is kept is kept in memory, and many may be
+ADDRESS_MAX = 2000  # characters of a page to go to afterwards: there may be many in memory
 
 T = TypeVar("T")
 
 
 class Pending(Generic[T]):
-    """At most `most` things at once; the oldest are forgotten first."""
+    """At most `most` entries; the oldest are dropped first."""
 
     def __init__(self, seconds: float = SECONDS, most: int = 10_000) -> None:
         self.seconds = seconds
@@ -28,18 +29,18 @@ class Pending(Generic[T]):
         self._lock = Lock()
 
     def keep(self, key: str, browser: str, what: T) -> None:
-        """Remember `what` by a secret `key` for the browser that has the cookie `browser`."""
+        """Store `what` under a secret `key` for the browser with the cookie `browser`."""
         with self._lock:
             self._kept[token_hash(key)] = monotonic(), token_hash(browser), what
             while len(self._kept) > self.most:
                 self._kept.popitem(last=False)
 
     def take(self, key: str, browser: str) -> T | None:
-        """What was kept by that key, which then is forgotten; None for an unknown or old one, or another browser's."""
+        """Remove and return an entry; None for an unknown or old key, or another browser's."""
         return self._find(key, browser, forget=True)
 
     def look(self, key: str, browser: str) -> T | None:
-        """The same, still kept."""
+        """Return an entry without removing it."""
         return self._find(key, browser, forget=False)
 
     def _find(self, key: str, browser: str, forget: bool) -> T | None:
@@ -54,5 +55,5 @@ class Pending(Generic[T]):
 
 
 def short(url: str) -> str:
-    """`url`, or the home page for one that is too long to keep."""
+    """`url`, or the home page if it is too long to store."""
     return url if len(url) <= ADDRESS_MAX else "/"

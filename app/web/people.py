@@ -1,4 +1,4 @@
-"""The administrators' list of people: roles, accounts, and the one-time links that are out."""
+"""The administrators' list of people: roles, accounts, and the open one-time links."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ router = APIRouter()
 
 @router.get("/people")
 def people(request: Request, resources: ResourcesDep, me: Admin, session: Read) -> Response:
-    """Everybody, and the link that was just made, this once: only its hash is kept."""
+    """Show everybody, and a new link once: only its hash is stored."""
     token = once.secret_of(request)
     response = people_page(request, resources, me, session, new_link(resources, session, token))
     if token:
@@ -57,7 +57,7 @@ def people_page(
 
 
 def new_link(resources: Resources, session: Session, token: str) -> dict[str, Any] | None:
-    """The open link of that token, for the page to show; None for one that was used or has ended."""
+    """The open link with that token, for the page; None if it was used or has ended."""
     for kind, find in (("setup", queries.invitation), ("reset", queries.reset)):
         try:
             if token:

@@ -1,4 +1,4 @@
-"""The picture files. Addresses have numbers, never names from outside. What they show never changes."""
+"""Picture files. Addresses contain numbers, never names from outside. Their content never changes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,9 +23,9 @@ router = APIRouter()
 Side = Literal["320", "960"]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
 
-# A browser keeps a picture and asks each time whether it may show it: the answer is a short 304 while the person who is
-# signed in may see it. So after a sign-out, or when a session has ended in any other way, the next person at that
-# browser finds nothing. `Vary` is for going back in its history, where a browser asks only if the cookie has changed.
+# Browsers cache pictures but revalidate each time: the answer is a short 304 while the signed-in person may see the
+# picture. So after a sign-out, or any other end of a session, the next person at that browser finds nothing. `Vary`
+# covers going back in history, where a browser only asks if the cookie has changed.
 HEADERS = {
     "Content-Security-Policy": PICTURE_POLICY,
     "Cache-Control": "private, no-cache",
@@ -48,24 +48,24 @@ def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: in
 
 @router.get("/images/{image_id}/preview")
 def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
-    """The latest preview, whatever step the address says: that is there to make browsers ask again.
+    """The latest preview, whatever step the address says: the step only makes browsers ask again.
 
-    The picture may have been finished since its page was told of the preview; then it is shown itself.
+    If the picture has been finished since, shows the picture itself.
     """
     made = sets.image(session, me, image_id)
     _, rough = resources.bus.previews.get(image_id, (0, b""))
     if rough:
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
-    if made.sha256 is None:  # between its last preview and its end: nothing to show, and nothing wrong
+    if made.sha256 is None:  # between its last preview and its end: nothing to show, but no error
         return Response(status_code=204, headers=UNKEPT_HEADERS)
     return webp(resources.files.thumbnail(made.sha256, 320), UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
 def thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
-    """By what it shows, so that a browser asks once for it, and nothing is looked up but who asks.
+    """A thumbnail by its content, so that a browser requests it once, and only the person is looked up.
 
-    The name is as secret as the picture: only lists that somebody may see have it.
+    The name is as secret as the picture: only lists that a person may see contain it.
     """
     return webp(resources.files.thumbnail(sha256, int(side)))
 
@@ -83,7 +83,7 @@ def reference_thumbnail(resources: ResourcesDep, me: Me, session: Read, referenc
 
 
 class Kept(FileResponse):
-    """A file that is named by what it holds, so its name is its version: whoever has it gets no second copy."""
+    """A content-addressed file, whose name is its version: a client that has it gets no second copy."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         known = Headers(scope=scope).get("if-none-match", "")
@@ -97,7 +97,7 @@ class Kept(FileResponse):
 
 
 def finished(image: Image) -> str:
-    """What names an image's files. Raises NotFound while there are none."""
+    """The name of an image's files. Raises NotFound if there are none."""
     if image.sha256 is None:
         raise NotFound("This picture is not finished.")
     return image.sha256
@@ -112,7 +112,7 @@ def webp(path: Path, headers: Mapping[str, str] = HEADERS) -> Response:
 
 
 def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
-    """A file of the data folder. Raises NotFound when somebody has taken it away."""
+    """A file of the data folder. Raises NotFound if it is missing."""
     if not path.is_file():
         raise NotFound("The server lost this picture's file. Restore it from a backup.")
     return Kept(path, headers={"ETag": f'"{path.name}"', **headers}, media_type=media_type)

@@ -1,6 +1,6 @@
-"""Who is there: which browsers asked for pages lately, kept in memory and written down once a minute.
+"""Track activity: which browsers requested pages lately, kept in memory and stored once a minute.
 
-So that reading a page stays reading: no request waits for the database's write lock to say that somebody was here.
+This keeps reading a page a read: no request waits for the database's write lock to note its time.
 """
 
 import asyncio
@@ -20,12 +20,13 @@ from app.models import now
 log = structlog.get_logger()
 
 SECONDS = 60.0
-UNATTENDED = "soroe-unattended"  # a header of what our pages ask for by themselves
+UNATTENDED = "soroe-unattended"  # a header of our pages' automatic requests
 
 
 def by_somebody(request: HTTPConnection) -> bool:
-    """Whether a request shows that a person is there: not an event stream, a picture, a page that looks for news,
-    or one that is fetched before somebody wants it.
+    """Whether a request shows that a person is there.
+
+    Event streams, pictures, checks for news and prefetched pages do not.
     """
     headers = request.headers
     stream = "text/event-stream" in headers.get("accept", "")
@@ -43,12 +44,12 @@ class Presence:
         )
 
     def see(self, token_hash: str, address: str) -> None:
-        """A browser asked for something just now, from an address."""
+        """A browser requested something from an address just now."""
         with self._lock:
             self._seen[token_hash] = now(), address
 
     def write(self) -> None:
-        """Write down who was seen since the last time, in one transaction."""
+        """Store who was seen since the last time, in one transaction."""
         with self._lock:
             seen, self._seen = self._seen, {}
         if not seen:
@@ -56,13 +57,13 @@ class Presence:
         try:
             with self.database.write() as session:
                 accounts.note_seen(session, seen)
-        except OperationalError as error:  # somebody holds the lock for long: the next minute will do
+        except OperationalError as error:  # somebody holds the lock for long: the next minute is fine
             log.warning("who was seen is not written down yet", reason=str(error.orig))
             with self._lock:
                 self._seen = seen | self._seen
 
     async def run(self) -> None:
-        """Write every minute, and once more at the end."""
+        """Store every minute, and once more at the end."""
         try:
             await self._background.run()
         finally:

@@ -1,15 +1,14 @@
-"""HTTP/1.1 with a bound on all that a client can make the server hold: bytes, time and connections.
+"""HTTP/1.1 with limits on everything a client can make the server hold: bytes, time and connections.
 
-uvicorn leaves these to a proxy. Soroe may be reached without one, so each connection is counted at the `Door`, and
-looked at once a second: a client that takes too long over a head, a body or an answer is let go.
+uvicorn leaves these to a proxy. Soroe may be reached without one, so the `Door` counts each connection and checks it
+once a second: a client that takes too long over a head, a body or an answer is dropped.
 
-httptools parses, not h11. It wraps llhttp, the parser of Node.js, which is strict where proxies and servers have been
-made to disagree on where a request ends (a length together with chunks, two lengths, bare line feeds, folded lines),
-and its cost for a byte is too small to be an attack; h11 is Python, and a body in chunks of one byte kept it busy for
-minutes.
+The parser is httptools, not h11. It wraps llhttp, the parser of Node.js, which is strict where proxies and servers have
+been made to disagree on where a request ends (a length together with chunks, two lengths, bare line feeds, folded
+lines). It is also too fast to attack; h11 is Python, and a body in chunks of one byte kept it busy for minutes.
 
-A client over a bound gets a status and a sentence, if no answer to it has begun. What it still sends is then read into
-nothing for a while, because a client that is cut off while it sends never reads why.
+A client over a limit gets a status and a sentence, if its answer has not started. Whatever it still sends is then
+discarded for a while, because a client that is cut off while sending never reads why.
 """
 
 import asyncio
@@ -31,53 +30,60 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one server holds at most. Bytes are as they come over the wire."""
+    """The limits of one server. Bytes are counted on the wire."""
 
     line_bytes: int = 28 * 2**10
-    """Of an address. The longest honest one downloads or compares a thousand pictures, each by its number."""
+    """Of an address. The longest honest one downloads or compares a thousand pictures by number."""
 
     head_bytes: int = 32 * 2**10
-    """Of a request before its body. Browsers send 1 to 4 KiB, with the cookies of a crowded domain up to 16."""
+    """Of a request before its body. Browsers send 1 to 4 KiB; with the cookies of a crowded domain, up to 16."""
 
     headers: int = 100
-    """Lines of a head. Browsers send about 20, proxies add a handful."""
+    """Lines of a head. Browsers send about 20, proxies add a few."""
 
     head_seconds: float = 15.0
-    """From the connection, or the first byte of the next request, to the end of the head: one packet, mostly."""
+    """From the connection, or the first byte of the next request, to the end of the head: usually one packet."""
 
     keep_alive_seconds: float = 65.0
-    """For which a connection may wait for its next request. Longer than proxies wait (docs/proxy.md), so that it is
-    never we who close a connection on which a proxy is just sending."""
+    """How long a connection may wait for its next request.
+
+    Longer than proxies wait (docs/proxy.md), so that we never close a connection on which a proxy is just sending.
+    """
 
     body_quiet_seconds: float = 30.0
-    """Without a byte of the body while we want one. A phone that changes its cell is back sooner."""
+    """Without a byte of the body while we want one. A phone that changes cells is back sooner."""
 
     body_rate: int = 4 * 2**10
-    """Bytes a second of a body, on average, once `body_quiet_seconds` are over: half of what a bad mobile line has. So
-    an upload of 32 MB may take over two hours."""
+    """Minimum average bytes per second of a body, after `body_quiet_seconds`: half of a bad mobile connection.
+
+    So an upload of 32 MB may take over two hours.
+    """
 
     frame_bytes: int = 64 * 2**10
-    """Bytes of a body in chunks that may be their frames, and half as many as the content has. A chunk of one byte has
-    a frame of five; nobody honest sends many of those, and parsing them is work."""
+    """Allowed framing bytes of a chunked body, plus half as many as its content.
+
+    A chunk of one byte has a frame of five; no honest client sends many of those, and parsing them is work.
+    """
 
     answer_quiet_seconds: float = 60.0
-    """Without a byte of the answer taken while there are some to take. Downloads can be continued."""
+    """Without the client reading any available byte of the answer. Downloads can be resumed."""
 
     answer_rate: int = 2**10
-    """Bytes a second that an answer is taken at on average, once `answer_quiet_seconds` are over."""
+    """Minimum average bytes per second at which the client reads an answer, after `answer_quiet_seconds`."""
 
     linger_seconds: float = 20.0
-    """For which what a client still sends after it was answered is read into nothing, so that it can read why."""
+    """How long a client's bytes are discarded after its answer, so that it can read why."""
 
     pipelined: int = 8
-    """Requests sent ahead, before the answer to the first. No browser sends any."""
+    """Requests sent ahead, before the answer to the first. Browsers send none."""
 
     connections: int = 2000
-    """Open at once. `soroe serve` lowers it to what the process may have open files for."""
+    """Open at once. `soroe serve` lowers it to what the process's limit of open files allows."""
 
     of_address: int = 200
-    """Open at once from one address, of IPv6 its whole /64, that is no proxy of ours: an office behind one router, with
-    a few windows each."""
+    """Open at once from one address (IPv6: one /64) that is not one of our proxies: an office behind one router, with a
+    few windows each.
+    """
 
 
 SENTENCES = {
@@ -90,23 +96,23 @@ SENTENCES = {
 
 
 class Door:
-    """Counts the connections of a server, and makes room: who waits without a request gives way to who comes.
+    """Counts the connections of a server, and makes room: those waiting without a request give way to new ones.
 
-    So half-sent requests, however many, keep nobody out. Only when all are being served is a new one turned away.
+    So half-sent requests, however many, keep nobody out. A new one is only refused when all are being served.
     """
 
     def __init__(self, bounds: Bounds, is_proxy: Callable[[str], bool]) -> None:
-        """`is_proxy` says whether all people may come from this one address."""
+        """`is_proxy` says whether everybody may come from this one address."""
         self.bounds = bounds
         self.is_proxy = is_proxy
         self.inside: dict[str, set[Connection]] = defaultdict(set)
-        self.waiting: dict[str, dict[Connection, None]] = defaultdict(dict)  # who has waited longest comes first
+        self.waiting: dict[str, dict[Connection, None]] = defaultdict(dict)  # longest waiting first
         self.everybody: dict[Connection, None] = {}
         self.everybody_waiting: dict[Connection, None] = {}
         self.turned_away = 0
 
     def enter(self, connection: "Connection") -> bool:
-        """Count a connection that was just made. False when there is no room."""
+        """Count a new connection. False if there is no room."""
         network = connection.network
         full = len(self.everybody) >= self.bounds.connections
         crowded = len(self.inside[network]) >= self.bounds.of_address and not self.is_proxy(connection.address)
@@ -128,25 +134,25 @@ class Door:
         self._tidy(connection.network)
 
     def waits(self, connection: "Connection") -> None:
-        """From now on it has no request that is being answered."""
+        """Note that it has no request being answered."""
         if connection in self.everybody:
             self.waiting[connection.network][connection] = None
             self.everybody_waiting[connection] = None
 
     def serves(self, connection: "Connection") -> None:
-        """From now on it has one."""
+        """Note that it has one."""
         self.waiting[connection.network].pop(connection, None)
         self.everybody_waiting.pop(connection, None)
 
     def check(self, seconds: float) -> None:
-        """Let those go who take too long; `seconds` after the last time."""
+        """Drop those that take too long; `seconds` since the last check."""
         for connection in list(self.everybody):
             try:
                 connection.check(seconds)
-            except Exception:  # of one connection; the server and all others go on
+            except Exception:  # of one connection; the server and all others continue
                 log.exception("a connection could not be checked")
                 connection.transport.abort()
-        if self.turned_away:  # one line for all of a second
+        if self.turned_away:  # one line per second for all
             log.warning("connections were turned away", number=self.turned_away, open=len(self.everybody))
             self.turned_away = 0
 
@@ -158,14 +164,14 @@ class Door:
         return first is not None
 
     def _tidy(self, network: str) -> None:
-        """Forget addresses that are gone, so that they do not fill the memory."""
+        """Forget addresses without connections, so that they do not fill the memory."""
         if not self.inside[network]:
             del self.inside[network]
             self.waiting.pop(network, None)
 
 
 class Counted:
-    """A transport that knows how many bytes were written to it; the rest is the transport's own."""
+    """A transport that counts the bytes written to it; everything else is the transport's own."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -180,7 +186,7 @@ class Counted:
 
     @property
     def unread(self) -> int:
-        """Bytes that wait here, because neither the client nor the kernel takes them."""
+        """Bytes waiting here, because neither the client nor the kernel takes them."""
         return self._transport.get_write_buffer_size()
 
 
@@ -189,23 +195,23 @@ class RequestRefused(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """One connection. The parser's callbacks count bytes; `check` looks at the clock."""
+    """One connection. The parser's callbacks count bytes; `check` watches the time."""
 
     def __init__(self, *values: Any, door: Door, **named: Any) -> None:
         super().__init__(*values, **named)
         self.door = door
         self.bounds = door.bounds
         self.address = self.network = ""
-        self.since = monotonic()  # when it was made, answered or refused, or when the head that comes in began
+        self.since = monotonic()  # when it was opened, answered or refused, or when the incoming head started
         self.in_head = self.in_body = self.refused = False
-        self.status = 400  # that a callback refuses with
-        self.head = self.fields = self.hosts = 0  # bytes of the head, as they came and as parsed; lines with a host
-        self.body = self.content = 0  # bytes of the body, as they came and as parsed
-        self.receiving = self.sending = 0.0  # seconds that the body took so far, and the answer
+        self.status = 400  # of a refusal by a callback
+        self.head = self.fields = self.hosts = 0  # bytes of the head, raw and parsed; lines with a host
+        self.body = self.content = 0  # bytes of the body, raw and parsed
+        self.receiving = self.sending = 0.0  # seconds that the body has taken so far, and the answer
         self.quiet = self.unmoved = 0.0  # of these, those since the last byte
-        self.taken = self.taken_before = 0  # bytes that the client took, in all and before this answer
+        self.taken = self.taken_before = 0  # bytes that the client has read, in total and before this answer
 
-    # Coming and going
+    # Opening and closing
 
     def connection_made(  # type: ignore[override]  # uvicorn narrows it in the same way
         self, transport: asyncio.Transport
@@ -227,7 +233,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def refuse(self, status: int) -> None:
-        """Answer with a status and nothing else; close at once when another answer has already begun."""
+        """Answer with a status only; close immediately if another answer has already started."""
         self.refused, self.since = True, monotonic()
         begun = self.busy and (self.cycle.response_started or self.pipeline)
         self._give_up()
@@ -237,7 +243,7 @@ class Connection(HttpToolsProtocol):
         self._write(status)
         try:
             self.transport.write_eof()
-        except OSError:  # the client is gone already, which the transport has not heard of yet
+        except OSError:  # the client is already gone, but the transport does not know yet
             self.transport.abort()
         self.flow.resume_reading()
         return None
@@ -247,7 +253,7 @@ class Connection(HttpToolsProtocol):
         """Whether a request is being answered."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    # What comes
+    # Incoming data
 
     def data_received(self, data: bytes) -> None:
         self.quiet = 0.0
@@ -258,7 +264,7 @@ class Connection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # we speak nothing else: this request is answered, and none follows
+            self.cycle.keep_alive = False  # we speak nothing else: answer this request, and no more
         except httptools.HttpParserError:
             return self.refuse(self.status)
         if self.in_head and self.head > self.bounds.head_bytes:
@@ -279,7 +285,7 @@ class Connection(HttpToolsProtocol):
         self._require(len(self.url) <= self.bounds.line_bytes, 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._require(self.in_head, 400)  # else it comes after the body, when the head was read
+        self._require(self.in_head, 400)  # otherwise it comes after the body, when the head was read
         super().on_header(name, value)
         self.fields += len(name) + len(value) + 4
         self.hosts += name.lower() == b"host"
@@ -309,15 +315,15 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # uvicorn's own clock, which any byte stops
+        self._unset_keepalive_if_required()  # uvicorn's own timer, which any byte stops
         self.since = monotonic()
         if not self.busy:
             self.door.waits(self)
 
-    # The clock
+    # Timeouts
 
     def check(self, seconds: float) -> None:
-        """Let it go if it takes too long; `seconds` after the last time."""
+        """Drop it if it takes too long; `seconds` since the last check."""
         waited = monotonic() - self.since
         if self.counted.unread:
             self._check_answer(seconds)
@@ -333,7 +339,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _check_answer(self, seconds: float) -> None:
-        """What is closed too keeps its socket until it was read or is given up."""
+        """Even a closed connection keeps its socket until it is read or given up."""
         taken = self.counted.written - self.counted.unread
         self.sending += seconds
         self.unmoved = 0.0 if taken > self.taken else self.unmoved + seconds
@@ -343,7 +349,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
     def _check_body(self, seconds: float) -> None:
-        if self.flow.read_paused:  # it is we who take our time
+        if self.flow.read_paused:  # we are the slow ones
             self.quiet = 0.0
             return
         self.receiving += seconds
@@ -352,7 +358,7 @@ class Connection(HttpToolsProtocol):
         if self.quiet > self.bounds.body_quiet_seconds or self.receiving > enough:
             self.refuse(408)
 
-    # Small things
+    # Helpers
 
     def _require(self, fine: bool, status: int) -> None:
         if not fine:
@@ -360,7 +366,7 @@ class Connection(HttpToolsProtocol):
             raise RequestRefused
 
     def _give_up(self) -> None:
-        """Tell what is being answered, or waits to be, that nobody is there any more."""
+        """Tell running and waiting requests that the client is gone."""
         for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True

@@ -42,7 +42,7 @@ from app.web.templating import page, see_other
 router = APIRouter()
 
 PAGE = 50
-CSV_CHUNK = 1000  # events, each read in a session of its own: a slow download holds nothing
+CSV_CHUNK = 1000  # events, each chunk read in its own session: a slow download holds nothing
 WORDS_LENGTH = 200
 
 Manager = Annotated[User, Depends(require(Role.MANAGER))]
@@ -50,33 +50,33 @@ Manager = Annotated[User, Depends(require(Role.MANAGER))]
 
 @dataclass(frozen=True)
 class Line:
-    """An event as the page tells it."""
+    """An event as shown on the page."""
 
     event: AuditEvent
     who: str
     did: str
-    name: str  # of the thing
-    path: str | None  # where the thing is
+    name: str  # of the subject
+    path: str | None  # the subject's page
     more: str
 
 
 @dataclass(frozen=True)
 class Check:
-    """What is known of the chain."""
+    """The state of the chain."""
 
-    head: chain.Head | None  # None: it is lost
+    head: chain.Head | None  # None: missing
     problem: str | None = None
     at: datetime | None = None  # None: never checked
     by: str = ""
-    events: int = 0  # that were checked
-    walk: Walk | None = None  # the one that is under way
-    failed: bool = False  # the last one broke off
+    events: int = 0  # number of events checked
+    walk: Walk | None = None  # the one in progress
+    failed: bool = False  # the last one failed without a result
 
 
 def wanted_events(
     person: str = "", act: str = "", on: str = "", since: str = "", until: str = "", q: str = ""
 ) -> RecordFilter:
-    """The filters of an address; what makes no sense asks nothing."""
+    """The filters of an address; ignores what makes no sense."""
     of_row = re.fullmatch(r"([a-z_]{1,40}):(\d{1,18})", on, re.ASCII)
     known = act in words.GROUPS or act in set(Act)
     return RecordFilter(
@@ -123,7 +123,7 @@ def index(
 
 @router.post("/record/check")
 def check(resources: ResourcesDep, me: Manager) -> Response:
-    """Have the chain walked beside the requests; the page shows how far that is, then what was found."""
+    """Start a check in the background; the page shows progress, then the result."""
     if under_way := resources.checker.ask(me):
         who = "You" if under_way.user_id == me.id else under_way.by
         return see_other("/record", f"{who} already started a check. Its result will show here.")
@@ -132,7 +132,7 @@ def check(resources: ResourcesDep, me: Manager) -> Response:
 
 @router.get("/record.csv")
 def csv(request: Request, resources: ResourcesDep, me: Manager, wanted: Wanted) -> Response:
-    # Taking the record away leaves an event in it, so this GET writes; no cross-site page can read what it answers.
+    # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
         end = service.note_download(session, me, urlencode(pairs(wanted)))
     headers = {"Content-Disposition": 'attachment; filename="record.csv"'}
@@ -141,7 +141,7 @@ def csv(request: Request, resources: ResourcesDep, me: Manager, wanted: Wanted) 
 
 
 def csv_chunks(resources: Resources, token: str, wanted: RecordFilter, before: int) -> Iterator[bytes]:
-    """Who asks is looked up again for each chunk: with the role, a download breaks off."""
+    """Look the person up again for each chunk: losing the role breaks a download off."""
     yield table.head()
     while True:
         with resources.database.read() as session:
@@ -159,13 +159,13 @@ def csv_chunks(resources: Resources, token: str, wanted: RecordFilter, before: i
 def keyset(
     session: Session, me: User, wanted: RecordFilter, before: int | None, after: int | None
 ) -> tuple[list[AuditEvent], int | None, int | None]:
-    """A page of events, and the numbers from which the newer and the older page go on; None where there is none."""
+    """A page of events, and the numbers where the newer and the older page start; None if there is none."""
     if after is not None:
         found = queries.events(session, me, wanted, after=after, limit=PAGE + 1)
         if len(found) > PAGE:
             found = found[1:]
             return found, found[0].id, found[-1].id
-        before = None  # the first page, filled up
+        before = None  # the first page, completed
     found = queries.events(session, me, wanted, before=before, limit=PAGE + 1)
     older = found[PAGE - 1].id if len(found) > PAGE else None
     newer = before - 1 if before is not None else None
@@ -190,7 +190,7 @@ def line(event: AuditEvent, thing: Base | None) -> Line:
 
 
 def by_day(shown: list[Line]) -> list[tuple[date, list[Line]]]:
-    """Lines under their days."""
+    """Group lines by day."""
     found: dict[date, list[Line]] = {}
     for each in shown:
         found.setdefault(days.local(each.event.at).date(), []).append(each)
@@ -198,7 +198,7 @@ def by_day(shown: list[Line]) -> list[tuple[date, list[Line]]]:
 
 
 def path_of(thing: Base | None) -> str | None:
-    """The page of a thing."""
+    """The page of a subject."""
     match thing:
         case ImageSet():
             return f"/sets/{thing.id}"
@@ -224,7 +224,7 @@ def path_of(thing: Base | None) -> str | None:
 
 
 def path_of_image(image: Image) -> str:
-    """The review room shows finished pictures; the bin, those that can come back; else there is its set."""
+    """The review room for finished pictures, the bin for those that can be restored, otherwise the set."""
     if image.deleted_at and not image.purged_at:
         return "/pictures/bin"
     shown = image.state == State.FINISHED and not image.deleted_at
@@ -235,7 +235,7 @@ def state(resources: Resources, session: Session, me: User) -> Check:
     walk, failed = (
         resources.checker.walk,
         resources.checker.failed,
-    )  # before the record: what it found is there once it is over
+    )  # before the record: its result is there once it is over
     try:
         head = chain.head(session)
     except chain.BrokenChain as broken:
@@ -248,7 +248,7 @@ def state(resources: Resources, session: Session, me: User) -> Check:
 
 
 def name_of_subject(session: Session, wanted: RecordFilter) -> str:
-    """What the filter on one thing is called."""
+    """The name of the filtered subject."""
     if not wanted.subject:
         return ""
     name, row_id = wanted.subject

@@ -1,4 +1,4 @@
-"""Painted masks of regions: kept while the form of a set is still being filled in."""
+"""Painted masks of regions, stored while the form of a set is being filled in."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
@@ -14,13 +14,13 @@ from app.web.pictures import Sha256, png
 
 router = APIRouter()
 
-# Where a picture may come in, so where a body may be that large.
+# Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/regions",)
 
 
 @router.post("/regions/masks", dependencies=[tried("upload")])
 def keep(resources: ResourcesDep, me: Me, form: Sent[MaskForm]) -> Response:
-    """Keep a painted mask; its name, for the form's field of the regions."""
+    """Store a painted mask; answers its name, for the form's regions field."""
     if form.mask is None:
         raise Invalid("picture", "Paint a mask first.")
     data = form.mask.read()

@@ -1,4 +1,4 @@
-"""A one-time link with which a person chooses another password."""
+"""The one-time link for choosing another password."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -22,7 +22,7 @@ def show(request: Request, session: Read, token: str) -> Response:
 
 @router.post("/reset/{token}")
 def choose(request: Request, resources: ResourcesDep, form: Sent[NewPasswordForm], token: str) -> Response:
-    """Use up the link. The person signs in afterwards, with the new password and whatever else their account asks."""
+    """Use up the link. The person then signs in with the new password and anything else their account requires."""
     count_try(request, "sign-up")
     try:
         with resources.database.read() as session:

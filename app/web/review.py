@@ -1,4 +1,4 @@
-"""The review room: one picture, its reference, what was said of it, and the decision that leads to the next."""
+"""The review room: one picture, its reference, what was said about it, and the decision that leads to the next."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ router = APIRouter()
 
 @dataclass(frozen=True)
 class ScopeView:
-    """Which pictures the review goes through, as the page says it."""
+    """The pictures of the review, as described on the page."""
 
     query: str  # of the address, without the image: "set=3"
     name: str
-    back: str  # where the review was begun
+    back: str  # where the review started
     scope: Scope
 
 
@@ -51,10 +51,10 @@ def review(
     undo: int | None = None,
     known: int | None = None,
 ) -> Response:
-    """The room. One that is open asks for itself anew, with the number of the latest event it knows of."""
+    """Show the room. An open room reloads itself with the number of the latest event it knows."""
     scope = scope_of(request.query_params)
     image_id = image or queries.next_open(session, me, scope)
-    if not image_id and scope.set_id:  # whoever opens a set of their own sees it, and why others approve it
+    if not image_id and scope.set_id:  # owners who open their own set see it, and why others approve it
         image_id = queries.first_own(session, me, scope)
     context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
     if context["image"] and request.headers.get("purpose") != "prefetch":
@@ -76,10 +76,9 @@ def review(
 
 @router.post("/images/{image_id}/decision")
 def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: int) -> Response:
-    """Decide, with the comment that was being written, if any, and show the next picture that waits, or the page `from`
-    which it was decided.
+    """Decide, with any unsent comment, and show the next waiting picture, or return to the page `from`.
 
-    Who was too late sees the picture as it is now, and can decide on that; then the comment was not kept either.
+    Somebody who was too late sees the current state and can decide again; the comment was not stored either.
     """
     scope, back = form.scope, form.back
     try:
@@ -100,7 +99,7 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: 
 
 @router.post("/decisions/{decision_id}/withdraw")
 def withdraw(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id: int) -> Response:
-    """Take a decision back, and show its picture, or the page `from` which that was asked."""
+    """Withdraw a decision, and show its picture, or return to the page `from`."""
     with resources.database.read() as session:
         image = sets.image(session, me, queries.decision(session, me, decision_id).image_id)
     back = form.back or room_url(form.scope, image=image.id)
@@ -146,7 +145,7 @@ def unlock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) 
     return turn_lock(resources, me, form, set_id, service.unlock, "Decisions unlocked.")
 
 
-# What the routes share
+# Shared by the routes
 
 
 def in_writing(resources: Resources, act: Callable[..., object], *values: object) -> None:
@@ -157,9 +156,7 @@ def in_writing(resources: Resources, act: Callable[..., object], *values: object
 def turn_thread(
     resources: Resources, me: User, form: PlaceForm, thread_id: int, act: Callable[..., object]
 ) -> Response:
-    """Do something to a conversation, and back to the picture that was open; without a word of it, to the one on which
-    the conversation was begun.
-    """
+    """Act on a conversation, and return to the open picture, or else to the one it started on."""
     refused = ""
     try:
         in_writing(resources, act, me, thread_id)
@@ -175,7 +172,7 @@ def turn_thread(
 def turn_lock(
     resources: Resources, me: User, form: PlaceForm, set_id: int, act: Callable[..., object], done: str
 ) -> Response:
-    """Lock or unlock, and back to where that was asked: a picture in the room, or the set's page."""
+    """Lock or unlock, and return to the picture in the room, or the set's page."""
     image_id = form.image
     back = room_url(form.scope, image=image_id) if image_id else f"/sets/{set_id}"
     try:
@@ -229,7 +226,7 @@ EMPTY_ROOM: dict[str, Any] = {
 
 
 def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: bool = False) -> dict[str, Any]:
-    """What the room shows. Raises NotFound for a picture that is not finished, or was deleted, unless it was open."""
+    """The contents of the room. Raises NotFound for an unfinished picture, or a deleted one unless it was open."""
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
         raise NotFound("This picture is not finished yet. Review it when it is.")
@@ -269,7 +266,7 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
 
 
 def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str, Any]:
-    """What was decided of a picture, and how far the review is."""
+    """The decisions on a picture, and the progress of the review."""
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
     uncounted = four_eyes.uncounted(image, image.campaign.four_eyes)
@@ -289,9 +286,7 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
 
 
 def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[queries.StripRow]) -> str:
-    """The compare room with this picture and its other versions; without any, with the next ones of the set; alone,
-    with its reference.
-    """
+    """The compare room with this picture and its other versions; or the next ones of the set; or its reference."""
     others = [each.id for each in versions if each.id != image.id]
     if not others:
         after = [row.id for row in strip if row.position > image.position]
@@ -317,8 +312,8 @@ def room_url(scope: Scope, **more: int | None) -> str:
 
 
 def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
-    """Raises NotFound for a set, style, campaign or person that is not there."""
-    named: list[tuple[str, str]] = []  # the name, and where it leads back to
+    """Describe the scope. Raises NotFound for a missing set, style, campaign or person."""
+    named: list[tuple[str, str]] = []  # its name, and where it leads back to
     if scope.set_id:
         named.append((sets.get(session, me, scope.set_id).name, f"/sets/{scope.set_id}"))
     if scope.style_code:

@@ -1,4 +1,4 @@
-"""What managers settle for all reviews: the reasons to reject, and how many approvals each campaign needs."""
+"""Managers' settings for all reviews: the reasons for rejections, and each campaign's approvals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def set_four_eyes(resources: ResourcesDep, me: Manager, form: Sent[FourEyesForm]
 def of_campaign(
     resources: Resources, me: User, campaign_id: int, act: Callable[..., object], value: object
 ) -> Response:
-    """Settle something for a campaign, and let the pages of its sets show what follows."""
+    """Change a setting of a campaign, and update the pages of its sets."""
     try:
         answer = changed(resources, act, me, campaign_id, value)
     except Invalid as error:  # the page offers no such number
@@ -94,7 +94,7 @@ def say_reason(
     reason_id: int | None,
     act: Callable[..., object],
 ) -> Response:
-    """Add or rename a reason; the page with what was typed, when that is refused."""
+    """Add or rename a reason; shows the page with what was typed if that is refused."""
     try:
         return changed(resources, act, me, words=form.words)
     except Invalid as error:
@@ -103,7 +103,7 @@ def say_reason(
 
 
 def changed(resources: Resources, act: Callable[..., object], *values: object, **named: object) -> Response:
-    """Back to the page, with what is as it is there now. Raises Invalid."""
+    """Return to the page in its current state. Raises Invalid."""
     try:
         with resources.database.write() as session:
             act(session, *values, **named)

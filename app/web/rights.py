@@ -1,4 +1,4 @@
-"""A reference: its picture, its rights and their history, their files, and all that was made from it."""
+"""A reference: its picture, its rights and their history, their files, and everything made from it."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
-# Where a file may come in, so where a body may be that large.
+# Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/references",)
 
-# What people upload is never shown by a browser as a part of this site, only saved.
+# Browsers only save uploads, and never show them as part of this site.
 DOWNLOAD_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "X-Content-Type-Options": "nosniff"}
 FIELDS = tuple(RightsSpec.model_fields)
 
@@ -45,7 +45,9 @@ def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response
 
 @router.post("/references/{reference_id}/rights")
 def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsForm], reference_id: int) -> Response:
-    """Whoever was too late gets the form back, with what was typed and what stands now, and can send it again."""
+    """Save the form; somebody who was too late gets it back with their entries and the current values, to send
+    again.
+    """
     values, seen = form.model_dump(exclude={"seen"}), form.seen
     try:
         spec = RightsSpec.parse(values)
@@ -98,7 +100,7 @@ def add_file(
 
 @router.get("/references/{reference_id}/rights/files/{file_id}")
 def download(request: Request, resources: ResourcesDep, me: Me, reference_id: int, file_id: int) -> Response:
-    # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
+    # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
         row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
     path = resources.files.document(row.sha256)
@@ -124,7 +126,7 @@ def remove_file(resources: ResourcesDep, me: Me, reference_id: int, file_id: int
 def turn(
     request: Request, resources: Resources, me: User, form: RightsTurnForm, reference_id: int, what: str
 ) -> Response:
-    """Withdraw or restore the right, for the reason that the form gives."""
+    """Withdraw or restore the right, with the reason from the form."""
     try:
         reason = Reason.parse({"reason": form.reason})
         with resources.database.write() as session:
@@ -144,7 +146,7 @@ def turn(
 
 
 def as_it_is_now(reference_id: int, error: Conflict) -> Response:
-    """For a page that showed an earlier state: the present one, and what was refused."""
+    """Show the current state, and the refusal, on a page that was outdated."""
     return see_other(f"/references/{reference_id}", str(error), refused=True)
 
 
@@ -181,7 +183,7 @@ def reference_page(
 def look_again_page(
     request: Request, session: Session, reference: Reference, spec: RightsSpec, seen: int | None, problem: str
 ) -> Response:
-    """The form as it was typed, after something else was stated or the right was withdrawn."""
+    """The form as typed, after somebody else stated something or withdrew the right."""
     meanwhile = queries.meanwhile(session, reference.id, seen)
     if meanwhile is None:
         values = {name: queries.said(spec, name) for name in FIELDS}
@@ -210,7 +212,7 @@ def form_page(
     present: RightsRecord | None = None,
     beside: dict[str, str] | None = None,
 ) -> Response:
-    """`seen` is the record from which the form is written; `present`, the one that was made meanwhile."""
+    """Show the form. `seen` is the record that it started from; `present`, one made since."""
     return page(
         request,
         "rights/edit.html",

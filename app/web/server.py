@@ -1,4 +1,4 @@
-"""uvicorn as Soroe runs it, in `soroe serve` and in the tests."""
+"""uvicorn as Soroe runs it, in `soroe serve` and in tests."""
 
 import resource
 import socket
@@ -17,16 +17,16 @@ from app.web.limits.proxies import Proxies
 from app.web.protocol import Bounds, Connection, Door
 
 CHECK_SECONDS = 1.0
-ACCEPTED_AT_ONCE = 32  # connections, before any of them is counted
-BACKLOG = 2048  # connections that the kernel keeps for us in the meantime
-RESERVED_FILES = 384  # for the database's connections (3 files each, at most 60), pictures, and those just accepted
-FILES_PER_CONNECTION = 2  # its socket, and the file or temporary file that is being sent or received
+ACCEPTED_AT_ONCE = 32  # connections, before any is counted
+BACKLOG = 2048  # connections that the kernel keeps for us until then
+RESERVED_FILES = 384  # for the database (60 connections with 3 files each), pictures, and connections just accepted
+FILES_PER_CONNECTION = 2  # its socket, and the file that is being sent or received
 
 
 class Server(uvicorn.Server):
-    """uvicorn with bounds on connections (`app.web.protocol`), which ends although event streams are open.
+    """uvicorn with connection limits (`app.web.protocol`), which can stop while event streams are open.
 
-    It waits for open answers before it ends, and the event streams of sets stay open: they are let go first.
+    It waits for open answers before it stops; the event streams of sets would stay open, so they are ended first.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class Server(uvicorn.Server):
             app,
             http=cast(Any, partial(Connection, door=self.door)),
             ws="none",
-            # Not uvloop: it accepts all who wait before we can count any, and without files left it cuts off who comes.
-            # asyncio takes a helping at a time, and without files left waits a second.
+            # Not uvloop: it accepts everybody before we can count anyone, and resets new connections when out of files.
+            # asyncio accepts in batches, and waits a second when out of files.
             loop="asyncio",
             backlog=ACCEPTED_AT_ONCE,
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # uvicorn believes whoever calls from this machine; `Proxies` whom the settings name
+            proxy_headers=False,  # uvicorn trusts every caller on this machine; `Proxies` only those in the settings
             timeout_graceful_shutdown=graceful,
         )
         super().__init__(config)
@@ -70,12 +70,12 @@ class Server(uvicorn.Server):
 
 
 def is_proxy_of(app: FastAPI) -> Callable[[str], bool]:
-    """Whether an address is one of the proxies that the settings name, through which all people may come."""
+    """Whether an address is one of the proxies in the settings, through which everybody may come."""
     return Proxies(app, cast(Resources, app.state.resources).settings.proxy_networks).is_proxy
 
 
 def bounds_of_process() -> Bounds:
-    """As many connections as this process may have files open for; raises its soft limit as far as it is allowed."""
+    """As many connections as the process's limit of open files allows; raises its soft limit as far as possible."""
     usual = Bounds()
     wanted = RESERVED_FILES + FILES_PER_CONNECTION * usual.connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Sets: the list, the form that asks for one, and the page on which it appears."""
+"""Sets: the list, the form for a new one, and the page where it appears."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ LIMITS = {
     "regions": MOST_REGIONS,
 }
 
-# The sizes that SDXL was trained on, and those of common formats; other models get the same shapes.
+# SDXL's training sizes, and common formats; other models get the same shapes.
 SHAPES = (
     ("Square", 1024, 1024),
     ("Portrait", 896, 1152),
@@ -123,7 +123,7 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm
 
 @router.get("/sets/{set_id}")
 def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
-    # Taken before the rows are read: what changes from here on, the events will say.
+    # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
     now = view(session, resources, me, set_id)
     context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
@@ -170,7 +170,7 @@ def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
 
 
 def as_it_is_now(set_id: int, error: Conflict) -> Response:
-    """For a page that showed an earlier state, such as one in a second tab: the present one, and what was refused."""
+    """Show the current state, and the refusal, on a page that was outdated, such as in a second tab."""
     return see_other(f"/sets/{set_id}", str(error), refused=True)
 
 
@@ -188,7 +188,7 @@ def empty_form(model: ModelFacts) -> dict[str, Any]:
         "guidance": f"{model.default_guidance:g}",
         "scheduler": model.schedulers[0],
         "negative_prompt": "",
-        "width": "",  # of a size that is none of those offered
+        "width": "",  # for a custom size
         "height": "",
         "seamless": "",
         "regions": "",
@@ -198,7 +198,7 @@ def empty_form(model: ModelFacts) -> dict[str, Any]:
 
 
 def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
-    """The form that would ask for a set like this one, with new seeds."""
+    """A form for a set like this one, with new seeds."""
     return {
         "name": image_set.name,
         "campaign": image_set.campaign.name,
@@ -247,7 +247,7 @@ def form_page(
 
 
 def sizes(model: ModelFacts, shapes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
-    """These shapes in pixels that this model makes, each once."""
+    """These shapes in pixels that this model can make, each once."""
     area = model.default_size[0] * model.default_size[1]
     found: dict[str, dict[str, Any]] = {}
     for name, wide, high in shapes:
@@ -261,12 +261,12 @@ def sizes(model: ModelFacts, shapes: Sequence[tuple[str, int, int]]) -> list[dic
 
 
 def least_side(model: ModelFacts) -> int:
-    """The shortest side of a picture, px."""
+    """The minimum side of a picture, px."""
     return ceil(MIN_SIDE / model.size_multiple) * model.size_multiple
 
 
 def nearest_size(width: float, height: float, model: ModelFacts) -> tuple[int, int]:
-    """The size with the nearest shape, of those whose sides are the allowed multiples just below and above."""
+    """The nearest shape among sizes whose sides are the allowed multiples just below and above."""
     multiple = model.size_multiple
 
     def around(side: float) -> set[int]:

@@ -1,4 +1,4 @@
-"""What a guest sees who was sent a link: what it is, how large, and a button. No account, nothing else of Soroe."""
+"""The page for a guest with a link: what it is, how large, and a button. No account, nothing else of Soroe."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def download(request: Request, resources: ResourcesDep, token: str) -> Response:
         try:
             archive = service.laid_out(session, share.export, resources.exporter.store)
         except UserError:
-            return see_other(f"/shared/{token}")  # the page says so in the guest's words
+            return see_other(f"/shared/{token}")  # the page says so in words for guests
 
     def begun() -> None:
         with resources.database.write() as session:
@@ -80,7 +80,7 @@ def download(request: Request, resources: ResourcesDep, token: str) -> Response:
 def refused(
     request: Request, resources: Resources, share: Share, token: str, error: UserError, reason: str
 ) -> Response:
-    """Too many tries are written down once a minute, not each."""
+    """Refuse a guest; records too many attempts only once a minute."""
     if reason == "wrong password" or resources.tries.first(f"share {share.id} {address_of(request)}"):
         with resources.database.write() as session:
             shares.refused(session, share.id, reason, **origin_of(request))

@@ -1,8 +1,8 @@
-"""Server-sent events of the live pages: who watches, from where, how often they hear, and when it ends.
+"""Server-sent events of live pages: who watches, from where, how often they hear, and when it ends.
 
-A message tells how things are now, never how they changed. Its id is a cursor of the bus, so a browser that reconnects
+A message describes the current state, never the change. Its id is a cursor of the bus, so a browser that reconnects
 with `Last-Event-ID` gets what it missed, once. A stream ends when its person has signed out, when a newer one takes its
-place (`app.web.limits.streams`), when what it shows is done, or with the server.
+place (`app.web.limits.streams`), when its subject is done, or with the server.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from app.web.deps import Open, Resources, ResourcesDep, session_token
 from app.web.limits.streams import Stream
 from app.work.topics import Topic
 
-MESSAGE_SECONDS = 0.25  # at most four messages a second; what changes in between comes together
+MESSAGE_SECONDS = 0.25  # at most four messages a second; changes in between are combined
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a page is told; without `data`, nothing."""
+    """A message to a page; without `data`, nothing is sent."""
 
     data: str = ""
     event: str | None = None
-    id: str | None = None  # instead of the cursor
-    done: bool = False  # nothing changes any more by itself
+    id: str | None = None  # replaces the cursor
+    done: bool = False  # nothing more changes on its own
 
 
 Look = Callable[[Session, User, frozenset[int] | None], Message]
-"""What a person is told of a topic as it is now, of some images that changed, or of everything for None."""
+"""Builds a message for a person about a topic's current state: some changed images, or everything for None."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Watch:
     after: str  # the id of the last message that the browser has, or the cursor of its page
 
     async def follow(self, topic: Topic, look: Look) -> AsyncIterator[ServerSentEvent]:
-        """What `look` tells after each change of `topic`. It begins with what changed since `after`."""
+        """The messages of `look` after each change of `topic`, starting with the changes since `after`."""
         bus, cursor = self.resources.bus, self.after
         while not bus.closed.is_set():
             changes = await self.stream.first(bus.changes(topic, cursor))
@@ -65,7 +65,7 @@ class Watch:
             await asyncio.sleep(MESSAGE_SECONDS)
 
     def told(self, look: Look, images: frozenset[int] | None) -> Message | None:
-        """What the person is told now; None once they have been signed out."""
+        """The person's message now; None once they have been signed out."""
         with self.resources.database.read() as session:
             me = accounts.user_for_token(session, self.token, self.resources.settings.idle_minutes)
             return look(session, me, images) if me else None

@@ -1,6 +1,6 @@
-"""Structure maps: made from pictures while the form of a set is filled in, cropped, picked from those used before.
+"""Structure maps: made from pictures while the form of a set is filled in, cropped, or picked from earlier ones.
 
-The form's script asks these addresses; a refusal is its sentence as plain text.
+The form's script calls these addresses; a refusal is its sentence as plain text.
 """
 
 from typing import Any
@@ -26,21 +26,21 @@ from app.web.templating import page
 
 router = APIRouter()
 
-# Where a picture may come in, so where a body may be that large.
+# Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/maps",)
 
-MOST_MAPS = MOST_STRUCTURES * MOST_PROMPTS  # that one form names
+MOST_MAPS = MOST_STRUCTURES * MOST_PROMPTS  # per form
 
 
 @router.get("/maps")
 def library(request: Request, me: Me, session: Read, kind: MapKind | None = None) -> Response:
-    """The newest maps, as the form's chooser shows them."""
+    """The newest maps, for the form's chooser."""
     return page(request, "structures/_library.html", maps=queries.recent(session, me, kind), kind=kind)
 
 
 @router.post("/maps", dependencies=[tried("upload")])
 def create(resources: ResourcesDep, me: Me, form: Sent[MapForm]) -> Response:
-    """Make a map from the picture that was sent, or take the one that was sent ready."""
+    """Make a map from the uploaded picture, or take an uploaded ready map."""
     if form.picture is None:
         raise Invalid("picture", "Choose a picture first.")
     data = form.picture.read()
@@ -90,7 +90,7 @@ def thumbnail(resources: ResourcesDep, me: Me, session: Read, map_id: int, side:
 
 
 def facts(given: StructureMap) -> dict[str, Any]:
-    """A map as the form's script takes it."""
+    """A map for the form's script."""
     return {
         "id": given.id,
         "kind": str(given.kind),
@@ -101,7 +101,7 @@ def facts(given: StructureMap) -> dict[str, Any]:
 
 
 def named_facts(session: Session, field: str) -> list[dict[str, Any]]:
-    """Facts of the maps that a form's field names; of an unreadable field, none."""
+    """Facts about the maps in a form's field; none if the field is unreadable."""
     try:
         map_ids = {map_id for part in read_json(field or "[]") for map_id in part["maps"]}
     except (ValueError, TypeError, KeyError):
@@ -118,7 +118,7 @@ def kind_of(name: str) -> MapKind:
 
 
 def size_of(value: str, model: ModelFacts) -> tuple[int, int]:
-    """The size in px that the form stands at, as in "1024x768"; the model's own while it is being typed."""
+    """The form's current size in px, as in "1024x768"; the model's own while it is being typed."""
     width, _, height = value.lower().partition("x")
     sides = whole_number(width.strip()), whole_number(height.strip())
     fits = all(side and side <= model.max_side for side in sides)

@@ -26,7 +26,7 @@ from app.web.templating import page, see_other
 
 router = APIRouter()
 
-# Where a picture may come in, so where a body may be that large.
+# Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/styles",)
 
 SETS_SHOWN = 8
@@ -61,7 +61,7 @@ def new(request: Request, me: Me, session: Read, reference: int | None = None) -
 
 @router.post("/styles/preview", dependencies=[tried("upload")])
 def preview(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleForm]) -> Response:
-    """Keep the picture, then show the form with it, to choose the part that counts."""
+    """Store the picture, then show the form with it, to choose the relevant part."""
     code = form.style
     try:
         reference = keep_picture(resources, me, form)
@@ -112,7 +112,7 @@ def show(request: Request, me: Me, session: Read, code: str, version: int | None
 
 
 def documents(session: Session, me: User, version: StyleVersion) -> dict[int, list[RightsFile]]:
-    """The licences and consents that `me` may read, by the references' ids."""
+    """The licences and consents that `me` may read, by reference id."""
     return {use.reference_id: rights.files(session, me, use.reference_id) for use in version.references}
 
 
@@ -164,7 +164,7 @@ def unarchive(resources: ResourcesDep, me: Me, code: str) -> Response:
 
 
 def keep_picture(resources: Resources, me: User, form: StyleForm) -> Reference | None:
-    """The reference of the form's file; None when the form has none."""
+    """The reference from the form's file; None without a file."""
     if form.picture is None:
         return None
     data = form.picture.read()
@@ -176,13 +176,13 @@ def keep_picture(resources: Resources, me: User, form: StyleForm) -> Reference |
 
 
 def typed(form: StyleForm) -> dict[str, Any]:
-    """What the form says, as the page shows it again; a checkbox that is missing is off."""
+    """The form's values to show again; a missing checkbox is off."""
     sent = form.model_dump(exclude_unset=True, exclude={"style", "picture"})
     return sent | {name: getattr(form, name) for name in CHECKBOXES}
 
 
 def sent(values: dict[str, Any]) -> dict[str, str]:
-    """The same for the service, which reads texts."""
+    """The form's values for the service, which reads texts."""
     return {name: ("1" if value else "") if name in CHECKBOXES else str(value) for name, value in values.items()}
 
 

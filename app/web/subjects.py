@@ -1,4 +1,4 @@
-"""Subjects: the list, the form that asks for one, and the page on which its training is watched."""
+"""Subjects: the list, the form for a new one, and the page that shows its training."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from app.work.queue import WAITING
 
 router = APIRouter()
 
-# Where pictures may come in, and where a LoRA file may, which is larger.
+# Upload addresses for pictures and for LoRA files, which are larger.
 UPLOAD_PATHS = ("/subjects",)
 LORA_PATH = "/subjects/lora"
 
@@ -64,7 +64,7 @@ def new(request: Request, resources: ResourcesDep, me: Me) -> Response:
 
 @router.post("/subjects/pictures", dependencies=[tried("upload")])
 def keep(resources: ResourcesDep, me: Me, form: Sent[SubjectPictureForm]) -> Response:
-    """Keep one picture before the rest of the form is sent; its name, for the form."""
+    """Store one picture before the rest of the form is sent; answers its name, for the form."""
     if form.picture is None:
         raise Invalid("picture", "Choose a picture first.")
     data = form.picture.read()
@@ -79,7 +79,7 @@ def keep(resources: ResourcesDep, me: Me, form: Sent[SubjectPictureForm]) -> Res
 
 @router.get("/subjects/pictures/{sha256}/thumb-{side}.webp")
 def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
-    """Of a picture that a form holds, which no subject has yet."""
+    """A thumbnail of a picture in a form, which belongs to no subject yet."""
     if not resources.files.has(Kind.SUBJECTS, sha256):
         raise NotFound("There is no such picture.")
     return webp(resources.files.thumbnail(sha256, int(side)))
@@ -124,7 +124,7 @@ def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Se
 
 @router.get("/subjects/{subject_id}")
 def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subject_id: int) -> Response:
-    # Taken before the rows are read: what changes from here on, the events will say.
+    # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
     now = view(session, resources, me, subject_id)
     return page(request, "subjects/show.html", nav="subjects", cursor=cursor, **now.context())
@@ -173,7 +173,7 @@ def unarchive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
 def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int) -> Response:
-    # Taking a file away leaves an event in the record, so this GET writes; no cross-site page can read what it answers.
+    # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
         subject = queries.get(session, me, subject_id)
         if subject.sha256 is None or not resources.files.lora(subject.sha256).is_file():
@@ -200,7 +200,7 @@ def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side:
     return webp(resources.files.thumbnail(queries.sample(session, me, sample_id).sha256, int(side)))
 
 
-# What changes while it is watched
+# Live updates
 
 
 @dataclass(frozen=True)
@@ -211,15 +211,15 @@ class SubjectView:
     running: RunningUnit | None
     line: int | None  # how many sets and trainings come before
     mine: bool
-    usable: bool  # with the model that the server runs
-    can_bring_back: bool  # from the archive, as far as the power goes that it was archived with
+    usable: bool  # with the server's model
+    can_bring_back: bool  # from the archive, depending on the role that archived it
 
     @property
     def done(self) -> bool:
         return self.subject.state not in WAITING
 
     def context(self, **more: object) -> dict[str, Any]:
-        """As the templates take it."""
+        """For the templates."""
         subject, running = self.subject, self.running
         return {
             "subject": subject,
@@ -256,13 +256,13 @@ def view(session: Session, resources: Resources, me: User, subject_id: int) -> S
 
 
 def need_subject(me: Me, session: Read, subject_id: int) -> None:
-    """Raises NotFound before a stream begins."""
+    """Raise NotFound before a stream starts."""
     queries.get(session, me, subject_id)
 
 
 @router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_subject)])
 async def events(watch: Watching, subject_id: int) -> AsyncIterator[ServerSentEvent]:
-    """What changes in a subject, until it is done."""
+    """The changes of a subject, until it is done."""
     async for event in watch.follow(training.topic(subject_id), partial(changed, watch.resources, subject_id)):
         yield event
 
@@ -270,7 +270,7 @@ async def events(watch: Watching, subject_id: int) -> AsyncIterator[ServerSentEv
 def changed(
     resources: Resources, subject_id: int, session: Session, me: User, images: frozenset[int] | None
 ) -> Message:
-    """All that changes on the page."""
+    """Everything that changes on the page."""
     now = view(session, resources, me, subject_id)
     html = resources.environment.get_template("subjects/_live.html").render(now.context(oob=True))
     return Message(html, done=now.done)
@@ -293,12 +293,12 @@ def empty_form(resources: Resources) -> dict[str, Any]:
 
 
 def typed(form: SubjectForm) -> dict[str, Any]:
-    """What the form says, as the page shows it again; a checkbox that is missing is off."""
+    """The form's values to show again; a missing checkbox is off."""
     return form.model_dump(include=set(SubjectForm.model_fields)) | {"text_encoders": form.text_encoders or "off"}
 
 
 def sent_pictures(resources: Resources, me: User, form: TrainingForm) -> list[str]:
-    """Pictures that came with the form itself, from a browser without scripts."""
+    """Pictures sent with the form itself, by a browser without scripts."""
     limits, pictures = Limits.of(resources.settings), [file.read() for file in form.picture]
     quota = Quota(resources, me, "pictures", *pictures)
     kept = [service.keep_picture(me, resources.files, data, resources.engine.model, limits, quota) for data in pictures]
@@ -327,11 +327,11 @@ def form_page(
     )
 
 
-# For the pages of sets
+# For set pages
 
 
 def offered(session: Session, resources: Resources, me: User, form: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The subjects that a set's form offers, with what it says of them."""
+    """The subjects that a set's form offers, with its values for them."""
     chosen = asked(form.get("subjects", ""))
     return [
         {
@@ -347,7 +347,7 @@ def offered(session: Session, resources: Resources, me: User, form: Mapping[str,
 
 
 def asked(value: str) -> dict[int, float]:
-    """Weights by subject, of the form's hidden field; what cannot be read is nothing, and the service says why."""
+    """Weights by subject, from the form's hidden field; ignores the unreadable, which the service reports."""
     try:
         return {int(part["id"]): float(part.get("weight", 1)) for part in read_json(value or "[]")}
     except (ValueError, TypeError, KeyError, AttributeError):

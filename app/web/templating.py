@@ -1,4 +1,4 @@
-"""Pages from templates: the environment, what every page gets, and addresses of static files."""
+"""Templates: the environment, what every page gets, and the addresses of static files."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
 
-# Display choices that a script keeps in cookies, so that the server renders them at once and no page flashes; the first
-# of each is what a newcomer sees.
+# Display choices that a script keeps in cookies, so that the server renders them directly and no page flashes; the
+# first of each is the default.
 PREFERENCES = {
     "size": ("m", "s", "l"),
     "view": ("grid", "rows"),
@@ -33,12 +33,12 @@ PREFERENCES = {
 }
 TOAST_COOKIE = "toast"
 TOAST_LETTERS = 300
-REFUSED = "!"  # begins the cookie of a sentence that says what was not done
+REFUSED = "!"  # prefix of the cookie with a sentence about a refusal
 TOAST_SECONDS = 20
 
 
 def make_environment(**known: object) -> Environment:
-    """`known`: what every template may use besides."""
+    """`known`: additional names for every template."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -57,7 +57,7 @@ def make_environment(**known: object) -> Environment:
 
 
 def content_hash(folder: Path) -> str:
-    """One hash of all the files, because they refer to one another by relative paths."""
+    """One hash of all files, because they refer to each other by relative paths."""
     digest = sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
@@ -65,7 +65,7 @@ def content_hash(folder: Path) -> str:
 
 
 class VersionedFiles(StaticFiles):
-    """Static files under `/static/<hash>/`: kept for ever under the present hash, asked for anew under any other."""
+    """Static files under `/static/<hash>/`: cached permanently under the current hash, revalidated under any other."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory)
@@ -80,7 +80,7 @@ class VersionedFiles(StaticFiles):
 
 
 def page(request: Request, template: str, status: int = 200, *, nav: str = "", **context: Any) -> HTMLResponse:
-    """A whole page. `nav` marks where in the navigation it is."""
+    """Render a whole page. `nav` marks its place in the navigation."""
     values = shared_context(request) | {"nav": nav, "status": status} | context
     html = resources_of(request).environment.get_template(template).render(values)
     response = HTMLResponse(html, status)
@@ -90,7 +90,7 @@ def page(request: Request, template: str, status: int = 200, *, nav: str = "", *
 
 
 def shared_context(request: Request) -> dict[str, Any]:
-    """What every page gets."""
+    """The context of every page."""
     user = signed_in_user(request)
     pending = 0
     if user and user.can(Role.REVIEWER):
@@ -114,7 +114,9 @@ def preference(request: Request, name: str) -> str:
 
 
 def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectResponse:
-    """After a form was accepted, or `refused` by what is there now: show the page at `url`, once with `toast`."""
+    """After a form was accepted, or `refused` because of the current state: show the page at `url`, once with
+    `toast`.
+    """
     response = RedirectResponse(url, 303)
     if toast:
         said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS])
@@ -123,19 +125,19 @@ def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectRespo
 
 
 def inner_path(url: str) -> str:
-    """`url` when it is a path on this server, else the home page: a link to sign in must lead nowhere else."""
+    """`url` if it is a path on this server, otherwise the home page: a sign-in link must lead nowhere else."""
     inside = url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
     return url if inside else "/"
 
 
 def asked_path(request: Request) -> str:
-    """The path that was asked for, with its query. Not `request.url`, which cannot be made of what is no UTF-8."""
+    """The requested path with its query. Not `request.url`, which fails on invalid UTF-8."""
     query = request.scope["query_string"].decode("latin-1")
     return quote(request.scope["path"]) + (f"?{query}" if query else "")
 
 
 def path_in(url: str) -> str:
-    """The path and query of an address that a browser sent; the home page's for what is no address."""
+    """The path and query of an address that a browser sent; the home page's for an invalid one."""
     try:
         parts = urlsplit(url)
     except ValueError:  # such as "http://["

@@ -26,7 +26,7 @@ from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 
-OWN = "own"  # of the seed: the field beside says it
+OWN = "own"  # in the seed field: use the custom seed
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def form_page(
     form: dict[str, str] | None = None,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    """The form on its page; htmx takes the form out of it. Raises NotFound and Forbidden."""
+    """The form on its page, from which htmx takes the form. Raises NotFound and Forbidden."""
     image = queries.image(session, me, image_id)
     if not may_change(me, image.image_set):
         raise Forbidden(f"Only {image.image_set.owner.name} or a manager can redo this picture.")
@@ -152,5 +152,5 @@ def form_page(
 
 
 def back_to(asked: str, image: Image) -> str:
-    """A path on this server; the set's page where none was asked for."""
+    """A path on this server; the set's page by default."""
     return inner_path(asked) if asked else f"/sets/{image.set_id}"

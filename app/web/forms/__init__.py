@@ -1,1 +1,1 @@
-"""What pages send: one class a form, one module a noun. `form.py` says how a form is read."""
+"""Forms of pages: one class per form, one module per noun. `form.py` reads them."""

@@ -1,4 +1,4 @@
-"""Forms of signing in, of one's own account, and of the administrators' list of people."""
+"""Forms for signing in, for one's own account, and for the administrators' list of people."""
 
 from typing import Any, Self
 
@@ -7,7 +7,7 @@ from starlette.datastructures import FormData, QueryParams
 
 from app.web.forms.form import Form, Text
 
-OURS = "confirm-"  # begins the names of the confirm page's own fields
+OURS = "confirm-"  # prefix of the confirm page's own fields
 
 
 class SetupForm(Form):
@@ -23,12 +23,12 @@ class SignInForm(Form):
 
 
 class PasskeySignInForm(Form):
-    passkey: Text = ""  # the answer of the device, as JSON
+    passkey: Text = ""  # the device's answer, as JSON
     next: Text = ""
 
 
 class NewPasswordForm(Form):
-    """By a one-time link."""
+    """From a one-time link."""
 
     password: Text = ""
 
@@ -39,7 +39,7 @@ class PasswordForm(Form):
 
 
 class CodeForm(Form):
-    """Of an authenticator app, or a recovery code."""
+    """A code of an authenticator app, or a recovery code."""
 
     code: Text = ""
 
@@ -52,7 +52,7 @@ class PasskeyForm(Form):
 
 
 class ConfirmForm(Form):
-    """The confirm page's own fields, and those of the form that waits for the proof."""
+    """The confirm page's own fields, and those of the waiting form."""
 
     password: Text = Field(default="", alias="confirm-password")
     passkey: Text = Field(default="", alias="confirm-passkey")
@@ -72,7 +72,7 @@ class ConfirmForm(Form):
 
     @property
     def waiting(self) -> list[tuple[str, str]]:
-        """Names and texts of the form that waits."""
+        """Names and texts of the waiting form."""
         return self._waiting
 
 
@@ -82,7 +82,7 @@ class InviteForm(Form):
 
 
 class PersonForm(Form):
-    """Either of the two."""
+    """A new role, or open and closed."""
 
     role: Text = ""
     active: Text = ""

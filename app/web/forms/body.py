@@ -1,7 +1,7 @@
-"""A form as it was sent, read strictly: as UTF-8 and in bounds, or refused with one sentence before any route sees it.
+"""Read a form strictly, as UTF-8 and within limits, or refuse it with one sentence before any route sees it.
 
-Browsers send forms in UTF-8, because our pages are. A charset of the sender's choice would pick among all codecs of
-Python, some of which are no text encodings at all, and give texts that cannot be written down.
+Browsers send forms in UTF-8, because our pages are. A charset chosen by the sender could be any Python codec, some of
+which are no text encodings at all, and produce texts that cannot be encoded.
 """
 
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from app.errors import UserError
 from app.web.forms.fields import bounded, decoded
 
-FIELD_BYTES = 4 * 2**20  # of one field of a form, and of all of a form without files; as many as `BODY_BYTES`
+FIELD_BYTES = 4 * 2**20  # for one form field, and for a form without files; same as `BODY_BYTES`
 UTF8 = (b"", b"utf-8", b"utf8")
 
 UNREADABLE = "The form could not be read: it is incomplete or malformed. Reload the page."
@@ -26,14 +26,14 @@ TOO_MANY = "The form has too many fields or files, so it was not read. Reload th
 
 
 class OtherKind(UserError):
-    """What came is no form at all."""
+    """The body is no form."""
 
     status = 415
 
 
 @asynccontextmanager
 async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> AsyncIterator[FormData]:
-    """The form of a request, with at most so many files and fields; its files are closed at the end.
+    """The form of a request, with at most this many files and fields; its files are closed at the end.
 
     An empty body is an empty form. Raises UserError, OtherKind and FieldTooLong.
     """
@@ -58,7 +58,7 @@ async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> A
 
 
 class StrictParser(MultiPartParser):
-    """Starlette's, without its fall back to Latin-1 for what is no UTF-8, and telling what was broken off."""
+    """Starlette's parser, without its fallback to Latin-1, and reporting truncated forms."""
 
     ended = False
 
@@ -75,7 +75,7 @@ class StrictParser(MultiPartParser):
         self.ended = True
 
     def close(self) -> None:
-        """All files that were begun, those too that no form has because they never ended."""
+        """Close all files, including those that never ended and so belong to no form."""
         for file in self._files_to_close_on_error:
             file.close()
 
@@ -101,7 +101,7 @@ def _urlencoded(body: bytes, fields: int) -> FormData:
 
 
 async def _whole(request: Request) -> bytes:
-    """A body without files. Addresses that take files let more bytes come than a form without any has."""
+    """Read a body without files. Upload addresses allow more bytes than a form without files may have."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

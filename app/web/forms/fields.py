@@ -1,8 +1,7 @@
-"""How long each field of a form may be, asked before any of it is read: texts are cleaned, split and searched, which
-costs by their length.
+"""Length limits of form fields, checked before any is read: cleaning, splitting and searching texts costs by length.
 
-A service says in its own words what fits into a column. These bounds are wider, so that somebody who wrote a little too
-much reads that sentence with the form still filled in; what is over them, nobody wrote.
+Services say in their own words what fits into a column. These limits are wider, so that somebody who wrote a little too
+much reads that sentence with the form still filled in; nobody writes more by hand.
 """
 
 import re
@@ -16,7 +15,7 @@ from app.sets.spec import MOST_PROMPTS, PROMPT_LENGTH
 from app.specs import JSON_LENGTH
 from app.text import shorten, thin
 
-FIELD_LENGTH = 10_000  # characters of a field, the longest of which, a comment, holds 2 000
+FIELD_LENGTH = 10_000  # characters of a field; the longest one, a comment, holds 2 000
 LENGTHS = {
     "prompts": round(1.2 * MOST_PROMPTS * PROMPT_LENGTH),
     "regions": JSON_LENGTH,
@@ -25,8 +24,8 @@ LENGTHS = {
 }
 MOST_LINES = 20 * MOST_PROMPTS  # a list of prompts that is far too long still comes back with its form
 NAME_LENGTH = 60  # of a field's own name
-FILE_NAME_LENGTH = 255  # as long as file systems take
-ESCAPED = 12  # bytes that percent-encoding makes of one character
+FILE_NAME_LENGTH = 255  # the limit of file systems
+ESCAPED = 12  # bytes per character after percent-encoding, at most
 WRONG_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 Value = str | UploadFile
@@ -39,7 +38,7 @@ class FieldTooLong(UserError):
 
 
 def bounded(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
-    """The same fields; a file's name is cut. Raises FieldTooLong."""
+    """Check the fields, and cut file names. Raises FieldTooLong."""
     for name, value in fields:
         if len(name) > NAME_LENGTH:
             raise FieldTooLong("The form has an unknown field. Reload the page.")
@@ -50,14 +49,14 @@ def bounded(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
                     f"The field {name!r} has more than {thin(MOST_LINES)} lines. Shorten it, then send it again."
                 )
         elif value.filename:
-            value.filename = value.filename[-FILE_NAME_LENGTH:]  # with its ending
+            value.filename = value.filename[-FILE_NAME_LENGTH:]  # keeping its extension
         yield name, value
 
 
 def decoded(body: bytes) -> Iterator[tuple[str, Value]]:
-    """Names and values of a form in percent-encoding, of which the browser's have no wrong escapes.
+    """Decode a percent-encoded form, in which browsers make no wrong escapes.
 
-    Raises FieldTooLong, and UnicodeError where it is not UTF-8.
+    Raises FieldTooLong, and UnicodeError if it is not UTF-8.
     """
     if not body:
         return
@@ -80,15 +79,15 @@ def _check(name: str, length: int) -> None:
 
 
 def _unescaped(text: bytes) -> str:
-    """Percent-decoding by the decoder of quoted-printable, which is written in C and has = for %.
+    """Percent-decode with the quoted-printable decoder, which is written in C and has = for %.
 
-    `urllib.parse.unquote` takes a quarter of a second for a megabyte.
+    `urllib.parse.unquote` takes a quarter of a second per megabyte.
     """
     text = text.replace(b"+", b" ")
     if b"%" not in text:
         return text.decode()
     if len(text) <= FIELD_LENGTH:
-        text = WRONG_ESCAPE.sub(b"%25", text)  # a sign that was not escaped stays
+        text = WRONG_ESCAPE.sub(b"%25", text)  # an unescaped sign stays
     elif WRONG_ESCAPE.search(text):
         raise UnicodeError("a wrong escape in a long field")
     return a2b_qp(text.replace(b"=", b"=3D").replace(b"%", b"=")).decode()

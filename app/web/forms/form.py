@@ -1,7 +1,7 @@
-"""A form of a page as a class, so that a route says what it takes: `form: Sent[DecisionForm]`.
+"""Forms as classes, so that a route declares what it takes: `form: Sent[DecisionForm]`.
 
-A form refuses nothing: a field that is missing is empty, and a number that is none is None. What is asked of the values
-is said by the service, in a `Spec` or a sentence of its own, and the page can show again what was typed.
+A form refuses nothing: a missing field is empty, and an invalid number is None. The service validates values, in a
+`Spec` or a sentence of its own, and the page can show again what was typed.
 """
 
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ F = TypeVar("F", bound="Form")
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file of a form, open until the request ends."""
+    """An uploaded file, open until the request ends."""
 
     name: str
     file: BinaryIO
@@ -56,24 +56,24 @@ Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Number = Annotated[int | None, BeforeValidator(lambda value: whole_number(_text(value)))]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_numbers)]
-Ticked = Annotated[bool, BeforeValidator(lambda value: bool(_text(value)))]  # a box that is not ticked is not sent
+Ticked = Annotated[bool, BeforeValidator(lambda value: bool(_text(value)))]  # browsers do not send unticked boxes
 File = Annotated[SentFile | None, BeforeValidator(_file)]
 Files = Annotated[tuple[SentFile, ...], BeforeValidator(_files)]
 
 
 class Form(BaseModel):
-    """What a page sends. An alias is a field's name on the page where ours cannot be the same."""
+    """The fields a page sends. An alias is a field's name on the page if ours must differ."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     @classmethod
     def bounds(cls, request: Request) -> dict[str, int]:
-        """At most so many `files` and `fields`, where they are not the usual ones of `sent_form`."""
+        """Limits on `files` and `fields`, if they differ from the defaults of `sent_form`."""
         return {}
 
     @classmethod
     def of(cls, sent: FormData | QueryParams) -> Self:
-        """From names and values, a form's or an address's."""
+        """Build from the names and values of a form or an address."""
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             key = field.alias or name
@@ -83,10 +83,13 @@ class Form(BaseModel):
 
     @classmethod
     async def sent(cls, request: Request) -> AsyncIterator[Self]:
-        """The form of a request; its files are closed after it. Raises what `sent_form` and `need_as_before` do."""
+        """Read the form of a request; its files are closed afterwards.
+
+        Raises what `sent_form` and `need_as_before` do.
+        """
         async with sent_form(request, **cls.bounds(request)) as form:
-            request.state.form = form  # for the page that asks for a proof, which sends it again
-            await run_in_threadpool(need_as_before, request)  # a body may take a quarter of an hour to come
+            request.state.form = form  # for the confirm page, which sends it again
+            await run_in_threadpool(need_as_before, request)  # a body may take a quarter of an hour to arrive
             yield cls.of(form)
 
 
@@ -95,7 +98,7 @@ if TYPE_CHECKING:
 else:
 
     class Sent:
-        """For a route's parameter: `Sent[DecisionForm]` is a DecisionForm, read from the request."""
+        """Declares a route's parameter: `Sent[DecisionForm]` is a DecisionForm, read from the request."""
 
         def __class_getitem__(cls, form: type[Form]) -> Any:
             return Annotated[form, Depends(form.sent)]

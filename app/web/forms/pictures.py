@@ -1,4 +1,4 @@
-"""Forms of the gallery, whose ticked pictures are more fields than other forms may have, and of exports."""
+"""Forms of exports and of the gallery, whose ticked pictures can be more fields than other forms may have."""
 
 from typing import Annotated, Any
 
@@ -23,12 +23,12 @@ class PickedForm(Form):
 
     @property
     def wanted(self) -> PictureFilter:
-        """What the page was showing."""
+        """The filter of the page."""
         return PictureFilter.of_query(self.query)
 
 
 class ActForm(PickedForm):
-    """Something done with the pictures: `seen` of them matched on the page, which had come to the picture `upto`."""
+    """An act on the pictures: the page showed `seen` matches, up to the picture `upto`."""
 
     seen: Number = None
     upto: Number = None
@@ -36,7 +36,7 @@ class ActForm(PickedForm):
 
 class DecideForm(ActForm):
     verdict: Text = ""
-    newest: Number = None  # the latest decision that the page knew of
+    newest: Number = None  # the latest decision that the page knew
 
 
 class RejectForm(ActForm):
@@ -57,13 +57,13 @@ class StarForm(ActForm):
 
 
 class RestoreForm(ActForm):
-    """From the bin, what is ticked; from the toast, what was deleted `at` one moment."""
+    """From the bin, the ticked pictures; from the toast, those deleted `at` one time."""
 
     at: Text = ""
 
 
 class SearchForm(Form):
-    """A saved search, and the query of the page to go back to."""
+    """A saved search, and the query of the page to return to."""
 
     name: Text = ""
     query: Text = ""
@@ -78,14 +78,14 @@ Present = Annotated[bool, BeforeValidator(lambda _: True)]
 
 
 class ExportForm(PickedForm):
-    """What is exported, and how: of a set, a campaign, or pictures of the gallery."""
+    """What to export, and how: a set, a campaign, or pictures of the gallery."""
 
     set_id: Number = None
     campaign_id: Number = None
     format: Text = ""
     quality: Text = ""
     sizes: Texts = ()
-    own_sizes: Text = ""  # with commas
+    own_sizes: Text = ""  # separated by commas
     fit: Text = ""
     template: Text = ""
     manifests: Present = False
@@ -94,7 +94,7 @@ class ExportForm(PickedForm):
 
     @property
     def options(self) -> dict[str, Any]:
-        """As `ExportOptions` reads them."""
+        """For `ExportOptions`."""
         own = [part for part in self.own_sizes.replace("、", ",").split(",") if part.strip()]
         sent = self.model_dump(include={"format", "quality", "fit"} & self.model_fields_set)
         always = self.model_dump(include={"template", "manifests", "certificate", "prompts"})
@@ -110,7 +110,7 @@ class ShareForm(Form):
 
 
 class RevokeForm(Form):
-    back: Text = ""  # "list" where it was asked for in the list of exports
+    back: Text = ""  # "list" if requested from the list of exports
 
 
 class UnlockForm(Form):

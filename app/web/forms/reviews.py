@@ -1,4 +1,4 @@
-"""Forms of the review room and of its settings."""
+"""Forms of the review room and its settings."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ from app.web.templating import inner_path
 
 
 def scope_of(query: Mapping[str, str]) -> Scope:
-    """From an address: `set`, `style`, `campaign` and `owner`; what is no number is left out."""
+    """Read `set`, `style`, `campaign` and `owner` from an address, ignoring invalid numbers."""
 
     def number(name: str) -> int | None:
         return whole_number(query.get(name, ""))
@@ -23,24 +23,24 @@ def scope_of(query: Mapping[str, str]) -> Scope:
 
 
 class RoomForm(Form):
-    """Of the review room, with the query of its address, or of a page outside of it, with that page's path."""
+    """A form of the review room, with its address's query, or of another page, with that page's path."""
 
     scope_query: Text = Field(default="", alias="scope")
     source: Text = Field(default="", alias="from")
 
     @property
     def scope(self) -> Scope:
-        """Which pictures the review goes through."""
+        """The pictures of the review."""
         return scope_of(dict(parse_qsl(self.scope_query)))
 
     @property
     def back(self) -> str:
-        """The page outside of the room; "" when there is none."""
+        """The page outside the room; "" if there is none."""
         return inner_path(self.source) if self.source else ""
 
 
 class CommentForm(RoomForm):
-    """A comment, at a point of the picture or of all of it."""
+    """A comment, on a point of the picture or the whole."""
 
     body: Text = ""
     left: Text = Field(default="", alias="x")  # of the pin, as fractions of the picture's sides
@@ -52,7 +52,7 @@ class CommentForm(RoomForm):
 
 
 class DecisionForm(CommentForm):
-    """A decision, with the comment that was being written; `seen` is the latest decision that its page showed."""
+    """A decision, with any unsent comment; `seen` is the latest decision that its page showed."""
 
     verdict: Text = ""
     reason: Text = ""
@@ -60,7 +60,7 @@ class DecisionForm(CommentForm):
 
 
 class PlaceForm(RoomForm):
-    """What is done from a picture that is open in the room."""
+    """An act from a picture that is open in the room."""
 
     image: Number = None
 
@@ -86,7 +86,7 @@ class FourEyesForm(Form):
 
 
 def _fraction(written: str) -> float | None:
-    """None for none. What is no number is outside of every picture."""
+    """Parse a fraction; None if empty. An invalid number becomes a point outside the picture."""
     if not written:
         return None
     try:

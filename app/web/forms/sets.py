@@ -1,4 +1,4 @@
-"""Forms of sets, their pictures, and what shapes them: maps, masks, subjects."""
+"""Forms of sets, their pictures, and their ingredients: maps, masks, subjects."""
 
 from fastapi import Request
 from pydantic import Field
@@ -20,7 +20,7 @@ class SetForm(Form):
     guidance: Text = ""
     scheduler: Text = ""
     negative_prompt: Text = ""
-    width: Text = ""  # of a size that is none of those offered
+    width: Text = ""  # for a custom size
     height: Text = ""
     seamless: Text = ""
     regions: Text = ""  # these three as JSON
@@ -43,7 +43,7 @@ class MapForm(Form):
     picture: File = None
     kind: Text = ""
     size: Text = ""
-    ready: Ticked = False  # it is a map already
+    ready: Ticked = False  # it is a ready map
 
 
 class MapCropForm(Form):
@@ -59,7 +59,7 @@ class SubjectPictureForm(Form):
 
 
 class SubjectForm(Form):
-    """What both forms of a new subject have, of which one is shown again with all that was typed."""
+    """Fields of both forms of a new subject, one of which is shown again with everything typed."""
 
     name: Text = ""
     class_words: Text = ""
@@ -77,7 +77,7 @@ class LoraForm(SubjectForm):
 
 
 class TrainingForm(SubjectForm):
-    """A subject from pictures: those that were `kept` before, by their SHA-256, and those that come with the form."""
+    """A subject from pictures: those `kept` before, by SHA-256, and those sent with the form."""
 
     kept: Texts = ()
     picture: Files = ()

@@ -4,7 +4,7 @@ from app.web.forms.form import File, Form, Number, Text, Ticked
 
 
 class StyleForm(Form):
-    """A new style or the next version of one; `style` is the code of the latter while its picture is uploaded."""
+    """A new style or the next version of one; `style` is the latter's code while its picture is uploaded."""
 
     name: Text = ""
     text: Text = ""
@@ -24,7 +24,7 @@ class StyleForm(Form):
 
 
 class RightsForm(Form):
-    """The right to a reference; `seen` is the record from which the form was written."""
+    """The right to a reference; `seen` is the record that the form started from."""
 
     supplied_by: Text = ""
     owned_by: Text = ""

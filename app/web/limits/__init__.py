@@ -1,1 +1,1 @@
-"""What bounds requests: their heads, their bodies, how often something is tried, how much at once."""
+"""Limits on requests: their heads, their bodies, how often something is tried, how much runs at once."""

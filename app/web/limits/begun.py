@@ -1,4 +1,4 @@
-"""Downloads that were begun, each of which is counted once."""
+"""Count each download once."""
 
 from collections import OrderedDict
 from hashlib import sha256
@@ -7,21 +7,21 @@ from time import monotonic
 
 
 class Begun:
-    """Which downloads have begun, in memory: so that one is told once, in however many parts it is fetched.
+    """The downloads that have started, in memory, so that each is counted once, however many parts it is fetched in.
 
-    It has begun once more than a probe's few bytes were asked for, from wherever in the file, and in however many
-    pieces. It is over when nothing was asked for within `seconds`.
+    A download has started once more than a probe's few bytes were requested, anywhere in the file, in any number of
+    pieces. It is over when nothing was requested for `seconds`.
     """
 
     def __init__(self, probe: int = 1024, seconds: float = 3600.0, keys: int = 10_000) -> None:
         self.probe = probe  # bytes
         self.seconds = seconds
         self.keys = keys
-        self._seen: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # when and how many bytes; the latest last
+        self._seen: OrderedDict[bytes, tuple[float, int]] = OrderedDict()  # time and number of bytes; latest last
         self._lock = Lock()
 
     def begins(self, key: str, asked: int, whole: int) -> bool:
-        """Count `asked` bytes of a file of `whole` bytes. True for those with which a download begins."""
+        """Count `asked` bytes of a file of `whole` bytes. True when these start a download."""
         now, name, enough = monotonic(), sha256(key.encode(errors="replace")).digest(), min(self.probe, whole)
         with self._lock:
             at, before = self._seen.pop(name, (now, 0))

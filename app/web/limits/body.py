@@ -1,4 +1,4 @@
-"""How many bytes a request's body may have."""
+"""Limit the bytes of a request's body."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,25 +10,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.filters import filesize
 
-# Of a request that brings no picture. The longest form is a set of 500 prompts of 500 characters, which
-# percent-encoding makes up to twelve times as many bytes.
+# For a request without files. The longest form is a set of 500 prompts of 500 characters, which percent-encoding makes
+# up to twelve times as large.
 BODY_BYTES = 4 * 2**20
-UPLOAD_MARGIN = 2**16  # the form's other fields, and what multipart adds
+UPLOAD_MARGIN = 2**16  # for the form's other fields, and multipart's overhead
 DISCARD_SECONDS = 20.0
 
 Refuse = Callable[[Scope, int, str], Awaitable[Response]]
 
 
 class BodyLimit:
-    """ASGI middleware: a body over its limit is refused before any of it is parsed or written to a disk.
+    """ASGI middleware: refuse a body over its limit before any of it is parsed or written to disk.
 
-    By Content-Length at once, else when the counted bytes pass the limit. What is still coming is thrown away for a
-    while before the answer, because a browser that is cut off while it sends shows "connection reset" and never reads
-    why.
+    Checks Content-Length first, otherwise counts bytes. Discards incoming bytes for a while before the answer, because
+    a browser that is cut off while sending shows "connection reset" and never reads why.
     """
 
     def __init__(self, app: ASGIApp, uploads: Mapping[str, int], refuse: Refuse) -> None:
-        """`uploads`: the largest file in bytes by how the paths begin where one may come in; the longest fits."""
+        """`uploads`: the largest file in bytes, by path prefix; the longest prefix applies."""
         self.app = app
         self.uploads = uploads
         self.refuse = refuse
@@ -43,7 +42,7 @@ class BodyLimit:
 
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:
-            # A client that waits for "100 Continue" has not begun to send: it need not.
+            # A client that waits for "100 Continue" has not started to send: it need not.
             if "expect" not in Headers(scope=scope):
                 await _discard(receive)
             response = await self.refuse(scope, 413, sentence)
@@ -66,7 +65,7 @@ class BodyLimit:
 
 
 async def _discard(receive: Receive) -> None:
-    """Read the rest of a body into nothing, until it ends or patience does."""
+    """Discard the rest of a body, until it ends or patience does."""
     try:
         async with asyncio.timeout(DISCARD_SECONDS):
             while True:

@@ -1,4 +1,4 @@
-"""Whether whoever sent an upload is still there: a picture that nobody waits for any more gives up its place."""
+"""Notice when the sender of an upload has gone, so that its picture frees its slot."""
 
 import asyncio
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class Leaving:
 
 
 class _Watch:
-    """Receives a request's body, and after it whatever comes: that is the end of the connection, or of the answer."""
+    """Receives a request's body, then the end of the connection or of the answer."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive

@@ -1,7 +1,7 @@
-"""Who is at the other end, told by the proxies that the operator named and by nobody else.
+"""Find the client's address, trusting only the proxies that the operator named.
 
-A proxy adds the address that it was called from at the right end of `X-Forwarded-For`; what stands before it, the
-client may have written. So the header is read from the right, past our own proxies, to the first address that is none.
+A proxy appends the address that called it at the right end of `X-Forwarded-For`; the client may have written anything
+before that. So the header is read from the right, past our own proxies, to the first other address.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SCHEMES = ("http", "https")
 
 
 class Proxies:
-    """ASGI middleware: a request that came by a proxy of ours has its client's address and scheme from then on."""
+    """ASGI middleware: give a request that came through one of our proxies its client's address and scheme."""
 
     def __init__(self, app: ASGIApp, believed: Sequence[Network]) -> None:
         self.app = app
@@ -37,7 +37,10 @@ class Proxies:
         await self.app(scope, receive, send)
 
     def client(self, forwarded: str, peer: Address) -> Address:
-        """Who called the first of our proxies. What follows, to the left of it or of what is no address, is hearsay."""
+        """The caller of the first of our proxies.
+
+        Everything to its left, or to the left of an invalid address, is hearsay.
+        """
         for entry in reversed(forwarded[-READ_BYTES:].split(",")):
             found = _address(entry.strip())
             if found is None:
@@ -48,7 +51,7 @@ class Proxies:
         return peer
 
     def is_proxy(self, address: str) -> bool:
-        """The same, of an address as it is written."""
+        """Whether a written address is a proxy."""
         found = _address(address)
         return found is not None and self.is_ours(found)
 
@@ -57,7 +60,7 @@ class Proxies:
 
 
 def _address(text: str) -> Address | None:
-    """ "192.0.2.1", "192.0.2.1:4000", "2001:db8::1" and "[2001:db8::1]:4000"; None for anything else."""
+    """Parse "192.0.2.1", "192.0.2.1:4000", "2001:db8::1" or "[2001:db8::1]:4000"; None for anything else."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

@@ -1,8 +1,8 @@
-"""How many event streams are open at once, by person and in all.
+"""Limit open event streams, per person and in total.
 
-One too many ends the oldest, and refuses nobody: who opened the newest is looking at it. The oldest is most likely one
-that nobody sees, of a laptop that was shut or a network that was left. Our pages let go of their stream while they are
-hidden, and come back to it when they are looked at again, so that a person with many tabs holds but one or a few.
+One too many ends the oldest and refuses nobody: the person who opened the newest is looking at it. The oldest is most
+likely one that nobody sees, from a laptop that was shut or a network that was left. Our pages close their stream while
+they are hidden and reopen it when shown, so a person with many tabs holds only one or a few.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 class Stream:
-    """One that is open, until it is `ended` for a newer one."""
+    """An open stream, until it is `ended` for a newer one."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
 
     async def first(self, awaited: Awaitable[T]) -> T | None:
-        """What is awaited; None when the stream is ended before."""
+        """Await something; None if the stream ends first."""
         wanted, ended = asyncio.ensure_future(awaited), asyncio.ensure_future(self.ended.wait())
         try:
             await asyncio.wait({wanted, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -35,16 +35,16 @@ class Stream:
 
 
 class Streams:
-    """Those that are open. All methods belong to the event loop's thread."""
+    """The open streams. All methods belong to the event loop's thread."""
 
     def __init__(self, of_person: int = OF_PERSON, in_all: int = IN_ALL) -> None:
         self.of_person = of_person
         self.in_all = in_all
-        self._open: dict[int, dict[Stream, None]] = {}  # by person, the oldest first
+        self._open: dict[int, dict[Stream, None]] = {}  # by person, oldest first
 
     @contextmanager
     def open(self, person_id: int) -> Iterator[Stream]:
-        """A stream of somebody, which may end an older one: their own, or one of whoever has the most."""
+        """Open a stream for somebody, which may end an older one: their own, or one of the person with the most."""
         if len(self._open.get(person_id, ())) >= self.of_person:
             self._end_oldest(person_id)
         elif len(self) >= self.in_all:

@@ -1,15 +1,15 @@
-"""How often something may be tried, by address, by account and in all.
+"""Limit attempts by address, by account and in total.
 
-Two kinds of hurt are held off: guessing (passwords, invitations) and flooding (uploads, sets, exports). The windows
-move: at no moment were there more tries within the last minute than the table says.
+This prevents two kinds of harm: guessing (passwords, invitations) and flooding (uploads, sets, exports). The windows
+slide: at no time were there more attempts within the last minute than the table says.
 
-Nobody can lock somebody else out. A browser in which an account was signed in before brings a proof of it, a cookie
-that only that account's password hash could have made (OWASP's device cookies:
-https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies), and is then counted by itself
-alone: neither the tries of strangers at that account nor those of its neighbours behind one address count against it.
+Nobody can lock somebody else out. A browser in which an account was signed in before has a proof of it, a cookie that
+only that account's password hash could have made (OWASP's device cookies:
+https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies), and is then counted separately:
+attempts by strangers at that account, or by neighbours behind the same address, do not count against it.
 
-All is kept in memory: a restart forgives, which is no help to a guesser. What is kept is bounded by what may be tried
-in all, because a try that is refused is not kept.
+Everything is in memory: a restart clears it, which does not help a guesser. Memory is bounded by the total limits,
+because refused attempts are not stored.
 """
 
 from collections.abc import Iterable
@@ -29,12 +29,12 @@ from app.errors import Later
 from app.text import plural
 
 MINUTE, HOUR = 60, 3600
-KEYS = 20_000  # kept before those are looked for that have ended
+KEYS = 20_000  # stored before expired ones are removed
 IPV6_PREFIX = 64  # what one household or company has; a person there may use any of it
 
 
 class By(StrEnum):
-    """By what tries are counted."""
+    """What attempts are counted by."""
 
     ADDRESS = "address"  # of IPv6, its /64
     ACCOUNT = "account"  # or link, or person
@@ -44,7 +44,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `amount` tries within `seconds`."""
+    """At most `amount` attempts within `seconds`."""
 
     by: By
     amount: int
@@ -105,18 +105,18 @@ ONCE = Limit(By.ACCOUNT, 1)
 
 
 class Tries:
-    """Counts of what was tried."""
+    """Counts of attempts."""
 
     def __init__(self) -> None:
         self._storage = MemoryStorage()
         self._windows = MovingWindowRateLimiter(self._storage)
-        self._lock = Lock()  # routes run in several threads; between the look and the count there must be nobody else
+        self._lock = Lock()  # routes run in several threads; nothing may come between check and count
 
     def count(self, act: str, address: str, account: object = "", known: str = "") -> None:
-        """Count one try of an act of `ACTS`. Raises Later, and then counts nothing.
+        """Count one attempt at an act of `ACTS`. Raises Later, and then counts nothing.
 
-        `account` is whose it is: an e-mail, or a person's, share's or link's id. `known` is what proves that the
-        browser is that account's own.
+        `account` identifies it: an e-mail, or the id of a person, share or link. `known` proves that the browser is
+        that account's own.
         """
         found = ACTS[act]
         whence = network_of(address)
@@ -142,13 +142,13 @@ class Tries:
         raise Later(f"Too many attempts {found.tried}. Wait {wait}, then try again.", seconds)
 
     def first(self, what: str) -> bool:
-        """Whether this is the first of its kind within a minute, such as a refusal that the record tells once."""
+        """Whether this is the first of its kind within a minute, such as a refusal to be recorded once."""
         with self._lock:
             self._forget()
             return len(self._storage.events) < 2 * KEYS and self._windows.hit(ONCE.item, _key("first", what))
 
     def _forget(self) -> None:
-        """Drop the keys whose tries are all past: the storage empties them, and keeps their names."""
+        """Drop keys whose attempts have all expired: the storage empties them, but keeps their names."""
         events = self._storage.events
         if len(events) <= KEYS:
             return
@@ -157,7 +157,7 @@ class Tries:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, or, of no address, the text itself."""
+    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, or any other text itself."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
@@ -170,12 +170,12 @@ def network_of(address: str) -> str:
 
 
 def _key(*names: str) -> str:
-    """Of one length: names are typed by strangers, and of any."""
+    """Of fixed length: strangers type names of any length."""
     return sha256("\0".join(names).encode(errors="replace")).hexdigest()
 
 
 def rows() -> Iterable[tuple[str, str, int, str]]:
-    """The table, for the docs: act, by what, how many, within which time."""
+    """The table, for the docs: act, counted by, amount, period."""
     for name, act in ACTS.items():
         for limit in act.limits:
             yield name, limit.by, limit.amount, limit.window
