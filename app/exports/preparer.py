@@ -99,7 +99,7 @@ class Preparer:
         )
 
     def wake(self) -> None:
-        """There may be an export to make ready: look now. From any thread, after the commit."""
+        """Check for an export to prepare. Thread-safe, after the commit."""
         self.background.wake()
 
     def recover(self) -> None:

@@ -27,7 +27,7 @@ from app.work.topics import Topic
 
 log = structlog.get_logger()
 
-LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this is for rows that changed without us
+LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this covers rows that changed otherwise
 
 LOST = "The worker stopped before this was done."
 BROKEN = "The engine failed. The details are in the server's log."
@@ -58,21 +58,21 @@ class Dispatcher:
     # Thread-safe, after the commit.
 
     def wake(self) -> None:
-        """There may be work: look now."""
+        """Check for work now."""
         self.background.wake()
 
     def cancel(self, unit_ids: Iterable[int]) -> None:
-        """Stop these units within one step. The database already says that they are cancelled."""
+        """Stop these units within one step. The database already has them as cancelled."""
         self.background.call(self._cancel, tuple(unit_ids))
 
     def changed(self, topic: Topic, *image_ids: int) -> None:
-        """Show those who watch a topic what a request changed in it."""
+        """Show a request's changes to watchers of a topic."""
         self.background.call(self.bus.publish, topic, *image_ids)
 
     # On the event loop.
 
     async def run(self) -> None:
-        """Serve the queue until cancelled; what is in the engine then goes back to the queue."""
+        """Serve the queue until cancelled; running units then go back to the queue."""
         try:
             await self.background.run()
         finally:
