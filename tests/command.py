@@ -1,4 +1,4 @@
-"""`soroe` in the process of the tests, which has long imported torch; a process of its own takes seconds to."""
+"""`soroe` in the tests' process, which has already imported torch; its own process would take seconds to."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from app.cli import main
 
 @dataclass(frozen=True)
 class Done:
-    """As `subprocess.CompletedProcess` has it."""
+    """Like `subprocess.CompletedProcess`."""
 
     returncode: int
     stdout: str
@@ -22,7 +22,7 @@ class Done:
 
 
 def soroe(*arguments: str | Path, **environment: str) -> Done:
-    """What `soroe ARGUMENTS` says, and with which status it ends. `environment` is added to that of the tests."""
+    """The output and exit status of `soroe ARGUMENTS`. `environment` is added to that of the tests."""
     out, err = io.StringIO(), io.StringIO()
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, environment))

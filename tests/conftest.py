@@ -1,4 +1,4 @@
-"""What most tests start from: a real SQLite file, migrated by Alembic, and pictures on a real disk."""
+"""The basis of most tests: a real SQLite file, migrated by Alembic, and pictures on a real disk."""
 
 import gc
 import os
@@ -21,14 +21,14 @@ from tests.order import pytest_collection_modifyitems as pytest_collection_modif
 from tests.order import pytest_ignore_collect as pytest_ignore_collect
 from tests.order import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 
-# A shell starts what runs in its background deaf to Ctrl-C, and so would be the commands that the tests interrupt.
+# A shell starts background processes with Ctrl-C ignored, and so would be the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says nothing on a busy machine.
+# Example times mean nothing on a busy machine.
 hypothesis.settings.register_profile("soroe", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("soroe")
 
-# No test depends on what a developer has set for their own server.
+# No test depends on a developer's own settings.
 Settings.model_config["env_file"] = None
 for name in [name for name in os.environ if name.startswith("SOROE_")]:
     del os.environ[name]
@@ -40,21 +40,21 @@ reuse.install()
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end; Python need not look through it for garbage again and again."""
+    """Imported and collected objects stay to the end; Python need not scan them for garbage repeatedly."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def quick_writes() -> Iterator[None]:
-    """A test fails in which a writing transaction held the lock for long; so does one before which that was noticed."""
+    """Fail the test in which a writing transaction held the lock for too long, or the next one."""
     yield
     if problems := writes.watch.take():
         pytest.fail("\n".join(problems), pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """With -v, the longest writing transactions; with -n0, for each process watches its own."""
+    """With -v, list the longest writing transactions; with -n0, because each process watches its own."""
     if config.option.verbose > 0 and (lines := writes.watch.told()):
         terminalreporter.section("longest writing transactions")
         for line in lines:
@@ -63,7 +63,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database as Alembic makes it, once a run; tests work on copies."""
+    """An empty database made by Alembic, once per run; tests work on copies."""
     settings = Settings(data=tmp_path_factory.mktemp("migrated"))
     migrate(settings)
     return settings.data / "soroe.sqlite3"
@@ -71,7 +71,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, migrated: Path) -> Settings:
-    """Settings of a server whose database is migrated and empty."""
+    """Settings of a server with a migrated, empty database."""
     settings = Settings(data=tmp_path / "data")
     settings.data.mkdir()
     shutil.copy(migrated, settings.data)

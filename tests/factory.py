@@ -1,4 +1,4 @@
-"""Rows for tests, made by the services themselves wherever one can make them."""
+"""Rows for tests, made by the services themselves where possible."""
 
 import io
 from itertools import count
@@ -89,7 +89,7 @@ class Factory:
         return user
 
     def reference(self, user: User | None = None, data: bytes | None = None) -> Reference:
-        """An uploaded picture; each call makes another one."""
+        """An uploaded picture; a different one per call."""
         number = next(self._numbers)
         data = data or png((number % 256, number // 256, 90))
         user = user or self.user()
@@ -109,7 +109,7 @@ class Factory:
         return style
 
     def right(self, reference: Reference, **values: Any) -> RightsRecord:
-        """A stated right, by who uploaded the reference."""
+        """A right stated by the uploader of the reference."""
         draft = RightsSpec.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
         standing = rights.queries.held(self.session, reference).record
         made = rights.save(self.session, reference.uploaded_by, reference, draft, standing.id if standing else None)
@@ -128,7 +128,7 @@ class Factory:
         return sets.create(self.session, user, self.spec(style, **values), MODEL, unit_size)
 
     def subject_draft(self, count: int = 3, **values: Any) -> SubjectSpec:
-        """A draft with kept pictures, each of its own colour."""
+        """A draft with stored pictures, each of its own colour."""
         kept = [
             self.files.put(Kind.SUBJECTS, png((next(self._numbers) % 256, number * 40 % 256, 33), (128, 128)))
             for number in range(count)
@@ -137,7 +137,7 @@ class Factory:
         return SubjectSpec.from_form(form, MODEL.training)
 
     def subject(self, user: User | None = None, **values: Any) -> Subject:
-        """A subject that waits to be trained."""
+        """A subject waiting to be trained."""
         draft = self.subject_draft(**values)
         kept = subjects.sizes(self.files, draft.pictures)
         subject = subjects.create_from_pictures(self.session, user or self.user(), kept, draft, MODEL)
@@ -189,7 +189,7 @@ class Factory:
         return image_set
 
     def decide(self, image: Image, verdict: Verdict = Verdict.APPROVED, reviewer: User | None = None) -> None:
-        """What an image's outcome is from now on: what other people decided is withdrawn by a manager."""
+        """Give an image an outcome: a manager withdraws what other people decided."""
         reviewer = reviewer or self.user(Role.REVIEWER)
         for other in review_queries.standing(self.session, reviewer, image.id):
             if other.user_id != reviewer.id:

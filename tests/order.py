@@ -1,6 +1,6 @@
-"""Which tests need a browser or a model, and in which order the workers of a run take their files.
+"""Which tests need a browser or a model, and the order in which workers take their files.
 
-A worker takes a file at a time, and what takes long comes first, so that all workers end at about the same time.
+A worker takes a file at a time, the longest first, so that all workers finish at about the same time.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ MODEL = (
     "tests/test_demo_model.py",
     "tests/web/test_restart.py",
 )
-TOGETHER = "tests/training/"  # share models that are trained for them: one worker takes them all
+TOGETHER = "tests/training/"  # share trained models: one worker takes them all
 LONGEST = (
     TOGETHER,
     "tests/browser/",
@@ -50,7 +50,7 @@ def needs(path: str, fixtures: Collection[str] = ()) -> str:
 
 
 def place(path: str) -> int:
-    """Where a test stands in the order of the run."""
+    """A test's position in the run."""
     return next((number for number, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
 
 
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Files(LoadFileScheduling):
-    """Files go to workers in the order of the run, and those that share what is dear to make to one of them."""
+    """Hands out files in run order, and those that share expensive fixtures to a single worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)

@@ -1,7 +1,7 @@
-"""What a server does once, done once for all the servers of a process, and what is slow by design, done quickly.
+"""Share between the servers of a process what each would do once, and speed up what is slow by design.
 
-Nearly every test has a database and an app of its own. The Python of the templates and the SQL of the statements are
-the same in all of them, and compiling both takes longer than most tests. A password's hash takes longer than that.
+Nearly every test has its own database and app. The templates' Python and the statements' SQL are the same in all of
+them, and compiling both takes longer than most tests. So does a password's hash.
 """
 
 from functools import partial
@@ -26,7 +26,7 @@ QUICK = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),)
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
-    """In memory; a template whose text has changed is compiled again."""
+    """In memory; a changed template is recompiled."""
 
     def __init__(self) -> None:
         self.codes: dict[tuple[str, str], CodeType | None] = {}
@@ -52,6 +52,6 @@ def install() -> None:
     templating.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())  # type: ignore[misc]
     database.create_engine = create_engine  # type: ignore[attr-defined]
     passwords._hashes = QUICK
-    # SQLAlchemy keeps statements by their dialect, of which each engine has its own; all are set up alike.
+    # SQLAlchemy caches statements per dialect, of which each engine has its own; all have the same setup.
     SQLiteDialect_pysqlite.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
     SQLiteDialect_pysqlite.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]

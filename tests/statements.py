@@ -1,4 +1,4 @@
-"""Looking at what is sent to the database: how many statements, and by which index."""
+"""Inspect database statements: their number, and the indexes they use."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from app.database import Database
 
 @contextmanager
 def counted(database: Database) -> Iterator[list[str]]:
-    """The statements that are sent meanwhile."""
+    """The statements executed within."""
     seen: list[str] = []
 
     def see(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -27,7 +27,7 @@ def counted(database: Database) -> Iterator[list[str]]:
 
 
 def plan(session: Session, statement: Executable) -> list[str]:
-    """How SQLite would run a statement, a step a line."""
+    """SQLite's plan for a statement, one step per line."""
     compiled: Any = statement.compile(session.bind, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
     rows = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
     return [row.detail for row in rows]

@@ -1,4 +1,4 @@
-"""Work in the background: woken, repeated, in trouble, stopped."""
+"""Background work: woken, repeated, failing, stopped."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from app.background import BackgroundLoop
 
 
 class Work:
-    """Counts its rounds; what `each` does may fail."""
+    """Counts its rounds; `each` may fail."""
 
     def __init__(self, each: Callable[[int], None] = lambda number: None) -> None:
         self.each = each
@@ -46,7 +46,7 @@ def test_a_round_at_the_start_and_one_each_time_it_is_woken() -> None:
     async def story() -> None:
         work = Work()
         loop = BackgroundLoop(work, trouble="")
-        loop.wake()  # before it runs: the first round will see what there is
+        loop.wake()  # before it runs: the first round will find what there is
         async with running(loop):
             await work.reach(1)
             await asyncio.sleep(0)

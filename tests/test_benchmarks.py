@@ -1,4 +1,4 @@
-"""The benchmarks run, on little: what nobody runs for a while breaks unseen."""
+"""The benchmarks run, on small inputs, so that they do not break unnoticed."""
 
 import subprocess
 import sys

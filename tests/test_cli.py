@@ -1,4 +1,4 @@
-"""The command line: what it writes, what it says, and with which status it ends. As a process where that matters."""
+"""The command line: its files, its output, and its exit status. As a separate process where that matters."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The container as it is described: `make container` runs these steps for real."""
+"""The container as described: `make container` runs these steps for real."""
 
 import inspect
 import os
@@ -25,9 +25,9 @@ BIN = Path(sys.executable).parent
 
 
 def composed(tmp_path: Path, *files: Path, **variables: str) -> dict:
-    """What `docker compose config` makes of the files; it fails on what it does not know."""
+    """The output of `docker compose config`, which fails on unknown keys."""
     named = [option for file in files for option in ("--file", file)]
-    # An environment of its own: a developer's .env is not ours.
+    # A separate environment: a developer's .env must not matter.
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **variables}
     command = [BIN / "docker-compose", "--env-file", "/dev/null", *named, "config"]
     done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, cwd=ROOT)
@@ -44,7 +44,7 @@ def test_the_server_does_not_run_as_root() -> None:
 
 
 def test_all_stages_have_the_same_python() -> None:
-    """The environment of the first is used in the second."""
+    """The second stage uses the environment of the first."""
     assert len({stage.image for stage in STAGES}) == 1
     assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", FINAL.image)
 
@@ -79,7 +79,7 @@ def test_what_it_sets_are_settings() -> None:
 
 
 def test_it_starts_the_server_and_asks_for_its_health() -> None:
-    """Without a shell between, which would keep the signal to stop for itself."""
+    """Without a shell in between, which would swallow the stop signal."""
     assert FINAL.last("ENTRYPOINT").words + FINAL.last("CMD").words == ["soroe", "serve"]
     check = FINAL.last("HEALTHCHECK").text
     (address,) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", check)
@@ -118,7 +118,7 @@ def test_compose_waits_longer_than_the_server_takes_to_stop(tmp_path: Path) -> N
 
 
 def test_what_the_container_fixes_is_not_overruled_by_the_file_of_settings(tmp_path: Path) -> None:
-    """A .env that served `make run` serves the container too."""
+    """A .env for `make run` works for the container too."""
     file = tmp_path / "docker-compose.yml"
     file.write_text(COMPOSE.read_text())
     (tmp_path / ".env").write_text("SOROE_HOST=127.0.0.1\nSOROE_DATA=elsewhere\nSOROE_QUOTA_SETS=7\n")

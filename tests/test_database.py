@@ -1,4 +1,4 @@
-"""The database file: made by migrations, safe for many writers, its history never rewritten."""
+"""The database file: made by migrations, safe for concurrent writers, its history never rewritten."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.factory import Factory
 
 
 def is_ours(name: str | None, *_: object) -> bool:
-    """Whether a table is a model's; SQLite's full-text search keeps tables of its own."""
+    """Whether a table belongs to a model; SQLite's full-text search has its own tables."""
     return not (name or "").startswith("image_words")
 
 
@@ -37,7 +37,7 @@ def test_migrated_schema_equals_models(database: Database) -> None:
 
 
 def test_constraint_names_equal_models(database: Database) -> None:
-    """SQLite can only alter what has a name, and Alembic compares none of these names."""
+    """SQLite can only alter named constraints, and Alembic does not compare the names."""
     found = inspect(database.engine)
     for table in Base.metadata.sorted_tables:
         keys = {key["name"] for key in found.get_foreign_keys(table.name)}

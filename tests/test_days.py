@@ -1,4 +1,4 @@
-"""Days of the zone that is set, wherever a day is decided or shown."""
+"""Days in the configured time zone, wherever a day is decided or shown."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is bundled: small enough to come with the source, and its CLIP names what it was made to name."""
+"""The bundled model: small enough to ship with the source, and its CLIP recognises what it was trained on."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_the_clip_names_the_look(clip: tuple[CLIPModel, CLIPProcessor], name: st
 
 
 def test_the_clip_names_the_things(clip: tuple[CLIPModel, CLIPProcessor]) -> None:
-    """Of drawings that are not of its training's making; among 68 words chance is right once or never."""
+    """Drawings that do not come from its training's code; chance is right for one of 68 words or none."""
     words = [word for word in (DEMO / "words.txt").read_text().splitlines() if word]
     texts = {f"{'an' if word[0] in 'aeiou' else 'a'} {word}": word for word in words}
     drawn = [file for file in (ROOT / "static" / "samples").glob("*.webp") if file.stem in words]

@@ -1,4 +1,4 @@
-"""Docs that cannot drift: what they list is what there is."""
+"""Docs that cannot drift: what they list is what exists."""
 
 import re
 import tomllib
@@ -15,7 +15,7 @@ INDEXES = [DOCS / "README.md", DOCS / "decisions" / "README.md"]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / ".github").rglob("*.md"), *(ROOT / "training").rglob("*.md")]
 )
-# Without their examples of code.
+# Without code examples.
 TEXTS = {page: re.sub(r"^    .*$", "", page.read_text(), flags=re.MULTILINE) for page in PAGES}
 
 

@@ -20,7 +20,7 @@ def kept(files: Files) -> list[Path]:
 
 @contextmanager
 def room_for(size: int) -> Iterator[None]:
-    """No file can grow over `size` bytes: the nearest to a full disk that needs no disk."""
+    """No file can grow over `size` bytes: the closest to a full disk without one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""Numbers that are none, or beyond all measure, are refused at every door: forms, the JSON in them, commands."""
+"""Invalid or excessive numbers are refused everywhere: in forms, their JSON, and commands."""
 
 import json
 from collections.abc import Callable, Mapping

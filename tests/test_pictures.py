@@ -1,4 +1,4 @@
-"""Uploads: every picture that people have comes out upright and in its colours; nothing else comes in."""
+"""Uploads: every picture that people have becomes upright and keeps its colours; nothing else gets in."""
 
 import io
 import struct
@@ -26,7 +26,7 @@ SIZE = (96, 64)
 
 
 def gradient(mode: str = "RGB") -> Image.Image:
-    """Left to right from black to red, top to bottom from black to green: any turn shows."""
+    """Left to right from black to red, top to bottom from black to green: any rotation shows."""
     columns, rows = np.meshgrid(np.linspace(0, 255, SIZE[0]), np.linspace(0, 255, SIZE[1]))
     return Image.fromarray(np.stack([columns, rows, 0 * rows], -1).astype(np.uint8)).convert(mode)
 
@@ -36,7 +36,7 @@ def noise() -> Image.Image:
 
 
 def test_only_so_many_are_decoded_at_a_time() -> None:
-    """However many people send one in the same moment; each of the others waits for its turn."""
+    """However many people send one at the same moment; the others wait for their turn."""
     with stopped_workers(pool) as workers, ThreadPoolExecutor(5) as people:
         sent = [people.submit(clean_upload, png()) for _ in range(5)]
         wait_for(lambda: pool.waits == 5 - len(workers))
@@ -82,13 +82,13 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def handmade_png(width: int, height: int, depth: int, colour: int, rows: bytes, *before: bytes) -> bytes:
-    """A PNG of kinds that Pillow does not write."""
+    """A PNG of a kind that Pillow does not write."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     parts = chunk(b"IHDR", header), *before, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-# What is taken
+# Accepted uploads
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_same_picture_gives_same_bytes() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_orientation(kind: str, orientation: int) -> None:
-    """A camera held any way: turned back, the picture is the gradient again."""
+    """A camera held any way: rotated back, the picture is the gradient again."""
     turn_away: dict[int, Callable[[Image.Image], Image.Image]] = {
         1: lambda picture: picture,
         2: lambda picture: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -130,7 +130,7 @@ def test_orientation(kind: str, orientation: int) -> None:
     assert difference(cleaned(encoded(held, kind, exif=exif)), gradient()) < 4
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow tells of what it steps over
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about what it skips
 def test_broken_exif_does_not_cost_the_picture() -> None:
     data = encoded(gradient(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     assert cleaned(data).size == SIZE
@@ -334,7 +334,7 @@ def test_hostile_xmp_is_ignored(xmp: str) -> None:
     assert clean_upload(encoded(gradient(), "WEBP", xmp=xmp.encode())).rights == {}
 
 
-# What is refused
+# Refused uploads
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_limits_are_those_of_the_settings() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(65_000, 65_000), (2**31 - 1, 2**31 - 1), (8_001, 8_000)])
 def test_bomb_422(width: int, height: int) -> None:
-    """Refused by its header: no row of it is ever unpacked."""
+    """Refused by its header: no row of it is ever decompressed."""
     data = handmade_png(width, height, 8, 2, b"\0" * 100)
     assert f"The picture is {width} × {height} px; at most 64 million pixels" in refused(data)
 

@@ -1,4 +1,4 @@
-"""The folder of data is closed to other users, whatever it was before."""
+"""The data folder is closed to other users, whatever it was before."""
 
 import os
 import stat
@@ -30,7 +30,7 @@ def open_to_others(folder: Path) -> list[str]:
 
 
 def test_what_a_server_keeps_is_closed_to_others(settings: Settings) -> None:
-    """While it runs: the database's files beside it, pictures, thumbnails, exports and certificates among them."""
+    """While it runs, including the database's side files, pictures, thumbnails, exports and certificates."""
     settings.data.chmod(0o755)
     (settings.data / "soroe.sqlite3").chmod(0o644)
     private.use(settings.data)
@@ -70,7 +70,7 @@ def test_another_users_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_folder_in_it_that_is_closed_to_us_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as the lost+found of a disk that is mounted there."""
+    """Such as the lost+found of a disk mounted there."""
     folder = tmp_path / "data"
     (folder / "lost+found").mkdir(parents=True)
     (folder / "lost+found").chmod(0o000)
@@ -83,7 +83,7 @@ def test_a_folder_in_it_that_is_closed_to_us_is_left_alone(tmp_path: Path, monke
 
 @contextmanager
 def nobody_special(folder: Path) -> Iterator[None]:
-    """As a user who owns `folder` and is not root, from whom nothing is closed."""
+    """Run as a user who owns `folder` and is not root, to whom nothing is closed."""
     if os.geteuid():
         yield
         return

@@ -1,4 +1,4 @@
-"""docs/security.md against the requirements of OWASP ASVS 5.0, levels 1 and 2, and against our own tests."""
+"""docs/security.md compared with OWASP ASVS 5.0, levels 1 and 2, and with our own tests."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "security.md").read_text()
 
-# How many requirements of levels 1 and 2 each section has; they are the first ones of it.
+# How many requirements of levels 1 and 2 each section has; they come first.
 REQUIREMENTS = {
     "1.1": 2,
     "1.2": 9,

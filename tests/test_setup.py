@@ -1,4 +1,4 @@
-"""What installs and configures the project says the same as the project."""
+"""Installation and configuration files match the project."""
 
 import json
 import re
@@ -20,7 +20,7 @@ ENTRY = re.compile(r"^([a-z0-9].*?) ?\\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\
 
 
 def requirements(lock: Path) -> list[Requirement]:
-    """What a lock names together with hashes."""
+    """The requirements of a lock, with hashes."""
     return [Requirement(text) for text in ENTRY.findall(lock.read_text())]
 
 

@@ -1,4 +1,4 @@
-"""Nothing slow happens in a writing transaction: what refuses, and what the suite itself watches."""
+"""Nothing slow happens in a writing transaction: what is refused, and what the suite watches."""
 
 import time
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_a_transaction_that_was_rolled_back_forbids_nothing(database: Database) 
     clean_upload(png())
 
 
-# What the suite watches
+# The suite's watch
 
 
 def work_for(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What no test of behaviour can see, because it is about what the source must never do."""
+"""Rules on the source that no behaviour test can check."""
 
 import json
 import re
@@ -16,9 +16,9 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
 APP = sorted((ROOT / "app").rglob("*.py"))
 
-# Values that templates take as HTML: attributes written in the template itself, and the drawing of a QR code.
+# Values that templates treat as HTML: attributes written in the template itself, and the drawing of a QR code.
 AS_HTML = re.compile(r"""(?:'[^']*'|"[^"]*"|\bqr)\s*\|\s*safe\b""")
-# What a script may parse as HTML: answers of this server, made by its templates.
+# What scripts may parse as HTML: answers of this server, made by its templates.
 PARSES = {"review.js": 1, "news.js": 1, "requests.js": 1, "structure.js": 1}
 
 
@@ -41,7 +41,7 @@ def test_scripts_write_text_as_text() -> None:
 
 
 def test_passwords_are_masked_and_may_be_pasted() -> None:
-    """Any field named for a password, a code or a secret."""
+    """Every field for a password, a code or a secret."""
     for template in TEMPLATES:
         for field in re.findall(r"<input\b[^>]*>", template.read_text(), re.DOTALL):
             name = re.search(r'name="([^"]*)"', field)

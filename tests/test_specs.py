@@ -1,4 +1,4 @@
-"""Sentences for what was typed wrongly, and JSON that is read only within bounds."""
+"""Sentences for wrong input, and JSON read within limits."""
 
 import json
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Text that people typed, and numbers with their words."""
+"""Typed text, and numbers with their words."""
 
 import unicodedata
 from pathlib import Path

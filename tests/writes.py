@@ -1,7 +1,7 @@
-"""Watches every writing transaction of the suite: how long it holds the lock, and that it does nothing slow meanwhile.
+"""Watches every writing transaction of the suite: how long it holds the lock, and that it does nothing slow.
 
-Time is the processor's, of the thread that writes and without Python's own tidying, so a busy machine fails nothing.
-What takes time without the processor is seen by what it is: a file, a pause, a program, a connection.
+Measures processor time, of the writing thread and without Python's garbage collection, so a busy machine fails nothing.
+Slow work without the processor is recognised by its kind: a file, a pause, a program, a connection.
 """
 
 import gc
@@ -23,7 +23,7 @@ from app.database import Database
 MOST_SECONDS = 0.1
 SLOW = {
     "open": "opens a file",
-    "sleep": "sleeps",  # of which Python tells from 3.13 on; before, see `install`
+    "sleep": "sleeps",  # which Python reports from 3.13 on; before, see `install`
     "subprocess.Popen": "starts a program",
     "os.rename": "renames a file",
     "os.remove": "removes a file",
@@ -35,11 +35,11 @@ CODE = (".py", ".pyc", ".so")  # what Python itself opens
 
 
 class Watch:
-    """What was wrong since it was last asked, and the longest transactions."""
+    """The faults since the last call, and the longest transactions."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
-        self.longest: dict[str, float] = {}  # seconds, by where the transaction stands in the code
+        self.longest: dict[str, float] = {}  # seconds, by the transaction's place in the code
         self._thread = threading.local()
 
     def begins(self) -> None:
@@ -48,7 +48,7 @@ class Watch:
 
     @contextmanager
     def within(self) -> Iterator[None]:
-        """A block that writes, when it has no permission to be slow."""
+        """A writing block without permission to be slow."""
         self._thread.began, self._thread.seen = None, []
         where = _where()
         try:
@@ -59,7 +59,7 @@ class Watch:
                 self._ended(where, time.thread_time() - self._tidied - began)
 
     def happens(self, what: str, arguments: tuple[Any, ...]) -> None:
-        """Something that takes time was done by this thread."""
+        """This thread did something slow."""
         if getattr(self._thread, "began", None) is None or not slow.is_forbidden():
             return
         if what == "open" and str(arguments[0]).endswith(CODE):
@@ -67,7 +67,7 @@ class Watch:
         self.problems.append(f"A writing transaction {SLOW[what]}: {arguments[0]!r}\n{_stack()}")
 
     def tidying(self, phase: str, _: dict[str, int]) -> None:
-        """Python's garbage collector works on this thread, for all of them."""
+        """Python's garbage collector runs on this thread, for all of them."""
         if phase == "start":
             self._thread.tidying = time.thread_time()
         elif begun := getattr(self._thread, "tidying", None):
@@ -83,12 +83,12 @@ class Watch:
             self.problems.append(f"A writing transaction held the lock for {seconds * 1000:.0f} ms: {where}")
 
     def take(self) -> list[str]:
-        """What was wrong since the last time."""
+        """The faults since the last call."""
         found, self.problems = self.problems, []
         return found
 
     def told(self, number: int = 10) -> list[str]:
-        """The longest transactions, in lines."""
+        """The longest transactions, as lines."""
         ordered = sorted(self.longest.items(), key=lambda each: -each[1])[:number]
         return [f"{seconds * 1000:6.1f} ms  {where}" for where, seconds in ordered]
 
@@ -131,7 +131,7 @@ def _audit(name: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _where() -> str:
-    """The lines of the app or a test from which a transaction was begun, the innermost first."""
+    """The lines of the app or a test that started a transaction, innermost first."""
     here = Path(__file__).parents[1]
     frames = [frame for frame in traceback.extract_stack() if frame.filename.startswith(str(here))]
     named = [f"{Path(f.filename).relative_to(here)}:{f.lineno}" for f in frames if f.filename != __file__]

@@ -1,4 +1,4 @@
-"""Power is asked of today's role, and what was stopped with more power is not started again with less."""
+"""Permissions follow today's role, and nobody can undo what a higher role stopped."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -324,7 +324,7 @@ def test_a_lock_opens_to_the_power_that_closed_it(session: Session, make: Factor
         assert sets.get(session, owner, image_set.id).locked_as is None
 
 
-# What was put away
+# Archiving and deleting
 
 
 @pytest.mark.parametrize("by", HIGH)
@@ -334,7 +334,7 @@ def test_what_a_manager_archived_its_owner_does_not_bring_back(
     higher, style, subject = make.user(by), make.style(owner), make.finished_subject(owner)
     styles.archive(session, higher, style)
     subjects.archive(session, higher, subject.id)
-    subjects.archive(session, owner, subject.id)  # it is archived: this takes nothing from a manager's word
+    subjects.archive(session, owner, subject.id)  # already archived: this must not weaken the manager's act
     acts: tuple[Callable[[User], object], ...] = (
         lambda user: styles.unarchive(session, user, style),
         lambda user: subjects.unarchive(session, user, subject.id),
@@ -420,7 +420,7 @@ def test_the_file_of_a_subject_is_its_owners_and_managers(session: Session, make
             subjects.note_download(session, user, subject)
 
 
-# What was there before
+# Existing rows
 
 
 def test_what_was_done_before_keeps_the_power_that_the_record_tells(tmp_path: Path) -> None:

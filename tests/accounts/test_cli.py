@@ -1,4 +1,4 @@
-"""`soroe accounts`, by the server's side."""
+"""`soroe accounts`, on the server."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a person handed out ends with the power to hand it out; and what others hold for them ends with every change."""
+"""What a person handed out ends with the role that allowed it; what others hold for them ends with every change."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ ENDS = [*Role, CLOSED]
 
 @dataclass
 class Handed:
-    """Tokens of what is out, "" where the role could not make one."""
+    """Handed-out tokens, "" where the role could not make one."""
 
     invitation: str = ""
     addressed: str = ""
@@ -33,7 +33,7 @@ class Handed:
     for_me: str = ""  # made by another administrator, to reset this person's password
 
     def open(self, session: Session) -> set[str]:
-        """The names of those that still open something."""
+        """The names of those that still work."""
         find = {
             "invitation": queries.invitation,
             "addressed": queries.invitation,
@@ -67,7 +67,7 @@ def chief(make: Factory) -> User:
 
 
 def hand_out(session: Session, make: Factory, chief: User, person: User) -> Handed:
-    """All that the role of `person` lets them hand out."""
+    """Hand out everything that the role of `person` allows."""
     handed = Handed(own=share(session, person, approved_set(make, person)))
     if person.can(Role.MANAGER):
         handed.others = share(session, person, approved_set(make, make.user()))
@@ -89,7 +89,7 @@ def end(session: Session, chief: User, person: User, to: str) -> None:
 
 
 def allowed(to: str) -> set[str]:
-    """What somebody with that role may have out."""
+    """What somebody with that role may have handed out."""
     if to == CLOSED:
         return set()
     power = {"own"}
@@ -122,7 +122,7 @@ def test_every_change_of_a_role_with_all_that_is_handed_out(
         assert login.user.role == to, "today's role, in every browser"
         assert login.confirmed_at is None, "what it allows needs a proof of who is there"
 
-    # A role that comes back brings nothing back.
+    # Regaining a role revives nothing.
     service.set_active(session, chief, person.id, True)
     service.set_role(session, chief, person.id, Role.ADMIN)
     assert handed.open(session) == left
@@ -140,7 +140,7 @@ def test_each_end_is_recorded_with_its_reason(session: Session, make: Factory, c
 
 
 def test_a_link_asks_for_todays_role_of_who_made_it(session: Session, make: Factory, chief: User) -> None:
-    """Even where something changed a role and forgot to end what it handed out."""
+    """Even if something changed a role and forgot to end what it handed out."""
     person = make.user(Role.ADMIN)
     handed = hand_out(session, make, chief, person)
     person.role = Role.MANAGER
@@ -156,7 +156,7 @@ def test_who_administers_no_more_lets_nobody_in(session: Session, make: Factory,
 
 
 def test_closing_ends_the_links_to_the_address(session: Session, make: Factory, chief: User) -> None:
-    """An invitation that somebody made before must not bring back what was closed since."""
+    """An invitation made earlier must not bring back an account closed since."""
     link = service.invite(session, chief, "manager", "new@example.com")
     other = service.invite(session, chief, "designer")
     new = service.newcomer(session, other, "New Person", "new@example.com", "a sentence of my own")

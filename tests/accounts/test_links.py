@@ -1,4 +1,4 @@
-"""Invitations to an address, closed accounts that come back by one, and links that reset a password."""
+"""Invitations to an address, closed accounts that come back through one, and password-reset links."""
 
 from datetime import timedelta
 
@@ -222,7 +222,7 @@ def test_only_hashes_of_reset_links_are_kept(session: Session, make: Factory, ad
 
 
 def test_old_ways_in_do_not_come_back_with_the_account(session: Session, admin: User, leaver: User) -> None:
-    """The address may be another person's by now."""
+    """The address may belong to another person now."""
     session.add(Identity(user_id=leaver.id, issuer="https://idp.example", subject="s1"))
     session.add(Authenticator(user_id=leaver.id, secret="sealed", last_step=1))
     session.add(Passkey(user_id=leaver.id, credential_id="c", public_key=b"k", sign_count=0, name="Phone"))

@@ -1,4 +1,4 @@
-"""Passwords that are guessed first are refused, and long ones that nobody guesses pass, whatever their script."""
+"""Passwords that attackers guess first are refused; long ones that nobody guesses pass, in any script."""
 
 import random
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_a_links_password_may_be_shorter_but_not_common() -> None:
 
 
 def test_nothing_that_can_be_sent_takes_long() -> None:
-    """zxcvbn alone takes 1.5 s for 72 signs that can be read as letters in many ways."""
+    """zxcvbn alone takes 1.5 s for 72 characters that can be read as letters in many ways."""
     signs = "4@8({[<369!|10$5+7%2"
     chance = random.Random(1)  # noqa: S311
     hard = [signs * 5000, "ab" * 50_000, "\u0301" * 100_000, "\ufdfa" * 100_000, "12/12/1999" * 5000]

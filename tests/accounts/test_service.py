@@ -1,4 +1,4 @@
-"""Who may come in, and who may change that."""
+"""Who may sign in, and who may change that."""
 
 from datetime import timedelta
 
@@ -156,7 +156,7 @@ def test_sign_in_says_the_same_of_unknown_and_wrong(session: Session, make: Fact
 
 
 def test_a_hash_is_slow_by_design_outside_of_these_tests() -> None:
-    """64 MiB, three times over: what OWASP asks of argon2id, and more."""
+    """64 MiB, three passes: at least what OWASP recommends for argon2id."""
     assert reuse.USUAL.hash("a sentence of my own").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
@@ -196,7 +196,7 @@ def test_password_is_the_same_from_every_keyboard(session: Session, settings: Se
 
 @given(st.text(max_size=600), st.text(max_size=600))
 def test_sign_in_never_fails_otherwise(email: str, password: str) -> None:
-    """Whatever is typed becomes text that argon2 and the database take."""
+    """Any input becomes text that argon2 and the database accept."""
     service.normal_email(email).encode()
     service.normal_password(password).encode()
 

@@ -1,4 +1,4 @@
-"""The chain of the record: it holds whoever writes, and shows whatever is done to it behind Soroe's back."""
+"""The record's chain: it survives concurrent writers, and reveals anything done to it outside Soroe."""
 
 import json
 import tracemalloc
@@ -45,13 +45,13 @@ def rows(session: Session) -> list[dict[str, Any]]:
 
 
 def rewrite(session: Session, events: list[dict[str, Any]]) -> None:
-    """Put these events in the place of all, as somebody with the database file would."""
+    """Replace all events with these, as somebody with the database file could."""
     session.execute(delete(EVENT))
     session.execute(insert(EVENT), events)
 
 
 def problem(session: Session, noted: str | None = None) -> str:
-    """What is found wrong; the record is put back."""
+    """The fault found; restores the record afterwards."""
     found = chain.verify(session, noted).problem
     session.rollback()
     return found or "unbroken"
@@ -113,7 +113,7 @@ def test_whatever_details_are_kept_hash_the_same_when_read_again(chained: Sessio
     chained.rollback()
 
 
-# Whatever is done to it is found
+# Detecting changes
 
 
 changes: dict[str, st.SearchStrategy[Any]] = {
@@ -184,7 +184,7 @@ def test_events_that_changed_places_are_found(chained: Session, pair: list[int])
 @examples
 @given(place=st.integers(1, EVENTS), model=numbers, hashed=st.booleans())
 def test_an_event_put_in_between_is_found(chained: Session, place: int, model: int, hashed: bool) -> None:
-    """Even one that follows its forerunner rightly: the one after it does not follow it."""
+    """Even one that correctly follows its predecessor: the next event does not follow it."""
     events = rows(chained)
     new = events[model - 1] | {"id": place, "at": datetime(2026, 1, 1, tzinfo=UTC)}
     if hashed:
@@ -266,7 +266,7 @@ def test_no_event_can_be_added_without_the_head(chained: Session) -> None:
 
 
 def test_several_events_of_one_session_follow_one_another(session: Session, make: Factory) -> None:
-    """With rows that have no id yet, and all written in one flush."""
+    """With rows that have no id yet, all written in one flush."""
     users = [make.user() for _ in range(3)]
     for _ in range(4):
         for user in users:
@@ -317,7 +317,7 @@ def test_what_is_rolled_back_was_never_in_the_chain(session: Session, make: Fact
 
 
 def test_writers_at_the_same_time_make_one_chain(database: Database) -> None:
-    """Some give up at the end; a number or a hash taken twice would show."""
+    """Some give up at the end; a duplicate number or hash would show."""
     with database.write() as session:
         session.add(User(email="a@example.com", name="A", role="admin", password_hash="-"))
 
@@ -339,7 +339,7 @@ def test_writers_at_the_same_time_make_one_chain(database: Database) -> None:
 
 
 def test_events_that_come_while_it_is_walked_are_no_fault(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where no snapshot holds still, as on Postgres."""
+    """Also without a snapshot that holds still, as on Postgres."""
     monkeypatch.setattr(chain, "CHUNK", 2)
     with database.write() as session:
         user = User(email="a@example.com", name="A", role="admin", password_hash="-")
@@ -375,11 +375,11 @@ def test_the_walk_holds_little_memory(session: Session, make: Factory) -> None:
     assert peak() < 3 * 2**20, "so many events take more"
 
 
-# The events that were there before
+# Existing events
 
 
 def test_the_migration_chains_what_was_there(settings: Settings, session: Session, make: Factory) -> None:
-    """Numbers with gaps included. Back and forth again, and the record still reads the same."""
+    """Including gaps in the numbers. After downgrade and upgrade, the record still reads the same."""
     make.finished_set()
     session.execute(delete(EVENT).where(EVENT.c.id == 2))
     session.commit()

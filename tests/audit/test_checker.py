@@ -1,4 +1,4 @@
-"""Checking the record beside the requests: one walk at a time, which people follow, and which stops with the server."""
+"""Checking the record in the background: one check at a time, with progress, which stops with the server."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def checker(database: Database) -> Checker:
 
 @contextmanager
 def at_each_look(database: Database, act: Callable[[], object]) -> Iterator[None]:
-    """`act` whenever a walk is about to read the next events."""
+    """Run `act` whenever a check is about to read the next events."""
 
     def look(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if "FROM audit_events" in statement and "LIMIT" in statement:

@@ -1,4 +1,4 @@
-"""`soroe audit`: what it says, and with which status it ends."""
+"""`soroe audit`: its output and exit status."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ EVENT = AuditEvent.__table__
 
 
 def audit(settings: Settings, *arguments: str) -> tuple[int, str]:
-    """The status, and what it said on either stream."""
+    """The exit status, and the output on both streams."""
     done = soroe("audit", *arguments, SOROE_DATA=str(settings.data))
     return done.returncode, (done.stdout + done.stderr).strip()
 

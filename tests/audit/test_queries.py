@@ -1,4 +1,4 @@
-"""Finding events, and telling them in words."""
+"""Finding events, and describing them in words."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -226,7 +226,7 @@ def test_the_csv_is_harmless_and_whole(session: Session, make: Factory, manager:
     assert line.endswith(f"{event.previous},{event.hash}")
 
 
-# Acts that are recorded where nobody is looking
+# Acts recorded without anybody signed in
 
 
 def test_a_refused_sign_in_is_recorded_for_an_account_that_there_is(session: Session, make: Factory) -> None:

@@ -1,4 +1,4 @@
-"""A real browser before a real server: the system's Chromium, `soroe serve` with the bundled model."""
+"""A real browser against a real server: the system's Chromium, `soroe serve` with the bundled model."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ from tests.web.process import Process
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-expect.set_options(timeout=60_000)  # ms; on a busy machine five seconds are no proof that something does not come
+expect.set_options(timeout=60_000)  # ms; on a busy machine, five seconds do not prove that something never comes
 
 
 @pytest.fixture(autouse=True)
 def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some tests hold the write lock while the browser works, which on a busy machine may take longer than is usual."""
+    """Some tests hold the write lock while the browser works, which can take unusually long on a busy machine."""
     monkeypatch.setattr("app.database.BUSY_SECONDS", 300)
 
 
@@ -44,7 +44,7 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def problems() -> list[str]:
-    """What the browser complained of: errors on the console, refusals of the CSP among them, and scripts that threw."""
+    """What the browser reported: console errors, including CSP refusals, and script exceptions."""
     return []
 
 

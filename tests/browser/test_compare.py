@@ -1,4 +1,4 @@
-"""The compare room in a browser: where the pictures lie, what the split clips, and what the difference is."""
+"""The compare room in a browser: the position of the pictures, the clipping of the split, and the difference."""
 
 import base64
 import io
@@ -32,13 +32,13 @@ def noise(seed: int, shape: tuple[int, int, int] = (80, 120, 3)) -> Pixels:
 
 
 def nearly(picture: Pixels) -> Pixels:
-    """The same, but one half is off by up to 8 levels: enough to see where that is."""
+    """The same picture with one half off by up to 8 levels: enough to see where."""
     off = np.random.default_rng(9).integers(-8, 9, picture.shape)
     off[:, :60] = 0
     return np.clip(picture.astype(int) + off, 0, 255).astype(np.uint8)
 
 
-# Ids 1 to 6. The second is the first once more, the fourth has another shape.
+# Ids 1 to 6. The second repeats the first; the fourth has another shape.
 PICTURES = (
     noise(1),
     noise(1),
@@ -51,7 +51,7 @@ PICTURES = (
 
 @pytest.fixture
 def painted(settings: Settings) -> Iterator[Server]:
-    """A server with finished pictures of ours; its engine only paints."""
+    """A server with our own finished pictures; its engine only paints."""
     with serve(create_app(settings, Painter())) as server:
         with making(server) as make:
             image_set = make.finished_set(prompts="a fox\nthe fox again\na paler fox\n背の高いふくろう\nred\nblue")
@@ -77,7 +77,7 @@ def open_room(page: Page, query: str) -> None:
     page.wait_for_function("document.querySelector('.pane__media[style]') !== null")
 
 
-# Where a picture lies: its element is as large as the pane, and `object-fit: contain` puts it in the middle.
+# A picture's position: its element fills the pane, and `object-fit: contain` centres it.
 LAID_OUT = """letter => {
   const pane = document.querySelector(`[data-pane="${letter}"]`);
   const media = pane.querySelector(".pane__media");
@@ -97,19 +97,19 @@ def laid_out(page: Page, letter: str) -> Any:
 
 
 def point(page: Page, letter: str, x: float, y: float) -> tuple[float, float]:
-    """Where a place of the picture, in shares of its sides, is on the screen."""
+    """The screen position of a point in the picture, given as fractions of its sides."""
     at = laid_out(page, letter)
     return at["left"] + x * at["width"], at["top"] + y * at["height"]
 
 
 def place(page: Page, letter: str, x: float, y: float) -> tuple[float, float]:
-    """The other way round."""
+    """The inverse of `point`."""
     at = laid_out(page, letter)
     return (x - at["left"]) / at["width"], (y - at["top"]) / at["height"]
 
 
 def in_the_middle(page: Page, letter: str) -> tuple[float, float]:
-    """The place of the picture that is in the middle of its pane."""
+    """The point of the picture in the middle of its pane."""
     left, top, width, height = laid_out(page, letter)["frame"]
     return place(page, letter, left + width / 2, top + height / 2)
 
@@ -121,7 +121,7 @@ def same(one: tuple[float, float], other: tuple[float, float]) -> bool:
 def test_pictures_of_different_shapes_zoom_and_move_together(page: Page, problems: list[str]) -> None:
     open_room(page, "ids=1,4")
     fitted = {letter: laid_out(page, letter)["scale"] for letter in "AB"}
-    x, y = map(round, point(page, "A", 0.7, 0.4))  # a browser gives whole pixels to scripts
+    x, y = map(round, point(page, "A", 0.7, 0.4))  # browsers report whole pixels to scripts
     under = place(page, "A", x, y)
     page.mouse.move(x, y)
     for _ in range(4):
@@ -134,7 +134,7 @@ def test_pictures_of_different_shapes_zoom_and_move_together(page: Page, problem
     assert same(in_the_middle(page, "A"), in_the_middle(page, "B"))
     assert not same(in_the_middle(page, "A"), (0.5, 0.5))
 
-    # The crosshair is at the same place of both.
+    # The crosshair is at the same point of both.
     page.mouse.move(x + 40, y + 30)
     expect(page.locator("[data-pane=B] .cross")).to_be_visible()
     for letter in "AB":
@@ -205,7 +205,7 @@ def test_each_picture_alone(page: Page, problems: list[str]) -> None:
     assert laid_out(page, "B") == moved
     expect(page.locator(".map:visible")).to_have_count(2)
 
-    # It is in the address, so that a reload and a link show the same.
+    # It is in the address, for reloads and links.
     assert "together=off" in page.url
     page.reload()
     expect(page.get_by_label("Zoom together")).not_to_be_checked()
@@ -280,7 +280,7 @@ def test_the_split_moves_by_keys_and_by_hand_and_clips(page: Page, problems: lis
         expect_split_at(percent)
     expect(slider).to_have_attribute("aria-valuetext", "A on the left 89 per cent, B on the right")
 
-    # By hand; then zoomed in, where it runs over what is seen.
+    # By hand; then zoomed in, where it covers the visible part.
     grip = slider.bounding_box()
     assert grip
     page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
@@ -289,7 +289,7 @@ def test_the_split_moves_by_keys_and_by_hand_and_clips(page: Page, problems: lis
     page.mouse.up()
     expect_split_at(25)
 
-    # It is in the address, so that a reload and a link show the same.
+    # It is in the address, for reloads and links.
     expect(page).to_have_url(re.compile(r"mode=split&split=25$"))
     page.reload()
     expect_split_at(25)
@@ -329,7 +329,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     page.keyboard.press("z")
     expect(slots.nth(1)).to_contain_text("Withdrawn")
 
-    page.keyboard.press("c")  # a letter without Shift chooses
+    page.keyboard.press("c")  # a letter without Shift selects
     page.keyboard.press("s")
     page.keyboard.press("Shift+R")
     expect(page.get_by_role("form", name="Why C is rejected")).to_be_visible()
@@ -344,7 +344,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     page.keyboard.press("Shift+A")  # nothing to press: the letter chooses
     expect(page.get_by_role("button", name="Choose A")).to_have_attribute("aria-pressed", "true")
 
-    # Who comes too late sees what was decided meanwhile.
+    # A late decision shows what was decided before it.
     with making(painted) as make:
         service.decide(make.session, make.user(Role.REVIEWER, "Ito Kenji"), 1, "rejected", None, "Off the look")
     page.keyboard.press("Shift+C")
@@ -354,7 +354,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
 
 
 def levels(page: Page) -> Pixels:
-    """What the canvas of the difference shows."""
+    """The pixels of the difference's canvas."""
     width, height, encoded_bytes = page.evaluate(
         """() => {
           const { width, height } = document.querySelector("canvas");
@@ -375,7 +375,7 @@ def test_the_difference_is_the_one_that_numpy_finds(page: Page, problems: list[s
     expect(said).to_have_text("These two pictures are identical.")
     assert not levels(page).any()
 
-    page.keyboard.press("c")  # A and C, the two that were chosen last
+    page.keyboard.press("c")  # A and C, the two selected last
     mean, share = f"{apart.mean():.2f}", f"{(apart.max(axis=2) > 2).mean() * 100:.1f}"
     assert float(mean) > 1
     assert 30 < float(share) < 50
@@ -389,7 +389,7 @@ def test_the_difference_is_the_one_that_numpy_finds(page: Page, problems: list[s
         expect(page.locator("[data-amplified]")).to_have_text(f"{times}×")
         assert np.array_equal(levels(page), np.minimum(apart * times, 255))
 
-    # Of another size: the second is drawn at the first's, and that is said.
+    # Of another size: the second is drawn at the first's size, with a note.
     page.locator("body").press("d")
     page.keyboard.press("a")
     expect(said).to_contain_text("D was scaled to the size of A, 120 × 80.")

@@ -1,4 +1,4 @@
-"""Many pictures by keyboard and by mouse: select, tag, star, delete and undo; a search that is kept."""
+"""Many pictures by keyboard and by mouse: select, tag, star, delete and undo; a saved search."""
 
 import re
 import zipfile
@@ -20,7 +20,7 @@ from tests.web.server import Server, make_person, making, serve, signed_in_brows
 
 @pytest.fixture
 def busy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server with three campaigns, a dozen pictures a page; its engine only paints."""
+    """A server with three campaigns, a dozen pictures per page; its engine only paints."""
     monkeypatch.setattr(gallery, "PAGE", 12)
     with serve(create_app(settings, Painter())) as server:
         with making(server) as make:
@@ -49,7 +49,7 @@ def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iter
 
 
 def tab_to(page: Page, control: Locator) -> None:
-    """Press Tab until the control has the focus, as somebody without a mouse does."""
+    """Press Tab until the control has the focus, like somebody without a mouse."""
     for _ in range(200):
         page.keyboard.press("Tab")
         if control.evaluate("control => control === document.activeElement"):
@@ -58,7 +58,7 @@ def tab_to(page: Page, control: Locator) -> None:
 
 
 def first_page_only(page: Page) -> None:
-    """Let no more pictures come by themselves, however near the end of the page is."""
+    """Stop more pictures from loading, however near the end of the page is."""
     page.route(re.compile("[?&]after="), lambda _: None)
 
 
@@ -67,7 +67,7 @@ def picked(page: Page) -> list[int]:
 
 
 def test_by_keyboard_alone(page: Page, busy: Server, problems: list[str]) -> None:
-    # Three of the first line; one too many, and back.
+    # Three of the first row; one too many, and back.
     page.locator("#picture-42 > a").focus()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
@@ -120,7 +120,7 @@ def test_the_focus_stays_among_the_pictures(page: Page, problems: list[str]) -> 
     expect(page.get_by_text("2 pictures were approved")).to_be_visible()
     expect(page.locator("#picture-42 > a")).to_be_focused()
 
-    # A box of the bar gives the focus back to the button that opened it; what is done in it ends the selection.
+    # A menu of the bar returns the focus to its button; an act in it ends the selection.
     page.keyboard.press(" ")
     for name in ("Tag", "Move", "Reject"):
         page.get_by_role("button", name=name, exact=True).press("Enter")
@@ -135,7 +135,7 @@ def test_the_focus_stays_among_the_pictures(page: Page, problems: list[str]) -> 
     expect(page.get_by_text("1 picture was moved to Winter")).to_be_visible()
     expect(page.locator("#picture-42 > a")).to_be_focused()
 
-    # The last of a list takes the one before; without any, one can search on.
+    # The last one removed selects its predecessor; without any, one can continue searching.
     page.goto(page.url + "?q=owl")
     page.once("dialog", lambda dialog: dialog.accept())
     page.locator("#pictures > li > a").last.press("Delete")
@@ -175,7 +175,7 @@ def test_several_tags_and_an_address_without_empty_fields(page: Page, busy: Serv
     expect(page.locator("#pictures > li")).to_have_count(3)
     page.wait_for_url("**/pictures?tag=hero&tag=key+visual&tag=print")
     expect(tags.get_by_label("key visual")).to_be_checked()
-    page.route(re.compile("[?]tag="), lambda _: None)  # slower than whoever clicks: the last choice counts
+    page.route(re.compile("[?]tag="), lambda _: None)  # slower than the clicks: the last choice counts
     for tag in ("hero", "key visual", "print"):
         tags.get_by_label(tag).uncheck()
     expect(page.locator("#pictures > li").nth(3)).to_be_attached()
@@ -250,7 +250,7 @@ def test_the_bar_of_a_narrow_window_is_two_lines(page: Page, problems: list[str]
 
 
 def test_every_icon_that_stands_alone_has_a_name_and_a_title(page: Page, problems: list[str]) -> None:
-    """The words are there from 1280 px."""
+    """The labels are shown from 1280 px."""
     for width in (900, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         page.locator("#picture-42 .pick input").check(force=True)
@@ -270,7 +270,7 @@ def test_the_bin_page_by_page(page: Page, busy: Server, problems: list[str]) -> 
             image.deleted_at, image.deleted_by_id, image.shown = now(), 1, False
     page.goto(f"{busy.url}/pictures/bin")
     pictures = page.locator("#pictures > li")
-    for number in (12, 24, 32):  # the next ones come when their button comes near
+    for number in (12, 24, 32):  # the next ones load when their button comes near
         expect(pictures.nth(number - 1)).to_be_attached()
         pictures.last.scroll_into_view_if_needed()
     expect(page.get_by_role("link", name="Load more")).to_have_count(0)
@@ -317,7 +317,7 @@ def test_by_mouse_and_over_pages(far: Page, problems: list[str]) -> None:
     page.get_by_role("link", name="Load more").press("Enter")
     expect(page.locator("#pictures > li a:focus")).to_have_count(1)
     numbers = page.locator("#pictures > li").evaluate_all("items => items.map(item => item.id)")
-    # The key, and that the button came near, ask for the same page: each picture is there once.
+    # The key and the button request the same page: each picture appears once.
     assert len(numbers) > 12
     assert numbers == [f"picture-{number}" for number in range(42, 42 - len(numbers), -1)]
     assert picked(page) == [42, 41, 39, 38], "the selection survives the next page"

@@ -1,4 +1,4 @@
-"""After somebody left a browser, the next person finds nothing of theirs in it; and keeping pictures is still fast."""
+"""After somebody has left a browser, the next person finds nothing of theirs; caching pictures is still fast."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ PICTURES = 60
 
 
 class Sent:
-    """Which statuses pictures were answered with."""
+    """The statuses of picture responses."""
 
     def __init__(self) -> None:
         self.statuses: Counter[int] = Counter()
@@ -80,7 +80,7 @@ def sign_in(page: Page, server: Server, user: User) -> None:
 
 
 def look(page: Page, server: Server, picture: str) -> None:
-    """At the pictures, and at one of them alone."""
+    """Look at the pictures, and at one of them alone."""
     page.goto(server.url + "/pictures", wait_until="networkidle")
     page.goto(server.url + picture)
     page.goto(server.url + "/account")

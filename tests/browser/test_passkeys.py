@@ -52,7 +52,7 @@ def context(chromium: Browser, server: Server) -> Iterator[BrowserContext]:
 
 
 class Device:
-    """A virtual authenticator; it is gone with its page."""
+    """A virtual authenticator; it disappears with its page."""
 
     def __init__(self, page: Page, **options: object) -> None:
         self.cdp = page.context.new_cdp_session(page)
@@ -99,7 +99,7 @@ def test_a_passkey_from_its_making_to_its_end(
     page.get_by_role("button", name="Add passkey").click()
     expect(page.get_by_text("already has a passkey for your account")).to_be_visible()
 
-    # Without the password, and to where one wanted to go.
+    # Without the password, and on to the requested page.
     context.clear_cookies()
     page.goto("/login?next=/styles")
     page.get_by_role("button", name="Sign in with a passkey").click()
@@ -109,7 +109,7 @@ def test_a_passkey_from_its_making_to_its_end(
     page.goto("/account/security")
     expect(page.get_by_text("last used")).to_be_visible()
 
-    # As a proof of who is there, for a form that was refused.
+    # As a confirmation, for a form that was refused.
     with server.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
     page.goto("/people")
@@ -117,7 +117,7 @@ def test_a_passkey_from_its_making_to_its_end(
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_label("Link to send")).to_be_visible()
 
-    # A device that does not ask who holds it signs nobody in.
+    # A device without user verification signs nobody in.
     device.verifies(False)
     context.clear_cookies()
     page.goto("/login")
@@ -125,7 +125,7 @@ def test_a_passkey_from_its_making_to_its_end(
     expect(page.get_by_text("Nothing was signed")).to_be_visible()
     device.verifies(True)
 
-    # Removed: the device has it still, and it opens nothing.
+    # Removed: the device still has it, but it opens nothing.
     sign_in(page, person)
     page.goto("/account/security")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -140,7 +140,7 @@ def test_a_passkey_from_its_making_to_its_end(
 
 
 def scanned(picture: np.ndarray) -> set[str]:
-    """What a code says, read from near and from far: OpenCV misses some codes at one size; a phone moves."""
+    """What a code says, read from near and far: OpenCV misses some codes at one size; a phone moves."""
     sizes = (1, 1.5, 2, 2.5, 3, 4)
     larger = (cv2.resize(picture, None, fx=by, fy=by, interpolation=cv2.INTER_NEAREST) for by in sizes)
     readers = (cv2.QRCodeDetector(), cv2.QRCodeDetectorAruco())
@@ -219,7 +219,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(
             with pytest.raises(Invalid):
                 passkeys.use(session, other, challenge, answer["passkey"])
         assert passkeys.use(session, site, challenge, answer["passkey"]).user_id == person.id
-        with pytest.raises(Invalid):  # a copy of the device counts from where it was copied
+        with pytest.raises(Invalid):  # a copy of the device counts from the time of copying
             passkeys.use(session, site, challenge, answer["passkey"])
 
 

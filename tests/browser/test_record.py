@@ -1,4 +1,4 @@
-"""A manager reads the record, by keyboard alone: finds events, checks the chain, takes a CSV away."""
+"""A manager reads the record by keyboard alone: finds events, checks the chain, downloads a CSV."""
 
 import csv
 import re
@@ -42,7 +42,7 @@ def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iter
 
 
 def tab_to(page: Page, name: str | re.Pattern[str], role: str = "link") -> None:
-    """Press Tab until the control has the focus, as somebody without a mouse does."""
+    """Press Tab until the control has the focus, like somebody without a mouse."""
     control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
     for _ in range(200):
         page.keyboard.press("Tab")
@@ -55,9 +55,7 @@ def test_the_last_of_several_quick_choices_counts(page: Page) -> None:
     page.goto(page.url + "record")
     act = page.locator("#act")
     values = act.locator("option").evaluate_all("options => options.slice(1, 4).map(each => each.value)")
-    page.route(
-        re.compile(r"/record\?"), lambda _: None
-    )  # no answer comes, so that each finds the one before it waiting
+    page.route(re.compile(r"/record\?"), lambda _: None)  # no answer arrives, so each finds the previous one waiting
     last = re.compile(rf"act={quote(values[-1], safe='')}(&|$)")
     with page.expect_request(last):
         for value in values:
@@ -118,7 +116,7 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
 
 
 def test_a_check_is_followed_to_its_end(page: Page, busy: Server, problems: list[str]) -> None:
-    """One that somebody else asked for."""
+    """One that somebody else requested."""
     checker, user = busy.resources.checker, make_person(busy, Role.ADMIN, "森 はるか")
     checker.walk = Walk(user.id, user.name, 40_000, 100_000)
     page.goto(busy.url + "/record")

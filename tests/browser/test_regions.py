@@ -1,4 +1,4 @@
-"""Regions of a set in a browser: drawn with the mouse, moved with keys, painted, undone, asked for and shown."""
+"""Regions of a set in a browser: drawn with the mouse, moved with keys, painted, undone, requested and shown."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def asked(page: Page) -> Any:
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From one place of the stage to another, in shares of it."""
+    """From one point of the stage to another, as fractions."""
     stage = page.locator("[data-region-stage]")
     stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
@@ -55,7 +55,7 @@ def test_regions_from_the_drawing_to_the_picture(
     assert shape
     assert abs(shape["width"] / shape["height"] - 2) < 0.05
 
-    # A box with the mouse, at once with its prompt; then moved and resized with keys.
+    # A box with the mouse, then directly its prompt; then moved and resized with keys.
     drag(page, (0.5, 0.1), (0.9, 0.9))
     page.keyboard.type("a fox")
     page.locator("[data-of=style_code]").select_option(label="Retro sunburst")
@@ -74,7 +74,7 @@ def test_regions_from_the_drawing_to_the_picture(
     left, _, width, _ = asked(page)[0]["box"]
     assert left + width <= 1
 
-    # A corner with the mouse, a box by the keyboard alone, and both undone.
+    # A corner with the mouse, a box by keyboard alone, and both undone.
     before = asked(page)[0]["box"]
     drag(page, (left + width - 0.005, before[1] + before[3] - 0.01), (0.8, 0.6))
     assert asked(page)[0]["box"][3] < before[3]
@@ -85,18 +85,18 @@ def test_regions_from_the_drawing_to_the_picture(
     page.keyboard.press("Delete")
     assert len(asked(page)) == 1
 
-    # A mask with the brush, kept on the server.
+    # A mask with the brush, stored on the server.
     page.locator("label").filter(has_text="Brush").first.click()
     with page.expect_response("**/regions/masks") as answer:
         drag(page, (0.1, 0.5), (0.3, 0.6))
     assert answer.value.ok
     expect(page.locator("input[name=regions]")).to_have_value(re.compile(r'"mask":"[0-9a-f]{64}"'))
-    page.locator("#prompts").press("Control+Enter")  # refused: the second region says nothing yet
+    page.locator("#prompts").press("Control+Enter")  # refused: the second region has no prompt yet
     expect(page.get_by_text("Say what region 2 shows.")).to_be_visible()
     page.keyboard.type("a car")
     mask = asked(page)[1]["mask"]
 
-    # Asked for, shown with the set, and asked for once more.
+    # Requested, shown with the set, and requested once more.
     page.get_by_text("Advanced").click()
     page.get_by_role("textbox", name="Steps").fill("3")
     page.locator("#prompts").press("Control+Enter")
@@ -110,7 +110,7 @@ def test_regions_from_the_drawing_to_the_picture(
     assert [part["prompt"] for part in asked(page)] == ["a fox", "a car"]
     assert asked(page)[1]["mask"] == mask
 
-    # On a telephone nothing is wider than the screen.
+    # On a phone, nothing is wider than the screen.
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Remove region 1").click()

@@ -1,4 +1,4 @@
-"""Somebody states the rights of a reference, sees its style stopped, and sets it free again: by keyboard alone."""
+"""Somebody states the rights of a reference, sees its style stopped, and releases it again, by keyboard alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def server(settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def page(chromium: Browser, server: Server, watch: Callable[[Page], Page]) -> Iterator[Page]:
-    """Before the owner of a style whose rights nobody has stated; the right of another style ends soon."""
+    """At the owner of a style without stated rights; another style's right ends soon."""
     with making(server) as make:
         user = make.user(name="森 はるか")
         soon = make.style(user, reference=make.reference(user), name="Blueprint")
@@ -48,7 +48,7 @@ def page(chromium: Browser, server: Server, watch: Callable[[Page], Page]) -> It
 
 
 def tab_to(page: Page, role: str, name: str | re.Pattern[str]) -> None:
-    """Press Tab until the control has the focus, as somebody without a mouse does."""
+    """Press Tab until the control has the focus, like somebody without a mouse."""
     control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
     for _ in range(200):
         page.keyboard.press("Tab")
@@ -122,7 +122,7 @@ def test_the_story_of_a_right(page: Page, tmp_path: Path, problems: list[str]) -
 
 
 def look_again(page: Page, server: Server) -> int:
-    """Leave the page where somebody was too late to change a right; the reference's id."""
+    """Leave the page where somebody was too late to change a right; returns the reference's id."""
     with making(server) as make:
         reference = make.session.query(queries.Reference).order_by(queries.Reference.id.desc()).first()
         make.right(reference, territory="Japan", allows="Print, and what is made from it")

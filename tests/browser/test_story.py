@@ -1,4 +1,4 @@
-"""The story that Soroe is for, told in a browser: from the set-up link to a zip of what was approved."""
+"""Soroe's main story in a browser: from the set-up link to a zip of what was approved."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ SAMPLE = Path(__file__).parent.parent.parent / "static" / "samples" / "owl.webp"
 PROMPTS = ("a fox", "a teapot", "an owl", "a bicycle")
 MADE_WITHIN = 120_000  # ms, on a busy machine
 
-# The tests of this file go on from one another: a server with people and pictures in it is dear to make.
+# The tests of this file build on each other: a server with people and pictures is expensive to make.
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def ask_for_a_set(page: Page) -> None:
 
 
 def watch_it_appear(page: Page) -> None:
-    """Without a reload: steps are counted, previews and then pictures come in."""
+    """Without a reload: steps count up, previews and then pictures appear."""
     page.evaluate("window.sameDocument = true")
     expect(page.locator(".tile")).to_have_count(len(PROMPTS))
     expect(page.get_by_text(re.compile(r"Step \d+ of 16")).first).to_be_visible(timeout=MADE_WITHIN)
@@ -97,7 +97,7 @@ def watch_it_appear(page: Page) -> None:
 
 
 def learn_that_others_approve(page: Page) -> None:
-    """Who is alone reads why they cannot approve, and where they can change that."""
+    """Somebody alone reads why they cannot approve, and where to change that."""
     page.get_by_role("link", name="Review 4 new").click()
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
     expect(page.get_by_text("There is no other reviewer yet: invite a reviewer under People")).to_be_visible()
@@ -110,9 +110,9 @@ def learn_that_others_approve(page: Page) -> None:
 
 
 def review_it(page: Page) -> None:
-    """By keyboard alone: approve two, one of them after a change of mind, and reject one."""
+    """By keyboard alone: approve two, one after a change of mind, and reject one."""
     page.get_by_role("link", name="Review 4 new").click()
-    page.wait_for_load_state()  # the keys are pressed by a person, who sees the page first
+    page.wait_for_load_state()  # a person sees the page before pressing keys
     room = page.locator("#room")
     expect(room.get_by_text("1 of 4", exact=True)).to_be_visible()
     page.keyboard.press("a")
@@ -122,7 +122,7 @@ def review_it(page: Page) -> None:
     expect(room.get_by_text("3 of 4", exact=True)).to_be_visible()
     page.keyboard.press("a")
     expect(room.get_by_text("4 of 4", exact=True)).to_be_visible()
-    page.keyboard.press("z")  # not that one, after all
+    page.keyboard.press("z")  # on second thoughts, no
     expect(room.get_by_text("3 of 4", exact=True)).to_be_visible()
     page.keyboard.press("m")
     page.keyboard.type("A little more light, please.")
@@ -144,7 +144,7 @@ def download(page: Page, folder: Path) -> Path:
 
 
 def check(archive: Path) -> None:
-    """It holds exactly the two, as pictures that open, and a manifest that names them."""
+    """The zip contains exactly the two, as pictures that open, and a manifest that names them."""
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
         pictures = [name for name in names if name.endswith(".png")]
@@ -161,7 +161,7 @@ def check(archive: Path) -> None:
 
 
 def test_a_slow_script_costs_no_events(chromium: Browser, context: BrowserContext, server: Process) -> None:
-    """htmx may start before its extension for events has come; the page must connect all the same."""
+    """htmx may start before its extension for events has loaded; the page must connect all the same."""
     slow = chromium.new_context(storage_state=context.storage_state())
     page = slow.new_page()
     page.route("**/hx-sse.min.js", lambda route: (page.wait_for_timeout(500), route.continue_()))
@@ -200,7 +200,7 @@ def test_who_is_signed_out_while_a_set_is_made_comes_to_the_sign_in_page(
     page.wait_for_url(re.compile(r"/sets/\d+$"))
     path = page.url.removeprefix(server.url)
     another.clear_cookies()
-    # As when the connection is lost: the stream ends, and is asked for again.
+    # As with a lost connection: the stream ends, and is requested again.
     page.evaluate(
         """async () => {
           const stream = () => document.getElementById("live")._htmx.sse.reader;

@@ -1,4 +1,4 @@
-"""Maps in the form of a set, in a browser: seen beside their pictures before they are used."""
+"""Maps in the form of a set, in a browser: shown next to their pictures before they are used."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def bring(page: Page, *files: Path) -> None:
 
 
 def seen(picture: Locator) -> None:
-    """A picture is not only there: the browser has loaded it."""
+    """Expect a picture to be present and loaded."""
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("image => image.naturalWidth") > 0

@@ -1,4 +1,4 @@
-"""Subjects in a real browser: pictures are dropped, a training is watched, and a set names what was learnt."""
+"""Subjects in a real browser: pictures are dropped, a training is watched, and a set names what was learned."""
 
 import io
 import re
@@ -19,7 +19,7 @@ SLOW = 120_000  # ms, on a busy machine
 
 @pytest.fixture
 def painted(settings: Settings) -> Iterator[Server]:
-    """A server whose engine paints: here it is the page that is tested."""
+    """A server whose engine paints: this tests the page."""
     with serve(create_app(settings, Painter(pause_at=100))) as server:
         yield server
 

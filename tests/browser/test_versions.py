@@ -1,4 +1,4 @@
-"""A designer makes a picture again by keyboard; it comes by itself, on top of the old one, before two people's eyes."""
+"""A designer redoes a picture by keyboard; the new version appears on top of the old one for two people watching."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ def engine() -> Painter:
 
 @pytest.fixture
 def studio(settings: Settings, engine: Painter) -> Iterator[tuple[Server, User]]:
-    """A server with a set of three, of which one is to be changed, and the set's owner."""
+    """A server with a set of three, one of them to be changed, and the set's owner."""
     with serve(create_app(settings, engine)) as server:
         owner = make_person(server, Role.DESIGNER, "Mori Haruka")
         with making(server) as make:
@@ -141,7 +141,7 @@ def test_a_failure_is_given_up_and_decisions_arrive_while_nothing_is_made(
     reviewer.post("/images/2/decision", data={"verdict": "approved", "seen": ""})
     reviewer.close()
     expect(place).to_contain_text("Approved")
-    # A preview that was still being fetched went with the failure.
+    # A preview still being fetched failed as well.
     assert not [problem for problem in problems if "404" not in problem]
 
 

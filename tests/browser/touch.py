@@ -1,4 +1,4 @@
-"""Fingers on a touch screen, as the browser gets them: it makes of them pointers, scrolling and taps by itself."""
+"""Fingers on a touch screen, as the browser receives them: it turns them into pointers, scrolling and taps itself."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ Point = tuple[float, float]  # px of the window
 
 
 def touch(page: Page, *steps: Sequence[Point]) -> None:
-    """Fingers come down at the points of the first step, go to those of each next one, and leave."""
+    """Put fingers down at the points of the first step, move them to those of each next step, and lift them."""
     fingers = page.context.new_cdp_session(page)
     for index, points in enumerate([*steps, ()]):
         kind = "touchEnd" if not points else "touchMove" if index else "touchStart"
@@ -18,7 +18,7 @@ def touch(page: Page, *steps: Sequence[Point]) -> None:
 
 
 def double_tap(page: Page, point: Point) -> None:
-    """Twice within a tenth of a second by the events' own time, however busy the machine is."""
+    """Twice within a tenth of a second of event time, however busy the machine is."""
     fingers = page.context.new_cdp_session(page)
     now = page.evaluate("(performance.timeOrigin + performance.now()) / 1000")
     for after, kind in ((0, "touchStart"), (0.02, "touchEnd"), (0.08, "touchStart"), (0.1, "touchEnd")):
@@ -29,6 +29,6 @@ def double_tap(page: Page, point: Point) -> None:
 
 
 def spread(middle: Point, *apart: float) -> list[list[Point]]:
-    """Two fingers side by side, so many px from their middle at each step."""
+    """Two fingers side by side, at these distances in px from their middle."""
     x, y = middle
     return [[(x - each, y), (x + each, y)] for each in apart]

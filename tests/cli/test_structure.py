@@ -77,7 +77,7 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_set_that_follows_a_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole command, with a ControlNet of one's own named by the settings."""
+    """The whole command, with a custom ControlNet named in the settings."""
     unet = load_pipeline("demo", Place.choose("cpu"), lambda what, share: None).unet
     torch.manual_seed(0)
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))

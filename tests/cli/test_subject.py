@@ -1,4 +1,4 @@
-"""Subjects as the command line names them."""
+"""Subjects on the command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Workers that are held in the middle of their work, by the system itself."""
+"""Workers suspended by the system in the middle of their work."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ PATIENCE = 60.0
 
 @contextmanager
 def stopped_workers(pool: Pool) -> Iterator[list[Worker]]:
-    """All workers of `pool`, idle and stopped: whatever is given to them does not go on until `go_on`."""
+    """All workers of `pool`, idle and suspended: jobs given to them wait until `go_on`."""
     workers = [pool._take() for _ in range(pool.workers)]
     for worker in workers:
         os.killpg(worker.process.pid, signal.SIGSTOP)

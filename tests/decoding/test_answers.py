@@ -1,4 +1,4 @@
-"""What is believed of an answer: a process that was taken over by a picture can say anything."""
+"""Distrust of answers: a process taken over by a picture can say anything."""
 
 import json
 import socket

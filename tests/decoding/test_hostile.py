@@ -1,4 +1,4 @@
-"""Files that are made to cost: each is read for what it shows, or refused in a sentence, at a bounded price."""
+"""Files made to be expensive: each is read for what it shows, or refused in a sentence, at a bounded cost."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ TEAL = Image.new("RGB", SIZE, "teal")
 
 
 def cost(data: bytes) -> float:
-    """Seconds of a processor that reading it took in this process, whatever came of it."""
+    """Processor seconds that reading it took in this process, whatever the result."""
     before = time.process_time()
     with suppress(Invalid):
         clean_upload(data)
@@ -34,7 +34,7 @@ def with_chunk(*chunks: bytes) -> bytes:
 
 
 def exif_bomb(size: int) -> bytes:
-    """As many entries as fit, each of which says that it is all of the rest."""
+    """As many entries as fit, each of which claims all the rest."""
     entries = (size - 10) // 12
     count = min(entries, 65_000)
     body = b"II*\0\x08\0\0\0" + struct.pack("<H", count)
@@ -72,7 +72,7 @@ def test_of_a_thousand_frames_the_first_is_taken(kind: str) -> None:
 
 
 def test_interlaced() -> None:
-    """Pillow does not write them; this one has a seventh of its pixels in the first pass, all of one colour."""
+    """Pillow does not write these; this one has a seventh of its pixels in the first pass, all of one colour."""
     passes = [(8, 8, 0, 0), (8, 8, 4, 0), (4, 8, 0, 4), (4, 4, 2, 0), (2, 4, 0, 2), (2, 2, 1, 0), (1, 2, 0, 1)]
     rows = b""
     for across, down, left, top in passes:
@@ -85,7 +85,7 @@ def test_interlaced() -> None:
 
 
 def progressive(scans: int, side: int) -> bytes:
-    """A progressive JPEG whose header says that it has `side` px and so many scans."""
+    """A progressive JPEG whose header claims `side` px and this many scans."""
     data = encoded(TEAL, "JPEG", progressive=True)
     frame = data.index(b"\xff\xc2")
     data = data[: frame + 5] + struct.pack(">HH", side, side) + data[frame + 9 :]
@@ -107,7 +107,7 @@ def test_scans_are_bounded_by_their_work(scans: int, side: int, busy: bool) -> N
 
 
 def test_an_animated_webp_as_large_as_a_still_one_may_be_is_too_much() -> None:
-    """Its decoder keeps two canvases beside the picture."""
+    """Its decoder keeps two canvases in addition to the picture."""
     canvas = struct.pack("<I", 7_999)[:3] * 2
     frame = encoded(TEAL, "WEBP")[12:]
     frame = b"\0" * 6 + struct.pack("<I", 95)[:3] + struct.pack("<I", 63)[:3] + b"\0\0\0\0" + frame
@@ -121,7 +121,7 @@ def test_an_animated_webp_as_large_as_a_still_one_may_be_is_too_much() -> None:
 
 
 def large(mode: str = "RGB", size: tuple[int, int] = (5000, 700)) -> Image.Image:
-    """Left to right from dark to light."""
+    """Dark to light from left to right."""
     line = Image.fromarray(np.linspace(0, 255, size[0]).astype(np.uint8)[None, :]).resize(size)
     return line.convert(mode)
 
@@ -137,7 +137,7 @@ def large(mode: str = "RGB", size: tuple[int, int] = (5000, 700)) -> Image.Image
     ],
 )
 def test_a_large_picture_is_made_smaller_in_strips(mode: str, kind: str, options: dict[str, object]) -> None:
-    """No seam where one strip ends: what is made is what a whole picture made smaller is."""
+    """No seam between strips: the result equals a whole picture scaled down."""
     given = large(mode)
     made = Image.open(io.BytesIO(clean_upload(encoded(given, kind, **options)).png))
     assert made.size == (4096, 573)
@@ -161,7 +161,7 @@ def test_a_large_webp_keeps_its_turn_profile_and_rights() -> None:
 
 
 def test_small_memory_for_large_pictures() -> None:
-    """What `docs/how-it-works.md` states: a child has at most this beside its file."""
+    """As stated in `docs/how-it-works.md`: a child has at most this in addition to its file."""
     assert Limits().memory <= 640 * 2**20
     assert Limits().memory > clean.WEBP_PIXEL * 4096 * 4096, "what is not made smaller is decoded by Pillow"
     assert clean_upload(png()).lightest == 255

@@ -1,4 +1,4 @@
-"""Decoding apart: few at a time, few who wait, an end to every job, and nothing left of it."""
+"""Separate decoding: few at a time, a short queue, an end to every job, and nothing left behind."""
 
 import os
 import signal
@@ -22,13 +22,13 @@ from tests.decoding.held import go_on, stopped_workers, wait_for
 from tests.factory import encoded, png
 
 ROOT = Path(__file__).parents[2]
-BUSY = encoded(Image.new("RGB", (8000, 8000)), compress_level=1)  # seconds of decoding in a megabyte
+BUSY = encoded(Image.new("RGB", (8000, 8000)), compress_level=1)  # seconds of decoding in one megabyte
 LARGE = encoded(Image.new("RGB", (5000, 5000), "teal"))  # 100 MB of pixels in a tenth of a megabyte
 
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[Pool]:
-    """A pool of one worker, in which one may wait."""
+    """A pool of one worker, with one place in the queue."""
     made = Pool(workers=1, waiting=1)
     yield made
     made.close()
@@ -134,7 +134,7 @@ def test_a_worker_that_is_killed_is_replaced(one: Pool, busy: bool) -> None:
 
 
 def test_a_child_that_crashes_is_said_in_a_sentence(one: Pool) -> None:
-    """A child that is killed by a signal in the middle of its job, as by a fault in a decoder."""
+    """A child killed by a signal in the middle of its job, as by a fault in a decoder."""
     one.warm()
     (worker,) = one._idle
     children = psutil.Process(worker.process.pid)

@@ -49,7 +49,7 @@ os._exit(0)
 
 
 def tried(step: str) -> tuple[list[str], set[str]]:
-    """What holds, and what such a process still can do."""
+    """The active restrictions, and what such a process can still do."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         run = subprocess.run(
             [sys.executable, "-c", PROGRAM, step, str(listener.getsockname()[1])],
@@ -122,7 +122,7 @@ def test_a_filter_behind_which_the_work_cannot_be_done_is_not_taken() -> None:
     assert run.stdout == "False\n"
 
 
-# A container's own filter: unshare(2) fails, all else is let through.
+# A container's own filter: unshare(2) fails, everything else passes.
 CONTAINER = """
 import ctypes, platform, struct
 from app.decoding import sandbox

@@ -1,8 +1,8 @@
-"""An engine that needs no model: it paints each image in one colour, which its prompt and seed decide.
+"""An engine without a model: it paints each image in one colour, from its prompt and seed.
 
-It keeps every promise of `app.engine.base.Engine`, so that tests of the queue and of the pages are quick and exact.
-Words in a prompt make it misbehave: "fail" (for good), "stumble" (worth another try), "vanish" (the worker is lost),
-"explode" (a fault of ours).
+It keeps every promise of `app.engine.base.Engine`, so tests of the queue and the pages are quick and exact. Words in a
+prompt make it misbehave: "fail" (for good), "stumble" (worth a retry), "vanish" (the worker is lost), "explode" (our
+own fault).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from app.engine.events import (
 from app.errors import Invalid
 
 FACTS = ModelFacts(
-    name="demo",  # as the factory's sets ask for
+    name="demo",  # as the factory's sets request
     default_size=(256, 256),
     size_multiple=8,
     max_side=512,
@@ -50,14 +50,14 @@ FACTS = ModelFacts(
 class Painter:
     def __init__(self, step_seconds: float = 0.0, slots: int = 1, pause_at: float = math.inf) -> None:
         self.step_seconds = step_seconds
-        self.pause_at = pause_at  # after so many steps altogether it waits, until a test raises this
+        self.pause_at = pause_at  # after this many steps in total it waits until a test raises the number
         self.places = slots
         self.started = False
         self.running: set[int] = set()
         self.stopped: set[int] = set()
-        self.units: list[Unit] = []  # as they came
+        self.units: list[Unit] = []  # in order of arrival
         self.trainings: list[Training] = []
-        self.steps: list[Step] = []  # as they were done
+        self.steps: list[Step] = []  # in order of completion
 
     @property
     def model(self) -> ModelFacts:
@@ -115,7 +115,7 @@ class Painter:
             self.stopped.discard(unit.id)
 
     async def before_step(self, unit: Work) -> None:
-        """Raises Cancelled, out of a pause too."""
+        """Raises Cancelled, also during a pause."""
         # Tests that raise the number run in other threads, and an event would belong to the loop.
         while len(self.steps) >= self.pause_at and unit.id not in self.stopped:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -127,7 +127,7 @@ class Painter:
         self.pause_at = math.inf
 
     async def train(self, training: Training) -> AsyncIterator[Event]:
-        """Class pictures, steps and a sample in their middle; as prompts, class words make it misbehave."""
+        """Class pictures, steps and a sample in the middle; like prompts, class words make it misbehave."""
         self.trainings.append(training)
         for number in (1, 2):
             yield ClassPicture(training.id, number, 2)

@@ -1,4 +1,4 @@
-"""What is said of pictures and trainings whose numbers overflowed."""
+"""Messages about pictures and trainings whose numbers overflowed."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The engine of one machine gives structures to its studio: ControlNets by the settings, maps from their files."""
+"""The single-machine engine passes structures to its studio: ControlNets from the settings, maps from their files."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.engine.test_local import unit as unit
 
 @pytest.fixture(scope="module")
 def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    """With a ControlNet for depth that lets something through, and one for edges that is not there."""
+    """With a ControlNet for depth that has an effect, and a missing one for edges."""
     folder = tmp_path_factory.mktemp("engine")
     unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))

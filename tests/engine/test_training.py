@@ -40,7 +40,7 @@ WAITING = {State.QUEUED, State.GENERATING}
 
 @pytest.fixture
 def run(database: Database, files: Files) -> Callable[..., None]:
-    """Runs a story beside a dispatcher."""
+    """Run a story alongside a dispatcher."""
 
     def run(story: Callable[[Room], Awaitable[None]], engine: Painter | None = None) -> None:
         async def tell() -> None:

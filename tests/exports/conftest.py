@@ -21,7 +21,7 @@ def preparer(settings: Settings, database: Database, files: Files) -> Preparer:
 
 @pytest.fixture
 def ready(session: Session, preparer: Preparer) -> Make:
-    """Makes an export of a set, a campaign or pictures, and makes it ready as the server does."""
+    """Make an export of a set, a campaign or pictures, and prepare it as the server does."""
 
     def make(user: User, options: ExportOptions | None = None, **wanted: object) -> Export:
         subject = service.selection(session, user, **wanted)  # type: ignore[arg-type]

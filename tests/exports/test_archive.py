@@ -1,4 +1,4 @@
-"""The zip that is read from its files, from any place on."""
+"""The zip read from its files, starting anywhere."""
 
 import io
 import shutil
@@ -18,7 +18,7 @@ MADE = datetime(2026, 11, 23, 15, 45, 52, tzinfo=UTC)
 
 
 class Reading(io.RawIOBase):
-    """An archive as a file that can be read anywhere, each read a range of its own."""
+    """An archive as a seekable file, each read its own range."""
 
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
@@ -91,7 +91,7 @@ def test_the_same_zip_each_time(archive: Archive) -> None:
 
 
 def test_large_files_and_far_places_have_64_bits(tmp_path: Path) -> None:
-    """Five gigabytes that take no room on the disk; only what is asked for is read."""
+    """Five gigabytes that take no space on disk; only requested parts are read."""
     huge, last = tmp_path / "huge", tmp_path / "last"
     with huge.open("wb") as file:
         file.truncate(5 * 2**30)

@@ -1,4 +1,4 @@
-"""What ends an export or its links, or puts them on hold, because something else happened."""
+"""Acts that end an export or its links, or put them on hold."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def user(make: Factory) -> User:
 
 @pytest.fixture
 def link(session: Session, user: User) -> Link:
-    """A link to an export, which counts as ready."""
+    """A link to an export that counts as ready."""
 
     def make_link(export: Export, by: User | None = None) -> Share:
         export.state = ExportState.READY

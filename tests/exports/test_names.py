@@ -1,4 +1,4 @@
-"""Names of files by a template."""
+"""File names from a template."""
 
 from dataclasses import replace
 

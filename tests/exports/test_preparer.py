@@ -1,4 +1,4 @@
-"""Exports made ready: converted, signed, kept, with their manifests, as one zip."""
+"""Prepared exports: converted, signed, stored, with their manifests, as one zip."""
 
 import csv
 import hashlib
@@ -320,7 +320,10 @@ def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
 
 
 def test_a_picture_is_converted_once(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
-    """The second export has the very same files, bytes of their signatures too; one more picture is all that is new."""
+    """The second export has the same files, including the bytes of their signatures.
+
+    Only the one more picture is new.
+    """
     user = make.user()
     image_set = make.finished_set(user, prompts="a fox\nan owl")
     make.decide(image_set.images[0])

@@ -1,4 +1,4 @@
-"""What a delivered picture says of itself, read by others' libraries."""
+"""Metadata of a delivered picture, read by third-party libraries."""
 
 import io
 from dataclasses import replace
@@ -25,7 +25,7 @@ ORIGIN = Origin(
     sources=(Source("poster.png", "ab" * 32, creator="Mori Haruka", copyright="© 2026 Mori"),),
 )
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
-PIXELS = {"PNG": b"IDAT", "JPEG": b"\xff\xda", "WEBP": b"VP8 ", "AVIF": b"mdat"}  # what the pixels follow
+PIXELS = {"PNG": b"IDAT", "JPEG": b"\xff\xda", "WEBP": b"VP8 ", "AVIF": b"mdat"}  # the marker before the pixels
 
 
 @pytest.fixture(scope="module")

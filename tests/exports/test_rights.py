@@ -1,4 +1,4 @@
-"""Rights of references in what is delivered."""
+"""Rights of references in exports."""
 
 import csv
 import io

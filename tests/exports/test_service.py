@@ -1,4 +1,4 @@
-"""What goes into an export, and who may have it."""
+"""What an export contains, and who may have it."""
 
 import pytest
 from sqlalchemy import select
@@ -237,7 +237,7 @@ def test_other_peoples_are_counted_and_left_out(session: Session, make: Factory)
         assert service.left_out(session, who, wanted, service.tally(session, who, wanted)) == number
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER])
@@ -305,7 +305,7 @@ def test_unknown_404(session: Session, make: Factory) -> None:
         rows_of(session, user, image_ids=[])
 
 
-# What may be asked for
+# Valid requests
 
 
 @pytest.mark.parametrize(

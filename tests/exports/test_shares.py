@@ -1,4 +1,4 @@
-"""Links that lead outside."""
+"""Links for people outside."""
 
 from datetime import timedelta
 

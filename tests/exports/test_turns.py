@@ -1,4 +1,4 @@
-"""Exports that wait take turns, and those who make files share their memory."""
+"""Waiting exports take turns, and makers of files share their memory."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +86,7 @@ def test_one_that_is_deleted_or_asked_for_again_does_not_stop_the_others(
         pass
     assert progress(session, other) == [4]
     assert other.state == ExportState.READY
-    again = asked(session, make, 4)  # SQLite may give the same number again
+    again = asked(session, make, 4)  # SQLite may reuse the id
     while preparer._next():
         pass
     session.refresh(again)

@@ -1,4 +1,4 @@
-"""A gallery of random pictures, and the same rules in plain Python to hold the queries against."""
+"""A gallery of random pictures, and the same rules in plain Python to compare queries with."""
 
 import random
 from collections.abc import Iterator
@@ -38,15 +38,15 @@ DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 @dataclass
 class Gallery:
-    images: list[Image]  # every one, shown or not
+    images: list[Image]  # all of them, shown or not
     people: list[User]
     stars: set[tuple[int, int]]  # user id, image id
     tags: dict[int, set[str]]
-    codes: dict[int, str]  # of styles, by their ids
-    references: dict[int, set[int]]  # of sets, by their ids
+    codes: dict[int, str]  # of styles, by id
+    references: dict[int, set[int]]  # of sets, by id
 
     def wanted(self, user: User, wanted: PictureFilter) -> list[Image]:
-        """What a filter leaves in, in its order."""
+        """The pictures that match a filter, in order."""
         left = [image for image in self.images if image.shown and self.fits(image, user, wanted)]
         return sorted(left, key=lambda image: image.id, reverse=not wanted.oldest)
 
@@ -68,7 +68,7 @@ class Gallery:
 
     def says(self, image: Image, word: str) -> bool:
         if len(word) == 1 and word.isascii() and not word.isdecimal():
-            return True  # it asks nothing
+            return True  # no filter
         code = self.codes[image.style_id]
         if word.upper() == code:
             return True
@@ -79,7 +79,7 @@ class Gallery:
 
 @pytest.fixture(scope="module")
 def strewn(tmp_path_factory: pytest.TempPathFactory, migrated: object) -> Iterator[Factory]:
-    """A factory on one database for all tests of a module: they only read."""
+    """A factory on one database for all tests of a module, which only read."""
     import shutil
     from pathlib import Path
 
@@ -126,7 +126,7 @@ def gallery(strewn: Factory) -> Gallery:
 
 
 def strew(image: Image, chance: random.Random) -> None:
-    """Anything that a picture may have become."""
+    """Give an image a random state."""
     if chance.random() < 0.1:
         return
     image.state, image.sha256, image.bytes = State.FINISHED, f"{image.id:064x}", 1

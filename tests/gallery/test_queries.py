@@ -1,4 +1,4 @@
-"""Lists and counts against the same rules in plain Python, and what they cost."""
+"""Lists and counts compared with the same rules in plain Python, and their cost."""
 
 from collections import Counter
 from dataclasses import replace
@@ -63,7 +63,7 @@ def search(session: Session, user: User, wanted: PictureFilter, **options: bool)
 
 @pytest.fixture(params=[queries.MOST_LISTED, 2], ids=["listed", "met on the way"])
 def short_words(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few pictures with a short word are listed; many are met on every page."""
+    """Few pictures with a short word are listed; many appear on every page."""
     monkeypatch.setattr(queries, "MOST_LISTED", request.param)
 
 

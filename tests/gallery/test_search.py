@@ -1,4 +1,4 @@
-"""Reading an address and the words of a search."""
+"""Parsing an address and the words of a search."""
 
 from datetime import date
 

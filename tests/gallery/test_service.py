@@ -1,4 +1,4 @@
-"""What is done with many pictures at once, each by itself; the bin; saved searches."""
+"""Acts on many pictures at once, each checked separately; the bin; saved searches."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -125,7 +125,7 @@ def test_what_others_decided_meanwhile_is_not_passed_over(
     make.decide(owl, Verdict.APPROVED, ito)
     seen = review_queries.newest(session, manager)
     make.decide(fox, Verdict.REJECTED, kato)
-    make.decide(fox, Verdict.CHANGES_REQUESTED, ito)  # it takes Kato's back first
+    make.decide(fox, Verdict.CHANGES_REQUESTED, ito)  # it withdraws Kato's first
     make.decide(teapot, Verdict.CHANGES_REQUESTED, ito)
     make.decide(cat, Verdict.CHANGES_REQUESTED, manager)
     done = service.decide(session, manager, ids(image_set), "approved", seen)
@@ -196,12 +196,12 @@ def test_many_are_read_and_recorded_together(
         for some in (every[3:5], every[5:]):
             session.flush()
             session.expire_all()
-            assert manager.active  # read again, outside of what is counted
+            assert manager.active  # reloaded, outside of what is counted
             with counted(database) as statements:
                 assert act(some).ids == some
                 session.flush()
             numbers.append(sum(each.startswith(("SELECT", "UPDATE audit_head")) for each in statements))
-        assert numbers[1] <= numbers[0] + 4, statements  # move records by campaign, each in two statements
+        assert numbers[1] <= numbers[0] + 4, statements  # moves are recorded by campaign, each in two statements
 
 
 def test_a_rejection_needs_a_reason_of_the_list(session: Session, manager: User, image_set: ImageSet) -> None:
@@ -362,7 +362,7 @@ def test_the_bin_page_by_page(session: Session, make: Factory, manager: User) ->
 
 @pytest.fixture
 def old(session: Session, manager: User, image_set: ImageSet) -> list[Image]:
-    """Two pictures whose 30 days are over, and two whose last day has begun."""
+    """Two pictures whose 30 days are over, and two on their last day."""
     service.delete(session, manager, ids(image_set))
     images = list(image_set.images)
     for image, days in zip(images, (31, 30, 29, 0), strict=True):
@@ -373,7 +373,7 @@ def old(session: Session, manager: User, image_set: ImageSet) -> list[Image]:
 
 @pytest.fixture
 def purge(session: Session, database: Database, files: Files) -> Callable[[], int]:
-    """Empties the bin as the server does."""
+    """Empty the bin as the server does."""
 
     def empty() -> int:
         session.commit()

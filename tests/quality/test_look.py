@@ -1,4 +1,4 @@
-"""The measure of looks: colours right, distances that behave, blind to content."""
+"""The measure of looks: correct colours, sensible distances, indifference to content."""
 
 import numpy as np
 import pytest

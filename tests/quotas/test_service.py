@@ -1,4 +1,4 @@
-"""How much one person may use in a day, counted where it is used."""
+"""How much one person may use per day, counted where it is used."""
 
 import threading
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Nobody approves their own pictures, where the campaign asks for other eyes."""
+"""Nobody approves their own pictures in campaigns with that setting."""
 
 import pytest
 from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""Who is meant by an @ in a comment."""
+"""Mentions in a comment."""
 
 from html import unescape
 

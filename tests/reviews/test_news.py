@@ -1,4 +1,4 @@
-"""What others did meanwhile, in sentences for the review room."""
+"""What others did, in sentences for the review room."""
 
 import pytest
 from sqlalchemy.orm import Session

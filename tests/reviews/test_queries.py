@@ -1,4 +1,4 @@
-"""Reading what is to be reviewed, and what needs a person."""
+"""Reading what to review, and what needs attention."""
 
 import pytest
 from sqlalchemy.orm import Session
@@ -72,7 +72,7 @@ def test_neighbours(session: Session, make: Factory, image_set: ImageSet) -> Non
     third = queries.neighbours(session, user, scope, c)
     assert (third.place, third.previous_id, third.next_id, third.next_open_id) == (3, b, d, d)
     last = queries.neighbours(session, user, scope, e)
-    assert (last.place, last.previous_id, last.next_id, last.next_open_id) == (5, d, None, b)  # from the start again
+    assert (last.place, last.previous_id, last.next_id, last.next_open_id) == (5, d, None, b)  # wraps around
 
 
 def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
@@ -85,7 +85,7 @@ def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
 
 
 def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Factory) -> None:
-    """Where two must approve, a picture leaves the queue of whoever has, and comes back when that is withdrawn."""
+    """Where two must approve, a picture leaves an approver's queue, and returns when the approval is withdrawn."""
     image_set = make.finished_set(prompts="a\nb")
     a, b = image_set.images
     one, two, manager = make.user(Role.REVIEWER), make.user(Role.REVIEWER), make.user(Role.MANAGER)
@@ -120,7 +120,7 @@ def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_
 
 
 def test_a_review_goes_from_place_to_place(session: Session, make: Factory, image_set: ImageSet) -> None:
-    """A picture that was made again stays where it was, and its older versions stand there too."""
+    """A redone picture keeps its position, which its older versions share."""
     user, (a, b, c, d, _) = make.user(Role.REVIEWER), ids(image_set)
     after = make.finished_set(campaign="Another").images[0].id
     again = made_again(session, image_set.images[2]).id
@@ -231,7 +231,7 @@ def test_scope_options_by_name(session: Session, make: Factory, image_set: Image
 
 
 def test_the_queue_is_read_by_indexes(session: Session, make: Factory, image_set: ImageSet, database: Database) -> None:
-    """None of what every page and every decision asks walks the table of all pictures."""
+    """No query of every page and every decision scans the table of all pictures."""
     user = make.user(Role.REVIEWER)
     session.commit()
     with database.read() as reading, counted(database) as seen:
@@ -282,7 +282,7 @@ def test_closed_account_sees_nothing(session: Session, make: Factory, image_set:
     assert queries.needs(session, closed) == []
 
 
-# What needs a person
+# What needs attention
 
 
 def kinds(session: Session, user: User) -> list[tuple[str, int]]:
@@ -336,7 +336,7 @@ def test_need_to_change_names_who_asked_for_what_is_still_to_change(session: Ses
 
 
 def test_need_to_change_needs_no_decision(session: Session, make: Factory) -> None:
-    """As of pictures that were brought here from elsewhere with their outcome."""
+    """As with pictures imported with their outcome."""
     owner = make.user()
     image = make.finished_set(owner).images[0]
     image.decision = Verdict.CHANGES_REQUESTED
@@ -380,7 +380,7 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
     image_set = make.finished_set(owner)
     a, b = image_set.images
     make.decide(a)
-    assert kinds(session, owner) == []  # b is not decided yet
+    assert kinds(session, owner) == []  # b has no decision yet
     make.decide(b, Verdict.REJECTED)
     for user in (owner, manager):
         need = only(session, user)
@@ -394,7 +394,7 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
     assert kinds(session, make.user(Role.REVIEWER)) == []
     chosen = exports.selection(session, manager, set_id=image_set.id)
     export = exports.create(session, manager, exports.plan(session, manager, chosen, ExportOptions()))
-    assert kinds(session, owner) == [("ready", image_set.id)]  # asked for, not downloaded yet
+    assert kinds(session, owner) == [("ready", image_set.id)]  # requested, not downloaded yet
     exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
     assert kinds(session, owner) == []
     session.delete(export)

@@ -1,4 +1,4 @@
-"""The team's list of reasons to reject."""
+"""The team's list of reasons for rejections."""
 
 import pytest
 from sqlalchemy import select
@@ -40,7 +40,7 @@ def test_the_list_is_the_managers_to_change(session: Session, make: Factory, man
     a, b, c = three
     reasons.move(session, manager, c, -1)
     assert words(session) == "acb"
-    reasons.move(session, manager, b, 1)  # at the end already
+    reasons.move(session, manager, b, 1)  # already at the end
     reasons.move(session, manager, a, -1)
     assert words(session) == "acb"
     reasons.rename(session, manager, a, " A ")

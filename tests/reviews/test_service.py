@@ -1,4 +1,4 @@
-"""Deciding on pictures and talking about them."""
+"""Deciding on pictures and discussing them."""
 
 import threading
 
@@ -24,7 +24,7 @@ def image(make: Factory) -> Image:
 
 
 def decide(session: Session, user: User, image: Image, verdict: str = "approved", reason: str = REASON) -> Decision:
-    """As somebody does who sees the picture as it is now."""
+    """Decide as somebody who sees the current picture."""
     latest = queries.latest(session, image.id)
     decision = service.decide(session, user, image.id, verdict, latest.id if latest else None, reason)
     session.flush()
@@ -112,7 +112,7 @@ def test_decision_on_what_was_not_seen_409(session: Session, make: Factory, imag
     assert len(session.scalars(select(Decision)).all()) == 1
 
 
-# The rule, against a plain telling of it
+# The rule, compared with a plain version of it
 
 PEOPLE = 4
 ACTS = st.lists(
@@ -125,7 +125,7 @@ ACTS = st.lists(
 
 
 def told(acts: list[tuple[str, int]], needed: int) -> tuple[str | None, int]:
-    """The outcome and the number of approvals, as the rule says it to people."""
+    """The outcome and the number of approvals, by the rule as people know it."""
     stands: dict[int, str] = {}
     last = ""
     for act, person in acts:
@@ -162,7 +162,7 @@ def test_any_acts_of_any_people_give_the_outcome_that_the_rule_says(
     changed_to: int,
 ) -> None:
     manager = make.user(Role.MANAGER)
-    with session.begin_nested() as example:  # each begins with the picture undecided
+    with session.begin_nested() as example:  # each starts with an undecided picture
         service.set_approvals(session, manager, image.campaign_id, needed)
         for act, who in acts:
             mine = [each for each in queries.standing(session, manager, image.id) if each.user_id == people[who].id]
@@ -185,7 +185,7 @@ def test_any_acts_of_any_people_give_the_outcome_that_the_rule_says(
 
 
 def test_two_who_decide_at_once_lose_nothing(database: Database, session: Session, make: Factory) -> None:
-    """On a real file, in threads: of those who saw the same picture one decides, and the others are told of it."""
+    """On a real file, in threads: of those who saw the same picture one decides, and the others are told."""
     image = make.finished_set().images[0]
     people = [make.user(Role.REVIEWER) for _ in range(6)]
     session.commit()
@@ -299,7 +299,7 @@ def test_poor_number_of_approvals_422(session: Session, make: Factory, image: Im
 def test_approvals_are_the_managers_and_on_the_record(session: Session, make: Factory, image: Image) -> None:
     with pytest.raises(Forbidden, match="Only managers"):
         service.set_approvals(session, make.user(Role.REVIEWER), image.campaign_id, 2)
-    for _ in range(2):  # the same again changes nothing
+    for _ in range(2):  # repeating it changes nothing
         service.set_approvals(session, make.user(Role.MANAGER), image.campaign_id, 2)
     assert [event.details for event in events(session, Act.CAMPAIGN_CHANGE)] == [{"approvals": "1 → 2"}]
 
@@ -401,7 +401,7 @@ def test_reply_resolve_reopen(session: Session, make: Factory, image: Image) -> 
 def test_mentions_are_seen_when_the_picture_is_opened(session: Session, make: Factory, image: Image) -> None:
     author, ito, other = make.user(), make.user(name="Ito Kenji"), make.user(name="Mori Haruka")
     service.comment(session, author, image.id, f"@ito kenji, and @{other.email.split('@')[0]}: see the ear")
-    service.comment(session, ito, image.id, "@Ito Kenji does")  # nobody names themselves
+    service.comment(session, ito, image.id, "@Ito Kenji does")  # nobody mentions themselves
     found = session.execute(select(Mention.user_id, Mention.seen_at).order_by(Mention.user_id)).all()
     assert [tuple(row) for row in found] == [(ito.id, None), (other.id, None)]
     service.see_mentions(session, ito, image)

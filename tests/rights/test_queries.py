@@ -1,4 +1,4 @@
-"""Reading rights: of styles, of what was made, and whom they concern."""
+"""Reading rights: of styles, of pictures made, and whom they concern."""
 
 import json
 from datetime import timedelta
@@ -31,7 +31,7 @@ def reference_of(style: Style) -> Reference:
 
 
 def until(make: Factory, reference: Reference, days: int) -> None:
-    """State a right that ends so many days from now."""
+    """State a right that ends in this many days."""
     make.right(reference, valid_until=(today() + timedelta(days=days)).isoformat())
 
 

@@ -1,4 +1,4 @@
-"""Stating, withdrawing and restoring rights, and what that stops."""
+"""Stating, withdrawing and restoring rights, and their effects."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -37,7 +37,7 @@ def record(**values: object) -> RightsRecord:
 
 
 def state(session: Session, user: User, reference: Reference, **values: object) -> RightsRecord:
-    """Written from what stands."""
+    """State a right, starting from the current record."""
     standing = queries.held(session, reference).record
     made = service.save(session, user, reference, draft(**values), standing.id if standing else None)
     session.flush()
@@ -48,7 +48,7 @@ def reference_of(session: Session, make: Factory, user: User) -> Reference:
     return queries.reference(session, user, make.reference(user).id)
 
 
-# How a right stands
+# The status of a right
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_withdrawn_right_holds_on_no_day(first: date | None, last: date | None
     assert standing(row, day).kind == "withdrawn"
 
 
-# Stating it
+# Stating
 
 
 def test_a_change_is_the_next_record(session: Session, make: Factory) -> None:
@@ -159,7 +159,7 @@ def test_what_the_file_says_is_suggested(session: Session, make: Factory) -> Non
     assert (values["owned_by"], values["supplied_by"]) == ("© Ito Studio", "Agency")
 
 
-# Two at once
+# Concurrent changes
 
 
 def test_what_another_stated_meanwhile_is_not_laid_over(session: Session, make: Factory) -> None:
@@ -201,7 +201,7 @@ def test_what_was_typed_and_what_stands_are_brought_together(session: Session, m
 
 
 def test_what_comes_to_the_same_is_no_change(session: Session, make: Factory) -> None:
-    """Nothing is lost then: to and fro, a withdrawal that was taken back, or what one would have stated oneself."""
+    """Then nothing is lost: a change and its reversal, a restored withdrawal, or the same statement by both."""
     user = make.user()
     reference = reference_of(session, make, user)
     first = state(session, user, reference)
@@ -231,7 +231,7 @@ def test_a_record_of_another_reference_was_not_seen(session: Session, make: Fact
         service.save(session, user, reference, draft(note="Mine"), theirs.id)
 
 
-# Withdrawing it
+# Withdrawing
 
 
 def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
@@ -277,7 +277,7 @@ def test_another_withdrawal_is_not_taken_back_unseen(session: Session, make: Fac
     assert not service.restore(session, other, reference, GONE, again.id).withdrawn
 
 
-# What an ended right stops
+# Effects of an ended right
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every ingredient of a set from the form to the engine, and the rows that earlier releases wrote."""
+"""Every ingredient of a set from the form to the engine, and rows from earlier releases."""
 
 import json
 from collections.abc import Callable
@@ -120,7 +120,7 @@ def test_the_form_the_row_and_the_unit_have_its_field(ingredient: Ingredient) ->
 def test_another_ingredient_is_a_module_in_the_list(
     session: Session, make: Factory, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a brand's rules, which keep nothing with the set."""
+    """Such as a brand's rules, which store nothing with the set."""
 
     def refused(wanted: SetRequest | Redo) -> str | None:
         prompts = wanted.spec.prompts if isinstance(wanted, SetRequest) else (wanted.prompt,)
@@ -141,15 +141,15 @@ def test_another_ingredient_is_a_module_in_the_list(
         versions.redo(session, image.image_set.owner, image.id, RedoSpec.parse({"prompt": "a cat"}), MODEL, unit_size=4)
 
 
-# Rows that earlier releases wrote, as they wrote them
+# Rows as earlier releases wrote them
 
 MASK = "a" * 64
 OLD = [
-    # The migration that brought the columns gave them to the sets that were there.
+    # The migration that added the columns gave this to existing sets.
     ("structures", "[]", ()),
     ("subjects", "[]", ()),
     ("regions", "[]", ()),
-    # Sets were kept as they were asked for before structures, subjects and regions could be checked or drawn.
+    # Sets were stored as requested before structures, subjects and regions could be checked or drawn.
     (
         "structures",
         '[{"control": "pose", "maps": [7, 404], "weight": 2.0, "start": 0.9, "end": 0.1}]',
@@ -160,7 +160,7 @@ OLD = [
         '[{"id": 7, "weight": 1.0}, {"id": 7, "weight": 0.5}]',
         (SetSubject(id=7, weight=1.0), SetSubject(id=7, weight=0.5)),
     ),
-    # No limit was on the number of a structure's maps, as there is today.
+    # The number of a structure's maps had no limit, unlike today.
     (
         "structures",
         json.dumps([{"control": "edges", "maps": list(range(1, 701)), "weight": 1.0, "start": 0.0, "end": 1.0}]),
@@ -175,7 +175,7 @@ OLD = [
             SetRegion(prompt="an owl", mask=MASK),
         ),
     ),
-    # What a later release keeps beside, and an older one reads after a downgrade; and what is left out.
+    # A later release's extra key, read by an older one after a downgrade; and a missing key.
     ("subjects", '[{"id": 7, "colour": "teal"}]', (SetSubject(id=7, weight=1.0),)),
 ]
 

@@ -152,7 +152,7 @@ def test_cards_page_by_page(session: Session, make: Factory) -> None:
     style, user = make.style(), make.user()
     made = [make.image_set(style=style).id for _ in range(5)]
     first = queries.cards(session, user, limit=2)
-    make.image_set(style=style)  # a newcomer shifts nothing
+    make.image_set(style=style)  # a new row shifts nothing
     second = queries.cards(session, user, after=first[-1].id, limit=2)
     third = queries.cards(session, user, after=second[-1].id, limit=2)
     assert [card.id for card in first + second + third] == made[::-1]
@@ -253,7 +253,7 @@ def test_mean_unit_seconds(session: Session, make: Factory) -> None:
     assert 0 <= seconds < 60
 
 
-# What it costs
+# Cost
 
 
 def statements(database: Database, user: User, set_id: int) -> list[int]:

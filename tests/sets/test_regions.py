@@ -1,4 +1,4 @@
-"""Regions of a set: what is refused, what is kept, and what the engine gets."""
+"""Regions of a set: what is refused, what is stored, and what the engine gets."""
 
 import json
 from dataclasses import replace

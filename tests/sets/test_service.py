@@ -1,4 +1,4 @@
-"""Making, cancelling and retrying sets. The queue has tests of its own."""
+"""Making, cancelling and retrying sets. The queue has its own tests."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def unit_states(session: Session, image_set: ImageSet) -> list[str]:
     return list(session.scalars(select(Unit.state).where(Unit.set_id == image_set.id).order_by(Unit.id)))
 
 
-# What is typed
+# Input
 
 
 def test_spec_from_form() -> None:

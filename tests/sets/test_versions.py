@@ -1,4 +1,4 @@
-"""Pictures made again: what is queued, who may, and which version is shown whatever happens in whatever order."""
+"""Redone pictures: what is queued, who may, and which version is shown after any sequence of events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +61,7 @@ def claim(session: Session) -> Unit:
 
 
 def finish(session: Session, image: Image) -> None:
-    """As a dispatcher does, wherever the unit is in line."""
+    """As a dispatcher does, wherever the unit is in the queue."""
     assert image.unit
     image.state = image.unit.state = State.GENERATING
     session.flush()
@@ -81,12 +81,12 @@ def restore(session: Session, image: Image) -> None:
 
 
 def shown(session: Session, image_set: ImageSet) -> list[tuple[int, int]]:
-    """Position and version of each picture that is shown."""
+    """Position and version of each shown picture."""
     wanted = select(Image.position, Image.version).where(Image.set_id == image_set.id, Image.shown)
     return [(position, version) for position, version in session.execute(wanted.order_by(Image.position))]
 
 
-# What is queued
+# Queueing
 
 
 def test_the_new_version_is_queued_at_the_place_of_the_old(session: Session, make: Factory) -> None:
@@ -180,7 +180,7 @@ def test_a_map_for_each_prompt_stays_with_its_place(session: Session, make: Fact
     assert len(structure.maps) == 1, "the map of the second place, which is not there, was not asked for"
 
 
-# Who may, and when not
+# Permissions
 
 
 def test_owner_and_managers_only(session: Session, make: Factory) -> None:
@@ -277,7 +277,7 @@ def test_prompts_name_subjects_of_the_set(session: Session, make: Factory) -> No
     user = make.user()
     mug, kettle = make.finished_subject(user), make.finished_subject(user, name="Kettle")
     image = make.finished_set(user, prompts=f"@{mug.handle} on a table").images[0]
-    mug.archived_at = now()  # sets that have it keep it
+    mug.archived_at = now()  # existing sets keep it
     assert again(session, user, image, prompt=f"@{mug.handle} on a beach")
     for prompt, sentence in (
         ("@nobody on a beach", "There is no subject @nobody"),
@@ -287,7 +287,7 @@ def test_prompts_name_subjects_of_the_set(session: Session, make: Factory) -> No
             again(session, user, image, prompt=prompt)
 
 
-# Which one is shown
+# Which version is shown
 
 
 def test_the_new_one_is_shown_when_it_is_finished_and_is_not_reviewed(session: Session, make: Factory) -> None:
@@ -330,7 +330,7 @@ def test_deleting_the_newest_brings_the_one_before_back(session: Session, make: 
 
 @contextmanager
 def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
-    """An empty database of its own, for each example of a property."""
+    """A new empty database, for each example of a property."""
     with TemporaryDirectory() as folder:
         copy(migrated, folder)
         database = Database(Settings(data=Path(folder)))
@@ -384,7 +384,7 @@ def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
                 assert made.redo_queued + made.redo_generating + made.redo_failed == len(places[0].others)
 
 
-# What is counted and listed
+# Counts and lists
 
 
 def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make: Factory) -> None:

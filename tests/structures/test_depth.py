@@ -95,7 +95,7 @@ def test_a_depth_map_has_the_pictures_shape_and_the_whole_range(tmp_path: Path, 
 
 
 def test_the_nearest_is_the_lightest(tmp_path: Path, picture: Image.Image) -> None:
-    """A relative model says how near; a metric one says how far, in metres."""
+    """A relative model gives nearness; a metric one gives distance in metres."""
     near = depth.DepthModel(str(depth_anything(tmp_path / "relative")))
     raw = near.model(near.preparation.pixels(picture)).predicted_depth[0].detach().numpy()
     small = np.asarray(near(picture).resize(raw.shape[::-1]), float)

@@ -1,8 +1,8 @@
 """With the bundled ControlNets, pictures follow their maps, and their look still follows the reference.
 
-Each map is the edges, or the silhouette, of a cut-out that the model did not make; the prompt names the same thing, so
-that without the map there is such a thing too, somewhere else. How much of the map is followed is measured on the
-finished picture: of the map's lines, the share that has a line of the picture within 2 px of 128.
+Each map is the edges, or the silhouette, of a cut-out that the model did not make. The prompt names the same thing, so
+that without the map it is there too, but elsewhere. Adherence is measured on the finished picture: the fraction of the
+map's lines with a line of the picture within 2 px of 128.
 """
 
 from pathlib import Path
@@ -23,24 +23,24 @@ from tests.style_aligned.conftest import studio as studio
 
 SAMPLES = Path(__file__).parents[2] / "static" / "samples"
 THINGS = ("teapot", "pear", "fox", "mushroom")
-LOOK = "pencil-handbag"  # not that of the drawings that the maps are made of
+LOOK = "pencil-handbag"  # not the look of the drawings behind the maps
 SEED = 3
 SIZE = (128, 128)
 
 FOLLOWED = 0.75  # of a map's lines, at least; measured 0.85
-MISSED = 0.5  # of the lines that are missed without the map, at most; measured 0.48
+MISSED = 0.5  # of the lines missed without the map, at most; measured 0.48
 KEPT_TO = 0.8  # of a silhouette's border, at least; measured 0.93, without the map 0.69
 MORE = 0.15  # than without the map
 
 
 def followed(picture: Image.Image, lines: Image.Image) -> float:
-    """The share of a map's lines that has a line of the picture within 2 px."""
+    """The fraction of a map's lines with a line of the picture within 2 px."""
     found, wanted = (np.asarray(each) > 127 for each in (maps.edges(picture), lines))
     return float(spread(found, 2)[wanted].mean())
 
 
 def border(shape: Image.Image) -> Image.Image:
-    """Where a silhouette ends. A drawing of lines keeps to that too, though what its lines enclose is paper."""
+    """The outline of a silhouette. A line drawing follows that too, although its lines enclose paper."""
     white = np.asarray(shape.convert("L").point(lambda value: 255 * (value > 127)))
     return Image.fromarray(cv2.morphologyEx(white, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
 

@@ -1,4 +1,4 @@
-"""Maps of drawings whose outlines are known, at several sizes, with the troubles that photos bring."""
+"""Maps of drawings with known outlines, at several sizes, with the difficulties of photos."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from app.errors import Invalid
 from app.models import MapKind
 from app.structures import maps
 
-BOX = (0.25, 0.3, 0.75, 0.8)  # of the thing, as shares
+BOX = (0.25, 0.3, 0.75, 0.8)  # of the thing, as fractions
 
 
 def drawing(size: tuple[int, int] = (400, 300), ground: str = "#d8d2c4", thing: str = "#a03020") -> Image.Image:
@@ -34,7 +34,7 @@ def outline(size: tuple[int, int]) -> Image.Image:
 
 
 def follows(found: Image.Image, wanted: Image.Image, within: int = 2) -> tuple[float, float]:
-    """Share of the wanted lines that were found within so many px, and of the found that were wanted."""
+    """The fraction of the wanted lines found within this many px, and of the found lines that were wanted."""
     a, b = (np.asarray(picture) > 127 for picture in (found, wanted))
     return float(spread(a, within)[b].mean()), float(spread(b, within)[a].mean()) if a.any() else 0.0
 
@@ -97,7 +97,7 @@ def test_an_even_picture_has_no_edges() -> None:
 def test_a_small_picture_gives_lines_as_fine_as_the_images_need() -> None:
     found = maps.draw(drawing((100, 100)), MapKind.EDGES, (512, 512), "")
     assert found.size == (512, 512)
-    recall, precision = follows(found, outline((512, 512)), within=6)  # a pixel became five
+    recall, precision = follows(found, outline((512, 512)), within=6)  # one pixel became five
     assert min(recall, precision) > 0.9
 
 
@@ -126,7 +126,7 @@ def test_a_silhouette_against_the_borders_colour(noise: float) -> None:
 
 
 def test_a_silhouette_on_uneven_light() -> None:
-    """A wall that is much lighter at one end than at the other."""
+    """A wall much lighter at one end than at the other."""
     picture = drawing((400, 300), "#c0c0c0", "#305080")
     light = np.linspace(0.55, 1.3, 400)[None, :, None]
     lit = Image.fromarray(np.clip(np.asarray(picture) * light, 0, 255).astype(np.uint8))

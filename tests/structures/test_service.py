@@ -41,7 +41,7 @@ def choice(*maps: StructureMap, **how: Any) -> str:
     return json.dumps([{"control": str(maps[0].kind), "maps": [each.id for each in maps], **how}])
 
 
-# Keeping maps
+# Storing maps
 
 
 def test_a_map_is_made_kept_and_recorded(session: Session, files: Files, user: User) -> None:
@@ -73,7 +73,7 @@ def test_a_ready_map_is_kept_as_it_is(session: Session, files: Files, user: User
 
 def test_a_transparent_pictures_silhouette_is_its_own(session: Session, files: Files, user: User) -> None:
     clear = Picture.new("RGBA", (512, 512))
-    ImageDraw.Draw(clear).ellipse((100, 100, 400, 400), fill="white")  # on white nothing would be seen
+    ImageDraw.Draw(clear).ellipse((100, 100, 400, 400), fill="white")  # on white, nothing would show
     made = keep(session, files, user, encoded(clear), MapKind.SILHOUETTE)
     with Picture.open(files.path(Kind.MAPS, made.sha256)) as kept:
         assert kept.tobytes() == clear.getchannel("A").tobytes()
@@ -110,7 +110,7 @@ def test_the_newest_maps_of_a_kind(session: Session, files: Files, user: User) -
     assert [each.id for each in queries.recent(session, user)] == [other.id, second.id, first.id]
 
 
-# Giving them to sets
+# Using them in sets
 
 
 def test_a_set_keeps_its_structures_and_hands_them_to_the_engine(
@@ -129,7 +129,7 @@ def test_a_set_keeps_its_structures_and_hands_them_to_the_engine(
 
 
 def test_every_image_gets_the_map_of_its_prompt(session: Session, files: Files, make: Factory, user: User) -> None:
-    """In units that do not begin at a prompt, and when a later try has fewer images."""
+    """In units that do not start at a prompt, and when a retry has fewer images."""
     a, b = keep(session, files, user), keep(session, files, user, drawing(place=150))
     image_set = make.image_set(user, unit_size=2, prompts="a fox\na teapot", count=3, structures=choice(a, b))
     session.flush()

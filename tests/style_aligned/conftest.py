@@ -18,7 +18,7 @@ def looks() -> dict[str, Image.Image]:
 
 
 def ready(events: Iterator[Event]) -> list[ImageReady]:
-    """The finished images, by their place."""
+    """The finished images, by position."""
     return sorted((e for e in events if isinstance(e, ImageReady)), key=lambda e: e.index)
 
 

@@ -1,4 +1,4 @@
-"""Drawings of a thing that no model knows, and a measure of how much a picture looks like it.
+"""Drawings of a thing that no model knows, and a measure of a picture's likeness to it.
 
 The thing: a magenta cross with a turquoise ring in its middle, orange hands and orange feet.
 """
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 MAGENTA, TURQUOISE, ORANGE = (200, 30, 160), (20, 190, 200), (250, 150, 20)
-GRID = 32  # pixels a side that silhouettes are compared in
-REACH = 4  # of them that a silhouette may be moved by
+GRID = 32  # pixels per side for comparing silhouettes
+REACH = 4  # maximum shift of a silhouette, in these pixels
 
 Array = NDArray[np.float64]
 
 
 def drawing(number: int, side: int = 256) -> Image.Image:
-    """One view of the thing on white: each number another size, place and tilt."""
+    """One view of the thing on white: a different size, position and tilt per number."""
     random = np.random.default_rng(number)
     whole = 2 * side
     scale = random.uniform(0.8, 1.05) * whole
@@ -40,7 +40,7 @@ def drawing(number: int, side: int = 256) -> Image.Image:
 
 
 def silhouette(picture: Image.Image) -> Array:
-    """How far each place of a picture is from the colour of its border: (GRID, GRID), whatever the look's colours."""
+    """The distance of each pixel from the border's colour: (GRID, GRID), whatever the look's colours."""
     pixels = np.asarray(picture.convert("RGB").resize((GRID, GRID), Image.Resampling.BOX), float)
     border = np.ones((GRID, GRID), bool)
     border[2:-2, 2:-2] = False
@@ -48,10 +48,10 @@ def silhouette(picture: Image.Image) -> Array:
 
 
 def likeness(picture: Image.Image, drawings: list[Image.Image]) -> float:
-    """-1 to 1: the best correlation of the picture's silhouette with a drawing's, moved by a few pixels.
+    """-1 to 1: the best correlation of the picture's silhouette with a drawing's, shifted by up to a few pixels.
 
-    Correlation asks for the shape alone, so that the thing in a poster's browns or in pencil counts as much as in its
-    own colours. Any thing in the middle of a picture has about 0.6.
+    Correlation only compares shapes, so the thing in a poster's browns or in pencil counts as much as in its own
+    colours. Any thing in the middle of a picture has about 0.6.
     """
     seen = silhouette(picture)
     moves = [(down, right) for down in range(-REACH, REACH + 1) for right in range(-REACH, REACH + 1)]

@@ -1,7 +1,7 @@
-"""ControlNet beside a shared look: whom it touches, when, with which words, and which files are taken.
+"""ControlNet with a shared look: what it affects, when, with which prompts, and which files are accepted.
 
-The ControlNets here are the bundled UNet's own encoder with random outlets, so that every map does something. That
-pictures follow the maps of a trained one is in tests/structures/test_follow.py.
+The ControlNets here are the bundled UNet's own encoder with random output layers, so that every map has an effect.
+tests/structures/test_follow.py shows that pictures follow the maps of a trained one.
 """
 
 import inspect
@@ -29,7 +29,7 @@ QUICK: dict[str, Any] = {"steps": 3, "preview_every": 0}
 
 
 def opened(net: nn.Module) -> nn.Module:
-    """A ControlNet's inlet and outlets begin at nearly nothing; here they let a little through, the same each time."""
+    """A ControlNet's first and last layers start near zero; these have a small effect, the same each time."""
     generator = torch.Generator().manual_seed(0)
     for part, spread in ((net.controlnet_cond_embedding, 0.2), (net.controlnet_down_blocks, 0.05)):
         for parameter in part.parameters():
@@ -50,7 +50,7 @@ def net(studio: Studio) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def union(studio: Studio) -> nn.Module:
-    """Of the bundled UNet's shape; six kinds of map, as the published one."""
+    """In the bundled UNet's shape; six kinds of map, like the published one."""
     torch.manual_seed(0)
     wanted = inspect.signature(ControlNetUnionModel.__init__).parameters
     config = {name: value for name, value in studio.unet.config.items() if name in wanted}
@@ -68,7 +68,7 @@ def control(net: nn.Module) -> Control:
 
 @contextmanager
 def calls(net: nn.Module) -> Iterator[list[dict[str, Any]]]:
-    """What a network is called with; the positional ones as `x` and `t`."""
+    """Record a network's calls; the positional arguments as `x` and `t`."""
     seen: list[dict[str, Any]] = []
 
     def note(_: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def picture(studio: Studio, *structures: Structure, **how: Any) -> Tensor:
     return ready(studio.generate(["a fox"], structures=structures, **QUICK | how))[0].latents
 
 
-# Whom it touches
+# What it affects
 
 
 def test_the_references_recording_is_the_same_with_a_structure_and_without(
@@ -116,7 +116,7 @@ def test_the_references_recording_is_the_same_with_a_structure_and_without(
 
 
 def tensors(thing: Any) -> list[Tensor]:
-    """All tensors within a recording, whatever it is made of."""
+    """All tensors in a recording, whatever its structure."""
     if isinstance(thing, Tensor):
         return [thing]
     parts = thing.values() if isinstance(thing, dict) else thing if isinstance(thing, list | tuple) else None
@@ -144,7 +144,7 @@ def test_each_guidance_branch_is_asked_with_its_own_embeddings(studio: Studio, c
     tokens = own["encoder_hidden_states"]
     assert torch.equal(tokens, painting["encoder_hidden_states"])
     assert torch.equal(own["added_cond_kwargs"]["text_embeds"], painting["added_cond_kwargs"]["text_embeds"])
-    assert torch.equal(tokens[0], tokens[1])  # what is not wanted is the same of both
+    assert torch.equal(tokens[0], tokens[1])  # the negative prompt is the same for both
     assert not torch.equal(tokens[2], tokens[3])
     assert not torch.equal(tokens[0], tokens[2])
     maps = own["controlnet_cond"]
@@ -156,7 +156,7 @@ def test_each_guidance_branch_is_asked_with_its_own_embeddings(studio: Studio, c
 
 
 def test_an_image_follows_the_map_of_its_own_prompt(studio: Studio, control: Control) -> None:
-    """And not that of its place in the batch."""
+    """And not that of its position in the batch."""
     maps = [square(), square(left=60), square(left=10)]
     how = {"seeds": [5, 5, 5], "reference": studio.reference(square()), **QUICK}
     together = ready(studio.generate(["a fox"] * 3, structures=[Structure(control, maps)], **how))
@@ -224,7 +224,7 @@ def test_a_panoramas_windows_are_given_to_the_controlnet(studio: Studio, control
     windows = torch.cat([call["controlnet_cond"] for call in asked])
     assert len(windows) >= 3
     assert windows.shape[1:] == (3, 128, 128)
-    # The square lies in the picture's right half: some windows see it and some do not.
+    # The square is in the picture's right half: some windows see it and some do not.
     assert {bool(window.any()) for window in windows} == {True, False}
 
 
@@ -253,7 +253,7 @@ def test_a_union_is_told_the_kind_of_its_map_in_both_ways_that_it_listens_to(
         control = studio.control(str(tmp_path / "union"), kind)
         assert control.mode == mode
         with calls(control.net) as asked:
-            # A weight that is a whole number, as people type it.
+            # A whole number as weight, as people type it.
             made[kind] = picture(studio, Structure(control, [square()], weight=1))
         assert asked[0]["control_type_idx"] == [mode]
         assert asked[0]["control_type"].shape == (2, 6)  # two branches
@@ -277,7 +277,7 @@ def test_a_union_is_known_by_its_weights_whatever_it_calls_itself(
     assert isinstance(studio.control(str(tmp_path / "union"), "depth").net, ControlNetUnionModel)
 
 
-# Which files are taken
+# Which files are accepted
 
 
 def rewrite(folder: Path, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures whose numbers overflow never become black ones: each fails by itself, and says so."""
+"""Pictures whose numbers overflow never become black: each fails on its own, with a message."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ Break = Callable[[float, int], None]
 
 @pytest.fixture
 def poison(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Callable[[float, int], None]:
-    """Puts a number into the noise from which the image with a seed begins."""
+    """Put a number into the initial noise of the image with a seed."""
 
     def put(number: float, seed: int) -> None:
         noise = studio.noise
@@ -38,7 +38,7 @@ def poison(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Callable[[float, 
 
 
 def made(studio: Studio, **how: object) -> list[Event]:
-    """Small and quick: what overflows does so at any size."""
+    """Small and quick: overflow happens at any size."""
     quick = {"sharing": Sharing(0.0), "steps": 3, "size": (64, 64), "guidance": 1.0, "preview_every": 1}
     options = quick | how
     return list(studio.generate(PROMPTS, **options))  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_rows_are_told_apart() -> None:
 
 @pytest.fixture(scope="module")
 def own() -> Studio:
-    """A studio of this module's own, because trainings put layers into it."""
+    """A separate studio, because trainings add layers to it."""
     return Studio.load("demo", device="cpu")
 
 

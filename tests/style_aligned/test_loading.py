@@ -1,4 +1,4 @@
-"""A model that cannot be loaded is one clear sentence."""
+"""A model that cannot be loaded gives one clear sentence."""
 
 import json
 import shutil
@@ -107,7 +107,7 @@ def test_a_single_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_a_single_sdxl_file_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past recognition it needs the hub's tokenizers; without a network that is what it says."""
+    """After recognition it needs the hub's tokenizers; without a network, the error says so."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     file = tmp_path / "sdxl.safetensors"
     save_file({key: torch.zeros(1) for key in SDXL_KEYS}, file)

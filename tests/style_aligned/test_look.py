@@ -1,9 +1,9 @@
-"""What it is all for: sets that share a look, and still show what was asked for.
+"""The purpose of it all: sets that share a look and still show what the prompts ask for.
 
-Four looks that the references bring and the prompts do not name, five prompts each, the same seeds with and without
-sharing. Agreement in look is measured on pixels (`app.quality.look`). What a picture shows is asked of the model
-itself: of all the prompts, under which one does it predict the picture's noise best (Li et al., "Your Diffusion Model
-is Secretly a Zero-Shot Classifier", ICCV 2023).
+Four looks from references that the prompts do not name, five prompts each, the same seeds with and without sharing.
+Agreement in look is measured on pixels (`app.quality.look`). The model itself judges what a picture shows: it is the
+prompt under which it predicts the picture's noise best (Li et al., "Your Diffusion Model is Secretly a Zero-Shot
+Classifier", ICCV 2023).
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from tests.style_aligned.conftest import ready
 
 PROMPTS = ["a fox", "a teapot", "a house", "a tulip", "a car"]
 SEEDS = [1, 2, 3, 4, 5]
-MARGIN = 0.6  # sets with sharing may disagree at most this much of what sets without do; measured 0.27
-FOUND = 0.7  # of the pictures must be found to show their prompt; measured 1.00
+MARGIN = 0.6  # maximum disagreement of sets with sharing, relative to sets without; measured 0.27
+FOUND = 0.7  # minimum fraction of pictures that show their prompt; measured 1.00
 
 
 @dataclass
 class Sets:
-    """Per look: five pictures without sharing, five with attention alone, five with all that pictures share."""
+    """Per look: five pictures without sharing, five with attention alone, five with everything shared."""
 
     plain: dict[str, list[Image.Image]]
     bare: dict[str, list[Image.Image]]
@@ -48,7 +48,7 @@ def sets(studio: Studio, looks: dict[str, Image.Image]) -> Sets:
 
 @torch.inference_mode()
 def shown(studio: Studio, picture: Image.Image) -> str:
-    """Which of the prompts the picture shows, by the error of the noise predicted under each."""
+    """The prompt that the picture shows, by the error of the noise predicted under each."""
     generator = torch.Generator().manual_seed(0)
     clean = studio.encode(picture).expand(16, -1, -1, -1)
     noise = torch.randn(clean.shape, generator=generator)
@@ -74,7 +74,7 @@ def test_sets_with_sharing_agree_in_look(sets: Sets) -> None:
 
 
 def test_every_set_is_nearer_to_its_own_reference(sets: Sets, looks: dict[str, Image.Image]) -> None:
-    """Not only alike, but like what was given: nearer than without sharing, and nearer than to any other reference."""
+    """Not only alike, but like the reference: closer than without sharing, and closer than to any other reference."""
 
     def distance(pictures: list[Image.Image], look: str) -> float:
         return float(np.mean([Look.of(p).distance(Look.of(looks[look])) for p in pictures]))

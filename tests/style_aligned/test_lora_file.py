@@ -1,4 +1,4 @@
-"""LoRA files that are not what they should be: each is refused in a sentence, soon, and before it is believed."""
+"""Faulty LoRA files: each is refused in a sentence, quickly, before anything in it is trusted."""
 
 import json
 import struct
@@ -50,7 +50,7 @@ def one(dtype: str = "F32", shape: Any = (2, 6), offsets: Any = (0, 48), **more:
 
 
 def with_header(change: Callable[[dict[str, Any]], None]) -> bytes:
-    """A sound file of which only the header says something else."""
+    """A valid file with a changed header."""
     data = save(halves())
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
@@ -137,7 +137,7 @@ def test_a_header_that_lies_is_refused_in_a_sentence(data: bytes, sentence: str)
 
 @given(st.binary(max_size=200), st.integers(0, 2**64 - 1) | st.integers(0, 300), st.booleans())
 def test_no_bytes_raise_anything_else(noise: bytes, length: int, sound: bool) -> None:
-    """Of noise, and of a sound file in which something was changed."""
+    """For noise, and for a valid file with something changed."""
     data = bytearray(save(halves()) if sound else noise)
     if sound:
         data[length % len(data)] = noise[0] if noise else 0
@@ -148,7 +148,7 @@ def test_no_bytes_raise_anything_else(noise: bytes, length: int, sound: bool) ->
 
 
 def test_the_time_for_a_hostile_file_is_bounded() -> None:
-    """A million empty tensors took half a minute; what is as large as may be, and as wrong, takes a second."""
+    """A million empty tensors took half a minute; the largest and worst allowed file takes a second."""
     many = {f"t{n}": one(shape=(0,), offsets=(0, 0)) for n in range(200_000)}
     at_most = {f"unet.{'a' * 100}.{n % 100}.{n // 100}x.lora_A.weight": one("F16", (1, 1)) for n in range(12_000)}
     for place, each in enumerate(at_most.values()):
@@ -254,7 +254,7 @@ def test_dora_is_named_by_its_vectors_of_one_dimension() -> None:
         check(save({**halves(), name: torch.ones(2)}))
 
 
-# What it says of itself
+# Metadata
 
 
 def test_a_page_long_phrase_is_none() -> None:

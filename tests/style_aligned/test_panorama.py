@@ -1,4 +1,4 @@
-"""Panoramas: windows that are denoised together make one picture, without seams, at any width in the same memory."""
+"""Panoramas: windows denoised together make one picture, without seams, at any width in the same memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ from app.style_aligned.panorama import Canvas, Window, window_size
 from app.style_aligned.sampler import Brush, guide
 from tests.style_aligned.conftest import ready
 
-WIDE = (512, 128)  # four times as wide as the model is good at
-BORDERS = 1.5  # times the steps around it may the step across a window's border be; measured 1.1, side by side 20
-ENDS = 3  # the same of seamless ends, of which there are few; measured 1.5, and 6.8 of ends that are not
+WIDE = (512, 128)  # four times the model's width
+BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 20
+ENDS = 3  # the same for seamless ends, of which there are few; measured 1.5, and 6.8 for other ends
 AROUND = [place for place in range(-6, 7) if place]  # columns
 
 
 def sharpness(picture: Image.Image, columns: Sequence[int]) -> float:
     """How the step from each of `columns` to the next compares with those within 6 px, on average: 1 is no seam.
 
-    A seam is one sharp step; an object's outlines are many around it. The step after the last column is to the first.
+    A seam is one sharp step; an object's outlines are many around it. After the last column comes the first.
     """
     pixels = np.asarray(picture.convert("RGB"), np.float64)
     steps = np.abs(np.roll(pixels, -1, 1) - pixels).mean((0, 2))
@@ -36,7 +36,7 @@ def sharpness(picture: Image.Image, columns: Sequence[int]) -> float:
 
 
 def borders(canvas: Canvas, factor: int) -> list[int]:
-    """The columns of pixels after which a window begins or ends within the picture."""
+    """The pixel columns after which a window begins or ends within the picture."""
     width = canvas.width * factor
     edges = {side * factor % width for window in canvas.windows for side in (window.left, window.left + window.width)}
     return sorted(edge - 1 for edge in edges if edge)
@@ -54,7 +54,7 @@ def made(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, ImageReady]
         how = {"reference": studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
         return ready(studio.generate([prompt], size=WIDE, seeds=[3], steps=8, preview_every=0, **how))[0]
 
-    # In the order of the looks. In pink neon a car: a tree or a tulip would bring green of its own.
+    # In the order of the looks. A car in pink neon: a tree or a tulip would bring its own green.
     prompts = ["a house", "a car", "a tree", "a tulip"]
     images = {look: make(look, prompt, False) for look, prompt in zip(looks, prompts, strict=True)}
     return images | {f"{look}, seamless": make(look, "a tulip", True) for look in list(looks)[:2]}
@@ -78,7 +78,7 @@ def test_no_seam_where_windows_begin_or_end(panoramas: dict[str, Image.Image]) -
 
 
 def test_pictures_side_by_side_have_seams(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """What the same measure says of four pictures in one look that know nothing of each other."""
+    """The same measure for four pictures in one look that know nothing of each other."""
     how = {"reference": studio.reference(looks["poster-pear"]), "sharing": Sharing.for_picture()}
     parts = ready(studio.generate(["a house"] * 4, steps=8, preview_every=0, **how))
     side_by_side = Image.new("RGB", WIDE)
@@ -100,7 +100,7 @@ def test_seamless_ends_meet(panoramas: dict[str, Image.Image]) -> None:
 
 
 def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageReady]) -> None:
-    """Windows of the VAE are as good as the whole picture at once, which needs memory that grows with it."""
+    """The VAE by windows is as good as the whole picture at once, which needs memory that grows with it."""
     columns = borders(wide_canvas(), 8)
     with torch.inference_mode():
         whole = [studio.decode(image.latents) for name, image in made.items() if "seamless" not in name]
@@ -111,7 +111,7 @@ def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageR
 
 
 def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[str, Image.Image]) -> None:
-    """Each quarter of a panorama is nearer to its own reference than to any other."""
+    """Each quarter of a panorama is closer to its own reference than to any other."""
     for look in looks:
         for left in range(0, 512, 128):
             part = Look.of(panoramas[look].crop((left, 0, left + 128, 128)))
@@ -139,7 +139,7 @@ def test_one_window_is_no_window_bit_for_bit(studio: Studio) -> None:
 
 
 def by_the_book(studio: Studio, steps: int, windows: list[Window], size: tuple[int, int]) -> Tensor:
-    """MultiDiffusion as in the paper's equation 5: step every window by itself, then average the latents."""
+    """MultiDiffusion as in the paper's equation 5: step every window separately, then average the latents."""
     scheduler = studio.scheduler("ddim", steps)
     latents = studio.noise([1], (size[1] * 8, size[0] * 8))
     conditioning = studio.condition(["a fox"], "", 4.0, (128, 128))
@@ -200,7 +200,7 @@ def test_cut_and_add_go_around(length: int, left: int, width: int) -> None:
 
 @contextmanager
 def largest(*modules: Any) -> Iterator[Callable[[], int]]:
-    """Within, the largest tensor, in numbers, that any layer of `modules` takes or gives."""
+    """The largest tensor, in numbers, that any layer of `modules` takes or returns within."""
     most = 0
 
     def look(_: nn.Module, *given: Any) -> None:
@@ -242,7 +242,7 @@ def test_memory_does_not_grow_with_width(studio: Studio, looks: dict[str, Image.
     ],
 )
 def test_window_of(size: tuple[int, int], window: tuple[int, int]) -> None:
-    """About the area that SDXL was trained at, never longer than the longest of its training shapes."""
+    """About SDXL's training area, never longer than the longest of its training shapes."""
     assert window_size(size, (1024, 1024), 32) == window
 
 
@@ -252,7 +252,7 @@ def test_previews_have_the_panoramas_shape(studio: Studio) -> None:
 
 
 def test_the_first_panorama_is_the_reference_of_the_others(studio: Studio) -> None:
-    """Without a picture, in the way of the paper's text-only sets: the second picture changes with the first prompt."""
+    """Without a picture, like the paper's text-only sets: the second picture changes with the first prompt."""
     how = {"size": (256, 128), "seeds": [1, 2], "steps": 3, "preview_every": 0}
     one = ready(studio.generate(["a fox", "a car"], **how))
     other = ready(studio.generate(["a house", "a car"], **how))

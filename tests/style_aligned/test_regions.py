@@ -41,7 +41,7 @@ def make(studio: Studio, look: Image.Image, regions: list[Region], **how: Any) -
 
 
 def test_each_region_has_its_own_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """Three looks in one panorama: each third is nearer to its own reference than to any other."""
+    """Three looks in one panorama: each third is closer to its own reference than to any other."""
     regions = [
         Region.box("a tulip", (1 / 3, 0, 1 / 3, 1), studio.reference(looks["neon-guitar"])),
         Region.box("a car", (2 / 3, 0, 1 / 3, 1), studio.reference(looks["blueprint-camera"])),
@@ -72,7 +72,7 @@ def test_strength_0_is_without_the_look(studio: Studio, looks: dict[str, Image.I
 
 
 def test_a_region_changes_only_its_own_part(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """Another prompt in the right half leaves the far left of a panorama as it was, almost."""
+    """Another prompt in the right half leaves the far left of a panorama almost unchanged."""
     one, other = (
         make(studio, looks["poster-pear"], [Region.box(prompt, RIGHT)], size=(384, 128), steps=6)
         for prompt in ("a tulip", "a car")
@@ -86,7 +86,7 @@ def test_a_region_changes_only_its_own_part(studio: Studio, looks: dict[str, Ima
 
 
 def test_a_region_over_everything_is_its_prompt(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """What is below a region without a soft edge does not matter, bit for bit, and its look is the image's."""
+    """What is below a hard-edged region does not matter, bit for bit, and its look is the image's."""
     reference = studio.reference(looks["poster-pear"])
     how = {"reference": reference, "sharing": PICTURE, "seeds": [4], "steps": 3, "preview_every": 0}
     covered = ready(studio.generate(["a house"], regions=[Region.box("a fox", (0, 0, 1, 1))], **how))[0]
@@ -146,7 +146,7 @@ def test_the_first_picture_has_regions_too_when_it_is_the_reference(studio: Stud
         assert before.picture.tobytes() != after.picture.tobytes()
 
 
-# Together
+# Combinations
 
 
 def test_structure_regions_and_a_panorama_go_together(studio: Studio, looks: dict[str, Image.Image]) -> None:

@@ -18,7 +18,7 @@ STEPS = 6
 
 
 def noisy(studio: Studio, reference: Reference) -> NoisedTrack:
-    """The reference's track, made here by hand: x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps."""
+    """The reference's track, computed by hand: x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps."""
     clean = studio.encode(reference.fitted((128, 128)))
     noise = latent_noise(reference.seed, *clean.shape[1:], clean.device, clean.dtype)
     return NoisedTrack(clean, noise, studio.levels)
@@ -101,7 +101,7 @@ def test_sharing_is_the_textbook(
 def test_any_scheduler_any_batch_gives_the_same_image(
     studio: Studio, looks: dict[str, Image.Image], scheduler: str
 ) -> None:
-    """Alone, or third of three beside others: an image depends on its seed and the reference only."""
+    """Alone, or third of three in a batch: an image depends on its seed and the reference only."""
     how = {"reference": studio.reference(looks["poster-pear"]), "steps": 4, "scheduler": scheduler}
     alone = ready(studio.generate(["a fox"], seeds=[5], **how))
     among = ready(studio.generate(["a car", "a tulip", "a fox"], seeds=[1, 2, 5], batch_size=3, **how))
@@ -123,7 +123,7 @@ def test_images_of_one_batch_can_have_strengths_of_their_own(studio: Studio, loo
 
 
 def test_the_same_reference_twice_is_the_reference_once(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """Weights say how attention is divided between references; together they count as one."""
+    """Weights divide attention between references; together they count as one."""
     once = studio.reference(looks["poster-pear"])
     twice = [studio.reference(looks["poster-pear"], weight=w) for w in (1.0, 3.0)]
     sharing = Sharing(1.0, share_group_norm=True, adain_values=True)

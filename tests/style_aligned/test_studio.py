@@ -1,4 +1,4 @@
-"""What a user of the Python interface sees."""
+"""The Python interface as its users see it."""
 
 import re
 import subprocess
@@ -26,7 +26,7 @@ def psnr(a: Image.Image, b: Image.Image) -> float:
 def test_ddim_inversion_then_sampling_gives_the_reference_back(
     studio: Studio, looks: dict[str, Image.Image], look: str
 ) -> None:
-    """At guidance 1, 50 steps, 30 dB and more against what the VAE alone gives back; measured 35 to 44."""
+    """At guidance 1, 50 steps, at least 30 dB relative to what the VAE alone reproduces; measured 35 to 44."""
     picture = looks[look].resize((128, 128))
     with torch.inference_mode():
         clean = studio.encode(picture)
@@ -61,7 +61,7 @@ def test_events_come_in_order_and_are_whole(studio: Studio, looks: dict[str, Ima
 
 
 def test_previews_look_like_the_images_that_follow(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    """The last preview is nearer to its own image than to the others'."""
+    """The last preview is closer to its own image than to the others'."""
     previews, images = {}, {}
     for event in studio.generate(
         ["a fox", "a house"], reference=studio.reference(looks["neon-guitar"]), preview_every=1

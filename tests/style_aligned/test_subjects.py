@@ -1,4 +1,4 @@
-"""Subjects: a thing that the model does not know is learnt, and drawn in several looks; nothing else changes."""
+"""Subjects: the model learns an unknown thing and draws it in several looks; nothing else changes."""
 
 import io
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ PLAIN = Sharing(0.0)
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    """A studio of this module's own, because adapters put layers into it."""
+    """A separate studio, because adapters add layers to it."""
     return Studio.load("demo", device="cpu")
 
 
@@ -45,7 +45,7 @@ def drawings() -> list[Image.Image]:
 
 @pytest.fixture(scope="module")
 def learnt(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The LoRA of the thing in the drawings: the training that takes most of this module's time."""
+    """The LoRA of the thing in the drawings: this training takes most of this module's time."""
     recipe = Recipe("sks toy", "toy", steps=220, rank=16, rate=1e-3, batch=2, priors=8, sample_every=0)
     file = tmp_path_factory.mktemp("learnt") / "toy.safetensors"
     file.write_bytes(lora_of(train(studio, drawings, recipe)))
@@ -54,7 +54,7 @@ def learnt(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest
 
 @pytest.fixture(scope="module")
 def quick(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A LoRA of all parts of the model that a few steps moved a little."""
+    """A LoRA of all parts of the model, changed a little by a few steps."""
     file = tmp_path_factory.mktemp("quick") / "quick.safetensors"
     file.write_bytes(lora_of(train(studio, drawings, replace(QUICK, rate=1e-2, text_encoders=True))))
     return file
@@ -75,7 +75,7 @@ def pixels(studio: Studio, prompts: list[str], **how: object) -> list[bytes]:
 def test_the_thing_appears_in_its_own_and_in_two_other_looks(
     studio: Studio, learnt: Path, drawings: list[Image.Image], looks: dict[str, Image.Image]
 ) -> None:
-    """Nearer to the drawings, in shape, than what the model draws for the same words and seeds without the subject."""
+    """Closer to the drawings, in shape, than what the model draws for the same words and seeds without the subject."""
     subject = studio.adapter(learnt)
     cases = {
         "plain": {"sharing": PLAIN},
@@ -97,7 +97,7 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
 
 
 def test_a_subject_on_a_map_in_a_look_in_a_panorama(studio: Studio, quick: Path, looks: dict[str, Image.Image]) -> None:
-    """All companions in one call: without any one of them it is another picture, and again it is the same one."""
+    """All ingredients in one call: leaving out any one changes the picture; repeating gives the same one."""
     outline = Image.new("RGB", (256, 128))
     ImageDraw.Draw(outline).ellipse((40, 20, 110, 110), outline="white", width=3)
     everything = {
@@ -159,7 +159,7 @@ def test_a_generate_that_is_closed_halfway_leaves_nothing_on(studio: Studio, qui
 def test_references_never_see_the_subject(
     studio: Studio, quick: Path, looks: dict[str, Image.Image], method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the UNet gives for references, at their recording and their inversion, is the same to the bit."""
+    """The UNet's output for references, at recording and inversion, is the same to the bit."""
     seen: dict[bool, list[torch.Tensor]] = {}
     predict = studio.sampler.__class__._predict
 
@@ -297,7 +297,7 @@ def test_rare_words_are_those_in_few_pieces(studio: Studio) -> None:
 
 
 def test_the_file_is_one_that_diffusers_itself_loads(studio: Studio, quick: Path) -> None:
-    """With all of its weights, into another pipeline, and it draws the same."""
+    """With all of its weights, into another pipeline, where it draws the same."""
     with safe_open(quick, "pt") as file:
         metadata = file.metadata()
     assert metadata[PHRASE] == phrase_in(quick.read_bytes()) == "sks toy"
@@ -310,7 +310,7 @@ def test_the_file_is_one_that_diffusers_itself_loads(studio: Studio, quick: Path
 
 
 def as_kohya(file: Path, folder: Path) -> Path:
-    """The same LoRA under the names that kohya's scripts give, each with an alpha of half its rank."""
+    """The same LoRA under kohya's names, each with an alpha of half its rank."""
     prefixes = {"unet": "lora_unet", "text_encoder": "lora_te1", "text_encoder_2": "lora_te2"}
     renamed = {}
     for key, weight in load_file(file).items():
@@ -324,7 +324,7 @@ def as_kohya(file: Path, folder: Path) -> Path:
 
 
 def test_a_file_in_kohyas_format_draws_what_it_should(studio: Studio, quick: Path, tmp_path: Path) -> None:
-    """Its alpha is half of the rank, so that twice the weight is the original."""
+    """Its alpha is half of the rank, so twice the weight is the original."""
     kohya = studio.adapter(as_kohya(quick, tmp_path), 2.0)
     ours = studio.adapter(quick)
     assert pixels(studio, ["a sks toy"], adapters=[kohya]) == pixels(studio, ["a sks toy"], adapters=[ours])

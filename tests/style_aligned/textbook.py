@@ -1,6 +1,6 @@
 """StyleAligned as the paper writes it: slow, plain, and independent of the code under test.
 
-The reference is row 0 of the batch, keys and values are concatenated, the softmax is written out, and shared group norm
+The reference is row 0 of the batch, keys and values are concatenated, the softmax is explicit, and shared group norm
 concatenates the pictures in space. Used to check `app.style_aligned`, and as the other side of the benchmark.
 """
 
@@ -53,7 +53,7 @@ class ConcatenatedAttention:
 
 
 def concatenated_group_norm(norm: nn.GroupNorm, branches: int) -> Callable[[Tensor], Tensor]:
-    """Each row normalised together with its branch's reference, side by side in space."""
+    """Normalise each row together with its branch's reference, next to each other in space."""
 
     def forward(x: Tensor) -> Tensor:
         rows = len(x) // branches
@@ -65,7 +65,7 @@ def concatenated_group_norm(norm: nn.GroupNorm, branches: int) -> Callable[[Tens
 
 @contextmanager
 def textbook(unet: nn.Module, branches: int, strength: float, group_norm: bool = False, **more: Any) -> Iterator[None]:
-    """The UNet with every self-attention, and on request every group norm, replaced."""
+    """Replace every self-attention of the UNet, and optionally every group norm."""
     before = dict(unet.attn_processors)
     processor = ConcatenatedAttention(branches, strength, **more)
     unet.set_attn_processor({name: processor if "attn1" in name else p for name, p in before.items()})
@@ -91,7 +91,7 @@ def style_aligned(
     reference_prompt: str = "",
     **how: Any,
 ) -> Tensor:
-    """Final latents (N, C, h, w) of `prompts`, the reference's noisy latents set into row 0 in each step."""
+    """Final latents (N, C, h, w) of `prompts`, with the reference's noisy latents put into row 0 at each step."""
     size = noise.shape[-1] * pipeline.vae_scale_factor
     guided = guidance > 1
     positive, negative, pooled, negative_pooled = pipeline.encode_prompt(

@@ -48,7 +48,7 @@ def test_cards(session: Session, make: Factory) -> None:
     card, last = queries.cards(session, user)
     assert (card.code, card.version, card.strength, card.owner) == (style.code, 2, 2.0, "Mori Haruka")
     assert (card.sets, card.archived) == (2, False)
-    assert card.image_ids == [first.id, third.id]  # the approved first, then the newest; nothing rejected
+    assert card.image_ids == [first.id, third.id]  # approved first, then newest; none rejected
     assert second.id not in card.image_ids
     assert (last.code, last.archived, last.sets, last.image_ids) == (old.code, True, 0, [])
 

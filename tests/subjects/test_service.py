@@ -1,4 +1,4 @@
-"""Subjects as people ask for them: made, refused, cancelled, taken up again, and used in sets."""
+"""Subjects as people request them: made, refused, cancelled, resumed, and used in sets."""
 
 from pathlib import Path
 
@@ -141,7 +141,7 @@ def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Fi
     assert not files.root.exists()
 
 
-# What can be done with one
+# Acts on a subject
 
 
 def test_cancel_and_go_on(session: Session, make: Factory) -> None:

@@ -29,7 +29,7 @@ def anonymous(server: Server) -> Iterator[Browser]:
 
 @pytest.fixture
 def sign_in(server: Server) -> Iterator[Callable[..., Browser]]:
-    """Opens a browser in which a new person of a role is signed in."""
+    """Open a browser with a new person of a role signed in."""
     browsers: list[Browser] = []
 
     def open_browser(role: Role = Role.DESIGNER, name: str = "") -> Browser:

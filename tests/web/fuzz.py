@@ -1,7 +1,7 @@
 """The app called as a server calls it, without a server: for thousands of hostile requests in seconds.
 
-`World` is an app on a database with one of everything. What a request changed is taken back after it, so that each
-request finds the same world, in whatever order they come.
+`World` is an app on a database with one of everything. Each request's changes are rolled back, so that every request
+finds the same world, in any order.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from tests.web.server import Server, make_person, making
 from tests.web.world import form_of, names_of, populate
 
 INPUT = re.compile(r"""\bname="(\w+)\"""")
-# Written about what was refused, or about who is there; everything else stays as it was.
+# Written about refusals and about activity; everything else stays unchanged.
 TALES = {"audit_events", "audit_head", "login_sessions", "sqlite_sequence"}
 
 
 def routes() -> list[tuple[str, str]]:
-    """Method and path of every route, so that a new one is tried by itself."""
+    """Method and path of every route, so that new ones are included."""
     found = (route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute))
     return sorted({(method, route.path) for route in found for method in route.methods} - {("HEAD", "")})
 
@@ -47,7 +47,7 @@ def fields() -> list[str]:
 
 
 def fields_of(path: str) -> list[str]:
-    """Names of the fields that the forms of this address read; all, where it takes no form."""
+    """Names of the fields in the forms of this address; all, if it takes no form."""
     routes = [each for module in PAGES for each in module.router.routes if isinstance(each, APIRoute)]
     found = (form_of(route) for route in routes if route.path == path)
     return sorted({name for form in found if form for name in names_of(form)}) or fields()
@@ -68,12 +68,12 @@ class Answer:
 
     @property
     def refused(self) -> bool:
-        """By its status, or by the sentence that the next page shows."""
+        """By its status, or by the sentence on the next page."""
         return self.status >= 400 or any(value.startswith(("toast=!", "toast=%21")) for value in self.cookies)
 
 
 class World:
-    """An app with one of everything, and people of every role who are signed in."""
+    """An app with one of everything, and signed-in people of every role."""
 
     def __init__(self, folder: Path, migrated: Path, **values: Any) -> None:
         self.settings = Settings(data=folder / "data", **values)
@@ -124,8 +124,8 @@ class World:
         *,
         accept: str = "text/html",
     ) -> Answer:
-        """The answer of the app itself. What the app raises is raised here."""
-        object.__setattr__(self.resources, "tries", Tries())  # how often somebody tries is not what is asked here
+        """The answer of the app itself. Exceptions of the app are raised here."""
+        object.__setattr__(self.resources, "tries", Tries())  # attempts are not limited here
         sent = {"host": "127.0.0.1:8000", "accept": accept, "content-length": str(len(body)), **(headers or {})}
         if token := self.cookies[who]:
             sent["cookie"] = f"{self.resources.cookie}={token}; {sent.get('cookie', '')}"
@@ -169,7 +169,7 @@ class World:
         async with asyncio.timeout(20):
             await self.app(scope, receive, send)
 
-    # What it left
+    # Effects
 
     @cached_property
     def tables(self) -> list[str]:
@@ -177,7 +177,7 @@ class World:
         return sorted(name for (name,) in rows if name not in TALES and not name.startswith("alembic"))
 
     def counts(self) -> dict[str, int]:
-        """Rows by table, of what people made."""
+        """The number of rows by table that people made."""
         with closing(sqlite3.connect(self.settings.data / "soroe.sqlite3")) as live:
             return _counts(live, self.tables)
 
@@ -186,7 +186,7 @@ class World:
         return _counts(self.snapshot, self.tables)
 
     def restore(self) -> None:
-        """All as it was."""
+        """Restore everything."""
         with closing(sqlite3.connect(self.settings.data / "soroe.sqlite3", timeout=20)) as live:
             self.snapshot.backup(live)
 

@@ -1,4 +1,4 @@
-"""`soroe serve` as a process of its own: for what only a real process can show."""
+"""`soroe serve` as a separate process, for what only a real process can show."""
 
 import os
 import re
@@ -17,7 +17,7 @@ PATIENCE = 120.0  # torch takes its time to import on a busy machine
 
 
 class Process:
-    """A server on a folder of data. `url` and `setup_link` are what it printed; its end is `kill` or `stop`."""
+    """A server on a data folder. It printed `url` and `setup_link`; `kill` or `stop` ends it."""
 
     def __init__(self, data: Path, **settings: object) -> None:
         self.log = data.parent / f"server-{time.monotonic_ns()}.log"
@@ -41,12 +41,12 @@ class Process:
         return self.log.read_text()
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """Like a power cut."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
-        """As Ctrl-C does; the exit status."""
+        """Like Ctrl-C; returns the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
 
@@ -58,7 +58,7 @@ class Process:
             self.kill()
 
     def _wait_until_ready(self) -> str:
-        """Its address, once it answers: then it has printed all that it prints at its start."""
+        """Its address, once it answers, when its start-up output is complete."""
         ends = time.monotonic() + PATIENCE
         while time.monotonic() < ends and self.process.poll() is None:
             if found := READY.search(self.output):

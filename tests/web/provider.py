@@ -29,11 +29,11 @@ def signed(claims: Claims, key: Any = KEY, **header: str) -> str:
 
 @dataclass
 class Lies:
-    """WSGI around the provider: it signs with a key that tests have, and changes what they want changed."""
+    """WSGI around the provider: it signs with a key that tests have, and alters what they want."""
 
     app: Any
-    token: Callable[[Claims], str] = signed  # what the ID token becomes, by the true claims
-    answer: Claims = field(default_factory=dict)  # what is put into the token's answer
+    token: Callable[[Claims], str] = signed  # builds the ID token from the true claims
+    answer: Claims = field(default_factory=dict)  # overrides in the token's answer
     discovery: Claims = field(default_factory=dict)
     user_info: Claims | None = None
     asked: list[str] = field(default_factory=list)
@@ -86,11 +86,11 @@ class RunningProvider:
         return subject
 
     def lead_back(self, browser: Browser, subject: str, next: str = "/") -> str:
-        """Sign in at the provider; the address on our server that it leads the browser back to."""
+        """Sign in at the provider; returns the address on our server that it redirects the browser to."""
         return self.answer(browser.get("/login/oidc", params={"next": next}), subject)
 
     def answer(self, away: httpx2.Response, subject: str) -> str:
-        """The same for a browser that was sent away already."""
+        """The same for a browser that was already sent there."""
         assert away.status_code == 303, away.text
         answer = httpx2.post(away.headers["location"], data={"sub": subject}, trust_env=False)
         assert answer.status_code == 302, answer.text

@@ -1,4 +1,4 @@
-"""A real server on a free port, in a thread of the test's process, and browsers without a screen to talk to it."""
+"""A real server on a free port, in a thread of the tests' process, and headless HTTP clients as browsers."""
 
 import socket
 import threading
@@ -32,7 +32,7 @@ class Server:
     url: str
     app: FastAPI
     door: Door
-    tasks: set[Any]  # requests that are being answered
+    tasks: set[Any]  # requests in progress
 
     @property
     def resources(self) -> Any:
@@ -41,7 +41,7 @@ class Server:
 
 @contextmanager
 def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
-    """The app under uvicorn, as `soroe serve` runs it."""
+    """Run the app under uvicorn, as `soroe serve` does."""
     listener = socket.create_server((host, 0))
     server = RealServer(app, bounds, graceful=2, check_seconds=1.0 if bounds is None else 0.1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
@@ -60,7 +60,7 @@ def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -
 
 
 class Browser(httpx2.Client):
-    """One person's browser: keeps cookies, says where its requests come from, does not follow redirects by itself."""
+    """One person's browser: keeps cookies, says where its requests come from, and does not follow redirects."""
 
     user: User
 
@@ -73,13 +73,13 @@ class Browser(httpx2.Client):
 
 
 def make_person(server: Server, role: Role, name: str = "") -> User:
-    """An account, without the slow road over an invitation's link."""
+    """An account, without the slow way through an invitation."""
     with making(server) as make:
         return make.user(role, name)
 
 
 def spend(server: Server, act: str, account: object = "", address: str = "127.0.0.1") -> None:
-    """Try an act until no more tries are left from there."""
+    """Try an act until no attempts are left from there."""
     with suppress(Later):
         for _ in range(10_000):
             server.resources.tries.count(act, address, account)
@@ -88,7 +88,7 @@ def spend(server: Server, act: str, account: object = "", address: str = "127.0.
 def signed_in_browser(server: Server, user: User) -> Browser:
     """A browser of `user`, without the password, whose check is slow by design."""
     with server.resources.database.write() as session:
-        token = accounts.start_session(session, session.get_one(User, user.id))  # with the role of today
+        token = accounts.start_session(session, session.get_one(User, user.id))  # with the current role
     browser = Browser(server.url)
     browser.cookies.set(server.resources.cookie, token, domain="127.0.0.1")
     browser.user = user
@@ -97,7 +97,7 @@ def signed_in_browser(server: Server, user: User) -> Browser:
 
 @contextmanager
 def making(server: Server) -> Iterator[Factory]:
-    """Rows of all kinds with their files, committed at the end. For once, nobody waits for the lock."""
+    """Rows of all kinds with their files, committed at the end. Slow work is permitted, because nobody waits."""
     with slow.permitted(), server.resources.database.write() as session:
         make = Factory(session, server.resources.files)
         make._numbers = NUMBERS
@@ -105,7 +105,7 @@ def making(server: Server) -> Iterator[Factory]:
 
 
 def shared_export(server: Server, set_id: int) -> tuple[Export, Share]:
-    """An export of a set, ready, with a link that leads outside."""
+    """A ready export of a set, with a link for people outside."""
     user = make_person(server, Role.MANAGER)
     with server.resources.database.read() as session:
         wanted = exports.selection(session, user, set_id=set_id)

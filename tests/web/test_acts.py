@@ -1,4 +1,4 @@
-"""Nothing is changed that the record does not tell, and what leaves the house or is refused is in it too."""
+"""Every change is in the record, and so is everything exported or refused."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.web.test_record import rows
 
 ROOT = Path(__file__).parents[2]
 
-# What each form leaves in the record, or, in a sentence, why it leaves nothing.
+# What each form records, or, in a sentence, why it records nothing.
 POSTS: dict[str, Act | str] = {
     "/setup/{token}": Act.ACCOUNT_CREATE,
     "/login": Act.SIGN_IN,

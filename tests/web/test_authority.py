@@ -1,4 +1,4 @@
-"""Every address of the app asks today's role: who fell is answered as somebody who never rose."""
+"""Every address checks today's role: somebody who lost a role gets the same answers as somebody who never had it."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from tests.factory import png
 from tests.web.server import Browser, Server, make_person, signed_in_browser
 from tests.web.world import fill, populate, routes
 
-# What is needed today. Of things of others; their owner may in place of a manager where that is said.
+# What each address needs. For things of others; where stated, the owner may act in place of a manager.
 OPEN = "nobody need be signed in"
 ANYBODY = "everybody who is signed in"
 OWNER = "the owner, managers"
@@ -35,7 +35,7 @@ LEAST = {
     ADMIN: Role.ADMIN,
 }
 
-# In the order in which they are asked: what ends a thing comes after what needs it.
+# In request order: what ends a thing comes after what needs it.
 NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/"): ANYBODY,
     ("GET", "/account"): ANYBODY,
@@ -90,7 +90,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/pictures/approved.zip"): OWNER,
     ("GET", "/record"): MANAGER,
     ("GET", "/record.csv"): MANAGER,
-    # What adds to things
+    # Adding to things
     ("POST", "/record/check"): MANAGER,
     ("POST", "/styles/preview"): ANYBODY,
     ("POST", "/styles"): ANYBODY,
@@ -138,7 +138,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/references/{reference_id}/rights/files/{file_id}/remove"): OWNER,
     ("POST", "/references/{reference_id}/rights/withdraw"): OWNER,
     ("POST", "/references/{reference_id}/rights/restore"): OWNER,
-    # What changes and ends things
+    # Changing and ending things
     ("POST", "/images/{image_id}/again"): OWNER,
     ("POST", "/images/{image_id}/retry"): OWNER,
     ("POST", "/images/{image_id}/discard"): OWNER,
@@ -202,7 +202,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): OPEN,
 }
 ENDLESS = ("/events", "/news")
-# Nothing of these depends on what it is done to.
+# These do not depend on the thing they act on.
 WITHOUT_A_THING = ("/people/", "/account/", "/confirm")
 FALLS = [
     (Role.MANAGER, Role.DESIGNER),
@@ -215,7 +215,7 @@ FALLS = [
 @dataclass(frozen=True)
 class Answer:
     status: int
-    refused: bool  # in words, on the page that follows
+    refused: bool  # in words, on the next page
 
 
 def test_every_address_says_whom_it_lets_in() -> None:
@@ -223,7 +223,7 @@ def test_every_address_says_whom_it_lets_in() -> None:
 
 
 def form_of(path: str, values: dict[str, str]) -> dict[str, Any]:
-    """What is sent to an address, as httpx takes it."""
+    """The form for an address, for httpx."""
     ids = [values["image_id"], values["undecided_id"]]
     picture = {"picture": ("a.png", png("teal", (256, 256)), "image/png")}
     forms: dict[str, dict[str, Any]] = {
@@ -280,7 +280,7 @@ def ask(browser: Browser, method: str, path: str, values: dict[str, str]) -> Ans
 def asked(
     server: Server, person: User, values: dict[str, str], which: Callable[[str, str, str], bool]
 ) -> Iterator[tuple[str, str, Answer]]:
-    """The addresses that need somebody to be signed in, asked by `person` of one world's things."""
+    """Have `person` request the addresses that need a sign-in, on one world's things."""
     with signed_in_browser(server, person) as browser:
         for (method, path), need in NEEDS.items():
             if need != OPEN and which(method, path, need) and not path.startswith(WITHOUT_A_THING):
@@ -288,20 +288,20 @@ def asked(
 
 
 def give(server: Server, person: User, role: Role) -> None:
-    """A role, as the database has it, without all that ends when an administrator gives one."""
+    """Set a role in the database only, without ending what an administrator's change would end."""
     with server.resources.database.write() as session:
         session.get_one(User, person.id).role = role
 
 
 @pytest.mark.parametrize(("high", "low"), FALLS, ids=str)
 def test_who_fell_is_answered_as_who_never_rose(server: Server, high: Role, low: Role) -> None:
-    """Of things of somebody else, on which the one who fell did things with the higher role; and of their own."""
+    """On things of somebody else, on which the person acted with the higher role, and on their own."""
     fallen, modest = make_person(server, high), make_person(server, low)
     stranger = make_person(server, Role.MANAGER)
     for own in (False, True):
 
         def which(method: str, path: str, need: str, own: bool = own) -> bool:
-            """What is open to everybody is asked for once: it takes longest, and is the same for all."""
+            """What is open to everybody is requested once: it takes longest, and is the same for all."""
             return not (method == "GET" and need == ANYBODY and (own or (high, low) != FALLS[0]))
 
         give(server, fallen, high)
@@ -329,7 +329,7 @@ def test_who_fell_is_answered_as_who_never_rose(server: Server, high: Role, low:
 
 
 def did(person: User, stranger: User, fallen: User, high: Role, low: Role) -> dict[str, User]:
-    """Who decided and exported: who fell, with the higher role; for the other, what they can, else a stranger."""
+    """Who decided and exported: the person, with the higher role; for the other, what they can do, else a stranger."""
     rose = person if person is fallen else stranger
     decider = person if low.rank >= Role.REVIEWER.rank else rose
     return {"decider": decider, "exporter": rose if high.rank >= Role.MANAGER.rank else stranger}
@@ -349,7 +349,7 @@ def test_a_closed_account_gets_nothing(server: Server) -> None:
         assert browser.get(f"/images/{values['image_id']}.png", headers={"accept": "image/png"}).status_code == 401
 
 
-# While the role falls
+# Losing the role midway
 
 
 def test_a_download_that_runs_breaks_off_with_the_role(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

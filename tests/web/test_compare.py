@@ -1,4 +1,4 @@
-"""What addresses the compare room understands, what it shows for them, and what it refuses."""
+"""Which addresses the compare room understands, what it shows for them, and what it refuses."""
 
 import re
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def reviewer(sign_in: Callable[..., Browser]) -> Browser:
 
 
 def shown(browser: Browser, address: str) -> list[str]:
-    """The pictures' addresses, in their order, with their letters."""
+    """The pictures' addresses in order, with their letters."""
     page = browser.get(address)
     assert page.status_code == 200, page.text
     found = re.findall(r'data-pane="(\w)".*?src="([^"]+)"', page.text, re.DOTALL)
@@ -231,7 +231,7 @@ def test_deciding_leads_back_to_the_comparison(reviewer: Browser, image_ids: lis
     assert taken_back.headers["location"] == here
     assert ">Withdrawn</span>" in slot(reviewer.get(here).text, "A")
 
-    # What was decided meanwhile is said there too.
+    # Earlier decisions of others are reported there too.
     assert decided(reviewer, image_ids[0], "approved", here, seen="") == here
     assert "You just withdrew a decision on this picture. Check it before you decide." in reviewer.get(here).text
     assert decided(reviewer, image_ids[2], "rejected", "https://example.com/?x") == "/?undo=3"
@@ -239,7 +239,7 @@ def test_deciding_leads_back_to_the_comparison(reviewer: Browser, image_ids: lis
 
 
 def decided(browser: Browser, image_id: int, verdict: str, here: str, seen: str | None = None) -> str:
-    """Where a decision leads. `seen`: as the page says, unless it is given."""
+    """Where a decision leads. `seen`: as on the page, unless given."""
     if seen is None:
         form = re.search(
             rf'action="/images/{image_id}/decision".*?name="seen" value="(\d*)"', compared(browser), re.DOTALL

@@ -121,7 +121,7 @@ def test_a_query_that_is_no_utf_8_is_asked_for_a_proof_too(server: Server, admin
 
 def test_a_passkey_is_offered_to_those_who_have_one(server: Server, admin: Browser) -> None:
     ways = server.resources.environment.globals
-    ways["ways"] = replace(ways["ways"], passkeys=True)  # as at an address where browsers have them
+    ways["ways"] = replace(ways["ways"], passkeys=True)  # as at an address where browsers offer them
     assert "Use a passkey" not in admin.get("/confirm?next=/people").text
     with server.resources.database.write() as session:
         session.add(Passkey(user_id=admin.user.id, credential_id="1", public_key=b"2", name="Key", sign_count=0))

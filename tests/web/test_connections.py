@@ -1,6 +1,6 @@
-"""Connections as attackers make them, over real sockets: each bound of `app.web.protocol` holds, and others are served.
+"""Connections as attackers make them, over real sockets: each limit of `app.web.protocol` holds, and others are served.
 
-The attackers come from other addresses of this machine (127.0.0.2 and on), so that they are told apart.
+The attackers come from other addresses of this machine (127.0.0.2 and up), to tell them apart.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from app.web.protocol import Bounds, Connection, Door
 from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, serve
 
-# The real ones but for the clock, so that nobody waits.
+# The real limits with shorter times, so that nobody waits.
 QUICK = replace(
     Bounds(),
     head_seconds=1.0,
@@ -65,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
 
 @pytest.fixture
 def dial(server: Server) -> Iterator[Callable[..., socket.socket]]:
-    """Opens a connection from an address of this machine."""
+    """Open a connection from an address of this machine."""
     opened: list[socket.socket] = []
 
     def connect(address: str = "127.0.0.2", receive: int = 0) -> socket.socket:
@@ -84,7 +84,7 @@ def dial(server: Server) -> Iterator[Callable[..., socket.socket]]:
 
 
 def read(connection: socket.socket) -> bytes:
-    """All that comes until the server closes."""
+    """Everything received until the server closes."""
     taken = b""
     with suppress(ConnectionResetError):
         while part := connection.recv(2**16):
@@ -139,7 +139,7 @@ def test_when_all_are_being_served_the_next_is_told(server: Server, dial: Callab
 
 
 def test_a_whole_network_of_ipv6_counts_as_one_address() -> None:
-    """Who has one address of IPv6 has all of its /64."""
+    """Somebody with one IPv6 address has its whole /64."""
     door = Door(replace(Bounds(), of_address=2), lambda address: address == "2001:db8::9")
 
     def enters(address: str) -> bool:
@@ -243,7 +243,7 @@ def test_a_slow_honest_body_comes_through(dial: Callable[..., socket.socket]) ->
     connection.sendall(POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
     for start in range(0, len(body), 30_000):
         connection.sendall(body[start : start + 30_000])
-        time.sleep(0.2)  # 3 s in all: longer than a body may be quiet, faster than the least rate
+        time.sleep(0.2)  # 3 s in total: longer than a body may be quiet, faster than the minimum rate
     assert read(connection).startswith(b"HTTP/1.1 413 "), "all of it was read: no password is that long"
 
 
@@ -351,7 +351,7 @@ def test_other_protocols_are_not_begun(dial: Callable[..., socket.socket]) -> No
 
 @pytest.mark.parametrize(("soft", "hard", "raised", "most"), [(512, 1024, 1024, 320), (64, 128, 128, 16)])
 def test_connections_fit_into_the_files_that_the_process_may_open(soft: int, hard: int, raised: int, most: int) -> None:
-    """In a process of its own, because a limit that was lowered stays so."""
+    """In a separate process, because a lowered limit stays lowered."""
     script = (
         f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
         "from app.web.server import bounds_of_process\n"

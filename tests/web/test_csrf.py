@@ -25,12 +25,12 @@ async def nothing(*_: object) -> None:
         ({"origin": "https://soroe.example.com.evil.example"}, False),
         ({"origin": "null"}, False),  # a sandboxed frame
         ({}, True),  # curl
-        ({"origin": "http://soroe.example.com"}, False),  # who is on the line can write into an unencrypted page
+        ({"origin": "http://soroe.example.com"}, False),  # an attacker can write into an unencrypted page
         ({"origin": "http://soroe.example.com", "host": "soroe.example.com"}, False),
         ({"origin": "https://soroe.example.com:443"}, True),
         ({"origin": "https://soroe.example.com:8443"}, False),
         ({"origin": "HTTPS://SOROE.Example.COM"}, True),
-        ({"origin": "https://127.0.0.1:8000"}, False),  # that page is not ours: we were called without TLS
+        ({"origin": "https://127.0.0.1:8000"}, False),  # not our page: we were called without TLS
         ({"origin": "http://127.0.0.1"}, False),  # another port is another server
         ({"origin": "http://localhost", "host": "localhost:80"}, True),
         ({"origin": "http://[::1]:8000", "host": "[::1]:8000"}, True),
@@ -53,7 +53,7 @@ def test_who_may_write(headers: dict[str, str], ours: bool) -> None:
     [("https", "https://a.example", True), ("https", "http://a.example", False), ("http", "http://a.example", True)],
 )
 def test_without_a_public_address_the_scheme_is_that_of_the_call(scheme: str, origin: str, ours: bool) -> None:
-    """As a proxy that we believe says it."""
+    """As a trusted proxy reports it."""
     refusing = CrossSiteRefusal(nothing, public_url="http://127.0.0.1:8000", refuse=refusal)
     assert refusing.ours(scope({"host": "a.example", "origin": origin}, scheme)) is ours
 

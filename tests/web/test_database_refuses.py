@@ -1,4 +1,4 @@
-"""What a person is told when the database cannot take a change, by a real SQLite that cannot."""
+"""Messages to people when the database cannot store a change, from a real SQLite that cannot."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def image_id(server: Server) -> int:
 
 
 def with_pragma(server: Server, pragma: str) -> None:
-    """For all connections from now on."""
+    """Set it on all connections from now on."""
     event.listen(
         server.resources.database.engine,
         "checkout",
@@ -56,7 +56,7 @@ def test_busy_for_too_long(server: Server, sign_in: Callable[..., Browser], imag
 
 def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: int) -> None:
     reviewer = sign_in(Role.REVIEWER)
-    with_pragma(server, "max_page_count = 1")  # SQLite takes the present size for it, and nothing more
+    with_pragma(server, "max_page_count = 1")  # SQLite allows the current size, but no more
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
     assert "The server&#39;s disk is full, so nothing was saved. Ask an administrator." in answers[-1][1]

@@ -182,7 +182,7 @@ def test_programs_that_know_only_plain_letters_save_it_under_a_name_too(
     assert told.endswith(f'; filename="{plain}.zip"')
 
 
-# What stands in the way
+# Obstacles
 
 
 def test_what_takes_long_is_waited_for_on_its_page(

@@ -37,7 +37,7 @@ def guest(anonymous: Browser) -> Browser:
 
 
 def wait_until_ready(server: Server, export_id: int) -> None:
-    """The server makes it ready by itself; this makes it ready if it has not begun, and waits if it has."""
+    """The server prepares it by itself; this prepares it if that has not started, and waits if it has."""
     server.resources.exporter.prepare(export_id)
     with server.resources.database.read() as session:
         assert session.get(Export, export_id).state == ExportState.READY
@@ -54,7 +54,7 @@ def wait_until_ready(server: Server, export_id: int) -> None:
     ],
 )
 def test_one_click_is_enough(server: Server, manager: Browser, set_id: int, path: str) -> None:
-    """The form as it comes makes a zip of everything."""
+    """The unchanged form makes a zip of everything."""
     html = manager.get(path).text
     assert "2 approved pictures" in html
     assert "spring-retro-sunburst-001-a-fox.png" in html
@@ -185,7 +185,7 @@ def test_the_example_follows_the_form(manager: Browser, set_id: int) -> None:
 def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: int) -> None:
     manager.post("/exports", data=FORM)
     wait_until_ready(server, 1)
-    with server.resources.exporter._one_at_a_time:  # or it would make the export ready at once
+    with server.resources.exporter._one_at_a_time:  # or it would prepare the export immediately
         with server.resources.database.write() as session:
             export = session.get(Export, 1)
             export.state, export.done = ExportState.PREPARING, 3

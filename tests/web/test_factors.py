@@ -1,4 +1,4 @@
-"""The second step: an authenticator app, its recovery codes, and how it is set up, taken away and reset."""
+"""The second step: an authenticator app, its recovery codes, and how it is set up, removed and reset."""
 
 import re
 import time
@@ -22,7 +22,10 @@ def code_of(secret: str, steps: int = 0) -> str:
 
 
 def set_up(server: Server, browser: Browser) -> tuple[str, list[str]]:
-    """An authenticator app by the pages; its secret and the recovery codes. The present code is used up."""
+    """Set up an authenticator app through the pages; returns its secret and the recovery codes.
+
+    Uses up the current code.
+    """
     page = browser.get("/account/authenticator").text
     secret = re.search(r"qr__secret\">([A-Z2-7]{32})<", page)[1]
     assert "<svg" in page

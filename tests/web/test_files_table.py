@@ -1,4 +1,4 @@
-"""Who may fetch which file: the table in the docs, asked of the real addresses."""
+"""Who may fetch which file: the table in the docs, checked against the real addresses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ ENDLESS = ("/events", "/news")
 
 
 def table() -> dict[str, dict[str, bool | None]]:
-    """Who may, by address."""
+    """Permissions by address."""
     section = PAGE.read_text().split("## Who may fetch which file")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     assert rows[0] == COLUMNS
@@ -65,7 +65,7 @@ def query(address: str, values: dict[str, str]) -> dict[str, str]:
 
 
 def own_export(server: Server, owner: Browser, values: dict[str, str]) -> str:
-    """An export that the owner of the set made themselves."""
+    """An export made by the owner of the set."""
     made = owner.post("/exports", data={"set_id": values["set_id"], "format": "png", "sizes": "original"})
     export_id = made.headers["location"].split("/")[2].split("?")[0]
     server.resources.exporter.prepare(int(export_id))

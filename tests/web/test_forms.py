@@ -1,4 +1,4 @@
-"""Forms that no browser sends: refused at the door, in a sentence, at addresses that everybody reaches."""
+"""Forms that no browser sends: refused early, in a sentence, at addresses open to everybody."""
 
 from tests.web.server import Browser
 

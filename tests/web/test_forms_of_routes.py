@@ -16,7 +16,7 @@ from tests.web.world import form_of, names_of
 ROOT = Path(__file__).parents[2]
 ROUTES = [route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute)]
 POSTS = [route for route in ROUTES if "POST" in route.methods]
-# What these do is said by the address alone; whatever is sent with it is not read.
+# The address says everything about these acts; any body is ignored.
 NOTHING_READ = {
     "/logout",
     "/login/passkey/options",
@@ -72,7 +72,7 @@ def all_forms(form: type[Form]) -> list[type[Form]]:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "app" / "web").rglob("*.py")), ids=lambda file: file.name)
 def test_no_route_reads_a_form_by_hand(file: Path) -> None:
-    """What was sent is known to the forms and to the page that asks for a proof and sends a form again."""
+    """Only the forms read the body, and the confirm page, which sends a form again."""
     if file.parent.name == "forms" or file.name == "confirm.py":
         return
     names = {node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)}
@@ -80,7 +80,7 @@ def test_no_route_reads_a_form_by_hand(file: Path) -> None:
 
 
 def test_what_a_page_sends_is_read() -> None:
-    """Each form of a template that names its address has the fields of that address's form, and no others."""
+    """Each form of a template that names its address has exactly the fields of that address's form."""
     known = {re.sub(r"{\w+}", "*", route.path): form_of(route) for route in POSTS}
     seen = 0
     for path in sorted(TEMPLATES.rglob("*.html")):

@@ -1,7 +1,7 @@
-"""No form and no address, however hostile, makes a fault of the server; and what is refused leaves nothing behind.
+"""No hostile form or address causes a server error, and refused requests leave nothing behind.
 
-All routes are taken from the routers, so that a new one is tried by itself, and all names of fields from the sources.
-`SOROE_FUZZ=10000` in the environment tries as many requests of each kind, with other chance at every run.
+All routes come from the routers, so that new ones are included, and all field names from the sources.
+`SOROE_FUZZ=10000` in the environment tries as many requests of each kind, with other random values at every run.
 """
 
 import json
@@ -102,7 +102,7 @@ FILES = [
     b"GIF89a" + b"\0" * 40,
     b"\x00" * 100,
     b"\xff\xd8\xff\xe0" + b"\xff" * 50,
-    (8).to_bytes(8, "little") + b"[[[[]]]]",  # heads of .safetensors files
+    (8).to_bytes(8, "little") + b"[[[[]]]]",  # headers of .safetensors files
     (2).to_bytes(8, "little") + b"{}",
     (2**63).to_bytes(8, "little") + b"{}",
     len(DEEP).to_bytes(8, "little") + DEEP.encode(),
@@ -120,7 +120,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[
 
 
 def filled(world: World, path: str, draw: Any) -> str:
-    """An address of a route, mostly of things that there are."""
+    """An address of a route, mostly of existing things."""
     parts = path.split("{")
     whole = parts[0]
     for part in parts[1:]:
@@ -225,14 +225,14 @@ HEADERS = st.dictionaries(
 
 
 def sound(answer: Answer, what: object) -> None:
-    """An answer of ours: no fault, and a sentence for every refusal."""
+    """Expect a proper answer: no error of ours, and a sentence for every refusal."""
     assert answer.status, ("no answer", what)
     assert answer.status < 500, (answer.status, answer.body[:300], what)
     if answer.status >= 400 and answer.status != 416:
         assert b"." in answer.body, (answer.status, answer.body[:300], what)
 
 
-# What fuzzing found, and what was found by hand before: kept, so that chance need not find it again.
+# Earlier findings of fuzzing and manual tests, so that chance need not find them again.
 FOUND = [
     ("/login", "multipart/form-data; boundary=x; charset=unicode_escape", multipart([("email", "\\ud800")], [])),
     ("/login", "multipart/form-data; boundary=x; charset=zlib_codec", multipart([("email", "a")], [])),
@@ -261,7 +261,7 @@ def test_an_address_that_is_no_utf_8_leads_to_the_sign_in_page(world: World) -> 
 
 
 def test_a_refused_act_with_many_pictures_leaves_nothing(world: World) -> None:
-    """Others' pictures cannot be moved, so the campaign that they should move to is not made."""
+    """Others' pictures cannot be moved, so the target campaign is not created."""
     body = urlencoded([*[("ids", str(number)) for number in world.ids["image_id"]], ("campaign_name", "Autumn")])
     answer = post(world, "/pictures/move", body, "application/x-www-form-urlencoded", "reviewer")
     assert answer.refused

@@ -33,7 +33,7 @@ def manager(sign_in: object) -> Browser:
 
 
 def shown(browser: Browser, query: str) -> list[int]:
-    """The numbers of the pictures on a page, in its order."""
+    """The ids of the pictures on a page, in order."""
     page = browser.get(query if query.startswith("/") else f"/pictures{query}")
     assert page.status_code == 200
     return [int(number) for number in re.findall(r'id="picture-(\d+)"', page.text)]
@@ -109,7 +109,7 @@ def test_whatever_is_typed_is_answered(designer: Browser, typed: str, order: str
 
 
 def fits(address: str) -> bool:
-    """Whether an address is short enough to be read."""
+    """Whether an address is short enough."""
     return len(address.partition("?")[2]) <= QUERY_BYTES
 
 

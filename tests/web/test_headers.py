@@ -91,7 +91,7 @@ def test_over_https_the_cookie_is_bound_to_the_host(settings: Settings) -> None:
 
 
 def test_over_https_every_cookie_is_guarded(settings: Settings) -> None:
-    """Of all that set one: signing in, a toast, a secret that is shown once, a shared export, and their ends."""
+    """For everything that sets one: signing in, a toast, a secret shown once, a shared export, and their ends."""
     settings.url = "https://soroe.example.com"
     with serve(create_app(settings, Painter())) as server:
         user = make_person(server, Role.ADMIN)

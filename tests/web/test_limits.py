@@ -1,4 +1,4 @@
-"""How much may come in. The bodies are really sent, over a socket, to a server that counts what reaches its disk."""
+"""Limits on input. The bodies are really sent, over a socket, to a server that counts what reaches its disk."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ MULTIPART = {"content-type": "multipart/form-data; boundary=x"}
 
 @pytest.fixture
 def spooled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes of uploads were kept, in memory or on the disk."""
+    """How many bytes of uploads were stored, in memory or on disk."""
     written: list[int] = []
     write = UploadFile.write
 
@@ -76,7 +76,9 @@ def test_nobody_needs_to_sign_in_to_be_refused(anonymous: Browser) -> None:
 
 
 def test_a_lying_length_is_counted_all_the_same(server: Server, designer: Browser) -> None:
-    """Content-Length says little, the chunks say much: the server's parser or our count refuses it, and it goes on."""
+    """Content-Length says little, the chunks say much: the server's parser or our count refuses it, and it
+    continues.
+    """
     headers = MULTIPART | {"content-length": "10", "transfer-encoding": "chunked"}
     answer = designer.post("/styles/preview", content=multipart(64 * 2**20), headers=headers)
     assert answer.status_code in (400, 413)

@@ -161,7 +161,7 @@ def test_a_slow_watcher_holds_nobody_up(designer: Browser, server: Server, code:
     server.resources.engine.step_seconds = 0.01
     path = post_set(designer, code, "a fox", steps="100")
     with designer.stream("GET", f"{path}/events") as answer:
-        wait_for(server, path, State.FINISHED)  # while not a line of it is read
+        wait_for(server, path, State.FINISHED)  # without reading a line of it
         assert "event: done" in list(answer.iter_lines())
 
 

@@ -1,4 +1,4 @@
-"""What changed between the moment in which somebody was looked up and the one in which their act is done."""
+"""Changes between looking a person up and carrying out their act."""
 
 import socket
 from collections.abc import Callable
@@ -19,7 +19,10 @@ BODY = b"role=admin&email="
 
 
 def answer_to_slow_form(server: Server, browser: Browser, path: str, then: Callable[[], object]) -> str:
-    """Begin a form, let `then` happen once the server knows who sends it, and send the rest; the whole answer."""
+    """Start a form, let `then` happen once the server knows who sends it, and send the rest.
+
+    Returns the whole answer.
+    """
     place = urlsplit(server.url)
     cookies = f"soroe={browser.cookies['soroe']}"
     head = (
@@ -76,7 +79,7 @@ def test_a_proof_in_another_tab_loses_no_form_that_is_under_way(server: Server, 
 
 
 def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server, admin: Browser) -> None:
-    """As when two requests come at once: the person was looked up before the other's transaction, and acts after it."""
+    """As with two simultaneous requests: the person was looked up before the other's transaction, and acts after it."""
     other, third = make_person(server, Role.ADMIN), make_person(server, Role.DESIGNER)
     with server.resources.database.write() as session:
         service.set_role(session, other, admin.user.id, "manager")
@@ -91,7 +94,7 @@ def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server,
     assert count(server, Act.RESET_CREATE) == 0
     make_person(server, Role.ADMIN)
     with server.resources.database.write() as session:
-        service.set_role(session, other, other.id, "designer")  # oneself, which is told after it is done, too
+        service.set_role(session, other, other.id, "designer")  # oneself, which is also reported once done
 
 
 @pytest.mark.parametrize("what", ["password", "closed", "app"])

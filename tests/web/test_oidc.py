@@ -1,4 +1,6 @@
-"""Signing in by the company's provider, which runs here and answers over HTTP: truly, and with lies of every kind."""
+"""Signing in through the company's provider, which runs here and answers over HTTP, truthfully and with all kinds of
+lies.
+"""
 
 import re
 import shutil
@@ -24,7 +26,7 @@ from tests.engine.painter import Painter
 from tests.web.provider import OTHER_KEY, Claims, RunningProvider, parameters, running_provider, signed
 from tests.web.server import Browser, Server, make_person, serve, signed_in_browser
 
-# The provider's own library speaks of its future.
+# The provider's own library warns about its future.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:authlib.*")
 
 ROLES = "soroe-admins=admin,leads=manager,designers=designer"
@@ -40,7 +42,7 @@ def provider() -> Iterator[RunningProvider]:
 
 @pytest.fixture(scope="module")
 def contoso(provider: RunningProvider, migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose people come in by the provider."""
+    """A server whose people sign in through the provider."""
     settings = Settings(
         _env_file=None,
         data=tmp_path_factory.mktemp("oidc") / "data",
@@ -378,7 +380,7 @@ def test_an_answer_belongs_to_the_browser_that_asked(
     provider.person("s14", **GOOD | {"email": "fourteen@contoso.com"})
     back = provider.lead_back(browser, "s14")
     with Browser(contoso.url) as victim:
-        for _ in range(2):  # with and without a flow of its own
+        for _ in range(2):  # with and without its own flow
             answer = victim.get(back)
             assert answer.status_code == 400
             assert "was started elsewhere" in answer.text
@@ -464,7 +466,7 @@ def test_no_secret_stands_in_the_log_or_in_the_record(
         assert secret not in said
 
 
-# A provider that is dead, slow or of another mind
+# A provider that is dead, slow or wrong
 
 
 def settings_for(url: str) -> Settings:

@@ -1,4 +1,4 @@
-"""Every page is rendered with rows in it, and every address refuses those who may not open it."""
+"""Every page is rendered with rows in it, and every address refuses people without permission."""
 
 import re
 from collections.abc import Callable
@@ -45,16 +45,16 @@ OF_ADMINS = {
     "/people/invitations/{invitation_id}/revoke",
     "/people/resets/{reset_id}/revoke",
 }
-ONCE = "/account/authenticator/codes"  # shows what was just made, and leads away otherwise
-# Shown by tests of their own, in test_oidc and test_factors.
+ONCE = "/account/authenticator/codes"  # shows what was just made, and redirects otherwise
+# Covered by test_oidc and test_factors.
 MOMENTS = {"accounts/ended.html", "accounts/second.html", "accounts/codes.html"}
 ENDLESS = "/news"  # a stream that waits for more
-NO_PAGES = ("/preview", "/events", ENDLESS, "/example", "/maps")  # but parts of them, or streams
+NO_PAGES = ("/preview", "/events", ENDLESS, "/example", "/maps")  # parts of pages, or streams
 
 
 @pytest.fixture
 def filled(server: Server) -> dict[str, str]:
-    """A server with one of everything; the values for the addresses' parameters."""
+    """A server with one of everything; returns the values for the addresses' parameters."""
     with making(server) as make:
         owner = make.user(Role.DESIGNER, "森 はるか")
         style = make.style(owner, name="Retro sunburst", text="vintage poster")

@@ -1,4 +1,4 @@
-"""The page on which administrators see who is here and which links are out, and the links themselves."""
+"""The page on which administrators see people and open links, and the links themselves."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ NEW = "another long sentence"
 
 
 def shown_link(admin: Browser) -> str:
-    """The path of the link that the page shows, this once."""
+    """The path of the link that the page shows once."""
     page = admin.get("/people").text
     found = re.search(r'value="http[^"]+(/(?:setup|reset)/[^"]+)"', page)
     assert found, "no link is shown"

@@ -1,4 +1,4 @@
-"""Whose address a request has: that of the socket, unless a proxy that the settings name says otherwise."""
+"""The address of a request: that of the socket, unless a configured proxy says otherwise."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ FORGED = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
 
 
 def seen(peer: str, *headers: tuple[str, str], believed: str = "127.0.0.1, 10.0.0.0/8, fd00::/8") -> tuple[str, str]:
-    """The address and scheme that the app sees of a request from `peer`."""
+    """The address and scheme that the app sees for a request from `peer`."""
     found: dict[str, Any] = {}
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
@@ -37,7 +37,7 @@ def seen(peer: str, *headers: tuple[str, str], believed: str = "127.0.0.1, 10.0.
     ("peer", "forwarded", "client"),
     [
         ("127.0.0.1", "203.0.113.9", "203.0.113.9"),
-        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the left one was written by the client
+        ("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the client wrote the left one
         ("127.0.0.1", "198.51.100.1, 203.0.113.9, 10.0.0.7, 10.0.0.8", "203.0.113.9"),
         ("127.0.0.1", "10.0.0.7", "10.0.0.7"),
         ("127.0.0.1", "", "127.0.0.1"),
@@ -52,7 +52,7 @@ def seen(peer: str, *headers: tuple[str, str], believed: str = "127.0.0.1, 10.0.
         ("127.0.0.1", "\xe9\xff, 203.0.113.9", "203.0.113.9"),
         ("::ffff:127.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("fd00::1", "203.0.113.9", "203.0.113.9"),
-        ("192.0.2.1", "203.0.113.9", "192.0.2.1"),  # nobody whom we named
+        ("192.0.2.1", "203.0.113.9", "192.0.2.1"),  # not a proxy of ours
         ("/run/soroe.sock", "203.0.113.9", "/run/soroe.sock"),
     ],
 )
@@ -87,7 +87,7 @@ def test_the_setting_names_addresses_and_networks() -> None:
 
 
 def refused_from(server: Server, browser: Browser, headers: dict[str, str]) -> str:
-    """The address that the record has of a refused sign-in."""
+    """The address in the record of a refused sign-in."""
     person = make_person(server, Role.DESIGNER)
     browser.post("/login", data={"email": person.email, "password": "wrong"}, headers=headers)
     while True:

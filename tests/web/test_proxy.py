@@ -1,6 +1,6 @@
-"""Soroe behind Caddy and nginx, with the configurations that stand in docs/proxy: real proxies, over TLS.
+"""Soroe behind Caddy and nginx, with the configurations in docs/proxy: real proxies, over TLS.
 
-Only names, ports and the certificate are put in; the people come from 127.0.0.9, the proxy calls from 127.0.0.1.
+Only names, ports and the certificate are filled in; people come from 127.0.0.9, the proxy calls from 127.0.0.1.
 """
 
 import os
@@ -113,7 +113,7 @@ def free_port() -> int:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until it answers over TLS."""
+    """Wait until it answers over TLS."""
     ends = time.monotonic() + 30
     while time.monotonic() < ends and process.poll() is None:
         try:
@@ -128,7 +128,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def tls() -> ssl.SSLContext:
-    """For certificates that these tests made themselves."""
+    """For certificates made by these tests."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -207,7 +207,7 @@ def test_the_largest_upload_comes_through(site: Site, browser: Browser) -> None:
 
 
 def test_large_zips_come_as_they_are(site: Site, browser: Browser) -> None:
-    """A static file stands for them: as long as it was said to be, and not packed again."""
+    """A static file stands in for them: it has the stated length, and is not compressed again."""
     answer = browser.get("/static/x/css/base.css", headers={"accept-encoding": "identity"})
     assert answer.headers["content-length"] == str(len(answer.content))
 

@@ -1,4 +1,4 @@
-"""Quotas on the pages: a refusal keeps the form, little that is left is told, and everybody sees their own use."""
+"""Quotas on the pages: a refusal keeps the form, low quotas are shown, and everybody sees their own use."""
 
 import html
 import io
@@ -61,7 +61,7 @@ def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer
 def test_no_file_stays_of_an_upload_that_a_quota_refuses(
     server: Server, designer: Browser, quota: dict[str, int]
 ) -> None:
-    """Or who has used all they may would fill the disk, uncounted."""
+    """Otherwise somebody over their quota would fill the disk, uncounted."""
     with making(server) as make:
         reference = make.reference(designer.user)
     spend_quota(server, designer, What.UPLOADS, 1)
@@ -89,7 +89,7 @@ def kept(server: Server) -> list[Path]:
 
 
 def test_what_a_picture_takes_on_the_disk_is_held(server: Server, designer: Browser) -> None:
-    """A small file may be a large picture; and the same one twice is kept once."""
+    """A small file can be a large picture; the same one twice is stored once."""
     noise = Image.effect_noise((512, 512), 100).convert("RGB")
     sent = io.BytesIO()
     noise.save(sent, "JPEG", quality=20)

@@ -38,7 +38,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def checked(browser: Browser) -> str:
-    """The record's page once a check is over that is asked for here."""
+    """The record's page once a check requested here is over."""
     assert browser.post("/record/check").headers["location"] == "/record"
     asked = (browser.get("/record").text for _ in range(1000))
     assert any("Check now" in html for html in asked)
@@ -218,7 +218,7 @@ def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Brows
 def test_a_check_is_followed_and_a_second_one_joins_it(
     server: Server, manager: Browser, sign_in: Callable[..., Browser]
 ) -> None:
-    """One that somebody asked for who is not at this browser, in the midst of it."""
+    """A check requested by somebody at another browser, seen midway."""
     other = sign_in(Role.ADMIN, "Ito <b>Kenji</b>")
     checker = server.resources.checker
     checker.walk = Walk(other.user.id, other.user.name, 40_000, 100_000)
@@ -246,7 +246,7 @@ def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Bro
 
 
 def test_a_refused_sign_in_shows(server: Server, anonymous: Browser, manager: Browser) -> None:
-    """It is written after the answer was sent, so the page is asked until it is there."""
+    """It is written after the answer was sent, so the page is requested until it is there."""
     person = make_person(server, Role.DESIGNER, "Ito Kenji")
     assert anonymous.sign_in(person.email, "not the password").status_code == 422
     assert anonymous.sign_in("nobody@example.com", "not the password").status_code == 422

@@ -1,4 +1,4 @@
-"""What addresses do not answer to: other methods, fields of rows that are no fields of forms, people who may not."""
+"""What addresses refuse: other methods, columns that are no form fields, people without permission."""
 
 import pytest
 

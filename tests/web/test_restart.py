@@ -1,4 +1,4 @@
-"""A real server process with the real engine, killed in mid-set and started again on the same data."""
+"""A real server process with the real engine, killed in the middle of a set and restarted on the same data."""
 
 import time
 from collections import Counter
@@ -22,7 +22,7 @@ INTERRUPTED = 130  # the status of a command that Ctrl-C ended
 
 @contextmanager
 def set_up(server: Process) -> Iterator[Browser]:
-    """A browser in which the first administrator is signed in."""
+    """A browser with the first administrator signed in."""
     with Browser(server.url) as browser:
         path = server.setup_link.removeprefix(server.url)
         assert browser.post(path, data=FORM).status_code == 303
@@ -57,7 +57,7 @@ def wait_until_finished(data: Path, number: int) -> list[Image]:
 
 
 def traces(data: Path, images: list[Image]) -> dict[int, tuple[str, object, bytes, int]]:
-    """All that must not change of a finished image."""
+    """Everything about a finished image that must not change."""
     kept = {}
     for image in images:
         path = Files(data / "files").path(Kind.IMAGES, image.sha256 or "")

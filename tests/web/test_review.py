@@ -257,7 +257,7 @@ def test_who_is_named_is_marked(reviewer: Browser, designer: Browser, image_ids:
 
 
 def test_a_field_keeps_its_name_while_others_speak(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
-    """By its id htmx knows it again, with all that is written in it; a new one, after it was sent, is empty."""
+    """By its id htmx recognises it, with everything written in it; after sending, a new one is empty."""
 
     def fields() -> list[str]:
         return re.findall(r'<textarea id="((?:comment|reply)-[\d-]+)"', reviewer.get("/review?image=1").text)

@@ -53,7 +53,7 @@ def known(server: Server, mine: Browser) -> Known:
 
 
 def seen(html: str) -> str:
-    """The record that a form was written from."""
+    """The record that a form started from."""
     found = re.search(r'name="seen" value="(\d*)"', html)
     assert found
     return found[1]

@@ -1,4 +1,4 @@
-"""Signed-in browsers: their list, how each ends, and when one ends by itself."""
+"""Signed-in browsers: their list, and how sessions end."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def logins(server: Server, browser: Browser) -> list[LoginSession]:
 
 
 def leave_alone(server: Server, browser: Browser, minutes: float) -> None:
-    """As if nobody had used the browser for so long."""
+    """As if nobody had used the browser for that long."""
     with server.resources.database.write() as session:
         for login in session.query(LoginSession).filter_by(user_id=browser.user.id):
             login.seen_at = now() - timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""Event streams by person and in all: one too many ends the oldest, over real connections."""
+"""Event streams per person and in total: one too many ends the oldest, over real connections."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,7 +29,7 @@ def queued(server: Server, browser: Browser) -> str:
 
 
 def settled(server: Server, number: int) -> bool:
-    """Whether so many streams are open, after a while."""
+    """Whether this many streams are open, after a while."""
     with Browser(server.url) as clock:
         for _ in range(300):
             if len(server.resources.streams) == number:
@@ -39,7 +39,7 @@ def settled(server: Server, number: int) -> bool:
 
 
 def ends(lines: Iterator[str]) -> bool:
-    """Whether the stream is ended in order; waits for it."""
+    """Whether the stream ends properly; waits for it."""
     try:
         for _ in lines:
             pass
@@ -80,7 +80,7 @@ def test_in_all_it_is_the_person_with_the_most_who_loses_one(server: Server, sig
 
 
 def test_all_live_pages_listen_in_the_same_way() -> None:
-    """So what holds of one holds of all: where they begin, how often they hear, and that a sign-out ends them."""
+    """So what holds for one holds for all: where they start, how often they hear, and that a sign-out ends them."""
     routes = [route for module in PAGES for route in module.router.routes if isinstance(route, APIRoute)]
     streams = {route.path for route in routes if route.response_class is EventSourceResponse}
     listening = {

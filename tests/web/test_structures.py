@@ -1,4 +1,4 @@
-"""Maps over HTTP: who gets them, what is refused, and how a set carries them."""
+"""Maps over HTTP: who can fetch them, what is refused, and how a set uses them."""
 
 import json
 from typing import Any
@@ -71,7 +71,7 @@ def test_refusals_are_their_sentence(designer: Browser) -> None:
 
 def test_a_large_upload_is_allowed_and_a_larger_one_is_not(designer: Browser, server: Server) -> None:
     most = server.resources.settings.upload_bytes
-    assert upload(designer, b"\x89PNG" + b"0" * (5 * 2**20)).status_code == 422  # taken, then found to be no picture
+    assert upload(designer, b"\x89PNG" + b"0" * (5 * 2**20)).status_code == 422  # accepted, then found to be no picture
     assert upload(designer, b"0" * (most + 2**17)).status_code == 413
 
 

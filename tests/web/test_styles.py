@@ -18,14 +18,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def bomb(side: int = 60_000) -> bytes:
-    """A small file that would be 10 GB of pixels."""
+    """A small file that would decode to 10 GB of pixels."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     rows = chunk(b"IDAT", zlib.compress(b"\0" * 2**20))
     return b"\x89PNG\r\n\x1a\n" + header + rows + chunk(b"IEND", b"")
 
 
 def rotated() -> bytes:
-    """A JPEG as a phone writes it: lying, with a note that it stands."""
+    """A JPEG as a phone writes it: sideways, with a note to rotate it."""
     picture = Image.new("RGB", (96, 64), "teal")
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -1,4 +1,4 @@
-"""The pages of subjects, as a browser without a screen sees them."""
+"""The pages of subjects, without a browser's screen."""
 
 import json
 import re
@@ -139,7 +139,7 @@ def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
 def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
     server.resources.engine.pause_at = 2
     with making(server) as make:
-        make.style()  # or home is the page of a first visit
+        make.style()  # otherwise home is the first-visit page
     path = designer.post("/subjects", data=FIELDS | {"steps": "400"}, files=pictures(3)).headers["location"]
     wait_until(lambda: len(server.resources.engine.steps) == 2)
     assert "Training @blue-mug" in designer.get("/").text

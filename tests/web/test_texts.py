@@ -1,8 +1,8 @@
-"""No text takes the server long: every field, parameter, header, cookie and file name of every route is sent hostile
-texts of the largest size that it takes, and the processor's time is measured.
+"""No text takes the server long.
 
-The routes are those of the app, and the fields of a route those that it asks for: a new route is tried by itself. The
-app is called in this process without a socket, so that nothing but its own work is measured.
+Every field, parameter, header, cookie and file name of every route is sent hostile texts of the largest size that it
+takes, and the processor time is measured. The routes come from the app, and a route's fields from what it reads, so new
+ones are included. The app is called in this process without a socket, so that only its own work is measured.
 """
 
 import asyncio
@@ -41,16 +41,16 @@ from tests.engine.painter import Painter
 from tests.factory import Factory
 from tests.web.world import files_of, form_of
 
-MOST = 0.05  # s of the processor, more than a plain text takes
+MOST = 0.05  # s of processor time, more than a plain text takes
 HOSTILE = {
-    "marks": "\u0301",  # Python sorts them, in a time that grows with their square
-    "hidden signs": "\u202e\ufdfa",  # and one that is 18 letters in a compatible form
+    "marks": "\u0301",  # Python sorts them in quadratic time
+    "hidden signs": "\u202e\ufdfa",  # and one that becomes 18 letters in a compatibility form
     "lines": " \n",
     "commas": ",1",
     "mentions": "@a-",
     "quotes": '"{%[',
 }
-# What a route may want to read before it reads the field that is tried.
+# What a route may need to read before the tested field.
 PLAIN = {
     "email": "somebody@example.com",
     "prompts": "a fox",
@@ -69,7 +69,7 @@ HEADERS = sorted(
     }
     | {"user-agent", "accept", "accept-language", "if-none-match", "cookie", "host"}
 )
-FIELDS = {  # of some routes, to see that they are found
+FIELDS = {  # of some routes, to check that they are found
     "POST /login": {"email", "password", "next"},
     "POST /sets": {"prompts", "campaign", "negative_prompt", "regions", "structures", "subjects"},
     "GET /pictures": {"q", "tag", "style"},
@@ -85,21 +85,21 @@ class Free(Tries):
 
 
 class Caller:
-    """Calls the app without a socket, as somebody with every power."""
+    """Calls the app without a socket, as an administrator."""
 
     def __init__(self, app: FastAPI, user: User) -> None:
         self.app, self.user, self.token = app, user, ""
         self.loop = asyncio.new_event_loop()
 
     def sign_in(self) -> None:
-        """Again: some routes end a session."""
+        """Repeatedly: some routes end a session."""
         with self.app.state.resources.database.write() as session:
             self.token = accounts.start_session(session, self.user)
 
     def call(
         self, method: str, path: str, query: bytes = b"", body: bytes = b"", headers: Iterable[tuple[str, bytes]] = ()
     ) -> tuple[int, float]:
-        """The status of the answer, and the seconds of the processor that it took."""
+        """The status of the answer, and the processor seconds it took."""
         sent = {
             "cookie": f"soroe={self.token}".encode(),
             "content-type": b"application/x-www-form-urlencoded",
@@ -164,7 +164,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
     caller = Caller(app, admin)
     caller.sign_in()
     caller.loop.run_until_complete(resources.engine.start())
-    # Nothing that has to be read, compiled or warmed up first counts.
+    # First-time reading, compiling and warming up must not count.
     for path in ("/", "/login", "/sets/new", "/pictures", "/sets/1", "/account"):
         caller.call("GET", path)
     gc.collect()
@@ -179,7 +179,7 @@ def caller(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The names that are asked for from now on."""
+    """The names requested from now on."""
     names: set[str] = set()
 
     def noting(method: str) -> None:
@@ -220,7 +220,7 @@ def hostile(unit: str, length: int) -> str:
 
 
 def within(unit: str, size: int) -> bytes:
-    """As much of a text, percent-encoded, as `size` bytes hold."""
+    """As much of a percent-encoded text as fits into `size` bytes."""
     return quote(hostile(unit, size)).encode()[: size - 3].rpartition(b"%")[0] or hostile(unit, size - 3).encode()
 
 
@@ -332,7 +332,7 @@ def test_no_file_name_takes_long(caller: Caller) -> None:
 
 def test_no_form_of_many_fields_or_of_none_takes_long(caller: Caller) -> None:
     caller.sign_in()
-    """The largest bodies that are read at all, which are not what browsers send."""
+    """The largest bodies that are read at all, unlike what browsers send."""
     size = 4 * 2**20 - 100
     plain = {"method": "POST", "path": "/login", "body": b"email=a"}
     bodies = {

@@ -1,4 +1,4 @@
-"""How often something may be tried, by address, by account and in all, and that nobody locks somebody else out."""
+"""Limits on attempts, by address, by account and in total; nobody can lock somebody else out."""
 
 import re
 import threading
@@ -178,7 +178,7 @@ def test_every_limited_route_says_so_with_the_time_to_wait(
 
 
 class Slow:
-    """Hashes that take as long as the test wants, and how many are made at once."""
+    """Hashes that take as long as the test wants, counting how many run at once."""
 
     def __init__(self) -> None:
         self.go, self.lock = threading.Event(), threading.Lock()

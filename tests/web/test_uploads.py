@@ -1,4 +1,4 @@
-"""Uploads over HTTP, when many come at once and when somebody goes away."""
+"""Uploads over HTTP, many at once and with clients that go away."""
 
 import socket
 from collections.abc import Callable

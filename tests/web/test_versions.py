@@ -1,4 +1,4 @@
-"""Making a picture again, by its pages, before the eyes of whoever watches the set."""
+"""Redoing a picture through its pages, while people watch the set."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""One of everything, for tests that ask every address of the app."""
+"""One of everything, for tests that request every address of the app."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ from tests.web.server import Server, making
 
 
 def routes() -> list[tuple[str, str]]:
-    """The method and path of every address, as the routers have them."""
+    """The method and path of every address, from the routers."""
     return [
         (method, route.path)
         for module in PAGES
@@ -36,7 +36,7 @@ def routes() -> list[tuple[str, str]]:
 
 
 def form_of(route: BaseRoute) -> type[Form] | None:
-    """The form that a route parses what it is sent into."""
+    """The form that a route parses."""
     if not isinstance(route, APIRoute):
         return None
     calls = [each.call for each in route.dependant.dependencies]
@@ -46,7 +46,7 @@ def form_of(route: BaseRoute) -> type[Form] | None:
 
 
 def names_of(form: type[Form]) -> set[str]:
-    """The names of a form's fields, as its page has them."""
+    """The names of a form's fields, as on its page."""
     return {field.alias or name for name, field in form.model_fields.items()}
 
 
@@ -62,8 +62,10 @@ def fill(path: str, values: dict[str, str]) -> str:
 def populate(
     server: Server, owner: User, manager: User, *, decider: User | None = None, exporter: User | None = None
 ) -> dict[str, str]:
-    """Things of `owner`, decisions on them by `decider`, an export with a link by `exporter`; `manager` did the rest.
-    The values for the addresses' parameters.
+    """Things of `owner`, decisions on them by `decider`, an export with a link by `exporter`, and the rest by
+    `manager`.
+
+    Returns the values for the addresses' parameters.
     """
     with making(server) as make:
         people = [make.session.get_one(User, (person or manager).id) for person in (owner, manager, decider, exporter)]

@@ -107,7 +107,7 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
     now = 100.0
     monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
     running = RunningUnit(unit(10, steps=10), topic=sets(1), started=now)
-    now += 20.0  # the reference is looked at first; that must not count for the other steps
+    now += 20.0  # the reference is recorded first; that must not count for the other steps
     running.done(1, 10)
     assert running.seconds_left is None
     now += 0.5
@@ -126,5 +126,5 @@ def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest
     running = RunningUnit(unit(10, steps=10), topic=sets(1))
     for step in range(1, 12):
         now += 1.0
-        running.done(step, 19)  # as Heun's does, which looks twice at each step but the last
+        running.done(step, 19)  # like Heun, which evaluates twice at each step but the last
     assert running.seconds_left == 8.0

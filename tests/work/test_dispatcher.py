@@ -29,7 +29,7 @@ PATIENCE = 60.0
 
 
 class Room:
-    """A dispatcher at work, and what tests ask of it."""
+    """A running dispatcher, with helpers for tests."""
 
     def __init__(self, engine: Painter, database: Database, files: Files) -> None:
         self.engine, self.database, self.files = engine, database, files
@@ -74,7 +74,7 @@ class Room:
 
 @pytest.fixture
 def run(database: Database, files: Files) -> Callable[..., None]:
-    """Runs a story beside a dispatcher."""
+    """Run a story alongside a dispatcher."""
 
     def run(story: Callable[[Room], Awaitable[None]], engine: Painter | None = None) -> None:
         room = Room(engine or Painter(), database, files)
@@ -92,7 +92,7 @@ async def tell(room: Room, story: Callable[[Room], Awaitable[None]]) -> None:
 async def at_work(room: Room) -> Any:
     await room.engine.start()
     task = asyncio.create_task(room.dispatcher.run())
-    for _ in range(2):  # until its first round has begun, which is a task of its own
+    for _ in range(2):  # until its first round has started, which is its own task
         await asyncio.sleep(0)
     try:
         yield
@@ -303,7 +303,7 @@ def test_two_people_take_turns(run: Callable[..., None]) -> None:
         second = room.image_set("\n".join(f"two {n}" for n in range(6)), two, unit_size=1)
         await room.until_done(first, second)
         served = [unit.images[0].prompt.split()[0] for unit in room.engine.units]
-        # The first set may have had its first two units before the second set came.
+        # The first set may have had its first two units before the second set arrived.
         turns = served[served.index("two") :]
         assert served.index("two") <= 2
         assert turns[:10] == ["two", "one"] * 5

@@ -28,7 +28,7 @@ from tests.statements import counted
 
 @contextmanager
 def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
-    """An empty database of its own, for each example of a property."""
+    """A new empty database, for each example of a property."""
     with TemporaryDirectory() as folder:
         copy(migrated, folder)
         database = Database(Settings(data=Path(folder)))
@@ -54,7 +54,7 @@ def outcomes(session: Session, image_set: ImageSet) -> set[tuple[str, str | None
     return {(state, error) for state, error in rows}
 
 
-# Who is next
+# Order
 
 
 def test_claim_takes_the_unit_and_its_images(session: Session, make: Factory) -> None:
@@ -88,7 +88,7 @@ def test_claim_prefers_priority(session: Session, make: Factory) -> None:
 @hypothesis_settings(max_examples=10)
 @given(first=st.integers(1, 6), second=st.integers(1, 6))
 def test_two_owners_take_turns_on_one_slot(migrated: Path, first: int, second: int) -> None:
-    """However much either asks, and whoever asked first."""
+    """However much either requests, and whoever requested first."""
     with fresh(migrated) as (session, make):
         style = make.style()
         one = make.image_set(make.user(), style, prompts="a\n" * first, unit_size=1)
@@ -201,7 +201,7 @@ def test_engine_unit_leaves_out_what_is_finished(session: Session, make: Factory
     assert [image.prompt for image in units.engine_unit(session, again, files).images] == ["a", "c"]
 
 
-# What becomes of it
+# Results
 
 
 def test_finish_image(session: Session, make: Factory) -> None:
@@ -358,7 +358,7 @@ def happen(session: Session, image_set: ImageSet, act: str, finished: list[int])
 
 
 def check(session: Session, image_set: ImageSet) -> None:
-    """An image that waits or is being made has a unit that does so too, and no unit is tried too often."""
+    """A waiting or running image has such a unit too, and no unit is tried too often."""
     session.flush()
     session.expire_all()
     for image in image_set.images:

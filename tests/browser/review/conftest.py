@@ -26,7 +26,7 @@ def server(settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def enter(server: Server, chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Callable[..., Page]]:
-    """The room, opened by a new person."""
+    """Open the room as a new person."""
     contexts = []
 
     def enter(

@@ -1,10 +1,10 @@
-"""What can be seen in the review room."""
+"""Helpers for what the review room shows."""
 
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-# A window behind others, which lets its connection go.
+# A window behind others, which closes its connection.
 HIDE = """(state) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => state === "hidden" });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -12,12 +12,12 @@ HIDE = """(state) => {
 
 
 def shown(page: Page, number: int) -> None:
-    """The room shows this picture."""
+    """Expect the room to show this picture."""
     expect(page.locator("#room")).to_have_attribute("data-image", str(number))
 
 
 def ahead(page: Page) -> None:
-    """It has fetched the next one."""
+    """Expect the next picture to be prefetched."""
     page.wait_for_load_state("networkidle")
 
 
@@ -30,7 +30,7 @@ def tally(page: Page) -> Locator:
 
 
 def both(enter: Callable[..., Page]) -> tuple[Page, Page]:
-    """Ito Kenji and 佐藤 美咲 before the same picture, the first, and with the next one fetched."""
+    """Ito Kenji and 佐藤 美咲 at the same picture, the first, with the next one prefetched."""
     one, two = enter(name="Ito Kenji"), enter(name="佐藤 美咲")
     for page in (one, two):
         shown(page, 1)
@@ -43,5 +43,5 @@ def page_status(page: Page, number: int) -> Locator:
 
 
 def news(page: Page) -> Locator:
-    """The latest: what was said a few seconds before may still be there."""
+    """The latest: a message from a few seconds ago may still be shown."""
     return page.locator("#toasts [data-news]").last

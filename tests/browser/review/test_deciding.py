@@ -1,4 +1,4 @@
-"""Decisions by keyboard and by swiping, at once, undone, and by two people; the queue and its settings."""
+"""Decisions by keyboard and by swiping, immediate, undone, and by two people; the queue and its settings."""
 
 import re
 from collections.abc import Callable
@@ -41,8 +41,8 @@ def test_decisions_by_keyboard(enter: Callable[..., Page], problems: list[str]) 
     page.keyboard.press("f")
     page.keyboard.press("c")
     shown(page, 4)
-    expect(page.locator(".duo .ref")).to_be_hidden()  # also in the room that was fetched before
-    page.keyboard.press("z")  # not that one, after all
+    expect(page.locator(".duo .ref")).to_be_hidden()  # also in the prefetched room
+    page.keyboard.press("z")  # on second thoughts, no
     shown(page, 3)
     expect(dock(page).locator(".standing")).to_have_count(0)
     page.keyboard.press("ArrowLeft")
@@ -112,11 +112,11 @@ def test_the_next_picture_is_there_before_the_server_has_answered(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(server.url)))
     with slow.permitted(), server.resources.database.write() as busy:
-        busy.connection()  # whoever decides now waits until this has ended
+        busy.connection()  # decisions now wait until this has ended
         page.keyboard.press("a")
         shown(page, 2)
         assert page.locator("[data-frame] img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-        expect(tally(page)).to_contain_text("5 to go")  # the server has not kept it yet
+        expect(tally(page)).to_contain_text("5 to go")  # the server has not stored it yet
         page.keyboard.press("c")  # the second decision waits for the first
         shown(page, 3)
         assert asked.count("/images/1/decision") == 1
@@ -143,9 +143,9 @@ def test_deciding_before_the_next_picture_has_come(
         page.reload()
     shown(page, 1)
     with slow.permitted(), server.resources.database.write() as busy:
-        busy.connection()  # nor does the server's answer
+        busy.connection()  # and neither does the server's answer
         page.keyboard.press("a")
-        page.keyboard.press("a")  # the same picture twice is once
+        page.keyboard.press("a")  # pressing again on the same picture counts once
         expect(page.locator("form[data-deciding]")).to_have_count(1)
         shown(page, 1)
         held.pop().continue_()
@@ -163,7 +163,7 @@ def test_the_way_back_to_a_picture_waits_for_its_decision(
     shown(page, 1)
     ahead(page)
     with slow.permitted(), server.resources.database.write() as busy:
-        busy.connection()  # the decision waits until this has ended; pages can be read meanwhile
+        busy.connection()  # the decision waits until this has ended; pages can still be read
         page.keyboard.press("a")
         shown(page, 2)
         page.keyboard.press("ArrowLeft")
@@ -173,7 +173,7 @@ def test_the_way_back_to_a_picture_waits_for_its_decision(
 
 
 def downloads(page: Page, path: str) -> int:
-    """How often the browser took a file from the server."""
+    """How often the browser downloaded a file from the server."""
     return page.evaluate(
         """path => performance.getEntriesByType("resource")
              .filter(({ name, transferSize }) => name.endsWith(path) && transferSize).length""",
@@ -197,7 +197,7 @@ def test_a_decision_that_did_not_arrive_brings_the_picture_back(enter: Callable[
 
 def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> None:
     one, two = both(enter)
-    two.evaluate(HIDE, "hidden")  # so that it does not hear of it
+    two.evaluate(HIDE, "hidden")  # so that it misses the change
     one.keyboard.press("r")
     one.keyboard.press("1")
     expect(tally(one)).to_contain_text("4 to go")
@@ -205,7 +205,7 @@ def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> 
     expect(two.get_by_text("Ito Kenji just rejected this picture. Check it before you decide.")).to_be_visible()
     shown(two, 1)
     expect(dock(two)).to_contain_text("Off the look")
-    two.keyboard.press("a")  # having looked
+    two.keyboard.press("a")  # after looking
     shown(two, 2)
     two.keyboard.press("ArrowLeft")
     shown(two, 1)

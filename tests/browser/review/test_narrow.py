@@ -1,4 +1,4 @@
-"""The room where it is narrow: nothing is lacking at 800 px, and a finger pins."""
+"""The room in narrow windows: everything is available at 800 px, and a finger can pin."""
 
 import re
 from collections.abc import Callable

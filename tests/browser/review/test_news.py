@@ -1,4 +1,4 @@
-"""What others do meanwhile is seen without a reload, and nothing that is being written is lost."""
+"""Others' acts show without a reload, and nothing being written is lost."""
 
 import re
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def test_the_room_follows_what_others_do_and_keeps_what_is_written(
     expect(two.locator("#thread-1")).to_contain_text("The ear i??s")
     expect(writing).to_have_value("")
     two.locator("body").press("Escape")
-    two.keyboard.press("a")  # having seen it, without being told to look again
+    two.keyboard.press("a")  # after seeing it, without a prompt to look again
     shown(two, 2)
     one.keyboard.press("ArrowLeft")
     shown(one, 1)
@@ -158,7 +158,7 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
         server.resources.dispatcher.changed(topic(1), 1)
 
     def answer(route: Route) -> None:
-        """Late, and as it was before the second comment."""
+        """Late, and from before the second comment."""
         held.append((route, route.fetch()))
         comment("The tail")
 

@@ -1,4 +1,4 @@
-"""Pins and the conversation at them; zoom by mouse and by fingers."""
+"""Pins and their conversations; zooming by mouse and by fingers."""
 
 import re
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_a_pin_is_seen_after_moving_to_another_picture(enter: Callable[..., Page
 
 
 def centre(mark: Locator) -> tuple[float, float]:
-    """Where in the picture something is drawn, as shares of its sides."""
+    """Where in the picture something is drawn, as fractions of its sides."""
     box, frame = mark.bounding_box(), mark.page.locator("[data-frame]").bounding_box()
     assert box
     assert frame
@@ -81,7 +81,7 @@ def centre(mark: Locator) -> tuple[float, float]:
 
 
 def enter_as(server: Server, page: Page, name: str) -> Page:
-    """Home, of somebody who is there already."""
+    """Home, for an existing person."""
     with server.resources.database.read() as session:
         user = session.query(User).filter_by(name=name).one()
     browser = signed_in_browser(server, user)
@@ -108,7 +108,7 @@ def test_a_click_pins_and_a_drag_moves_the_zoomed_picture(enter: Callable[..., P
     page.mouse.down()
     page.mouse.move(middle[0] + 60, middle[1], steps=3)
     page.mouse.up()
-    expect(page.locator("[data-x]")).to_have_value("")  # a drag is no click
+    expect(page.locator("[data-x]")).to_have_value("")  # a drag is not a click
     moved = frame.evaluate("frame => Number(frame.style.getPropertyValue('--x'))")
     assert moved == pytest.approx(0.5 - 60 / box["width"] / 1.25**4, abs=0.002)
     page.mouse.click(*middle)
@@ -146,7 +146,7 @@ def test_two_fingers_zoom_and_move_and_never_pin_or_swipe(enter: Callable[..., P
     expect(frame).to_have_attribute("data-zoomed", "")
     assert view() == pytest.approx([3, 0.5, 0.5], abs=0.01)
 
-    # Both along: the picture comes with them. Then one finger moves it too, and leads to no other picture.
+    # Moving both fingers moves the picture. Then one finger moves it too, and does not change the picture.
     left, right = spread(middle, 30)[0]
     touch(page, [left, right], *[[(x + by, y + by) for x, y in (left, right)] for by in (10, 20, 40)])
     by = 40 / box["width"] / 3
@@ -154,7 +154,7 @@ def test_two_fingers_zoom_and_move_and_never_pin_or_swipe(enter: Callable[..., P
     touch(page, [middle], [(middle[0] + 60, middle[1])], [(middle[0] + 100, middle[1])])
     assert view()[1] == pytest.approx(0.5 - by - 100 / box["width"] / 3, abs=0.01)
 
-    # Together again, no further than to 100 %, which is smaller than the frame.
+    # Pinched together again, down to 100 % at most, which is smaller than the frame.
     touch(page, *spread(middle, 90, 60, 10))
     expect(frame).not_to_have_attribute("data-zoomed", "")
     assert view() == pytest.approx([256 / box["width"], 0.5, 0.5])
@@ -165,13 +165,13 @@ def test_two_fingers_zoom_and_move_and_never_pin_or_swipe(enter: Callable[..., P
     shown(page, 1)
     expect(page.locator("[data-x]")).to_have_value("")
 
-    # A tap where the pin is waited for sets it; one finger leads along, or down the page.
+    # A tap sets an expected pin; one finger still pans and scrolls.
     page.keyboard.press("p")
     touch(page, *spread(middle, 30, 60, 30))
     expect(page.locator("[data-x]")).to_have_value("")
     page.touchscreen.tap(*middle)
     expect(page.locator("[data-x]")).to_have_value("0.5000")
-    page.evaluate("scrollTo(0, 0)")  # from the comment's field, which has the focus now
+    page.evaluate("scrollTo(0, 0)")  # from the comment field, which has the focus now
     touch(page, [middle], [(middle[0] - 60, middle[1])], [(middle[0] - 120, middle[1])])
     shown(page, 2)
     assert page.evaluate("visualViewport.scale") == 1, "the browser does not zoom the page"
@@ -196,5 +196,5 @@ def test_a_double_click_zooms_and_pins_nothing(enter: Callable[..., Page], probl
     pinned = at.input_value()
     page.mouse.dblclick(place[0] + 50, place[1])
     expect(frame).to_have_attribute("data-zoomed", "")
-    expect(at).to_have_value(pinned)  # it stays where it was
+    expect(at).to_have_value(pinned)  # it has not moved
     assert not problems

@@ -1,4 +1,4 @@
-"""What is being written goes with the decision, waits while one looks elsewhere, stays when something else is sent."""
+"""Unsent text goes with the decision, waits while one looks elsewhere, and stays when something else is sent."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def field(page: Page) -> Locator:
 
 
 def pin_and_write(page: Page, words: str) -> None:
-    """At 40 % from the left and 50 % from the top; then the keys are the room's again."""
+    """At 40 % from the left and 50 % from the top; then the keys belong to the room again."""
     page.keyboard.press("p")
     page.keyboard.press("Shift+ArrowLeft")
     page.keyboard.press("Enter")
@@ -47,7 +47,7 @@ def test_a_comment_goes_with_the_decision(enter: Callable[..., Page], problems: 
 
 def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page], problems: list[str]) -> None:
     one, two = both(enter)
-    two.evaluate(HIDE, "hidden")  # so that it does not hear of it
+    two.evaluate(HIDE, "hidden")  # so that it misses the change
     one.keyboard.press("c")
     expect(tally(one)).to_contain_text("4 to go")
     pin_and_write(two, "The ear is gone")
