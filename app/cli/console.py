@@ -22,7 +22,7 @@ BROKEN, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
 
 
 class CommandRefused(Exception):
-    """What was asked for cannot be done; the message is one sentence. Ends the command with status 2."""
+    """The request cannot be carried out; the message is one sentence. Ends the command with status 2."""
 
 
 def opened(make: Callable[[], T]) -> T:

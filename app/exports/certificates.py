@@ -66,7 +66,7 @@ class CertificateError(Conflict):
 
 @dataclass(frozen=True)
 class SigningIdentity:
-    """All that it takes to sign."""
+    """Everything needed to sign."""
 
     chain: str  # PEM: the signing certificate first
     key: str  # PEM
@@ -97,7 +97,7 @@ class SigningIdentity:
 
 @slow.outside
 def identity(settings: Settings) -> SigningIdentity:
-    """Who signs on this server; what is missing is made. Raises CertificateError."""
+    """The signing identity of this server, created if missing. Raises CertificateError."""
     if settings.signing_certificate and settings.signing_key:
         found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
         if refusal := _refusal(found):
@@ -129,7 +129,7 @@ def renew(settings: Settings) -> None:
 
 
 def told(identity: SigningIdentity, settings: Settings) -> list[str]:
-    """Who signs, in a few lines for a terminal."""
+    """Describe who signs, in a few lines for a terminal."""
     place = settings.signing_certificate if identity.own else str(folder_of(settings) / "authority.pem")
     lines = [
         f"Delivered pictures are signed by {identity.subject} ({identity.algorithm}), valid until"
@@ -254,8 +254,9 @@ def _own(certificate: Path, key: Path) -> SigningIdentity:
 
 @lru_cache(maxsize=8)
 def _refusal(identity: SigningIdentity) -> str | None:
-    """Why C2PA does not sign with it, found by signing a tiny picture once; None when it does. It refuses more than can
-    be told beforehand, such as a certificate for web servers.
+    """Why C2PA refuses to sign with it, found by signing a tiny picture once; None if it signs.
+
+    It refuses more than can be checked in advance, such as a certificate for web servers.
     """
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
@@ -269,14 +270,14 @@ def _refusal(identity: SigningIdentity) -> str | None:
 
 
 def signer(identity: SigningIdentity) -> c2pa.Signer:
-    """To be closed after use."""
+    """A signer; close it after use."""
     return c2pa.Signer.from_info(
         c2pa.C2paSignerInfo(identity.algorithm.encode(), identity.chain.encode(), identity.key.encode(), None)
     )
 
 
 def _read(certificate_file: Path, key_file: Path, *, own: bool) -> SigningIdentity:
-    """A certificate with its chain and its key. Raises CertificateError for what C2PA would refuse."""
+    """Read a certificate with its chain and key. Raises CertificateError for what C2PA would refuse."""
     chain, key = _chain(certificate_file), _key(_text(key_file))
     if problem := _problem(chain, key):
         raise CertificateError(f"The certificate in {certificate_file} cannot sign: {problem}")

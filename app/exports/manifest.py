@@ -79,7 +79,7 @@ def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
 
 
 def missing(names: Iterable[str]) -> bytes:
-    """A note on what should be in the zip and is not."""
+    """A note on what is missing from the zip."""
     lines = ["These pictures are approved, but the server lost their files, so they are not in this zip.", ""]
     return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
 

@@ -57,7 +57,7 @@ MOST_GOING = 8  # exports whose position is remembered between turns; others rea
 LOW_PRIORITY = 10  # for the threads that make files: pages and the model come first
 LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
-CACHE_DAYS = 1  # a file of the cache that no export has is kept so long
+CACHE_DAYS = 1  # an unused cache file is kept this long
 BROKEN = "Something went wrong on the server. The details are in the server's log."
 
 

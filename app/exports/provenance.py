@@ -137,7 +137,7 @@ def xmp(origin: Origin) -> bytes:
 
 @slow.outside
 def signed(data: bytes, form: PictureFormat, origin: Origin, identity: SigningIdentity) -> bytes:
-    """`data` with a C2PA manifest embedded: any later change of the file is found by whoever verifies it."""
+    """Embed a signed C2PA manifest in `data`: verification detects any later change of the file."""
     made = io.BytesIO()
     with (
         certificates.signer(identity) as signer,

@@ -30,14 +30,14 @@ from app.rights.standing import Held
 from app.sets import queries as sets
 from app.text import plural, slug, thin
 
-MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes for each
+MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes per pixel
 MOST_ZIP_FILES = 60_000  # below the 65 535 files that every program can read in a zip
 AUTHORITY = "soroe-certificate-authority.pem"
 MOST_CHOSEN = 1000  # individually chosen pictures; a search has no such limit
 NAME_LENGTH = 80
-ROWS = 2000  # written in one transaction
-ARCHIVES = 4  # zips whose lists of files are kept in memory
-LOOKED_AT = 200  # files of an export, to see whether it is there without asking for each
+ROWS = 2000  # written per transaction
+ARCHIVES = 4  # zips whose file lists are kept in memory
+LOOKED_AT = 200  # files of an export, checked as a sample
 CLEARED = "This export's files were deleted to free space. Open its page and rebuild the zip."
 
 
@@ -354,7 +354,7 @@ def is_whole(session: Session, user: User, export_id: int, store: Store) -> bool
 
 
 def rebuild(session: Session, user: User, export_id: int) -> Export:
-    """Queue an export that failed, or whose files were cleared away; one that is being made ready stays as it is."""
+    """Queue an export that failed, or whose files were removed; one in preparation stays as it is."""
     export = queries.get(session, user, export_id)
     if export.state not in (ExportState.READY, ExportState.FAILED):
         return export

@@ -59,8 +59,8 @@ from app.sets.queries import NOT_REVIEWED
 
 KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
-TAGS_SUGGESTED = 100  # that are suggested
-MOST_OPTIONS = 50  # of a facet, besides those that are chosen, unless all are asked for
+TAGS_SUGGESTED = 100  # suggested
+MOST_OPTIONS = 50  # per facet, besides those chosen, unless all are requested
 MOST_CAMPAIGNS = 200
 MOST_LISTED = 5000  # pictures with a short word to look up one by one; more than this appear on every page
 
@@ -146,7 +146,7 @@ class Options:
 
 @dataclass(frozen=True)
 class FacetCounts:
-    """Pictures by the values of each facet, under the filters of the other facets."""
+    """Pictures per value of each facet, under the filters of the other facets."""
 
     total: int  # under all filters
     decisions: Counter[str | None]
@@ -387,7 +387,7 @@ def _most(counts: Counter[int], chosen: Collection[int], whole: bool) -> dict[in
 
 
 def facets(session: Session, search: Search) -> FacetCounts:
-    """All counts from one walk."""
+    """All counts from one pass."""
     total, decisions, *others = session.execute(walk(search)).one()
     numbers = (Counter({int(value): number for value, number in _counted(values).items()}) for values in others)
     return FacetCounts(
@@ -440,7 +440,7 @@ def _most_first(rows: Iterable[Option]) -> list[Option]:
 
 
 def tags(session: Session, user: User) -> list[str]:
-    """The tags that are used most."""
+    """The most used tags."""
     most = select(TagUse.tag).where(signed_in(user)).order_by(TagUse.pictures.desc(), TagUse.tag).limit(TAGS_SUGGESTED)
     return list(session.scalars(most))
 

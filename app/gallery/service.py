@@ -56,7 +56,7 @@ NOT_YOURS = "only the set's owner or a manager may"
 
 @dataclass
 class Outcome:
-    """What came of an act: the pictures it was done with, and why not with the others."""
+    """The result of an act: the pictures it changed, and why not the others."""
 
     ids: list[int] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)  # pictures by the reason
@@ -75,7 +75,7 @@ class Outcome:
             self.by_set.setdefault(image.set_id, []).append(image.id)
 
     def also(self, other: "Outcome") -> None:
-        """What came of the same act with other pictures."""
+        """Add the result of the same act on other pictures."""
         self.ids += other.ids
         self.refused += other.refused
         self.otherwise += other.otherwise
@@ -106,7 +106,7 @@ class Outcome:
 
 
 class PictureRefused(Exception):
-    """An act cannot be done with one picture; the message says why, as the end of a sentence."""
+    """An act is impossible with one picture; the message says why, as the end of a sentence."""
 
 
 # Choosing pictures
@@ -141,7 +141,7 @@ def chosen(
 def _able(
     session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]
 ) -> tuple[Outcome, list[Image]]:
-    """The pictures with which an act can be done, and why not with the others: that is what `need` raises of them."""
+    """The pictures that pass `need`, and the reasons it raises for the others."""
     need_active(user)
     done, able = Outcome(), []
     rows = session.scalars(
@@ -164,7 +164,7 @@ def _able(
 def _each(
     session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]
 ) -> tuple[Outcome, list[Image]]:
-    """As `_able`, where the act will be done with all of them."""
+    """As `_able`, if the act then applies to all of them."""
     done, able = _able(session, user, ids, need)
     done.add(able)
     return done, able
@@ -236,8 +236,9 @@ def _outcome(image: Image, needed: int) -> tuple[str, str]:
 
 
 def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) -> Outcome:
-    """Put pictures into another campaign, by its id or its name, which is made if there is none. For the owner of the
-    set, and managers. What the new campaign asks for by way of approvals counts at once.
+    """Move pictures to another campaign, by its id or its name, which is created if needed.
+
+    For the owner of the set, and managers. The new campaign's approval rules apply immediately.
     """
     need_active(user)
     campaign = sets.campaign(session, user, campaign).id if isinstance(campaign, int) else _campaign_name(campaign)
@@ -277,7 +278,7 @@ def _campaign_name(text: str) -> str:
 
 
 def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> Outcome:
-    """Mark pictures for oneself, or take the mark off."""
+    """Star pictures for oneself, or remove the stars."""
     done, images = _each(session, user, ids, _need_shown)
     mine = Star.user_id == user.id, Star.image_id.in_(done.ids)
     if on:
@@ -290,7 +291,7 @@ def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> O
 
 
 def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
-    """Put a tag on pictures, for everybody; on those that have it, nothing changes. Raises Invalid."""
+    """Put a tag on pictures, for everybody; skips those that have it. Raises Invalid."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
 
@@ -308,7 +309,7 @@ def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
 
 
 def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
-    """Take a tag off pictures; from those without it, nothing changes."""
+    """Remove a tag from pictures; skips those without it."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
     done, images = _each(session, user, ids, _need_shown)
@@ -332,8 +333,9 @@ def _tag(text: str) -> str:
 
 
 def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None = None) -> Outcome:
-    """Put pictures into the bin, all at one moment, `at` or now, by which they can be brought back. For the owner of
-    the set, and managers. The version before, if there is one, is shown instead.
+    """Move pictures to the bin, all with one time, `at` or now, by which they can be restored.
+
+    For the owner of the set, and managers. The previous version, if there is one, is shown instead.
     """
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     done.at = at or now()
@@ -346,7 +348,10 @@ def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None
 
 
 def restore(session: Session, user: User, ids: Sequence[int]) -> Outcome:
-    """Bring pictures back from the bin. For the owner of the set, and managers; what a manager deleted: managers."""
+    """Restore pictures from the bin.
+
+    For the owner of the set, and managers; only managers for what a manager deleted.
+    """
 
     def need(image: Image) -> None:
         if image.deleted_at is None:

@@ -119,7 +119,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class DecisionUndo:
-    """A decision that can be taken back."""
+    """A decision that can be undone."""
 
     id: int
     prompt: str  # of its picture
@@ -365,7 +365,7 @@ def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Im
 
 
 def undoable(session: Session, user: User, decision_id: int | None) -> DecisionUndo | None:
-    """`user`'s own decision of that id, as long as it stands and they can take it back."""
+    """`user`'s own decision with that id, if it is current and they can undo it."""
     if not user.can(Role.REVIEWER):
         return None
     mine = Decision.id == decision_id, Decision.user_id == user.id, UNLOCKED, signed_in(user)

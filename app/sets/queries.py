@@ -58,21 +58,21 @@ class PictureCounts:
     redo_queued: int = 0
     redo_generating: int = 0
     redo_failed: int = 0
-    binned: int = 0  # pictures that can be restored from the bin; counted where nothing else is left
+    binned: int = 0  # pictures in the bin that can be restored; counted if nothing else is left
 
     @property
     def waiting(self) -> int:
-        """Pictures in the queue, new or again."""
+        """Pictures in the queue, new or redone."""
         return self.queued + self.redo_queued
 
     @property
     def making(self) -> int:
-        """Pictures in the engine, new or again."""
+        """Pictures in the engine, new or redone."""
         return self.generating + self.redo_generating
 
     @property
     def unmade(self) -> int:
-        """Pictures that can be tried once more."""
+        """Pictures that can be retried."""
         return self.failed + self.cancelled + self.redo_failed
 
     @property
@@ -113,7 +113,7 @@ _COUNTED: dict[str, str] = {
 
 @dataclass(kw_only=True)
 class SetCard(PictureCounts):
-    """A set as a list shows it."""
+    """A set as shown in a list."""
 
     id: int
     name: str
@@ -125,7 +125,7 @@ class SetCard(PictureCounts):
 
 @dataclass(kw_only=True)
 class Progress(PictureCounts):
-    """How far a set is."""
+    """The progress of a set."""
 
     set_id: int
     line: int | None  # sets and trainings before it in the queue; None: it is running, or nothing of it waits
@@ -324,7 +324,7 @@ def _cards(session: Session, statement: Select[int, str, str, str, datetime]) ->
 
 
 def count_places(session: Session, counts: Mapping[int, PictureCounts]) -> None:
-    """Fill the counts of sets, by their ids."""
+    """Fill in the counts of sets, by id."""
     face = FACE.label("face")
     rows = session.execute(
         select(Image.set_id, Image.state, Image.decision, func.count(), face)

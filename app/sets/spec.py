@@ -23,10 +23,10 @@ SEEDS = 2**31  # seeds are below this: it fits a 32-bit column, and a person can
 MOST_STRUCTURES = 4
 MOST_SUBJECTS = 8
 MOST_REGIONS = 8
-LEAST_BOX = 0.05  # of the picture's side: a smaller box is a slip of the hand
-ROUNDING = 1e-3  # of a side: the page sends fractions with four places
-MOST_KEYS = 20  # of a part; the largest has five
-MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # that are read of one field
+LEAST_BOX = 0.05  # of the picture's side: a smaller box is an accident
+ROUNDING = 1e-3  # of a side: the page sends fractions with four digits
+MOST_KEYS = 20  # per part; the largest has five
+MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # read per field
 
 
 def prompt_lines(text: object) -> object:
@@ -77,7 +77,7 @@ class _Part(BaseModel):
 class StructureSettings(_Part):
     """How images follow a map."""
 
-    control: str = Field(title="A structure's kind")  # the map's kind, which names the ControlNet
+    control: str = Field(title="A structure's kind")  # the kind of map, which selects the ControlNet
     weight: float = Field(default=1.0, title="A structure's weight", ge=0, le=2)
     start: float = Field(default=0.0, title="A structure's start", ge=0, le=1)  # the part of the denoising in which
     end: float = Field(default=1.0, title="A structure's end", ge=0, le=1)  # it counts
@@ -93,7 +93,7 @@ class StructureSettings(_Part):
 
 
 class StructureChoice(StructureSettings):
-    """A map that images follow, or one map a prompt."""
+    """A map that images follow, or one map per prompt."""
 
     # Their ids: one for all prompts, or one each.
     maps: tuple[int, ...] = Field(title="A structure's map", min_length=1, max_length=MOST_PROMPTS)
@@ -140,7 +140,7 @@ class RegionSettings(_Part):
 class RegionChoice(RegionSettings):
     """A box or a mask, in the set's style or another."""
 
-    mask: str | None = Field(default=None, title="A region's mask", pattern="^[0-9a-f]{64}$")  # SHA-256 of a kept PNG
+    mask: str | None = Field(default=None, title="A region's mask", pattern="^[0-9a-f]{64}$")  # SHA-256 of a stored PNG
     style_code: Line = ""  # empty: the set's own
 
 
@@ -157,7 +157,7 @@ class PictureSpec(Spec):
     scheduler: str = Field(title="Scheduler")
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the style's
     negative_prompt: Line = Field(default="", title="Negative prompt", max_length=1000)
-    seamless: bool = Field(default=False, title="Seamless")  # the right end goes on at the left one
+    seamless: bool = Field(default=False, title="Seamless")  # the ends of the picture match
 
     @classmethod
     def from_form(cls, form: Mapping[str, Any], model: ModelFacts) -> Self:

@@ -28,7 +28,7 @@ from app.work.kinds import Row, WorkKind, Write
 
 @dataclass(kw_only=True)
 class QueuedSet(queries.PictureCounts, Row):
-    """A set that is being made or waits."""
+    """A set that is running or waiting."""
 
     set_id: int
     name: str
@@ -80,7 +80,7 @@ class Pictures(WorkKind):
 
 
 def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, QueuedSet]:
-    """Sets as the home page lists what is made or waits."""
+    """Sets as the home page lists running or waiting work."""
     found = session.execute(
         select(ImageSet.id, ImageSet.name, User.name, StyleReference.reference_id)
         .join(User, User.id == ImageSet.owner_id)

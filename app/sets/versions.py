@@ -22,7 +22,7 @@ from app.sets.ingredients.base import Redo
 from app.sets.spec import PROMPT_LENGTH, SEEDS
 from app.specs import Line, Spec
 
-MOST_VERSIONS = 20  # at a place
+MOST_VERSIONS = 20  # per position
 MOST_NEW_VERSIONS = 4  # at once
 UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
 

@@ -15,7 +15,7 @@ class SubjectSpec(Spec):
     name: Line = Field(title="Name", min_length=1, max_length=120)
     class_words: Line = Field(default="", title="Kind of thing", max_length=120)
     phrase: Line = Field(default="", title="Trigger words", max_length=200)  # of a LoRA file
-    pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of those that are uploaded
+    pictures: tuple[str, ...] = Field(default=(), title="Pictures")  # SHA-256 of the uploaded ones
     steps: int = Field(title="Steps", ge=1, le=10_000)
     rank: int = Field(title="Rank", ge=1, le=128)
     rate: float = Field(title="Rate", ge=1e-6, le=1e-2)

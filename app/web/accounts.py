@@ -37,7 +37,7 @@ from app.web.templating import inner_path, page, see_other
 router = APIRouter()
 
 NO_ACCOUNTS = "There are no accounts yet. Open the link that the server printed when it started."
-KNOWN_COOKIE = "known"  # proves that the account of its owner was signed in to in this browser before
+KNOWN_COOKIE = "known"  # proves that its owner's account was signed in before in this browser
 KNOWN_SECONDS = 365 * 86400
 
 

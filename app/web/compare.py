@@ -166,7 +166,7 @@ def pair_of(letters: str, count: int) -> str:
 
 
 def split_of(words: str) -> int:
-    """Whole per cent; the middle for anything else."""
+    """Parse whole per cent; the middle for anything else."""
     fraction = whole_number(words)
     return MIDDLE if fraction is None or fraction > 100 else fraction
 

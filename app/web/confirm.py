@@ -45,7 +45,7 @@ router = APIRouter()
 
 PASSWORD = f"{OURS}password"  # the field for errors on the page
 
-MOST_KEPT = 2**16  # characters of a form that waits on the server
+MOST_KEPT = 2**16  # characters of a form stored on the server
 GONE = "That took too long, so it was not saved. Start over from the page you came from."
 
 

@@ -199,7 +199,7 @@ def rebuild(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 
 @router.post("/exports/{export_id}/anew", dependencies=[tried("export")])
 def without_changed(resources: ResourcesDep, me: Me, export_id: int) -> Response:
-    """The same without what was taken back since."""
+    """Make another export without what has been taken back."""
     export = resources.exporter.ask_without_changed(me, export_id)
     resources.exporter.wake()
     return see_other(f"/exports/{export.id}")

@@ -41,7 +41,7 @@ MOST_AGAIN = 6 * PAGE  # pictures shown again after an act, up to where the pers
 
 @dataclass(frozen=True)
 class DeletionUndo:
-    """What was just deleted, for the toast that brings it back."""
+    """What was just deleted, for the toast that restores it."""
 
     at: str
     count: int
@@ -112,7 +112,7 @@ def moment_of(value: str) -> datetime | None:
 def act(
     resources: Resources, me: User, form: ActForm, do: Callable[[Session, list[int]], Outcome], did: str
 ) -> Response:
-    """Do something with the ticked pictures, or with all that match, and show the page again as far as it was."""
+    """Act on the ticked pictures, or on all matches, and show the page again up to where it was."""
     wanted = form.wanted
     try:
         with resources.database.read() as session:
@@ -128,8 +128,9 @@ def act(
 
 
 def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[int]], Outcome]) -> Outcome:
-    """Do something with some pictures after the other, each time in a transaction that is soon over. What was done is
-    shown on all pages even where the rest is refused.
+    """Act on pictures in parts, each in a short transaction.
+
+    Completed parts show on all pages even if the rest is refused.
     """
     done = Outcome()
     try:
@@ -143,7 +144,7 @@ def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[i
 
 
 def tell(resources: Resources, done: Outcome) -> None:
-    """Let the pages of the sets show what changed."""
+    """Show changes on the pages of the sets."""
     for set_id, ids in done.by_set.items():
         resources.dispatcher.changed(sets.topic(set_id), *ids)
 

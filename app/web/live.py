@@ -57,7 +57,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class SetView:
-    """All that changes on a set's page, for one person."""
+    """Everything that changes on a set's page, for one person."""
 
     image_set: ImageSet
     progress: queries.Progress
@@ -86,7 +86,7 @@ class SetView:
 def view(
     session: Session, resources: Resources, me: User, set_id: int, positions: Collection[int] | None = None
 ) -> SetView:
-    """A set as it is now; its tiles, or those at some `positions`. Raises NotFound."""
+    """The current state of a set, with all tiles or those at some `positions`. Raises NotFound."""
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
     mine = service.may_change(me, image_set)

@@ -191,7 +191,7 @@ class Counted:
 
 
 class RequestRefused(Exception):
-    """Raised in the parser's callbacks, which ends the parsing."""
+    """Raised in the parser's callbacks to stop the parsing."""
 
 
 class Connection(HttpToolsProtocol):

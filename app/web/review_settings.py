@@ -27,7 +27,7 @@ Manager = Annotated[User, Depends(require(Role.MANAGER))]
 
 @dataclass(frozen=True)
 class RefusedReason:
-    """Words that the list of reasons did not take: of the reason with this id, or of a new one."""
+    """Refused words: of the reason with this id, or of a new one."""
 
     reason_id: int | None
     words: str

@@ -205,7 +205,7 @@ def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side:
 
 @dataclass(frozen=True)
 class SubjectView:
-    """All that changes on a subject's page, for one person."""
+    """Everything that changes on a subject's page, for one person."""
 
     subject: Subject
     running: RunningUnit | None
@@ -241,7 +241,7 @@ class SubjectView:
 
 
 def view(session: Session, resources: Resources, me: User, subject_id: int) -> SubjectView:
-    """A subject as it is now. Raises NotFound."""
+    """The current state of a subject. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
     topic = training.topic(subject_id)
     running = next(iter(resources.bus.running_for(topic)), None)

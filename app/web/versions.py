@@ -34,7 +34,7 @@ class RedoView:
     """The form that redoes a picture."""
 
     image: Image
-    back: str  # where it was opened, and leads back to
+    back: str  # where it was opened, and returns to
     refusal: str | None  # why nobody can redo it now
     form: dict[str, str]
     errors: dict[str, str]
@@ -80,7 +80,7 @@ def redo_page(request: Request, me: Me, session: Read, image_id: int) -> Respons
 
 @router.post("/images/{image_id}/again")
 def redo(request: Request, resources: ResourcesDep, me: Me, form: Sent[RedoForm], image_id: int) -> Response:
-    """Queue new versions, and go back to where the form was."""
+    """Queue new versions, and return to where the form was."""
     values = form.model_dump(exclude={"back"})
     with resources.database.read() as session:
         back = back_to(form.back, queries.image(session, me, image_id))

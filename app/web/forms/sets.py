@@ -29,7 +29,7 @@ class SetForm(Form):
 
 
 class RedoForm(Form):
-    """A picture made again, and the page to go back to."""
+    """A picture to redo, and the page to return to."""
 
     prompt: Text = ""
     seed: Text = ""

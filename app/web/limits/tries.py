@@ -63,13 +63,13 @@ class Limit:
 
 @dataclass(frozen=True)
 class LimitedAct:
-    """Something that is tried: what a refusal calls it, and its limits, those that strangers fill first."""
+    """An act to limit: its name in refusals, and its limits, starting with those that strangers reach first."""
 
     tried: str
     limits: tuple[Limit, ...]
 
 
-# docs/limits.md shows this table, held by a test.
+# docs/limits.md shows this table; a test compares them.
 ACTS: dict[str, LimitedAct] = {
     "sign-in": LimitedAct(
         "to sign in",
