@@ -195,8 +195,7 @@ def _need_changeable(user: User, image: Image) -> None:
 def decide(
     session: Session, user: User, ids: Sequence[int], verdict: str, seen: int | None, reason: str = ""
 ) -> Outcome:
-    """Approve, request changes or reject, as `app.reviews.service.decide_many`; a decision of the same person is
-    replaced.
+    """Approve, request changes or reject, as `app.reviews.service.decide_many`; replaces one's own decision.
 
     `seen` is the id of the newest decision on any picture when `user` was shown these. A picture that somebody else
     decided on after it is refused, with who did what.

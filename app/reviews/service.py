@@ -244,8 +244,8 @@ def comment(
 ) -> Comment:
     """Start a conversation on a picture. For everybody who is signed in.
 
-    `x` and `y` are the point that is meant, as fractions of the picture's width and height, 0 to 1, from its top left
-    corner; None both for the whole picture.
+    `x` and `y` are a point, as fractions of the picture's width and height, 0 to 1, from its top left corner; both
+    None for the whole picture.
     """
     image = sets.image(session, user, image_id)
     if image.state != State.FINISHED:

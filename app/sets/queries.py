@@ -38,7 +38,7 @@ TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
 @dataclass
 class PictureCounts:
-    """How many places of a set are where.
+    """The states of a set's positions.
 
     A position counts once: by its shown picture, so that four of four stay finished while one is redone; otherwise by
     the newest version that is to become it. Versions on top of a shown one count as `again_`. Deleted versions, and
