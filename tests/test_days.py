@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import days
 from app.audit import queries as audit
 from app.audit.queries import RecordFilter
-from app.gallery import queries as gallery
+from app.gallery import matching
 from app.gallery.search import PictureFilter
 from app.models import AuditEvent, Image, RightsRecord, Role
 from app.rights.standing import standing
@@ -75,8 +75,8 @@ def test_the_record_and_the_gallery_ask_for_days_of_the_zone(tokyo: None, sessio
     image.finished_at = EVENING
     session.flush()
     on, before = ({"since": day, "until": day} for day in (TOKYO, TOKYO - timedelta(days=1)))
-    assert session.scalars(gallery.Search.of(session, user, PictureFilter(**on)).ids).all() == [image.id]
-    assert session.scalars(gallery.Search.of(session, user, PictureFilter(**before)).ids).all() == []
+    assert session.scalars(matching.Search.of(session, user, PictureFilter(**on)).ids).all() == [image.id]
+    assert session.scalars(matching.Search.of(session, user, PictureFilter(**before)).ids).all() == []
     now = days.today()
     assert audit.events(session, user, RecordFilter(since=now, until=now))
     line = Line(AuditEvent(at=EVENING), "", "", "", None, "")

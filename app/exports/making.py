@@ -19,10 +19,11 @@ from PIL import Image
 
 from app.exports import provenance, shapes
 from app.exports.certificates import SigningIdentity
+from app.exports.contents import FileRow
 from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
-from app.exports.queries import FileRow, SetRow, SourceRow
 from app.exports.service import Store
+from app.exports.set_facts import SetRow, SourceRow
 from app.files import Files, Kind, write_whole
 
 RECIPE = 2  # increment it when the same options make other files

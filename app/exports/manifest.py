@@ -6,8 +6,9 @@ from typing import Any
 
 from app import csv
 from app.exports import provenance
+from app.exports.contents import DecisionRow, FileRow
 from app.exports.options import pixels
-from app.exports.queries import DecisionRow, FileRow, SetRow
+from app.exports.set_facts import SetRow
 from app.models import Export, Verdict
 from app.rights.queries import stated
 

@@ -35,13 +35,14 @@ from app.audit.service import record
 from app.background import BackgroundLoop
 from app.database import Database
 from app.errors import UserError
-from app.exports import certificates, manifest, queries, removal, service
+from app.exports import certificates, contents, manifest, queries, removal, service, set_facts
 from app.exports.archive import Archive
 from app.exports.certificates import SigningIdentity
+from app.exports.contents import FileRow
 from app.exports.making import BUDGET, MadeFile, Maker
 from app.exports.options import ExportOptions
-from app.exports.queries import FileRow, SetRow
 from app.exports.service import Plan, Selection, Store
+from app.exports.set_facts import SetRow
 from app.exports.turns import Turns
 from app.files import Files
 from app.models import Act, Export, ExportFile, ExportState, User, now
@@ -195,11 +196,11 @@ class Preparer:
                 self._going[export_id] = known  # now the most recent turn
                 return known
             export.state = ExportState.PREPARING
-            done, lost = queries.made(session, export_id)
+            done, lost = contents.made(session, export_id)
             options, created_at = service.options_of(export), export.created_at
         identity = certificates.identity(self.settings)
         with self.database.read() as session:
-            facts = queries.sets(session, queries.set_ids(session, export_id))
+            facts = set_facts.of_sets(session, contents.set_ids(session, export_id))
         maker = Maker(self.files, self.store, options, identity, facts)
         going = self._going[export_id] = Going(created_at, maker, self._unmade(export_id), done, lost)
         if len(self._going) > MOST_GOING:
@@ -229,7 +230,7 @@ class Preparer:
         while True:
             with self.database.read() as session:
                 unmade = (ExportFile.key.is_(None), ExportFile.lost.is_(False))
-                rows = queries.files_after(session, export_id, after, *unmade)
+                rows = contents.files_after(session, export_id, after, *unmade)
             if not rows:
                 return
             yield from rows
@@ -291,7 +292,7 @@ class Preparer:
             write(manifest.CSV, manifest.as_csv(_lines(session, export.id, facts)))
             write(manifest.JSON, manifest.as_json(export, _lines(session, export.id, facts)))
         if export.lost:
-            write(manifest.MISSING, [manifest.missing(queries.lost_names(session, export.id, limit=export.lost))])
+            write(manifest.MISSING, [manifest.missing(contents.lost_names(session, export.id, limit=export.lost))])
         if options.certificate:
             write(service.AUTHORITY, [identity.authority.encode()])
         return written
@@ -317,10 +318,10 @@ class Preparer:
             if gone:
                 rmtree(folder, ignore_errors=True)
         kept = (path for path in (self.store.root / "cache").rglob("*") if path.is_file())
-        for paths in queries.batched(kept, queries.CHUNK):
+        for paths in contents.batched(kept, contents.CHUNK):
             # Separate transactions: a long one keeps SQLite from truncating its log, which then grows with every write.
             with self.database.read() as session:
-                used = queries.used_files(session, [path.stem for path in paths])
+                used = contents.used_files(session, [path.stem for path in paths])
             for path in paths:
                 if path.stem not in used and _is_old(path):
                     path.unlink(missing_ok=True)
@@ -332,10 +333,10 @@ def _lines(session: Session, export_id: int, facts: dict[int, SetRow]) -> Iterat
     """The lines of the manifests, read a few hundred files at a time."""
 
     def lines(rows: Sequence[FileRow]) -> Iterator[manifest.Line]:
-        decisions = queries.decisions(session, rows)
+        decisions = contents.decisions(session, rows)
         return ((row, facts[row.set_id], decisions[row.image_id]) for row in rows)
 
-    return chain.from_iterable(map(lines, queries.batched(queries.files(session, export_id), queries.CHUNK)))
+    return chain.from_iterable(map(lines, contents.batched(contents.files(session, export_id), contents.CHUNK)))
 
 
 def _is_old(path: Path) -> bool:

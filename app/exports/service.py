@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 from app.accounts.service import may_change
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, UserError
-from app.exports import names, queries
+from app.exports import approved, contents, names, queries, set_facts
+from app.exports.approved import ApprovedRow, SetTally
 from app.exports.archive import Archive, Member
 from app.exports.names import NameValues, Taken
 from app.exports.options import FORMATS, ExportOptions, pixels
-from app.exports.queries import ApprovedRow, SetRow, SetTally
-from app.gallery.queries import Search
+from app.exports.set_facts import SetRow
+from app.gallery.matching import Search
 from app.gallery.queries import count as count_found
 from app.gallery.search import PictureFilter
 from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User, What
@@ -155,15 +156,15 @@ def plan(session: Session, user: User, wanted: Selection, options: ExportOptions
     """
     _need_memory(options)
     taken = tally(session, user, wanted, len(options.sizes))
-    facts = queries.sets(session, (each.set_id for each in taken))
-    content = _content(queries.approved(session, user, wanted.which), facts, wanted, options)
-    files = list(_files(queries.approved(session, user, wanted.which), facts, options))
+    facts = set_facts.of_sets(session, (each.set_id for each in taken))
+    content = _content(approved.pictures(session, user, wanted.which), facts, wanted, options)
+    files = list(_files(approved.pictures(session, user, wanted.which), facts, options))
     return Plan(
         wanted,
         options,
         content,
         pictures=sum(each.pictures for each in taken),
-        of_others=queries.of_others(session, user, wanted.which),
+        of_others=approved.of_others(session, user, wanted.which),
         files=files,
     )
 
@@ -228,7 +229,7 @@ def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> li
 
     Raises Forbidden and Conflict if there are none, and Invalid if there are more than a zip can hold.
     """
-    found = queries.approved_by_set(session, user, wanted.which)
+    found = approved.by_set(session, user, wanted.which)
     files = sizes * sum(each.pictures for each in found)
     if not files:
         raise _nothing(session, user, wanted)
@@ -243,7 +244,7 @@ def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> li
 
 
 def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
-    if queries.approved_of_all(session, user, wanted.which):
+    if approved.count_all(session, user, wanted.which):
         return Forbidden("The approved pictures here are other people's. Ask their owners or a manager to export them.")
     if wanted.search is not None and not wanted.number:
         return Conflict("There is nothing to export: no picture matches.")
@@ -252,12 +253,12 @@ def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
 
 def first(session: Session, user: User, wanted: Selection, number: int) -> list[ApprovedRow]:
     """The first pictures of an export."""
-    return list(queries.approved(session, user, wanted.which, limit=number))
+    return list(approved.pictures(session, user, wanted.which, limit=number))
 
 
 def left_out(session: Session, user: User, wanted: Selection, taken: Sequence[SetTally]) -> int:
     """How many approved pictures `user` may not export."""
-    return queries.approved_of_all(session, user, wanted.which) - sum(each.pictures for each in taken)
+    return approved.count_all(session, user, wanted.which) - sum(each.pictures for each in taken)
 
 
 def restrained(taken: Sequence[SetTally], facts: dict[int, SetRow]) -> tuple[int, list[Held]]:
@@ -329,7 +330,7 @@ def pictures(session: Session, export: Export, store: Store, *which: ColumnEleme
     suffix = options_of(export).file_format.suffix
     return [
         Member(row.name, store.picture(row.key, row.sha256, suffix), row.bytes, row.crc32)
-        for row in queries.members(session, export.id, *which)
+        for row in contents.members(session, export.id, *which)
     ]
 
 
@@ -340,7 +341,7 @@ def extras(export_id: int, measured: Sequence[tuple[str, int, int]] | None, stor
 
 
 def downloaded(session: Session, user: User, export: Export, sets: Sequence[int]) -> None:
-    """Record that a download started, and of which sets, `queries.set_ids`: their pictures are now delivered."""
+    """Record that a download started, and of which sets, `contents.set_ids`: their pictures are now delivered."""
     record(session, user, Act.EXPORT, export, name=export.name, sets=list(sets), bytes=export.bytes)
 
 

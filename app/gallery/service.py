@@ -19,7 +19,8 @@ from app.accounts.service import may_change, need_active
 from app.audit.service import record, record_all
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.gallery import queries
-from app.gallery.queries import KEPT_DAYS, Search
+from app.gallery.matching import Search
+from app.gallery.queries import KEPT_DAYS
 from app.gallery.search import PictureFilter, normal_tag
 from app.models import (
     Act,

@@ -25,7 +25,7 @@ from app.models import (
     Verdict,
     now,
 )
-from app.reviews import four_eyes, queries
+from app.reviews import four_eyes, queries, scoping
 from app.reviews.four_eyes import OwnPicture
 from app.reviews.mentions import mentioned
 from app.reviews.standing import approvals, outcome
@@ -163,7 +163,7 @@ def set_four_eyes(session: Session, user: User, campaign_id: int, on: bool) -> C
         told = "not allowed" if on else "allowed"
         record(session, user, Act.CAMPAIGN_CHANGE, campaign, approving_own_pictures=told)
         session.flush()
-        settle(session, queries.approved_by_makers(session, Image.campaign_id == campaign.id, queries.UNLOCKED))
+        settle(session, queries.approved_by_makers(session, Image.campaign_id == campaign.id, scoping.UNLOCKED))
     return campaign
 
 

@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.accounts import service as accounts
 from app.errors import Conflict
-from app.exports import queries, service
+from app.exports import contents, queries, service
 from app.exports.archive import Archive
 from app.exports.options import ExportOptions
 from app.models import Export, ExportState, User
@@ -131,7 +131,7 @@ def at_once(
 
 def count(resources: Resources, me: User, export: Export) -> None:
     with resources.database.read() as session:
-        sets = queries.set_ids(session, export.id)
+        sets = contents.set_ids(session, export.id)
     with resources.database.write() as session:
         service.downloaded(session, me, export, sets)
 

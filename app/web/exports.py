@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound, UserError
-from app.exports import certificates, names, queries, service, shares
+from app.exports import approved, certificates, contents, names, queries, service, set_facts, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
 from app.exports.service import Selection
 from app.exports.shares import ShareSpec
@@ -39,7 +39,7 @@ def index(request: Request, me: Me, session: Read, before: str = "") -> Response
         older=shown[-1].id if len(found) > PAGE else None,
         first=not before,
         links=queries.open_shares(session, me),
-        campaigns=queries.exportable(session, me),
+        campaigns=approved.campaigns(session, me),
     )
 
 
@@ -105,7 +105,7 @@ def form_page(
         options = ExportOptions.parse(shown)
     except Invalid:
         options = ExportOptions()
-    facts = queries.sets(session, (each.set_id for each in taken))
+    facts = set_facts.of_sets(session, (each.set_id for each in taken))
     restrained, helds = service.restrained(taken, facts)
     return page(
         request,
@@ -144,7 +144,7 @@ def asked_selection(session: Session, me: User, form: ExportForm) -> tuple[Selec
 def example_names(session: Session, me: User, wanted: Selection, options: ExportOptions) -> list[str]:
     service.tally(session, me, wanted, len(options.sizes))  # refuses no pictures and too many
     rows = service.first(session, me, wanted, EXAMPLES)
-    return service.example(rows, queries.sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
+    return service.example(rows, set_facts.of_sets(session, {row.set_id for row in rows}), options)[:EXAMPLES]
 
 
 def earlier(session: Session, me: User, wanted: Selection) -> list[Export]:
@@ -277,8 +277,8 @@ def export_page(
         helds=queries.restraining(session, export.id) if changed and changed.restrained else [],
         download=download,
         others=queries.waiting_besides(session, export.id) if export.state == ExportState.QUEUED else 0,
-        names=queries.first_names(session, export.id),
-        lost_names=queries.lost_names(session, export.id) if export.lost else [],
+        names=contents.first_names(session, export.id),
+        lost_names=contents.lost_names(session, export.id) if export.lost else [],
         new=new,
         link=f"{resources.settings.public_url}/shared/{token}" if new else "",
         values={"days": "7", "password": "", "note": ""} | (values or {}),

@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.errors import UserError
-from app.gallery import queries, service
-from app.gallery.queries import PAGE, Search
+from app.gallery import facets, queries, service
+from app.gallery.matching import Search
+from app.gallery.queries import PAGE
 from app.gallery.search import WORDS_LENGTH, PictureFilter
 from app.gallery.service import Outcome
 from app.models import Role, User, Verdict, now
@@ -67,7 +68,7 @@ def index(
     }
     if partial:
         return page(request, "gallery/_more.html", **context)
-    options = queries.options(session, search, whole)
+    options = facets.options(session, search, whole)
     return page(
         request,
         "gallery/index.html",

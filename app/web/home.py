@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.reviews import queries as reviews
+from app.reviews import needs
 from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
@@ -35,7 +35,7 @@ def home(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Re
         request,
         "home/home.html",
         nav="home",
-        needs=[*ending[:RIGHTS_SHOWN], *reviews.needs(session, me)],
+        needs=[*ending[:RIGHTS_SHOWN], *needs.of_user(session, me)],
         more_needs=ending[RIGHTS_SHOWN:],
         queue=[live_row(resources, row) for row in line.listed(session, me)],
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),

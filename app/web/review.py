@@ -14,10 +14,10 @@ from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Image, Role, State, User
-from app.reviews import four_eyes, news, queries, service
+from app.reviews import four_eyes, news, pending, queries, scoping, service
 from app.reviews.four_eyes import OwnPicture
 from app.reviews.mentions import pieces
-from app.reviews.queries import Scope
+from app.reviews.scoping import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
 from app.sets import queries as sets
@@ -53,9 +53,9 @@ def review(
 ) -> Response:
     """Show the room. An open room reloads itself with the number of the latest event it knows."""
     scope = scope_of(request.query_params)
-    image_id = image or queries.next_open(session, me, scope)
+    image_id = image or pending.next_open(session, me, scope)
     if not image_id and scope.set_id:  # owners who open their own set see it, and why others approve it
-        image_id = queries.first_own(session, me, scope)
+        image_id = pending.first_own(session, me, scope)
     context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
     if context["image"] and request.headers.get("purpose") != "prefetch":
         see_mentions(resources_of(request), session, me, context["image"])
@@ -65,9 +65,9 @@ def review(
         nav="review",
         **context,
         scope=scope_view(session, me, scope),
-        options=queries.scope_options(session, me, scope),
+        options=scoping.options(session, me, scope),
         news=news.told(session, me, context["image"], known) if context["image"] and known is not None else [],
-        own_waiting=queries.own_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
+        own_waiting=pending.own_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
@@ -89,7 +89,7 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: 
     except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
     with resources.database.read() as session:
-        following = queries.next_open(session, me, scope, image_id)
+        following = pending.next_open(session, me, scope, image_id)
         set_id = sets.image(session, me, image_id).set_id
     resources.dispatcher.changed(sets.topic(set_id), image_id)
     if back:
@@ -235,8 +235,8 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
     image_set = sets.get(session, me, image.set_id)
     versions = stack(session, me, image, back=room_url(scope, image=image.id))
     finished = [each.image for each in versions["versions"] if each.image.state == State.FINISHED]
-    strip = queries.strip(session, me, image.set_id, around=image.position)
-    around = queries.neighbours(session, me, scope, image.id)
+    strip = pending.strip(session, me, image.set_id, around=image.position)
+    around = pending.neighbours(session, me, scope, image.id)
     locked = service.locked_words(image_set)
     conversations = queries.conversations(session, me, image)
     people = queries.people(session, me)
@@ -270,7 +270,7 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
     uncounted = four_eyes.uncounted(image, image.campaign.four_eyes)
-    tally = queries.tally(session, me, scope)
+    tally = scoping.tally(session, me, scope)
     return {
         "standing": stands,
         "mine": next((each.verdict for each in stands if each.user_id == me.id), None),
@@ -280,12 +280,12 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str,
         "reasons": queries.reasons(session),
         "seen": decisions[-1].id if decisions else "",
         "known": news.known(session),
-        "remaining": queries.pending_count(session, me, scope),
+        "remaining": pending.count(session, me, scope),
         "tally": {str(verdict): tally[verdict] for verdict in service.VERDICTS},
     }
 
 
-def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[queries.StripRow]) -> str:
+def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[pending.StripRow]) -> str:
     """The compare room with this picture and its other versions; or the next ones of the set; or its reference."""
     others = [each.id for each in versions if each.id != image.id]
     if not others:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
 from app.models import Role, User
-from app.reviews import queries, reasons, service
+from app.reviews import queries, reasons, scoping, service
 from app.sets import queries as sets
 from app.web.deps import Read, Resources, ResourcesDep, require
 from app.web.forms.form import Sent
@@ -80,7 +80,7 @@ def of_campaign(
     except Invalid as error:  # the page offers no such number
         return see_other(HERE, str(error), refused=True)
     with resources.database.read() as session:
-        pictures = queries.in_campaign(session, me, campaign_id)
+        pictures = scoping.in_campaign(session, me, campaign_id)
     for set_id, image_ids in pictures.items():
         resources.dispatcher.changed(sets.topic(set_id), *image_ids)
     return answer

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts import authority
 from app.errors import Forbidden, Invalid
 from app.gallery import queries as gallery
-from app.gallery.queries import Search
+from app.gallery.matching import Search
 from app.gallery.search import PictureFilter
 from app.models import Reference, RightsFile, Style, StyleVersion, User
 from app.pictures import Limits

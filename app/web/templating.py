@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from app import days
 from app.models import Role
-from app.reviews import queries as reviews
+from app.reviews import pending
 from app.text import plural, thin
 from app.web import filters
 from app.web.deps import resources_of, signed_in_user
@@ -92,10 +92,10 @@ def page(request: Request, template: str, status: int = 200, *, nav: str = "", *
 def shared_context(request: Request) -> dict[str, Any]:
     """The context of every page."""
     user = signed_in_user(request)
-    pending = 0
+    waiting = 0
     if user and user.can(Role.REVIEWER):
         with resources_of(request).database.read() as session:
-            pending = reviews.pending_count(session, user)
+            waiting = pending.count(session, user)
     theme = request.cookies.get("theme", "")
     toast = unquote(request.cookies.get(TOAST_COOKIE, ""))
     return {
@@ -104,7 +104,7 @@ def shared_context(request: Request) -> dict[str, Any]:
         "prefs": {name: preference(request, name) for name in PREFERENCES},
         "toast": toast.removeprefix(REFUSED) or None,
         "toast_refused": toast.startswith(REFUSED),
-        "pending_reviews": pending,
+        "pending_reviews": waiting,
     }
 
 

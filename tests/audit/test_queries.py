@@ -11,9 +11,8 @@ from app.audit import queries, table, words
 from app.audit.queries import SYSTEM, RecordFilter
 from app.audit.service import record
 from app.errors import Forbidden
-from app.exports import queries as export_queries
+from app.exports import contents, shares
 from app.exports import service as exports
-from app.exports import shares
 from app.exports.options import ExportOptions
 from app.exports.shares import ShareSpec
 from app.files import Kind
@@ -96,7 +95,7 @@ def test_what_happened_to_an_export_is_found_with_its_links_and_by_its_sets(
     export.state = ExportState.READY
     shares.create(session, manager, export.id, ShareSpec(note="Agency"), None)
     session.flush()
-    exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
+    exports.downloaded(session, manager, export, contents.set_ids(session, export.id))
     session.flush()
     found = queries.events(session, manager, RecordFilter(subject=("exports", export.id)))
     assert [event.act for event in found] == [Act.EXPORT, Act.SHARE_CREATE, Act.EXPORT_CREATE]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.days import today
 from app.errors import Conflict
-from app.exports import queries, service, shares
+from app.exports import contents, queries, service, shares
 from app.exports.preparer import Preparer
 from app.exports.queries import Changed
 from app.exports.shares import ShareSpec
@@ -111,7 +111,7 @@ def test_made_anew_it_is_without_them(session: Session, make: Factory, user: Use
     again = service.create(session, user, service.planned_without_changed(session, user, export.id))
     session.flush()
     assert (again.pictures, again.name, again.options) == (1, export.name, export.options)
-    assert queries.first_names(session, again.id) == ["unsorted-retro-sunburst-001-an-owl.webp"]
+    assert contents.first_names(session, again.id) == ["unsorted-retro-sunburst-001-an-owl.webp"]
     make.decide(image_set.images[1], Verdict.REJECTED)
     with pytest.raises(Conflict, match="nothing to export"):
         service.planned_without_changed(session, user, export.id)

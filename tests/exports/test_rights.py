@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from sqlalchemy.orm import Session
 
 from app.days import today
-from app.exports import provenance, queries, service
+from app.exports import approved, provenance, service, set_facts
 from app.exports.options import ExportOptions
 from app.exports.preparer import Preparer
 from app.models import Export, ImageSet, Reference, User
@@ -149,8 +149,8 @@ def test_pictures_whose_right_does_not_hold_are_counted(session: Session, make: 
     approved_set(make, user, style=third)
     ended: Reference = other.versions[0].references[0].reference
     make.right(ended, valid_until=(today() - timedelta(days=1)).isoformat())
-    taken = queries.approved_by_set(session, user)
-    facts = queries.sets(session, (each.set_id for each in taken))
+    taken = approved.by_set(session, user)
+    facts = set_facts.of_sets(session, (each.set_id for each in taken))
     assert [source.held.reference_id for source in facts[in_region.id].sources] == [
         style.versions[0].references[0].reference_id,
         ended.id,

@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.exports import queries, service
+from app.exports import approved, contents, queries, service
+from app.exports.approved import ApprovedRow
 from app.exports.options import ExportOptions
 from app.exports.preparer import Preparer
-from app.exports.queries import ApprovedRow
 from app.gallery import service as gallery
 from app.gallery.search import EVERYTHING, PictureFilter
 from app.models import Act, AuditEvent, Export, ExportFile, ExportState, ImageSet, Role, User, Verdict
@@ -113,7 +113,7 @@ def test_reading_takes_one_statement(session: Session, make: Factory, database: 
     approved_set(make, user, prompts="a fox\n" * 20)
     session.commit()
     with database.read() as reading, counted(database) as seen:
-        assert len(list(queries.approved(reading, user))) == 20
+        assert len(list(approved.pictures(reading, user))) == 20
     assert len(seen) == 1
 
 
@@ -133,7 +133,7 @@ def test_read_and_written_in_chunks(
     sets = [approved_set(make, user, style=style, prompts="a\nb\nc", name=f"Set {n}") for n in range(3)]
     options = ExportOptions(template="{set}-{n}", sizes=("original", "64x64"))
     whole = created(session, user, options, campaign_id=sets[0].campaign_id)
-    monkeypatch.setattr(queries, "CHUNK", 2)
+    monkeypatch.setattr(contents, "CHUNK", 2)
     monkeypatch.setattr(service, "ROWS", 4)
     assert created(session, user, options, campaign_id=sets[0].campaign_id) is whole
     manager = make.user(Role.MANAGER)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.gallery import queries
-from app.gallery.queries import Search
+from app.gallery import facets, matching, queries
+from app.gallery.matching import Search
 from app.gallery.search import DECISIONS, EVERYTHING, PictureFilter
 from app.models import Image, ImageTag, Role, TagUse, User
 from app.sets.queries import NOT_REVIEWED
@@ -61,10 +61,10 @@ def search(session: Session, user: User, wanted: PictureFilter, **options: bool)
     return Search.of(session, user, wanted, **options)
 
 
-@pytest.fixture(params=[queries.MOST_LISTED, 2], ids=["listed", "met on the way"])
+@pytest.fixture(params=[matching.MOST_LISTED, 2], ids=["listed", "met on the way"])
 def short_words(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few pictures with a short word are listed; many appear on every page."""
-    monkeypatch.setattr(queries, "MOST_LISTED", request.param)
+    monkeypatch.setattr(matching, "MOST_LISTED", request.param)
 
 
 @pytest.mark.usefixtures("short_words")
@@ -94,7 +94,7 @@ def test_each_odd_word(strewn: Factory, gallery: Gallery, word: str) -> None:
 @given(drawn=filters())
 def test_counts_are_those_of_counting_one_by_one(strewn: Factory, gallery: Gallery, drawn: dict[str, object]) -> None:
     wanted, user = made(gallery, drawn), gallery.people[1]
-    counts = queries.facets(strewn.session, search(strewn.session, user, wanted, to_count=True))
+    counts = facets.counts_of(strewn.session, search(strewn.session, user, wanted, to_count=True))
     assert counts.total == len(gallery.wanted(user, wanted))
     for counter, field, column in (
         (counts.decisions, "decision", "decision"),
@@ -108,7 +108,7 @@ def test_counts_are_those_of_counting_one_by_one(strewn: Factory, gallery: Galle
 
 def test_options_are_named_the_most_first_and_keep_what_is_chosen(strewn: Factory, gallery: Gallery) -> None:
     user, session = gallery.people[0], strewn.session
-    options = queries.options(session, search(session, user, EVERYTHING))
+    options = facets.options(session, search(session, user, EVERYTHING))
     shown = gallery.wanted(user, EVERYTHING)
     assert options.of == options.total == options.every_campaign == len(shown)
     assert sum(options.decisions.values()) == len(shown)
@@ -119,7 +119,7 @@ def test_options_are_named_the_most_first_and_keep_what_is_chosen(strewn: Factor
 
     code = options.styles[0].value
     nothing = PictureFilter(style=(str(code),), q="zebra", owner=(user.id,), campaign=(1,))
-    left = queries.options(session, search(session, user, nothing, to_count=True))
+    left = facets.options(session, search(session, user, nothing, to_count=True))
     assert [(option.value, option.count) for option in left.styles] == [(code, 0)]
     assert [option.value for option in left.owners] == [user.id]
     assert [option.value for option in left.campaigns] == [1]
@@ -129,19 +129,19 @@ def test_only_the_most_used_are_listed_and_what_is_chosen(
     strewn: Factory, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, session = gallery.people[0], strewn.session
-    every = queries.options(session, search(session, user, EVERYTHING))
+    every = facets.options(session, search(session, user, EVERYTHING))
     assert every.left_out == {"style": 0, "campaign": 0, "owner": 0}
     assert len(every.campaigns) == len(every.owners) == len(every.styles) == 3
-    monkeypatch.setattr(queries, "MOST_OPTIONS", 1)
-    few = queries.options(session, search(session, user, EVERYTHING))
+    monkeypatch.setattr(facets, "MOST_OPTIONS", 1)
+    few = facets.options(session, search(session, user, EVERYTHING))
     assert (few.campaigns, few.owners, few.styles) == (every.campaigns[:1], every.owners[:1], every.styles[:1])
     assert few.left_out == {"style": 2, "campaign": 2, "owner": 2}
     assert (few.total, few.every_campaign) == (every.total, every.every_campaign), "what is not listed still counts"
-    whole = queries.options(session, search(session, user, EVERYTHING), "owner")
+    whole = facets.options(session, search(session, user, EVERYTHING), "owner")
     assert (whole.campaigns, whole.owners) == (every.campaigns[:1], every.owners)
 
     last = every.campaigns[-1].value
-    chosen = queries.options(session, search(session, user, PictureFilter(campaign=(int(last), 999))))
+    chosen = facets.options(session, search(session, user, PictureFilter(campaign=(int(last), 999))))
     assert [option.value for option in chosen.campaigns] == [every.campaigns[0].value, last]
     assert chosen.left_out["campaign"] == 1
 
@@ -232,7 +232,7 @@ def test_a_closed_account_sees_nothing(strewn: Factory, gallery: Gallery) -> Non
     closed = strewn.user(active=False)
     asked = search(strewn.session, closed, EVERYTHING)
     assert queries.pictures(strewn.session, asked) == []
-    assert queries.options(strewn.session, asked).of == queries.count(strewn.session, asked) == 0
+    assert facets.options(strewn.session, asked).of == queries.count(strewn.session, asked) == 0
     assert queries.tags(strewn.session, closed) == queries.searches(strewn.session, closed) == []
     assert queries.deleted(strewn.session, closed) == []
 
@@ -273,6 +273,6 @@ def test_pages_walk_an_index_and_sort_nothing(
 )
 def test_counts_look_at_one_index_only(strewn: Factory, gallery: Gallery, wanted: PictureFilter) -> None:
     asked = search(strewn.session, gallery.people[0], wanted)
-    steps = plan(strewn.session, queries.walk(asked))
+    steps = plan(strewn.session, facets.walk(asked))
     assert "USING COVERING INDEX ix_images_facets" in steps[0]
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps)

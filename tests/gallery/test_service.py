@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.files import Files, Kind
-from app.gallery import queries, service
+from app.gallery import matching, queries, service
 from app.gallery.purger import Purger
 from app.gallery.search import EVERYTHING, PictureFilter
 from app.models import (
@@ -298,7 +298,7 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
     fox, owl, *rest = ids(image_set)
     done = service.delete(session, manager, [fox, owl])
     assert done.at
-    assert queries.ids(session, queries.Search.of(session, manager, EVERYTHING), 9) == rest[::-1]
+    assert queries.ids(session, matching.Search.of(session, manager, EVERYTHING), 9) == rest[::-1]
     assert [(row.id, row.days_left, row.deleted_by) for row in queries.deleted(session, manager)] == [
         (owl, 30, "Mori"),
         (fox, 30, "Mori"),

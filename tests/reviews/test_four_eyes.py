@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from app.errors import Forbidden
 from app.gallery import service as gallery
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, User
-from app.reviews import four_eyes, news, queries, service
+from app.reviews import four_eyes, needs, news, pending, queries, service
 from app.reviews.four_eyes import OwnPicture
-from app.reviews.queries import Scope
+from app.reviews.scoping import Scope
 from app.sets import service as sets
 from app.sets import versions
 from app.sets.versions import RedoSpec
@@ -154,21 +154,21 @@ def test_ones_own_do_not_wait_for_oneself(session: Session, make: Factory, maker
     theirs = make.finished_set(reviewer, campaign="Autumn")
     newer = again(session, make, maker, theirs.images[0])
     of_theirs = theirs.images[1]
-    assert queries.pending_count(session, maker) == 1
-    assert (queries.own_count(session, maker), queries.own_count(session, reviewer)) == (3, 2)
-    assert queries.next_open(session, maker, Scope()) == of_theirs.id
-    assert queries.next_open(session, maker, Scope(own.id)) is None
-    assert queries.first_own(session, maker, Scope(own.id)) == own.images[0].id
-    assert [(need.set_id, need.count) for need in queries.needs(session, maker) if need.kind == "review"] == [
+    assert pending.count(session, maker) == 1
+    assert (pending.own_count(session, maker), pending.own_count(session, reviewer)) == (3, 2)
+    assert pending.next_open(session, maker, Scope()) == of_theirs.id
+    assert pending.next_open(session, maker, Scope(own.id)) is None
+    assert pending.first_own(session, maker, Scope(own.id)) == own.images[0].id
+    assert [(need.set_id, need.count) for need in needs.of_user(session, maker) if need.kind == "review"] == [
         (theirs.id, 1)
     ]
     service.set_four_eyes(session, maker, own.campaign_id, False)
-    assert queries.pending_count(session, maker) == 4
+    assert pending.count(session, maker) == 4
     decide(session, maker, newer)
     service.set_approvals(session, maker, own.campaign_id, 2)
     decide(session, reviewer, of_theirs)
     service.set_four_eyes(session, maker, own.campaign_id, True)
-    assert (queries.pending_count(session, maker), queries.pending_count(session, reviewer)) == (1, 2)
+    assert (pending.count(session, maker), pending.count(session, reviewer)) == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from sqlalchemy.orm import Session
 
 from app.audit.service import record
 from app.database import Database
-from app.exports import queries as export_queries
+from app.exports import contents
 from app.exports import service as exports
 from app.exports.options import ExportOptions
 from app.models import Act, Image, ImageSet, Role, State, User, Verdict, now
-from app.reviews import queries, service
-from app.reviews.queries import Need, Scope
+from app.reviews import needs, pending, queries, scoping, service
+from app.reviews.needs import Need
+from app.reviews.scoping import Scope
 from app.sets import service as sets
 from app.sets.queries import NOT_REVIEWED
 from app.work import queue
@@ -50,12 +51,12 @@ def test_scope(session: Session, make: Factory, image_set: ImageSet, which: int)
     make.finished_set(campaign="Another")
     make.image_set(style=image_set.style_version.style, campaign=image_set.campaign.name)  # queued: not to review
     user, scope = make.user(Role.REVIEWER), scopes(image_set)[which]
-    assert queries.neighbours(session, user, scope, ids(image_set)[4]).place == 5
-    assert queries.neighbours(session, user, scope, ids(image_set)[0]).total == 5
-    assert queries.pending_count(session, user, scope) == 3
-    assert queries.pending_count(session, user) == 5
-    assert queries.next_open(session, user, scope) == ids(image_set)[1]
-    assert queries.tally(session, user, scope) == {
+    assert pending.neighbours(session, user, scope, ids(image_set)[4]).place == 5
+    assert pending.neighbours(session, user, scope, ids(image_set)[0]).total == 5
+    assert pending.count(session, user, scope) == 3
+    assert pending.count(session, user) == 5
+    assert pending.next_open(session, user, scope) == ids(image_set)[1]
+    assert scoping.tally(session, user, scope) == {
         "approved": 1,
         "changes_requested": 0,
         "rejected": 1,
@@ -67,11 +68,11 @@ def test_scope(session: Session, make: Factory, image_set: ImageSet, which: int)
 def test_neighbours(session: Session, make: Factory, image_set: ImageSet) -> None:
     user, scope = make.user(Role.REVIEWER), Scope(image_set.id)
     a, b, c, d, e = ids(image_set)
-    first = queries.neighbours(session, user, scope, a)
+    first = pending.neighbours(session, user, scope, a)
     assert (first.place, first.total, first.previous_id, first.next_id, first.next_open_id) == (1, 5, None, b, b)
-    third = queries.neighbours(session, user, scope, c)
+    third = pending.neighbours(session, user, scope, c)
     assert (third.place, third.previous_id, third.next_id, third.next_open_id) == (3, b, d, d)
-    last = queries.neighbours(session, user, scope, e)
+    last = pending.neighbours(session, user, scope, e)
     assert (last.place, last.previous_id, last.next_id, last.next_open_id) == (5, d, None, b)  # wraps around
 
 
@@ -79,9 +80,9 @@ def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
     image_set, user = make.finished_set(prompts="a\nb"), make.user(Role.REVIEWER)
     a, b = image_set.images
     make.decide(a)
-    assert queries.neighbours(session, user, Scope(image_set.id), b.id).next_open_id is None
+    assert pending.neighbours(session, user, Scope(image_set.id), b.id).next_open_id is None
     make.decide(b)
-    assert queries.next_open(session, user, Scope(image_set.id)) is None
+    assert pending.next_open(session, user, Scope(image_set.id)) is None
 
 
 def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Factory) -> None:
@@ -92,16 +93,16 @@ def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Fa
     service.set_approvals(session, manager, image_set.campaign_id, 2)
     decision = service.decide(session, one, a.id, "approved", None)
     session.flush()
-    assert [queries.pending_count(session, who) for who in (one, two)] == [1, 2]
-    assert [queries.next_open(session, who, Scope()) for who in (one, two)] == [b.id, a.id]
-    assert [[need.count for need in queries.needs(session, who)] for who in (one, two)] == [[1], [2]]
-    assert [(row.decision, row.approvals) for row in queries.strip(session, one, image_set.id, 1)] == [
+    assert [pending.count(session, who) for who in (one, two)] == [1, 2]
+    assert [pending.next_open(session, who, Scope()) for who in (one, two)] == [b.id, a.id]
+    assert [[need.count for need in needs.of_user(session, who)] for who in (one, two)] == [[1], [2]]
+    assert [(row.decision, row.approvals) for row in pending.strip(session, one, image_set.id, 1)] == [
         (None, 1),
         (None, 0),
     ]
     service.withdraw(session, one, decision.id)
     session.flush()
-    assert queries.next_open(session, one, Scope()) == a.id
+    assert pending.next_open(session, one, Scope()) == a.id
 
 
 def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_set: ImageSet) -> None:
@@ -111,11 +112,11 @@ def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_
     session.flush()
     first, second = ids(open_set)
     for scope in (Scope(), *scopes(image_set)[1:4]):
-        assert queries.pending_count(session, user, scope) == 2
-        assert queries.next_open(session, user, scope) == first
-        assert queries.next_open(session, user, scope, second) == first
-    assert queries.pending_count(session, user, Scope(image_set.id)) == 0
-    assert queries.next_open(session, user, Scope(image_set.id)) is None
+        assert pending.count(session, user, scope) == 2
+        assert pending.next_open(session, user, scope) == first
+        assert pending.next_open(session, user, scope, second) == first
+    assert pending.count(session, user, Scope(image_set.id)) == 0
+    assert pending.next_open(session, user, Scope(image_set.id)) is None
     assert kinds(session, user) == [("review", open_set.id)]
 
 
@@ -127,20 +128,20 @@ def test_a_review_goes_from_place_to_place(session: Session, make: Factory, imag
     for scope in (Scope(), *scopes(image_set)):
         total = 7 if scope == Scope() else 5
         for version in (c, again):
-            found = queries.neighbours(session, user, scope, version)
+            found = pending.neighbours(session, user, scope, version)
             assert (found.place, found.total, found.previous_id, found.next_id) == (3, total, b, d)
             assert found.next_open_id == d
-        assert queries.next_open(session, user, scope, b) == again
-        assert queries.neighbours(session, user, scope, b).next_id == again
-        assert queries.neighbours(session, user, scope, a).previous_id is None
-    assert queries.neighbours(session, user, Scope(image_set.id), after).place is None, "outside"
+        assert pending.next_open(session, user, scope, b) == again
+        assert pending.neighbours(session, user, scope, b).next_id == again
+        assert pending.neighbours(session, user, scope, a).previous_id is None
+    assert pending.neighbours(session, user, Scope(image_set.id), after).place is None, "outside"
 
 
 def test_the_newer_version_is_next_after_the_older_one(session: Session, make: Factory) -> None:
     image_set, user = make.finished_set(prompts="a\nb"), make.user(Role.REVIEWER)
     make.decide(image_set.images[1])
     again = made_again(session, image_set.images[0])
-    assert queries.next_open(session, user, Scope(image_set.id), image_set.images[0].id) == again.id
+    assert pending.next_open(session, user, Scope(image_set.id), image_set.images[0].id) == again.id
 
 
 def test_the_strip_counts_by_each_pictures_own_campaign(session: Session, make: Factory, image_set: ImageSet) -> None:
@@ -148,12 +149,12 @@ def test_the_strip_counts_by_each_pictures_own_campaign(session: Session, make: 
     service.set_approvals(session, make.user(Role.MANAGER), other.campaign_id, 3)
     image_set.images[1].campaign_id = other.campaign_id
     session.flush()
-    assert [row.needed for row in queries.strip(session, make.user(), image_set.id, 1)] == [1, 3, 1, 1, 1]
+    assert [row.needed for row in pending.strip(session, make.user(), image_set.id, 1)] == [1, 3, 1, 1, 1]
 
 
 def test_strip_around_a_picture(session: Session, make: Factory) -> None:
     image_set, user = make.finished_set(prompts="a fox\n" * 12), make.user(Role.REVIEWER)
-    rows = queries.strip(session, user, image_set.id, around=7, limit=6)
+    rows = pending.strip(session, user, image_set.id, around=7, limit=6)
     assert [row.position for row in rows] == [4, 5, 6, 7, 8, 9]
 
 
@@ -171,10 +172,10 @@ def made_again(session: Session, image: Image) -> Image:
 def test_only_the_newest_version_is_to_review(session: Session, make: Factory, image_set: ImageSet) -> None:
     user, (_, *others) = make.user(Role.REVIEWER), ids(image_set)
     again = made_again(session, image_set.images[0])
-    assert [row.id for row in queries.strip(session, user, image_set.id, 1)] == [again.id, *others]
-    assert queries.pending_count(session, user) == 4, "it begins undecided"
-    assert queries.tally(session, user, Scope())["approved"] == 0
-    assert queries.neighbours(session, user, Scope(), again.id).total == 5
+    assert [row.id for row in pending.strip(session, user, image_set.id, 1)] == [again.id, *others]
+    assert pending.count(session, user) == 4, "it begins undecided"
+    assert scoping.tally(session, user, Scope())["approved"] == 0
+    assert pending.neighbours(session, user, Scope(), again.id).total == 5
 
 
 def test_what_was_said_of_all_versions(session: Session, make: Factory, image_set: ImageSet) -> None:
@@ -217,14 +218,14 @@ def test_scope_options(session: Session, make: Factory, image_set: ImageSet) -> 
     user = make.user()
 
     def offered(scope: Scope) -> list[int]:
-        return [key for key, _ in queries.scope_options(session, user, scope).sets]
+        return [key for key, _ in scoping.options(session, user, scope).sets]
 
     assert offered(Scope()) == [newer.id, image_set.id]
     assert offered(Scope(done.id)) == [newer.id, done.id, image_set.id]
 
 
 def test_scope_options_by_name(session: Session, make: Factory, image_set: ImageSet) -> None:
-    options = queries.scope_options(session, make.user(), Scope())
+    options = scoping.options(session, make.user(), Scope())
     assert options.campaigns == [(image_set.campaign_id, image_set.campaign.name)]
     assert options.styles == [(image_set.style_version.style.code, image_set.style_version.style.name)]
     assert options.owners == [(image_set.owner_id, image_set.owner.name)]
@@ -236,10 +237,10 @@ def test_the_queue_is_read_by_indexes(session: Session, make: Factory, image_set
     session.commit()
     with database.read() as reading, counted(database) as seen:
         for scope in (Scope(), *scopes(image_set)):
-            queries.pending_count(reading, user, scope)
-            queries.next_open(reading, user, scope, 2)
-            queries.neighbours(reading, user, scope, 2)
-            queries.tally(reading, user, scope)
+            pending.count(reading, user, scope)
+            pending.next_open(reading, user, scope, 2)
+            pending.neighbours(reading, user, scope, 2)
+            scoping.tally(reading, user, scope)
     with database.read() as reading:
         for statement in seen:
             plan = reading.connection().exec_driver_sql("EXPLAIN QUERY PLAN " + statement.replace("?", "1"))
@@ -273,13 +274,13 @@ def test_history_in_one_statement_each(
 
 def test_closed_account_sees_nothing(session: Session, make: Factory, image_set: ImageSet) -> None:
     closed = make.user(Role.ADMIN, active=False)
-    assert queries.pending_count(session, closed) == 0
-    assert queries.strip(session, closed, image_set.id, 1) == []
-    assert queries.next_open(session, closed, Scope()) is None
+    assert pending.count(session, closed) == 0
+    assert pending.strip(session, closed, image_set.id, 1) == []
+    assert pending.next_open(session, closed, Scope()) is None
     assert queries.decisions(session, closed, image_set.images[0].id) == []
     assert queries.conversations(session, closed, image_set.images[0]) == []
     assert queries.people(session, closed) == []
-    assert queries.needs(session, closed) == []
+    assert needs.of_user(session, closed) == []
 
 
 # What needs attention
@@ -287,12 +288,12 @@ def test_closed_account_sees_nothing(session: Session, make: Factory, image_set:
 
 def kinds(session: Session, user: User) -> list[tuple[str, int]]:
     session.flush()
-    return [(need.kind, need.set_id) for need in queries.needs(session, user)]
+    return [(need.kind, need.set_id) for need in needs.of_user(session, user)]
 
 
 def only(session: Session, user: User) -> Need:
     session.flush()
-    (need,) = queries.needs(session, user)
+    (need,) = needs.of_user(session, user)
     return need
 
 
@@ -395,7 +396,7 @@ def test_need_to_hand_over_ends_with_the_download(session: Session, make: Factor
     chosen = exports.selection(session, manager, set_id=image_set.id)
     export = exports.create(session, manager, exports.plan(session, manager, chosen, ExportOptions()))
     assert kinds(session, owner) == [("ready", image_set.id)]  # requested, not downloaded yet
-    exports.downloaded(session, manager, export, export_queries.set_ids(session, export.id))
+    exports.downloaded(session, manager, export, contents.set_ids(session, export.id))
     assert kinds(session, owner) == []
     session.delete(export)
     assert kinds(session, owner) == [], "it stays handed over when the export is over"
@@ -416,7 +417,7 @@ def test_needs_take_as_many_statements_for_many_as_for_few(session: Session, mak
             make.decide(changed.images[0], Verdict.CHANGES_REQUESTED)
         session.commit()
         with database.read() as reading, counted(database) as seen:
-            assert {need.kind for need in queries.needs(reading, admin)} == {"review", "changes", "ready"}
+            assert {need.kind for need in needs.of_user(reading, admin)} == {"review", "changes", "ready"}
         return len(seen)
 
     assert more(1) == more(3)

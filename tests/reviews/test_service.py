@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.models import Act, AuditEvent, Comment, Decision, Image, Mention, Role, User, Verdict
-from app.reviews import queries, service
-from app.reviews.queries import Scope
+from app.reviews import pending, queries, service
+from app.reviews.scoping import Scope
 from tests.factory import Factory
 
 REASON = "Off the look"
@@ -175,7 +175,7 @@ def test_any_acts_of_any_people_give_the_outcome_that_the_rule_says(
         stand = {each.user_id for each in queries.standing(session, manager, image.id)}
         for person in people:
             waits = image.decision in (None, "withdrawn") and person.id not in stand
-            found = queries.next_open(session, person, Scope(image.set_id)), queries.pending_count(session, person)
+            found = pending.next_open(session, person, Scope(image.set_id)), pending.count(session, person)
             assert found == (image.id if waits else image.id + 1, 1 + waits), "the queue has what they must decide on"
         service.set_approvals(session, manager, image.campaign_id, changed_to)
         session.refresh(image)
@@ -244,13 +244,13 @@ def test_two_who_decide_on_what_they_see_both_count(database: Database, session:
 
 def test_withdraw_lets_it_wait_again(session: Session, make: Factory, image: Image) -> None:
     user = make.user(Role.REVIEWER)
-    waiting = queries.pending_count(session, user)
+    waiting = pending.count(session, user)
     decision = decide(session, user, image)
-    assert queries.pending_count(session, user) == waiting - 1
+    assert pending.count(session, user) == waiting - 1
     service.withdraw(session, user, decision.id)
     session.flush()
     assert image.decision == Verdict.WITHDRAWN
-    assert queries.pending_count(session, user) == waiting
+    assert pending.count(session, user) == waiting
 
 
 def test_withdrawing_anothers_decision_is_the_managers(session: Session, make: Factory, image: Image) -> None:

@@ -33,7 +33,7 @@ from app.models import (
     Verdict,
     now,
 )
-from app.reviews.queries import needs
+from app.reviews.needs import of_user as needs
 from app.rights import service as rights
 from app.rights.spec import Reason
 from app.sets import queries, service, units, versions

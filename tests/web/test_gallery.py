@@ -155,11 +155,11 @@ def test_long_lists_end_with_a_way_to_the_rest(manager: Browser, monkeypatch: py
 
     post(manager, "move", ids=[1], campaign_name="Summer")
     assert listed("") == [2, 2, 3]
-    monkeypatch.setattr("app.gallery.queries.MOST_OPTIONS", 2)
+    monkeypatch.setattr("app.gallery.facets.MOST_OPTIONS", 2)
     assert listed("") == [2, 2, 2]
     assert 'href="/pictures?whole=campaign">1 more' in manager.get("/pictures").text
     assert listed("?whole=campaign") == [2, 2, 3]
-    monkeypatch.setattr("app.gallery.queries.MOST_OPTIONS", 1)
+    monkeypatch.setattr("app.gallery.facets.MOST_OPTIONS", 1)
     page = manager.get("/pictures?order=oldest").text
     for name in ("owner", "style"):
         assert f'href="/pictures?order=oldest&amp;whole={name}"' in page

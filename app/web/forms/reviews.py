@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
-from app.reviews.queries import Scope
+from app.reviews.scoping import Scope
 from app.styles.queries import normal_code
 from app.text import whole_number
 from app.web.forms.form import Form, Number, Text
