@@ -15,7 +15,7 @@ from app import wiring
 from app.database import Database, migrate
 from app.files import Files
 from app.settings import Settings
-from tests import reuse, writes
+from tests import renders, reuse, writes
 from tests.factory import Factory
 from tests.order import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.order import pytest_ignore_collect as pytest_ignore_collect
@@ -35,6 +35,7 @@ for name in [name for name in os.environ if name.startswith("SOROE_")]:
 
 
 writes.install()
+renders.install()
 wiring.connect()
 reuse.install()
 
@@ -46,10 +47,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_writes() -> Iterator[None]:
-    """Fail the test in which a writing transaction held the lock for too long, or the next one."""
+def watched() -> Iterator[None]:
+    """Fail the test in which a writing transaction held the lock for too long or a template sent a statement, or the
+    next one.
+    """
     yield
-    if problems := writes.watch.take():
+    if problems := writes.watch.take() + renders.watch.take():
         pytest.fail("\n".join(problems), pytrace=False)
 
 
