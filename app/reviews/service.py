@@ -1,6 +1,6 @@
 """Decide on pictures and discuss them. Nothing that was said is ever changed: a new decision follows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -285,10 +285,10 @@ def reopen(session: Session, user: User, thread_id: int) -> Thread:
     return thread
 
 
-def see_mentions(session: Session, user: User, image: Image) -> None:
-    """Note that `user` has seen their mentions in the conversations on a picture and its other versions."""
-    ids = queries.unseen_mentions(session, user, image)
-    mine = Mention.user_id == user.id, Mention.comment_id.in_(ids)
+def see_mentions(session: Session, user: User, image: Image, comment_ids: Collection[int]) -> None:
+    """Note that `user` has seen these comments on a picture and its other versions, where they mention them."""
+    seen = {*comment_ids} & {*queries.unseen_mentions(session, user, image)}
+    mine = Mention.user_id == user.id, Mention.comment_id.in_(seen)
     session.execute(update(Mention).where(*mine).values(seen_at=now()))
 
 

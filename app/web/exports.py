@@ -1,5 +1,7 @@
 """Exports: choosing the form, watching the preparation, downloading, and sharing them outside."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -8,21 +10,78 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound, UserError
 from app.exports import approved, certificates, contents, names, queries, service, set_facts, shares
-from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, custom
+from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, PictureFormat, custom
 from app.exports.service import Selection
 from app.exports.shares import ShareSpec
 from app.models import Export, ExportState, Role, Share, User
+from app.rights.standing import Held
 from app.text import plural, whole_number
 from app.web import once
 from app.web.deps import Me, Read, Resources, ResourcesDep, tried
 from app.web.forms.form import Sent
 from app.web.forms.pictures import ExportForm, RevokeForm, ShareForm
-from app.web.templating import page, see_other
+from app.web.templating import Page, page, render, see_other
 
 router = APIRouter()
 
 PAGE = 20
 EXAMPLES = 3  # names shown on the page
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamplePart(Page):
+    """Names as the chosen options give them, or what is wrong with those."""
+
+    template = "exports/_example.html"
+
+    names: list[str]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewExportPage(ExamplePart):
+    template = "exports/new.html"
+    nav = "exports"
+
+    wanted: Selection
+    image_ids: list[int]  # where pictures were chosen one by one
+    shown: dict[str, Any]  # the options, as typed
+    own_sizes: str
+    errors: dict[str, str]
+    count: int  # pictures
+    left_out: int
+    restrained: int  # pictures that a missing right keeps back
+    helds: list[Held]
+    bytes: int
+    smallest: int  # px, the shortest side of all pictures
+    formats: dict[str, PictureFormat]
+    presets: dict[str, str]
+    name_fields: Mapping[str, str]
+    earlier: list[tuple[Export, str]]
+    signer: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportPage(Page):
+    template = "exports/show.html"
+    nav = "exports"
+
+    export: Export
+    options: ExportOptions
+    original: str  # the size that is none
+    cleared: bool  # its files are not kept any more
+    changed: queries.Changed | None
+    helds: list[Held]  # of what is restrained
+    download: bool  # begin at once
+    others: int  # exports that are made before it
+    names: list[str]  # the first
+    lost_names: list[str]
+    new: Share | None  # the link that was just made
+    link: str
+    values: dict[str, str]  # of the form of a link
+    errors: dict[str, str]
+    days: Sequence[int]
+    password_min: int
 
 
 @router.get("/exports")
@@ -78,14 +137,13 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportF
 @router.get("/exports/example")
 def example(request: Request, me: Me, session: Read) -> Response:
     """The names from the chosen options, or what is wrong with them, while somebody types."""
-    context: dict[str, Any] = {"names": [], "problem": None}
     try:
         form = ExportForm.of(request.query_params)
         wanted, _ = asked_selection(session, me, form)
-        context["names"] = example_names(session, me, wanted, ExportOptions.parse(form.options))
+        shown = ExamplePart(names=example_names(session, me, wanted, ExportOptions.parse(form.options)))
     except UserError as error:
-        context["problem"] = str(error)
-    return page(request, "exports/_example.html", **context)
+        shown = ExamplePart(names=[], problem=str(error))
+    return render(request, shown)
 
 
 def form_page(
@@ -107,11 +165,7 @@ def form_page(
         options = ExportOptions()
     facts = set_facts.of_sets(session, (each.set_id for each in taken))
     restrained, helds = service.restrained(taken, facts)
-    return page(
-        request,
-        "exports/new.html",
-        422 if errors else 200,
-        nav="exports",
+    form_shown = NewExportPage(
         wanted=wanted,
         image_ids=image_ids or [],
         shown=shown,
@@ -124,13 +178,13 @@ def form_page(
         bytes=sum(each.bytes for each in taken),
         smallest=min((min(each.width, each.height) for each in facts.values()), default=0),
         names=service.example(service.first(session, me, wanted, EXAMPLES), facts, options)[:EXAMPLES],
-        problem=None,
         formats=FORMATS,
         presets=PRESETS,
         name_fields=names.FIELDS,
         earlier=[(export, service.options_of(export).told) for export in earlier(session, me, wanted)],
         signer=signer(resources, me),
     )
+    return render(request, form_shown, 422 if errors else 200)
 
 
 def asked_selection(session: Session, me: User, form: ExportForm) -> tuple[Selection, list[int]]:
@@ -264,11 +318,7 @@ def export_page(
 ) -> Response:
     cleared = export.state == ExportState.READY and not service.is_there(session, export, resources.exporter.store)
     changed = queries.changed(session, [export.id]).get(export.id)
-    return page(
-        request,
-        "exports/show.html",
-        422 if errors else 200,
-        nav="exports",
+    shown = ExportPage(
         export=export,
         options=service.options_of(export),
         original=ORIGINAL,
@@ -286,6 +336,7 @@ def export_page(
         days=shares.DAYS,
         password_min=shares.PASSWORD_MIN,
     )
+    return render(request, shown, 422 if errors else 200)
 
 
 def new_share(session: Session, export: Export, token: str) -> Share | None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -16,7 +15,7 @@ from app.gallery.matching import Search
 from app.gallery.queries import PAGE
 from app.gallery.search import WORDS_LENGTH, PictureFilter
 from app.gallery.service import Outcome
-from app.models import Role, User, Verdict, now
+from app.models import Role, SavedSearch, User, Verdict, now
 from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
@@ -33,7 +32,7 @@ from app.web.forms.pictures import (
     StarForm,
     TagForm,
 )
-from app.web.templating import page, see_other
+from app.web.templating import Page, page, render, see_other
 
 router = APIRouter()
 
@@ -46,6 +45,39 @@ class DeletionUndo:
 
     at: str
     count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MorePart(Page):
+    """The next pictures, under those that a page has."""
+
+    template = "gallery/_more.html"
+
+    wanted: PictureFilter
+    cells: list[queries.Cell]
+    after: int | None  # the picture from which it goes on; None at the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalleryPage(MorePart):
+    template = "gallery/index.html"
+    nav = "pictures"
+
+    options: facets.Options
+    whole: str  # the filter of which all choices are shown
+    binned: int
+    kept_days: int  # in the bin
+    most: int  # pictures that are acted on at once
+    words_length: int
+    tags: list[str]
+    campaigns: list[str]
+    searches: list[SavedSearch]
+    reasons: list[str]  # to reject
+    set_name: str  # of the filters
+    reference_name: str
+    can_decide: bool
+    newest: int  # the latest decision
+    undo: DeletionUndo | None
 
 
 @router.get("/pictures")
@@ -61,19 +93,12 @@ def index(
     cells = queries.pictures(session, search, last, limit + 1, first)
     more = len(cells) > limit or (first is not None and bool(queries.pictures(session, search, first, limit=1)))
     cells = cells[:limit]
-    context: dict[str, Any] = {
-        "wanted": wanted,
-        "cells": cells,
-        "after": (cells[-1].id if cells else first) if more else None,
-    }
+    found = MorePart(wanted=wanted, cells=cells, after=(cells[-1].id if cells else first) if more else None)
     if partial:
-        return page(request, "gallery/_more.html", **context)
+        return render(request, found)
     options = facets.options(session, search, whole)
-    return page(
-        request,
-        "gallery/index.html",
-        nav="pictures",
-        **context,
+    shown = GalleryPage(
+        **found.variables,
         options=options,
         whole=whole,
         binned=0 if options.of else queries.deleted_count(session, me),
@@ -90,6 +115,7 @@ def index(
         newest=reviews.newest(session, me),
         undo=undoable(session, me, deleted),
     )
+    return render(request, shown)
 
 
 def undoable(session: Session, me: User, deleted: str) -> DeletionUndo | None:

@@ -8,9 +8,8 @@ The review room has its own stream, which only says that there is news: the room
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -24,6 +23,7 @@ from app.sets.units import QueuedSet
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
 from app.web.stream import Message, Watching
+from app.web.templating import Page
 from app.work import line
 from app.work.bus import Bus, RunningUnit
 
@@ -55,13 +55,21 @@ class Tile:
     others: tuple["Tile", ...] = ()  # newer versions that wait, run or failed
 
 
-@dataclass(frozen=True)
-class SetView:
-    """Everything that changes on a set's page, for one person."""
+@dataclass(frozen=True, kw_only=True)
+class TilePart(Page):
+    template = "sets/_tile.html"
 
-    image_set: ImageSet
+    tile: Tile
+    oob: bool = False  # to be put in place by htmx
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressPart(Page):
+    """How far a set is, and what can be done with it now, for one person."""
+
+    template = "sets/_progress.html"
+
     progress: queries.Progress
-    tiles: list[Tile]  # one per position
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
@@ -69,18 +77,16 @@ class SetView:
     can_download: bool
     can_lock: bool  # or unlock
     locked: bool  # decisions cannot change
+    oob: bool = False
 
-    def context(self, **more: object) -> dict[str, Any]:
-        """For the templates."""
-        progress = asdict(self.progress) | {
-            "state": self.progress.state,
-            "done": self.progress.done,
-            "unmade": self.progress.unmade,
-            "seconds_left": self.seconds_left,
-        }
-        names = ("can_cancel", "can_retry", "can_review", "can_download", "can_lock", "locked")
-        rights = {name: getattr(self, name) for name in names}
-        return rights | {"progress": progress} | more
+
+@dataclass(frozen=True)
+class SetView:
+    """Everything that changes on a set's page."""
+
+    image_set: ImageSet
+    tiles: list[Tile]  # one per position
+    now: ProgressPart
 
 
 def view(
@@ -92,10 +98,9 @@ def view(
     mine = service.may_change(me, image_set)
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
-    return SetView(
-        image_set=image_set,
+    tiles = [place_tile(place, image_set, resources.bus, can_retry) for place in places]
+    now = ProgressPart(
         progress=progress,
-        tiles=[place_tile(place, image_set, resources.bus, can_retry) for place in places],
         seconds_left=seconds_left(session, resources, me, progress),
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
@@ -104,6 +109,7 @@ def view(
         can_lock=may_unlock(me, image_set) if image_set.locked_at else mine and progress.done and progress.finished > 0,
         locked=image_set.locked_at is not None,
     )
+    return SetView(image_set, tiles, now)
 
 
 def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
@@ -177,15 +183,14 @@ async def events(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]
 def changed(resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None) -> Message:
     """The tiles at the positions of `images`, or all, and the progress."""
     positions = queries.positions(session, me, set_id, images)
-    now = view(session, resources, me, set_id, positions)
-    tiles = resources.environment.get_template("sets/_tile.html")
-    progress = resources.environment.get_template("sets/_progress.html")
-    rendered = [tiles.render(tile=each, oob=True) for each in now.tiles]
+    shown = view(session, resources, me, set_id, positions)
+    environment = resources.environment
+    rendered = [TilePart(tile=each, oob=True).html(environment) for each in shown.tiles]
     # If the pictures of a position were deleted, its tile goes.
-    gone = sorted({*positions} - {each.position for each in now.tiles})
+    gone = sorted({*positions} - {each.position for each in shown.tiles})
     rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
-    rendered.append(progress.render(now.context(oob=True)))
-    return Message("".join(rendered), done=now.progress.done)
+    rendered.append(replace(shown.now, oob=True).html(environment))
+    return Message("".join(rendered), done=shown.now.progress.done)
 
 
 # The review room

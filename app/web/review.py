@@ -1,7 +1,7 @@
 """The review room: one picture, its reference, what was said about it, and the decision that leads to the next."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -13,21 +13,22 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Image, Role, State, User
+from app.models import Decision, Image, ImageSet, RejectReason, Role, State, User, Verdict
 from app.reviews import four_eyes, news, pending, queries, scoping, service
 from app.reviews.four_eyes import OwnPicture
-from app.reviews.mentions import pieces
+from app.reviews.mentions import Piece, pieces
 from app.reviews.scoping import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
 from app.sets import queries as sets
+from app.sets.versions import Version
 from app.styles import queries as styles
 from app.web.compare import compare_address
-from app.web.deps import Me, Read, Resources, ResourcesDep, resources_of
+from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.forms.form import Sent
-from app.web.forms.reviews import CommentForm, DecisionForm, PlaceForm, ReplyForm, RoomForm, scope_of
-from app.web.templating import page, see_other
-from app.web.versions import stack
+from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
+from app.web.templating import Page, render, see_other
+from app.web.versions import Again, stack
 
 router = APIRouter()
 
@@ -40,6 +41,70 @@ class ScopeView:
     name: str
     back: str  # where the review started
     scope: Scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided(Page):
+    """What was decided of a picture, and how far the review is."""
+
+    standing: list[Decision] = field(default_factory=list)  # one a person at most
+    mine: Verdict | None = None
+    needed: int = 1  # approvals
+    uncounted: set[int] = field(default_factory=set)  # ids of approvals of one's own picture
+    own: str = ""  # why the person cannot approve it, who made it
+    reasons: Sequence[RejectReason] = ()
+    seen: int | str = ""  # the latest decision
+    known: int = 0  # the latest event of the record
+    remaining: int = 0
+    tally: dict[str, int] = field(default_factory=dict)  # by verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Page):
+    """What was said of a picture and its other versions."""
+
+    conversations: list[queries.Conversation] = field(default_factory=list)
+    begun: int = 0  # of them by the person who looks
+    people: list[User] = field(default_factory=list)  # whom a comment can name
+    spoken: dict[int, list[Piece]] = field(default_factory=dict)  # a comment's words, by its id
+    unseen: list[int] = field(default_factory=list)  # comments that name the person, shown for the first time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room(Decided, Said):
+    """What the room shows of a picture. As it stands: of an empty one."""
+
+    image: Image | None = None
+    image_set: ImageSet | None = None
+    instead_id: int | None = None  # the version that is shown in place of this one
+    strip: list[pending.StripRow] = field(default_factory=list)
+    references: list[rights.Part] = field(default_factory=list)
+    locked: str = ""
+    can_lock: bool = False  # or unlock
+    position: int | None = 0
+    total: int = 0
+    compare_url: str = ""
+    compare_with: str = ""
+    previous_id: int | None = None
+    next_id: int | None = None
+    next_open_id: int | None = None
+    versions: list[Version] = field(default_factory=list)  # the newest first
+    compare: str = ""
+    again: Again | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomPage(Room):
+    template = "review/show.html"
+    nav = "review"
+
+    scope: ScopeView
+    options: scoping.ScopeOptions
+    news: list[news.News]  # since the room was opened
+    own_waiting: int  # pictures of one's own that wait for others, where nothing else does
+    undo: queries.Undo | None
+    can_decide: bool
+    can_manage: bool
 
 
 @router.get("/review")
@@ -56,22 +121,18 @@ def review(
     image_id = image or pending.next_open(session, me, scope)
     if not image_id and scope.set_id:  # owners who open their own set see it, and why others approve it
         image_id = pending.first_own(session, me, scope)
-    context = room(session, me, scope, image_id, even_deleted=known is not None) if image_id else EMPTY_ROOM
-    if context["image"] and request.headers.get("purpose") != "prefetch":
-        see_mentions(resources_of(request), session, me, context["image"])
-    return page(
-        request,
-        "review/show.html",
-        nav="review",
-        **context,
+    room = room_of(session, me, scope, image_id, even_deleted=known is not None) if image_id else Room()
+    shown = RoomPage(
+        **room.variables,
         scope=scope_view(session, me, scope),
         options=scoping.options(session, me, scope),
-        news=news.told(session, me, context["image"], known) if context["image"] and known is not None else [],
+        news=news.told(session, me, room.image, known) if room.image and known is not None else [],
         own_waiting=pending.own_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
     )
+    return render(request, shown)
 
 
 @router.post("/images/{image_id}/decision")
@@ -145,6 +206,18 @@ def unlock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) 
     return turn_lock(resources, me, form, set_id, service.unlock, "Decisions unlocked.")
 
 
+@router.post("/images/{image_id}/mentions")
+def see_mentions(
+    request: Request, resources: ResourcesDep, me: Me, form: Sent[MentionsForm], image_id: int
+) -> Response:
+    """Mark mentions as read. The page sends this itself once it has shown them."""
+    with resources.database.write() as session:
+        service.see_mentions(session, me, sets.image(session, me, image_id), form.ids)
+    if "hx-request" in request.headers:
+        return Response(status_code=204)
+    return see_other(room_url(form.scope, image=image_id))
+
+
 # Shared by the routes
 
 
@@ -185,47 +258,10 @@ def turn_lock(
     return see_other(back, done)
 
 
-def see_mentions(resources: Resources, session: Session, me: User, image: Image) -> None:
-    if queries.unseen_mentions(session, me, image):
-        in_writing(resources, service.see_mentions, me, image)
-
-
 # The room
 
 
-EMPTY_ROOM: dict[str, Any] = {
-    "image": None,
-    "image_set": None,
-    "instead_id": None,
-    "strip": [],
-    "references": [],
-    "conversations": [],
-    "begun": 0,
-    "people": [],
-    "spoken": {},
-    "standing": [],
-    "mine": None,
-    "needed": 1,
-    "uncounted": set(),
-    "own": "",
-    "reasons": [],
-    "locked": "",
-    "can_lock": False,
-    "seen": "",
-    "known": 0,
-    "position": 0,
-    "total": 0,
-    "remaining": 0,
-    "tally": {},
-    "compare_url": "",
-    "compare_with": "",
-    "previous_id": None,
-    "next_id": None,
-    "next_open_id": None,
-}
-
-
-def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: bool = False) -> dict[str, Any]:
+def room_of(session: Session, me: User, scope: Scope, image_id: int, even_deleted: bool = False) -> Room:
     """The contents of the room. Raises NotFound for an unfinished picture, or a deleted one unless it was open."""
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
@@ -238,51 +274,57 @@ def room(session: Session, me: User, scope: Scope, image_id: int, even_deleted: 
     strip = pending.strip(session, me, image.set_id, around=image.position)
     around = pending.neighbours(session, me, scope, image.id)
     locked = service.locked_words(image_set)
+    return Room(
+        image=image,
+        image_set=image_set,
+        instead_id=None if image.shown else next((each.id for each in finished if each.shown), None),
+        strip=strip,
+        references=rights.parts_of_set(session, image_set),
+        locked=locked,
+        can_lock=service.may_unlock(me, image_set) if locked else may_change(me, image_set),
+        position=around.place,
+        total=around.total,
+        compare_url=compare_url(scope, image, finished, strip),
+        compare_with="versions" if len(finished) > 1 else "the next" if len(strip) > 1 else "the reference",
+        previous_id=around.previous_id,
+        next_id=around.next_id,
+        next_open_id=around.next_open_id,
+        **decided(session, me, scope, image).variables,
+        **said(session, me, image).variables,
+        **versions,
+    )
+
+
+def said(session: Session, me: User, image: Image) -> Said:
     conversations = queries.conversations(session, me, image)
     people = queries.people(session, me)
     comments = [comment for each in conversations for comment in each.thread.comments]
-    return {
-        "image": image,
-        "image_set": image_set,
-        "instead_id": None if image.shown else next((each.id for each in finished if each.shown), None),
-        "strip": strip,
-        "references": rights.parts_of_set(session, image_set),
-        "conversations": conversations,
-        "begun": sum(each.thread.comments[0].user_id == me.id for each in conversations),
-        "people": people,
-        "spoken": {comment.id: pieces(comment.body, people) for comment in comments},
-        "locked": locked,
-        "can_lock": service.may_unlock(me, image_set) if locked else may_change(me, image_set),
-        "position": around.place,
-        "total": around.total,
-        "compare_url": compare_url(scope, image, finished, strip),
-        "compare_with": "versions" if len(finished) > 1 else "the next" if len(strip) > 1 else "the reference",
-        "previous_id": around.previous_id,
-        "next_id": around.next_id,
-        "next_open_id": around.next_open_id,
-        **decided(session, me, scope, image),
-        **versions,
-    }
+    return Said(
+        conversations=conversations,
+        begun=sum(each.thread.comments[0].user_id == me.id for each in conversations),
+        people=people,
+        spoken={comment.id: pieces(comment.body, people) for comment in comments},
+        unseen=queries.unseen_mentions(session, me, image),
+    )
 
 
-def decided(session: Session, me: User, scope: Scope, image: Image) -> dict[str, Any]:
-    """The decisions on a picture, and the progress of the review."""
+def decided(session: Session, me: User, scope: Scope, image: Image) -> Decided:
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
     uncounted = four_eyes.uncounted(image, image.campaign.four_eyes)
     tally = scoping.tally(session, me, scope)
-    return {
-        "standing": stands,
-        "mine": next((each.verdict for each in stands if each.user_id == me.id), None),
-        "needed": image.campaign.approvals_needed,
-        "uncounted": {each.id for each in stands if each.user_id in uncounted},
-        "own": four_eyes.refusal(session, me, image) if me.can(Role.REVIEWER) else "",
-        "reasons": queries.reasons(session),
-        "seen": decisions[-1].id if decisions else "",
-        "known": news.known(session),
-        "remaining": pending.count(session, me, scope),
-        "tally": {str(verdict): tally[verdict] for verdict in service.VERDICTS},
-    }
+    return Decided(
+        standing=stands,
+        mine=next((each.verdict for each in stands if each.user_id == me.id), None),
+        needed=image.campaign.approvals_needed,
+        uncounted={each.id for each in stands if each.user_id in uncounted},
+        own=four_eyes.refusal(session, me, image) if me.can(Role.REVIEWER) else "",
+        reasons=queries.reasons(session),
+        seen=decisions[-1].id if decisions else "",
+        known=news.known(session),
+        remaining=pending.count(session, me, scope),
+        tally={str(verdict): tally[verdict] for verdict in service.VERDICTS},
+    )
 
 
 def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[pending.StripRow]) -> str:

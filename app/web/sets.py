@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil, floor, log
 from typing import Annotated, Any
 
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, Later
-from app.models import ImageSet, User, What
+from app.models import ImageSet, Subject, User, What
 from app.quotas import queries as quotas
 from app.rights import queries as rights
+from app.rights.standing import Held
 from app.sets import queries, service
 from app.sets.ingredients import INGREDIENTS, regions
 from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
@@ -25,10 +27,10 @@ from app.web.deps import Me, Read, ResourcesDep, count_try, resources_of, tried
 from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import SetForm
-from app.web.live import view
+from app.web.live import ProgressPart, Tile, view
 from app.web.structures import named_facts
 from app.web.subjects import offered
-from app.web.templating import page, see_other
+from app.web.templating import Page, page, render, see_other
 
 router = APIRouter()
 
@@ -56,6 +58,43 @@ FORMATS = (
     ("Banner", 2560, 720),
     ("Leaderboard", 2912, 360),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetPage(ProgressPart):
+    template = "sets/show.html"
+    nav = "sets"
+
+    image_set: ImageSet
+    tiles: list[Tile]
+    cursor: str  # of the bus, from which the page listens
+    structures: list[structures.Used]
+    subjects: list[tuple[Subject, float]]  # with their weights
+    regions: list[regions.ShownRegion]
+    helds: list[Held]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSetPage(Page):
+    template = "sets/new.html"
+    nav = "sets"
+
+    form: Mapping[str, Any]
+    errors: dict[str, str]
+    styles: list[styles.StyleCard]
+    helds: dict[int, Held]  # by style
+    refused: list[int]  # styles of whose references a right is missing
+    campaigns: list[str]
+    sizes: list[dict[str, Any]]
+    formats: list[dict[str, Any]]
+    least_side: int  # px
+    schedulers: Sequence[str]
+    model: ModelFacts
+    subjects: list[dict[str, Any]]
+    structure_maps: list[dict[str, Any]]
+    suggestions: Sequence[str]
+    limits: dict[str, int]
+    quota: quotas.Share | None
 
 
 @router.get("/sets")
@@ -125,13 +164,18 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm
 def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
-    now = view(session, resources, me, set_id)
-    context = now.context(image_set=now.image_set, tiles=now.tiles, cursor=cursor)
-    context["structures"] = structures.of_set(session, now.image_set)
-    context["subjects"] = subjects.of_set(session, now.image_set)
-    context["regions"] = regions.shown(session, now.image_set)
-    context["helds"] = rights.of_set(session, now.image_set)
-    return page(request, "sets/show.html", nav="sets", **context)
+    seen = view(session, resources, me, set_id)
+    shown = SetPage(
+        **seen.now.variables,
+        image_set=seen.image_set,
+        tiles=seen.tiles,
+        cursor=cursor,
+        structures=structures.of_set(session, seen.image_set),
+        subjects=subjects.of_set(session, seen.image_set),
+        regions=regions.shown(session, seen.image_set),
+        helds=rights.of_set(session, seen.image_set),
+    )
+    return render(request, shown)
 
 
 @router.post("/sets/{set_id}/cancel")
@@ -222,11 +266,7 @@ def form_page(
     model = resources_of(request).engine.model
     choices = styles.choices(session, me)
     helds = rights.of_styles(session, me, [card.id for card in choices])
-    return page(
-        request,
-        "sets/new.html",
-        422 if errors else 200,
-        nav="sets",
+    shown = NewSetPage(
         form=form,
         errors=errors,
         styles=choices,
@@ -244,6 +284,7 @@ def form_page(
         limits=LIMITS,
         quota=quotas.scarcest(session, me, What.SETS, What.PICTURES),
     )
+    return render(request, shown, 422 if errors else 200)
 
 
 def sizes(model: ModelFacts, shapes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Styles: the list, one style and its versions, and the form that uploads a picture and saves a version."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,6 +15,7 @@ from app.gallery.search import PictureFilter
 from app.models import Reference, RightsFile, Style, StyleVersion, User
 from app.pictures import Limits
 from app.rights import queries as rights
+from app.rights.standing import Held
 from app.sets import queries as sets
 from app.styles import queries, service
 from app.styles.spec import StyleSpec
@@ -22,7 +24,7 @@ from app.web.deps import Me, Quota, Read, Resources, ResourcesDep, resources_of,
 from app.web.filters import filesize
 from app.web.forms.form import Sent
 from app.web.forms.styles import StyleForm
-from app.web.templating import page, see_other
+from app.web.templating import Page, page, render, see_other
 
 router = APIRouter()
 
@@ -46,6 +48,38 @@ NEW_STYLE: dict[str, Any] = {
     "crop_width": 1.0,
     "crop_height": 1.0,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylePage(Page):
+    template = "styles/show.html"
+    nav = "styles"
+
+    style: Style
+    version: StyleVersion  # the one that is shown
+    versions: list[StyleVersion]  # the newest first
+    sets: list[sets.SetCard]
+    sets_total: int
+    pictures_total: int
+    can_edit: bool
+    can_bring_back: bool  # from the archive
+    brought_back_by: str
+    helds: list[Held]
+    documents: dict[int, list[RightsFile]]  # that the person may read, by the references' ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleFormPage(Page):
+    template = "styles/new.html"
+    nav = "styles"
+
+    form: dict[str, Any]
+    errors: dict[str, str]
+    reference: Reference | None
+    refusal: str | None  # why nothing may be made from it
+    style: Style | None  # of which it is to be a version
+    version: StyleVersion | None
+    upload_limit: str
 
 
 @router.get("/styles")
@@ -93,10 +127,7 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[StyleFo
 def show(request: Request, me: Me, session: Read, code: str, version: int | None = None) -> Response:
     style = queries.by_code(session, me, code)
     shown = next((each for each in style.versions if each.number == version), style.versions[0])
-    return page(
-        request,
-        "styles/show.html",
-        nav="styles",
+    found = StylePage(
         style=style,
         version=shown,
         versions=style.versions,
@@ -109,6 +140,7 @@ def show(request: Request, me: Me, session: Read, code: str, version: int | None
         helds=rights.of_version(session, shown),
         documents=documents(session, me, shown),
     )
+    return render(request, found)
 
 
 def documents(session: Session, me: User, version: StyleVersion) -> dict[int, list[RightsFile]]:
@@ -211,11 +243,7 @@ def form_page(
     errors: dict[str, str],
 ) -> Response:
     version: StyleVersion | None = style.versions[0] if style else None
-    return page(
-        request,
-        "styles/new.html",
-        422 if errors else 200,
-        nav="styles",
+    shown = StyleFormPage(
         form=form,
         errors=errors,
         reference=reference,
@@ -224,3 +252,4 @@ def form_page(
         version=version,
         upload_limit=filesize(resources_of(request).settings.upload_bytes),
     )
+    return render(request, shown, 422 if errors else 200)

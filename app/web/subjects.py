@@ -1,7 +1,7 @@
 """Subjects: the list, the form for a new one, and the page that shows its training."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
+from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
-from app.models import State, Subject, User
+from app.models import State, Subject, SubjectSample, User
 from app.pictures import Limits
 from app.specs import read_json
 from app.subjects import queries, service, training
@@ -32,9 +33,8 @@ from app.web.forms.form import Sent
 from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.stream import Message, Watching
-from app.web.templating import page, see_other
+from app.web.templating import Page, page, render, see_other
 from app.work import line
-from app.work.bus import RunningUnit
 from app.work.queue import WAITING
 
 router = APIRouter()
@@ -127,7 +127,7 @@ def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subje
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
     now = view(session, resources, me, subject_id)
-    return page(request, "subjects/show.html", nav="subjects", cursor=cursor, **now.context())
+    return render(request, SubjectPage(**now.variables, cursor=cursor))
 
 
 @router.post("/subjects/{subject_id}/cancel")
@@ -203,55 +203,60 @@ def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side:
 # Live updates
 
 
-@dataclass(frozen=True)
-class SubjectView:
+@dataclass(frozen=True, kw_only=True)
+class LivePart(Page):
     """Everything that changes on a subject's page, for one person."""
 
+    template = "subjects/_live.html"
+    nav = "subjects"
+
     subject: Subject
-    running: RunningUnit | None
+    step: int
+    loss: float | None
+    class_pictures: tuple[int, int]  # drawn before the training, of how many
+    seconds_left: float | None
+    samples: list[SubjectSample]  # the newest first
     line: int | None  # how many sets and trainings come before
-    mine: bool
+    done: bool
     usable: bool  # with the server's model
+    can_cancel: bool
+    can_retry: bool
+    can_archive: bool
     can_bring_back: bool  # from the archive, depending on the role that archived it
-
-    @property
-    def done(self) -> bool:
-        return self.subject.state not in WAITING
-
-    def context(self, **more: object) -> dict[str, Any]:
-        """For the templates."""
-        subject, running = self.subject, self.running
-        return {
-            "subject": subject,
-            "step": max(running.step if running else 0, subject.step),
-            "loss": running.loss if running else None,
-            "class_pictures": running.class_pictures if running else (0, 0),
-            "seconds_left": running.seconds_left if running else None,
-            "samples": subject.samples[-SAMPLES_SHOWN:][::-1],
-            "line": self.line,
-            "done": self.done,
-            "usable": self.usable,
-            "can_cancel": self.mine and not self.done,
-            "can_retry": self.mine and subject.state in (State.FAILED, State.CANCELLED),
-            "can_archive": self.mine and self.done,
-            "can_bring_back": self.can_bring_back,
-            "brought_back_by": authority.undone_by(subject.archived_as),
-            "can_download": self.mine,
-        } | more
+    brought_back_by: str
+    can_download: bool
+    oob: bool = False  # to be put in place by htmx
 
 
-def view(session: Session, resources: Resources, me: User, subject_id: int) -> SubjectView:
+@dataclass(frozen=True, kw_only=True)
+class SubjectPage(LivePart):
+    template = "subjects/show.html"
+
+    cursor: str  # of the bus, from which the page listens
+
+
+def view(session: Session, resources: Resources, me: User, subject_id: int) -> LivePart:
     """The current state of a subject. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
     topic = training.topic(subject_id)
-    running = next(iter(resources.bus.running_for(topic)), None)
-    return SubjectView(
+    running = next(iter(resources.bus.running_for(topic)), None) if subject.state == State.GENERATING else None
+    mine, done = service.may_change(me, subject), subject.state not in WAITING
+    return LivePart(
         subject=subject,
-        running=running if subject.state == State.GENERATING else None,
+        step=max(running.step if running else 0, subject.step),
+        loss=running.loss if running else None,
+        class_pictures=running.class_pictures if running else (0, 0),
+        seconds_left=running.seconds_left if running else None,
+        samples=subject.samples[-SAMPLES_SHOWN:][::-1],
         line=line.place(session, topic) if subject.state == State.QUEUED else None,
-        mine=service.may_change(me, subject),
+        done=done,
         usable=subject.model == resources.engine.model.name,
+        can_cancel=mine and not done,
+        can_retry=mine and subject.state in (State.FAILED, State.CANCELLED),
+        can_archive=mine and done,
         can_bring_back=authority.may_undo(me, subject.archived_as),
+        brought_back_by=authority.undone_by(subject.archived_as),
+        can_download=mine,
     )
 
 
@@ -272,11 +277,24 @@ def changed(
 ) -> Message:
     """Everything that changes on the page."""
     now = view(session, resources, me, subject_id)
-    html = resources.environment.get_template("subjects/_live.html").render(now.context(oob=True))
-    return Message(html, done=now.done)
+    return Message(replace(now, oob=True).html(resources.environment), done=now.done)
 
 
 # The form
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSubjectPage(Page):
+    template = "subjects/new.html"
+    nav = "subjects"
+
+    form: dict[str, Any]
+    pictures: list[str]  # that are kept already, by their SHA-256
+    errors: dict[str, str]
+    from_file: bool  # the form of the LoRA is the one that was sent
+    model: ModelFacts
+    upload_bytes: int
+    lora_bytes: int
 
 
 def empty_form(resources: Resources) -> dict[str, Any]:
@@ -312,11 +330,7 @@ def form_page(
     request: Request, form: dict[str, Any], pictures: list[str], errors: dict[str, str], from_file: bool = False
 ) -> Response:
     resources = resources_of(request)
-    return page(
-        request,
-        "subjects/new.html",
-        422 if errors else 200,
-        nav="subjects",
+    shown = NewSubjectPage(
         form=empty_form(resources) | {name: value for name, value in form.items() if value},
         pictures=pictures,
         errors=errors,
@@ -325,6 +339,7 @@ def form_page(
         upload_bytes=resources.settings.upload_bytes,
         lora_bytes=resources.settings.lora_bytes,
     )
+    return render(request, shown, 422 if errors else 200)
 
 
 # For set pages

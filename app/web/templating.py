@@ -1,8 +1,9 @@
 """Templates: the environment, what every page gets, and the addresses of static files."""
 
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import Request
@@ -77,6 +78,29 @@ class VersionedFiles(StaticFiles):
         fresh = version == self.version
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
         return response
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a template shows. The fields of a subclass are the variables of its template, all of them and no others but
+    those of every page; `tests/web/test_contexts.py` holds them to that.
+    """
+
+    template: ClassVar[str]
+    nav: ClassVar[str] = ""  # where in the navigation it is
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def html(self, environment: Environment) -> str:
+        """The template alone, for a part of a page."""
+        return environment.get_template(self.template).render(self.variables)
+
+
+def render(request: Request, shown: Page, status: int = 200) -> HTMLResponse:
+    """A whole page, or a part of one that was asked for by itself."""
+    return page(request, shown.template, status, nav=shown.nav, **shown.variables)
 
 
 def page(request: Request, template: str, status: int = 200, *, nav: str = "", **context: Any) -> HTMLResponse:

@@ -206,7 +206,7 @@ def test_what_was_said_of_a_deleted_version_stays(session: Session, make: Factor
     assert (found.version, found.deleted, found.number) == (2, True, 1)
     need = only(session, haruka)
     assert (need.kind, need.image_ids) == ("mention", [first.id])
-    service.see_mentions(session, haruka, first)
+    service.see_mentions(session, haruka, first, queries.unseen_mentions(session, haruka, first))
     assert kinds(session, haruka) == []
 
 
@@ -359,7 +359,7 @@ def test_need_to_answer_ends_when_the_picture_is_opened(session: Session, make: 
         "and @mori haruka the tail",
         [image.id],
     )
-    service.see_mentions(session, haruka, image)
+    service.see_mentions(session, haruka, image, queries.unseen_mentions(session, haruka, image))
     assert kinds(session, haruka) == []
 
 

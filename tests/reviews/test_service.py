@@ -404,7 +404,7 @@ def test_mentions_are_seen_when_the_picture_is_opened(session: Session, make: Fa
     service.comment(session, ito, image.id, "@Ito Kenji does")  # nobody mentions themselves
     found = session.execute(select(Mention.user_id, Mention.seen_at).order_by(Mention.user_id)).all()
     assert [tuple(row) for row in found] == [(ito.id, None), (other.id, None)]
-    service.see_mentions(session, ito, image)
+    service.see_mentions(session, ito, image, queries.unseen_mentions(session, ito, image))
     unseen = select(func.count()).select_from(Mention).where(Mention.seen_at.is_(None))
     assert session.scalar(unseen) == 1
     assert queries.unseen_mentions(session, ito, image) == []

@@ -68,6 +68,7 @@ POSTS: dict[str, Act | str] = {
     "/threads/{thread_id}/replies": Act.COMMENT,
     "/threads/{thread_id}/resolve": Act.THREAD_RESOLVE,
     "/threads/{thread_id}/reopen": Act.THREAD_REOPEN,
+    "/images/{image_id}/mentions": "Who has read where they were named is told to nobody.",
     "/sets/{set_id}/lock": Act.SET_LOCK,
     "/sets/{set_id}/unlock": Act.SET_UNLOCK,
     "/review/reasons": Act.REASONS_CHANGE,

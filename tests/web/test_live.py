@@ -169,7 +169,7 @@ class TestTimeLeft:
     def left(self, server: Server, set_id: int) -> float | None:
         with server.resources.database.read() as session:
             owner = session.get_one(ImageSet, set_id).owner
-            return live.view(session, server.resources, owner, set_id).seconds_left
+            return live.view(session, server.resources, owner, set_id).now.seconds_left
 
     def test_it_is_measured(self, designer: Browser, server: Server, engine: Painter, code: str) -> None:
         engine.step_seconds, engine.pause_at = 0.1, 4

@@ -278,12 +278,25 @@ def test_a_mention_waits_at_home_until_the_picture_is_opened(
     designer.post(f"/images/{image_ids[0]}/comments", data={"body": "@Ito Kenji, is this ear right?"})
     assert f"{designer.user.name}</span> mentioned you" in reviewer.get("/").text
     here = f"/review?set=1&image={image_ids[0]}"
-    reviewer.get(here, headers={"purpose": "prefetch"})
+    page = reviewer.get(here, headers={"purpose": "prefetch"}).text
     assert "mentioned you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
-    reviewer.get(here)
-    assert "mentioned you" not in reviewer.get("/").text
+    designer.post(f"/images/{image_ids[0]}/comments", data={"body": "And @Ito Kenji, the tail?"})
+    # What the page sends by itself as soon as it is shown.
+    form = re.search(
+        rf'<form action="(/images/{image_ids[0]}/mentions)".*?hx-trigger="load".*?</form>', page, re.DOTALL
+    )
+    assert form
+    ids = re.findall(r'name="ids" value="(\d+)"', form[0])
+    sent = {"ids": ids, "scope": "set=1"}
+    assert reviewer.post(form[1], data=sent, headers={"hx-request": "true"}).status_code == 204
     with server.resources.database.read() as session:
-        assert [each.seen_at is not None for each in session.query(Mention)] == [True]
+        seen = {each.comment_id: each.seen_at is not None for each in session.query(Mention)}
+    assert seen == {1: True, 2: False}, "the second was not on that page"
+    assert designer.post(form[1], data={"ids": [1, 2]}).headers["location"] == f"/review?image={image_ids[0]}"
+    assert "mentioned you" in reviewer.get("/").text, "others mark nothing"
+    assert reviewer.post(form[1], data=sent | {"ids": [2]}).headers["location"] == f"/review?set=1&image={image_ids[0]}"
+    assert "mentioned you" not in reviewer.get("/").text
+    assert "/mentions" not in reviewer.get(here).text
 
 
 # Scopes, versions, settings

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.reviews.scoping import Scope
 from app.styles.queries import normal_code
 from app.text import whole_number
-from app.web.forms.form import Form, Number, Text
+from app.web.forms.form import Form, Number, Numbers, Text
 from app.web.templating import inner_path
 
 
@@ -67,6 +67,12 @@ class PlaceForm(RoomForm):
 
 class ReplyForm(PlaceForm):
     body: Text = ""
+
+
+class MentionsForm(RoomForm):
+    """Comments that name the person and that a page has shown."""
+
+    ids: Numbers = ()
 
 
 class ReasonForm(Form):
