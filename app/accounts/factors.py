@@ -14,7 +14,7 @@ import unicodedata
 import pyotp
 import segno
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import queries
 from app.accounts.people import need_admin
@@ -137,7 +137,7 @@ def reset(session: Session, by: User | None, person: User) -> list[str]:
 def told_of_reset(session: Session, user: User) -> AuditEvent | None:
     """The last time somebody else reset `user`'s second step, for their account page."""
     wanted = select(AuditEvent).filter_by(act=Act.FACTOR_RESET, subject=User.__tablename__, subject_id=user.id)
-    return session.scalar(wanted.order_by(AuditEvent.id.desc()).limit(1))
+    return session.scalar(wanted.options(joinedload(AuditEvent.user)).order_by(AuditEvent.id.desc()).limit(1))
 
 
 def reset_by_id(session: Session, admin: User, person_id: int) -> tuple[User, list[str]]:

@@ -76,8 +76,9 @@ def choices(session: Session, user: User) -> list[StyleCard]:
 
 
 def reference(session: Session, user: User, reference_id: int) -> Reference:
-    """The reference. Raises NotFound."""
-    found = session.scalar(select(Reference).where(Reference.id == reference_id, signed_in(user)))
+    """The reference, with who uploaded it. Raises NotFound."""
+    wanted = select(Reference).where(Reference.id == reference_id, signed_in(user))
+    found = session.scalar(wanted.options(joinedload(Reference.uploaded_by)))
     if not found:
         raise NotFound("There is no such reference.")
     return found

@@ -28,7 +28,7 @@ from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.forms.form import Sent
 from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
 from app.web.templating import Page, render, see_other
-from app.web.versions import Again, stack
+from app.web.versions import RedoView, stack
 
 router = APIRouter()
 
@@ -78,7 +78,7 @@ class Room(Decided, Said):
     image_set: ImageSet | None = None
     instead_id: int | None = None  # the version that is shown in place of this one
     strip: list[pending.StripRow] = field(default_factory=list)
-    references: list[rights.Part] = field(default_factory=list)
+    references: list[rights.UsedReference] = field(default_factory=list)
     locked: str = ""
     can_lock: bool = False  # or unlock
     position: int | None = 0
@@ -90,7 +90,7 @@ class Room(Decided, Said):
     next_open_id: int | None = None
     versions: list[Version] = field(default_factory=list)  # the newest first
     compare: str = ""
-    again: Again | None = None
+    redo: RedoView | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class RoomPage(Room):
     options: scoping.ScopeOptions
     news: list[news.News]  # since the room was opened
     own_waiting: int  # pictures of one's own that wait for others, where nothing else does
-    undo: queries.Undo | None
+    undo: queries.DecisionUndo | None
     can_decide: bool
     can_manage: bool
 

@@ -94,7 +94,7 @@ class NewSetPage(Page):
     structure_maps: list[dict[str, Any]]
     suggestions: Sequence[str]
     limits: dict[str, int]
-    quota: quotas.Share | None
+    quota: quotas.QuotaUse | None
 
 
 @router.get("/sets")
