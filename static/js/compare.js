@@ -1,15 +1,15 @@
-// The compare room: which pictures are seen and how, the split, and the difference of two pictures with its number.
+// The compare room: the visible pictures and their layout, the split, and the difference of two pictures with its number.
 //
-// Each pane has its own view (see pane.js); those that zoom together always have the same. A mode (side, split,
-// difference) only changes which panes are seen; split lays two of them in one place.
+// Each pane has its own view (see pane.js); those that zoom together share one. A mode (side, split, difference) only
+// changes which panes are visible; split puts two of them on top of each other.
 
 import { ARROWS, NUDGE, Pane, clamp, moveByHand, zoomOf } from "./pane.js";
 import { reasonKey } from "./reasons.js";
 import { nextSurround } from "./surround.js";
 
 const FAR = 0.5; // of the pane, for an arrow key with Shift
-const LEVELS = 2; // what no eye sees: pixels that differ by more are counted
-const CALM = 200; // ms after which the place of the split goes into the address; browsers refuse more than about 10 a second
+const LEVELS = 2; // invisible to the eye: pixels that differ by more are counted
+const CALM = 200; // ms before the split's position goes into the address; browsers refuse more than about 10 a second
 
 const room = document.querySelector("[data-compare]");
 const part = (name) => room.querySelector(`[data-${name}]`);
@@ -28,9 +28,9 @@ const difference = panes.at(-1);
 const named = (letter) => panes.find((pane) => pane.letter === letter);
 
 let mode = room.dataset.mode;
-let pair = [...room.dataset.pair]; // letters of what split and difference show: the two that were chosen last
+let pair = [...room.dataset.pair]; // letters of the pictures in split and difference: the two selected last
 let chosen = pair[0];
-let split = Number(room.dataset.split); // per cent of what is seen
+let split = Number(room.dataset.split); // per cent of the visible area
 let compared = null; // {letters, levels, width, height} of the difference on the canvas
 
 const together = () => mode !== "side" || part("together").checked;
@@ -41,7 +41,7 @@ function say(words) {
   part("said").textContent = words;
 }
 
-// In px of the picture. A picture that has not come yet has the size that the page says.
+// In px of the picture. Before a picture has loaded, the size stated by the page.
 function sizeOf(media) {
   const side = (name) => media[`natural${name}`] || Number(media.getAttribute(name));
   return { width: side("Width"), height: side("Height") };
@@ -52,7 +52,7 @@ function zoom(how) {
   say(`Zoom ${active().percent}`);
 }
 
-// Draw what was decided
+// Drawing
 
 function draw() {
   for (const pane of shown()) place(pane);
@@ -63,7 +63,7 @@ function draw() {
 function place(pane) {
   const { view, element, media, map } = pane;
   const { width, height, across, down } = pane.box;
-  // The element is as large as its frame, with the picture in the middle of it.
+  // The element is as large as its frame, with the picture centred in it.
   const left = width / 2 - view.zoom * ((width - across) / 2 + view.x * across);
   const top = height / 2 - view.zoom * ((height - down) / 2 + view.y * down);
   media.style.transform = `translate(${left}px, ${top}px) scale(${view.zoom})`;
@@ -74,7 +74,7 @@ function place(pane) {
   for (const [side, fraction] of Object.entries(seen)) map.querySelector("rect").setAttribute(side, `${fraction * 100}%`);
 }
 
-// The slider runs over what is seen of the pictures, not over the surround. In px of the stage, as their frames are.
+// The slider covers the visible part of the pictures, not the surround. In px of the stage, like their frames.
 function seenAcross() {
   const { left, width } = shown()[0].box;
   const edges = (x) => shown().map((pane) => clamp(pane.pointOf({ x, y: 0 }).x - left, 0, width));
@@ -97,7 +97,7 @@ function splitTo(fraction) {
   calm = setTimeout(keepInAddress, CALM);
 }
 
-// Modes and choices
+// Modes and selection
 
 function keepInAddress() {
   const place = `${Math.round(split)}`;
@@ -113,7 +113,7 @@ function keepInAddress() {
   for (const field of parts("from")) field.value = `${location.pathname}${location.search}`;
 }
 
-// An address with other values in its query; what has none is left out.
+// An address with other query values; empty ones are left out.
 function addressWith(address, values) {
   const url = new URL(address);
   for (const [name, value] of Object.entries(values)) {
@@ -173,7 +173,7 @@ async function measure() {
   const letters = pair.join("");
   if (compared?.letters === letters) return;
   const [first, second] = pair.map(named);
-  Object.assign(difference.media, sizeOf(first.media)); // which empties it
+  Object.assign(difference.media, sizeOf(first.media)); // clears the canvas
   difference.media.setAttribute("aria-label", `Difference of ${pair.join(" and ")}`);
   difference.map.querySelector("img").src = first.map.querySelector("img").src;
   part("first").textContent = pair[0];
@@ -185,7 +185,7 @@ async function measure() {
     part("measured").textContent = "One of the pictures could not be loaded, so there is no difference to show.";
     return;
   }
-  if (letters !== pair.join("") || compared?.letters === letters) return; // others were chosen meanwhile
+  if (letters !== pair.join("") || compared?.letters === letters) return; // others were selected since
   const { width, height } = sizeOf(first.media);
   const { levels, mean, fraction } = levelsBetween(pixels(first.media, width, height), pixels(second.media, width, height));
   compared = { letters, levels, width, height };
@@ -206,7 +206,7 @@ function pixels(image, width, height) {
   return pen.getImageData(0, 0, width, height).data;
 }
 
-// By how much each channel of each pixel differs (RGBA, opaque), the mean of these levels, 0 to 255, and the fraction of
+// The difference of each channel of each pixel (RGBA, opaque), the mean of these levels, 0 to 255, and the fraction of
 // pixels with a channel that differs by more than LEVELS.
 function levelsBetween(one, other) {
   const levels = new Uint8ClampedArray(one.length);
@@ -243,16 +243,16 @@ function amplify() {
   if (!compared) return;
   const { levels, width, height } = compared;
   const louder = levels.map((level) => level * times); // the array clamps at 255
-  const pen = difference.media.getContext("2d", { willReadFrequently: true }); // in memory, where its pixels come from
+  const pen = difference.media.getContext("2d", { willReadFrequently: true }); // in memory, where its pixels are read from
   pen.putImageData(new ImageData(louder, width, height), 0, 0);
 }
 
-// Pointer: what hands do to the panes is in pane.js; the crosshair, the slider
+// Pointer: pane.js handles gestures on the panes; here are the crosshair and the slider
 
 const paneOf = (target) => panes.find(({ element }) => element.contains(target));
 moveByHand(paneOf);
 
-// What is touched is chosen, and so is what the wheel turns alone: the percentage tells of it.
+// Touching a picture selects it, and so does turning the wheel over it alone: the percentage describes it.
 stage.addEventListener("pointerdown", ({ target, button, isPrimary }) => {
   const pane = paneOf(target);
   if (pane && isPrimary && !button && mode === "side" && pane.letter !== chosen) choose(pane.letter);
@@ -267,7 +267,7 @@ stage.addEventListener("pointermove", (event) => {
   if (!event.buttons) cross(event);
 });
 
-// The same place of all pictures is marked, where the pointer is over one of them.
+// Mark the same point of all pictures while the pointer is over one of them.
 function cross(event) {
   const pane = paneOf(event.target);
   const place = pane?.placeAt(event);
@@ -327,7 +327,7 @@ const keys = {
   u: nextSurround,
 };
 
-// True when the key did something.
+// True if the key was handled.
 function pressed({ key, shiftKey, target }) {
   const onGrip = target === grip;
   const act = keys[key.length === 1 ? key.toLowerCase() : key];
@@ -352,14 +352,14 @@ addEventListener("keydown", (event) => {
   if (open ? open.matches(".reasons") && reasonKey(open, event.key) : pressed(event)) event.preventDefault();
 });
 
-// A decision: only what is below the pictures comes anew, so that they stay as they are seen.
+// A decision: only the part below the pictures is replaced, so that they keep their view.
 
 addEventListener("submit", ({ target }) => {
   if (target.matches(":popover-open")) target.hidePopover();
 });
 document.addEventListener("htmx:after:swap", update);
 
-// Sizes are known when pictures have come and frames have theirs.
+// Sizes are known once pictures have loaded and frames are laid out.
 for (const { media } of pictures) media.addEventListener("load", () => active().show(active().view));
 const resized = new ResizeObserver(() => active().show(active().view));
 for (const { frame } of panes) resized.observe(frame);

@@ -1,4 +1,4 @@
-// Buttons that copy: data-copy="SOR-7K2Q". The clipboard needs https or localhost; elsewhere the old way is taken.
+// Buttons that copy: data-copy="SOR-7K2Q". The clipboard needs https or localhost; elsewhere a fallback is used.
 
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);

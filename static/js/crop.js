@@ -1,6 +1,6 @@
-// The part of a picture that is used. The box is dragged, resized at its corners, drawn anew beside it, or moved by keys:
-// arrows move it, Shift and arrows change its size. What is kept are four hidden fields: fractions of the picture, 0 to 1.
-// The picture comes by htmx after an upload, so everything is looked up when it is needed.
+// The part of a picture to use. The box is dragged, resized at its corners, redrawn outside it, or moved by keys:
+// arrows move it, Shift and arrows resize it. Its state is four hidden fields: fractions of the picture, 0 to 1.
+// The picture arrives by htmx after an upload, so everything is looked up when needed.
 
 const LEAST = 0.05; // of a side
 const STEP = 0.01;
@@ -26,7 +26,7 @@ function show(crop, box) {
   crop.querySelector("#crop-words").textContent = `${mode(crop) === "whole" ? "" : part}${width} × ${height}`;
 }
 
-// The largest square around the middle of `box`, not larger than the picture.
+// The largest square around the middle of `box` within the picture.
 function square(crop, box) {
   const ratio = shape(crop);
   const width = Math.min(Math.max(box.width, box.height / ratio), 1, 1 / ratio);
@@ -39,12 +39,12 @@ function square(crop, box) {
   };
 }
 
-// The same box elsewhere, as far as the picture goes.
+// The box moved, within the picture.
 function moved(box, right, down) {
   return { ...box, x: clamp(box.x + right, 0, 1 - box.width), y: clamp(box.y + down, 0, 1 - box.height) };
 }
 
-// The box between a corner that stays and the point that is dragged.
+// The box between a fixed corner and the dragged point.
 function between(crop, fixed, point) {
   const [left, up] = [point.x < fixed.x, point.y < fixed.y];
   const [roomX, roomY] = [left ? fixed.x : 1 - fixed.x, up ? fixed.y : 1 - fixed.y];

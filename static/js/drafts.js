@@ -1,5 +1,5 @@
-// What is being written of a picture, in the composer with its pin and in answers, is kept for this tab while one goes to
-// other pictures or pages, and is there again on coming back. Kept by the ids of the fields, which change once it was sent.
+// Unsent text about a picture, in the composer with its pin and in replies, is kept for this tab while the person visits
+// other pictures or pages, and restored on return. The keys are the ids of the fields, which change after sending.
 
 const room = () => document.getElementById("room");
 const place = () => `drafts-${room().dataset.person}`; // a browser may have several people
@@ -20,13 +20,13 @@ export function keepDrafts() {
   keep(drafts);
 }
 
-// What was sent is no draft any more.
+// Sent text is no longer a draft.
 export function forgetDraft(field) {
   const { [field.id]: _, ...others } = kept();
   keep(others);
 }
 
-// After it showed something else. An answer unfolds what it stands in.
+// After the room shows something else. A reply unfolds its conversation.
 export function putDraftsBack() {
   const drafts = kept();
   for (const field of fields()) {

@@ -1,6 +1,6 @@
-// Small helps of forms, none of which a form needs to work:
-// a [data-autosubmit] control sends its form when it changes; a [data-select] field selects its text when it gets the focus;
-// a form with data-confirm asks that question first; a form that was sent waits, so that a second press does not send it twice.
+// Small conveniences that no form depends on:
+// a [data-autosubmit] control sends its form when it changes; a [data-select] field selects its text on focus;
+// a form with data-confirm asks that question first; a sent form ignores a second press.
 
 addEventListener("change", (event) => {
   if (event.target.matches("[data-autosubmit]")) event.target.form.requestSubmit();
@@ -10,7 +10,7 @@ addEventListener("focusin", (event) => {
   if (event.target.matches("[data-select]")) event.target.select();
 });
 
-// Captured, so that it is asked before the form is taken for sent.
+// Captured, so that the question comes before the form counts as sent.
 addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
@@ -18,14 +18,14 @@ addEventListener("submit", (event) => {
 
 addEventListener("submit", (event) => {
   const form = event.target;
-  // htmx has prevented the event and guards its own forms; downloads leave the page where it is.
+  // htmx has prevented the event and guards its own forms; downloads stay on the page.
   if (event.defaultPrevented || form.method !== "post") return;
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
-// The page may come back from the browser's memory, as it was left.
+// The page may come back from the browser's cache as it was left.
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;

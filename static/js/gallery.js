@@ -1,9 +1,9 @@
-// All pictures, and the bin: what is left to do after each swap of htmx, and Enter in the small forms of the bar.
+// All pictures, and the bin: work after each swap of htmx, and Enter in the small forms of the bar.
 
 const pictures = () => [...document.querySelectorAll("#pictures > li")];
 const more = () => document.querySelector("#more a");
-let before = null; // the last picture before the next page, when the button that asks for it had the focus
-let acted = null; // an act that is under way: which pictures there were, and where among them it was
+let before = null; // the last picture before the next page, if its button had the focus
+let acted = null; // an act in progress: which pictures there were, and where it was among them
 
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   const { sourceElement } = ctx;
@@ -19,12 +19,12 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   const { sourceElement } = ctx;
   if (sourceElement.closest?.("#picked [popover]")) closePopovers();
-  // The searches are saved as the page is now.
+  // Searches are saved with the page's current filters.
   const query = document.querySelector("#results [name=query]");
   for (const input of document.querySelectorAll("#saved [name=query]")) input.value = query.value;
   before?.nextElementSibling?.querySelector("a").focus();
   before = null;
-  // What was refused stays selected, so that one sees it.
+  // Refused pictures stay selected, so that they are visible.
   const refused = document.querySelector("#toasts .toast--bad");
   if (sourceElement.matches?.("[data-then-clear]") && !refused) document.getElementById("picked").reset();
   if (acted?.ctx !== ctx) return;
@@ -32,13 +32,13 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   acted = null;
 });
 
-// The inner one first: each gives the focus back to what opened it.
+// The inner one first: each returns the focus to its opener.
 function closePopovers() {
   for (const popover of [...document.querySelectorAll("#picked :popover-open")].reverse()) popover.hidePopover();
 }
 
-// A picture goes with its deletion, the bar when nothing is selected any more. The focus goes on to the picture that comes
-// next, or to what was brought back.
+// Deleting removes the picture, and the bar when nothing is selected. The focus goes to the next picture, or to the
+// restored ones.
 function focusAfter({ ctx, ids, first, undo }) {
   const back = undo && pictures().find(({ id }) => !ids.includes(id));
   const lost = document.activeElement === document.body || !document.activeElement.checkVisibility();
@@ -46,7 +46,7 @@ function focusAfter({ ctx, ids, first, undo }) {
   const places = [...ids.slice(first), ...ids.slice(0, first).reverse()];
   const next = places.map((id) => document.getElementById(id)).find(Boolean);
   const link = (back || next)?.querySelector("a[href]") ?? document.getElementById("q");
-  // Whoever clicked is looking at the page as it stands.
+  // After a click, the person is looking at the page as it is.
   link.focus({ preventScroll: ctx.sourceEvent?.detail > 0 });
 }
 

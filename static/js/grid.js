@@ -1,6 +1,6 @@
-// Pictures in a [data-grid]: arrow keys move, Space selects, Shift and arrows select from there to here, Ctrl A all that are
-// shown, as [data-pick-shown] does, Esc none, Enter opens (it is a link); S stars and Delete deletes where the bar can. Ctrl and a click select one more,
-// Shift and a click select up to there; on touch, a long press selects. The bar #picked counts, and says what can be done.
+// Pictures in a [data-grid]: arrow keys move, Space selects, Shift and arrows select a range, Ctrl A selects all shown, as
+// does [data-pick-shown], Esc clears, Enter opens (it is a link); S stars and Delete deletes if the bar can. Ctrl and a click
+// add one, Shift and a click select a range; on touch, a long press selects. The bar #picked counts and offers acts.
 
 const LONG = 500; // ms
 const BOX = "[data-grid] .pick input";
@@ -9,7 +9,7 @@ const items = (grid) => [...grid.children].filter((item) => item.checkVisibility
 const box = (item) => item?.querySelector(".pick input");
 const picked = () => [...document.querySelectorAll(`${BOX}:checked`)].map((input) => input.closest("li"));
 const thin = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
-let anchor = null; // the item that was selected or visited last: a range begins there
+let anchor = null; // the last selected or visited item: a range starts there
 
 function enable(button, able) {
   if (button) button.disabled = !able;
@@ -20,7 +20,7 @@ function label(button, words) {
   for (const name of ["aria-label", "title"]) if (button.hasAttribute(name)) button.setAttribute(name, words);
 }
 
-// All that match a search, on the page or not: the server finds them again by the search.
+// All matches of a search, on the page or not: the server finds them again by the search.
 const everything = () => document.querySelector("[data-picked-everything]");
 
 function leaveEverything() {
@@ -63,7 +63,7 @@ function count() {
   }
 }
 
-// What only owners and managers may do says so before it is tried.
+// Acts for owners and managers only say so before they are tried.
 function tellOwn(bar, fixed) {
   const reason = bar.querySelector("[data-picked-fixed]");
   if (!reason) return;
@@ -93,7 +93,7 @@ function between(list, one, other) {
   return list.slice(Math.max(from, 0), to + 1);
 }
 
-// Selected are those from the anchor to `to`; what was selected on the way to `from` no longer is, when one turns back.
+// Selects from the anchor to `to`; deselects what was selected on the way to `from` when turning back.
 function extend(list, from, to) {
   if (!list.includes(anchor)) anchor = from;
   const left = new Set(box(from)?.checked ? between(list, anchor, from) : []);
@@ -125,7 +125,7 @@ function towards(list, from, key) {
     .sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)))[0];
 }
 
-// A key that acts on what is selected, or, when nothing is, on the picture that has the focus.
+// A key that acts on the selection or, without one, on the focused picture.
 function press(selector, from, event) {
   const button = document.querySelector(`#picked ${selector}`);
   if (!button) return;
@@ -210,7 +210,7 @@ addEventListener("click", (event) => {
   count();
 });
 
-// They are sent as the search that finds them, not as thousands of numbers.
+// Sent as the search that finds them, not as thousands of numbers.
 addEventListener("formdata", (event) => {
   if (event.formData.has("all")) event.formData.delete("ids");
 });
@@ -228,7 +228,7 @@ addEventListener("touchstart", (event) => {
   touching = setTimeout(() => {
     pick(item, !box(item).checked);
     count();
-    // The finger's lifting is no click on the link.
+    // Lifting the finger is not a click on the link.
     item.addEventListener("click", (click) => click.preventDefault(), { once: true, capture: true });
     touching = -1;
   }, LONG);

@@ -1,5 +1,5 @@
-// The page of a set. htmx swaps what the events bring; here: what is read aloud (at most every ten seconds), and the line
-// that says when the connection was lost.
+// The page of a set. htmx swaps in the events; this script handles what screen readers read (at most every ten seconds),
+// and the line about a lost connection.
 
 const EVERY = 10000;
 const live = document.getElementById("live");
@@ -20,7 +20,7 @@ function lost(hidden) {
 if (live) spoken = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
 setInterval(speak, EVERY);
 document.addEventListener("htmx:sse:error", ({ detail }) => {
-  if (detail.status === 401) location.reload(); // signed out meanwhile: the server leads to the sign-in page, and back here
+  if (detail.status === 401) location.reload(); // signed out: the server leads to the sign-in page, and back here
   else lost(false);
 });
 document.addEventListener("htmx:sse:after:connection", () => lost(true));

@@ -1,15 +1,15 @@
-// Naming somebody in a comment: after an @ a list of people opens under the field; arrows, Enter and Esc work as in any
-// list of choices. What is written is plain text, which the server reads.
+// Mentions in a comment: after an @ a list of people opens under the field, with the arrows, Enter and Esc of any list.
+// The text stays plain; the server parses it.
 
 const MOST = 6; // people in the list
-const BEFORE = /(?:^|[^\p{L}\p{N}])@([^\n@]{0,40})$/u; // what was typed, up to the caret
+const BEFORE = /(?:^|[^\p{L}\p{N}])@([^\n@]{0,40})$/u; // typed so far, up to the caret
 
 let list = null; // the open list
-let field = null; // and whose it is
+let field = null; // and its field
 
 const plain = (text) => text.normalize("NFKC").toLowerCase();
 
-// How far back the @ is, and the people whom the words after it may mean.
+// How far back the @ is, and the people that the words after it may mean.
 function candidates(area) {
   const typed = area.selectionEnd === area.selectionStart && BEFORE.exec(area.value.slice(0, area.selectionStart));
   if (!typed) return [];
@@ -46,7 +46,7 @@ function open(area, found) {
   choose(list.firstElementChild);
 }
 
-// After the field's surroundings were put in place anew, the list is gone from the page.
+// After the field's surroundings were replaced, the list is gone from the page.
 export function listAgain() {
   if (field?.isConnected && !list.isConnected) open(field, candidates(field));
 }

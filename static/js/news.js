@@ -1,27 +1,27 @@
-// What others do while a picture is on show. One stream, of the set of that picture, says only that something happened;
-// the room then asks for its own page anew and takes over the parts that tell of it. The picture, its zoom, what is being
-// written and what is open stay as they are. A toast, which is read aloud too, says who did what.
+// What others do while a picture is on show. One stream, for that picture's set, only says that something happened; the
+// room then requests its own page and takes over the changed parts. The picture, its zoom, unsent text and anything open
+// stay as they are. A toast, which is also read aloud, says who did what.
 
 import { listAgain } from "./mentions.js";
 import { markAgain } from "./pins.js";
 
 const PARTS = ["room-bar", "room-pins", "room-strip", "room-versions", "room-talk", "room-threads", "room-dock"];
-const MOST = 3; // toasts of news at once
-const AGAIN = 10000; // ms until a stream that was refused is asked for again
+const MOST = 3; // toasts of news at a time
+const AGAIN = 10000; // ms until a refused stream is requested again
 
 const room = () => document.getElementById("room");
 
-let morph = null; // htmx's own, which keeps the elements that stay
+let morph = null; // htmx's own, which keeps unchanged elements
 window.htmx.registerExtension("room-parts", { init: (htmx) => { ({ morph } = htmx); } });
 
 // Parts of the room
 
-// Take over from a page with the same picture what changed around it. False when something had to be left out.
+// Take over what changed around the same picture from a page. False if something had to be left out.
 export function takeParts(page) {
   const focused = document.activeElement;
   const { id, selectionStart, selectionEnd } = focused;
   const pairs = PARTS.map((name) => [document, page].map((each) => each.getElementById(name)));
-  const open = pairs.filter(([old]) => old?.querySelector(":popover-open")); // such as the reasons: see what they know
+  const open = pairs.filter(([old]) => old?.querySelector(":popover-open")); // such as the reasons: they show what they know
   for (const [old, fresh] of pairs) if (old && fresh && !open.some(([each]) => each === old)) renew(old, fresh);
   for (const name of ["next", "nextImage", "following", "known"]) {
     const value = page.getElementById("room").dataset[name];
@@ -35,7 +35,7 @@ export function takeParts(page) {
   return !open.length;
 }
 
-// Put a part in place anew; what stays in it is the same element as before.
+// Replace a part; unchanged elements in it stay the same.
 export function renew(old, fresh) {
   for (const details of fresh.querySelectorAll("details[id]")) {
     details.open = document.getElementById(details.id)?.open ?? false;
@@ -47,7 +47,7 @@ export function renew(old, fresh) {
   window.htmx.process(document.getElementById(id));
 }
 
-// A conversation may have been resolved, and so folded away, while somebody writes an answer.
+// A conversation may be resolved, and so folded, while somebody writes a reply.
 function unfoldTyped() {
   const typed = [...document.querySelectorAll("#room-threads textarea")].filter(({ value }) => value);
   for (const area of typed) {
@@ -61,13 +61,13 @@ function focusAgain(element, start, end) {
   if (start != null) element.setSelectionRange?.(start, end);
 }
 
-// The page asked for anew
+// Requesting the page
 
 let hooks = null; // see startNews
-let shown = 0; // how often the room was shown anew by something else: what was asked for before tells of earlier
+let shown = 0; // how often something else has replaced the room: earlier requests are outdated
 let asking = false;
-let wanted = false; // something happened since the page was last asked for
-let late = false; // the room does not show all of what it knows: something open hid it, or the server did not answer
+let wanted = false; // something happened since the last request
+let late = false; // the room is behind: something open prevented it, or the server did not answer
 
 async function follow() {
   wanted = true;
@@ -102,7 +102,7 @@ async function answer() {
   }
 }
 
-// False when something had to be left out.
+// False if something had to be left out.
 function take(page) {
   const fresh = page.getElementById("room"); // missing on the sign-in page
   if (fresh?.dataset.image !== room().dataset.image) return true;
@@ -120,7 +120,7 @@ function say(news) {
   if (said.length > MOST) said[0].remove();
 }
 
-// What was open was closed: now the room can show what happened meanwhile.
+// Something open was closed: now the room can show what happened.
 addEventListener("toggle", ({ newState }) => {
   if (late && newState === "closed") follow();
 }, { capture: true });
@@ -128,7 +128,7 @@ addEventListener("toggle", ({ newState }) => {
 // The stream
 
 let stream = null;
-let streamSet = ""; // whose it is
+let streamSet = ""; // its set
 
 function connect() {
   const { set = "", known } = room().dataset;
@@ -139,7 +139,7 @@ function connect() {
   stream = needed ? new EventSource(`/sets/${set}/news?after=${known}`) : null;
   stream?.addEventListener("news", follow);
   stream?.addEventListener("open", () => late && follow());
-  // The browser itself comes back to a server that was away, but not to one that refused.
+  // The browser reconnects by itself to a server that was down, but not to one that refused.
   stream?.addEventListener("error", ({ target }) => {
     if (target.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
   });
@@ -147,12 +147,12 @@ function connect() {
 
 document.addEventListener("visibilitychange", connect);
 
-// `settled` gives a promise that ends when no decision is on its way; `changed` is called when the room has followed.
+// `settled` returns a promise for when no decision is pending; `changed` is called when the room has caught up.
 export function startNews(given) {
   hooks = given;
 }
 
-// The room was shown anew: another picture, or the same after something was done to it.
+// The room was replaced: another picture, or the same after an act.
 export function enterNews() {
   shown += 1;
   connect();

@@ -1,16 +1,16 @@
-// A frame, and what it shows of a picture: one in the review room, two to four in the compare room.
+// A frame and its view of a picture: one in the review room, two to four in the compare room.
 //
-// Its view is {zoom, x, y}: how many times larger than fitted the picture is, and which place of it is in the middle of the
-// frame. Places are fractions of the picture's sides, so that pictures of different sizes stay aligned. Points are px of the
-// window, {x, y}, as every event of a pointer has them.
+// A view is {zoom, x, y}: the magnification relative to fitted, and the point of the picture in the middle of the frame.
+// Points of the picture are fractions of its sides, so that pictures of different sizes stay aligned. Other points are px
+// of the window, {x, y}, as in pointer events.
 
-const LARGEST = 32; // CSS px that a pixel of the picture takes at most
-const CRISP = 2; // above 200 % the pixels are squares
+const LARGEST = 32; // maximum CSS px per pixel of the picture
+const CRISP = 2; // above 200 %, pixels are drawn as squares
 const STEP = 1.25; // + and -
-const CLOSER = 2; // a double click zooms to 100 %, but by this at least
+const CLOSER = 2; // a double click zooms to 100 %, but at least by this factor
 const KEYS = { 0: "fit", 1: "full", "+": "in", "=": "in", "-": "out" };
 
-const CLICK = { mouse: 4, pen: 8, touch: 12 }; // px that a pointer may move in a click
+const CLICK = { mouse: 4, pen: 8, touch: 12 }; // maximum movement of a click, px
 const TWICE = 350; // ms between the taps of a double tap
 const NEAR = 32; // px between them
 
@@ -24,17 +24,17 @@ const distance = (one, other) => Math.hypot(one.x - other.x, one.y - other.y);
 export class Pane {
   view = FITTED;
 
-  // `frame` is an element; `size` gives the picture's {width, height} in its pixels, and `together` the panes that share
-  // their view with this one; `draw` is called when that has changed.
+  // `frame` is an element; `size` returns the picture's {width, height} in px, and `together` the panes that share
+  // this one's view; `draw` is called when the view has changed.
   constructor({ frame, size, together = () => [this], draw }) {
     Object.assign(this, { frame, size, together, draw });
   }
 
-  // In CSS px: the frame, the picture as it is fitted into it, and what one of the picture's pixels takes then.
+  // In CSS px: the frame, the picture fitted into it, and the size of one of its pixels.
   get box() {
     const { width: wide, height: high } = this.size();
-    const { left, top, width, height } = this.frame.getBoundingClientRect(); // fractions count: zoomed in they would be pixels
-    const fit = Math.min(width / wide, height / high) || 1; // a frame that is not seen has no size
+    const { left, top, width, height } = this.frame.getBoundingClientRect(); // fractions matter: zoomed in they would be pixels
+    const fit = Math.min(width / wide, height / high) || 1; // a hidden frame has no size
     return { left, top, width, height, fit, across: wide * fit, down: high * fit };
   }
 
@@ -43,7 +43,7 @@ export class Pane {
     return { x: left + width / 2, y: top + height / 2 };
   }
 
-  // CSS px that a pixel of the picture takes.
+  // CSS px per pixel of the picture.
   get scale() {
     return this.view.zoom * this.box.fit;
   }
@@ -74,7 +74,7 @@ export class Pane {
     return { x: middle.x + zoom * across * (place.x - x), y: middle.y + zoom * down * (place.y - y) };
   }
 
-  // Every part of every picture that moves along can come to an edge, and none leaves it while another would have to follow.
+  // Every part of every linked picture can reach an edge, and none moves past it while another would have to follow.
   show(view) {
     const zoom = this.#limited(view.zoom);
     const boxes = this.#boxes();
@@ -85,7 +85,7 @@ export class Pane {
     this.draw();
   }
 
-  // Zoom so that a place of the picture comes to a point.
+  // Zoom so that a point of the picture comes to a point of the window.
   hold(place, point, zoom = this.view.zoom) {
     const next = this.#limited(zoom);
     const { across, down } = this.box;
@@ -98,14 +98,14 @@ export class Pane {
     this.hold(this.placeAt(point), point, zoom);
   }
 
-  // `how` is what a button's data-zoom says.
+  // `how` is a button's data-zoom.
   zoom(how) {
     const { zoom } = this.view;
     if (how === "fit") this.show(FITTED);
     else this.zoomTo({ in: zoom * STEP, out: zoom / STEP, full: 1 / this.box.fit }[how]);
   }
 
-  // What a double click does: fit, or the pixels at that point.
+  // A double click: fit, or 100 % at that point.
   toggle(point) {
     if (this.zoomed) this.show(FITTED);
     else this.zoomTo(Math.max(CLOSER, 1 / this.box.fit), point);
@@ -118,7 +118,7 @@ export class Pane {
     this.show({ zoom, x: x + (right * box.width) / (zoom * box.across), y: y + (down * box.height) / (zoom * box.down) });
   }
 
-  // Of those that move along, as far as they are seen.
+  // Of the linked panes, if visible.
   #boxes() {
     return this.together().map(({ box }) => box).filter(({ width }) => width);
   }
@@ -129,26 +129,26 @@ export class Pane {
   }
 }
 
-// What a key says to Pane.zoom; undefined for any other key.
+// The argument of Pane.zoom for a key; undefined for any other.
 export const zoomOf = (key) => KEYS[key];
 
-// The wheel, dragging, two fingers and double clicks move the panes. `paneOf` finds the pane that an element is in.
+// The wheel, dragging, two fingers and double clicks move the panes. `paneOf` finds the pane of an element.
 export function moveByHand(paneOf) {
-  const pointers = new Map(); // that are down, by id: {x, y}
+  const pointers = new Map(); // pressed pointers by id: {x, y}
   let pane = null; // under the first of them
-  let moved = false; // by more than a click, or by two fingers
+  let moved = false; // farther than a click, or with two fingers
 
   addEventListener("wheel", (event) => {
     const turned = paneOf(event.target);
     if (!turned) return;
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const speed = event.ctrlKey ? 0.01 : 0.002; // a pinch on a trackpad comes as a wheel with Ctrl
+    const speed = event.ctrlKey ? 0.01 : 0.002; // a trackpad pinch arrives as a wheel with Ctrl
     turned.zoomTo(turned.view.zoom * Math.exp(-event.deltaY * lines * speed), event);
   }, { passive: false });
 
   addEventListener("pointerdown", (event) => {
-    if (event.isPrimary) pointers.clear(); // an end that never came is no finger
+    if (event.isPrimary) pointers.clear(); // drop a pointer whose end never came
     const pressed = paneOf(event.target);
     if (!pressed || event.button || pointers.size > 1) return;
     moved = pointers.size > 0;
@@ -156,7 +156,7 @@ export function moveByHand(paneOf) {
     pointers.set(event.pointerId, { x: event.x, y: event.y });
   });
 
-  // Their middle, and how far apart they are.
+  // Their middle and their distance.
   function spread() {
     const [one, other = one] = pointers.values();
     return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, apart: distance(one, other) || 1 };
@@ -172,7 +172,7 @@ export function moveByHand(paneOf) {
     pane.hold(pane.placeAt(before), after, (pane.view.zoom * after.apart) / before.apart);
   });
 
-  let tap = null; // the latest, while a second one would make it a double tap
+  let tap = null; // the latest, while a second one would make a double tap
   function tapped(event) {
     const twice = tap && event.timeStamp - tap.timeStamp < TWICE && distance(event, tap) < NEAR;
     tap = twice ? null : event;
@@ -184,14 +184,14 @@ export function moveByHand(paneOf) {
   });
   addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
 
-  // Not every browser makes a double click of two taps, so those of fingers are counted above.
+  // Not every browser turns two taps into a double click, so taps are counted above.
   let byFinger = false;
   addEventListener("pointerdown", (event) => (byFinger = event.pointerType === "touch"));
   addEventListener("dblclick", (event) => {
     if (!byFinger) paneOf(event.target)?.toggle(event);
   });
 
-  // What ends a drag or a pinch is no click on what is under it. A key's click has no detail.
+  // The end of a drag or pinch is not a click. A key's click has no detail.
   addEventListener("click", (event) => {
     if (!moved || !event.detail || !paneOf(event.target)) return;
     event.preventDefault();

@@ -1,11 +1,11 @@
-// Passkeys. A button with data-passkey asks the server for options (data-options), lets the device sign, and sends its form
-// with the answer in the hidden field data-answer. Forms with data-passkeys are shown where the browser can do it.
+// Passkeys. A button with data-passkey requests options from the server (data-options), lets the device sign, and sends its
+// form with the answer in the hidden field data-answer. Forms with data-passkeys are shown if the browser supports it.
 
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-// What PublicKeyCredential.parseCreationOptionsFromJSON and toJSON do, which came to browsers only in 2025.
+// What PublicKeyCredential.parseCreationOptionsFromJSON and toJSON do, which browsers only have since 2025.
 function parsed(options) {
   const credentials = (list) => list?.map((each) => ({ ...each, id: bytes(each.id) }));
   return {
@@ -29,7 +29,7 @@ async function run(button) {
   const form = button.form;
   const answer = await fetch(button.dataset.options, { method: "POST", headers: { accept: "application/json" } });
   if (answer.status === 403 && button.dataset.passkey === "create") {
-    location.reload(); // too long ago that it was confirmed who is there: the page asks
+    location.reload(); // the last confirmation is too old: the page asks for one
     return;
   }
   if (!answer.ok) throw new Error(await answer.text());

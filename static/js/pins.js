@@ -1,5 +1,5 @@
-// Pins: a click on the picture, or P and the arrow keys, says which point a comment means. The point goes into the hidden
-// fields of the form #composer, as fractions of the picture's width and height.
+// Pins: a click on the picture, or P and the arrow keys, sets the point of a comment. The point is stored in hidden fields
+// of the form #composer, as fractions of the picture's width and height.
 
 import { placeAt } from "./zoom.js";
 
@@ -7,8 +7,8 @@ const STEP = 0.01; // of the picture, for an arrow key
 const FAR = 0.1; // the same with Shift
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-let aimed = null; // {x, y} while the crosshair is moved by keys, or a tap is waited for
-let before = null; // {x, y} of the pin that the latest click moved, if there was one
+let aimed = null; // {x, y} while keys move the crosshair, or a tap is expected
+let before = null; // {x, y} of the pin that the latest click moved, if any
 
 const composer = () => document.getElementById("composer");
 const within = (fraction) => Math.min(Math.max(fraction, 0), 1);
@@ -48,7 +48,7 @@ export function unpin() {
   document.querySelector("[data-draft]").toggleAttribute("data-on", false);
 }
 
-// The point that the comment has; null for none.
+// The comment's point; null for none.
 function pinned() {
   const [x, y] = ["x", "y"].map((name) => composer().querySelector(`[data-${name}]`).value);
   return x ? { x: Number(x), y: Number(y) } : null;
@@ -57,7 +57,7 @@ function pinned() {
 const byTouch = () => matchMedia("(pointer: coarse)").matches;
 
 function aim() {
-  if (aimed) { // pressed once more
+  if (aimed) { // pressed again
     stopAiming();
     unpin();
     return;
@@ -75,7 +75,7 @@ function stopAiming() {
   document.querySelector("[data-frame]")?.toggleAttribute("data-aiming", false);
 }
 
-// Before the other keys of the room, which arrows have too.
+// Before the room's other keys, which also use arrows.
 addEventListener("keydown", (event) => {
   if (!aimed || event.ctrlKey || event.metaKey || event.altKey) return;
   const arrow = ARROWS[event.key];
@@ -106,7 +106,7 @@ addEventListener("click", (event) => {
   else if (frame && composer() && (aimed || event.pointerType !== "touch")) clicked(event);
 });
 
-// A double click zooms, so what the first of its clicks did is taken back.
+// A double click zooms, so it undoes the effect of its first click.
 function clicked(event) {
   if (event.detail < 2) {
     const { x, y } = placeAt(event);
@@ -119,12 +119,12 @@ function clicked(event) {
   document.activeElement.blur();
 }
 
-// The pin of the conversation that has the focus, or is pointed at.
+// Highlight the pin of the focused or hovered conversation.
 function mark(id) {
   for (const pin of document.querySelectorAll("[data-pin]")) pin.classList.toggle("on", pin.dataset.pin === id);
 }
 
-// After the pins were put in place anew.
+// After the pins were replaced.
 export function markAgain() {
   mark(document.activeElement.closest("[data-thread]")?.dataset.thread);
 }

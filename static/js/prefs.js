@@ -1,5 +1,5 @@
-// How a person likes to see things: each [data-pref] radio or checkbox is kept in a cookie of its name (size, view,
-// surround, reference). The server reads it and sets `checked`; the style sheet does the rest.
+// Display choices: each [data-pref] radio or checkbox is stored in a cookie of its name (size, view, surround, reference).
+// The server reads it and sets `checked`; the style sheet does the rest.
 
 const YEAR = 365 * 24 * 3600;
 

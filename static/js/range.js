@@ -1,4 +1,4 @@
-// The number beside a slider: an <output for="…"> shows what the slider says.
+// The number next to a slider: an <output for="…"> shows its value.
 
 addEventListener("input", (event) => {
   if (event.target.type !== "range") return;

@@ -1,4 +1,4 @@
-// In a list of reasons: their numbers, and arrows from one to the next. True when the key did something.
+// A list of reasons: number keys choose, arrows move. True if the key was handled.
 export function reasonKey(reasons, key) {
   const buttons = [...reasons.querySelectorAll("button")];
   const at = buttons.indexOf(document.activeElement);

@@ -1,4 +1,4 @@
-// The form that redoes a picture: a seed of one's own is written at once, and another choice is not faulty any more.
+// The form for redoing a picture: typing a seed selects it, and changing a choice clears its error.
 
 addEventListener("change", ({ target }) => {
   if (!target.matches("#redo-form [name=seed]")) return;

@@ -1,5 +1,5 @@
-// The references of a style, one at a time beside the picture. The one that was chosen stays for the next pictures of the
-// same version of the style.
+// The references of a style, one at a time next to the picture. The choice stays for the next pictures of the same style
+// version.
 
 let chosen = { version: "", index: 0 };
 

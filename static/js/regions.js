@@ -1,11 +1,11 @@
-// Regions of a set: boxes are drawn, moved and resized, masks are painted; beside them their prompts and styles.
-// What is kept is one hidden field with a list as JSON: fractions of the picture for a box, the name of a kept PNG for a mask.
+// Regions of a set: boxes are drawn, moved and resized, masks are painted; their prompts and styles are at the side.
+// The state is one hidden JSON field: fractions of the picture for a box, the name of a stored PNG for a mask.
 
-const LEAST = 0.05; // of a side, as the server has it
+const LEAST = 0.05; // of a side, same as on the server
 const STEP = 0.01;
 const MASK = 512; // px of a mask, whatever the picture's shape: it is stretched
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-const rounded = (value) => Math.floor(value * 10000) / 10000; // down, so that parts never add up to more than all
+const rounded = (value) => Math.floor(value * 10000) / 10000; // down: parts never add up to more than the whole
 
 const root = document.querySelector("[data-regions]");
 const form = root?.closest("form");
@@ -15,12 +15,12 @@ if (root) {
   const field = root.querySelector("input[name=regions]");
   const [stage, list, undo, brush, failure] = ["stage", "list", "undo", "brush", "error"].map(part);
   const most = Number(root.dataset.most);
-  const past = []; // states to go back to
+  const past = []; // undo states
   let regions = read();
   let chosen = 0;
-  let keeping = Promise.resolve(); // masks on their way to the server
+  let keeping = Promise.resolve(); // masks being uploaded
 
-  // A region: prompt, style_code, strength, and either box or strokes over a kept mask (mask, null while it is sent).
+  // A region: prompt, style_code, strength, and either box or strokes over a stored mask (mask, null during the upload).
   function read() {
     try {
       return JSON.parse(field.value || "[]").map((region) => ({ strokes: [], base: region.mask, ...region }));
@@ -58,7 +58,7 @@ if (root) {
     failure.querySelector("span").textContent = words;
   }
 
-  // The picture's shape, from the form's choice of a size.
+  // The picture's shape, from the selected size.
   function shape() {
     const size = form.querySelector("[name=size]:checked")?.value ?? "1x1";
     const [width, height] = size === "custom" ? [form.elements.width.value, form.elements.height.value] : size.split("x");
@@ -98,7 +98,7 @@ if (root) {
     kept.src = `/regions/masks/${region.base}.png`;
   }
 
-  // The kept mask, then the strokes over it, as a shape that takes the region's colour from the style sheet.
+  // The stored mask and the strokes over it, as a shape coloured by the style sheet.
   function draw(canvas, region, kept) {
     const pen = canvas.getContext("2d");
     pen.clearRect(0, 0, MASK, MASK);
@@ -205,7 +205,7 @@ if (root) {
     clamp(height + higher, LEAST, 1 - top),
   ];
 
-  // The box between a corner that stays and the point that is dragged.
+  // The box between a fixed corner and the dragged point.
   function between([fixedX, fixedY], [x, y]) {
     const side = (fixed, to) => {
       const room = to < fixed ? fixed : 1 - fixed;
@@ -216,7 +216,7 @@ if (root) {
     return [left, top, width, height];
   }
 
-  // Send the chosen region's mask, white on black; forms wait for it.
+  // Upload the selected region's mask, white on black; forms wait for it.
   function keep(region) {
     const canvas = stage.querySelector(`[data-index="${regions.indexOf(region)}"]`);
     const sent = document.createElement("canvas");
@@ -286,7 +286,7 @@ if (root) {
     const stroke = { points: [start], wide: size / bounds.width, high: size / bounds.height, erase };
     region.strokes.push(stroke);
     const canvas = stage.querySelector(`[data-index="${chosen}"]`);
-    region.mask = null; // until the new one is kept
+    region.mask = null; // until the new one is stored
     const extend = (points) => {
       const pen = canvas.getContext("2d");
       line(pen, { ...stroke, points });
@@ -319,7 +319,7 @@ if (root) {
     const end = () => {
       stage.removeEventListener("pointermove", move);
       move.done?.();
-      // A region that is drawn wants its prompt next.
+      // A new region needs its prompt next.
       if (regions[chosen] && !regions[chosen].prompt) list.children[chosen].querySelector("input").focus();
     };
     stage.addEventListener("pointerup", end, { once: true });
@@ -387,7 +387,7 @@ if (root) {
     if (["size", "width", "height"].includes(event.target.name)) shape();
   });
 
-  // A picture is not asked for before its masks are kept.
+  // The form waits until all masks are stored.
   form.addEventListener("submit", async (event) => {
     const waiting = regions.findIndex((region) => !region.box && !region.mask);
     const wordless = regions.findIndex((region) => !region.prompt.trim());

@@ -1,13 +1,13 @@
-// What holds for every request of htmx: an error becomes a toast with the server's own sentence and leaves the page as it is
-// (a 422 is a form with its errors, and is shown); a page in a hidden tab asks for nothing by itself; an address has no
-// fields that ask for nothing.
+// Rules for every htmx request: an error becomes a toast with the server's own sentence and leaves the page as it is
+// (a 422 is a form with its errors, and is shown); a page in a hidden tab requests nothing by itself; empty fields are left
+// out of addresses.
 
 const say = (words) => document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
 
 document.addEventListener("htmx:after:request", (event) => {
   const { response, text } = event.detail.ctx;
   if (response.status < 400 || response.status === 422) return;
-  if (response.headers.has("HX-Redirect")) return; // signed out meanwhile: htmx goes to the sign-in page
+  if (response.headers.has("HX-Redirect")) return; // signed out: htmx goes to the sign-in page
   event.preventDefault();
   const page = new DOMParser().parseFromString(text, "text/html");
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
@@ -26,7 +26,7 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-  // It does not show that somebody is there, so it keeps nobody signed in.
+  // This does not show that somebody is there, so it does not keep them signed in.
   if (ctx.sourceEvent?.type === "every") ctx.request.headers["Soroe-Unattended"] = "yes";
   if (!ctx.push || ctx.request.method !== "GET") return;
   ctx.request.body = new URLSearchParams([...ctx.request.body].filter(([, value]) => value));

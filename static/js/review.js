@@ -1,7 +1,7 @@
 // The review room. Most of its keys are data-key attributes (see shortcuts.js), and htmx morphs the room for each picture.
-// Here: the next picture in the queue is fetched ahead, its page and its PNG, so that a decision shows it at once, while
-// the server is told; reasons by number, the surround by U, swiping, and the film strip that follows. What others do
-// meanwhile is in news.js.
+// This script prefetches the next picture in the queue, page and PNG, so that a decision shows it immediately while the
+// server is informed; it handles reasons by number, the surround by U, swiping, and the film strip. What others do is in
+// news.js.
 
 import { forgetDraft, keepDrafts, putDraftsBack } from "./drafts.js";
 import { enterPins, unpin } from "./pins.js";
@@ -20,7 +20,7 @@ const parsed = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // The next picture
 
-let ahead = null; // {url, coming, page}: the next room, a Document once it has come
+let ahead = null; // {url, coming, page}: the next room, a Document once loaded
 const unsettled = new Set(); // ids of pictures whose decision the server has not answered yet
 
 function fetchAhead() {
@@ -35,7 +35,7 @@ function fetchAhead() {
   });
 }
 
-// A room as a Document, or null, and then a decision waits for the server.
+// A room as a Document, or null; without one, a decision waits for the server.
 async function fetched(url) {
   try {
     const response = await fetch(url, { headers: { Purpose: "prefetch", Accept: "text/html" } });
@@ -57,8 +57,8 @@ function enter() {
   fetchAhead();
 }
 
-// Replace an element by its new self from another page. The focus stays where it was, and so does how the person likes to
-// see things, which may have changed since that page was fetched.
+// Replace an element by its counterpart from another page. Keeps the focus and the display choices, which may have changed
+// since that page was fetched.
 function replace(old, fresh) {
   for (const input of fresh.querySelectorAll("[data-pref]")) {
     input.checked = document.getElementById(input.id)?.checked ?? input.checked;
@@ -77,10 +77,10 @@ function show(page, url) {
   enter();
 }
 
-// Decisions: one after the other, in the order of the keys.
+// Decisions: one at a time, in the order of the keys.
 
 let sent = Promise.resolve();
-let deciding = Promise.resolve(); // ends when the latest decision was answered
+let deciding = Promise.resolve(); // resolves when the latest decision was answered
 let turns = 0;
 
 async function decide(form, submitter) {
@@ -95,7 +95,7 @@ async function decide(form, submitter) {
   const { url, coming, page } = ahead ?? {};
   if (page) show(page, url);
   else {
-    // The person was quicker than the next room: it is shown when it comes, unless the server's answer is there before.
+    // The person was faster than the next room: it is shown on arrival, unless the server answers first.
     const late = await Promise.race([coming, sent.then(() => null)]);
     if (late && turn === turns && room().dataset.image === image) show(late, url);
   }
@@ -114,7 +114,7 @@ async function decide(form, submitter) {
   }
 }
 
-// The field of a comment that is being written: it goes along with the decision.
+// The field of an unsent comment, which goes with the decision.
 function written() {
   const field = document.querySelector("#composer textarea");
   return field.value.trim() ? field : null;
@@ -131,14 +131,14 @@ async function post(action, body) {
     throw new Error("The server could not be reached, so your decision was not saved. Try again in a moment.");
   }
   const elsewhere = response.headers.get("HX-Redirect");
-  if (elsewhere) location.assign(elsewhere); // signed out meanwhile
+  if (elsewhere) location.assign(elsewhere); // signed out
   const page = parsed(await response.text());
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
   if (!response.ok) throw new Error(sentence ?? `The server returned an error (${response.status}). Your decision was not saved.`);
   return { page, url: response.url };
 }
 
-// What the server answered: the room after the decision, or with the picture as somebody else left it. True when it decided.
+// The server's answer: the room after the decision, or the picture as somebody else left it. True if it decided.
 function take({ page, url }, turn, next) {
   const refused = page.querySelector("#toasts .toast--bad");
   if (!refused && turn !== turns) return true; // a later decision's answer is still to come
@@ -156,15 +156,15 @@ function showToasts(page) {
   window.htmx.process(toasts);
 }
 
-// The same picture, with what is new of it.
+// The same picture, with its changes.
 function freshen(page, url) {
   takeParts(page);
   history.replaceState(history.state, "", url);
   enter();
 }
 
-// What htmx asked for and was answered: another picture is its own to show, which keeps the old one until the new one has
-// come; of the same picture what changed is taken over, so that everything else stays open and as it is written.
+// Answers to htmx requests: another picture is htmx's to show, which keeps the old one until the new one has loaded; for
+// the same picture only changes are taken over, so that everything else stays open and as written.
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
   if (tasks.find(({ type }) => type === "main")?.target !== room()) return;
@@ -175,7 +175,7 @@ document.addEventListener("htmx:before:swap", (event) => {
     return;
   }
   event.preventDefault();
-  if (!fresh) { // a form that was refused
+  if (!fresh) { // a refused form
     say(page.querySelector("[data-error-sentence]").textContent);
     return;
   }
@@ -184,7 +184,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   freshen(page, ctx.response.raw.url);
 });
 
-// What a form said was taken: it is as it was before, and folded if it was unfolded for that.
+// The form was accepted: reset it, and fold it if it was unfolded for this.
 function clear(form, page) {
   const field = form.querySelector("textarea[data-mentions]");
   const fold = form.closest(".reply, .redo-fold");
@@ -208,8 +208,7 @@ addEventListener("submit", (event) => {
   deciding = decide(form, event.submitter);
 }, { capture: true });
 
-// The page of a picture whose decision the server has not answered yet would show it as it was before: the way back to it
-// waits for the answer.
+// The page of a picture with an unanswered decision would be outdated: going back to it waits for the answer.
 addEventListener("click", (event) => {
   const link = event.target.closest?.("#room a[hx-get]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -219,9 +218,9 @@ addEventListener("click", (event) => {
   deciding.then(() => [...document.querySelectorAll("#room a[hx-get]")].find(({ href }) => href === link.href)?.click());
 }, { capture: true });
 
-// Keys that no element has. Each function says whether the key did something.
+// Keys that belong to no element. Each function says whether it handled the key.
 
-// Undo comes with the server's answer; pressed before, it waits for that.
+// Undo comes with the server's answer; if pressed earlier, it waits for that.
 function undoLater() {
   if (!unsettled.size) return false;
   deciding.then(() => document.querySelector("#toasts [data-key=z]")?.click());
@@ -240,7 +239,7 @@ addEventListener("keydown", (event) => {
   if (did) event.preventDefault();
 }, { capture: true });
 
-// Touch: along, from picture to picture.
+// Touch: swipe from picture to picture.
 
 let touch = null;
 addEventListener("touchstart", (event) => {
@@ -256,7 +255,7 @@ addEventListener("touchend", (event) => {
   if (along) document.querySelector(x < 0 ? ".arrow--next" : ".arrow--prev")?.click();
 }, { passive: true });
 
-// A page that was fetched ahead may be of a picture that somebody has just decided on.
+// A prefetched page may show a picture that somebody has just decided on.
 function followed() {
   ahead = null;
   fetchAhead();

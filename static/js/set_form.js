@@ -1,5 +1,5 @@
-// The form of a new set: numbers the lines, counts what will be made, follows the chosen style, and sends by Ctrl Enter.
-// The server checks all of it again; without this script the form only says less.
+// The form of a new set: numbers the lines, counts the pictures, follows the chosen style, and sends with Ctrl Enter.
+// The server checks everything again; without this script the form only says less.
 
 const form = document.getElementById("set-form");
 const thin = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
@@ -72,7 +72,7 @@ if (form) {
     }
   }
 
-  // A style whose right has ended can be looked at, not generated with; the reason stands beside the button.
+  // A style whose rights have expired can be viewed, but not used; the reason is next to the button.
   function refuse(reason) {
     for (const button of form.querySelectorAll("[type=submit]")) button.disabled = Boolean(reason);
     form.querySelector("[data-refused-link]").hidden = !reason;

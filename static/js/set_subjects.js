@@ -1,4 +1,4 @@
-// Subjects in the form of a set: boxes and weights fill the hidden field, and a prompt that names @a-handle chooses it.
+// Subjects in the form of a set: boxes and weights fill the hidden field, and naming @a-handle in a prompt selects it.
 
 const part = document.getElementById("subjects");
 const field = part?.querySelector("[name=subjects]");
@@ -21,7 +21,7 @@ if (cards.length) {
     hint.textContent = chosen.map((card) => `@${card.dataset.handle}`).join(", ") || usual;
   }
 
-  // A handle that was just written chooses its subject; one that was taken out leaves it, as long as nobody objects.
+  // Typing a handle selects its subject; removing it deselects the subject, unless the person chose it.
   function follow() {
     const found = prompts.value.toLowerCase().match(/(?<![\w@])@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/g) ?? [];
     const now = new Set(found.map((handle) => handle.slice(1)));

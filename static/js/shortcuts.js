@@ -1,9 +1,9 @@
-// The keys of every page. An element says which key presses it: data-key="a", "ArrowRight", "?", or two in turn, "g h", or
-// a letter with Shift, "Shift+a", which does what the letter does where no element has it.
-// A text field is focused, anything else is clicked, so that a key does exactly what the pointer would.
-// Letters do nothing while a text field has the focus. Esc leaves it, except in a popover: that closes, and gives the focus
-// back to what opened it, if it still has it.
-// What is in a menu that is a part of the bar elsewhere, [data-more], has its keys while that is closed too.
+// The keys of every page. An element names its key: data-key="a", "ArrowRight", "?", or two in sequence, "g h", or
+// a letter with Shift, "Shift+a", which does what the plain letter does if no element has it.
+// A key focuses a text field and clicks anything else, exactly like the pointer.
+// Letters do nothing while a text field has the focus. Esc leaves it, except in a popover, which it closes, returning the
+// focus to its opener if the popover still has it.
+// A menu that is part of the bar elsewhere, [data-more], keeps its keys while closed.
 
 const WAIT = 1200; // ms between the two keys of a pair
 const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";

@@ -1,7 +1,7 @@
-// Maps that the pictures of a new set follow. What is chosen stands in the hidden field `structures`, as the server
-// takes it; this script makes maps by asking the server, shows them beside their pictures, and keeps the field.
+// Maps for the pictures of a new set. The hidden field `structures` contains the selection, in the server's format; this
+// script requests maps from the server, shows them next to their pictures, and maintains the field.
 
-const OFF = 0.04; // how far a map's shape may be from the pictures', as the server checks it
+const OFF = 0.04; // maximum difference between a map's shape and the pictures', same as on the server
 const root = document.getElementById("structure");
 const form = root?.closest("form");
 const list = root?.querySelector("[data-structures]");
@@ -20,10 +20,10 @@ if (list) {
   const prompts = () => form.elements.prompts.value.split("\n").filter((line) => line.trim()).length;
   const plural = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
   let structures = [];
-  let draft = []; // what was brought and is not used yet: {file, picture, map}
-  let round = 0; // of making maps; the answers of an earlier one no longer count
+  let draft = []; // uploads that are not used yet: {file, picture, map}
+  let round = 0; // of making maps; answers from earlier rounds no longer count
 
-  // What is used
+  // Selected maps
 
   function keep() {
     field.value = JSON.stringify(structures);
@@ -136,7 +136,7 @@ if (list) {
     }
   });
 
-  // What is brought
+  // New maps
 
   function refuse(sentence) {
     const error = find("map-error");
@@ -160,7 +160,7 @@ if (list) {
     make();
   }
 
-  // One after the other: a server makes them on its own processor.
+  // One at a time: the server computes them on its own processor.
   async function make() {
     if (!draft.length) return;
     round += 1;
@@ -226,7 +226,7 @@ if (list) {
       const area = find("map-drop");
       delete area.dataset.over;
       if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault(); // a file dropped beside the field does not replace the page
+      event.preventDefault(); // a file dropped outside the field does not replace the page
       if (!root.contains(event.target)) return;
       if (name === "dragover") area.dataset.over = "yes";
       if (name === "drop") bring(event.dataTransfer.files);
@@ -239,7 +239,7 @@ if (list) {
     bring(event.clipboardData.files);
   });
 
-  // Those used before
+  // Recent maps
 
   const library = document.getElementById("map-library");
   library.addEventListener("toggle", async ({ newState }) => {

@@ -1,5 +1,5 @@
-// The form of a new subject: pictures are sent one by one as they are dropped or chosen, and shown. Without this script
-// the form sends all of them at once with the rest.
+// The form of a new subject: pictures are uploaded one by one as they are dropped or chosen, and shown. Without this script
+// the form sends all of them together.
 
 const form = document.getElementById("subject-form");
 
@@ -59,12 +59,12 @@ if (form) {
 
   async function addAll(files) {
     complain("");
-    for (const file of files) await add(file); // in their order, and gently with the server
+    for (const file of files) await add(file); // in order, without overloading the server
   }
 
   input.addEventListener("change", async () => {
     const files = [...input.files];
-    input.value = ""; // they are sent on their own
+    input.value = ""; // they are uploaded separately
     await addAll(files);
   });
 
@@ -72,7 +72,7 @@ if (form) {
     addEventListener(name, (event) => {
       delete area.dataset.over;
       if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault(); // a file dropped beside the field does not replace the page
+      event.preventDefault(); // a file dropped outside the field does not replace the page
       if (name === "dragover") area.dataset.over = "yes";
       if (name === "drop") addAll([...event.dataTransfer.files]);
     });

@@ -1,4 +1,4 @@
-// The next choice of what is around the pictures (_surround.html). False where there is none.
+// Switch to the next surround of the pictures (_surround.html). False if there is none.
 export function nextSurround() {
   const choices = [...document.querySelectorAll("input[name=surround]")];
   choices[(choices.findIndex((input) => input.checked) + 1) % choices.length]?.click();

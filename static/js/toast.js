@@ -1,5 +1,5 @@
-// Toasts: one sentence over the page that goes by itself. The server writes them into #toasts, as [data-toast] or
-// [data-toast="8000"] (ms); a script sends the event `soroe:toast` with {words} for one that says what did not work.
+// Toasts: one sentence over the page that disappears by itself. The server writes them into #toasts, as [data-toast] or
+// [data-toast="8000"] (ms); for failures, a script sends the event `soroe:toast` with {words}.
 // A toast stays while the pointer or the focus is on it.
 
 const STAY = 6000;

@@ -1,5 +1,5 @@
-// Pictures that come by drag and drop, by a sample, or at once after being chosen. Without this script the forms still
-// take a file by their field and send it by their button.
+// Pictures by drag and drop, from a sample, or sent directly after being chosen. Without this script the forms still take
+// a file in their field and send it with their button.
 
 function give(input, file) {
   const files = new DataTransfer();
@@ -13,7 +13,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     const area = event.target.closest?.(".drop, .crop");
     for (const each of document.querySelectorAll(".drop[data-over]")) delete each.dataset.over;
     if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault(); // a file dropped beside the field does not replace the page
+    event.preventDefault(); // a file dropped outside the field does not replace the page
     if (!area) return;
     if (name === "dragover") area.dataset.over = "yes";
     const [file] = event.dataTransfer.files;
@@ -29,7 +29,7 @@ addEventListener("click", async (event) => {
     give(document.querySelector("input[type=file][name=picture]"), file);
     return;
   }
-  // "Choose a picture" opens the chooser; once there is one, the form sends itself.
+  // "Choose a picture" opens the file dialog; choosing a file sends the form.
   const button = event.target.closest("[data-upload] button[type=submit]");
   const input = button?.form.querySelector("input[type=file]");
   if (input && !input.files.length) {

@@ -1,8 +1,8 @@
-// Redoing a picture of a set: E on a picture, or its button, fetches the form into the sheet #redo. Without this
+// Redoing a picture of a set: E on a picture, or its button, fetches the form into the sheet #redo. Without this script
 // the button is a link to the form's own page.
 
 const sheet = document.getElementById("redo");
-let place = null; // the tile that the form is of; its picture gets the focus afterwards
+let place = null; // the form's tile; its picture gets the focus afterwards
 
 addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "e" || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,10 +1,10 @@
-// The review room's picture in its frame, by keys and buttons; what hands do is in pane.js. The style sheet reads the view
+// The review room's picture in its frame, by keys and buttons; pane.js handles gestures. The style sheet reads the view
 // as --zoom, --x and --y, so that pins keep their size.
 
 import { ARROWS, FITTED, NUDGE, Pane, moveByHand, zoomOf } from "./pane.js";
 
 let pane = null; // none while there is no picture
-let shownOf; // the id of its frame: htmx may make the same element the frame of another picture
+let shownOf; // the id of its frame: htmx may reuse the element as the frame of another picture
 
 function draw() {
   for (const [name, value] of Object.entries(pane.view)) pane.frame.style.setProperty(`--${name}`, value);
@@ -13,13 +13,13 @@ function draw() {
   document.querySelector("[data-percent]").textContent = pane.percent;
 }
 
-// In its pixels, as the page says, which it knows before the picture has come.
+// In px of the picture, as stated by the page before the picture has loaded.
 function sizeOf(frame) {
   const [width, height] = ["width", "height"].map((side) => Number(frame.querySelector("img").getAttribute(side)));
   return { width, height };
 }
 
-// Another picture is seen whole; the same one as it was.
+// Another picture is shown whole; the same one keeps its view.
 export function enterZoom() {
   const frame = document.querySelector("[data-frame]");
   const view = pane && frame?.id === shownOf ? pane.view : FITTED;
@@ -27,14 +27,14 @@ export function enterZoom() {
   pane = frame && new Pane({ frame, size: () => sizeOf(frame), draw });
   if (!frame) return;
   const { width, height } = sizeOf(frame);
-  frame.closest(".duo").style.setProperty("--ar", width / height); // the page's class is only near it
+  frame.closest(".duo").style.setProperty("--ar", width / height); // the page's class is only approximate
   pane.show(view);
 }
 
 export const isZoomed = () => Boolean(pane?.zoomed);
 export const placeAt = (point) => pane.placeAt(point);
 
-// True when the key did something.
+// True if the key was handled.
 export function zoomKey({ key, shiftKey }) {
   const arrow = shiftKey && isZoomed() && ARROWS[key];
   if (!pane || !(zoomOf(key) || arrow)) return false;
