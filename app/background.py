@@ -1,4 +1,4 @@
-"""Work in the background of the web process: one way to wake it, to repeat it, to outlast trouble and to stop."""
+"""Background work of the web process: wake it, repeat it, survive failures and stop it."""
 
 import asyncio
 import threading
@@ -13,26 +13,26 @@ AFTER_TROUBLE_SECONDS = 2.0
 
 
 class BackgroundLoop:
-    """Does `work` at the start, whenever it is woken and every `seconds`, one round at a time, until cancelled.
+    """Runs `work` at the start, whenever woken and every `seconds`, one round at a time, until cancelled.
 
-    An exception is logged as `trouble` and ends that round only. Cancelling sets `stopping`, at which a long round in a
-    thread looks to end early, and waits until the round is over.
+    An exception is logged as `trouble` and ends that round only. Cancelling sets `stopping`, which a long round in a
+    thread checks to stop early, and waits until the round is over.
     """
 
     def __init__(self, work: Callable[[], Awaitable[object]], *, trouble: str, seconds: float | None = None) -> None:
         self.work = work
         self.trouble = trouble
-        self.seconds = seconds  # None: only when it is woken
+        self.seconds = seconds  # None: only when woken
         self.stopping = threading.Event()
         self._woken = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def wake(self) -> None:
-        """There may be work: a round now, or another one after that under way. From any thread, after the commit."""
+        """Request a round, or another one after the current one. Thread-safe, after the commit."""
         self.call(self._woken.set)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function on the event loop, from any thread; nothing, where the loop does not run."""
+        """Call a function on the event loop from any thread; does nothing if the loop is not running."""
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -51,7 +51,7 @@ class BackgroundLoop:
             self.stopping.set()
 
     async def _round_to_its_end(self) -> bool:
-        """A thread cannot be cancelled: the round is a task of its own, which ends also when this one is cancelled."""
+        """A thread cannot be cancelled, so the round is a separate task, which also ends when this one is cancelled."""
         under_way = asyncio.create_task(self._round())
         try:
             return await asyncio.shield(under_way)
@@ -61,7 +61,7 @@ class BackgroundLoop:
             raise
 
     async def _round(self) -> bool:
-        """Whether there was no trouble."""
+        """Run one round; returns whether it succeeded."""
         try:
             await self.work()
         except Exception:

@@ -19,7 +19,7 @@ class NotFound(UserError):
 
 
 class DeadLink(NotFound):
-    """A link that opens nothing any more, or never did: used, revoked, expired or mistyped."""
+    """A link that does not work: used, revoked, expired or mistyped."""
 
 
 class Forbidden(UserError):

@@ -91,7 +91,7 @@ class Spec(BaseModel):
 
 
 def _field(model: type[BaseModel], loc: Iterable[int | str]) -> FieldInfo | None:
-    """The innermost field that `loc`, the place of a problem, leads to."""
+    """The innermost field at `loc`, the location of a validation error."""
     found: FieldInfo | None = None
     within: type[BaseModel] | None = model
     for name in loc:
@@ -102,7 +102,7 @@ def _field(model: type[BaseModel], loc: Iterable[int | str]) -> FieldInfo | None
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that the items of a field are, None when they are none."""
+    """The model of a field's items; None if they are not models."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -26,7 +26,7 @@ class CommandRefused(Exception):
 
 
 def opened(make: Callable[[], T]) -> T:
-    """What `make` makes, or CommandRefused when the disk refuses."""
+    """Return what `make` makes; raise CommandRefused if the disk refuses."""
     try:
         return make()
     except OSError as error:
@@ -44,7 +44,7 @@ def read_settings() -> Settings:
 
 
 def open_data(settings: Settings) -> None:
-    """The folder of data, made where there is none, and closed to other users of the machine. Raises CommandRefused."""
+    """Create the data folder if needed, and close it to other users of the machine. Raises CommandRefused."""
     try:
         opened(lambda: private.use(settings.data))
     except private.NotOurs as error:
@@ -52,7 +52,7 @@ def open_data(settings: Settings) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises CommandRefused for a folder that cannot be written to, before minutes are spent on pictures."""
+    """Raise CommandRefused for a folder without write access, before minutes are spent on pictures."""
     there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} is not writable" if there.is_dir() else f"{there} is a file"

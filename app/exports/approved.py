@@ -1,4 +1,4 @@
-"""Reading the approved pictures that a person may export."""
+"""Read the approved pictures that a person may export."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reading what is in an export: its files, a chunk at a time, and the decisions on their pictures."""
+"""Read the contents of an export: its files, in chunks, and the decisions on their pictures."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

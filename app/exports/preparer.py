@@ -104,11 +104,11 @@ class Preparer:
         self.background.wake()
 
     def recover(self) -> None:
-        """Remove exports of which a crash left only a part of the files written down. Before anybody asks for one."""
+        """Remove exports whose list of files a crash left incomplete. Call it before anybody requests one."""
         removal.remove_unlisted(self.database)
 
     def make_ready(self) -> None:
-        """Make ready what waits, slice by slice, until nothing does or the server stops."""
+        """Prepare waiting exports, slice by slice, until none are left or the server stops."""
         self.tidy()
         while self._next():
             pass
@@ -120,7 +120,7 @@ class Preparer:
         return self.list_files(user, planned)
 
     def ask_without_changed(self, user: User, export_id: int) -> Export:
-        """The same for what is left of an export, as `service.planned_without_changed`."""
+        """Request another export of what is left of one, as `service.planned_without_changed`."""
         with self.database.read() as session:
             planned = service.planned_without_changed(session, user, export_id)
         return self.list_files(user, planned)

@@ -1,4 +1,4 @@
-"""Reading exports and their links."""
+"""Read exports and their links."""
 
 from collections import defaultdict
 from collections.abc import Sequence

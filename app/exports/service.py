@@ -366,8 +366,9 @@ def rebuild(session: Session, user: User, export_id: int) -> Export:
 
 
 def planned_without_changed(session: Session, user: User, export_id: int) -> Plan:
-    """Another export of the same pictures in the same form, without those that are no longer approved or come from a
-    reference without valid rights. Raises what `plan` raises.
+    """Plan another export of the same pictures in the same form.
+
+    Leaves out those no longer approved and those from a reference without valid rights. Raises what `plan` raises.
     """
     export = queries.get(session, user, export_id)
     in_it = select(ExportFile.image_id).where(ExportFile.export_id == export.id)

@@ -1,4 +1,4 @@
-"""Reading what an export tells of the sets that its pictures come from."""
+"""Read what an export says about its pictures' sets."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

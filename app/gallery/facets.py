@@ -1,8 +1,8 @@
-"""Counting pictures by decision, style, campaign and owner: the facets of the gallery.
+"""Count pictures by decision, style, campaign and owner: the facets of the gallery.
 
-All counts come from one walk along one index that has every column of the facets (`ix_images_facets`), so a hundred
-thousand pictures take milliseconds. SQL hands over the values as text, because Python counts them faster than SQLite,
-which would have to sort them.
+All counts come from one pass along one index that has every facet column (`ix_images_facets`), so a hundred thousand
+pictures take milliseconds. SQL returns the values as text, because Python counts them faster than SQLite, which would
+have to sort them.
 """
 
 from collections import Counter

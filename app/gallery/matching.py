@@ -1,7 +1,7 @@
-"""What a filter of pictures means to the database.
+"""Translate a filter of pictures into SQL.
 
-A condition that is no facet, such as words, becomes a list of ids from an index of its own, so that counting the facets
-(`app.gallery.facets`) need not look at the pictures themselves.
+Conditions other than facets, such as words, become a list of ids from their own index, so that counting the facets
+(`app.gallery.facets`) does not read the pictures themselves.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reading pictures of all sets. Every signed-in user sees all of them, because this is a team tool.
+"""Read pictures of all sets. Everybody who is signed in sees all of them: it is a team's tool.
 
 Pages are cut by id (keyset), so the thousandth page of a hundred thousand pictures costs what the first costs.
 """

@@ -46,10 +46,7 @@ class QuotaUse:
 
     @property
     def told(self) -> str:
-        """What is left, in a sentence such as "You can make 12 more pictures today.
-
-        The count starts again at midnight.".
-        """
+        """What is left, as a sentence: how many, and when the count restarts."""
         if not self.left:
             return f"You have used all of today's {self.most_written} {self.what}; {starts_again()}."
         noun = self.what.removesuffix("s") if self.left == 1 else self.what

@@ -1,4 +1,4 @@
-"""Reading what needs a person, as the home page tells them."""
+"""Read what needs a person's attention, for the home page."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace

@@ -1,9 +1,9 @@
-"""Reading what waits for a person's decision, and where a picture stands among the others.
+"""Read what waits for a person's decision, and a picture's position among the others.
 
-A person's queue is what is shown in a set that is not locked, has no outcome yet, and has no decision of theirs that
-stands: where two people must approve, one who has is done with it. Nor has it their own pictures, where campaigns ask
-for other eyes. A review goes from set to set, and in each from place to place. Everything is asked so that an index
-answers it, however many pictures there are.
+A person's queue contains the shown pictures of unlocked sets that have no outcome yet and no current decision of
+theirs: where two people must approve, one who has is done. It leaves out their own pictures in campaigns where nobody
+approves their own. A review goes set by set, and in each position by position. Every query uses an index, however many
+pictures there are.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reading what people decided and said of a picture."""
+"""Read what people decided and said about a picture."""
 
 from collections import defaultdict
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The pictures that a review goes through, in the order of their sets and places."""
+"""The pictures of a review, in the order of their sets and positions."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""What a set is asked to be, by the page's form and by the command line: their fields, limits and sentences.
+"""The specification of a set, for the page's form and the command line: fields, limits and messages.
 
-What the database must agree to is checked by `app.sets.service.create`.
+`app.sets.service.create` checks what depends on the database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class _Part(BaseModel):
 
 
 class StructureSettings(_Part):
-    """How images follow a map."""
+    """How closely and when images follow a map."""
 
     control: str = Field(title="A structure's kind")  # the kind of map, which selects the ControlNet
     weight: float = Field(default=1.0, title="A structure's weight", ge=0, le=2)
@@ -83,7 +83,7 @@ class StructureSettings(_Part):
     end: float = Field(default=1.0, title="A structure's end", ge=0, le=1)  # it counts
 
     def problem(self, maps: int, prompts: int) -> str | None:
-        """Why so many maps cannot be followed by the images of so many prompts, in a sentence; None when they can."""
+        """Why this number of maps does not fit this number of prompts, in a sentence; None if it does."""
         if maps not in (1, prompts):
             there, wanted = plural(maps, "map"), plural(prompts, "prompt")
             return f"There are {there} of {self.control} for {wanted}; give one for all, or one for each prompt."
@@ -100,13 +100,13 @@ class StructureChoice(StructureSettings):
 
 
 class SubjectSettings(_Part):
-    """How strongly a subject counts."""
+    """A subject's weight."""
 
     weight: float = Field(default=1.0, title="A subject's weight", ge=0, le=2)
 
 
 class SubjectChoice(SubjectSettings):
-    """A subject of the server's."""
+    """A subject stored on the server."""
 
     id: int = Field(title="A subject")
 
@@ -121,14 +121,14 @@ Box = Annotated[tuple[float, float, float, float], AfterValidator(four_fractions
 
 
 class RegionSettings(_Part):
-    """A part of every image, and what it shows."""
+    """A part of every image, and its prompt."""
 
     prompt: Line = Field(title="A region's prompt", min_length=1, max_length=PROMPT_LENGTH)
     box: Box | None = Field(default=None, title="A region's box")  # left, top, width, height, as fractions
     strength: float | None = Field(default=None, title="A region's strength", ge=0, le=2)  # None: the style's
 
     def box_problem(self) -> str | None:
-        """Why its box, if it has one, cannot be; the end of a sentence."""
+        """What is wrong with its box, if it has one, as the end of a sentence."""
         left, top, width, height = self.box or (0, 0, 1, 1)
         if left + width > 1 + ROUNDING or top + height > 1 + ROUNDING:
             return "reaches beyond the picture"
@@ -145,7 +145,7 @@ class RegionChoice(RegionSettings):
 
 
 class PictureSpec(Spec):
-    """What pictures are asked to be, on a server or by a command."""
+    """The specification of pictures, on a server or by a command."""
 
     prompts: Annotated[tuple[str, ...], BeforeValidator(prompt_lines)] = Field(title="Prompts")
     count: int = Field(default=1, title="Variations", ge=1, le=16)
@@ -161,7 +161,7 @@ class PictureSpec(Spec):
 
     @classmethod
     def from_form(cls, form: Mapping[str, Any], model: ModelFacts) -> Self:
-        """The spec of a form's fields; those left empty are as the model likes them. Raises Invalid."""
+        """Parse a form's fields, with the model's defaults for empty ones. Raises Invalid."""
         size = form.get("size") or "{}x{}".format(*model.default_size)
         if size == CUSTOM:
             size = f"{form.get('width', '')}x{form.get('height', '')}"
@@ -188,7 +188,7 @@ class PictureSpec(Spec):
         return self.width, self.height
 
     def count_problem(self) -> str | None:
-        """Why these are too many pictures, in a sentence; None when they are not."""
+        """Why these are too many pictures, in a sentence; None if they are not."""
         pictures = len(self.prompts) * self.count
         if pictures <= MOST_PICTURES:
             return None
@@ -196,7 +196,7 @@ class PictureSpec(Spec):
         return f"{prompts} × {self.count} are {plural(pictures, 'picture')}; a set has at most {most}."
 
     def problems(self, model: ModelFacts) -> dict[str, str | None]:
-        """Why the model cannot make these pictures: a sentence, or None, for each field of the form."""
+        """Why the model cannot make these pictures: a sentence or None per field of the form."""
         side = _side_problem("Width", self.width, model) or _side_problem("Height", self.height, model)
         return {
             "count": self.count_problem(),
@@ -208,7 +208,7 @@ class PictureSpec(Spec):
 
 
 class SetSpec(PictureSpec):
-    """What a set on a server is asked to be."""
+    """The specification of a set on a server."""
 
     name: Line = Field(default="", title="Name", max_length=120)
     campaign: Line = Field(default="", title="Campaign", max_length=120)

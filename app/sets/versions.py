@@ -1,5 +1,6 @@
-"""Redoing a picture: the same style and settings, with another prompt, seed or strength. The new one lies on the
-old, at the same place of the set.
+"""Redo a picture: the same style and settings, with another prompt, seed or strength.
+
+The new version goes on top of the old one, at the same position of the set.
 """
 
 import secrets
@@ -28,7 +29,7 @@ UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
 
 
 class RedoSpec(Spec):
-    """How a picture is redone."""
+    """A request to redo a picture."""
 
     prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
     seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: random; the next try has the next
@@ -64,7 +65,7 @@ def changed(before: Image, after: Image) -> list[str]:
 
 
 def refusal(session: Session, image: Image) -> str | None:
-    """Why nobody can redo this picture now, in a sentence; None when its owner and managers can."""
+    """Why nobody can redo this picture now, in a sentence; None if its owner and managers can."""
     image_set = image.image_set
     if image.state != State.FINISHED or image.deleted_at:
         return "Only a finished picture can be redone; this one is not finished or was deleted."

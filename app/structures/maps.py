@@ -29,7 +29,7 @@ FINE = 512  # px: below this, a subject's thin parts are lost, and so are lines 
 SMALL = 0.05  # of the largest part's area: smaller parts are specks
 COLOUR = 0.04  # chroma in OKLab that grey does not reach even in a JPEG
 STRIP = 128  # rows
-COLOURED = 0.02  # fraction of a map that may have such
+COLOURED = 0.02  # fraction of a map that may exceed it
 
 
 def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], depth_model: str) -> Image.Image:

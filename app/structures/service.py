@@ -97,7 +97,7 @@ def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) 
 
 
 def shape_problem(name: str, shape: tuple[int, int], size: tuple[int, int], model: ModelFacts) -> str | None:
-    """Why pictures of `size` px cannot follow a map of `shape` px, in a sentence; None when they can."""
+    """Why pictures of `size` px cannot follow a map of `shape` px, in a sentence; None if they can."""
     if _off(*shape, *size) <= OFF:
         return None
     suits = fitting_size(*shape, model)

@@ -27,7 +27,7 @@ class ReferenceSpec(Spec):
 
 
 class LookSpec(Spec):
-    """What goes with the picture whose look is taken, on a server or by a command."""
+    """The settings of a look, on a server or by a command."""
 
     text: Line = Field(default="", title="Style text", max_length=500)
     reference_prompt: Line = Field(default="", title="What the picture shows", max_length=500)

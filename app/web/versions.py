@@ -1,6 +1,4 @@
-"""Redoing a picture: the form, on a page of its own, in a set's page or in the review room, and the stack of its
-versions.
-"""
+"""Redo a picture: the form, on its own page, in a set's page or in the review room, and the stack of versions."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +29,7 @@ OWN = "own"  # in the seed field: use the custom seed
 
 @dataclass(frozen=True)
 class RedoView:
-    """The form that redoes a picture."""
+    """The form for redoing a picture."""
 
     image: Image
     back: str  # where it was opened, and returns to
@@ -44,11 +42,10 @@ class RedoView:
 
 
 def stack(session: Session, me: User, image: Image, back: str) -> dict[str, Any]:
-    """What `versions/_stack.html` and `versions/_redo.html` show of a picture in the review room, whose address with
-    the pictures that the review goes through is `back`.
+    """The data for `versions/_stack.html` and `versions/_redo.html` in the review room at the address `back`.
 
-    `versions`, the newest first; `compare`, the address that compares the newest, "" for only one; `redo`, the form,
-    None for people who may not redo it.
+    `versions`, newest first; `compare`, the address to compare the newest, "" for only one; `redo`, the form, None for
+    people who may not redo it.
     """
     return stack_of(session, me, image, back) | {
         "redo": redo_form(session, image, back) if may_change(me, image.image_set) else None
