@@ -6,23 +6,29 @@ somebody else had written in between.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from app import slow
+from app import effects, slow
 from app.errors import NotFound
 from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
 from app.settings import Settings
 
 BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+Listener = Callable[[Sequence[Any]], None]
+"""Gets what a transaction noted by `app.effects`, on the thread that wrote, once it is committed."""
+
+log = structlog.get_logger()
 
 # Append-only rows: an edit is the next style version, a change of mind the next decision.
 HISTORY = (StyleVersion, StyleReference, Decision, Comment, RightsRecord, AuditEvent)
@@ -34,6 +40,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.engine = make_engine(settings.database_url)
         self.info = {"quotas": settings.quotas}  # which `app.quotas` reads from a session
+        self._listeners: list[Listener] = []
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -50,8 +57,22 @@ class Database:
         """
         engine = self.engine.execution_options(writes=True)
         held = Session(engine, expire_on_commit=False, info=self.info)
-        with slow.writing(), held as session, session.begin():
-            yield session
+        with held as session:
+            with slow.writing(), session.begin():
+                yield session
+            self._tell(effects.take_notes(session))
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` what follows from each transaction of `write` that was committed."""
+        self._listeners.append(listener)
+
+    def _tell(self, notes: Sequence[Any]) -> None:
+        """What was written stands, whatever becomes of those who hear of it."""
+        for listener in self._listeners if notes else ():
+            try:
+                listener(notes)
+            except Exception:
+                log.exception("what follows from a change could not be told")
 
     def close(self) -> None:
         self.engine.dispose()

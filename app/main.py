@@ -15,6 +15,7 @@ from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
 from app.engine.base import Engine
 from app.exports.preparer import Preparer
+from app.exports.removal import remove_holding
 from app.files import Files
 from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
@@ -64,6 +65,7 @@ from app.web.pending import Pending
 from app.web.presence import Presence
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
 from app.work import queue
+from app.work.bells import Bells
 from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
 
@@ -118,7 +120,6 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         files=files,
         engine=engine,
         bus=bus,
-        dispatcher=Dispatcher(engine, database, files, bus),
         environment=make_environment(ways=Ways.of(settings)),
         tries=Tries(),
         exporter=Preparer(settings, database, files),
@@ -137,6 +138,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     # No /docs: there is no JSON API, and those pages load scripts from elsewhere.
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.resources = resources
+    app.state.dispatcher = Dispatcher(engine, database, files, bus)
+    Bells(database, app.state.dispatcher, wiring.RINGS)
     add_middleware(app, settings, resources)
     add_error_pages(app)
     for module in PAGES:
@@ -153,11 +156,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(decoders.warm)
     await start(resources.engine)
     tasks = [
-        asyncio.create_task(resources.dispatcher.run(), name="dispatcher"),
+        asyncio.create_task(app.state.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(resources.exporter.background.run(), name="exporter"),
         asyncio.create_task(resources.checker.background.run(), name="checker"),
         asyncio.create_task(resources.presence.run(), name="presence"),
-        asyncio.create_task(Purger(resources.database, resources.files).background.run(), name="purger"),
+        asyncio.create_task(
+            Purger(resources.database, resources.files, remove_holding).background.run(), name="purger"
+        ),
     ]
     try:
         yield

@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "decoding": {"errors", "text"},  # and by their names the modules that draw for it
     "models": set(),
     "engine": {"style_aligned", "settings", "errors", "text", "pictures", "slow"},
-    "work": {"background", "engine", "models", "database", "files", "errors", "text"},
+    "work": {"background", "engine", "models", "database", "effects", "files", "errors", "text"},
     **{
         room: {
             "atomic",
             "models",
             "engine",
             "work",
+            "effects",
             "style_aligned",
             "quality",
             "settings",
@@ -115,3 +116,10 @@ def renames(tree: ast.AST) -> list[int]:
 def test_files_become_whole_in_one_place() -> None:
     found = {file.relative_to(ROOT / "app") for file in (ROOT / "app").rglob("*.py") if renames(parsed(file))}
     assert found == {Path("atomic.py")}
+
+
+@pytest.mark.parametrize("room", ["web", "cli"])
+def test_doors_know_no_dispatcher(room: str) -> None:
+    """What is to be told follows from the record, see `app.wiring`."""
+    for file in (ROOT / "app" / room).rglob("*.py"):
+        assert "dispatcher" not in file.read_text(), file.relative_to(ROOT)

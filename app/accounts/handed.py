@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from app.accounts import sessions
 from app.audit.service import record
-from app.exports import endings
 from app.models import Act, Invitation, PasswordReset, Role, User, now
 
 ROLE_CHANGED, CLOSED, REOPENED = "the role was changed", "the account was closed", "the account was opened again"
@@ -31,7 +30,6 @@ def role_changed(session: Session, user: User | None, person: User) -> None:
         revoke_invitations(session, user, ROLE_CHANGED, Invitation.invited_by_id == person.id)
         revoke_resets(session, user, ROLE_CHANGED, PasswordReset.made_by_id == person.id)
     revoke_resets(session, user, ROLE_CHANGED, PasswordReset.user_id == person.id)
-    endings.revoke_unanswered(session, user, person, ROLE_CHANGED)
     sessions.unconfirm(session, person)
 
 
@@ -42,7 +40,6 @@ def closed(session: Session, user: User | None, person: User) -> None:
     revoke_invitations(session, user, CLOSED, mine)
     mine_or_for_me = (PasswordReset.made_by_id == person.id) | (PasswordReset.user_id == person.id)
     revoke_resets(session, user, CLOSED, mine_or_for_me)
-    endings.revoke_of(session, user, person)
 
 
 def revoke_invitations(session: Session, user: User | None, because: str, which: ColumnElement[bool]) -> int:

@@ -29,8 +29,8 @@ def give_role(session: Session, user: User | None, person: User, role: Role, **h
     All role changes go through here: by an administrator, or by a sign-in provider's groups.
     """
     if person.role != role:
-        record(session, user, Act.ACCOUNT_CHANGE, person, role=[person.role, role], **how)
-        person.role = role
+        before, person.role = person.role, role
+        record(session, user, Act.ACCOUNT_CHANGE, person, role=[before, role], **how)
         handed.role_changed(session, user, person)
 
 

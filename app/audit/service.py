@@ -8,6 +8,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from app.audit import chain, queries
+from app.effects import Happened, happened
 from app.errors import Forbidden
 from app.models import Act, AuditEvent, AuditHead, Base, User, now
 
@@ -37,6 +38,7 @@ def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Bas
     ]
     if events:
         chain.append(session, events)
+        happened(session, Happened(user, act, rows, details))
     return events
 
 

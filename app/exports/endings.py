@@ -6,11 +6,14 @@ role ends its links to pictures of others.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
+from app.accounts.handed import CLOSED, ROLE_CHANGED
 from app.audit.service import record
+from app.effects import Happened
 from app.models import Act, Export, ExportFile, Image, ImageSet, Reference, Share, User, now
 from app.rights import queries as rights
 
@@ -42,37 +45,44 @@ def resume(session: Session, user: User | None, share: Share, because: str = "")
         record(session, user, Act.SHARE_RESUME, share, export=share.export_id, because=because)
 
 
-def revoke_of(session: Session, user: User | None, person: User) -> None:
-    """End the links of `person`, whose account `user` closes."""
-    for share in _open(session, Share.made_by_id == person.id):
-        revoke(session, user, share, "the account was closed")
+# What follows from acts; `app.wiring` says from which
 
 
-def revoke_unanswered(session: Session, user: User | None, person: User, because: str) -> None:
-    """End the links of `person` that their role no longer allows, such as those to pictures of other people."""
-    for share in _open(session, Share.made_by_id == person.id):
-        if not share.answered_for:
-            revoke(session, user, share, because)
+def revoke_lost(session: Session, event: Happened) -> None:
+    """End the links of a closed account, and those that a new role no longer allows, such as links to pictures of other
+    people.
+    """
+    (person,) = cast(list[User], event.rows)
+    if event.details.get("active") is False:
+        for share in _open(session, Share.made_by_id == person.id):
+            revoke(session, event.user, share, CLOSED)
+    elif "role" in event.details:
+        for share in _open(session, Share.made_by_id == person.id):
+            if not share.answered_for:
+                revoke(session, event.user, share, ROLE_CHANGED)
 
 
-def suspend(session: Session, user: User, reference: Reference) -> None:
-    """Put links to pictures from a reference on hold, after `user` withdrew its right."""
+def suspend_withdrawn(session: Session, event: Happened) -> None:
+    """Put links to pictures from a reference on hold after its right was withdrawn."""
+    (reference,) = cast(list[Reference], event.rows)
     for share in _open(session, Share.suspended_at.is_(None), _holds_from([reference.id])):
         share.suspended_at = now()
-        record(session, user, Act.SHARE_SUSPEND, share, export=share.export_id, reference=reference.original_name)
+        named = {"export": share.export_id, "reference": reference.original_name}
+        record(session, event.user, Act.SHARE_SUSPEND, share, **named)
 
 
-def resume_from(session: Session, user: User, reference_id: int) -> None:
+def resume_held(session: Session, event: Happened) -> None:
     """Reopen links that were on hold because of a reference, now that its right is valid.
 
     Skips links to pictures from another reference whose right is withdrawn.
     """
+    (reference,) = cast(list[Reference], event.rows)
     unheld = rights.not_held(session)
-    if any(held.reference_id == reference_id for held in unheld):
+    if any(held.reference_id == reference.id for held in unheld):
         return
     withdrawn = [held.reference_id for held in unheld if held.standing.kind == "withdrawn"]
-    for share in _open(session, Share.suspended_at.is_not(None), _holds_from([reference_id]), ~_holds_from(withdrawn)):
-        resume(session, user, share, "the right holds again")
+    for share in _open(session, Share.suspended_at.is_not(None), _holds_from([reference.id]), ~_holds_from(withdrawn)):
+        resume(session, event.user, share, "the right holds again")
 
 
 def _holds_from(reference_ids: Iterable[int]) -> ColumnElement[bool]:

@@ -1,13 +1,13 @@
 """Empties the bin: at start, then daily, removes the files of pictures whose 30 days are over."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from app.background import BackgroundLoop
 from app.database import Database
-from app.exports import removal
 from app.files import Files, Kind
 from app.gallery import service
 
@@ -18,9 +18,11 @@ BATCH = 100  # pictures per transaction, so that others can write in between
 
 
 class Purger:
-    def __init__(self, database: Database, files: Files) -> None:
+    def __init__(self, database: Database, files: Files, before: Callable[[Database, Sequence[int]], None]) -> None:
+        """`before` a picture's files go, it is called with the ids, to end what holds them."""
         self.database = database
         self.files = files
+        self._before = before
         self.background = BackgroundLoop(
             partial(asyncio.to_thread, self.purge), trouble="the bin could not be emptied", seconds=DAY_SECONDS
         )
@@ -44,7 +46,7 @@ class Purger:
         """
         with self.database.read() as session:
             over = service.over(session, BATCH)
-        removal.remove_holding(self.database, over.ids)
+        self._before(self.database, over.ids)
         for sha256 in over.sha256s:
             self.files.remove(Kind.IMAGES, sha256)
         with self.database.write() as session:

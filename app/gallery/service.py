@@ -63,7 +63,6 @@ class Outcome:
     refused: Counter[str] = field(default_factory=Counter)  # pictures by the reason
     # Those of `ids` with another outcome than requested, by that outcome, in singular and plural.
     otherwise: Counter[tuple[str, str]] = field(default_factory=Counter)
-    by_set: dict[int, list[int]] = field(default_factory=dict)  # the same ids by set
     at: datetime | None = None  # the common time, for deleted pictures
 
     @property
@@ -71,17 +70,13 @@ class Outcome:
         return len(self.ids) + self.refused.total()
 
     def add(self, images: Iterable[Image]) -> None:
-        for image in images:
-            self.ids.append(image.id)
-            self.by_set.setdefault(image.set_id, []).append(image.id)
+        self.ids += [image.id for image in images]
 
     def also(self, other: "Outcome") -> None:
         """Add the result of the same act on other pictures."""
         self.ids += other.ids
         self.refused += other.refused
         self.otherwise += other.otherwise
-        for set_id, ids in other.by_set.items():
-            self.by_set.setdefault(set_id, []).extend(ids)
         self.at = other.at or self.at
 
     def told(self, did: str) -> str:

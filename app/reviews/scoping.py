@@ -1,6 +1,5 @@
 """The pictures of a review, in the order of their sets and positions."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -45,15 +44,6 @@ class ScopeOptions:
     sets: list[tuple[int, str]]  # newest first
     styles: list[tuple[str, str]]  # code, name
     owners: list[tuple[int, str]]
-
-
-def in_campaign(session: Session, user: User, campaign_id: int) -> dict[int, list[int]]:
-    """The shown pictures of a campaign by set. Ids."""
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    shown = pictures_of(user, Scope(campaign_id=campaign_id)).with_only_columns(Image.set_id, Image.id)
-    for set_id, image_id in session.execute(shown):
-        found[set_id].append(image_id)
-    return found
 
 
 def tally(session: Session, user: User, scope: Scope) -> dict[str, int]:

@@ -15,7 +15,6 @@ from app.accounts.service import need_active
 from app.audit.service import record
 from app.days import written_exactly
 from app.errors import Conflict, Forbidden, Invalid
-from app.exports import endings
 from app.files import Files, Room
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
 from app.quotas.service import take_upload
@@ -104,7 +103,6 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
     session.add(after)
     record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
     session.flush()
-    endings.resume_from(session, user, reference.id)
     return after
 
 
@@ -119,7 +117,6 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
     if before and before.withdrawn and not outweighs(user, before):
         raise Conflict(f"The rights to {reference.original_name} are already withdrawn.")
     record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
-    endings.suspend(session, user, reference)
     return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
 
 
@@ -136,9 +133,8 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     need_restorer(user, before)
     if before.id != seen:
         raise Conflict(f"{_withdrawn(before, user, 'these rights again')}, maybe for another reason. Check it first.")
-    record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     after = _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
-    endings.resume_from(session, user, reference.id)
+    record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     return after
 
 

@@ -174,11 +174,6 @@ def get(session: Session, user: User, set_id: int) -> ImageSet:
     return found
 
 
-def image_ids(session: Session, user: User, set_id: int) -> list[int]:
-    """The ids of all images of a set, all versions."""
-    return list(session.scalars(select(Image.id).where(Image.set_id == set_id, signed_in(user))))
-
-
 def places(session: Session, user: User, set_id: int, positions: Collection[int] | None = None) -> list[Place]:
     """The non-empty positions of a set in order, with units and campaigns; only those `positions`, if given."""
     statement = (

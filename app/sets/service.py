@@ -82,8 +82,8 @@ def create(
     return image_set
 
 
-def cancel(session: Session, user: User, set_id: int) -> list[int]:
-    """Cancel a set; finished pictures stay. Returns the ids of the units to stop in the engine, after the commit."""
+def cancel(session: Session, user: User, set_id: int) -> None:
+    """Cancel a set; finished pictures stay. Raises Conflict when there is nothing left to cancel."""
     image_set = changeable(session, user, set_id)
     stopped = session.execute(
         update(Image)
@@ -93,10 +93,9 @@ def cancel(session: Session, user: User, set_id: int) -> list[int]:
     ).all()
     if not stopped:
         raise Conflict("There is nothing to cancel: no picture of this set is queued or generating.")
-    running = cancel_units(session, Unit.set_id == set_id)
+    cancel_units(session, Unit.set_id == set_id)
     image_set.cancelled_at = now()
     record(session, user, Act.SET_CANCEL, image_set, pictures=len(stopped))
-    return running
 
 
 def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:

@@ -14,7 +14,7 @@ from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
-from app.models import Act, Image, ImageTag, Star, State, Unit, User, What, now
+from app.models import Act, Image, ImageTag, Star, State, Unit, User, What
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, service, units
@@ -22,6 +22,7 @@ from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import Redo
 from app.sets.spec import PROMPT_LENGTH, SEEDS
 from app.specs import Line, Spec
+from app.work.queue import WAITING, cancel_units
 
 MOST_VERSIONS = 20  # per position
 MOST_NEW_VERSIONS = 4  # at once
@@ -128,10 +129,9 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
     return made
 
 
-def discard(session: Session, user: User, image_id: int) -> list[int]:
-    """Give up a newer version that waits, runs or failed; the picture before it stays.
-
-    Returns the ids of the units to stop in the engine, after the commit. Raises Forbidden and Conflict.
+def discard(session: Session, user: User, image_id: int) -> None:
+    """Give up a newer version that waits, runs or failed; the picture before it stays. Its unit is cancelled when
+    nothing else of it waits or runs. Raises Forbidden and Conflict.
     """
     image = queries.image(session, user, image_id)
     service.changeable(session, user, image.set_id)
@@ -140,13 +140,9 @@ def discard(session: Session, user: User, image_id: int) -> list[int]:
     image.state, image.error = State.CANCELLED, None
     record(session, user, Act.IMAGE_DISCARD, image, version=image.version)
     session.flush()
-    unit = session.get(Unit, image.unit_id) if image.unit_id else None
-    running = unit is not None and unit.state == State.GENERATING
-    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(UNMADE[:2])).limit(1)
-    if unit is None or unit.state not in UNMADE[:2] or session.scalar(others):
-        return []
-    unit.state, unit.ended_at = State.CANCELLED, now()
-    return [unit.id] if running else []
+    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(WAITING)).limit(1)
+    if image.unit_id and session.scalar(others) is None:
+        cancel_units(session, Unit.id == image.unit_id)
 
 
 def _newest(session: Session, image: Image) -> int:

@@ -167,15 +167,14 @@ def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: Kept
     return subject
 
 
-def cancel(session: Session, user: User, subject_id: int) -> list[int]:
-    """Stop or give up a training. Returns the ids of the units to stop in the engine, after the commit."""
+def cancel(session: Session, user: User, subject_id: int) -> None:
+    """Cancel a training. Raises Conflict when there is none."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in WAITING:
         raise Conflict("There is nothing to cancel: this subject is not training.")
-    running = cancel_units(session, Unit.subject_id == subject_id)
+    cancel_units(session, Unit.subject_id == subject_id)
     subject.state = State.CANCELLED
     record(session, user, Act.SUBJECT_CANCEL, subject)
-    return running
 
 
 def retry(session: Session, user: User, subject_id: int) -> Subject:

@@ -29,7 +29,6 @@ from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
 from app.work.bus import Bus
-from app.work.dispatcher import Dispatcher
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
 USER_AGENT_MAX = 255  # characters of a user agent that are read
@@ -53,7 +52,6 @@ class Resources:
     files: Files
     engine: Engine
     bus: Bus
-    dispatcher: Dispatcher
     environment: Environment
     tries: Tries
     exporter: Preparer

@@ -155,25 +155,13 @@ def act(
 
 
 def in_parts(resources: Resources, ids: list[int], do: Callable[[Session, list[int]], Outcome]) -> Outcome:
-    """Act on pictures in parts, each in a short transaction.
-
-    Completed parts show on all pages even if the rest is refused.
-    """
+    """Act on pictures in parts, each in a short transaction."""
     done = Outcome()
-    try:
-        for start in range(0, len(ids), service.PART):
-            with resources.database.write() as session:
-                part = do(session, ids[start : start + service.PART])
-            done.also(part)
-    finally:
-        tell(resources, done)
+    for start in range(0, len(ids), service.PART):
+        with resources.database.write() as session:
+            part = do(session, ids[start : start + service.PART])
+        done.also(part)
     return done
-
-
-def tell(resources: Resources, done: Outcome) -> None:
-    """Show changes on the pages of the sets."""
-    for set_id, ids in done.by_set.items():
-        resources.dispatcher.changed(sets.topic(set_id), *ids)
 
 
 def back(wanted: PictureFilter, form: ActForm, **more: str) -> str:

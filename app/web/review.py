@@ -151,8 +151,6 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: 
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
     with resources.database.read() as session:
         following = pending.next_open(session, me, scope, image_id)
-        set_id = sets.image(session, me, image_id).set_id
-    resources.dispatcher.changed(sets.topic(set_id), image_id)
     if back:
         return see_other(f"{back}{'&' if '?' in back else '?'}undo={decision.id}")
     return see_other(room_url(scope, image=following, undo=decision.id))
@@ -168,7 +166,6 @@ def withdraw(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id:
         in_writing(resources, service.withdraw, me, decision_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    resources.dispatcher.changed(sets.topic(image.set_id), image.id)
     return see_other(back)
 
 
@@ -176,8 +173,6 @@ def withdraw(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id:
 def comment(resources: ResourcesDep, me: Me, form: Sent[CommentForm], image_id: int) -> Response:
     with resources.database.write() as session:
         service.comment(session, me, image_id, form.body, *form.pin)
-        set_id = sets.image(session, me, image_id).set_id
-    resources.dispatcher.changed(sets.topic(set_id), image_id)
     return see_other(room_url(form.scope, image=image_id))
 
 
@@ -237,7 +232,6 @@ def turn_thread(
         refused = str(error)
     with resources.database.read() as session:
         image = sets.image(session, me, queries.thread(session, me, thread_id).image_id)
-    resources.dispatcher.changed(sets.topic(image.set_id), image.id)
     back = room_url(form.scope, image=form.image or image.id)
     return see_other(back, refused, refused=bool(refused))
 
@@ -252,9 +246,6 @@ def turn_lock(
         in_writing(resources, act, me, set_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    with resources.database.read() as session:
-        images = sets.image_ids(session, me, set_id)
-    resources.dispatcher.changed(sets.topic(set_id), *images)
     return see_other(back, done)
 
 

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
 from app.models import Role, User
-from app.reviews import queries, reasons, scoping, service
-from app.sets import queries as sets
+from app.reviews import queries, reasons, service
 from app.web.deps import Read, Resources, ResourcesDep, require
 from app.web.forms.form import Sent
 from app.web.forms.reviews import ApprovalsForm, FourEyesForm, ReasonForm, ReasonMoveForm
@@ -74,16 +73,11 @@ def set_four_eyes(resources: ResourcesDep, me: Manager, form: Sent[FourEyesForm]
 def of_campaign(
     resources: Resources, me: User, campaign_id: int, act: Callable[..., object], value: object
 ) -> Response:
-    """Change a setting of a campaign, and update the pages of its sets."""
+    """Change a setting of a campaign."""
     try:
-        answer = changed(resources, act, me, campaign_id, value)
+        return changed(resources, act, me, campaign_id, value)
     except Invalid as error:  # the page offers no such number
         return see_other(HERE, str(error), refused=True)
-    with resources.database.read() as session:
-        pictures = scoping.in_campaign(session, me, campaign_id)
-    for set_id, image_ids in pictures.items():
-        resources.dispatcher.changed(sets.topic(set_id), *image_ids)
-    return answer
 
 
 def say_reason(

@@ -156,7 +156,6 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
         with resources.database.read() as session:
             return answered(form_page(request, session, me, values, errors), error)
-    resources.dispatcher.wake()
     return see_other(f"/sets/{image_set.id}")
 
 
@@ -182,12 +181,9 @@ def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_i
 def cancel(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     try:
         with resources.database.write() as session:
-            running = service.cancel(session, me, set_id)
-            images = queries.image_ids(session, me, set_id)
+            service.cancel(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
-    resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(queries.topic(set_id), *images)
     return see_other(f"/sets/{set_id}")
 
 
@@ -196,11 +192,8 @@ def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     try:
         with resources.database.write() as session:
             service.retry_set(session, me, set_id, resources.settings.unit_size)
-            images = queries.image_ids(session, me, set_id)
     except Conflict as error:
         return as_it_is_now(set_id, error)
-    resources.dispatcher.wake()
-    resources.dispatcher.changed(queries.topic(set_id), *images)
     return see_other(f"/sets/{set_id}")
 
 
@@ -208,8 +201,6 @@ def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
 def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     with resources.database.write() as session:
         image = service.retry_image(session, me, image_id)
-    resources.dispatcher.wake()
-    resources.dispatcher.changed(queries.topic(image.set_id), image.id)
     return see_other(f"/sets/{image.set_id}")
 
 

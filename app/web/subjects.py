@@ -97,7 +97,6 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[Trainin
             subject = service.create_from_pictures(session, me, kept, spec, resources.engine.model)
     except Invalid as error:
         return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
-    resources.dispatcher.wake()
     return see_other(f"/subjects/{subject.id}")
 
 
@@ -134,11 +133,9 @@ def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subje
 def cancel(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     try:
         with resources.database.write() as session:
-            running = service.cancel(session, me, subject_id)
+            service.cancel(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(training.topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 
@@ -149,8 +146,6 @@ def retry(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
             service.retry(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    resources.dispatcher.wake()
-    resources.dispatcher.changed(training.topic(subject_id))
     return see_other(f"/subjects/{subject_id}")
 
 

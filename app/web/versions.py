@@ -93,8 +93,6 @@ def redo(request: Request, resources: ResourcesDep, me: Me, form: Sent[RedoForm]
             return answered(form_page(request, session, me, image_id, back, values, errors), error)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    resources.dispatcher.wake()
-    resources.dispatcher.changed(queries.topic(made[0].set_id), image_id, *(image.id for image in made))
     first, last = made[0].version, made[-1].version
     lines = f"Version {first} is" if first == last else f"Versions {first} to {last} are"
     return see_other(back, f"{lines} queued. The newest finished version is shown.")
@@ -105,11 +103,9 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     with resources.database.write() as session:
         image = queries.image(session, me, image_id)
         try:
-            running = service.discard(session, me, image_id)
+            service.discard(session, me, image_id)
         except Conflict as error:
             return see_other(f"/sets/{image.set_id}", str(error), refused=True)
-    resources.dispatcher.cancel(running)
-    resources.dispatcher.changed(queries.topic(image.set_id), image_id)
     return see_other(f"/sets/{image.set_id}")
 
 

@@ -55,7 +55,7 @@ class RunningUnit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed in a topic up to `cursor`. `images` is None if too much was missed: reload everything."""
+    """What changed in a topic up to `cursor`. `images` is None if that is not known: reload everything."""
 
     cursor: str
     images: frozenset[int] | None
@@ -65,13 +65,13 @@ class _Changes:
     """The recent changes of one topic."""
 
     def __init__(self, forgotten: int) -> None:
-        self.changes: deque[tuple[int, frozenset[int]]] = deque(maxlen=REMEMBERED_CHANGES)
+        self.changes: deque[tuple[int, frozenset[int] | None]] = deque(maxlen=REMEMBERED_CHANGES)
         self.forgotten = forgotten  # changes up to this number may have been forgotten
         self.last = forgotten
         self.changed = asyncio.Event()  # replaced by every change
         self.watchers = 0
 
-    def add(self, number: int, images: frozenset[int]) -> None:
+    def add(self, number: int, images: frozenset[int] | None) -> None:
         if len(self.changes) == REMEMBERED_CHANGES:
             self.forgotten = self.changes[0][0]
         self.changes.append((number, images))
@@ -95,6 +95,11 @@ class Bus:
         self._count += 1
         self._topic(topic).add(self._count, frozenset(image_ids))
 
+    def publish_all(self, topic: Topic) -> None:
+        """Tell those who watch a topic that any of its images may have changed."""
+        self._count += 1
+        self._topic(topic).add(self._count, None)
+
     def cursor(self) -> str:
         """The current position: a page rendered after this call misses nothing by watching from here."""
         return f"{self._life}-{self._count}"
@@ -112,7 +117,8 @@ class Bus:
         finally:
             recent.watchers -= 1
         missed = [images for count, images in recent.changes if count > number]
-        return Changes(self.cursor(), frozenset().union(*missed))
+        known = [images for images in missed if images is not None]
+        return Changes(self.cursor(), frozenset().union(*known) if len(known) == len(missed) else None)
 
     def close(self) -> None:
         """Release all watchers: the server is stopping."""

@@ -6,7 +6,7 @@ complete picture or none. Its memory holds nothing that a restart would miss.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -65,9 +65,9 @@ class Dispatcher:
         """Stop these units within one step. The database already has them as cancelled."""
         self.background.call(self._cancel, tuple(unit_ids))
 
-    def changed(self, topic: Topic, *image_ids: int) -> None:
-        """Show a request's changes to watchers of a topic."""
-        self.background.call(self.bus.publish, topic, *image_ids)
+    def changed(self, topic: Topic, image_ids: Collection[int] | None = ()) -> None:
+        """Show changes to watchers of a topic; with None, any of its images may have changed."""
+        self.background.call(self.bus.publish_all if image_ids is None else self.bus.publish, topic, *(image_ids or ()))
 
     # On the event loop.
 

@@ -8,16 +8,25 @@ One statement claims a unit, so nobody else can claim it. An engine's events cou
 are generating: whatever arrives after a cancel, after a restart or twice changes nothing.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, func, select, update
 from sqlalchemy.orm import Session
 
+from app.effects import note
 from app.models import State, Unit, now
 from app.work.kinds import kind_of
 
 MOST_TRIES = 3  # per unit
 WAITING = (State.QUEUED, State.GENERATING)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """For after the commit: units that an engine may have, and is to stop."""
+
+    unit_ids: tuple[int, ...]
 
 
 def claim_next(session: Session) -> Unit | None:
@@ -84,14 +93,12 @@ def fail_unit(session: Session, unit_id: int, message: str, transient: bool = Fa
     return unit
 
 
-def cancel_units(session: Session, of: ColumnElement[bool]) -> list[int]:
-    """Cancel the waiting and running units `of` something.
-
-    Returns the ids of those in an engine, to stop them after the commit.
-    """
-    running = list(session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)))
+def cancel_units(session: Session, of: ColumnElement[bool]) -> None:
+    """Cancel the waiting and running units `of` something. Those in an engine are stopped after the commit."""
+    running = session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)).all()
     session.execute(update(Unit).where(of, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
-    return running
+    if running:
+        note(session, Stopped(tuple(running)))
 
 
 def give_back(session: Session, unit_id: int) -> None:

@@ -55,9 +55,7 @@ def run(database: Database, files: Files) -> Callable[..., None]:
 
 def ask(room: Room, **values: Any) -> int:
     with room.making() as make:
-        subject_id = make.subject(**values).id
-    room.dispatcher.wake()
-    return subject_id
+        return make.subject(**values).id
 
 
 def subject(room: Room, subject_id: int) -> Subject:
@@ -133,9 +131,8 @@ def test_cancel_stops_within_a_step_and_frees_the_slot(run: Callable[..., None])
         await room.until(lambda: len(room.engine.steps) >= 2)
         with room.database.write() as session:
             row = session.get_one(Subject, subject_id)
-            stopped = service.cancel(session, row.owner, subject_id)
+            service.cancel(session, row.owner, subject_id)
         before = len(room.engine.steps)
-        room.dispatcher.cancel(stopped)
         await room.until_done(room.image_set("a fox"))
         trained = [step for step in room.engine.steps if step.steps == 500]
         assert len(trained) <= before + 2

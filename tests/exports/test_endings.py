@@ -14,6 +14,7 @@ from app.errors import Conflict
 from app.exports import contents, queries, service, shares
 from app.exports.preparer import Preparer
 from app.exports.queries import Changed
+from app.exports.removal import remove_holding
 from app.exports.shares import ShareSpec
 from app.gallery import service as gallery
 from app.gallery.purger import Purger
@@ -185,7 +186,7 @@ def test_a_picture_removed_for_good_ends_the_exports_that_hold_it(
     image_set.images[0].deleted_at = now() - timedelta(days=31)
     session.flush()
     session.commit()
-    Purger(preparer.database, make.files).purge()
+    Purger(preparer.database, make.files, remove_holding).purge()
     session.expire_all()
     assert session.scalars(select(Export)).all() == [other]
     assert acts(session, ended) == [Act.SHARE_CREATE, Act.SHARE_REVOKE]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.exports.removal import remove_holding
 from app.files import Files, Kind
 from app.gallery import matching, queries, service
 from app.gallery.purger import Purger
@@ -99,7 +100,6 @@ def test_each_is_decided_by_itself(session: Session, make: Factory, manager: Use
     reviews.lock(session, manager, locked.id)
     done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved", None)
     assert done.ids == ids(image_set)
-    assert done.by_set == {image_set.id: ids(image_set)}
     assert {image.decision for image in image_set.images} == {Verdict.APPROVED}
     assert done.told("approved") == (
         "4 pictures were approved. 1 of 6 could not be approved: their set is locked."
@@ -133,7 +133,6 @@ def test_what_others_decided_meanwhile_is_not_passed_over(
     assert done.told("approved") == (
         "2 pictures were approved. 2 of 4 could not be approved: Ito Kenji just asked for changes to them."
     )
-    assert done.by_set == {image_set.id: [owl.id, cat.id]}
     assert [image.decision for image in (fox, teapot)] == [Verdict.CHANGES_REQUESTED] * 2
     assert len(session.scalars(select(Decision).where(Decision.image_id == teapot.id)).all()) == 1
     again = service.decide(session, manager, [teapot.id], "approved", review_queries.newest(session, manager))
@@ -377,7 +376,7 @@ def purge(session: Session, database: Database, files: Files) -> Callable[[], in
 
     def empty() -> int:
         session.commit()
-        number = Purger(database, files).purge()
+        number = Purger(database, files, remove_holding).purge()
         session.expire_all()
         return number
 
@@ -434,7 +433,7 @@ def test_the_purger_goes_on_until_nothing_is_over(
 ) -> None:
     session.commit()
     monkeypatch.setattr("app.gallery.purger.BATCH", 1)
-    assert Purger(database, files).purge() == 2
+    assert Purger(database, files, remove_holding).purge() == 2
 
 
 # Saved searches

@@ -83,7 +83,6 @@ def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
     with pytest.raises(NotFound):
         queries.campaign(session, closed, image_set.campaign_id)
     assert queries.places(session, closed, image_set.id) == queries.positions(session, closed, image_set.id) == []
-    assert queries.image_ids(session, closed, image_set.id) == []
     for every in (queries.cards, line.listed, queries.campaigns):
         assert every(session, closed) == []
     assert queries.count(session, closed) == 0

@@ -13,6 +13,7 @@ from app.sets.spec import SEEDS, SetSpec
 from app.styles import service as styles
 from app.work import queue
 from tests.factory import MODEL, Factory
+from tests.noted import stopped
 
 FORM = {
     "name": "Autumn table",
@@ -246,7 +247,8 @@ def test_cancel_keeps_what_is_finished(session: Session, make: Factory) -> None:
     for image in done.images:
         units.finish_image(session, done.id, image.id, "0" * 64, 1, 1.0)
     queue.end_unit(session, done.id)
-    assert service.cancel(session, user, image_set.id) == [running.id]
+    service.cancel(session, user, image_set.id)
+    assert stopped(session) == [running.id]
     assert states(session, image_set) == [State.FINISHED] * 2 + [State.CANCELLED] * 4
     assert unit_states(session, image_set) == [State.FINISHED, State.CANCELLED, State.CANCELLED]
     assert image_set.cancelled_at
@@ -343,7 +345,8 @@ def test_others_change_set_403(session: Session, make: Factory, role: Role) -> N
 @pytest.mark.parametrize("role", [Role.MANAGER, Role.ADMIN])
 def test_managers_change_any_set(session: Session, make: Factory, role: Role) -> None:
     user, image_set = make.user(role), make.image_set()
-    assert service.cancel(session, user, image_set.id) == []
+    service.cancel(session, user, image_set.id)
+    assert stopped(session) == []
     assert service.retry_set(session, user, image_set.id, 4) == 2
 
 

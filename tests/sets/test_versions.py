@@ -44,6 +44,7 @@ from app.sets.versions import MOST_VERSIONS, RedoSpec
 from app.settings import Settings
 from app.work import line, queue
 from tests.factory import MODEL, Factory
+from tests.noted import stopped
 
 
 def again(session: Session, user: User, image: Image, unit_size: int = 4, **values: object) -> list[Image]:
@@ -510,9 +511,11 @@ def test_give_up(session: Session, make: Factory) -> None:
     image = make.finished_set(user, prompts="a fox").images[0]
     first, second = again(session, user, image, count="2", unit_size=2)
     unit = claim(session)
-    assert versions.discard(session, user, first.id) == [], "the other one of its unit goes on"
+    versions.discard(session, user, first.id)
+    assert stopped(session) == [], "the other one of its unit goes on"
     assert unit.state == State.GENERATING
-    assert versions.discard(session, user, second.id) == [unit.id]
+    versions.discard(session, user, second.id)
+    assert stopped(session) == [unit.id]
     assert unit.state == State.CANCELLED
     units.finish_image(session, unit.id, second.id, "0" * 64, 1, 1.0)
     assert shown(session, image.image_set) == [(1, 1)], "what the engine says after it changes nothing"

@@ -16,6 +16,7 @@ from app.subjects.spec import SubjectSpec
 from app.work import queue
 from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory, png
+from tests.noted import stopped
 
 
 def acts(session: Session) -> list[Act]:
@@ -146,7 +147,8 @@ def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Fi
 
 def test_cancel_and_go_on(session: Session, make: Factory) -> None:
     subject = make.subject()
-    assert service.cancel(session, subject.owner, subject.id) == []
+    service.cancel(session, subject.owner, subject.id)
+    assert stopped(session) == []
     assert subject.state == State.CANCELLED
     assert session.scalars(select(Unit.state)).all() == [State.CANCELLED]
     with pytest.raises(Conflict, match="nothing to cancel"):
@@ -162,7 +164,8 @@ def test_cancel_of_what_runs_names_the_unit(session: Session, make: Factory) -> 
     subject = make.subject()
     unit = queue.claim_next(session)
     assert unit
-    assert service.cancel(session, subject.owner, subject.id) == [unit.id]
+    service.cancel(session, subject.owner, subject.id)
+    assert stopped(session) == [unit.id]
 
 
 def test_archive(session: Session, make: Factory) -> None:

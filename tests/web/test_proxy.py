@@ -192,7 +192,7 @@ def test_events_come_at_once(site: Site, browser: Browser) -> None:
         pictures = [image.id for image in waiting.images]
     with browser.stream("GET", f"/sets/{waiting.id}/events", headers={"accept": "text/event-stream"}) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        site.server.resources.dispatcher.changed(topic(waiting.id), *pictures)
+        site.server.app.state.dispatcher.changed(topic(waiting.id), pictures)
         assert any(line.startswith("data:") for line in stream.iter_lines()), "while the stream stays open"
 
 

@@ -141,7 +141,7 @@ def test_a_stream_keeps_nobody_signed_in_and_ends_with_the_session(server: Serve
     with designer.stream("GET", f"/sets/{set_id}/news", headers={"accept": "text/event-stream"}) as stream:
         assert stream.status_code == 200
         leave_alone(server, designer, server.resources.settings.idle_minutes)
-        server.resources.dispatcher.changed(topic(set_id))
+        server.app.state.dispatcher.changed(topic(set_id))
         for _ in stream.iter_lines():  # it ends by itself
             pass
     server.resources.presence.write()

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app import slow
+from app import slow, wiring
 from app.database import Database
 from app.engine.events import Work
 from app.errors import NoRoom
@@ -20,6 +20,7 @@ from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
 from app.sets import queries as sets_queries
 from app.sets import service as sets
 from app.work import queue
+from app.work.bells import Bells
 from app.work.bus import Bus
 from app.work.dispatcher import Claimed, Dispatcher
 from tests.engine.painter import Painter
@@ -36,6 +37,7 @@ class Room:
         self.numbers = count(1)  # so that no two people of one test have the same address
         self.bus = Bus()
         self.dispatcher = Dispatcher(engine, database, files, self.bus)
+        Bells(database, self.dispatcher, wiring.RINGS)
 
     @contextmanager
     def making(self) -> Iterator[Factory]:
@@ -47,9 +49,7 @@ class Room:
     def image_set(self, prompts: str, user: User | None = None, **values: Any) -> int:
         with self.making() as make:
             user = user or make.user()
-            set_id = make.image_set(user, prompts=prompts, steps=3, **values).id
-        self.dispatcher.wake()
-        return set_id
+            return make.image_set(user, prompts=prompts, steps=3, **values).id
 
     def images(self, set_id: int) -> list[Image]:
         with self.database.read() as session:
@@ -212,9 +212,8 @@ def test_cancel_stops_within_one_step(run: Callable[..., None]) -> None:
         await room.until(lambda: len(room.engine.steps) == 1)
         with room.database.write() as session:
             owner = session.get_one(ImageSet, set_id).owner
-            stopped = sets.cancel(session, owner, set_id)
+            sets.cancel(session, owner, set_id)
         steps = len(room.engine.steps)
-        room.dispatcher.cancel(stopped)
         await room.until(lambda: not room.engine.running)
         assert len(room.engine.steps) <= steps + 1
         assert room.states(set_id) == [State.CANCELLED] * 2
@@ -234,7 +233,7 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
             unit = engine_unit(claimed)
             with room.database.write() as session:
                 owner = session.get_one(ImageSet, set_id).owner
-                room.dispatcher.cancel(sets.cancel(session, owner, set_id))
+                sets.cancel(session, owner, set_id)
             return unit
 
         monkeypatch.setattr(room.dispatcher, "_work", cancelled_meanwhile)
@@ -252,7 +251,6 @@ def test_a_set_that_was_asked_of_another_model_is_not_made_with_this_one(run: Ca
         with room.making() as make:
             image_set = make.image_set(prompts="a fox")
             image_set.model = "stabilityai/stable-diffusion-xl-base-1.0"
-        room.dispatcher.wake()
         await room.until_done(image_set.id)
         assert room.states(image_set.id) == [State.FAILED]
         assert "the server now runs demo" in (room.images(image_set.id)[0].error or "")
@@ -270,7 +268,6 @@ def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Ca
             make.right(style.versions[0].references[0].reference, valid_until="2020-01-01")
             set_id, ids = image_set.id, {image.id for image in image_set.images}
         cursor = room.bus.cursor()
-        room.dispatcher.wake()
         await room.until_done(set_id)
         async with asyncio.timeout(PATIENCE):
             assert (await room.bus.changes(sets_queries.topic(set_id), cursor)).images == ids

@@ -155,7 +155,7 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
     def comment(body: str) -> None:
         with server.resources.database.write() as session:
             service.comment(session, ito, 1, body)
-        server.resources.dispatcher.changed(topic(1), 1)
+        server.app.state.dispatcher.changed(topic(1), [1])
 
     def answer(route: Route) -> None:
         """Late, and from before the second comment."""

@@ -1,0 +1,15 @@
+"""Which pages of subjects show an act."""
+
+from typing import cast
+
+from sqlalchemy.orm import Session
+
+from app.effects import Happened
+from app.models import Subject
+from app.subjects.training import topic
+from app.work.bells import Changed
+
+
+def of_subjects(_: Session, event: Happened) -> Changed:
+    """The act was done to subjects."""
+    return {topic(subject.id): () for subject in cast(list[Subject], event.rows)}
