@@ -3,15 +3,18 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.web.process import Process
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-expect.set_options(timeout=60_000)  # ms; on a busy machine, five seconds do not prove that something never comes
+PATIENCE = 120_000  # ms; on a busy machine, five seconds do not prove that something never comes
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +35,23 @@ def chromium() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     assert found, f"the browser tests need one of {', '.join(NAMES)} on the PATH; `apt install chromium` brings it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        options = {"executable_path": found, "args": ["--no-sandbox", "--disable-gpu"], "timeout": PATIENCE}
+        browser = playwright.chromium.launch(**options)
+        make_patient(browser)
         yield browser
         browser.close()
+
+
+def make_patient(browser: Browser) -> None:
+    """Opening a page, pressing and waiting take as long as expecting."""
+    new_context = browser.new_context
+
+    def patient(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    browser.new_context = patient  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")

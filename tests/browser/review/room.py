@@ -11,6 +11,17 @@ HIDE = """(state) => {
 }"""
 
 
+# Whether the room's next page and the pictures after this one have come. On a busy machine the network may be quiet
+# before they were even requested.
+AHEAD = """() => {
+  const { next, nextImage, following } = document.getElementById("room").dataset;
+  const pictures = [nextImage, following].filter(Boolean).map((id) => `/images/${id}.png`);
+  const entries = (url) => performance.getEntriesByName(new URL(url, location.href).href);
+  const came = (url) => entries(url).some((entry) => entry.responseEnd);
+  return [next, ...pictures].filter(Boolean).every(came);
+}"""
+
+
 def shown(page: Page, number: int) -> None:
     """Expect the room to show this picture."""
     expect(page.locator("#room")).to_have_attribute("data-image", str(number))
@@ -18,6 +29,7 @@ def shown(page: Page, number: int) -> None:
 
 def ahead(page: Page) -> None:
     """Expect the next picture to be prefetched."""
+    page.wait_for_function(AHEAD)
     page.wait_for_load_state("networkidle")
 
 
