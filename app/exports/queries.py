@@ -93,12 +93,22 @@ def may_open(session: Session, user: User, export_id: int) -> bool:
 
 
 def recent(
-    session: Session, user: User, *which: ColumnElement[bool], before: int | None = None, limit: int = 20
+    session: Session,
+    user: User,
+    *,
+    campaign_id: int | None = None,
+    set_id: int | None = None,
+    before: int | None = None,
+    limit: int = 20,
 ) -> list[Export]:
-    """Exports, newest first, with their authors and links; those before the export `before`."""
+    """Exports, newest first, with their authors and links: of a campaign or a set; those before the export `before`."""
+    statement = select(Export).where(readable(user)).order_by(Export.id.desc()).limit(limit)
+    if campaign_id is not None:
+        statement = statement.where(Export.campaign_id == campaign_id)
+    if set_id is not None:
+        statement = statement.where(Export.set_id == set_id)
     if before is not None:
-        which = (*which, Export.id < before)
-    statement = select(Export).where(readable(user), *which).order_by(Export.id.desc()).limit(limit)
+        statement = statement.where(Export.id < before)
     loads = (joinedload(Export.made_by), joinedload(Export.shares))
     return list(session.scalars(statement.options(*loads)).unique())
 

@@ -21,7 +21,6 @@ from app.web.deps import (
     Resources,
     ResourcesDep,
     address_of,
-    browser_of,
     count_try,
     origin_of,
     resources_of,
@@ -32,13 +31,12 @@ from app.web.deps import (
 from app.web.errors import answered
 from app.web.forms.accounts import PasswordForm, SetupForm, SignInForm
 from app.web.forms.form import Sent
+from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
 
 NO_ACCOUNTS = "There are no accounts yet. Open the link that the server printed when it started."
-KNOWN_COOKIE = "known"  # proves that its owner's account was signed in before in this browser
-KNOWN_SECONDS = 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -128,19 +126,6 @@ def sign_in(request: Request, resources: ResourcesDep, form: Sent[SignInForm]) -
     return answer
 
 
-def remember_browser(request: Request, response: Response, user: User) -> None:
-    """From now on, strangers who guess this person's password cannot keep them from signing in here."""
-    response.set_cookie(
-        KNOWN_COOKIE,
-        known.proof(user),
-        path="/login",
-        max_age=KNOWN_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=resources_of(request).https,
-    )
-
-
 def note_refusal(resources: Resources, email: str, error: Invalid | Later, origin: dict[str, str]) -> None:
     """Record a refused sign-in; too many attempts only once a minute."""
     field = error.field if isinstance(error, Invalid) else "form"
@@ -148,20 +133,6 @@ def note_refusal(resources: Resources, email: str, error: Invalid | Later, origi
         return
     with resources.database.write() as session:
         service.note_refused_sign_in(session, email, field, **origin)
-
-
-def signed_in(request: Request, session: Session, user: User, url: str, **how: str) -> Response:
-    """Start a session in this browser, and end its previous one. `how` is for the record."""
-    old = session_token(request)
-    before = service.person_of_ended(session, old) if old else None
-    if old:
-        service.sign_out(session, old)
-    days = resources_of(request).settings.session_days
-    token = service.start_session(session, user, browser_of(request), days, **origin_of(request), **how)
-    response = see_other(url)
-    set_session_cookie(request, response, token)
-    leaving.came_in(request, response, user, before)
-    return response
 
 
 @router.post("/logout")

@@ -203,9 +203,9 @@ def example_names(session: Session, me: User, wanted: Selection, options: Export
 
 def earlier(session: Session, me: User, wanted: Selection) -> list[Export]:
     if wanted.campaign:
-        return queries.recent(session, me, Export.campaign_id == wanted.campaign.id, limit=5)
+        return queries.recent(session, me, campaign_id=wanted.campaign.id, limit=5)
     if wanted.image_set:
-        return queries.recent(session, me, Export.set_id == wanted.image_set.id, limit=5)
+        return queries.recent(session, me, set_id=wanted.image_set.id, limit=5)
     return []
 
 

@@ -26,6 +26,7 @@ from app.web.errors import answered
 from app.web.forms.accounts import CodeForm
 from app.web.forms.form import Sent
 from app.web.pending import short
+from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
 from app.web.templating import page, see_other
 
 router = APIRouter()
@@ -70,8 +71,6 @@ def second(request: Request, resources: ResourcesDep) -> Response:
 @router.post("/login/second")
 def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Response:
     """The code is right: sign this browser in."""
-    from app.web.accounts import remember_browser, signed_in  # which imports this module
-
     visitor = door.visitor_of(request)
     first: FirstStep | None = resources.first_steps.look(visitor, visitor)
     if not first:
@@ -98,8 +97,6 @@ def count_code(request: Request, resources: Resources, first: FirstStep) -> None
     Browsers in which the account was signed in before are counted separately, all together: somebody who stole the
     password and tries codes elsewhere cannot keep the owner out of them.
     """
-    from app.web.accounts import KNOWN_COOKIE
-
     with resources.database.read() as session:
         email = queries.person(session, first.user_id).email
         proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))

@@ -7,10 +7,10 @@ from app.accounts import identities, service
 from app.accounts.oidc import Flow, Profile, Provider
 from app.errors import Forbidden, NotFound, UserError
 from app.web import door
-from app.web.accounts import signed_in
 from app.web.deps import Resources, ResourcesDep, count_try, current_user, origin_of, session_token, set_session_cookie
 from app.web.door import MARK, login_page
 from app.web.pending import short
+from app.web.signing_in import signed_in
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()

@@ -11,12 +11,12 @@ from app.accounts import passkeys, queries, service
 from app.accounts.passkeys import Site
 from app.errors import Conflict, Invalid, Later, UserError
 from app.web import confirm, door
-from app.web.accounts import remember_browser, signed_in
 from app.web.deps import Confirmed, Me, Resources, ResourcesDep, count_try, origin_of, session_token
 from app.web.errors import answered
 from app.web.factors import PAGE
 from app.web.forms.accounts import ConfirmForm, PasskeyForm, PasskeySignInForm
 from app.web.forms.form import Sent
+from app.web.signing_in import remember_browser, signed_in
 from app.web.templating import inner_path, see_other
 
 router = APIRouter()
