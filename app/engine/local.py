@@ -19,7 +19,7 @@ from PIL import Image
 
 from app import slow
 from app.engine import overflow
-from app.engine.base import Cancelled, ModelFacts, Slot, TrainingFacts
+from app.engine.base import Cancelled, ModelFacts, Slot
 from app.engine.events import (
     ClassPicture,
     Crop,
@@ -39,11 +39,11 @@ from app.engine.events import (
     UnitStructure,
     Work,
 )
+from app.engine.facts import TRAINING, model_facts
 from app.errors import Invalid
 from app.pictures import opened
 from app.settings import Settings
 from app.style_aligned import (
-    SCHEDULERS,
     ModelError,
     NotFinite,
     Reference,
@@ -54,9 +54,6 @@ from app.style_aligned import (
     dreambooth,
 )
 from app.style_aligned import events as studio_events
-from app.style_aligned.controlnet import KINDS
-from app.style_aligned.job import LONGEST
-from app.style_aligned.loading import DEMO
 from app.style_aligned.reference import Method
 from app.style_aligned.subjects import check_lora
 from app.text import clean_line, sentence
@@ -65,12 +62,9 @@ log = structlog.get_logger()
 
 PREVIEW_SIDE = 256  # px, the longer side
 MAX_REFERENCES = 8  # kept between units: as many as a style has; a large one takes 48 MiB
-MAX_SIDE_FACTOR = 8  # times the model's training side; anything larger than that side becomes a panorama
 MAX_TRAININGS = 3  # interrupted trainings that can resume; a large model's state takes 300 MiB
-MAX_AREA = 16  # times its training area, so that one picture does not hold the queue for an hour
 
 OUT_OF_MEMORY = "The GPU ran out of memory. Try a smaller size or rank, or a smaller SOROE_UNIT_SIZE."
-ASKED = ("steps", "rank", "rate", "text_encoders")  # of a training: what a person can choose
 
 
 class LocalEngine:
@@ -149,22 +143,7 @@ class LocalEngine:
         settings = self._settings
         cache = settings.data / "cache" / "inversions"
         studio = Studio.load(settings.model, settings.device, settings.precision, cache, self._progress)
-        defaults = studio.defaults
-        self._model = ModelFacts(
-            name=settings.model,
-            default_size=defaults.size,
-            size_multiple=studio.size_multiple,
-            max_side=MAX_SIDE_FACTOR * max(defaults.size),
-            max_pixels=MAX_AREA * defaults.size[0] * defaults.size[1],
-            schedulers=(defaults.scheduler, *(name for name in SCHEDULERS if name != defaults.scheduler)),
-            default_steps=defaults.steps,
-            default_guidance=defaults.guidance,
-            longest=LONGEST,
-            device=str(studio.place),
-            words=_words(studio),
-            controls=tuple(kind for kind in KINDS if kind in self._controls(studio)),
-            training=_training_facts(studio),
-        )
+        self._model = model_facts(studio, settings.model, self._controls(studio))
         self._studio = studio
 
     def _events(self, work: Work, stop: Flag) -> Iterator[Event]:
@@ -238,7 +217,7 @@ class LocalEngine:
         studio = self._studio
         if studio is None:
             raise RuntimeError("the model is not loaded yet")
-        asked = {name: getattr(training, name) for name in ("phrase", "class_words", *ASKED)}
+        asked = {name: getattr(training, name) for name in ("phrase", "class_words", *TRAINING)}
         recipe = dreambooth.Recipe(**dreambooth.suited(studio) | asked)
         pictures = [opened(path, "RGB") for path in training.pictures]
         folder = _only_the_newest(self._settings.data / "cache" / "training", f"{training.subject_id}")
@@ -297,16 +276,6 @@ class LocalEngine:
         return kept
 
 
-def _training_facts(studio: Studio) -> TrainingFacts:
-    recipe = dreambooth.Recipe("a", "a", **dreambooth.suited(studio))
-    return TrainingFacts(
-        words=dreambooth.rare_words([studio.pipeline.tokenizer, studio.pipeline.tokenizer_2]),
-        fewest_pictures=dreambooth.FEWEST_TRAINING_PICTURES,
-        most_pictures=dreambooth.MOST_TRAINING_PICTURES,
-        **{name: getattr(recipe, name) for name in ASKED},
-    )
-
-
 def _only_the_newest(trainings: Path, name: str) -> Path:
     """The folder of one training's state; deletes all but the most recent of the others."""
     others = sorted(
@@ -315,14 +284,6 @@ def _only_the_newest(trainings: Path, name: str) -> Path:
     for path in others[: max(0, len(others) + 1 - MAX_TRAININGS)]:
         shutil.rmtree(path, ignore_errors=True)
     return trainings / name
-
-
-def _words(studio: Studio) -> tuple[str, ...]:
-    """What a small model can draw, from the list next to its weights."""
-    file = DEMO / "words.txt"
-    if studio.name != "demo" or not file.exists():
-        return ()
-    return tuple(word for word in file.read_text().splitlines() if word)
 
 
 def _cropped(picture: Image.Image, crop: Crop) -> Image.Image:
