@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from app.cli.options import structure as structures
-from app.cli.options import subject as subjects
+from app.cli.options.structure import StructureOption
+from app.cli.options.structure import read as structure
+from app.cli.options.subject import SubjectOption
+from app.cli.options.subject import read as subject
 from app.engine.base import TrainingFacts
-from app.errors import Invalid, UserError
+from app.errors import Invalid
 from app.sets.spec import SetSpec
 from app.sets.versions import RedoSpec
 from app.styles.spec import StyleSpec
@@ -87,8 +90,8 @@ def test_nor_do_commands(tmp_path: Path, number: str) -> None:
     file = tmp_path / "mug.safetensors"
     file.write_bytes(b"")
     (tmp_path / "chair.png").write_bytes(b"")
-    with pytest.raises(UserError):
-        subjects.read([f"{file}:{number}"])
+    with pytest.raises(ValidationError):
+        SubjectOption(**subject(f"{file}:{number}"))
     for name in ("weight", "start", "end"):
-        with pytest.raises(UserError):
-            structures.parse(f"edges={tmp_path / 'chair.png'},{name}={number}")
+        with pytest.raises(ValidationError):
+            StructureOption(**structure(f"edges={tmp_path / 'chair.png'},{name}={number}"))

@@ -6,7 +6,9 @@ import sys
 import typer
 
 from app.cli import accounts, audit, certificates, generate, serve, subject
+from app.cli.command import command
 from app.cli.console import BAD_INPUT, INTERRUPTED, CommandRefused, err
+from app.errors import UserError
 
 app = typer.Typer(
     add_completion=False,
@@ -14,8 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn one reference picture into a matched set.",
 )
-app.command()(generate.generate)
-app.command("subject")(subject.teach)
+app.command("generate")(command(generate.Options, generate.generate))
+app.command("subject")(command(subject.Options, subject.teach))
 app.command()(serve.serve)
 app.command()(certificates.certificates)
 people = typer.Typer(no_args_is_help=True, help="Help people who cannot sign in.")
@@ -38,7 +40,7 @@ def main() -> None:
         status = stop.exit_code
     except typer.Abort:
         status = INTERRUPTED
-    except (CommandRefused, typer.TyperException) as error:
+    except (CommandRefused, UserError, typer.TyperException) as error:
         message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
         err.print(f"soroe: {message}", markup=False)
         status = BAD_INPUT

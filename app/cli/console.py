@@ -62,10 +62,12 @@ def check_folder(folder: Path) -> None:
 @contextmanager
 def refusing(folder: Path) -> Iterator[None]:
     """Turn refusals of the method or the disk into a sentence."""
-    from app.style_aligned.finite import NotFinite  # torch is loaded by now
+    from app.style_aligned import ModelError, NotFinite  # torch is loaded by now
 
     try:
         yield
+    except ModelError as error:
+        raise CommandRefused(str(error)) from error
     except NotFinite as error:
         raise CommandRefused(
             f"{sentence(error)} Lower weights and guidance, or choose another scheduler or precision."

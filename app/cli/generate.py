@@ -1,7 +1,6 @@
 """`soroe generate`: a set without a server."""
 
-import secrets
-from dataclasses import asdict
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,23 +18,6 @@ from app.cli.console import (
     read_settings,
     refusing,
 )
-from app.cli.inputs import (
-    load_structures,
-    load_subjects,
-    parse_size,
-    read_prompts,
-    read_reference,
-    read_region,
-    read_structures,
-    read_subjects,
-)
-
-MAX_IMAGES = 1000
-
-
-class Method(StrEnum):
-    NOISE = "noise"
-    DDIM = "ddim"
 
 
 class Format(StrEnum):
@@ -44,34 +26,42 @@ class Format(StrEnum):
     WEBP = "webp"
 
 
-def generate(
-    out_folder: Annotated[Path, typer.Option("--out", help="Output folder; created if missing.")],
-    prompt: Annotated[list[str] | None, typer.Option(help="What to show. Repeat for more pictures.")] = None,
-    prompts_file: Annotated[Path | None, typer.Option(help="Text file with one prompt per line.")] = None,
+@dataclass(frozen=True)
+class Options:
+    """The options of `soroe generate`.
+
+    Numbers are texts: `app.cli.spec` reads them, and says what is wrong with them as the page does.
+    """
+
+    out_folder: Annotated[Path, typer.Option("--out", help="Output folder; created if missing.")]
+    prompt: Annotated[list[str] | None, typer.Option(help="What to show. Repeat for more pictures.")] = None
+    prompts_file: Annotated[Path | None, typer.Option(help="Text file with one prompt per line.")] = None
     reference: Annotated[
         Path | None, typer.Option(help="The picture to take the look from. Default: the first prompt's picture.")
-    ] = None,
-    reference_prompt: Annotated[str, typer.Option(help='What the reference shows, such as "a pear".')] = "",
+    ] = None
+    reference_prompt: Annotated[str, typer.Option(help='What the reference shows, such as "a pear".')] = ""
     reference_method: Annotated[
-        Method, typer.Option(help="noise is fast; ddim inverts the reference first.")
-    ] = Method.NOISE,
-    style_text: Annotated[str, typer.Option(help='Added to every prompt, such as "watercolor".')] = "",
+        str, typer.Option(metavar="<noise|ddim>", help="noise is fast; ddim inverts the reference first.")
+    ] = "noise"
+    style_text: Annotated[str, typer.Option(help='Added to every prompt, such as "watercolor".')] = ""
     strength: Annotated[
-        float, typer.Option(help="How closely to follow the reference: 0 not at all, 1 as in the paper, up to 2.")
-    ] = 1.0,
-    count: Annotated[int, typer.Option(min=1, max=100, help="Pictures per prompt.")] = 1,
-    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, max=1000, help="Denoising steps.")] = None,
+        str,
+        typer.Option(
+            metavar="<float>", help="How closely to follow the reference: 0 not at all, 1 as in the paper, up to 2."
+        ),
+    ] = "1.0"
+    count: Annotated[str, typer.Option(metavar="<int>", help="Pictures per prompt, 1 to 16.")] = "1"
+    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None
+    steps: Annotated[str | None, typer.Option(metavar="<int>", help="Denoising steps, 1 to 100.")] = None
     guidance: Annotated[
-        float | None, typer.Option(min=0, max=30, help="Guidance scale (CFG): how closely to follow the prompts.")
-    ] = None,
-    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
-    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of the first picture.")] = None,
-    size: Annotated[str | None, typer.Option(help="WxH in px, such as 1024x768.")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="ddim, euler, euler-a, dpm++, unipc, heun, pndm or lcm.")
-    ] = None,
-    seamless: Annotated[bool, typer.Option(help="Join the left and right edges, for patterns and panoramas.")] = False,
+        str | None,
+        typer.Option(metavar="<float>", help="Guidance scale (CFG), 0 to 30: how closely to follow the prompts."),
+    ] = None
+    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = ""
+    seed: Annotated[str | None, typer.Option(metavar="<int>", help="Seed of the first picture.")] = None
+    size: Annotated[str | None, typer.Option(help="WxH in px, such as 1024x768.")] = None
+    scheduler: Annotated[str | None, typer.Option(help="ddim, euler, euler-a, dpm++, unipc, heun, pndm or lcm.")] = None
+    seamless: Annotated[bool, typer.Option(help="Join the left and right edges, for patterns and panoramas.")] = False
     region: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,98 +69,53 @@ def generate(
             ' such as "0.5,0,0.5,1|a fox|neon.png|1.2" or "mask.png|a fox". A box is left, top, width and height as'
             " fractions of the picture."
         ),
-    ] = None,
+    ] = None
     structure: Annotated[
         list[str] | None,
         typer.Option(
             help="A map to follow: edges=chair.png,weight=0.8,end=0.7, or a ready map as edges=ready:map.png."
         ),
-    ] = None,
+    ] = None
     subject: Annotated[
         list[str] | None,
         typer.Option(help="A LoRA, optionally with a weight, such as mug.safetensors:0.8. Prompts name it @mug."),
-    ] = None,
-    format: Annotated[Format, typer.Option(help="File format.")] = Format.PNG,
-    overwrite: Annotated[bool, typer.Option(help="Replace a set that is already in the folder.")] = False,
-) -> None:
+    ] = None
+    format: Annotated[Format, typer.Option(help="File format.")] = Format.PNG
+    overwrite: Annotated[bool, typer.Option(help="Replace a set that is already in the folder.")] = False
+
+
+def generate(options: Options) -> None:
     """Generate a set: one picture per prompt, all in the look of the reference."""
-    prompts = [p for p in read_prompts(prompt or [], prompts_file) for _ in range(count)]
-    if len(prompts) > MAX_IMAGES:
-        raise CommandRefused(f"A set has at most {MAX_IMAGES} pictures; this would be {len(prompts)}.")
-    wanted_size = parse_size(size) if size else None
-    parts = [read_region(text) for text in region or []]
-    followed = read_structures(structure, len(prompts) // count)
-    subjects = read_subjects(subject)
-    picture, digest = read_reference(reference) if reference else (None, None)
-    check_folder(out_folder)
-    if not overwrite and (out_folder / "set.json").exists():
-        raise CommandRefused(f"There is already a set in {out_folder}. Choose another folder or pass --overwrite.")
+    from app.cli.inputs import Inputs
+    from app.cli.spec import CommandSpec, form_of
+
     settings = read_settings()
-    first_seed = secrets.randbelow(2**31 - len(prompts)) if seed is None else seed
+    form = form_of(options)
+    spec = CommandSpec.before_loading(form)
+    check_out(options.out_folder, options.overwrite)
+    inputs = Inputs.of(spec)
 
-    # torch takes seconds to import; the refusals above come without the wait.
+    # torch takes seconds to import; what is refused above is refused at once.
     from app.cli.folder import SetFolder
-    from app.style_aligned import Sharing
-    from app.subjects.handles import spoken
-    from app.text import plural
+    from app.cli.job import Job
 
-    studio = load_studio(model or settings.model, settings)
-    defaults = studio.defaults
-    how = {
-        "seeds": [first_seed + i for i in range(len(prompts))],
-        "steps": steps or defaults.steps,
-        "guidance": defaults.guidance if guidance is None else guidance,
-        "size": wanted_size or defaults.size,
-        "scheduler": scheduler or defaults.scheduler,
-        "negative_prompt": negative_prompt,
-    }
-    folder = SetFolder(out_folder, format)
-    structures = load_structures(studio, followed, wanted_size or defaults.size, count, settings)
-    adapters, phrases = load_subjects(studio, subjects)
-    with refusing(out_folder):
-        sharing = Sharing.for_picture(strength) if picture else Sharing(strength)
-        look = studio.reference(picture, reference_prompt, method=reference_method.value) if picture else None
-        texts = [spoken(f"{p}, {style_text}" if style_text else p, phrases) for p in prompts]
-        events = studio.generate(
-            texts,
-            reference=look,
-            sharing=sharing,
-            structures=structures,
-            regions=[part.made(studio, style_text) for part in parts],
-            adapters=adapters,
-            seamless=seamless,
-            batch_size=settings.unit_size,
-            preview_every=0,
-            **how,
-        )
-        interrupted = save_all(events, folder, prompts)
+    model = options.model or settings.model
+    studio = load_studio(model, settings)
+    folder = SetFolder(options.out_folder, options.format)
+    with refusing(options.out_folder):
+        job = Job(form, inputs, studio, model, settings)
+        interrupted = save_all(job.events(), folder, job.prompts)
         if folder.pictures:
-            folder.save_sheet(picture)
-            folder.save_record(
-                model=studio.name,
-                place=str(studio.place),
-                reference={"file": reference.name, "sha256": digest, "prompt": reference_prompt} if reference else None,
-                reference_method=reference_method.value if reference else "text",
-                sharing=asdict(sharing),
-                structures=[o.record(s.control.name) for o, s in zip(followed, structures, strict=True)],
-                regions=[part.record for part in parts],
-                subjects=[option.record() for option in subjects],
-                seamless=seamless,
-                style_text=style_text,
-                prompts=prompts,
-                versions=versions(),
-                **how,
-            )
-    done = len(folder.pictures)
-    if interrupted:
-        err.print(
-            f"Stopped. {done} of {len(prompts)} pictures were finished and are kept in {out_folder}.", markup=False
-        )
-        raise typer.Exit(INTERRUPTED)
-    if done:
-        out.print(f"{plural(done, 'picture')} and sheet.png are in {out_folder}.", markup=False, highlight=False)
-    if done < len(prompts):
-        raise typer.Exit(1)
+            folder.save_sheet(inputs.reference.picture if inputs.reference else None)
+            folder.save_record(**job.record())
+    tell(options.out_folder, len(folder.pictures), len(job.prompts), interrupted)
+
+
+def check_out(folder: Path, overwrite: bool) -> None:
+    """Raises CommandRefused when a set cannot be written to the folder, or would replace another."""
+    check_folder(folder)
+    if not overwrite and (folder / "set.json").exists():
+        raise CommandRefused(f"There is already a set in {folder}. Choose another folder or pass --overwrite.")
 
 
 def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
@@ -184,7 +129,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
                 match event:
                     case Inversion(step=step, steps=total):
                         bar.update(task, description=f"Inverting the reference, {step} of {total}")
-                    case Step(images=images, steps=steps):  # some schedulers take more steps than requested
+                    case Step(images=images, steps=steps):  # some schedulers take more steps than were asked for
                         total = len(prompts) * steps
                         bar.update(task, description="Generating", advance=len(images), total=total)
                     case ImageReady(index=index, picture=picture, prompt=text, seed=seed):
@@ -203,8 +148,14 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
     return False
 
 
-def versions() -> dict[str, str]:
-    """The versions of what shapes a picture."""
-    from importlib.metadata import version
+def tell(folder: Path, done: int, wanted: int, interrupted: bool) -> None:
+    """Say what is in the folder now. Ends the command with a status when that is not all."""
+    from app.text import plural
 
-    return {name: version(name) for name in ("soroe", "torch", "diffusers", "transformers")}
+    if interrupted:
+        err.print(f"Stopped. {done} of {wanted} pictures were finished and are kept in {folder}.", markup=False)
+        raise typer.Exit(INTERRUPTED)
+    if done:
+        out.print(f"{plural(done, 'picture')} and sheet.png are in {folder}.", markup=False, highlight=False)
+    if done < wanted:
+        raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """`soroe subject`: a LoRA from pictures of a thing."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,57 +19,76 @@ from app.cli.console import (
     read_settings,
     refusing,
 )
-from app.cli.inputs import read_reference
+from app.cli.files import read_picture
 
 
-def teach(
-    out_file: Annotated[Path, typer.Option("--out", help="LoRA file to write, such as mug.safetensors.")],
-    class_words: Annotated[str, typer.Option("--class", help="The kind of thing, such as teapot.")],
-    picture: Annotated[
-        list[Path] | None, typer.Option(help="A picture of the thing. Repeat for 3 to 20 pictures.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, max=10_000, help="Training steps.")] = None,
-    rank: Annotated[int | None, typer.Option(min=1, max=128, help="Capacity of the LoRA.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    text_encoders: Annotated[bool | None, typer.Option(help="Train the text encoders too.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the training.")] = 0,
-    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None,
-) -> None:
+@dataclass(frozen=True)
+class Options:
+    """The options of `soroe subject`; numbers are texts, as in `app.cli.generate`."""
+
+    out_file: Annotated[Path, typer.Option("--out", help="LoRA file to write, such as mug.safetensors.")]
+    class_words: Annotated[str, typer.Option("--class", help="The kind of thing, such as teapot.")]
+    picture: Annotated[list[Path] | None, typer.Option(help="A picture of the thing. Repeat for 3 to 20 pictures.")] = (
+        None
+    )
+    steps: Annotated[str | None, typer.Option(metavar="<int>", help="Training steps, 1 to 10000.")] = None
+    rank: Annotated[str | None, typer.Option(metavar="<int>", help="Capacity of the LoRA, 1 to 128.")] = None
+    rate: Annotated[str | None, typer.Option(metavar="<float>", help="Learning rate, 0.000001 to 0.01.")] = None
+    text_encoders: Annotated[bool | None, typer.Option(help="Train the text encoders too.")] = None
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the training.")] = 0
+    model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None
+
+
+def teach(options: Options) -> None:
     """Train a LoRA of your own product for --subject. Run the same command again to resume."""
-    files = picture or []
-    from app.cli.options import subject as command
-    from app.errors import UserError
+    from app.engine.base import TrainingFacts
+    from app.errors import Invalid
     from app.subjects.handles import handle_from
+    from app.subjects.spec import SubjectSpec
 
-    try:
-        command.check_pictures(files)
-    except UserError as error:
-        raise CommandRefused(str(error)) from error
-    if out_file.suffix != ".safetensors":
-        raise CommandRefused(f"--out is a .safetensors file; {out_file.name} was given.")
-    check_folder(out_file.parent)
-    pictures = [read_reference(file, "picture")[0] for file in files]
+    file, files, form = options.out_file, options.picture or [], form_of(options)
+    Invalid.check(SubjectSpec.from_form(form, TrainingFacts()).training_problems(len(files), TrainingFacts()))
+    if file.suffix != ".safetensors":
+        raise CommandRefused(f"--out is a .safetensors file; {file.name} was given.")
+    check_folder(file.parent)
+    pictures = [read_picture(each, "picture").picture for each in files]
     settings = read_settings()
 
-    from app.style_aligned.dreambooth import Recipe, rare_words, suited, train
+    from app.engine.facts import training_facts
+    from app.style_aligned.dreambooth import train
 
-    studio = load_studio(model or settings.model, settings)
-    word = rare_words([studio.pipeline.tokenizer, studio.pipeline.tokenizer_2])[0]
-    asked = {"steps": steps, "rank": rank, "rate": rate, "text_encoders": text_encoders}
-    with refusing(out_file.parent):
-        recipe = Recipe(
-            **suited(studio)
-            | {name: value for name, value in asked.items() if value is not None}
-            | {"phrase": f"{word} {class_words}", "class_words": class_words, "seed": seed, "sample_every": 0}
-        )
-        state = command.state_folder(out_file)
-        data = follow_training(train(studio, pictures, recipe, state))
+    studio = load_studio(options.model or settings.model, settings)
+    facts = training_facts(studio)
+    state = file.with_name(f"{file.name}.training")
+    with refusing(file.parent):
+        spec = SubjectSpec.from_form({"text_encoders": facts.text_encoders} | form, facts)
+        data = follow_training(train(studio, pictures, recipe(studio, spec, facts.words[0], options.seed), state))
         if data is None:
             err.print("Stopped. Run the same command to resume.", markup=False)
             raise typer.Exit(INTERRUPTED)
-        atomic.write(out_file, data)
+        atomic.write(file, data)
         shutil.rmtree(state)
-    out.print(f"{out_file} is ready; prompts name it @{handle_from(out_file.stem)}.", markup=False)
+    out.print(f"{file} is ready; prompts name it @{handle_from(file.stem)}.", markup=False)
+
+
+def form_of(options: Options) -> dict[str, Any]:
+    """The options as fields of the form of a subject, whose name is that of its file."""
+    numbers = {name: getattr(options, name) or "" for name in ("steps", "rank", "rate")}
+    encoders = {} if options.text_encoders is None else {"text_encoders": options.text_encoders}
+    return {"name": options.out_file.stem, "class_words": options.class_words, **numbers, **encoders}
+
+
+def recipe(studio: Any, spec: Any, word: str, seed: int) -> Any:
+    """A training whose prompts say `word`, such as "sks", for the thing. Raises ValueError."""
+    from app.engine.facts import TRAINING
+    from app.style_aligned.dreambooth import Recipe, suited
+
+    asked = {name: getattr(spec, name) for name in TRAINING}
+    return Recipe(
+        **suited(studio)
+        | asked
+        | {"phrase": f"{word} {spec.class_words}", "class_words": spec.class_words, "seed": seed, "sample_every": 0}
+    )
 
 
 def follow_training(events: Any) -> bytes | None:

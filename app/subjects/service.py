@@ -13,7 +13,7 @@ from app.accounts import authority
 from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
-from app.engine.base import Engine, ModelFacts, TrainingFacts
+from app.engine.base import Engine, ModelFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind, Room
 from app.models import Act, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
@@ -83,12 +83,13 @@ def create_from_pictures(session: Session, user: User, kept: Sizes, spec: Subjec
     """Create a subject and queue its training; `kept` comes from `sizes`. Raises Invalid and Forbidden."""
     need_active(user)
     handle = handles.handle_from(spec.name)
+    wrong = spec.training_problems(len(spec.pictures), model.training)
     Invalid.check(
         {
-            "pictures": _pictures_error(spec.pictures, kept, model.training)
+            **wrong,
+            "pictures": _pictures_error(spec, kept, wrong["pictures"])
             or rights.pictures_refusal(session, spec.pictures),
             "name": _handle_error(session, handle, spec.name),
-            "class_words": None if spec.class_words else "Enter the kind of thing, such as teapot.",
         }
     )
     subject = Subject(
@@ -222,16 +223,14 @@ def _changeable(session: Session, user: User, subject_id: int) -> Subject:
     return subject
 
 
-def _pictures_error(pictures: Sequence[str], kept: Sizes, facts: TrainingFacts) -> str | None:
-    twice = len(pictures) - len(set(pictures))
+def _pictures_error(spec: SubjectSpec, kept: Sizes, wrong_number: str | None) -> str | None:
+    twice = len(spec.pictures) - len(set(spec.pictures))
     if twice:
         added = plural(twice, "picture was", "pictures were")
         return f"{added} added twice. Each picture should show the thing differently."
-    least, most = facts.fewest_pictures, facts.most_pictures
-    if not least <= len(pictures) <= most:
-        were = plural(len(pictures), "picture was", "pictures were")
-        return f"Training needs {least} to {most} pictures; {were} given."
-    if not all(sha256 in kept for sha256 in pictures):
+    if wrong_number:
+        return wrong_number
+    if not all(sha256 in kept for sha256 in spec.pictures):
         return "A picture is no longer there; upload the pictures again."
     return None
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.engine.base import TrainingFacts
 from app.specs import Line, Spec
+from app.text import plural
 
 
 class SubjectSpec(Spec):
@@ -26,3 +27,14 @@ class SubjectSpec(Spec):
         """Parse the page's fields, with the model's defaults for empty ones. Raises Invalid."""
         usual = {"steps": facts.steps, "rank": facts.rank, "rate": facts.rate}
         return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
+
+    def training_problems(self, pictures: int, facts: TrainingFacts) -> dict[str, str | None]:
+        """Why it cannot be trained on so many pictures: a sentence, or None, for each field of the form."""
+        least, most = facts.fewest_pictures, facts.most_pictures
+        were = plural(pictures, "picture was", "pictures were")
+        return {
+            "pictures": None
+            if least <= pictures <= most
+            else f"Training needs {least} to {most} pictures; {were} given.",
+            "class_words": None if self.class_words else "Enter the kind of thing, such as teapot.",
+        }

@@ -6,13 +6,12 @@ import torch
 from diffusers import ControlNetModel
 from PIL import Image, ImageDraw
 
-from app.cli.options import structure as command
-from app.errors import UserError
-from app.models import MapKind
+from app.cli.options.structure import StructureOption
 from app.pictures import Limits
-from app.style_aligned.loading import load_pipeline
-from app.style_aligned.studio import Place
+from app.style_aligned.loading import Placement, load_pipeline
+from tests.cli.asked import REFUSED, asked
 from tests.command import soroe
+from tests.factory import MODEL
 
 
 def drawing(file: Path, size: tuple[int, int] = (300, 300)) -> Path:
@@ -24,13 +23,13 @@ def drawing(file: Path, size: tuple[int, int] = (300, 300)) -> Path:
 
 def test_a_structure_as_it_is_usually_written(tmp_path: Path) -> None:
     file = drawing(tmp_path / "chair.png")
-    option = command.parse(f"edges={file}")
-    assert option == command.StructureOption(MapKind.EDGES, (file,), False, 1.0, 0.0, 1.0)
+    (option,) = asked(structure=[f"edges={file}"]).structures
+    assert option == StructureOption(control="edges", files=(file,), ready=False, weight=1.0, start=0.0, end=1.0)
 
 
 def test_numbers_in_any_order_and_commas_in_a_name(tmp_path: Path) -> None:
     file = drawing(tmp_path / "chair, red.png")
-    option = command.parse(f"silhouette=ready:{file},end=0.7,weight=1.5,start=0.2")
+    (option,) = asked(structure=[f"silhouette=ready:{file},end=0.7,weight=1.5,start=0.2"]).structures
     assert (option.files, option.ready) == ((file,), True)
     assert (option.weight, option.start, option.end) == (1.5, 0.2, 0.7)
 
@@ -38,10 +37,10 @@ def test_numbers_in_any_order_and_commas_in_a_name(tmp_path: Path) -> None:
 def test_a_folder_has_a_map_for_each_prompt_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("b.png", "a.webp", "notes.txt"):
         drawing(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).write_text("")
-    (option,) = command.read([f"edges={tmp_path}"], prompts=2)
+    (option,) = asked("a fox\nan owl", structure=[f"edges={tmp_path}"]).structures
     assert [file.name for file in option.files] == ["a.webp", "b.png"]
-    with pytest.raises(UserError, match="There are 2 maps of edges for 3 prompts; give one for all, or one for each"):
-        command.read([f"edges={tmp_path}"], prompts=3)
+    with pytest.raises(REFUSED, match="There are 2 maps of edges for 3 prompts; give one for all, or one for each"):
+        asked("a fox\nan owl\na car", structure=[f"edges={tmp_path}"])
 
 
 @pytest.mark.parametrize(
@@ -58,27 +57,28 @@ def test_a_folder_has_a_map_for_each_prompt_in_the_order_of_their_names(tmp_path
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(UserError) as refused:
-        command.parse(text.format(file=drawing(tmp_path / "chair.png")))
+    with pytest.raises(REFUSED) as refused:
+        asked(structure=[text.format(file=drawing(tmp_path / "chair.png"))])
     assert sentence in str(refused.value)
 
 
 def test_a_map_of_another_shape_is_refused(tmp_path: Path) -> None:
-    option = command.parse(f"edges={drawing(tmp_path / 'wide.png', (600, 300))}")
-    with pytest.raises(UserError, match="It is 600 × 300 px and pictures of 128 × 128 would distort it; crop it"):
-        option.maps((128, 128), "", Limits())
-    assert option.maps((256, 128), "", Limits())[0].size == (256, 128)
+    (option,) = asked(structure=[f"edges={drawing(tmp_path / 'wide.png', (600, 300))}"]).structures
+    with pytest.raises(REFUSED, match="600 × 300 px and pictures of 128 × 128 would distort it: crop the map"):
+        option.maps((128, 128), MODEL, "", Limits())
+    assert option.maps((256, 128), MODEL, "", Limits())[0].size == (256, 128)
 
 
 def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("not at all")
-    with pytest.raises(UserError, match=r"The structure .*no.png cannot be used: The file is not a supported picture"):
-        command.parse(f"edges={tmp_path / 'no.png'}").maps((128, 128), "", Limits())
+    (option,) = asked(structure=[f"edges={tmp_path / 'no.png'}"]).structures
+    with pytest.raises(REFUSED, match=r"The structure .*no.png cannot be used: The file is not a supported picture"):
+        option.maps((128, 128), MODEL, "", Limits())
 
 
 def test_a_set_that_follows_a_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole command, with a custom ControlNet named in the settings."""
-    unet = load_pipeline("demo", Place.choose("cpu"), lambda what, share: None).unet
+    unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
     torch.manual_seed(0)
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))
     net.save_pretrained(tmp_path / "net")

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.options import subject as command
-from app.errors import Invalid
+from tests.cli.asked import REFUSED, asked
 
 
 def test_files_weights_and_handles(tmp_path: Path) -> None:
     mug, odd = tmp_path / "Blue Mug.safetensors", tmp_path / "a:b.safetensors"
     mug.write_bytes(b"x")
     odd.write_bytes(b"y")
-    first, second = command.read([f"{mug}:0.8", str(odd)])
+    first, second = asked(subject=[f"{mug}:0.8", str(odd)]).subjects
     assert (first.file, first.weight, first.handle) == (mug, 0.8, "blue-mug")
     assert (second.file, second.weight) == (odd, 1.0)
     assert first.record()["file"] == "Blue Mug.safetensors"
@@ -22,7 +21,7 @@ def test_files_weights_and_handles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["{}:3"], "weight is a number from 0 to 2; 3 was given"),
+        (["{}:3"], "weight is a number from 0 to 2; '3' was given"),
         (["{}:nan"], "weight is a number from 0 to 2"),
         (["gone.safetensors"], "no LoRA file at gone.safetensors"),
         (["{}", "{}:0.5"], "was given twice"),
@@ -32,11 +31,5 @@ def test_files_weights_and_handles(tmp_path: Path) -> None:
 def test_what_cannot_be_read(tmp_path: Path, given: list[str], sentence: str) -> None:
     file = tmp_path / "mug.safetensors"
     file.write_bytes(b"x")
-    with pytest.raises(Invalid, match=sentence):
-        command.read([text.format(file) for text in given])
-
-
-@pytest.mark.parametrize("count", [0, 2, 21])
-def test_too_few_or_too_many_pictures(count: int) -> None:
-    with pytest.raises(Invalid, match=f"from 3 to 20 pictures; {count} pictures were given"):
-        command.check_pictures([Path(str(number)) for number in range(count)])
+    with pytest.raises(REFUSED, match=sentence):
+        asked(subject=[text.format(file) for text in given])

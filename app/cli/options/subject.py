@@ -1,68 +1,44 @@
-"""Subjects on the command line: `--subject mug.safetensors:0.8`, and the training state of `soroe subject`."""
+"""`--subject mug.safetensors:0.8`: a LoRA and its weight."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.engine.base import TrainingFacts
-from app.errors import Invalid
-from app.sets.spec import MOST_SUBJECTS
+from app.cli.console import CommandRefused
+from app.cli.files import sha256
+from app.sets.spec import SubjectSettings
 from app.subjects.handles import handle_from
-from app.text import plural
 
 
-@dataclass(frozen=True)
-class SubjectOption:
-    """A parsed --subject: its file and its weight. Prompts name it by the file's name, `@mug`."""
+class SubjectOption(SubjectSettings):
+    """A LoRA file and its weight. Prompts name it by the file's name, `@mug`."""
 
     file: Path
-    weight: float
 
     @property
     def handle(self) -> str:
         return handle_from(self.file.stem)
 
     def record(self) -> dict[str, Any]:
-        """For set.json."""
-        digest = hashlib.sha256(self.file.read_bytes()).hexdigest()
-        return {"file": self.file.name, "sha256": digest, "weight": self.weight}
+        """Its entry in `set.json`."""
+        return {"file": self.file.name, "sha256": sha256(self.file.read_bytes()), "weight": self.weight}
 
 
-def read(given: Sequence[str]) -> list[SubjectOption]:
-    """Parse the command's subjects, without the model. Raises Invalid."""
-    options = [_option(text) for text in given]
-    if len(options) > MOST_SUBJECTS:
-        raise Invalid("subject", f"A set has at most {MOST_SUBJECTS} subjects; {len(options)} were given.")
-    for option in options:
-        if [other.file.resolve() for other in options].count(option.file.resolve()) > 1:
-            raise Invalid("subject", f"The subject {option.file} was given twice; give it once, with its weight.")
-    return options
-
-
-def _option(text: str) -> SubjectOption:
+def read(text: str) -> dict[str, Any]:
+    """Parse the fields of a `SubjectOption`. Raises CommandRefused."""
     name, colon, number = text.rpartition(":")
     try:
-        weight = float(number) if colon else None
-    except ValueError:  # a colon in the path
-        weight = None
-    file = Path(text if weight is None else name).expanduser()
-    if weight is not None and not 0 <= weight <= 2:
-        raise Invalid("subject", f"A subject's weight is a number from 0 to 2; {number} was given for {name}.")
+        weighted = bool(colon) and float(number) is not None
+    except ValueError:  # a colon of the path
+        weighted = False
+    file = Path(name if weighted else text).expanduser()
     if not file.is_file():
-        raise Invalid("subject", f"There is no LoRA file at {file}.")
-    return SubjectOption(file, 1.0 if weight is None else weight)
+        raise CommandRefused(f"There is no LoRA file at {file}.")
+    return {"file": file, "weight": number} if weighted else {"file": file}
 
 
-def check_pictures(files: Sequence[Path]) -> None:
-    """Raise Invalid for a wrong number of pictures."""
-    least, most = TrainingFacts().fewest_pictures, TrainingFacts().most_pictures
-    if not least <= len(files) <= most:
-        were = plural(len(files), "picture was", "pictures were")
-        raise Invalid("picture", f"Training needs {least} to {most} pictures; {were} given.")
-
-
-def state_folder(file: Path) -> Path:
-    """The folder of a training's state until its file is written."""
-    return file.with_name(f"{file.name}.training")
+def twice(options: Sequence[SubjectOption]) -> str | None:
+    """Which LoRA was given twice, in a sentence; None when none was."""
+    files = [option.file.resolve() for option in options]
+    again = next((file for number, file in enumerate(files) if file in files[:number]), None)
+    return f"The subject {again} was given twice; give it once, with its weight." if again else None

@@ -1,0 +1,83 @@
+"""What `soroe generate` is asked to make: the fields of a set's form, with files for what a server keeps."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from app.cli.files import read_prompts
+from app.cli.options import region, structure, subject
+from app.cli.options.region import RegionOption
+from app.cli.options.structure import StructureOption
+from app.cli.options.subject import SubjectOption
+from app.engine.base import ModelFacts
+from app.errors import Invalid
+from app.sets.spec import MIN_SIDE, MOST_REGIONS, MOST_SIDE, MOST_STRUCTURES, MOST_SUBJECTS, PictureSpec
+from app.styles.spec import LookSpec
+
+if TYPE_CHECKING:
+    from app.cli.generate import Options
+
+# Stands in for the model until that is loaded, where only what was typed is checked.
+UNLOADED = ModelFacts(
+    name="",
+    default_size=(MIN_SIDE, MIN_SIDE),
+    size_multiple=1,
+    max_side=MOST_SIDE,
+    max_pixels=MOST_SIDE**2,
+    schedulers=("any",),
+    default_steps=1,
+    default_guidance=1.0,
+    device="",
+)
+
+
+class CommandSpec(LookSpec, PictureSpec):
+    """A set, and the look that it takes."""
+
+    reference: Path | None = None
+    structures: tuple[StructureOption, ...] = Field(default=(), title="Structure", max_length=MOST_STRUCTURES)
+    subjects: tuple[SubjectOption, ...] = Field(default=(), title="Subjects", max_length=MOST_SUBJECTS)
+    regions: tuple[RegionOption, ...] = Field(default=(), title="Regions", max_length=MOST_REGIONS)
+
+    @classmethod
+    def before_loading(cls, form: Mapping[str, Any]) -> "CommandSpec":
+        """Check all that can be checked without the model. Raises Invalid."""
+        spec = cls.from_form(form, UNLOADED)
+        followed = (option.problem(len(option.files), len(spec.prompts)) for option in spec.structures)
+        boxes = ((number, option.box_problem()) for number, option in enumerate(spec.regions, start=1))
+        Invalid.check(
+            {
+                "count": spec.count_problem(),
+                "structures": next(filter(None, followed), None),
+                "subjects": subject.twice(spec.subjects),
+                "regions": next((f"Region {number} {wrong}." for number, wrong in boxes if wrong), None),
+            }
+        )
+        return spec
+
+    @classmethod
+    def for_model(cls, form: Mapping[str, Any], model: ModelFacts) -> "CommandSpec":
+        """The spec with what the model likes where nothing was typed. Raises Invalid."""
+        spec = cls.from_form(form, model)
+        Invalid.check(spec.problems(model))
+        return spec
+
+
+def form_of(options: "Options") -> dict[str, Any]:
+    """The options as fields of the form. Raises CommandRefused."""
+    return {
+        **{name: getattr(options, name) or "" for name in ("count", "size", "steps", "guidance", "seed", "scheduler")},
+        "strength": options.strength,
+        "negative_prompt": options.negative_prompt,
+        "seamless": options.seamless,
+        "text": options.style_text,
+        "reference": options.reference or "",
+        "reference_prompt": options.reference_prompt,
+        "method": options.reference_method,
+        "prompts": read_prompts(options.prompt or [], options.prompts_file),
+        "structures": [structure.read(text) for text in options.structure or []],
+        "subjects": [subject.read(text) for text in options.subject or []],
+        "regions": [region.read(text) for text in options.region or []],
+    }
