@@ -18,7 +18,7 @@ import httpx2
 from PIL import Image
 from sqlalchemy import insert
 
-from app import slow
+from app import slow, wiring
 from app.accounts.service import start_session
 from app.database import Database, migrate
 from app.exports import preparer as preparing
@@ -63,6 +63,7 @@ def main() -> None:
 
 def run(asked: argparse.Namespace) -> dict[str, object]:
     settings = Settings(data=asked.data, _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
+    wiring.connect()
     migrate(settings)
     database, files = Database(settings), Files(settings.data / "files")
     Path("/proc/self/clear_refs").write_text("5")  # reset the peak: imports have had their own

@@ -193,3 +193,9 @@ def test_doors_know_no_dispatcher(room: str) -> None:
     """What is to be told follows from the record, see `app.wiring`."""
     for file in (ROOT / "app" / room).rglob("*.py"):
         assert "dispatcher" not in file.read_text(), file.relative_to(ROOT)
+
+
+def test_commands_open_the_database_in_one_place() -> None:
+    """Where the packages are connected, so that what follows from an act follows there too."""
+    opened = [file for file in (ROOT / "app" / "cli").rglob("*.py") if "Database(" in file.read_text()]
+    assert opened == [ROOT / "app" / "cli" / "console.py"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import CommandRefused, out, read_settings
+from app.cli.console import CommandRefused, open_database, out, read_settings
 from app.settings import Settings
 
 
@@ -39,7 +39,6 @@ def open_accounts() -> Iterator[tuple[Settings, Any]]:
     from sqlalchemy import inspect
     from sqlalchemy.exc import DatabaseError
 
-    from app.database import Database
     from app.errors import UserError
 
     settings = read_settings()
@@ -47,7 +46,7 @@ def open_accounts() -> Iterator[tuple[Settings, Any]]:
         raise CommandRefused(
             f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data."
         )
-    database = Database(settings)
+    database = open_database(settings)
     try:
         if not inspect(database.engine).has_table("passkeys"):
             raise CommandRefused(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, CommandRefused, out, progress_bar, read_settings
+from app.cli.console import BROKEN, CommandRefused, open_database, out, progress_bar, read_settings
 
 
 def verify(
@@ -46,14 +46,12 @@ def open_record() -> Iterator[Any]:
     from sqlalchemy import inspect
     from sqlalchemy.exc import DatabaseError
 
-    from app.database import Database
-
     settings = read_settings()
     if not (settings.data / "soroe.sqlite3").exists():
         raise CommandRefused(
             f"There is no audit log in {settings.data}; SOROE_DATA says where the server keeps its data."
         )
-    database = Database(settings)
+    database = open_database(settings)
     try:
         if not inspect(database.engine).has_table("audit_head"):
             raise CommandRefused(

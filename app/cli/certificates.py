@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import CommandRefused, open_data, opened, out, read_settings
+from app.cli.console import CommandRefused, open_data, open_database, opened, out, read_settings
 from app.settings import Settings
 
 
@@ -40,7 +40,6 @@ def noting(settings: Settings, renew: bool) -> Iterator[None]:
     from sqlalchemy import inspect
 
     from app.audit.service import note_certificate
-    from app.database import Database
     from app.exports import certificates as signing
     from app.models import Act
 
@@ -49,7 +48,7 @@ def noting(settings: Settings, renew: bool) -> Iterator[None]:
     if not there or not (fresh or renew):
         yield
         return
-    database = Database(settings)
+    database = open_database(settings)
     try:
         if not inspect(database.engine).has_table("audit_head"):
             yield

@@ -51,6 +51,15 @@ def open_data(settings: Settings) -> None:
         raise CommandRefused(str(error)) from error
 
 
+def open_database(settings: Settings) -> Any:
+    """The database of a command that reads or writes: what follows from an act follows here as on the server."""
+    from app import wiring
+    from app.database import Database
+
+    wiring.connect()
+    return Database(settings)
+
+
 def check_folder(folder: Path) -> None:
     """Raise CommandRefused for a folder without write access, before minutes are spent on pictures."""
     there = next(path for path in (folder, *folder.absolute().parents) if os.access(path, os.F_OK))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.cli.console import CommandRefused, loading, open_data, opened, out, read_settings
+from app.cli.console import CommandRefused, loading, open_data, open_database, opened, out, read_settings
 from app.settings import Settings
 
 
@@ -17,7 +17,6 @@ def serve() -> None:
     open_data(settings)
     with only_one_server(settings), listening_socket(settings) as listener:
         from app.accounts.service import create_setup_link
-        from app.database import Database
         from app.engine.local import LocalEngine
         from app.logs import configure_logging
         from app.main import create_app
@@ -26,7 +25,7 @@ def serve() -> None:
         configure_logging(settings)
         engine = load_engine(lambda progress: LocalEngine(settings, progress))
         application = create_app(settings, engine)
-        database = Database(settings)
+        database = open_database(settings)
         with database.write() as session:
             link = create_setup_link(session, settings)
         database.close()

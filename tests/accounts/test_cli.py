@@ -7,6 +7,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
+from app import effects
 from app.accounts import factors, service
 from app.accounts.vault import Vault
 from app.database import Database
@@ -70,3 +71,8 @@ def test_who_lost_their_phone_gets_in_again(settings: Settings, database: Databa
         assert event.user_id is None
     assert "signs in with a password only" in reset(settings, "me@example.com", "second-step").stdout
     assert reset(settings, "nobody@example.com", "second-step").returncode == 2
+
+
+def test_a_command_connects_the_packages_itself(settings: Settings, operator: User) -> None:
+    effects.use({})  # as in a process that has just started
+    assert reset(settings, "me@example.com").returncode == 0
