@@ -1,9 +1,9 @@
 """Run the Dockerfile's own steps in a bare Debian, without a container engine: `make container`.
 
-A stage's image is stood in for by Debian with its Python (debootstrap), a RUN by the same command in a chroot, and the
-start by namespaces as a container engine makes them: its own network and processes, a root that is read-only, no
-privileges, and no unshare(2), which Docker's filter of system calls refuses. Then the health check must pass, an upload
-be decoded, a picture be made, and the server end by itself when it is told to stop. Needs Linux, root and debootstrap.
+Debian with its Python (debootstrap) replaces a stage's image, and the same command in a chroot replaces a RUN.
+Namespaces like a container engine's run the start: a separate network and processes, a read-only root, no privileges,
+and no unshare(2), which Docker's system-call filter refuses. Then the health check must pass, an upload be decoded, a
+picture be made, and the server stop when told to. Needs Linux, root and debootstrap.
 """
 
 import os
@@ -24,8 +24,8 @@ OUT = ROOT / "out" / "container"
 DEBIAN = "bookworm"
 PIP_FOLDERS = [word for word in os.environ.get("PIP_FIND_LINKS", "").split() if word.startswith("/")]
 PACKAGES = "ca-certificates,python3,python3-venv"
-GRACE = 60.0  # seconds to stop, as docker-compose.yml gives
-# In the container: the decoder of uploads does its work, and so does the model.
+GRACE = 60.0  # seconds to stop, as in docker-compose.yml
+# In the container: run the upload decoder and the model.
 DECODE = """
 from pathlib import Path
 from app.pictures import clean_upload
@@ -59,7 +59,7 @@ def main(torch: str) -> None:
 
 
 def debian() -> Path:
-    """A bare Debian, made once."""
+    """A bare Debian, created once."""
     base = OUT / DEBIAN
     if not (base / "usr" / "bin" / "python3").exists():
         with timed("debootstrap"):
@@ -118,7 +118,7 @@ class Build:
 
 
 def start(stage: Stage, root: Path) -> None:
-    """The server as a container engine starts it, from its first answer to its end."""
+    """Run the server as a container engine would, from its first answer to its end."""
     user, group = stage.last("USER").text.split(":")
     folder = stage.last("WORKDIR").text
     variables = environment(stage) | {"SOROE_URL": "http://localhost:8000"}
@@ -174,7 +174,7 @@ def start(stage: Stage, root: Path) -> None:
 
 
 def first_child(process: subprocess.Popen[bytes]) -> int:
-    """The process that unshare(1) started."""
+    """The process started by unshare(1)."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not (found := children.read_text().split()):
         time.sleep(0.05)
@@ -182,14 +182,14 @@ def first_child(process: subprocess.Popen[bytes]) -> int:
 
 
 def entering(root: Path, mounts: list[str], *first: str) -> list[str]:
-    """A command whose further words run by way of `first` with `root` as their root; its mounts end with them."""
+    """A command that runs its further words through `first` with `root` as their root; its mounts end with them."""
     own = ["mount -t proc proc proc", "mount --rbind /dev dev"]
     last = f'exec {shlex.join([*first, "chroot", "."])} "$@"'
     return ["sh", "-c", "\n".join([f"set -e; cd {shlex.quote(str(root))}", *mounts, *own, last]), "sh"]
 
 
 def environment(stage: Stage) -> dict[str, str]:
-    """What the stage's ENV say, over an image's own PATH."""
+    """The stage's ENV, on top of an image's own PATH."""
     found = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     for step in stage.all("ENV"):
         for word in step.words:
@@ -199,7 +199,7 @@ def environment(stage: Stage) -> dict[str, str]:
 
 
 def network(root: Path) -> list[str]:
-    """Mounts for steps that download: names of hosts, and how pip is set up on this machine."""
+    """Mounts for steps that download: host names, and this machine's pip configuration."""
     (root / "root" / ".cache" / "pip").mkdir(parents=True, exist_ok=True)
     kept = OUT / "pip"
     kept.mkdir(parents=True, exist_ok=True)

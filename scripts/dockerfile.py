@@ -1,4 +1,4 @@
-"""What a Dockerfile says: its stages, their steps, and what .dockerignore lets into them."""
+"""Parse a Dockerfile: its stages, their steps, and what .dockerignore lets into them."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ class Step:
 
     @property
     def words(self) -> list[str]:
-        """The rest as words: a JSON list, or what a shell would split."""
+        """The rest as words: a JSON list, or split like a shell."""
         return [str(word) for word in json.loads(self.text)] if self.text.startswith("[") else shlex.split(self.text)
 
 
@@ -27,7 +27,7 @@ class Stage:
     steps: list[Step] = field(default_factory=list)
 
     def last(self, name: str) -> Step:
-        """The step of that name that holds. Raises IndexError where there is none."""
+        """The last step with that name, which applies. Raises IndexError if there is none."""
         return [step for step in self.steps if step.name == name][-1]
 
     def all(self, name: str) -> list[Step]:
@@ -35,7 +35,7 @@ class Stage:
 
 
 def stages(text: str) -> list[Stage]:
-    """The stages of a Dockerfile in their order."""
+    """The stages of a Dockerfile, in order."""
     lines = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     found: list[Stage] = []
     for line in lines.replace("\\\n", " ").splitlines():
@@ -63,6 +63,6 @@ def _step(line: str) -> Step:
 
 
 def reaches(ignore: str, path: str) -> bool:
-    """Whether `path` of the project reaches the build. `ignore` begins with `*`, then names what does (`!app`)."""
+    """Whether `path` of the project reaches the build. `ignore` starts with `*`, then names exceptions (`!app`)."""
     let_in = [Path(line[1:]) for line in ignore.splitlines() if line.startswith("!")]
     return any(Path(path).is_relative_to(each) for each in let_in)

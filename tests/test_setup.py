@@ -65,7 +65,7 @@ def test_a_commit_is_checked_by_the_linters_of_make_check() -> None:
     makefile = (ROOT / "Makefile").read_text()
     check = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert check
-    # Each line is a linter, by its own path and the command that it has several of.
+    # Each line is a linter, by its path and, if it has several, its command.
     linters = re.findall(r"(?:\$\(BIN\)|node_modules/\.bin)/(\w+(?: (?:format|check|lint))?)", check[1])
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     entries = " ".join(hook["entry"] for hook in hooks)
@@ -80,7 +80,7 @@ def test_the_public_workflow_runs_what_lands_runs() -> None:
     assert {"run": "bash .ci/run"} in steps
     assert workflow["permissions"] == {"contents": "read"}
     for step in steps:
-        # Another's tag can move; a commit cannot.
+        # Somebody else's tag can move; a commit cannot.
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0")), step
 
 

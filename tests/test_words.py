@@ -1,4 +1,4 @@
-"""The words of docs/words.md: what people read uses them, and a name in the code means one thing."""
+"""The words of docs/words.md: texts for people use them, and a name in the code means one thing."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ APP = sorted((ROOT / "app").rglob("*.py"))
 PAGES = sorted((ROOT / "templates").rglob("*.html"))
 SCRIPTS = sorted((ROOT / "static/js").glob("*.js"))
 
-# What people do not read here any more, by what stands in its place.
+# Words that people no longer read here, by their replacements.
 NOT_SAID = {
     "again, or nothing": "anew",
     "next to, besides": "beside",
@@ -47,9 +47,9 @@ NOT_SAID = {
     "no longer": "any more",
     "Select": "choose the pictures",
 }
-# Kept in the audit log of every server as it is.
+# Stored unchanged in every server's audit log.
 STORED = {"somebody wanted it"}
-# Names of one class or limit in two rooms, where each is the field's word there.
+# Names of one class or limit in two packages, where each is the field's own term.
 TWO_MEANINGS = {
     "Event": "of a unit in `engine`, of a step in `style_aligned`: one carries the other",
     "ImageFailed": "as Event",
@@ -63,7 +63,7 @@ TWO_MEANINGS = {
 
 
 def shown_by_python(file: Path) -> Iterator[tuple[int, str]]:
-    """Strings of a module that are no docstrings; what is filled in is a blank."""
+    """Strings of a module other than docstrings, with blanks for placeholders."""
     tree = ast.parse(file.read_text())
     skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -75,7 +75,7 @@ def shown_by_python(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def shown_by_page(file: Path) -> Iterator[tuple[int, str]]:
-    """Texts and attributes of a template, and what its tags quote; a sentence stands on one line."""
+    """Texts and attributes of a template, and strings quoted in its tags; one line per sentence."""
     text = re.sub(r"{#.*?#}", lambda found: "\n" * found[0].count("\n"), file.read_text(), flags=re.DOTALL)
     for number, line in enumerate(text.splitlines(), start=1):
         for tag in re.findall(r"{[{%].*?[}%]}", line):
@@ -97,7 +97,7 @@ def shown() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def sentences() -> list[tuple[str, str]]:
-    """What people read, with where it stands: texts with a blank, since names and addresses have none."""
+    """Texts for people, with their places: those with a space, since names and addresses have none."""
     return [(where, text) for where, text in shown() if " " in text.strip() and text not in STORED]
 
 

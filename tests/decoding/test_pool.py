@@ -81,7 +81,7 @@ def test_what_takes_too_much_memory_ends_alone(one: Pool) -> None:
 
 
 def test_what_takes_too_long_on_a_processor_ends_alone(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "CPU_SECONDS", 0)  # the least that there is: the system looks once a second
+    monkeypatch.setattr(pools, "CPU_SECONDS", 0)  # the minimum: the system checks once a second
     with pytest.raises(DecodingFailed) as failed:
         one.run(job(BUSY))
     assert failed.value.how == "time"

@@ -48,7 +48,7 @@ from tests.noted import stopped
 
 
 def again(session: Session, user: User, image: Image, unit_size: int = 4, **values: object) -> list[Image]:
-    """As a form asks for it; the prompt is the old one unless given."""
+    """As a form requests it; the prompt is the old one unless given."""
     draft = RedoSpec.parse({"prompt": image.prompt} | values)
     made = versions.redo(session, user, image.id, draft, MODEL, unit_size)
     session.flush()

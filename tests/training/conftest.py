@@ -1,4 +1,4 @@
-"""A data folder of drawn shapes in place of the artwork, so that the tests need no network, and models of size tiny."""
+"""A data folder of drawn shapes instead of the artwork, so that the tests need no network, and models of size tiny."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.models.vae import vae_run
 
 CPU = torch.device("cpu")
 
-quiet = str  # in place of printing: takes a line, says nothing, and is quick to hand to another process
+quiet = str  # replaces printing: takes a line, prints nothing, and pickles quickly
 
 
 def shapes(side: int = 40) -> Sprites:
@@ -34,7 +34,7 @@ def shapes(side: int = 40) -> Sprites:
 
 @pytest.fixture(autouse=True)
 def whole_floats() -> Iterator[None]:
-    """Training flushes the smallest floats to nought for speed; the tests that follow in this process want them."""
+    """Training flushes denormal floats to zero for speed; later tests in this process need them."""
     yield
     torch.set_flush_denormal(False)
 
@@ -83,7 +83,7 @@ def clip_folder(pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """The models are so small that a second thread only waits."""
+    """The models are so small that a second thread would only wait."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""The model card and the README of the training cannot drift: figures stand there as they were found or counted."""
+"""The model card and the training docs cannot drift: their figures are those that were measured."""
 
 import json
 from pathlib import Path

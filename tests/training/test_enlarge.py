@@ -1,4 +1,4 @@
-"""A model of twice the side begins as the old one on pictures of half the side, and its VAE learns from there."""
+"""A model of twice the side starts as the old one on pictures of half the side, and its VAE learns from there."""
 
 import shutil
 from dataclasses import replace
@@ -98,7 +98,7 @@ def test_the_decoder_begins_with_the_pictures_of_the_old(model):
 def test_a_controlnet_begins_with_the_hints_of_maps_of_half_the_side(channels, gain):
     torch.manual_seed(3)
     old = ControlNetModel.from_unet(new_unet(TINY, CPU), conditioning_embedding_out_channels=channels)
-    torch.nn.init.normal_(old.controlnet_cond_embedding.conv_out.weight)  # which begin as nothing
+    torch.nn.init.normal_(old.controlnet_cond_embedding.conv_out.weight)  # which start at zero
     new = enlarged_controlnet(old, gain)
     maps = (torch.rand(2, 1, 64, 64) ** 3).expand(-1, 3, -1, -1)
     first = old.controlnet_cond_embedding((gain * functional.avg_pool2d(maps, 2)).clamp(max=1))
@@ -249,7 +249,7 @@ def test_sharp_edges_have_steep_slopes():
 
 
 def test_a_run_goes_on_in_the_number_format_that_it_began_with(model, large, large_pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(PRECISION, "_half", None)  # put back in the end
+    monkeypatch.setattr(PRECISION, "_half", None)  # restored at the end
     size = replace(LARGE, encoder=replace(TINY.encoder, steps=3))
     for value in (True, False):
         folder = tmp_path / str(value)

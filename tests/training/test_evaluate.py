@@ -1,4 +1,4 @@
-"""The measures: that they see what is there, and count it."""
+"""The measures see what is there, and count it."""
 
 from dataclasses import replace
 
@@ -73,7 +73,7 @@ def test_the_judge_is_judged_on_pictures_that_it_never_saw(examiner):
 
 
 class OfOneLook(Examiner):
-    """Whatever is asked for, it gives a training picture that is flat."""
+    """Whatever the prompt, it gives a flat training picture."""
 
     def drawn(self, prompts, seed, reference=None, strength=0.0):
         (row,) = self.picked(lambda scene: scene.look == "flat" and scene.objects == ("disc",), 1)
@@ -81,7 +81,7 @@ class OfOneLook(Examiner):
 
 
 def test_measures_count_looks(examiner):
-    """Of a model that knows one look, that look is found, and no other."""
+    """With a model that knows one look, that look is found, and no other."""
     one_look = OfOneLook(examiner.studio, examiner.judge, examiner.size, examiner.data)
     figures, columns = one_look.sharing(2)
     assert figures["samples"] == 2 * len(columns) == 2 * len(TINY.looks)

@@ -1,4 +1,4 @@
-"""The plan for a GPU that is at hand for minutes, tried on a CPU: it ends in time, and brings back what it learned."""
+"""The plan for a GPU available for minutes, tried on a CPU: it ends in time, and returns what it learned."""
 
 import shutil
 import time

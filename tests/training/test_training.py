@@ -78,7 +78,7 @@ def test_training_goes_on_from_a_finished_pipeline(pictures, unet_folder, tmp_pa
 
 
 def test_an_interrupted_unet_goes_on(pictures, unet_folder, tmp_path):
-    """Where some of its weights have never had a gradient: SDXL leaves the text encoders' last layers unused."""
+    """Even if some of its weights never had a gradient: SDXL does not use the text encoders' last layers."""
     folder = tmp_path / "unet"
     shutil.copytree(unet_folder, folder)
     vae = AutoencoderKL.from_pretrained(folder / "pipeline" / "vae", torch_dtype=torch.float32)
@@ -153,7 +153,7 @@ class TestRun:
             torch.testing.assert_close(one, other)
 
     def test_it_goes_on_with_weights_laid_out_otherwise(self, tmp_path):
-        """As when a run that began on a CPU goes on on a GPU, where channels come last."""
+        """As when a run started on a CPU resumes on a GPU, with channels last."""
 
         def run(layout: torch.memory_format) -> Run:
             convolution = nn.Conv2d(3, 3, 3).to(memory_format=layout)
@@ -188,7 +188,7 @@ class TestRun:
     def test_a_share_of_the_first_weights_is_kept(self, tmp_path):
         plan = replace(self.PLAN, kept=0.25)
         assert self.run(tmp_path, plan).fit()
-        run = self.run(tmp_path, plan)  # as after a stop: what it began with is not in its state
+        run = self.run(tmp_path, plan)  # as after a stop: its initial values are not in its state
         torch.manual_seed(0)
         begun = list(nn.Linear(1, 1).parameters())
         with run.resulting():
@@ -279,7 +279,7 @@ def test_the_vaes_loss_is_of_what_diffusers_draws(pictures, vae_folder):
 
 
 def test_a_model_with_the_channels_last_is_saved(pictures, vae_folder, tmp_path):
-    """As models are laid out on a GPU."""
+    """With the memory format used on a GPU."""
     vae = AutoencoderKL.from_pretrained(vae_folder / "vae")
     unet = new_unet(TINY, CPU).to(memory_format=torch.channels_last)
     save_pipeline(tmp_path / "pipeline", vae, TextEncoders.new(TINY, CPU), unet)
@@ -288,7 +288,7 @@ def test_a_model_with_the_channels_last_is_saved(pictures, vae_folder, tmp_path)
 
 
 def test_models_compile_without_a_break(pictures, vae_folder):
-    """What runs compiled on a GPU, traced here: one break in a graph would cost most of the gain."""
+    """Code compiled on a GPU, traced here: one graph break would cost most of the gain."""
 
     def traced(function):
         return torch.compile(function, dynamic=False, backend="eager", fullgraph=True)

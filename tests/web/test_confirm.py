@@ -1,4 +1,4 @@
-"""Confirm it’s you: acts that a stranger at an open browser must not do ask for a proof, and lose nothing."""
+"""Confirm it’s you: acts that a stranger at an unattended browser must not do ask for it, and lose nothing."""
 
 import html
 import re

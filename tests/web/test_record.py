@@ -28,7 +28,7 @@ def manager(sign_in: Callable[..., Browser]) -> Browser:
 
 
 def numbers(html: str) -> list[int]:
-    """Of the events that a page shows, in its order."""
+    """The numbers of the events on a page, in order."""
     return [int(number) for number in re.findall(r'title="Event number">(\d+)<', html)]
 
 
