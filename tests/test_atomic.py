@@ -34,7 +34,7 @@ def test_a_file_and_its_folder_are_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "made"), [(0o666, 0o644), (0o600, 0o600)])
-def test_mode_less_the_umask(tmp_path: Path, mode: int, made: int) -> None:
+def test_mode_minus_the_umask(tmp_path: Path, mode: int, made: int) -> None:
     atomic.write(tmp_path / "file", b"", mode=mode)
     assert (tmp_path / "file").stat().st_mode & 0o777 == made
 

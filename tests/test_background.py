@@ -93,7 +93,7 @@ def test_trouble_ends_a_round_and_not_the_loop(monkeypatch: pytest.MonkeyPatch) 
     assert [(each["event"], each["log_level"]) for each in logs] == [("the cups could not be counted", "error")]
 
 
-def test_a_thread_under_way_is_told_and_waited_for() -> None:
+def test_a_running_thread_is_stopped_and_awaited() -> None:
     began, ended = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -161,7 +161,7 @@ def test_a_port_in_use_and_a_second_server_are_sentences(tmp_path: Path) -> None
     assert done.stderr == f"soroe: The address 127.0.0.1:{port} cannot be used: Address already in use.\n"
 
 
-def test_a_new_data_folder_is_nobody_elses_to_read(tmp_path: Path) -> None:
+def test_a_new_data_folder_is_private(tmp_path: Path) -> None:
     data = tmp_path / "new"
     soroe("serve", SOROE_DATA=str(data), SOROE_PORT="0", SOROE_MODEL="/no/such/model")
     assert data.stat().st_mode & 0o777 == 0o700

@@ -117,7 +117,7 @@ def test_compose_waits_longer_than_the_server_takes_to_stop(tmp_path: Path) -> N
     assert service["init"]
 
 
-def test_what_the_container_fixes_is_not_overruled_by_the_file_of_settings(tmp_path: Path) -> None:
+def test_the_env_file_does_not_override_the_containers_fixed_settings(tmp_path: Path) -> None:
     """A .env for `make run` works for the container too."""
     file = tmp_path / "docker-compose.yml"
     file.write_text(COMPOSE.read_text())

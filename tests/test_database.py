@@ -60,7 +60,7 @@ def test_migrate_again_keeps_rows(settings: Settings, database: Database) -> Non
         assert session.scalar(select(func.count(User.id))) == 1
 
 
-def test_exports_are_made_ready_again_when_their_files_get_other_names(tmp_path: Path) -> None:
+def test_exports_are_prepared_again_when_their_files_get_new_names(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data")
     migrate(settings, "0006")
     engine = make_engine(settings.database_url, foreign_keys=False)
@@ -127,7 +127,7 @@ def test_foreign_keys_are_enforced(session: Session) -> None:
         session.flush()
 
 
-def test_a_fault_tells_nothing_of_people(database: Database) -> None:
+def test_an_error_reveals_nothing_about_people(database: Database) -> None:
     values = {"email": "haruka@contoso.com", "name": "Mori Haruka", "role": Role.ADMIN, "password_hash": "the-hash"}
     with database.write() as session:
         session.add(User(**values))

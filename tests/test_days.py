@@ -50,7 +50,7 @@ def test_when_a_day_begins(tokyo: None, zone: str, day: date, first: datetime) -
 
 
 @pytest.mark.parametrize("name", ["Tokyo", "America", "../etc/passwd", "", "Asia/Tokyo\n"])
-def test_a_zone_that_is_none_is_said_at_the_start(name: str) -> None:
+def test_an_unknown_zone_is_reported_at_start(name: str) -> None:
     with pytest.raises(ValidationError, match="the name of a time zone, such as Europe/Berlin"):
         Settings(time_zone=name)
 

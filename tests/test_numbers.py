@@ -58,7 +58,7 @@ def test_a_forms_fields_take_no_odd_number(door: str, field: str, number: str) -
 
 
 @pytest.mark.parametrize("number", ODD)
-def test_nor_does_a_size(number: str) -> None:
+def test_a_size_does_not_either(number: str) -> None:
     for form in ({"size": f"{number}x256"}, {"size": "custom", "width": "256", "height": number}):
         with pytest.raises(Invalid, match="The size is width x height"):
             SetSpec.from_form(SET | form, MODEL)
@@ -66,7 +66,7 @@ def test_nor_does_a_size(number: str) -> None:
 
 @pytest.mark.parametrize("number", IN_JSON)
 @pytest.mark.parametrize(("part", "field"), [(part, field) for part, (_, fields) in PARTS.items() for field in fields])
-def test_nor_do_the_parts_of_a_set(part: str, field: str, number: str) -> None:
+def test_parts_of_a_set_do_not_either(part: str, field: str, number: str) -> None:
     sound, _ = PARTS[part]
     SetSpec.from_form(SET | {part: json.dumps([sound])}, MODEL)
     written = json.dumps([{**sound, field: "HERE"}]).replace('"HERE"', number)
@@ -79,14 +79,14 @@ def test_nor_do_the_parts_of_a_set(part: str, field: str, number: str) -> None:
 
 
 @pytest.mark.parametrize("number", IN_JSON)
-def test_nor_does_a_box(number: str) -> None:
+def test_a_box_does_not_either(number: str) -> None:
     written = json.dumps([{"prompt": "a fox", "box": [0, 0, "HERE", 1]}]).replace('"HERE"', number)
     with pytest.raises(Invalid):
         SetSpec.from_form(SET | {"regions": written}, MODEL)
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e308", "9" * 400])
-def test_nor_do_commands(tmp_path: Path, number: str) -> None:
+def test_commands_do_not_either(tmp_path: Path, number: str) -> None:
     file = tmp_path / "mug.safetensors"
     file.write_bytes(b"")
     (tmp_path / "chair.png").write_bytes(b"")

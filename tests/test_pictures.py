@@ -165,7 +165,7 @@ def test_sixteen_bits_with_alpha(colour: int, samples: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_alpha_lies_on_white(kind: str) -> None:
+def test_alpha_is_composited_on_white(kind: str) -> None:
     clear, half = Image.new("RGBA", SIZE, (255, 0, 0, 0)), Image.new("RGBA", SIZE, (255, 0, 0, 128))
     assert cleaned(encoded(clear, kind, lossless=True)).getpixel((5, 5)) == (255, 255, 255)
     assert cleaned(encoded(half, kind, lossless=True)).getpixel((5, 5)) == (255, 127, 127)
@@ -466,7 +466,7 @@ def test_random_bytes_raise_only_what_people_can_read(start: bytes, rest: bytes)
     st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=8)), max_size=6),
     st.floats(0, 1),
 )
-def test_damaged_bytes_raise_only_what_people_can_read(
+def test_damaged_bytes_raise_only_readable_errors(
     data: bytes, wounds: list[tuple[float, bytes]], length: float
 ) -> None:
     hurt = bytearray(data)

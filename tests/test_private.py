@@ -29,7 +29,7 @@ def open_to_others(folder: Path) -> list[str]:
     return [f"{path.name} {stat.filemode(path.stat().st_mode)}" for path in paths if path.stat().st_mode & 0o077]
 
 
-def test_what_a_server_keeps_is_closed_to_others(settings: Settings) -> None:
+def test_server_files_are_closed_to_others(settings: Settings) -> None:
     """While it runs, including the database's side files, pictures, thumbnails, exports and certificates."""
     settings.data.chmod(0o755)
     (settings.data / "soroe.sqlite3").chmod(0o644)
@@ -69,7 +69,7 @@ def test_another_users_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         private.use(tmp_path)
 
 
-def test_a_folder_in_it_that_is_closed_to_us_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_in_it_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as the lost+found of a disk mounted there."""
     folder = tmp_path / "data"
     (folder / "lost+found").mkdir(parents=True)

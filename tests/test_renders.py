@@ -21,14 +21,14 @@ def image(make: Factory, session: Session) -> Image:
     return session.scalars(select(Image)).first() or pytest.fail("there is none")
 
 
-def test_a_relation_that_a_template_loads_is_told(image: Image) -> None:
+def test_a_relation_loaded_by_a_template_is_reported(image: Image) -> None:
     PAGES.get_template("a.html").render(image=image)
     (problem,) = renders.watch.take()
     assert problem.startswith("a.html sends a statement at")
     assert "SELECT image_sets" in problem
 
 
-def test_what_was_loaded_before_is_not(image: Image) -> None:
+def test_what_was_already_loaded_is_not(image: Image) -> None:
     assert image.image_set.name
     PAGES.get_template("a.html").render(image=image)
     assert renders.watch.take() == []

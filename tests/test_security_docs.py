@@ -97,7 +97,7 @@ def test_every_requirement_has_one_row_in_its_order() -> None:
     assert [row[0] for row in rows()] == wanted
 
 
-def test_each_row_says_how_it_stands_and_why() -> None:
+def test_each_row_has_a_status_and_a_reason() -> None:
     for number, _, standing, why in rows():
         assert standing in STANDING, number
         assert len(why) > 5, number

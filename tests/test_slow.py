@@ -41,7 +41,7 @@ def test_slow_work_is_refused_within_a_writing_transaction(
         work(tmp_path / "files")
 
 
-def test_other_threads_may_work_meanwhile(database: Database) -> None:
+def test_other_threads_may_do_slow_work(database: Database) -> None:
     with database.write() as session, ThreadPoolExecutor(1) as pool:
         session.connection()
         assert pool.submit(clean_upload, png()).result().width == 96

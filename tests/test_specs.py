@@ -49,7 +49,7 @@ def test_sentences(values: dict[str, object], sentence: str) -> None:
     assert list(errors(**values).values()) == [sentence]
 
 
-def test_all_wrong_fields_are_told_in_their_order() -> None:
+def test_all_wrong_fields_are_reported_in_order() -> None:
     found = errors(steps="x", name="", kind="c")
     assert list(found) == ["name", "steps", "kind"]
 

@@ -102,7 +102,7 @@ def sentences() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("instead", "phrases"), NOT_SAID.items())
-def test_nothing_says_what_nobody_would(sentences: list[tuple[str, str]], instead: str, phrases: str) -> None:
+def test_no_text_uses_a_banned_word(sentences: list[tuple[str, str]], instead: str, phrases: str) -> None:
     pattern = re.compile(rf"(?<![\w/#.=-])({phrases})(?![\w/=(-])", re.IGNORECASE)
     found = [f"{where}: {text.strip()[:90]}" for where, text in sentences if pattern.search(text)]
     assert not found, f"say instead: {instead}"

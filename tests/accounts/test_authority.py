@@ -65,7 +65,7 @@ def fall(user: User, role: Role) -> User:
 
 @pytest.mark.parametrize("done_as", [None, *Role])
 @pytest.mark.parametrize("role", Role)
-def test_less_power_does_not_undo_more(make: Factory, role: Role, done_as: Role | None) -> None:
+def test_a_lower_role_cannot_undo_a_higher_one(make: Factory, role: Role, done_as: Role | None) -> None:
     user = make.user(role)
     low = done_as is None or done_as in LOW
     assert authority.may_undo(user, done_as) == (low or role.rank >= Role(done_as).rank)
@@ -103,18 +103,14 @@ def test_who_restores_what_somebody_withdrew(
     assert withdrawn(session, reference) is record
 
 
-def test_an_uploader_who_fell_does_not_restore_what_they_withdrew_as_a_manager(
-    session: Session, make: Factory, owner: User
-) -> None:
+def test_a_former_manager_cannot_restore_what_they_withdrew(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(fall(owner, Role.MANAGER))
     record = rights.withdraw(session, owner, reference, LEGAL)
     with pytest.raises(Forbidden, match=r"^You withdrew these rights .* as a manager; only managers can restore them"):
         rights.restore(session, fall(owner, Role.DESIGNER), reference, MISTAKE, record.id)
 
 
-def test_to_withdraw_first_keeps_nobody_from_withdrawing_with_more_power(
-    session: Session, make: Factory, owner: User
-) -> None:
+def test_a_higher_role_can_withdraw_again(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(owner)
     manager, admin = make.user(Role.MANAGER), make.user(Role.ADMIN)
     record = rights.withdraw(session, owner, reference, MISTAKE)
@@ -129,7 +125,7 @@ def test_to_withdraw_first_keeps_nobody_from_withdrawing_with_more_power(
     assert withdrawn(session, reference) is higher_record
 
 
-def test_the_same_picture_again_brings_no_right_back(session: Session, make: Factory, owner: User) -> None:
+def test_uploading_the_same_picture_restores_no_rights(session: Session, make: Factory, owner: User) -> None:
     reference = make.reference(owner, png("olive"))
     rights.withdraw(session, make.user(Role.MANAGER), reference, LEGAL)
     for person in (owner, make.user()):
@@ -140,7 +136,7 @@ def test_the_same_picture_again_brings_no_right_back(session: Session, make: Fac
     assert withdrawn(session, reference)
 
 
-def test_nor_is_it_used_as_a_map_or_to_learn_from(session: Session, make: Factory, owner: User) -> None:
+def test_it_is_not_used_as_a_map_or_for_training_either(session: Session, make: Factory, owner: User) -> None:
     data = png("olive", (256, 256))
     rights.withdraw(session, make.user(Role.MANAGER), make.reference(owner, data), LEGAL)
     drawn, _ = structures.draw(owner, make.files, data, MapKind.EDGES, size=(256, 256))
@@ -202,7 +198,7 @@ def link(session: Session, user: User, export: Export) -> tuple[str, Share]:
     return token, exports.share(session, token)
 
 
-def test_what_a_manager_exported_goes_with_the_role(
+def test_exports_of_a_manager_end_with_the_role(
     session: Session, make: Factory, owner: User, export: Callable[..., Export]
 ) -> None:
     manager = make.user(Role.MANAGER)
@@ -244,7 +240,7 @@ def test_a_managers_link_to_anothers_export_ends_with_the_role(
 
 
 @pytest.mark.parametrize("by", HIGH)
-def test_no_link_leads_to_what_was_withdrawn_with_more_power(
+def test_no_link_leads_to_what_a_higher_role_withdrew(
     session: Session, make: Factory, owner: User, export: Callable[..., Export], by: Role
 ) -> None:
     style = make.style(owner)
@@ -281,7 +277,7 @@ def test_a_link_that_a_manager_revoked_stays_so(
 # Decisions
 
 
-def test_who_decides_no_more_takes_nothing_back(session: Session, make: Factory, owner: User) -> None:
+def test_former_reviewers_cannot_withdraw(session: Session, make: Factory, owner: User) -> None:
     image = make.finished_set(owner).images[0]
     reviewer = make.user(Role.REVIEWER)
     decision = reviews.decide(session, reviewer, image.id, "approved", None)
@@ -307,7 +303,7 @@ def test_a_managers_rejection_outweighs_reviewers(session: Session, make: Factor
     assert image.decision == Verdict.REJECTED
 
 
-def test_a_lock_opens_to_the_power_that_closed_it(session: Session, make: Factory, owner: User) -> None:
+def test_a_lock_opens_to_the_role_that_closed_it(session: Session, make: Factory, owner: User) -> None:
     image_set = make.finished_set(owner)
     manager, admin = make.user(Role.MANAGER), make.user(Role.ADMIN)
     for by, able, unable in (
@@ -328,7 +324,7 @@ def test_a_lock_opens_to_the_power_that_closed_it(session: Session, make: Factor
 
 
 @pytest.mark.parametrize("by", HIGH)
-def test_what_a_manager_archived_its_owner_does_not_bring_back(
+def test_the_owner_cannot_restore_what_a_manager_archived(
     session: Session, make: Factory, owner: User, by: Role
 ) -> None:
     higher, style, subject = make.user(by), make.style(owner), make.finished_subject(owner)
@@ -364,9 +360,7 @@ def test_the_owner_restores_what_they_deleted_themselves(session: Session, make:
     assert [image.deleted_at is None for image in images] == [True, False]
 
 
-def test_what_one_stopped_as_a_manager_one_does_not_start_with_less(
-    session: Session, make: Factory, owner: User
-) -> None:
+def test_a_former_manager_cannot_undo_their_own_stops(session: Session, make: Factory, owner: User) -> None:
     fall(owner, Role.MANAGER)
     style, subject, image_set = make.style(owner), make.finished_subject(owner), make.finished_set(owner)
     image = image_set.images[0]
@@ -405,7 +399,7 @@ def test_what_a_manager_deleted_of_an_export_is_gone(
     assert exports.recent(session, owner) == [another], "a new export is a new act"
 
 
-def test_whose_map_it_is_stays(session: Session, make: Factory, owner: User) -> None:
+def test_a_map_keeps_its_owner(session: Session, make: Factory, owner: User) -> None:
     first = make.structure_map(owner)
     assert make.structure_map(make.user(Role.MANAGER)) is first
     assert first.uploaded_by_id == owner.id
@@ -423,7 +417,7 @@ def test_the_file_of_a_subject_is_its_owners_and_managers(session: Session, make
 # Existing rows
 
 
-def test_what_was_done_before_keeps_the_power_that_the_record_tells(tmp_path: Path) -> None:
+def test_earlier_acts_keep_the_role_in_the_audit_log(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data")
     migrate(settings, "0009")
     engine = make_engine(settings.database_url, foreign_keys=False)

@@ -29,7 +29,7 @@ def operator(database: Database) -> User:
     return user
 
 
-def test_who_locked_themselves_out_gets_a_link(settings: Settings, database: Database, operator: User) -> None:
+def test_a_locked_out_operator_gets_a_link(settings: Settings, database: Database, operator: User) -> None:
     done = reset(settings, " Me@Example.com")
     assert (done.returncode, done.stderr) == (0, "")
     link = re.search(r"^  https://soroe\.example\.com/reset/(\S+)$", done.stdout, re.MULTILINE)
@@ -56,7 +56,7 @@ def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operat
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_who_lost_their_phone_gets_in_again(settings: Settings, database: Database, operator: User) -> None:
+def test_a_recovery_code_replaces_a_lost_phone(settings: Settings, database: Database, operator: User) -> None:
     secret, vault = factors.new_secret(), Vault(settings)
     with database.write() as session:
         factors.enable(session, operator, vault, secret, pyotp.TOTP(secret).now())

@@ -100,7 +100,7 @@ def allowed(to: str) -> set[str]:
 
 @pytest.mark.parametrize("to", ENDS)
 @pytest.mark.parametrize("role", Role)
-def test_every_change_of_a_role_with_all_that_is_handed_out(
+def test_every_change_of_a_role_with_everything_handed_out(
     session: Session, make: Factory, chief: User, role: Role, to: str
 ) -> None:
     person = make.user(role)
@@ -139,7 +139,7 @@ def test_each_end_is_recorded_with_its_reason(session: Session, make: Factory, c
     assert {event.user_id for event in events} == {chief.id}
 
 
-def test_a_link_asks_for_todays_role_of_who_made_it(session: Session, make: Factory, chief: User) -> None:
+def test_a_link_checks_the_current_role_of_its_creator(session: Session, make: Factory, chief: User) -> None:
     """Even if something changed a role and forgot to end what it handed out."""
     person = make.user(Role.ADMIN)
     handed = hand_out(session, make, chief, person)
@@ -147,7 +147,7 @@ def test_a_link_asks_for_todays_role_of_who_made_it(session: Session, make: Fact
     assert handed.open(session) == {"own", "others", "for_me"}
 
 
-def test_who_administers_no_more_lets_nobody_in(session: Session, make: Factory, chief: User) -> None:
+def test_links_of_a_former_administrator_let_nobody_in(session: Session, make: Factory, chief: User) -> None:
     person = make.user(Role.ADMIN)
     link = service.invite(session, person, "admin")
     service.set_role(session, person, person.id, "designer")

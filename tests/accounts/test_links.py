@@ -118,7 +118,7 @@ def test_a_link_to_the_address_brings_the_account_back(session: Session, admin: 
     }
 
 
-def test_a_stranger_does_not_take_over_what_somebody_left(session: Session, admin: User, leaver: User) -> None:
+def test_a_stranger_cannot_take_over_a_deactivated_account(session: Session, admin: User, leaver: User) -> None:
     for link in (service.invite(session, admin, "admin"), service.invite(session, admin, "admin", "eve@example.com")):
         with pytest.raises(Invalid) as raised:
             accept(session, link, "Eve", leaver.email, NEW)
@@ -128,7 +128,7 @@ def test_a_stranger_does_not_take_over_what_somebody_left(session: Session, admi
         accept(session, service.invite(session, admin, "designer"), "Bo", leaver.email, NEW)
 
 
-def test_who_was_reactivated_meanwhile_is_left_alone(session: Session, admin: User, leaver: User) -> None:
+def test_a_reactivated_account_stays_unchanged(session: Session, admin: User, leaver: User) -> None:
     link = service.invite(session, admin, "admin", leaver.email)
     leaver.active = True
     with pytest.raises(Invalid, match="is already active"):
@@ -221,7 +221,7 @@ def test_only_hashes_of_reset_links_are_kept(session: Session, make: Factory, ad
     assert service.token_hash(link) not in told
 
 
-def test_old_ways_in_do_not_come_back_with_the_account(session: Session, admin: User, leaver: User) -> None:
+def test_old_sign_in_methods_do_not_come_back_with_the_account(session: Session, admin: User, leaver: User) -> None:
     """The address may belong to another person now."""
     session.add(Identity(user_id=leaver.id, issuer="https://idp.example", subject="s1"))
     session.add(Authenticator(user_id=leaver.id, secret="sealed", last_step=1))

@@ -34,7 +34,7 @@ GUESSED = {
 @pytest.mark.parametrize(
     ("password", "why"), [(password, why) for why, words in GUESSED.items() for password in words.split("|")]
 )
-def test_what_is_guessed_first_is_refused_with_its_reason(password: str, why: str) -> None:
+def test_easily_guessed_passwords_are_refused_with_a_reason(password: str, why: str) -> None:
     said = problem(password, KNOWN)
     assert said is not None
     assert why in said
@@ -55,11 +55,11 @@ def test_what_is_guessed_first_is_refused_with_its_reason(password: str, why: st
         "the quick brown fox " * 12,
     ],
 )
-def test_what_nobody_guesses_passes(password: str) -> None:
+def test_hard_to_guess_passwords_pass(password: str) -> None:
     assert problem(password, KNOWN) is None
 
 
-def test_a_name_in_kanji_is_found_and_one_letter_is_no_name() -> None:
+def test_a_name_in_kanji_is_found_but_a_single_letter_is_not() -> None:
     assert "your own name" in (problem("森遥香2026森遥香", ("森遥香", "")) or "")
     assert problem("tea kettle by the window", ("A", "t@b.c")) is None
 

@@ -23,7 +23,7 @@ def test_non_admin_people_403(session: Session, make: Factory, role: Role) -> No
         queries.people(session, user)
 
 
-def test_closed_admin_is_none(session: Session, make: Factory) -> None:
+def test_deactivated_admin_does_not_count(session: Session, make: Factory) -> None:
     make.user(Role.ADMIN, active=False)
     assert not queries.has_admin(session)
     make.user(Role.ADMIN)

@@ -47,7 +47,7 @@ def test_setup_link_makes_the_first_administrator(session: Session, settings: Se
     assert acts(session) == [Act.ACCOUNT_INVITE, Act.ACCOUNT_CREATE]
 
 
-def test_setup_link_is_none_once_there_is_an_administrator(session: Session, settings: Settings) -> None:
+def test_there_is_no_setup_link_once_there_is_an_administrator(session: Session, settings: Settings) -> None:
     accept(session, setup_token(session, settings), **GOOD)
     assert service.create_setup_link(session, settings) is None
 
@@ -108,7 +108,7 @@ def test_invite_to_unknown_role_422(session: Session, make: Factory) -> None:
         service.invite(session, make.user(Role.ADMIN), "owner")
 
 
-def test_all_wrong_fields_are_told_at_once(session: Session, settings: Settings) -> None:
+def test_all_wrong_fields_are_reported_together(session: Session, settings: Settings) -> None:
     with pytest.raises(Invalid) as raised:
         accept(session, setup_token(session, settings), " ", "not an address", "short")
     assert raised.value.errors == {
@@ -180,7 +180,7 @@ def test_unknown_email_costs_a_hash_as_a_known_one_does(
     assert unknown.rsplit("$", 2)[0] == known.rsplit("$", 2)[0]  # the same algorithm and costs
 
 
-def test_closed_account_is_told_only_to_who_knows_the_password(session: Session, make: Factory) -> None:
+def test_closed_account_is_only_revealed_with_the_password(session: Session, make: Factory) -> None:
     make.user(email="1@example.com", active=False)
     with pytest.raises(Invalid, match="deactivated"):
         service.authenticate(session, "1@example.com", PASSWORD)
@@ -222,7 +222,7 @@ def test_sign_out(session: Session, make: Factory) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "\ud800", "x" * 10_000])
-def test_unknown_token_is_nobody(session: Session, token: str) -> None:
+def test_unknown_token_signs_nobody_in(session: Session, token: str) -> None:
     assert service.user_for_token(session, token) is None
 
 
@@ -293,7 +293,7 @@ def test_one_of_two_admins_may_go(session: Session, make: Factory) -> None:
         service.set_role(session, admin, admin.id, "designer")
 
 
-def test_closed_account_is_out_at_once(session: Session, make: Factory) -> None:
+def test_deactivated_account_is_signed_out_immediately(session: Session, make: Factory) -> None:
     admin, leaver = make.user(Role.ADMIN), make.user(Role.ADMIN)
     token, link = service.start_session(session, leaver), service.invite(session, leaver, "admin")
     service.set_active(session, admin, leaver.id, False)

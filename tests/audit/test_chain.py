@@ -70,7 +70,7 @@ def test_each_event_carries_the_hash_of_the_one_before(chained: Session) -> None
     assert chain.verify(chained) == chain.Verification(EVENTS, events[-1]["hash"])
 
 
-def test_the_hash_is_what_the_docs_say() -> None:
+def test_the_hash_matches_the_docs() -> None:
     """Anybody can compute it: these bytes, SHA-256."""
     event = {
         "id": 7,
@@ -103,7 +103,7 @@ json_values = st.recursive(
 
 @examples
 @given(details=st.dictionaries(st.text("abc", min_size=1, max_size=3), json_values, max_size=3))
-def test_whatever_details_are_kept_hash_the_same_when_read_again(chained: Session, details: dict[str, Any]) -> None:
+def test_any_details_hash_the_same_when_read_back(chained: Session, details: dict[str, Any]) -> None:
     record(
         chained, None, Act.SIGN_OUT, chained.get_one(User, 1), kept=details, by_number={10: "a", 9: "b"}, pair=(1, 2)
     )
@@ -141,7 +141,7 @@ def test_any_altered_column_is_found_where_it_is(chained: Session, number: int, 
 
 @examples
 @given(number=numbers)
-def test_an_altered_event_with_its_hash_made_anew_is_found(chained: Session, number: int) -> None:
+def test_an_altered_and_rehashed_event_is_detected(chained: Session, number: int) -> None:
     """The next event, or the head, still has the old hash."""
     event = rows(chained)[number - 1] | {"subject_id": 77}
     event["hash"] = chain.event_hash({name: value for name, value in event.items() if name != "hash"})
@@ -183,7 +183,7 @@ def test_events_that_changed_places_are_found(chained: Session, pair: list[int])
 
 @examples
 @given(place=st.integers(1, EVENTS), model=numbers, hashed=st.booleans())
-def test_an_event_put_in_between_is_found(chained: Session, place: int, model: int, hashed: bool) -> None:
+def test_an_inserted_event_is_detected(chained: Session, place: int, model: int, hashed: bool) -> None:
     """Even one that correctly follows its predecessor: the next event does not follow it."""
     events = rows(chained)
     new = events[model - 1] | {"id": place, "at": datetime(2026, 1, 1, tzinfo=UTC)}
@@ -199,7 +199,7 @@ def test_an_event_put_in_between_is_found(chained: Session, place: int, model: i
 
 @examples
 @given(number=st.integers(-3, 0) | st.integers(EVENTS + 1, EVENTS + 3), model=numbers)
-def test_an_event_put_at_an_end_is_found(chained: Session, number: int, model: int) -> None:
+def test_an_event_added_at_an_end_is_detected(chained: Session, number: int, model: int) -> None:
     new = rows(chained)[model - 1] | {"id": number, "previous": chain.head(chained).hash}
     new["hash"] = chain.event_hash({name: value for name, value in new.items() if name != "hash"})
     chained.execute(insert(EVENT), new)
@@ -238,12 +238,12 @@ def test_a_changed_head_is_found(chained: Session) -> None:
     assert problem(chained) == "The head of the audit log was removed."
 
 
-def test_all_of_it_removed_is_found(chained: Session) -> None:
+def test_removing_all_events_is_detected(chained: Session) -> None:
     chained.execute(delete(EVENT))
     assert problem(chained) == f"Events 1 to {EVENTS} were removed."
 
 
-def test_only_a_noted_head_shows_a_chain_that_was_made_anew(chained: Session) -> None:
+def test_only_a_noted_head_reveals_a_rehashed_chain(chained: Session) -> None:
     noted, events = rows(chained)[4]["hash"], rows(chained)
     assert chain.verify(chained, noted).noted == 5
     events[1]["details"], last = {"number": 99}, chain.BEGINNING
@@ -259,7 +259,7 @@ def test_only_a_noted_head_shows_a_chain_that_was_made_anew(chained: Session) ->
 # Writing
 
 
-def test_no_event_can_be_added_without_the_head(chained: Session) -> None:
+def test_no_event_is_added_without_the_head(chained: Session) -> None:
     chained.execute(delete(HEAD))
     with pytest.raises(chain.BrokenChain, match="The head of the audit log was removed"):
         record(chained, None, Act.SIGN_IN, chained.get_one(User, 1))
@@ -276,7 +276,7 @@ def test_several_events_of_one_session_follow_one_another(session: Session, make
     assert chain.verify(session).problem is None
 
 
-def test_many_at_once_make_the_chain_that_one_by_one_do(
+def test_many_at_once_make_the_same_chain_as_one_by_one(
     session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = now()
@@ -338,7 +338,7 @@ def test_writers_at_the_same_time_make_one_chain(database: Database) -> None:
         assert (verdict.problem, verdict.count) == (None, 48 * 3)
 
 
-def test_events_that_come_while_it_is_walked_are_no_fault(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_added_during_a_check_are_no_fault(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also without a snapshot that holds still, as on Postgres."""
     monkeypatch.setattr(chain, "CHUNK", 2)
     with database.write() as session:
@@ -358,7 +358,7 @@ def test_events_that_come_while_it_is_walked_are_no_fault(database: Database, mo
     assert verdict.count > 6
 
 
-def test_the_walk_holds_little_memory(session: Session, make: Factory) -> None:
+def test_the_check_uses_little_memory(session: Session, make: Factory) -> None:
     user = make.user()
     for number in range(5_000):
         record(session, user, Act.SIGN_IN, user, note="x" * 200, number=number)

@@ -56,7 +56,7 @@ def checks(database: Database) -> list[AuditEvent]:
         return list(session.scalars(select(AuditEvent).where(AuditEvent.act == Act.RECORD_CHECK)))
 
 
-def test_what_it_finds_is_noted_for_who_asked(database: Database, checker: Checker, manager: User) -> None:
+def test_the_result_is_recorded_for_the_requester(database: Database, checker: Checker, manager: User) -> None:
     checker.check()
     assert checks(database) == [], "nobody asked"
     checker.ask(manager)
@@ -67,7 +67,7 @@ def test_what_it_finds_is_noted_for_who_asked(database: Database, checker: Check
     assert not checker.failed
 
 
-def test_several_who_ask_get_one_walk(database: Database, checker: Checker, manager: User) -> None:
+def test_several_requests_share_one_check(database: Database, checker: Checker, manager: User) -> None:
     other = User(id=99, email="b@example.com", name="Ito Kenji", role=Role.ADMIN, active=True)
     assert checker.ask(manager) is None
     assert checker.ask(other) == Walk(manager.id, "Mori Haruka")
@@ -76,7 +76,7 @@ def test_several_who_ask_get_one_walk(database: Database, checker: Checker, mana
     assert len(checks(database)) == 1
 
 
-def test_it_is_followed_and_others_write_meanwhile(database: Database, checker: Checker, manager: User) -> None:
+def test_progress_is_shown_while_others_write(database: Database, checker: Checker, manager: User) -> None:
     seen: list[Walk | None] = []
 
     def look() -> None:
@@ -111,7 +111,7 @@ def test_it_stops_with_the_server_and_leaves_nothing(database: Database, checker
     assert not checker.failed
 
 
-def test_one_that_breaks_off_says_so(database: Database, checker: Checker, manager: User) -> None:
+def test_an_aborted_check_says_so(database: Database, checker: Checker, manager: User) -> None:
     checker.ask(User(id=99, name="Nobody", role=Role.MANAGER, active=True))
     checker.check()
     assert checker.failed

@@ -77,7 +77,7 @@ def test_what_cannot_be_looked_at(settings: Settings, tmp_path: Path) -> None:
     assert (status, "cannot be read: file is not a database." in sentence) == (2, True)
 
 
-def test_data_of_an_earlier_soroe(tmp_path: Path) -> None:
+def test_data_from_an_earlier_release(tmp_path: Path) -> None:
     old = Settings(data=tmp_path / "old")
     migrate(old, "0002")
     status, sentence = audit(old, "verify")

@@ -191,7 +191,7 @@ def test_what_was_done(act: Act, details: dict[str, Any], did: str) -> None:
     assert words.did(AuditEvent(act=act, details=details)) == did
 
 
-def test_who_set_up_soroe_made_their_own_account(session: Session, make: Factory) -> None:
+def test_the_first_administrator_creates_their_own_account(session: Session, make: Factory) -> None:
     first = make.user(Role.ADMIN)
     assert words.did(record(session, first, Act.ACCOUNT_CREATE, first)) == "created their own account"
     assert words.did(record(session, first, Act.ACCOUNT_CREATE, make.user())) == "created the account of"
@@ -228,7 +228,7 @@ def test_the_csv_is_harmless_and_whole(session: Session, make: Factory, manager:
 # Acts recorded without anybody signed in
 
 
-def test_a_refused_sign_in_is_recorded_for_an_account_that_there_is(session: Session, make: Factory) -> None:
+def test_a_refused_sign_in_to_an_existing_account_is_recorded(session: Session, make: Factory) -> None:
     person = make.user()
     accounts.note_refused_sign_in(session, f" {person.email.upper()}", "password")
     accounts.note_refused_sign_in(session, person.email, "email")

@@ -27,7 +27,7 @@ def test_record_keeps_no_secret(session: Session) -> None:
     assert (event.user_id, event.subject, event.subject_id, event.details) == (None, "invitations", invitation.id, {})
 
 
-def test_of_tells_the_latest_first(session: Session, make: Factory) -> None:
+def test_of_lists_the_latest_first(session: Session, make: Factory) -> None:
     one, other = make.user(), make.user()
     record(session, one, Act.SIGN_IN, one)
     record(session, other, Act.SIGN_IN, other)

@@ -60,7 +60,7 @@ def tab_to(page: Page, role: str, name: str) -> None:
     raise AssertionError(f"Tab never comes to {name}")
 
 
-def test_a_campaign_leaves_the_house(
+def test_a_campaign_is_shared_outside(
     page: Page, guest: Page, busy: Server, settings: Settings, tmp_path: Path, problems: list[str]
 ) -> None:
     archive = export_it(page, tmp_path)

@@ -194,7 +194,7 @@ def test_the_campaigns_stay_while_one_types(page: Page, problems: list[str]) -> 
     assert not problems
 
 
-def test_who_may_not_move_or_delete_is_told_before(
+def test_missing_permission_to_move_or_delete_shows_beforehand(
     chromium: Browser, busy: Server, watch: Callable[[Page], Page], problems: list[str]
 ) -> None:
     ann = make_person(busy, Role.DESIGNER, "Ann")

@@ -144,7 +144,7 @@ def test_pictures_are_sent_once(house: Server, page: Page, sent: Sent) -> None:
         assert not sent.statuses[200], how
 
 
-def test_who_signs_out_leaves_no_drafts(house: Server, page: Page) -> None:
+def test_signing_out_leaves_no_drafts(house: Server, page: Page) -> None:
     one = make_person(house, Role.REVIEWER)
     drafts = "Object.keys(sessionStorage).length"
 

@@ -250,7 +250,7 @@ def test_another_persons_passkey_proves_nothing(server: Server, context: Browser
         ("http://soroe.example.com", "need https"),
     ],
 )
-def test_where_browsers_give_no_passkeys_the_page_says_so(url: str, problem: str) -> None:
+def test_without_passkey_support_the_page_says_so(url: str, problem: str) -> None:
     site = Site.of(url)
     assert problem in site.problem
     assert bool(problem) == bool(site.problem)

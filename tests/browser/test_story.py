@@ -174,7 +174,7 @@ def test_a_slow_script_costs_no_events(chromium: Browser, context: BrowserContex
     slow.close()
 
 
-def test_who_was_signed_out_meanwhile_comes_to_the_sign_in_page(
+def test_a_signed_out_reviewer_comes_to_the_sign_in_page(
     chromium: Browser, context: BrowserContext, server: Process, picture: Path
 ) -> None:
     another = chromium.new_context(storage_state=context.storage_state())
@@ -186,7 +186,7 @@ def test_who_was_signed_out_meanwhile_comes_to_the_sign_in_page(
     another.close()
 
 
-def test_who_is_signed_out_while_a_set_is_made_comes_to_the_sign_in_page(
+def test_signed_out_during_a_set_leads_to_the_sign_in_page(
     chromium: Browser, context: BrowserContext, server: Process
 ) -> None:
     another = chromium.new_context(storage_state=context.storage_state())

@@ -52,7 +52,7 @@ def open_page(chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Call
         context.close()
 
 
-def test_made_again_by_keyboard(
+def test_redone_by_keyboard(
     studio: tuple[Server, User], open_page: Callable[[Server, User], Page], engine: Painter, problems: list[str]
 ) -> None:
     server, owner = studio

@@ -52,7 +52,7 @@ def test_an_answer_is_taken() -> None:
 
 
 @pytest.mark.parametrize("said", [{"facts": []}, {"facts": None}, {"refusal": 7}, {"wrong": "x"}, {"refusal": None}])
-def test_facts_that_are_none_are_a_crash(said: dict[str, object]) -> None:
+def test_invalid_facts_count_as_a_crash(said: dict[str, object]) -> None:
     with pytest.raises(DecodingFailed):
         judged(said, [], 0)
 

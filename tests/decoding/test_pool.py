@@ -39,7 +39,7 @@ def job(data: bytes = b"", memory: int = 2**29) -> DecodingJob:
     return DecodingJob("clean", data or png(), upload, memory, 2**28)
 
 
-def test_whoever_comes_when_many_wait_is_told_so_at_once(one: Pool) -> None:
+def test_a_full_queue_refuses_immediately(one: Pool) -> None:
     with stopped_workers(one) as workers, ThreadPoolExecutor(2) as people:
         sent = [people.submit(one.run, job()) for _ in range(2)]
         wait_for(lambda: one.waits == 1)
@@ -49,7 +49,7 @@ def test_whoever_comes_when_many_wait_is_told_so_at_once(one: Pool) -> None:
         assert all(each.result().blobs for each in sent)
 
 
-def test_our_own_work_waits_however_many_do(one: Pool) -> None:
+def test_our_own_work_waits_however_long_the_queue(one: Pool) -> None:
     with stopped_workers(one) as workers, ThreadPoolExecutor(3) as people:
         sent = [people.submit(one.run, job()) for _ in range(2)]
         wait_for(lambda: one.waits == 1)
@@ -70,7 +70,7 @@ def test_a_wait_has_an_end(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
         assert sent.result().blobs
 
 
-def test_what_takes_too_much_memory_ends_alone(one: Pool) -> None:
+def test_jobs_with_too_much_memory_end_alone(one: Pool) -> None:
     one.warm()
     (worker,) = one._idle
     with pytest.raises(DecodingFailed) as failed:
@@ -80,7 +80,7 @@ def test_what_takes_too_much_memory_ends_alone(one: Pool) -> None:
     assert one._idle == [worker], "the warm process is the same"
 
 
-def test_what_takes_too_long_on_a_processor_ends_alone(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_with_too_much_processor_time_end_alone(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "CPU_SECONDS", 0)  # the minimum: the system checks once a second
     with pytest.raises(DecodingFailed) as failed:
         one.run(job(BUSY))
@@ -89,7 +89,7 @@ def test_what_takes_too_long_on_a_processor_ends_alone(one: Pool, monkeypatch: p
     assert one.run(job()).blobs
 
 
-def test_what_takes_too_long_by_the_clock_is_ended(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_jobs_are_ended_by_the_clock(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "SECONDS", 0.3)
     with stopped_workers(one) as workers:
         with pytest.raises(DecodingFailed) as failed:
@@ -101,7 +101,7 @@ def test_what_takes_too_long_by_the_clock_is_ended(one: Pool, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-def test_who_has_gone_gives_up_the_place(one: Pool, waiting: bool) -> None:
+def test_a_gone_client_frees_its_slot(one: Pool, waiting: bool) -> None:
     left = threading.Event()
 
     def leaves() -> None:
@@ -133,7 +133,7 @@ def test_a_worker_that_is_killed_is_replaced(one: Pool, busy: bool) -> None:
     assert not psutil.pid_exists(workers[0].process.pid)
 
 
-def test_a_child_that_crashes_is_said_in_a_sentence(one: Pool) -> None:
+def test_a_crashed_child_is_reported_in_a_sentence(one: Pool) -> None:
     """A child killed by a signal in the middle of its job, as by a fault in a decoder."""
     one.warm()
     (worker,) = one._idle
@@ -148,7 +148,7 @@ def test_a_child_that_crashes_is_said_in_a_sentence(one: Pool) -> None:
     assert one.run(job()).blobs
 
 
-def test_each_job_has_a_process_of_its_own(one: Pool) -> None:
+def test_each_job_has_its_own_process(one: Pool) -> None:
     one.warm()
     (worker,) = one._idle
     before = psutil.Process(worker.process.pid).memory_full_info().uss
@@ -191,7 +191,7 @@ if "SIGKILL" in end:
         wait_for(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_people_read_a_sentence_and_what_to_do() -> None:
+def test_people_read_a_sentence_with_a_remedy() -> None:
     tight = Limits(pixels=2**23 * 3)
     original = pictures.MEMORY, pictures.MEMORY_PIXEL
     pictures.MEMORY, pictures.MEMORY_PIXEL = 40 * 2**20, 0

@@ -63,7 +63,7 @@ def tried(step: str) -> tuple[list[str], set[str]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have resource limits alone")
-def test_a_child_can_do_nothing_but_work() -> None:
+def test_a_child_can_only_do_its_job() -> None:
     held, possible = tried("child")
     if "few system calls" in held:
         assert possible == {"work"}
@@ -104,7 +104,7 @@ pool.close()
 
 
 @pytest.mark.skipif(platform.machine() not in sandbox.CALLS, reason="the program knows these machines")
-def test_where_the_system_allows_none_of_it_uploads_still_work_and_the_log_says_so() -> None:
+def test_without_any_sandbox_uploads_still_work_and_the_log_says_so() -> None:
     run = subprocess.run(
         [sys.executable, "-c", FORBIDDEN], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
@@ -116,7 +116,7 @@ def test_where_the_system_allows_none_of_it_uploads_still_work_and_the_log_says_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a Linux call")
-def test_a_filter_behind_which_the_work_cannot_be_done_is_not_taken() -> None:
+def test_a_filter_that_breaks_decoding_is_not_used() -> None:
     program = "import os; from app.decoding.sandbox import filter_holds; print(filter_holds(lambda: os.listdir('/')))"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

@@ -63,7 +63,7 @@ def test_a_vae_that_is_too_narrow_names_the_setting() -> None:
     )
 
 
-def test_a_training_is_told_to_go_slower() -> None:
+def test_a_training_names_what_to_lower() -> None:
     training = Training(1, 1, (), "sks mug", "mug", 800, 16, 1e-2, text_encoders=False)
     assert overflow.told(training, NotFinite("the numbers overflowed in step 12")) == (
         "This training failed: the numbers overflowed in step 12. Train again with a lower learning rate."

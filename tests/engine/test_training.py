@@ -185,7 +185,7 @@ async def collect(events: AsyncIterator[Event]) -> list[Event]:
     return [event async for event in events]
 
 
-def test_a_training_that_is_cancelled_goes_on_and_its_subject_draws(
+def test_a_cancelled_training_resumes_and_its_subject_draws(
     loop: Run, engine: LocalEngine, training: Training, tmp_path: Path
 ) -> None:
     seen: list[Event] = []

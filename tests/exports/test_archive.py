@@ -118,7 +118,7 @@ def test_nothing_in_it_is_a_zip_too() -> None:
         assert opened.namelist() == []
 
 
-def test_a_file_that_shrank_breaks_the_download_and_does_not_lie(tmp_path: Path) -> None:
+def test_a_file_that_shrank_breaks_off_the_download(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     archive = Archive([Member("file", path, 5, crc32(b"12345"))], MADE)

@@ -121,7 +121,7 @@ def test_a_certificate_that_ends_soon_is_renewed(settings: Settings, monkeypatch
     assert new.authority == old.authority
 
 
-def test_a_certificate_that_ended_while_nobody_exported_is_renewed(
+def test_a_certificate_that_expired_between_exports_is_renewed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificates, "SIGNING_DAYS", 0)
@@ -131,7 +131,7 @@ def test_a_certificate_that_ended_while_nobody_exported_is_renewed(
     assert not certificates.identity(settings).ends_soon
 
 
-def test_a_crash_between_the_files_is_mended(settings: Settings) -> None:
+def test_a_crash_between_the_files_is_repaired(settings: Settings) -> None:
     before = certificates.identity(settings)
     (settings.data / "certificates" / "signing.key").unlink()
     after = certificates.identity(settings)
@@ -168,7 +168,9 @@ def test_the_teams_own_certificate(tmp_path: Path, key: Any, algorithm: str) -> 
         ({"key": ec.generate_private_key(ec.SECP256K1())}, "P-256, P-384 or P-521"),
     ],
 )
-def test_what_c2pa_would_refuse_is_said_in_a_sentence(tmp_path: Path, wrong: dict[str, Any], sentence: str) -> None:
+def test_what_c2pa_would_refuse_is_explained_in_a_sentence(
+    tmp_path: Path, wrong: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(CertificateError, match=sentence):
         certificates.identity(own(tmp_path, **wrong))
 

@@ -74,7 +74,7 @@ def restore(session: Session, user: User, reference: Reference) -> None:
     rights.restore(session, user, reference, WHY, withdrawn.id)
 
 
-def test_it_is_counted_what_was_taken_back_since(session: Session, make: Factory, user: User) -> None:
+def test_later_changes_are_counted(session: Session, make: Factory, user: User) -> None:
     image_set = approved_set(make, user, prompts="a fox\nan owl\na pear", style=make.style(user))
     export, other = of(session, user, image_set), of(session, user, approved_set(make, user))
     assert queries.changed(session, [export.id, other.id]) == {}
@@ -97,11 +97,11 @@ def test_it_is_counted_what_was_taken_back_since(session: Session, make: Factory
         ),
     ],
 )
-def test_it_is_told_in_a_sentence(changed: Changed, told: str) -> None:
+def test_it_is_reported_in_a_sentence(changed: Changed, told: str) -> None:
     assert changed.told(3) == told
 
 
-def test_made_anew_it_is_without_them(session: Session, make: Factory, user: User) -> None:
+def test_exported_again_it_leaves_them_out(session: Session, make: Factory, user: User) -> None:
     image_set = approved_set(make, user, prompts="a fox\nan owl", style=make.style(user))
     other = approved_set(make, user, prompts="a pear", style=make.style(user))
     wanted = service.selection(session, user, image_ids=[each.id for each in (*image_set.images, *other.images)])
@@ -118,7 +118,7 @@ def test_made_anew_it_is_without_them(session: Session, make: Factory, user: Use
         service.planned_without_changed(session, user, export.id)
 
 
-def test_a_withdrawn_right_puts_links_on_hold_until_it_holds_again(
+def test_withdrawn_rights_put_links_on_hold_until_valid_again(
     session: Session, make: Factory, user: User, link: Link
 ) -> None:
     style, plain = make.style(user), make.style(user)
@@ -141,9 +141,7 @@ def test_a_withdrawn_right_puts_links_on_hold_until_it_holds_again(
     assert acts(session, free) == [Act.SHARE_CREATE]
 
 
-def test_a_right_that_has_ended_meanwhile_keeps_them_on_hold(
-    session: Session, make: Factory, user: User, link: Link
-) -> None:
+def test_rights_that_expired_keep_links_on_hold(session: Session, make: Factory, user: User, link: Link) -> None:
     image_set = approved_set(make, user, style=make.style(user))
     share, reference = link(of(session, user, image_set)), reference_of(image_set)
     make.right(reference, valid_until=(today() - timedelta(days=1)).isoformat())
@@ -154,7 +152,7 @@ def test_a_right_that_has_ended_meanwhile_keeps_them_on_hold(
     assert share.suspended_at is None
 
 
-def test_two_rights_must_both_hold_again(session: Session, make: Factory, user: User, link: Link) -> None:
+def test_two_rights_must_both_be_valid_again(session: Session, make: Factory, user: User, link: Link) -> None:
     one, two = (approved_set(make, user, style=make.style(user)) for _ in range(2))
     wanted = service.selection(session, user, image_ids=[each.images[0].id for each in (one, two)])
     share = link(service.create(session, user, service.plan(session, user, wanted, service.ExportOptions())))
@@ -166,7 +164,7 @@ def test_two_rights_must_both_hold_again(session: Session, make: Factory, user: 
     assert share.suspended_at is None
 
 
-def test_who_made_the_export_may_confirm_a_link(session: Session, make: Factory, user: User, link: Link) -> None:
+def test_the_exports_owner_may_confirm_a_link(session: Session, make: Factory, user: User, link: Link) -> None:
     image_set = approved_set(make, user, style=make.style(user))
     share = link(of(session, user, image_set))
     rights.withdraw(session, user, reference_of(image_set), WHY)

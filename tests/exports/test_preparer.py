@@ -145,7 +145,7 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     ]
 
 
-def test_a_picture_made_again_tells_its_version_strength_and_campaign(
+def test_a_redone_picture_states_its_version_strength_and_campaign(
     session: Session, make: Factory, preparer: Preparer, ready: Make
 ) -> None:
     user = make.user()
@@ -195,7 +195,7 @@ def test_a_picture_names_its_maps_and_what_its_subjects_were_learned_from(
     assert told("2.png") == (pictures, done)
 
 
-def test_a_ready_export_keeps_a_picture_that_is_made_again(
+def test_a_ready_export_keeps_a_picture_that_is_redone(
     session: Session, make: Factory, preparer: Preparer, ready: Make
 ) -> None:
     user = make.user()
@@ -215,7 +215,7 @@ def test_a_ready_export_keeps_a_picture_that_is_made_again(
     assert unzipped(session, export, preparer).namelist() == before
 
 
-def test_a_decision_after_the_export_was_asked_for_changes_nothing_in_it(
+def test_a_decision_after_the_export_was_requested_does_not_change_it(
     session: Session, make: Factory, preparer: Preparer
 ) -> None:
     user = make.user()
@@ -298,7 +298,7 @@ def test_a_lost_file_is_named_and_stops_nothing(
     assert "3-a-pear.png" in note
 
 
-def test_when_all_is_lost_the_export_fails_and_can_be_made_again(
+def test_when_everything_is_lost_the_export_fails_and_can_be_rebuilt(
     session: Session, make: Factory, files: Files, preparer: Preparer, ready: Make
 ) -> None:
     user = make.user()
@@ -339,7 +339,7 @@ def test_a_picture_is_converted_once(session: Session, make: Factory, preparer: 
     assert old.read(old.namelist()[0]) == new.read("1.png")
 
 
-def test_what_is_signed_again_is_never_written_over_what_another_export_counts_on(
+def test_signing_again_never_overwrites_another_exports_file(
     session: Session, make: Factory, preparer: Preparer, ready: Make, tmp_path: Path
 ) -> None:
     user = make.user()
@@ -356,9 +356,7 @@ def test_what_is_signed_again_is_never_written_over_what_another_export_counts_o
         unzipped(session, export, preparer)
 
 
-def test_a_damaged_file_of_the_cache_is_not_taken(
-    session: Session, make: Factory, preparer: Preparer, ready: Make
-) -> None:
+def test_a_damaged_cache_file_is_not_used(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
     user = make.user()
     image_set = approved_set(make, user, prompts="a fox")
     ready(user, set_id=image_set.id)
@@ -384,7 +382,9 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     assert export.state == ExportState.READY
 
 
-def test_what_a_crash_interrupted_goes_on(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+def test_interrupted_work_resumes_after_a_crash(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
     user = make.user()
     export = ready(user, set_id=approved_set(make, user, prompts="a\nb\nc").id)
     file = session.scalars(select(ExportFile).where(ExportFile.position == 2)).one()
@@ -445,7 +445,7 @@ def test_old_exports_are_forgotten_unless_an_open_link_leads_to_them(
     unzipped(session, young, preparer)
 
 
-def test_what_can_be_downloaded_is_not_made_ready_again(
+def test_a_downloadable_export_is_not_prepared_again(
     session: Session, make: Factory, preparer: Preparer, ready: Make
 ) -> None:
     user = make.user()
@@ -459,9 +459,7 @@ def test_what_can_be_downloaded_is_not_made_ready_again(
     assert [event.act for event in of(session, export)] == [Act.EXPORT_REBUILD, Act.EXPORT_READY, Act.EXPORT_CREATE]
 
 
-def test_that_it_became_ready_failed_and_ended_is_recorded(
-    session: Session, make: Factory, preparer: Preparer, ready: Make
-) -> None:
+def test_ready_failed_and_ended_are_recorded(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
     user = make.user()
     export = ready(user, set_id=approved_set(make, user).id)
     finished = of(session, export)[0]
@@ -515,7 +513,7 @@ def test_a_page_knows_what_a_download_missed(
     assert service.is_there(session, export, preparer.store)
 
 
-def test_while_its_files_are_listed_an_export_is_not_made_ready_and_a_crash_leaves_none(
+def test_a_half_listed_export_is_not_prepared_and_a_crash_leaves_none(
     session: Session, make: Factory, preparer: Preparer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = make.user()

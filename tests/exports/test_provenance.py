@@ -129,7 +129,7 @@ def test_a_changed_word_of_the_metadata_is_found(
     assert provenance.verified(changed, form.media_type, identity.authority)["validation_state"] == "Invalid"
 
 
-def test_a_picture_that_was_saved_anew_has_no_manifest(delivered: bytes, form: PictureFormat) -> None:
+def test_a_picture_saved_by_another_program_has_no_manifest(delivered: bytes, form: PictureFormat) -> None:
     again = io.BytesIO()
     with Image.open(io.BytesIO(delivered)) as opened:
         opened.save(again, form.kind)
@@ -148,9 +148,7 @@ def test_iptc_fields_are_in_the_file(delivered: bytes) -> None:
     assert description.get(f"{IPTC}AIPromptInformation") == ORIGIN.prompt
 
 
-def test_a_prompt_that_is_not_to_be_told_is_nowhere(
-    picture: Image.Image, form: PictureFormat, identity: SigningIdentity
-) -> None:
+def test_a_hidden_prompt_is_nowhere(picture: Image.Image, form: PictureFormat, identity: SigningIdentity) -> None:
     silent = Origin("", ORIGIN.model, ORIGIN.made_at, ORIGIN.style, ORIGIN.sources)
     data = provenance.signed(provenance.encoded(picture, form, 90, silent), form, silent, identity)
     assert b"AIPromptInformation" not in data

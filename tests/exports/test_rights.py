@@ -106,7 +106,7 @@ def test_what_is_not_stated_is_null(session: Session, make: Factory, preparer: P
     assert entry["references"][0]["rights record"] is None
 
 
-def test_a_changed_right_is_told_anew(session: Session, make: Factory, ready: Make) -> None:
+def test_changed_rights_are_exported_again(session: Session, make: Factory, ready: Make) -> None:
     user = make.user()
     style = make.style(user, reference=make.reference(user))
     image_set = approved_set(make, user, style=style)

@@ -173,7 +173,7 @@ def test_what_is_approved_of_all_that_match(session: Session, make: Factory) -> 
     assert (event.details["search"], event.details["pictures"]) == ("q=fox&order=oldest", 2)
 
 
-def test_a_search_is_frozen_when_it_is_asked_for(session: Session, make: Factory) -> None:
+def test_a_search_is_frozen_at_the_request(session: Session, make: Factory) -> None:
     user, style = make.user(), make.style()
     image_set = make.finished_set(user, style=style, prompts="a fox\na fox at night")
     make.decide(image_set.images[0])
@@ -193,9 +193,7 @@ def test_a_search_is_frozen_when_it_is_asked_for(session: Session, make: Factory
     ]
 
 
-def test_a_search_has_no_limit_but_that_of_a_zip(
-    session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_only_has_the_limit_of_a_zip(session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     user = make.user()
     images = approved_set(make, user, prompts="\n".join(f"fox {n}" for n in range(5))).images
     monkeypatch.setattr(service, "MOST_CHOSEN", 3)

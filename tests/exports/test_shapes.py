@@ -36,7 +36,7 @@ def test_the_crop_follows_the_motif_and_not_the_texture_of_the_ground() -> None:
     assert window(Image.blend(picture, noise, 0.15), (100, 100))[0] > 150
 
 
-def test_where_nothing_stands_out_the_crop_is_the_middle() -> None:
+def test_without_a_motif_the_crop_is_the_middle() -> None:
     assert window(Image.new("RGB", (300, 100), GROUND), (100, 100)) == (100, 0, 200, 100)
     assert window(Image.new("RGB", (100, 301), GROUND), (10, 10)) == (0, 100, 100, 200)
 

@@ -67,7 +67,7 @@ def test_a_link_that_has_ended_or_is_revoked_or_unknown_404(session: Session, us
             queries.share(session, token)
 
 
-def test_a_link_ends_with_the_account_of_who_made_it(session: Session, user: User, export: Export) -> None:
+def test_a_link_ends_with_the_account_of_its_creator(session: Session, user: User, export: Export) -> None:
     token, _ = shared(session, user, export)
     user.active = False
     session.flush()
@@ -103,7 +103,7 @@ def test_only_what_is_ready_is_shared(session: Session, user: User, export: Expo
         ({"note": "x" * 121}, "at most 120"),
     ],
 )
-def test_wrong_wishes_are_a_sentence(
+def test_wrong_requests_give_a_sentence(
     session: Session, user: User, export: Export, wrong: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(Invalid, match=sentence):

@@ -74,7 +74,7 @@ def test_people_take_turns_however_much_they_ask_for(session: Session, make: Fac
     assert progress(session, *theirs, other) == [2, 2, 2, 6]
 
 
-def test_one_that_is_deleted_or_asked_for_again_does_not_stop_the_others(
+def test_a_deleted_or_repeated_export_does_not_stop_the_others(
     session: Session, make: Factory, preparer: Preparer
 ) -> None:
     owner = make.user(Role.MANAGER)
@@ -104,7 +104,7 @@ def test_a_restart_between_two_slices_loses_no_file(session: Session, make: Fact
     assert len({key for (key,) in keys if key}) == 5
 
 
-def test_places_are_forgotten_where_too_many_are_remembered(
+def test_positions_are_forgotten_if_there_are_too_many(
     session: Session, make: Factory, preparer: Preparer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preparing, "MOST_GOING", 1)

@@ -192,7 +192,7 @@ def test_newcomers_shift_nothing(session: Session, make: Factory) -> None:
 
 
 @pytest.mark.parametrize("oldest", [False, True])
-def test_as_far_as_somebody_had_come(strewn: Factory, gallery: Gallery, oldest: bool) -> None:
+def test_an_act_shows_the_page_up_to_where_it_was(strewn: Factory, gallery: Gallery, oldest: bool) -> None:
     wanted = PictureFilter(oldest=oldest)
     every = [image.id for image in gallery.wanted(gallery.people[0], wanted)]
     asked = search(strewn.session, gallery.people[0], wanted)

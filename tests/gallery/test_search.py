@@ -39,12 +39,12 @@ def test_any_address_is_a_filter(query: str) -> None:
     assert PictureFilter.of_query(wanted.query) == wanted
 
 
-def test_what_makes_no_sense_asks_nothing() -> None:
+def test_senseless_values_are_ignored() -> None:
     query = "decision=nonsense&campaign=x&owner=-1&set=²&since=yesterday&until=2026-02-30&style=+&tag=%00&other=1"
     assert PictureFilter.of_query(query) == EVERYTHING
 
 
-def test_an_order_leaves_nothing_out() -> None:
+def test_sorting_leaves_nothing_out() -> None:
     assert not PictureFilter.of_query("order=oldest")
     assert PictureFilter.of_query("order=oldest").query == "order=oldest"
     assert PictureFilter.of_query("order=newest") == PictureFilter.of_query("order=up") == EVERYTHING

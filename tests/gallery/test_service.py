@@ -95,7 +95,7 @@ def test_a_closed_account_does_nothing(session: Session, make: Factory, image_se
 # Deciding
 
 
-def test_each_is_decided_by_itself(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+def test_each_is_decided_separately(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     locked = make.finished_set(prompts="a bell")
     reviews.lock(session, manager, locked.id)
     done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved", None)
@@ -108,7 +108,7 @@ def test_each_is_decided_by_itself(session: Session, make: Factory, manager: Use
     assert len(acts(session, Act.DECIDE)) == 4
 
 
-def test_others_decisions_stand_beside(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+def test_others_decisions_stay(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     fox = image_set.images[0]
     make.decide(fox, Verdict.REJECTED)
     done = service.decide(session, manager, [fox.id], "approved", review_queries.newest(session, manager))
@@ -117,7 +117,7 @@ def test_others_decisions_stand_beside(session: Session, make: Factory, manager:
     assert done.told("approved") == "1 picture is still rejected."
 
 
-def test_what_others_decided_meanwhile_is_not_passed_over(
+def test_concurrent_decisions_are_not_overruled(
     session: Session, make: Factory, manager: User, image_set: ImageSet
 ) -> None:
     fox, owl, teapot, cat = image_set.images
@@ -139,7 +139,7 @@ def test_what_others_decided_meanwhile_is_not_passed_over(
     assert again.ids == [teapot.id], "once it was seen, it can be decided on"
 
 
-def test_a_withdrawal_meanwhile_is_not_passed_over(
+def test_a_withdrawal_in_between_is_noticed(
     session: Session, make: Factory, manager: User, image_set: ImageSet
 ) -> None:
     reviewer = make.user(Role.REVIEWER)
@@ -154,7 +154,7 @@ def test_a_withdrawal_meanwhile_is_not_passed_over(
     }
 
 
-def test_what_is_told_counts_by_outcome(session: Session, make: Factory, manager: User) -> None:
+def test_the_message_counts_by_outcome(session: Session, make: Factory, manager: User) -> None:
     images = make.finished_set(prompts="\n".join(f"thing {n}" for n in range(6)), campaign="Strict").images
     reviews.set_approvals(session, manager, images[0].campaign_id, 3)
     ito, kato = make.user(Role.REVIEWER), make.user(Role.REVIEWER)
@@ -316,7 +316,7 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
     assert [len(acts(session, act)) for act in (Act.IMAGE_DELETE, Act.IMAGE_RESTORE)] == [2, 2]
 
 
-def test_the_version_before_comes_back(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+def test_the_previous_version_comes_back(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     fox = image_set.images[0]
     (again,) = versions.redo(session, manager, fox.id, versions.RedoSpec(prompt="a red fox"), FACTS, 4)
     make.finish(image_set)
@@ -412,7 +412,7 @@ def test_a_file_that_another_picture_has_stays(
     assert not files.has(Kind.IMAGES, shared)
 
 
-def test_a_file_that_two_have_whose_days_are_over_goes(
+def test_a_file_shared_by_two_expired_pictures_is_removed(
     files: Files, old: list[Image], purge: Callable[[], int]
 ) -> None:
     old[0].sha256 = shared = old[1].sha256 or ""
@@ -428,7 +428,7 @@ def test_thumbnails_of_a_reference_stay(files: Files, old: list[Image], purge: C
     assert files.thumbnail(sha256, 320).exists()
 
 
-def test_the_purger_goes_on_until_nothing_is_over(
+def test_the_purger_continues_until_nothing_is_expired(
     session: Session, database: Database, files: Files, old: list[Image], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.commit()

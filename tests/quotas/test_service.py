@@ -152,7 +152,7 @@ def test_days_are_those_of_the_servers_time_zone(make: Factory, person: User) ->
         days.use("UTC")
 
 
-def test_little_that_is_left_is_told(make: Factory, person: User) -> None:
+def test_low_quotas_are_shown(make: Factory, person: User) -> None:
     limit(make, pictures=10, sets=10)
     assert queries.scarcest(make.session, person, What.SETS, What.PICTURES) is None
     service.take(make.session, person, "form", {What.PICTURES: 8})

@@ -43,7 +43,7 @@ def again(session: Session, make: Factory, user: User, image: Image) -> Image:
     return made
 
 
-def test_a_campaign_whose_name_is_typed_asks_for_other_eyes(
+def test_a_campaign_created_by_name_forbids_own_approvals(
     session: Session, make: Factory, maker: User, own: ImageSet
 ) -> None:
     assert own.campaign.four_eyes
@@ -67,7 +67,7 @@ def test_one_approves_others_pictures_and_rejects_ones_own(
     assert other.decision == "approved"
 
 
-def test_a_version_is_its_makers_too(session: Session, make: Factory, maker: User) -> None:
+def test_a_version_also_belongs_to_its_maker(session: Session, make: Factory, maker: User) -> None:
     owner, reviewer = make.user(Role.REVIEWER), make.user(Role.REVIEWER)
     image = make.finished_set(owner, campaign="Autumn").images[0]
     decide(session, maker, image)
@@ -79,7 +79,7 @@ def test_a_version_is_its_makers_too(session: Session, make: Factory, maker: Use
     assert (newer.decision, newer.approvals) == ("approved", 1)
 
 
-def test_many_at_once_are_told_by_campaign(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
+def test_many_at_once_are_reported_by_campaign(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
     other = make.finished_set(campaign="Autumn")
     ids = [image.id for image in (*own.images, *other.images)]
     done = gallery.decide(session, maker, ids, "approved", None)
@@ -118,7 +118,7 @@ def test_switched_on_what_makers_approved_stays_and_does_not_count(
     assert told == ["allowed", "not allowed", None, None, "allowed"]
 
 
-def test_a_move_brings_no_own_approval_along(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
+def test_a_move_carries_no_own_approval_over(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
     free = make.finished_set(maker, campaign="Free").images[0]
     service.set_four_eyes(session, maker, free.campaign_id, False)
     decide(session, maker, free)
@@ -143,13 +143,13 @@ def test_a_lock_keeps_what_was_decided_until_it_opens(
 
 
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER])
-def test_managers_settle_it(session: Session, make: Factory, own: ImageSet, role: Role) -> None:
+def test_managers_set_it(session: Session, make: Factory, own: ImageSet, role: Role) -> None:
     with pytest.raises(Forbidden, match="Only managers"):
         service.set_four_eyes(session, make.user(role), own.campaign_id, False)
     assert own.campaign.four_eyes
 
 
-def test_ones_own_do_not_wait_for_oneself(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
+def test_own_pictures_do_not_wait_for_oneself(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
     reviewer = make.user(Role.REVIEWER)
     theirs = make.finished_set(reviewer, campaign="Autumn")
     newer = again(session, make, maker, theirs.images[0])
@@ -185,7 +185,7 @@ def test_ones_own_do_not_wait_for_oneself(session: Session, make: Factory, maker
         (Role.REVIEWER, [], "yet: ask an administrator to invite a reviewer."),
     ],
 )
-def test_it_is_told_who_can(session: Session, make: Factory, role: Role, others: list[str], end: str) -> None:
+def test_it_says_who_can(session: Session, make: Factory, role: Role, others: list[str], end: str) -> None:
     user = make.user(role)
     image = make.finished_set(user).images[0]
     for name in others:
@@ -194,7 +194,7 @@ def test_it_is_told_who_can(session: Session, make: Factory, role: Role, others:
     assert four_eyes.refusal(session, user, image).endswith(end)
 
 
-def test_open_rooms_are_told(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
+def test_open_rooms_are_updated(session: Session, make: Factory, maker: User, own: ImageSet) -> None:
     reviewer, known = make.user(Role.REVIEWER), news.known(session)
     for on, end in ((False, "that people may approve"), (True, "that nobody approves")):
         service.set_four_eyes(session, maker, own.campaign_id, on)

@@ -61,7 +61,7 @@ def test_ones_own_acts_and_other_sets_are_no_news(
     assert told(session, ito, fox, before) == ["佐藤 美咲 approved this picture."]
 
 
-def test_who_is_named_hears_that(session: Session, image_set: ImageSet, me: User, ito: User) -> None:
+def test_mentioned_people_are_notified(session: Session, image_set: ImageSet, me: User, ito: User) -> None:
     fox = image_set.images[0]
     before = news.known(session)
     service.comment(session, ito, fox.id, "@佐藤 美咲, the ear?")
@@ -81,7 +81,9 @@ def test_versions(session: Session, make: Factory, image_set: ImageSet, me: User
     assert told(session, me, second, before)[-1] == "Mori Haruka commented on version 1 of this picture."
 
 
-def test_the_latest_are_told_and_each_sentence_once(session: Session, image_set: ImageSet, me: User, ito: User) -> None:
+def test_the_latest_are_reported_and_each_sentence_once(
+    session: Session, image_set: ImageSet, me: User, ito: User
+) -> None:
     fox = image_set.images[0]
     before = news.known(session)
     service.lock(session, ito, image_set.id)

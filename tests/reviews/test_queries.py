@@ -85,7 +85,7 @@ def test_last_open_picture_has_no_next(session: Session, make: Factory) -> None:
     assert pending.next_open(session, user, Scope(image_set.id)) is None
 
 
-def test_who_has_approved_waits_for_nobody_but_others(session: Session, make: Factory) -> None:
+def test_approvers_are_done_with_a_picture(session: Session, make: Factory) -> None:
     """Where two must approve, a picture leaves an approver's queue, and returns when the approval is withdrawn."""
     image_set = make.finished_set(prompts="a\nb")
     a, b = image_set.images
@@ -120,7 +120,7 @@ def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_
     assert kinds(session, user) == [("review", open_set.id)]
 
 
-def test_a_review_goes_from_place_to_place(session: Session, make: Factory, image_set: ImageSet) -> None:
+def test_a_review_goes_position_by_position(session: Session, make: Factory, image_set: ImageSet) -> None:
     """A redone picture keeps its position, which its older versions share."""
     user, (a, b, c, d, _) = make.user(Role.REVIEWER), ids(image_set)
     after = make.finished_set(campaign="Another").images[0].id
@@ -178,7 +178,7 @@ def test_only_the_newest_version_is_to_review(session: Session, make: Factory, i
     assert pending.neighbours(session, user, Scope(), again.id).total == 5
 
 
-def test_what_was_said_of_all_versions(session: Session, make: Factory, image_set: ImageSet) -> None:
+def test_comments_on_all_versions_are_together(session: Session, make: Factory, image_set: ImageSet) -> None:
     user, first = make.user(), image_set.images[0]
     service.comment(session, user, first.id, "The ear is gone", 0.5, 0.5)
     service.comment(session, user, first.id, "And brighter")
@@ -194,7 +194,7 @@ def test_what_was_said_of_all_versions(session: Session, make: Factory, image_se
         ]
 
 
-def test_what_was_said_of_a_deleted_version_stays(session: Session, make: Factory, image_set: ImageSet) -> None:
+def test_comments_on_a_deleted_version_stay(session: Session, make: Factory, image_set: ImageSet) -> None:
     owner, haruka = image_set.owner, make.user(name="Mori Haruka")
     first = image_set.images[0]
     again = made_again(session, first)
@@ -248,7 +248,7 @@ def test_the_queue_is_read_by_indexes(session: Session, make: Factory, image_set
             assert all("INDEX" in scan or "CONSTANT ROW" in scan for scan in scans), (statement, scans)
 
 
-def test_latest_names_who(session: Session, make: Factory, image_set: ImageSet) -> None:
+def test_latest_has_its_author(session: Session, make: Factory, image_set: ImageSet) -> None:
     reviewer = make.user(Role.REVIEWER, name="Ito Kenji")
     image = image_set.images[1]
     assert queries.latest(session, image.id) is None

@@ -103,7 +103,7 @@ def test_a_change_of_mind_counts_and_what_was_said_stays(session: Session, make:
 
 
 @pytest.mark.parametrize("seen", [None, 404])
-def test_decision_on_what_was_not_seen_409(session: Session, make: Factory, image: Image, seen: int | None) -> None:
+def test_decision_on_an_unseen_change_409(session: Session, make: Factory, image: Image, seen: int | None) -> None:
     decide(session, make.user(Role.REVIEWER, name="Ito Kenji"), image, "rejected")
     with pytest.raises(Conflict) as raised:
         service.decide(session, make.user(Role.REVIEWER), image.id, "approved", seen)
@@ -242,7 +242,7 @@ def test_two_who_decide_on_what_they_see_both_count(database: Database, session:
 # Withdrawing
 
 
-def test_withdraw_lets_it_wait_again(session: Session, make: Factory, image: Image) -> None:
+def test_withdrawing_returns_it_to_the_queue(session: Session, make: Factory, image: Image) -> None:
     user = make.user(Role.REVIEWER)
     waiting = pending.count(session, user)
     decision = decide(session, user, image)
@@ -253,7 +253,7 @@ def test_withdraw_lets_it_wait_again(session: Session, make: Factory, image: Ima
     assert pending.count(session, user) == waiting
 
 
-def test_withdrawing_anothers_decision_is_the_managers(session: Session, make: Factory, image: Image) -> None:
+def test_only_managers_withdraw_others_decisions(session: Session, make: Factory, image: Image) -> None:
     decision = decide(session, make.user(Role.REVIEWER, name="Ito Kenji"), image, "rejected")
     with pytest.raises(Forbidden, match="Only Ito Kenji or a manager"):
         service.withdraw(session, make.user(Role.REVIEWER), decision.id)
@@ -263,7 +263,7 @@ def test_withdrawing_anothers_decision_is_the_managers(session: Session, make: F
     assert events(session, Act.DECIDE)[-1].details == {"verdict": "withdrawn", "of": "Ito Kenji"}
 
 
-def test_withdraw_of_what_does_not_stand_409(session: Session, make: Factory, image: Image) -> None:
+def test_withdraw_of_an_outdated_decision_409(session: Session, make: Factory, image: Image) -> None:
     user = make.user(Role.REVIEWER)
     first = decide(session, user, image)
     second = decide(session, user, image, "rejected")
@@ -277,7 +277,7 @@ def test_withdraw_of_what_does_not_stand_409(session: Session, make: Factory, im
         service.withdraw(session, user, 404)
 
 
-def test_an_old_withdrawal_took_back_all_before_it(session: Session, make: Factory, image: Image) -> None:
+def test_an_old_withdrawal_revoked_everything_before_it(session: Session, make: Factory, image: Image) -> None:
     one, two = make.user(Role.REVIEWER), make.user(Role.REVIEWER)
     decide(session, one, image)
     decide(session, two, image, "rejected")
@@ -318,7 +318,7 @@ def test_locked_sets_keep_their_outcomes_until_they_are_unlocked(session: Sessio
     assert locked.images[0].decision is None
 
 
-def test_a_locked_set_takes_no_decision_and_gives_none_back(session: Session, make: Factory, image: Image) -> None:
+def test_a_locked_set_accepts_neither_decisions_nor_withdrawals(session: Session, make: Factory, image: Image) -> None:
     reviewer, owner = make.user(Role.REVIEWER), image.image_set.owner
     decision = decide(session, reviewer, image)
     service.lock(session, owner, image.set_id)

@@ -56,7 +56,7 @@ def test_the_newest_record_holds(session: Session, make: Factory, owner: User) -
     assert queries.of_references(session, [first.id], later)[first.id].standing.kind == "ended"
 
 
-def test_of_styles_the_most_restrained_reference_of_the_newest_version(
+def test_styles_show_the_most_restrictive_right_of_their_newest_version(
     session: Session, make: Factory, owner: User
 ) -> None:
     style, other = make.style(owner), make.style(owner)
@@ -102,7 +102,7 @@ def test_pictures_made_from_a_reference_and_in_a_region(session: Session, make: 
     assert queries.pictures_count(session, owner, make.reference(owner).id) == 0
 
 
-def test_earlier_versions_are_counted_by_themselves(session: Session, make: Factory, owner: User) -> None:
+def test_earlier_versions_are_counted_separately(session: Session, make: Factory, owner: User) -> None:
     style = make.style(owner)
     image_set = make.finished_set(owner, style, prompts="a fox")
     reference = reference_of(style)
@@ -143,7 +143,7 @@ def test_styles_that_use_it(session: Session, make: Factory, owner: User) -> Non
     assert present.code == queries.uses(session, owner, reference.id)[0].code
 
 
-def test_whom_an_end_concerns(session: Session, make: Factory, owner: User) -> None:
+def test_who_is_warned_about_an_end(session: Session, make: Factory, owner: User) -> None:
     uploader, stranger, manager = make.user(), make.user(), make.user(Role.MANAGER)
     reference = make.reference(uploader)
     make.style(owner, references=(ReferenceSpec(reference_id=reference.id),), name="Retro")
@@ -171,7 +171,7 @@ def test_what_is_archived_or_replaced_needs_nobody(session: Session, make: Facto
     assert queries.needs(session, owner) == []
 
 
-def test_what_can_still_be_renewed_comes_first(session: Session, make: Factory, owner: User) -> None:
+def test_renewable_rights_come_first(session: Session, make: Factory, owner: User) -> None:
     ends = (-30, 9, -2, 1)
     for days in ends:
         until(make, reference_of(make.style(owner)), days)

@@ -162,7 +162,7 @@ def test_what_the_file_says_is_suggested(session: Session, make: Factory) -> Non
 # Concurrent changes
 
 
-def test_what_another_stated_meanwhile_is_not_laid_over(session: Session, make: Factory) -> None:
+def test_concurrent_statements_are_not_overwritten(session: Session, make: Factory) -> None:
     user, other = make.user(name="Mori Haruka"), make.user(Role.MANAGER, "Ito Kenji")
     reference = reference_of(session, make, user)
     first = state(session, user, reference)
@@ -183,7 +183,7 @@ def test_what_another_stated_meanwhile_is_not_laid_over(session: Session, make: 
     assert (held.licence, held.note) == ("Commissioned", "Ask the agency")
 
 
-def test_what_was_typed_and_what_stands_are_brought_together(session: Session, make: Factory) -> None:
+def test_typed_and_current_values_are_merged(session: Session, make: Factory) -> None:
     user = make.user()
     reference = reference_of(session, make, user)
     first = state(session, user, reference, territory="Japan", note="Old")
@@ -200,7 +200,7 @@ def test_what_was_typed_and_what_stands_are_brought_together(session: Session, m
     }
 
 
-def test_what_comes_to_the_same_is_no_change(session: Session, make: Factory) -> None:
+def test_equivalent_changes_are_no_conflict(session: Session, make: Factory) -> None:
     """Then nothing is lost: a change and its reversal, a restored withdrawal, or the same statement by both."""
     user = make.user()
     reference = reference_of(session, make, user)
@@ -212,7 +212,7 @@ def test_what_comes_to_the_same_is_no_change(session: Session, make: Factory) ->
     assert service.save(session, user, reference, draft(note="Mine"), first.id).note == "Mine"
 
 
-def test_who_withdrew_and_restored_it_changed_nothing(session: Session, make: Factory) -> None:
+def test_withdrawing_and_restoring_changes_nothing(session: Session, make: Factory) -> None:
     user, other, third = make.user(), make.user(Role.MANAGER, "Ito Kenji"), make.user(Role.MANAGER, "Sato Aoi")
     reference = reference_of(session, make, user)
     first = state(session, user, reference)
@@ -222,7 +222,7 @@ def test_who_withdrew_and_restored_it_changed_nothing(session: Session, make: Fa
         service.save(session, user, reference, draft(note="Mine"), first.id)
 
 
-def test_a_record_of_another_reference_was_not_seen(session: Session, make: Factory) -> None:
+def test_a_record_of_another_reference_does_not_count_as_seen(session: Session, make: Factory) -> None:
     user = make.user()
     reference, other = reference_of(session, make, user), reference_of(session, make, user)
     state(session, user, reference)
@@ -256,7 +256,7 @@ def test_withdrawn_and_restored(session: Session, make: Factory) -> None:
     assert told[:3] == ["restored the rights to", "withdrew the rights to", "recorded the rights to"]
 
 
-def test_what_nobody_stated_can_be_withdrawn_too(session: Session, make: Factory) -> None:
+def test_unrecorded_rights_can_be_withdrawn_too(session: Session, make: Factory) -> None:
     user = make.user()
     reference = reference_of(session, make, user)
     withdrawal = service.withdraw(session, user, reference, GONE)
@@ -265,7 +265,7 @@ def test_what_nobody_stated_can_be_withdrawn_too(session: Session, make: Factory
     assert queries.held(session, reference).standing.kind == "unstated"
 
 
-def test_another_withdrawal_is_not_taken_back_unseen(session: Session, make: Factory) -> None:
+def test_another_withdrawal_is_not_reversed_unseen(session: Session, make: Factory) -> None:
     user, other = make.user(), make.user(Role.MANAGER, "Ito Kenji")
     reference = reference_of(session, make, user)
     seen = service.withdraw(session, user, reference, GONE)
@@ -316,7 +316,7 @@ def test_a_style_is_not_used_once_a_right_has_ended(session: Session, make: Fact
     assert sets.retry_set(session, owner, image_set.id, 4) == 2
 
 
-def test_nor_in_a_region(session: Session, make: Factory, owner: User) -> None:
+def test_not_in_a_region_either(session: Session, make: Factory, owner: User) -> None:
     style, other = make.style(owner), make.style(owner)
     region = {"prompt": "a fox", "box": [0, 0, 0.5, 0.5], "style_code": other.code}
     spec = make.spec(style, regions=json.dumps([region]))

@@ -77,7 +77,7 @@ def test_what_is_asked_for_is_kept_read_and_handed_to_the_engine(
 
 
 @each_ingredient
-def test_what_is_wrong_is_said_at_its_field(session: Session, make: Factory, ingredient: Ingredient) -> None:
+def test_errors_are_shown_at_their_fields(session: Session, make: Factory, ingredient: Ingredient) -> None:
     parts, sentence = WANTED[ingredient.name](make)
     asked = request(session, make, ingredient, [part | WRONG[ingredient.name] for part in parts])
     assert sentence in (ingredient.problem(asked) or "")
@@ -87,9 +87,7 @@ def test_what_is_wrong_is_said_at_its_field(session: Session, make: Factory, ing
 
 
 @each_ingredient
-def test_a_set_like_this_one_is_asked_for_with_the_same_parts(
-    session: Session, make: Factory, ingredient: Ingredient
-) -> None:
+def test_a_duplicated_set_has_the_same_parts(session: Session, make: Factory, ingredient: Ingredient) -> None:
     first = request(session, make, ingredient, wanted(ingredient, make))
     image_set = service.create(session, first.user, first.spec, MODEL, 4)
     again = request(session, make, ingredient, ingredient.asked(session, image_set))
@@ -190,7 +188,7 @@ def test_old_rows_are_read(session: Session, make: Factory, name: str, kept: str
 
 
 @pytest.mark.parametrize(("name", "kept"), [(name, kept) for name, kept, _ in OLD[:-1]])
-def test_what_is_written_is_as_it_always_was(session: Session, make: Factory, name: str, kept: str) -> None:
+def test_stored_rows_keep_their_format(session: Session, make: Factory, name: str, kept: str) -> None:
     image_set = make.image_set()
     session.execute(text(f"UPDATE image_sets SET {name} = :kept"), {"kept": kept})  # noqa: S608
     session.expire(image_set)

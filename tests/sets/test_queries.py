@@ -21,7 +21,7 @@ from tests.statements import counted, plan
 # One set, one picture
 
 
-def test_get_brings_all_that_a_page_shows(session: Session, make: Factory, database: Database) -> None:
+def test_get_loads_everything_a_page_shows(session: Session, make: Factory, database: Database) -> None:
     user = make.user()
     image_set = make.image_set()
     session.commit()
@@ -35,7 +35,7 @@ def test_get_brings_all_that_a_page_shows(session: Session, make: Factory, datab
         assert seen == []
 
 
-def test_image_brings_all_that_a_page_shows(session: Session, make: Factory, database: Database) -> None:
+def test_image_loads_everything_a_page_shows(session: Session, make: Factory, database: Database) -> None:
     user = make.user()
     image = make.finished_set().images[0]
     session.commit()
@@ -227,7 +227,7 @@ def test_queue(session: Session, make: Factory) -> None:
     assert rows[1].reference_id == second.style_version.references[0].reference_id
 
 
-def test_priority_goes_first_in_line(session: Session, make: Factory) -> None:
+def test_priority_goes_first_in_the_queue(session: Session, make: Factory) -> None:
     slow, urgent = make.image_set(), make.image_set()
     for image in urgent.images:
         assert image.unit

@@ -124,7 +124,7 @@ def test_the_engine_gets_each_regions_look(session: Session, make: Factory, file
     assert (weaker_neon.references, weaker_neon.strength) == (of_neon.references, 0.7)
 
 
-def test_a_set_can_be_asked_for_again(session: Session, make: Factory) -> None:
+def test_a_set_can_be_duplicated(session: Session, make: Factory) -> None:
     neon = make.style()
     image_set = make.image_set(regions=asked({"box": BOX, "style_code": neon.code}, {"box": BOX, "strength": 0.4}))
     again = regions.asked(session, image_set)

@@ -56,7 +56,7 @@ def test_spec_of_an_almost_empty_form_is_as_the_model_likes_it() -> None:
     assert (spec.steps, spec.guidance, spec.scheduler) == (20, 5.0, "euler")
 
 
-def test_spec_tells_all_wrong_fields_at_once() -> None:
+def test_spec_reports_all_wrong_fields_together() -> None:
     wrong = {"count": "17", "steps": "2.5", "guidance": "inf", "seed": "-1", "strength": "strong", "size": "big"}
     with pytest.raises(Invalid) as raised:
         SetSpec.from_form({**wrong, "name": "x" * 121, "prompts": " \n ", "style": ""}, MODEL)
@@ -255,7 +255,7 @@ def test_cancel_keeps_what_is_finished(session: Session, make: Factory) -> None:
     assert queue.claim_next(session) is None
 
 
-def test_what_comes_after_a_cancel_changes_nothing(session: Session, make: Factory) -> None:
+def test_events_after_a_cancel_change_nothing(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.image_set(user)
     unit = queue.claim_next(session)

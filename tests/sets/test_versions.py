@@ -90,7 +90,7 @@ def shown(session: Session, image_set: ImageSet) -> list[tuple[int, int]]:
 # Queueing
 
 
-def test_the_new_version_is_queued_at_the_place_of_the_old(session: Session, make: Factory) -> None:
+def test_the_new_version_is_queued_at_the_old_ones_position(session: Session, make: Factory) -> None:
     user = make.user()
     old = make.finished_set(user, strength="1.2", seed="7").images[1]
     (new,) = again(session, user, old, prompt=" a blue teapot ", seed="90", strength="0.5")
@@ -102,7 +102,7 @@ def test_the_new_version_is_queued_at_the_place_of_the_old(session: Session, mak
     assert [image.id for image in new.unit.images] == [new.id]
 
 
-def test_the_same_seed_goes_on_with_each_try(session: Session, make: Factory) -> None:
+def test_each_try_has_the_next_seed(session: Session, make: Factory) -> None:
     user = make.user()
     old = make.finished_set(user, prompts="a fox", seed="2147483646").images[0]
     tries = again(session, user, old, prompt="a red fox", seed=str(old.seed), count="3", unit_size=2)
@@ -194,7 +194,7 @@ def test_owner_and_managers_only(session: Session, make: Factory) -> None:
         again(session, make.user(Role.MANAGER, active=False), image)
 
 
-def test_what_cannot_be_made_again(session: Session, make: Factory) -> None:
+def test_what_cannot_be_redone(session: Session, make: Factory) -> None:
     user = make.user()
     waiting = make.image_set(user, prompts="an owl").images[0]
     image = make.finished_set(user, prompts="a fox").images[0]
@@ -303,7 +303,7 @@ def test_the_new_one_is_shown_when_it_is_finished_and_is_not_reviewed(session: S
     assert (old.decision, old.superseded, new.decision) == (Verdict.CHANGES_REQUESTED, True, None)
 
 
-def test_a_version_that_finishes_after_a_newer_one_lies_beneath_it(session: Session, make: Factory) -> None:
+def test_a_version_finished_after_a_newer_one_goes_underneath(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a fox")
     second, third = again(session, user, image_set.images[0], count="2")
@@ -313,7 +313,7 @@ def test_a_version_that_finishes_after_a_newer_one_lies_beneath_it(session: Sess
     assert (second.state, second.superseded, second.shown) == (State.FINISHED, True, False)
 
 
-def test_deleting_the_newest_brings_the_one_before_back(session: Session, make: Factory) -> None:
+def test_deleting_the_newest_shows_the_previous_one(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a fox")
     old = image_set.images[0]
@@ -345,9 +345,7 @@ ACTS = st.tuples(st.sampled_from(["finish", "fail", "give up", "delete", "restor
 
 @hypothesis_settings(max_examples=40)
 @given(acts=st.lists(ACTS, max_size=14))
-def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
-    migrated: Path, acts: list[tuple[str, int]]
-) -> None:
+def test_after_any_events_the_newest_finished_version_is_shown(migrated: Path, acts: list[tuple[str, int]]) -> None:
     with fresh(migrated) as (session, make):
         user = make.user()
         image_set = make.finished_set(user, prompts="a fox")
@@ -388,7 +386,7 @@ def test_whatever_happens_the_newest_that_is_finished_and_kept_is_shown(
 # Counts and lists
 
 
-def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make: Factory) -> None:
+def test_four_of_four_stays_true_while_one_is_redone(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a\nb\nc\nd")
     old = image_set.images[0]
@@ -416,7 +414,7 @@ def test_four_of_four_stays_true_while_one_is_made_again(session: Session, make:
     assert service.retry_set(session, user, image_set.id, unit_size=4) == 1
 
 
-def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session, make: Factory) -> None:
+def test_a_failure_under_a_newer_version_no_longer_matters(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a fox")
     second, third = again(session, user, image_set.images[0], count="2", unit_size=1)
@@ -432,7 +430,7 @@ def test_a_failure_under_a_newer_version_is_no_matter_any_more(session: Session,
         service.retry_image(session, user, second.id)
 
 
-def test_a_place_without_pictures_counts_nowhere_until_it_is_made_again(session: Session, make: Factory) -> None:
+def test_a_position_without_pictures_does_not_count_until_redone(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a\nb")
     old = image_set.images[0]
@@ -448,7 +446,7 @@ def test_a_place_without_pictures_counts_nowhere_until_it_is_made_again(session:
     assert sorted(queries.positions(session, user, image_set.id)) == [1, 2]
 
 
-def test_lists_have_the_shown_one_only(session: Session, make: Factory) -> None:
+def test_lists_only_have_the_shown_version(session: Session, make: Factory) -> None:
     user = make.user()
     image_set = make.finished_set(user, prompts="a\nb", campaign="Spring")
     old, other = image_set.images

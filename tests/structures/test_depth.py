@@ -127,7 +127,7 @@ def test_a_model_is_loaded_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "soroe-tests/no-such-model"])
-def test_a_model_that_cannot_be_had_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_model_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     sentence = f"The depth model {re.escape(name)} cannot be loaded, so no depth map can be created; upload a ready map"
     with pytest.raises(depth.NoDepth, match=sentence):

@@ -198,7 +198,7 @@ def test_a_ready_map_on_nothing_is_seen(ink: str) -> None:
 # Shapes
 
 
-def test_a_crop_lies_about_the_centre() -> None:
+def test_a_crop_is_centred() -> None:
     wide = Image.new("L", (300, 100))
     wide.paste(255, (100, 0, 200, 100))
     part = maps.cropped(wide, (256, 256))

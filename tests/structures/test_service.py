@@ -91,7 +91,7 @@ def test_a_closed_account_keeps_nothing(session: Session, files: Files, make: Fa
         queries.get(session, make.user(active=False), keep(session, files, make.user()).id)
 
 
-def test_a_crop_is_a_map_of_its_own_in_the_pictures_shape(session: Session, files: Files, user: User) -> None:
+def test_a_crop_is_a_new_map_in_the_pictures_shape(session: Session, files: Files, user: User) -> None:
     wide = keep(session, files, user, drawing((600, 300), place=250))
     kept = service.crop(files, wide, SIZE)
     assert kept

@@ -125,7 +125,7 @@ def tensors(thing: Any) -> list[Tensor]:
     return [tensor for part in parts for tensor in tensors(part)]
 
 
-def test_each_guidance_branch_is_asked_with_its_own_embeddings(studio: Studio, control: Control) -> None:
+def test_each_guidance_branch_uses_its_own_embeddings(studio: Studio, control: Control) -> None:
     with calls(control.net) as asked, calls(studio.unet) as painted:
         ready(
             studio.generate(
@@ -184,7 +184,7 @@ def test_a_structure_counts_in_its_steps_only(
     assert len(seen) == asked
 
 
-def test_outside_of_its_steps_a_structure_changes_no_bit(studio: Studio, control: Control) -> None:
+def test_outside_its_steps_a_structure_changes_no_bit(studio: Studio, control: Control) -> None:
     def made(*structures: Structure) -> tuple[list[bytes], Tensor]:
         events = list(studio.generate(["a fox"], structures=structures, steps=4, preview_every=1))
         previews = [event.picture.tobytes() for event in events if isinstance(event, Preview)]
@@ -244,9 +244,7 @@ def test_a_faint_map_stays_faint() -> None:
 # ControlNet-Union
 
 
-def test_a_union_is_told_the_kind_of_its_map_in_both_ways_that_it_listens_to(
-    studio: Studio, union: nn.Module, tmp_path: Path
-) -> None:
+def test_a_union_gets_the_kind_of_its_map_in_both_ways(studio: Studio, union: nn.Module, tmp_path: Path) -> None:
     union.save_pretrained(tmp_path / "union")
     made = {}
     for kind, mode in UNION_MODES.items():
@@ -269,9 +267,7 @@ def test_a_union_without_a_kind_is_refused(studio: Studio, union: nn.Module, tmp
         studio.control(str(tmp_path / "union"))
 
 
-def test_a_union_is_known_by_its_weights_whatever_it_calls_itself(
-    studio: Studio, union: nn.Module, tmp_path: Path
-) -> None:
+def test_a_union_is_recognised_by_its_weights(studio: Studio, union: nn.Module, tmp_path: Path) -> None:
     union.save_pretrained(tmp_path / "union")
     rewrite(tmp_path / "union", _class_name="ControlNetModel")
     assert isinstance(studio.control(str(tmp_path / "union"), "depth").net, ControlNetUnionModel)
@@ -307,7 +303,7 @@ def test_a_folder_is_loaded_once_and_to_the_studios_place(studio: Studio, folder
     assert not control.net.training
 
 
-def test_a_half_precision_file_is_taken_where_there_is_no_other(studio: Studio, net: nn.Module, tmp_path: Path) -> None:
+def test_a_half_precision_file_is_used_if_there_is_no_other(studio: Studio, net: nn.Module, tmp_path: Path) -> None:
     net.save_pretrained(tmp_path / "half", variant="fp16")
     assert studio.control(str(tmp_path / "half")).net.dtype == studio.place.dtype
 
@@ -360,7 +356,7 @@ def test_a_folder_without_its_config_is_refused(studio: Studio, folder: Path) ->
     assert "could not be loaded" in refusal(studio, folder)
 
 
-def test_a_hub_id_that_cannot_be_had(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_hub_id_is_refused(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert "could not be downloaded" in refusal(studio, "soroe-tests/no-such-controlnet")
 

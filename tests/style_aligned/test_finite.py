@@ -55,7 +55,7 @@ def failures(events: list[Event]) -> dict[int, ImageFailed]:
 @pytest.mark.parametrize(
     ("number", "scheduler"), [(NAN, "ddim"), (INFINITE, "euler-a"), (1e30, "dpm++"), (NAN, "unipc")]
 )
-def test_one_picture_fails_and_its_neighbours_are_what_they_were(
+def test_one_picture_fails_and_its_neighbours_are_unchanged(
     studio: Studio, poison: Break, number: float, scheduler: str
 ) -> None:
     whole = pictures(made(studio, scheduler=scheduler))
@@ -78,7 +78,7 @@ def test_when_nothing_is_left_of_a_batch_the_other_steps_are_saved(studio: Studi
     assert set(failures(events)) == {0}
 
 
-def test_a_vae_that_overflows_is_said_to(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vae_that_overflows_is_named(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     decode = studio.vae.decode
     calls: list[int] = []
 

@@ -45,7 +45,7 @@ def test_a_missing_model(model: str) -> None:
     assert refusal(model).startswith(f"There is no model at {model}")
 
 
-def test_a_hub_id_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unavailable_hub_id_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert "could not be downloaded" in refusal("soroe-tests/no-such-model")
 
@@ -114,6 +114,6 @@ def test_a_single_sdxl_file_is_recognised(tmp_path: Path, monkeypatch: pytest.Mo
     assert "check the network" in refusal(file)
 
 
-def test_a_device_that_is_not_there() -> None:
+def test_a_missing_device_is_refused() -> None:
     if not torch.cuda.is_available():
         assert refusal("demo", device="cuda") == "PyTorch finds no device cuda on this machine."

@@ -86,7 +86,7 @@ def test_every_set_is_nearer_to_its_own_reference(sets: Sets, looks: dict[str, I
         assert own < min(distance(sets.shared[look], other) for other in looks if other != look)
 
 
-def test_pictures_show_what_was_asked_for(studio: Studio, sets: Sets) -> None:
+def test_pictures_show_their_prompts(studio: Studio, sets: Sets) -> None:
     plain = next(iter(sets.plain.values()))
     found_plain = np.mean([shown(studio, p) == prompt for p, prompt in zip(plain, PROMPTS, strict=True)])
     found = np.mean(

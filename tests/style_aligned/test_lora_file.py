@@ -125,7 +125,7 @@ HEADERS: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("data", "sentence"), [row[1:] for row in HEADERS], ids=[row[0] for row in HEADERS])
-def test_a_header_that_lies_is_refused_in_a_sentence(data: bytes, sentence: str) -> None:
+def test_a_false_header_is_refused_in_a_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence) as refused:
         check(data)
     words = str(refused.value)

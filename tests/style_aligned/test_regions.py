@@ -58,7 +58,7 @@ def test_a_region_smaller_than_a_window_has_its_own_look(studio: Studio, looks: 
     assert nearest(picture.crop((0, 0, 56, 128)), looks) == "pencil-handbag"
 
 
-def test_strength_0_is_without_the_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_strength_0_ignores_the_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
     def with_strength(strength: float) -> Image.Image:
         sharing = Sharing.for_picture(strength)
         region = Region.box("a tulip", RIGHT, studio.reference(looks["neon-guitar"]), sharing)
@@ -94,7 +94,7 @@ def test_a_region_over_everything_is_its_prompt(studio: Studio, looks: dict[str,
     assert covered.picture.tobytes() == alone.picture.tobytes()
 
 
-def test_later_regions_lie_over_earlier_ones_and_grey_shares() -> None:
+def test_later_regions_cover_earlier_ones_and_grey_blends() -> None:
     below = Region("a fox", mask((0, 0, 99, 99)))
     above = Region("a car", mask((50, 0, 99, 99), fill=128))
     rest, (fox, car) = split([below, above], 4, 4)

@@ -109,7 +109,7 @@ def test_any_scheduler_any_batch_gives_the_same_image(
     torch.testing.assert_close(among[2].latents, alone[0].latents, atol=1e-3, rtol=1e-3)
 
 
-def test_images_of_one_batch_can_have_strengths_of_their_own(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_images_of_one_batch_can_have_separate_strengths(studio: Studio, looks: dict[str, Image.Image]) -> None:
     reference = studio.reference(looks["neon-guitar"])
 
     def make(strength: float | list[float], count: int) -> list[torch.Tensor]:

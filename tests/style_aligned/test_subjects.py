@@ -117,7 +117,7 @@ def test_a_subject_on_a_map_in_a_look_in_a_panorama(studio: Studio, quick: Path,
     assert len({whole, *map(drawn, everything)}) == 1 + len(everything)
 
 
-def test_a_weight_of_nothing_is_no_subject(studio: Studio, quick: Path) -> None:
+def test_a_weight_of_zero_is_bit_for_bit_no_subject(studio: Studio, quick: Path) -> None:
     def distance(weight: float) -> float:
         (picture,) = pixels(studio, ["a sks toy"], adapters=[studio.adapter(quick, weight)])
         return float(np.abs(np.frombuffer(picture, np.uint8).astype(int) - plain).mean())
@@ -137,7 +137,7 @@ def test_several_subjects_together_are_neither_alone(studio: Studio, learnt: Pat
 # Nothing else changes
 
 
-def test_afterwards_and_beside_it_the_model_is_what_it_was(studio: Studio, quick: Path) -> None:
+def test_the_model_is_unchanged_during_and_afterwards(studio: Studio, quick: Path) -> None:
     fresh = Studio.load("demo", device="cpu")
     expected = pixels(fresh, ["a fox", "a teapot"])
     subject = studio.adapter(quick)
@@ -230,7 +230,7 @@ def test_the_events_of_a_training(studio: Studio, drawings: list[Image.Image]) -
 
 
 @pytest.mark.parametrize("stopped_at", [1, 3, 4])
-def test_a_training_that_was_stopped_goes_on_to_the_same_end(
+def test_a_stopped_training_resumes_to_the_same_end(
     studio: Studio, drawings: list[Image.Image], tmp_path: Path, stopped_at: int
 ) -> None:
     recipe = replace(QUICK, text_encoders=True)
@@ -263,7 +263,7 @@ def test_a_crash_costs_no_more_than_the_steps_since_the_last_state(
     assert lora_of(iter(rest)) == lora_of(train(studio, drawings, QUICK))
 
 
-def test_another_recipe_or_a_damaged_state_begins_anew(
+def test_another_recipe_or_a_damaged_state_starts_over(
     studio: Studio, drawings: list[Image.Image], tmp_path: Path
 ) -> None:
     lora_of(train(studio, drawings, QUICK, tmp_path))

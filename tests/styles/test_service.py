@@ -127,7 +127,7 @@ def test_draft_from_an_almost_empty_form(make: Factory) -> None:
     assert (draft.strength, draft.method, draft.references[0].crop) == (1.0, "noise", CropSpec())
 
 
-def test_draft_tells_all_wrong_fields_at_once() -> None:
+def test_draft_reports_all_wrong_fields_together() -> None:
     with pytest.raises(Invalid) as raised:
         StyleSpec.from_form({"name": "  ", "strength": "2.5", "scale": "nan", "method": "magic"})
     assert raised.value.errors == {

@@ -145,7 +145,7 @@ def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Fi
 # Acts on a subject
 
 
-def test_cancel_and_go_on(session: Session, make: Factory) -> None:
+def test_cancel_and_resume(session: Session, make: Factory) -> None:
     subject = make.subject()
     service.cancel(session, subject.owner, subject.id)
     assert stopped(session) == []
@@ -219,7 +219,7 @@ def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, mak
         ("@foreign", "", "@foreign was made for sdxl, but the server now runs demo."),
     ],
 )
-def test_what_a_set_cannot_have_422(session: Session, make: Factory, prompts: str, chosen: str, sentence: str) -> None:
+def test_impossible_sets_422(session: Session, make: Factory, prompts: str, chosen: str, sentence: str) -> None:
     assert make.finished_subject(name="mug").id == 1
     make.subject(name="waiting")
     make.finished_subject(name="foreign").model = "sdxl"

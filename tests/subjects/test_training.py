@@ -84,7 +84,7 @@ def test_tried_three_times_at_most(session: Session, make: Factory) -> None:
     assert queue.claim_next(session) is None
 
 
-def test_a_shutdown_costs_no_try_and_a_crash_does(session: Session, make: Factory) -> None:
+def test_a_shutdown_does_not_count_as_a_try_but_a_crash_does(session: Session, make: Factory) -> None:
     subject = make.subject()
     unit = claim(session)
     queue.give_back(session, unit.id)
@@ -103,7 +103,7 @@ def test_a_crash_between_the_file_and_the_end_loses_nothing(session: Session, ma
     assert state_of(session, subject)[0] == State.FINISHED
 
 
-def test_what_comes_after_a_cancel_changes_nothing(session: Session, make: Factory) -> None:
+def test_events_after_a_cancel_change_nothing(session: Session, make: Factory) -> None:
     subject = make.subject()
     unit = claim(session)
     service.cancel(session, subject.owner, subject.id)
@@ -115,7 +115,7 @@ def test_what_comes_after_a_cancel_changes_nothing(session: Session, make: Facto
     assert (subject.sha256, subject.step) == (None, 0)
 
 
-def test_the_queue_shows_trainings_beside_sets(session: Session, make: Factory) -> None:
+def test_the_queue_shows_trainings_and_sets(session: Session, make: Factory) -> None:
     user = make.user()
     subject = make.subject(user, name="mug")
     image_set = make.image_set(user)

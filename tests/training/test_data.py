@@ -99,7 +99,7 @@ def test_looks_differ_from_each_other(sprites):
     assert min(abs(one - other).mean() for one, other in pairwise(means)) > 3
 
 
-def test_two_objects_stand_beside_each_other(sprites):
+def test_two_objects_are_side_by_side(sprites):
     alpha = compose(Scene(("disc", "box"), "flat", 0), sprites, 64).alpha[..., 0]
     columns = (alpha > 0.5).mean(0) > 0.3
     covered = columns.reshape(8, 8).mean(1)
@@ -121,7 +121,7 @@ def test_edges_are_where_the_picture_changes():
     assert lines[:, :10].max() == 0
 
 
-def test_build_goes_on_where_it_stopped(sprites, tmp_path, monkeypatch):
+def test_build_resumes_where_it_stopped(sprites, tmp_path, monkeypatch):
     monkeypatch.setattr("training.data.pictures.SPAN", 4)
     size = replace(TINY, variants=3)
     save(sprites, tmp_path)
@@ -154,7 +154,7 @@ def test_the_first_pictures_can_be_used_while_the_rest_is_drawn(pictures, sprite
     np.testing.assert_array_equal(Pictures.open(tmp_path).pixels, pictures.pixels)
 
 
-def test_drawing_beside_that_fails_is_not_mistaken_for_the_end(sprites, tmp_path):
+def test_failing_background_drawing_is_not_mistaken_for_the_end(sprites, tmp_path):
     save(sprites, tmp_path)
     build(TINY, tmp_path, say=quiet, first=10)
     (tmp_path / "sprites.npy").unlink()

@@ -125,7 +125,7 @@ def test_sizes_mean_what_half_of_them_meant():
     assert not torch.allclose(said(old, 64), said(old, 32), atol=1e-5)
 
 
-def test_an_enlarged_model_is_drawn_with(large, drawn_folder):
+def test_an_enlarged_model_draws(large, drawn_folder):
     studio = Studio.load(str(large))
     assert (studio.defaults.size, studio.factor) == ((64, 64), 4)
     latents = Drawn.open(drawn_folder)
@@ -135,7 +135,7 @@ def test_an_enlarged_model_is_drawn_with(large, drawn_folder):
     assert latents.drawn.astype(float).std((1, 2, 3)).min() > 0.1
 
 
-def test_drawing_goes_on_where_it_stopped(large, large_pictures, drawn_folder, tmp_path):
+def test_drawing_resumes_where_it_stopped(large, large_pictures, drawn_folder, tmp_path):
     assert not drawn.build(str(large), large_pictures[0], tmp_path, 2 * BATCH, 24, minutes=0.0, say=quiet)
     assert drawn.there(tmp_path) == BATCH
     assert drawn.build(str(large), large_pictures[0], tmp_path, 2 * BATCH, 24, say=quiet)
@@ -155,7 +155,7 @@ def test_the_decoder_learns_and_what_it_does_not_own_stays(model, large, large_p
     assert (tmp_path / "sheet.png").exists()
 
 
-def test_an_interrupted_decoder_goes_on_with_its_critic(model, large, large_pictures, drawn_folder, tmp_path):
+def test_an_interrupted_decoder_resumes_with_its_critic(model, large, large_pictures, drawn_folder, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     straight = taught(whole, model, large, large_pictures, drawn_folder, 4)
     assert straight.fit()
@@ -217,7 +217,7 @@ def test_an_encoder_and_a_decoder_are_joined(large, tmp_path):
         joined(large / "vae", tmp_path / "smaller", tmp_path / "no")
 
 
-def test_a_decoder_that_has_learned_is_begun_with(model, large, tmp_path):
+def test_a_trained_decoder_is_the_start(model, large, tmp_path):
     with torch.no_grad():
         learned = {
             name: weight.float() + 1
@@ -248,7 +248,7 @@ def test_sharp_edges_have_steep_slopes():
     assert steepest(soft) == pytest.approx(51, abs=1)
 
 
-def test_a_run_goes_on_in_the_number_format_that_it_began_with(model, large, large_pictures, tmp_path, monkeypatch):
+def test_a_run_resumes_in_its_original_number_format(model, large, large_pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(PRECISION, "_half", None)  # restored at the end
     size = replace(LARGE, encoder=replace(TINY.encoder, steps=3))
     for value in (True, False):

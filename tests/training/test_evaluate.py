@@ -27,7 +27,7 @@ def test_the_colour_of_an_object_is_seen(sprites, look):
     assert np.mean([one == asked for one, asked in zip(seen, HUES, strict=True)]) >= 6 / 7
 
 
-def test_the_ground_has_no_say_in_the_colour():
+def test_the_background_does_not_affect_the_colour():
     picture = np.full((64, 64, 3), (0, 0, 255), np.uint8)
     picture[20:40, 20:40] = (255, 0, 0)
     assert colour_of(picture) == "red"

@@ -69,7 +69,7 @@ def test_saved_weights_are_half_precision_in_small_files(unet_folder):
     assert {weight.dtype for file in files for weight in load_file(file).values()} == {torch.float16}
 
 
-def test_training_goes_on_from_a_finished_pipeline(pictures, unet_folder, tmp_path):
+def test_training_continues_from_a_finished_pipeline(pictures, unet_folder, tmp_path):
     vae = AutoencoderKL.from_pretrained(unet_folder / "pipeline" / "vae", torch_dtype=torch.float32)
     size = replace(TINY, unet=replace(TINY.unet, steps=1, rate=1e-6))
     run = diffusion_run(size, pictures, vae, tmp_path, CPU, start=unet_folder / "pipeline")
@@ -77,7 +77,7 @@ def test_training_goes_on_from_a_finished_pipeline(pictures, unet_folder, tmp_pa
     assert numbers["mse"] == pytest.approx(read_log(unet_folder)[-1]["held_out_mse"], rel=0.02)
 
 
-def test_an_interrupted_unet_goes_on(pictures, unet_folder, tmp_path):
+def test_an_interrupted_unet_resumes(pictures, unet_folder, tmp_path):
     """Even if some of its weights never had a gradient: SDXL does not use the text encoders' last layers."""
     folder = tmp_path / "unet"
     shutil.copytree(unet_folder, folder)
@@ -152,7 +152,7 @@ class TestRun:
         for one, other in zip(straight.weights + straight.average, sliced.weights + sliced.average, strict=True):
             torch.testing.assert_close(one, other)
 
-    def test_it_goes_on_with_weights_laid_out_otherwise(self, tmp_path):
+    def test_it_resumes_with_another_memory_format(self, tmp_path):
         """As when a run started on a CPU resumes on a GPU, with channels last."""
 
         def run(layout: torch.memory_format) -> Run:

@@ -63,7 +63,7 @@ def test_signing_in_leads_to_where_one_wanted_to_go(server: Server, anonymous: B
         ("http://[", "/login?next=/"),
     ],
 )
-def test_who_was_signed_out_before_sending_a_form_is_told_and_led_back(
+def test_a_form_after_a_sign_out_leads_to_sign_in_and_back(
     page: str, leads: str, server: Server, anonymous: Browser
 ) -> None:
     headers = {"referer": page if page.startswith("http") else f"{server.url}{page}"}
@@ -73,7 +73,7 @@ def test_who_was_signed_out_before_sending_a_form_is_told_and_led_back(
     assert "You were signed out, so this was not saved" in anonymous.get(leads).text
 
 
-def test_a_browser_that_does_not_say_where_it_is_signs_in_to_the_home_page(anonymous: Browser) -> None:
+def test_a_browser_without_a_current_address_signs_in_to_the_home_page(anonymous: Browser) -> None:
     answer = anonymous.get("/sets", headers={"hx-request": "true", "hx-current-url": "http://["})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=/")
 
@@ -141,7 +141,9 @@ def test_an_invitation(server: Server, admin: Browser) -> None:
     assert "Mori Haruka" in admin.get("/people").text
 
 
-def test_a_closed_account_is_out_at_once(server: Server, admin: Browser, sign_in: Callable[..., Browser]) -> None:
+def test_a_deactivated_account_is_signed_out_immediately(
+    server: Server, admin: Browser, sign_in: Callable[..., Browser]
+) -> None:
     person = make_person(server, Role.DESIGNER)
     with Browser(server.url) as browser:
         browser.sign_in(person.email)
@@ -153,7 +155,7 @@ def test_a_closed_account_is_out_at_once(server: Server, admin: Browser, sign_in
         assert browser.sign_in(person.email).status_code == 303
 
 
-def test_a_new_role_counts_at_once(server: Server, admin: Browser) -> None:
+def test_a_new_role_applies_immediately(server: Server, admin: Browser) -> None:
     person = make_person(server, Role.DESIGNER)
     with Browser(server.url) as browser:
         browser.sign_in(person.email)
@@ -187,7 +189,7 @@ def test_signing_the_others_out(server: Server, anonymous: Browser) -> None:
         assert anonymous.get("/").status_code == 200
 
 
-def test_a_password_of_ones_own_words_is_refused_wherever_one_is_set(
+def test_a_password_of_personal_words_is_refused_everywhere(
     server: Server, anonymous: Browser, setup_path: str
 ) -> None:
     sentence = "little more than your own name or address"

@@ -162,7 +162,7 @@ def test_shared_searches_are_recorded_and_ones_own_are_not(server: Server, desig
     assert newest(server, Act.SEARCH_DELETE).details["name"] == "Owls", "it is not shared any more"
 
 
-def test_from_where_somebody_came_and_what_was_refused(server: Server, anonymous: Browser) -> None:
+def test_origin_and_refusals_are_recorded(server: Server, anonymous: Browser) -> None:
     person = make_person(server, Role.DESIGNER)
     here = {"address": "127.0.0.1", "browser": "Tester/1.0"}
     anonymous.headers["user-agent"] = "Tester/1.0"

@@ -294,7 +294,7 @@ def give(server: Server, person: User, role: Role) -> None:
 
 
 @pytest.mark.parametrize(("high", "low"), FALLS, ids=str)
-def test_who_fell_is_answered_as_who_never_rose(server: Server, high: Role, low: Role) -> None:
+def test_a_lost_role_leaves_no_access(server: Server, high: Role, low: Role) -> None:
     """On things of somebody else, on which the person acted with the higher role, and on their own."""
     fallen, modest = make_person(server, high), make_person(server, low)
     stranger = make_person(server, Role.MANAGER)
@@ -352,7 +352,7 @@ def test_a_closed_account_gets_nothing(server: Server) -> None:
 # Losing the role midway
 
 
-def test_a_download_that_runs_breaks_off_with_the_role(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_download_ends_with_the_role(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "LOOK_BYTES", 1)
     manager = make_person(server, Role.MANAGER)
     values = populate(server, make_person(server, Role.DESIGNER), manager)
@@ -390,7 +390,7 @@ def test_an_open_stream_shows_what_todays_role_may(server: Server) -> None:
     assert watch.told(look, frozenset()) is None
 
 
-def test_what_a_manager_let_out_or_asked_for_goes_with_the_role(server: Server, anonymous: Browser) -> None:
+def test_shares_and_exports_of_a_manager_end_with_the_role(server: Server, anonymous: Browser) -> None:
     manager = make_person(server, Role.MANAGER)
     values = populate(server, make_person(server, Role.DESIGNER), manager)
     guest = f"/shared/{values['token']}"

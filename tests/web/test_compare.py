@@ -56,7 +56,7 @@ def test_ids_are_repeated_or_separated_by_commas_and_keep_their_order(designer: 
         assert shown(designer, f"/compare?{query}") == wanted, query
 
 
-def test_the_tray_tells_of_each_picture(designer: Browser, image_ids: list[int]) -> None:
+def test_the_tray_describes_each_picture(designer: Browser, image_ids: list[int]) -> None:
     page = designer.get(f"/compare?ids={image_ids[0]},{image_ids[1]}").text
     slots = re.findall(r'<div class="slot".*?</div>', page, re.DOTALL)
     assert len(slots) == 2
@@ -68,7 +68,7 @@ def test_the_tray_tells_of_each_picture(designer: Browser, image_ids: list[int])
     assert f'href="/review?set=1&amp;image={image_ids[1]}"' in slots[1]
 
 
-def test_the_tray_tells_of_the_version_and_its_own_strength(
+def test_the_tray_states_the_version_and_its_own_strength(
     server: Server, designer: Browser, image_ids: list[int]
 ) -> None:
     with server.resources.database.write() as session:
@@ -158,7 +158,7 @@ def test_what_cannot_be_compared_is_named(server: Server, designer: Browser, ima
     assert refused(designer, f"/compare?ids={five}")[0] == 422
 
 
-def test_fewer_than_two_is_a_sentence_and_a_way_to_the_pictures(designer: Browser, image_ids: list[int]) -> None:
+def test_fewer_than_two_gives_a_sentence_and_a_link_to_the_pictures(designer: Browser, image_ids: list[int]) -> None:
     for address, sentence in (
         ("/compare", "Select two to four pictures to see them side by side."),
         (f"/compare?ids={image_ids[0]}", "One picture is not enough. Select two to four."),

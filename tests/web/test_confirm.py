@@ -53,7 +53,7 @@ def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: B
     assert newest(server, Act.CONFIRM_REFUSED).details["reason"] == "wrong password"
 
 
-def test_a_proof_gives_a_new_token_and_ends_the_old(server: Server, admin: Browser) -> None:
+def test_a_confirmation_replaces_the_token(server: Server, admin: Browser) -> None:
     old = admin.cookies["soroe"]
     assert confirm(admin, admin.get("/confirm?next=/people").text).headers["location"] == "/people"
     assert admin.cookies["soroe"] != old
@@ -88,7 +88,7 @@ def test_scripts_get_the_page_in_the_place_of_their_own(server: Server, admin: B
     assert (plain.status_code, plain.text[:10]) == (403, "Confirm it")
 
 
-def test_nobody_is_asked_for_a_proof_of_what_they_may_not_do(server: Server, designer: Browser) -> None:
+def test_nobody_confirms_an_act_they_may_not_do(server: Server, designer: Browser) -> None:
     grow_old(server, designer)
     answer = designer.post("/people/invite", data={"role": "admin"})
     assert answer.status_code == 403
@@ -110,7 +110,7 @@ def test_what_is_no_address_leads_home(server: Server, admin: Browser, anonymous
         assert anonymous.get("/people", headers=sent).status_code == 401
 
 
-def test_a_query_that_is_no_utf_8_is_asked_for_a_proof_too(server: Server, admin: Browser) -> None:
+def test_an_invalid_utf_8_query_needs_a_confirmation_too(server: Server, admin: Browser) -> None:
     grow_old(server, admin)
     place, cookie = urlsplit(server.url), admin.cookies["soroe"]
     with closing(socket.create_connection((place.hostname, place.port), timeout=20)) as line:

@@ -119,7 +119,7 @@ def test_half_sent_requests_keep_nobody_out(server: Server, dial: Callable[..., 
     healthy(server)
 
 
-def test_half_sent_requests_from_ones_own_address_keep_nobody_out(
+def test_half_sent_requests_from_the_same_address_keep_nobody_out(
     server: Server, dial: Callable[..., socket.socket]
 ) -> None:
     for _ in range(100):
@@ -128,7 +128,7 @@ def test_half_sent_requests_from_ones_own_address_keep_nobody_out(
     healthy(server)
 
 
-def test_when_all_are_being_served_the_next_is_told(server: Server, dial: Callable[..., socket.socket]) -> None:
+def test_when_all_are_being_served_the_next_gets_503(server: Server, dial: Callable[..., socket.socket]) -> None:
     busy = [dial("127.0.0.3") for _ in range(QUICK.of_address)]
     for each in busy:
         each.sendall(POST + b"Content-Length: 10\r\n\r\n")
@@ -195,7 +195,7 @@ def test_slow_heads_are_let_go(dial: Callable[..., socket.socket]) -> None:
     assert read(silent) == b"", "who said nothing hears nothing"
 
 
-def test_a_connection_waits_for_its_next_request_for_a_while(dial: Callable[..., socket.socket]) -> None:
+def test_an_idle_connection_stays_open_for_a_while(dial: Callable[..., socket.socket]) -> None:
     connection = dial()
     began = time.monotonic()
     assert answer(connection, GET).startswith(b"HTTP/1.1 200 ")
@@ -211,7 +211,7 @@ def test_line_feeds_do_not_keep_a_connection(dial: Callable[..., socket.socket])
         raise AssertionError("it was kept")
 
 
-def test_bodies_that_stop_or_trickle_are_let_go(dial: Callable[..., socket.socket]) -> None:
+def test_bodies_that_stop_or_trickle_are_dropped(dial: Callable[..., socket.socket]) -> None:
     assert answer(dial(), POST + b"Content-Length: 100\r\n\r\nemail").startswith(b"HTTP/1.1 408 ")
     trickle = dial()
     trickle.settimeout(0.1)
@@ -256,7 +256,9 @@ def test_tiny_chunks_are_refused(dial: Callable[..., socket.socket]) -> None:
     assert answer(dial(), chunked + honest).startswith(b"HTTP/1.1 413 "), "read to its end, and too long for a field"
 
 
-def test_who_never_reads_is_let_go_and_takes_no_memory(server: Server, dial: Callable[..., socket.socket]) -> None:
+def test_a_client_that_never_reads_is_dropped_and_takes_no_memory(
+    server: Server, dial: Callable[..., socket.socket]
+) -> None:
     before = psutil.Process().memory_info().rss
     files = psutil.Process().num_fds()
     for _ in range(20):
@@ -267,7 +269,7 @@ def test_who_never_reads_is_let_go_and_takes_no_memory(server: Server, dial: Cal
     assert psutil.Process().num_fds() <= files + 21, "only the clients' own sockets are left"
 
 
-def test_a_closed_answer_that_nobody_reads_is_let_go(server: Server, dial: Callable[..., socket.socket]) -> None:
+def test_an_unread_answer_is_closed(server: Server, dial: Callable[..., socket.socket]) -> None:
     head = GET.replace(b"/healthz", b"/big?chunks=80").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     dial(receive=4096).sendall(head)
     settled(lambda: any(c.counted.unread for c in connections(server)))
@@ -280,7 +282,7 @@ def test_requests_sent_ahead_are_few(dial: Callable[..., socket.socket]) -> None
     assert answer(dial(), GET * 500 + last).count(b"HTTP/1.1 200 ") <= QUICK.pipelined + 1
 
 
-def test_an_answered_upload_that_never_ends_is_let_go(dial: Callable[..., socket.socket]) -> None:
+def test_an_endless_upload_is_dropped_after_its_answer(dial: Callable[..., socket.socket]) -> None:
     connection = dial()
     connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n")
     ends = time.monotonic() + 10
@@ -335,7 +337,7 @@ END = b"\r\n\r\n0\r\n\r\n"
     ],
     ids=lambda sent: repr(sent[len(HEAD) :][:40]),
 )
-def test_what_two_parsers_may_read_in_two_ways_is_refused(dial: Callable[..., socket.socket], sent: bytes) -> None:
+def test_ambiguous_requests_are_refused(dial: Callable[..., socket.socket], sent: bytes) -> None:
     assert answer(dial(), sent + GET).count(b"HTTP/1.1 ") == 1, "what follows is no second request"
     with closing(dial()) as again:
         assert answer(again, sent).startswith(b"HTTP/1.1 400 ")

@@ -52,7 +52,7 @@ def test_who_may_write(headers: dict[str, str], ours: bool) -> None:
     ("scheme", "origin", "ours"),
     [("https", "https://a.example", True), ("https", "http://a.example", False), ("http", "http://a.example", True)],
 )
-def test_without_a_public_address_the_scheme_is_that_of_the_call(scheme: str, origin: str, ours: bool) -> None:
+def test_without_a_public_address_the_requests_scheme_counts(scheme: str, origin: str, ours: bool) -> None:
     """As a trusted proxy reports it."""
     refusing = CrossSiteRefusal(nothing, public_url="http://127.0.0.1:8000", refuse=refusal)
     assert refusing.ours(scope({"host": "a.example", "origin": origin}, scheme)) is ours

@@ -54,7 +54,7 @@ def test_the_zip_holds_the_approved_and_their_manifest(manager: Browser, set_id:
 # Parts
 
 
-def test_a_download_that_broke_goes_on(manager: Browser, path: str) -> None:
+def test_an_interrupted_download_resumes(manager: Browser, path: str) -> None:
     whole = manager.get(path)
     assert whole.headers["accept-ranges"] == "bytes"
     half = len(whole.content) // 2
@@ -76,7 +76,7 @@ def test_a_download_that_broke_goes_on(manager: Browser, path: str) -> None:
         ("bytes=5-99999999", slice(5, None)),
     ],
 )
-def test_any_part_can_be_asked_for(manager: Browser, path: str, asked: str, part: slice) -> None:
+def test_any_part_can_be_requested(manager: Browser, path: str, asked: str, part: slice) -> None:
     whole = manager.get(path).content
     answer = manager.get(path, headers={"range": asked})
     assert answer.status_code == 206
@@ -98,7 +98,7 @@ def test_what_is_no_range_gets_the_whole(manager: Browser, path: str, asked: str
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 
-def test_another_zip_than_the_one_begun_is_sent_whole(manager: Browser, path: str) -> None:
+def test_a_different_zip_is_sent_whole(manager: Browser, path: str) -> None:
     answer = manager.get(path, headers={"range": "bytes=10-", "if-range": '"another"'})
     assert answer.status_code == 200
     assert int(answer.headers["content-length"]) == len(answer.content)
@@ -107,7 +107,7 @@ def test_another_zip_than_the_one_begun_is_sent_whole(manager: Browser, path: st
 # The record
 
 
-def test_a_download_is_recorded_once_however_often_it_goes_on(server: Server, manager: Browser, path: str) -> None:
+def test_a_download_is_recorded_once_however_often_it_resumes(server: Server, manager: Browser, path: str) -> None:
     manager.get(path)
     manager.get(path, headers={"range": "bytes=100-"})
     with server.resources.database.read() as session:
@@ -129,7 +129,7 @@ def zip_path(server: Server, set_id: int) -> str:
 
 
 @pytest.mark.parametrize("asked", ["bytes=1-", "bytes=2048-", "bytes=-9999999"])
-def test_a_download_begins_wherever_it_begins(server: Server, manager: Browser, zip_path: str, asked: str) -> None:
+def test_a_download_can_start_anywhere(server: Server, manager: Browser, zip_path: str, asked: str) -> None:
     manager.get(zip_path, headers={"range": asked})
     assert begun(server) == 1
     manager.get(zip_path)
@@ -153,7 +153,7 @@ def test_another_person_begins_another_download(
     assert begun(server) == 2
 
 
-def test_asking_for_the_headers_alone_counts_nothing(
+def test_requesting_only_headers_counts_nothing(
     server: Server, manager: Browser, anonymous: Browser, zip_path: str
 ) -> None:
     token, _ = share_link(server, 1)
@@ -185,7 +185,7 @@ def test_programs_that_know_only_plain_letters_save_it_under_a_name_too(
 # Obstacles
 
 
-def test_what_takes_long_is_waited_for_on_its_page(
+def test_long_exports_are_awaited_on_their_page(
     server: Server, manager: Browser, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "AT_ONCE", 1)

@@ -108,7 +108,7 @@ def test_a_designer_reads_how_many_are_left_out(server: Server, sign_in: Callabl
         ("&".join(f"ids={n}" for n in range(1001)), 422, "1\u202f001 pictures were chosen one by one"),
     ],
 )
-def test_nothing_or_too_much_is_one_sentence(
+def test_no_pictures_or_too_many_give_one_sentence(
     manager: Browser, set_id: int, query: str, status: int, sentence: str
 ) -> None:
     answer = manager.get(f"/pictures/export?{query}")
@@ -167,7 +167,7 @@ def test_the_next_time_the_choice_is_there_already(manager: Browser, set_id: int
         ({"quality": "101"}, "from 1 to 100"),
     ],
 )
-def test_what_is_wrong_is_said_beside_its_field(
+def test_errors_are_shown_next_to_their_fields(
     manager: Browser, set_id: int, wrong: dict[str, object], sentence: str
 ) -> None:
     answer = manager.post("/exports", data=FORM | wrong)
@@ -203,7 +203,7 @@ def test_the_page_says_how_far_it_is(server: Server, manager: Browser, set_id: i
     assert "Ready" in manager.get("/exports/1").text
 
 
-def test_files_that_were_cleared_away_can_be_made_again(server: Server, manager: Browser, set_id: int) -> None:
+def test_removed_files_can_be_rebuilt(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     next((server.resources.exporter.store.root / "cache").glob("*/*/*")).unlink()
     assert "deleted to free space" in manager.get(f"/exports/{export.id}").text
@@ -226,7 +226,7 @@ def test_a_designer_exports_only_their_own(designer: Browser, set_id: int, serve
         assert designer.post(f"/exports/{export.id}/{path}").status_code == 404
 
 
-def test_what_was_taken_back_is_told_and_can_be_left_out(server: Server, manager: Browser, set_id: int) -> None:
+def test_later_changes_are_shown_and_can_be_left_out(server: Server, manager: Browser, set_id: int) -> None:
     export, share = shared_export(server, set_id)
     assert "no longer approved" not in manager.get(f"/exports/{export.id}").text
     with making(server) as make:
@@ -403,7 +403,7 @@ def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: B
     assert "Revoked" in manager.get(f"/exports/{export.id}").text
 
 
-def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Browser, set_id: int) -> None:
+def test_a_guest_reads_that_the_files_are_missing(server: Server, guest: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     token, _ = share_link(server, export.id)
     with server.resources.database.write() as session:
@@ -412,7 +412,7 @@ def test_a_guest_is_told_when_the_files_are_not_there(server: Server, guest: Bro
     assert guest.get(f"/shared/{token}/download.zip").status_code == 303
 
 
-def test_wrong_wishes_for_a_link_are_said_beside_their_field(server: Server, manager: Browser, set_id: int) -> None:
+def test_wrong_link_options_are_shown_next_to_their_fields(server: Server, manager: Browser, set_id: int) -> None:
     export, _ = shared_export(server, set_id)
     answer = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "password": "short"})
     assert answer.status_code == 422

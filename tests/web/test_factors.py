@@ -103,7 +103,7 @@ def test_codes_cannot_be_guessed(server: Server, designer: Browser, anonymous: B
     assert not is_in(anonymous)
 
 
-def test_who_has_the_password_keeps_nobody_out_of_a_browser_of_theirs(
+def test_a_stolen_password_locks_nobody_out_of_a_known_browser(
     server: Server, designer: Browser, anonymous: Browser
 ) -> None:
     anonymous.sign_in(designer.user.email)  # before there is an app: from now on, the browser is known
@@ -140,7 +140,7 @@ def test_the_second_step_needs_the_first_in_this_browser(server: Server, designe
     assert not is_in(anonymous)
 
 
-def test_removing_it_needs_a_proof_of_who_is_there(server: Server, designer: Browser, anonymous: Browser) -> None:
+def test_removing_it_needs_a_confirmation(server: Server, designer: Browser, anonymous: Browser) -> None:
     set_up(server, designer)
     with server.resources.database.write() as session:
         session.execute(update(LoginSession).values(confirmed_at=None))
@@ -175,7 +175,7 @@ def test_an_administrator_resets_what_somebody_lost_and_the_person_is_told(
     assert "there is nothing to remove" in admin.get("/people").text
 
 
-def test_what_the_database_keeps_opens_nothing(server: Server, designer: Browser) -> None:
+def test_database_contents_open_nothing(server: Server, designer: Browser) -> None:
     secret, codes = set_up(server, designer)
     with server.resources.database.read() as session:
         kept = session.scalars(select(Authenticator)).one().secret

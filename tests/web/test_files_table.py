@@ -23,7 +23,7 @@ def table() -> dict[str, dict[str, bool | None]]:
     return {row[1].strip("`"): dict(zip(COLUMNS[2:], map(said.get, row[2:]), strict=True)) for row in rows[2:]}
 
 
-def test_the_files_are_fetched_by_those_whom_the_table_names(
+def test_the_table_says_who_fetches_which_file(
     server: Server, sign_in: Callable[..., Browser], anonymous: Browser
 ) -> None:
     owner = sign_in(Role.DESIGNER)

@@ -72,7 +72,7 @@ def test_nothing_is_an_empty_form(anonymous: Browser) -> None:
         assert anonymous.post("/login", content=b"", headers={"content-type": kind}).status_code == 422
 
 
-def test_a_form_without_files_has_its_bound_where_files_may_come(designer: Browser) -> None:
+def test_a_form_without_files_has_its_own_limit_at_upload_addresses(designer: Browser) -> None:
     body = b"name=" + b"a" * 5 * 2**20
     answer = designer.post("/styles/preview", content=body, headers={"content-type": URLENCODED})
     assert answer.status_code == 413

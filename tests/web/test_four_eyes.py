@@ -46,7 +46,9 @@ def test_the_room_says_why_and_approves_nothing(server: Server, maker: Browser, 
     assert outcomes(server) == [None, None]
 
 
-def test_nothing_of_ones_own_waits_for_oneself(maker: Browser, ids: list[int], sign_in: Callable[..., Browser]) -> None:
+def test_own_pictures_do_not_wait_for_their_maker(
+    maker: Browser, ids: list[int], sign_in: Callable[..., Browser]
+) -> None:
     html = maker.get("/review").text
     assert "2 pictures of your own need another reviewer" in html
     reviewer = sign_in(Role.REVIEWER)

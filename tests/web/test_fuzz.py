@@ -271,7 +271,7 @@ def test_a_refused_act_with_many_pictures_leaves_nothing(world: World) -> None:
 
 @EXAMPLES
 @given(data=st.data())
-def test_no_form_makes_a_fault_and_what_is_refused_leaves_nothing(world: World, data: Any) -> None:
+def test_no_form_causes_an_error_and_refused_ones_leave_nothing(world: World, data: Any) -> None:
     route = data.draw(st.sampled_from(POSTS))
     path = filled(world, route, data.draw)
     who, (kind, body) = data.draw(WHO), data.draw(bodies(route))
@@ -300,7 +300,7 @@ QUERY = st.lists(st.tuples(NAMES, VALUES), max_size=6).map(
 
 @EXAMPLES
 @given(data=st.data())
-def test_no_address_makes_a_fault(world: World, data: Any) -> None:
+def test_no_address_causes_an_error(world: World, data: Any) -> None:
     path = filled(world, data.draw(st.sampled_from(GETS)), data.draw)
     query = data.draw(
         st.one_of(

@@ -61,7 +61,7 @@ def test_the_newest_come_first_and_the_rest_on_demand(designer: Browser, monkeyp
     assert "Load more" not in designer.get("/pictures?after=2").text
 
 
-def test_the_oldest_come_first_where_that_is_wanted(designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_first_on_request(designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "PAGE", 2)
     assert shown(designer, "?order=oldest") == [1, 2]
     page = designer.get("/pictures?order=oldest&decision=none").text
@@ -95,7 +95,7 @@ TYPED = st.one_of(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(typed=TYPED, order=st.sampled_from(["", "oldest"]))
-def test_whatever_is_typed_is_answered(designer: Browser, typed: str, order: str) -> None:
+def test_any_input_is_answered(designer: Browser, typed: str, order: str) -> None:
     query = quote(typed, safe="", errors="surrogatepass")  # a lone surrogate as no browser would write it
 
     def status(address: str, **headers: str) -> int:
@@ -148,7 +148,7 @@ def test_a_filtered_page_names_its_filters_and_how_many_are_hidden(designer: Bro
     assert re.search(r'href="/pictures\?campaign=2" aria-current="page"', designer.get("/pictures?campaign=2").text)
 
 
-def test_long_lists_end_with_a_way_to_the_rest(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_lists_end_with_a_link_to_the_rest(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     def listed(query: str) -> list[int]:
         page = manager.get(f"/pictures{query}").text
         return [len(re.findall(part, page)) for part in (r'id="owner-\d', r'id="style-', r'href="/pictures\?campaign=')]
@@ -237,9 +237,7 @@ def test_many_are_decided_at_once(server: Server, manager: Browser) -> None:
     assert "1 picture was sent back for changes" in post(manager, "decide", ids=[2], verdict="changes_requested")
 
 
-def test_a_page_that_grew_old_passes_over_nobody(
-    server: Server, manager: Browser, sign_in: Callable[..., Browser]
-) -> None:
+def test_an_outdated_page_overrules_nobody(server: Server, manager: Browser, sign_in: Callable[..., Browser]) -> None:
     def newest(page: str) -> str:
         found = re.search(r'<input type="hidden" name="newest" value="(\d+)" form="picked">', page)
         assert found is not None
@@ -308,7 +306,7 @@ def test_deleted_undone_and_restored(server: Server, manager: Browser, designer:
     assert "only the set's owner or a manager may" in post(designer, "delete", ids=[1])
 
 
-def test_many_go_a_part_at_a_time_and_are_told_as_one(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_are_handled_in_parts_and_reported_as_one(manager: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery.service, "PART", 2)
     assert "5 pictures were tagged hero" in post(manager, "tag", ids=[1, 2, 3, 4, 5], tag_name="hero")
     assert shown(manager, "?tag=hero") == [5, 4, 3, 2, 1]
@@ -358,5 +356,5 @@ def test_an_act_without_pictures_says_so(server: Server, manager: Browser) -> No
 
 
 @pytest.mark.parametrize("path", ["/pictures", "/pictures/bin", "/thumbs/" + "0" * 64 + "-320.webp"])
-def test_nobody_comes_in_unasked(anonymous: Browser, path: str) -> None:
+def test_nobody_signs_in_without_an_account(anonymous: Browser, path: str) -> None:
     assert anonymous.get(path).headers["location"].startswith("/login")

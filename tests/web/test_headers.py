@@ -33,7 +33,7 @@ def test_the_policy_allows_nothing_inline() -> None:
     assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
 
 
-def test_a_fault_of_ours_has_them_too(
+def test_server_errors_have_them_too(
     server: Server, sign_in: Callable[..., Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     designer = sign_in()
@@ -45,7 +45,7 @@ def test_a_fault_of_ours_has_them_too(
     assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
 
 
-def test_pages_are_not_kept_and_pictures_are_asked_for_each_time(server: Server, designer: Browser) -> None:
+def test_pages_are_not_cached_and_pictures_are_revalidated(server: Server, designer: Browser) -> None:
     with making(server) as make:
         image = make.finished_set(prompts="a fox").images[0]
     assert designer.get("/").headers["cache-control"] == "private, no-store"

@@ -75,7 +75,7 @@ def test_nobody_needs_to_sign_in_to_be_refused(anonymous: Browser) -> None:
     assert anonymous.post("/login", content=body(BODY_BYTES + 2**20), headers=headers).status_code == 413
 
 
-def test_a_lying_length_is_counted_all_the_same(server: Server, designer: Browser) -> None:
+def test_a_false_length_is_counted_all_the_same(server: Server, designer: Browser) -> None:
     """Content-Length says little, the chunks say much: the server's parser or our count refuses it, and it
     continues.
     """
@@ -106,7 +106,7 @@ def test_memory_stays_where_it_is(designer: Browser) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_a_download_begins_once_until_it_was_left_alone_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_starts_once_until_it_was_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("app.web.limits.begun.monotonic", lambda: now)
     begun = Begun(probe=100, seconds=3600, keys=2)

@@ -48,9 +48,7 @@ def code(server: Server) -> str:
         return make.style().code
 
 
-def test_a_set_fills_in_before_the_eyes_of_whoever_watches(
-    designer: Browser, server: Server, engine: Painter, code: str
-) -> None:
+def test_a_set_fills_in_while_people_watch(designer: Browser, server: Server, engine: Painter, code: str) -> None:
     engine.step_seconds, engine.pause_at = 0.1, 2
     path = post_set(designer, code, "a fox\na teapot", steps="6")
     wait_until(lambda: len(server.resources.bus.previews) == 2)
@@ -128,7 +126,7 @@ def test_a_quiet_stream_is_kept_open_by_comments(
         assert any(line == ": ping" for line in answer.iter_lines())
 
 
-def test_a_cancel_reaches_whoever_watches(designer: Browser, engine: Painter, code: str) -> None:
+def test_a_cancel_reaches_watchers(designer: Browser, engine: Painter, code: str) -> None:
     engine.pause_at = 2
     path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="20")
     seen: list[Message] = []
@@ -157,7 +155,7 @@ def test_nothing_to_watch(designer: Browser, anonymous: Browser, server: Server,
     assert anonymous.get("/sets/1/events", headers={"hx-request": "true"}).headers["hx-redirect"] == "/login?next=/"
 
 
-def test_a_slow_watcher_holds_nobody_up(designer: Browser, server: Server, code: str) -> None:
+def test_a_slow_watcher_delays_nobody(designer: Browser, server: Server, code: str) -> None:
     server.resources.engine.step_seconds = 0.01
     path = post_set(designer, code, "a fox", steps="100")
     with designer.stream("GET", f"{path}/events") as answer:

@@ -56,7 +56,7 @@ def invitations(server: Server) -> list[Invitation]:
         (service.end_all_sessions, 303),
     ],
 )
-def test_a_form_that_comes_slowly_is_asked_who_sends_it_at_its_end(
+def test_the_sender_of_a_slow_form_is_checked_again_at_its_end(
     server: Server, admin: Browser, change: Callable[..., object], status: int
 ) -> None:
     other = make_person(server, Role.ADMIN)
@@ -70,7 +70,7 @@ def test_a_form_that_comes_slowly_is_asked_who_sends_it_at_its_end(
     assert invitations(server) == []
 
 
-def test_a_proof_in_another_tab_loses_no_form_that_is_under_way(server: Server, admin: Browser) -> None:
+def test_a_confirmation_in_another_tab_loses_no_form(server: Server, admin: Browser) -> None:
     def prove() -> None:
         assert admin.post("/confirm", data={"confirm-password": PASSWORD}).status_code == 303
 
@@ -78,7 +78,7 @@ def test_a_proof_in_another_tab_loses_no_form_that_is_under_way(server: Server, 
     assert len(invitations(server)) == 1
 
 
-def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server, admin: Browser) -> None:
+def test_an_act_is_refused_if_the_role_changed_since_lookup(server: Server, admin: Browser) -> None:
     """As with two simultaneous requests: the person was looked up before the other's transaction, and acts after it."""
     other, third = make_person(server, Role.ADMIN), make_person(server, Role.DESIGNER)
     with server.resources.database.write() as session:
@@ -98,7 +98,7 @@ def test_an_act_of_who_was_somebody_else_a_moment_ago_is_refused(server: Server,
 
 
 @pytest.mark.parametrize("what", ["password", "closed", "app"])
-def test_nobody_comes_in_by_a_password_that_was_right_before(server: Server, admin: Browser, what: str) -> None:
+def test_nobody_signs_in_with_a_former_password(server: Server, admin: Browser, what: str) -> None:
     person = make_person(server, Role.DESIGNER)
     with server.resources.database.read() as session:
         was = service.authenticate(session, person.email, PASSWORD)

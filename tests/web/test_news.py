@@ -71,7 +71,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("does", ACTS)
-def test_whoever_looks_hears_what_another(does: str, server: Server, reviewer: Browser, ito: Browser) -> None:
+def test_watchers_hear_about_others_decisions(does: str, server: Server, reviewer: Browser, ito: Browser) -> None:
     with server.resources.database.write() as session:
         service.comment(session, reviewer.user, 1, "The first word")
     before = known(reviewer.get("/review?image=1").text)
@@ -103,7 +103,7 @@ def test_ones_own_acts_are_no_news(server: Server, reviewer: Browser, ito: Brows
         assert session.get_one(AuditEvent, int(message.id)).act == Act.COMMENT
 
 
-def test_what_was_missed_is_told_at_once_even_by_a_server_that_began_anew(reviewer: Browser, ito: Browser) -> None:
+def test_missed_events_arrive_even_after_a_restart(reviewer: Browser, ito: Browser) -> None:
     before = known(reviewer.get("/review?image=1").text)
     ito.post("/images/1/comments", data={"body": "The ear"})
     for stream in (
@@ -129,9 +129,7 @@ def test_nothing_to_hear(reviewer: Browser, anonymous: Browser) -> None:
     assert anonymous.get("/sets/1/news").headers["location"].startswith("/login")
 
 
-def test_a_picture_that_was_deleted_is_still_told_of_in_a_room_that_has_it(
-    server: Server, reviewer: Browser, ito: Browser
-) -> None:
+def test_an_open_room_still_reports_on_a_deleted_picture(server: Server, reviewer: Browser, ito: Browser) -> None:
     before = known(reviewer.get("/review?set=1&image=1").text)
     ito.post("/pictures/delete", data={"ids": "1", "query": "set=1"})
     assert reviewer.get("/review?set=1&image=1").status_code == 404
@@ -142,7 +140,7 @@ def test_a_picture_that_was_deleted_is_still_told_of_in_a_room_that_has_it(
     assert 'href="/review?set=1&amp;image=2"' in dock, "the next one that waits"
 
 
-def test_of_a_deleted_version_the_one_that_is_shown_instead_is_told(
+def test_the_version_shown_instead_of_a_deleted_one_is_reported(
     server: Server, reviewer: Browser, ito: Browser
 ) -> None:
     with server.resources.database.write() as session:

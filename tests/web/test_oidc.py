@@ -88,7 +88,7 @@ def is_in(browser: Browser) -> bool:
     return browser.get("/account").status_code == 200
 
 
-def test_whoever_is_in_a_group_gets_an_account_with_its_role(
+def test_group_members_get_an_account_with_its_role(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     page = browser.get("/login?next=/sets").text
@@ -128,7 +128,7 @@ def test_it_leads_nowhere_else(provider: RunningProvider, browser: Browser, next
     assert provider.sign_in(browser, "s2", next).headers["location"] == "/"
 
 
-def test_a_role_that_rose_or_fell_there_does_so_here(
+def test_a_role_changed_at_the_provider_changes_here(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     mine = GOOD | {"email": "three@contoso.com"}
@@ -141,9 +141,7 @@ def test_a_role_that_rose_or_fell_there_does_so_here(
     assert browser.get("/people").status_code == 403
 
 
-def test_whoever_is_in_no_group_any_more_is_out_everywhere(
-    contoso: Server, provider: RunningProvider, browser: Browser
-) -> None:
+def test_leaving_all_groups_signs_out_everywhere(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
     mine = GOOD | {"email": "four@contoso.com", "groups": ["leads"]}
     provider.person("s4", **mine)
     assert provider.sign_in(browser, "s4").status_code == 303
@@ -167,9 +165,7 @@ def test_a_stranger_without_a_group_leaves_nothing(
     assert not is_in(browser)
 
 
-def test_groups_that_are_too_many_to_tell_take_no_role(
-    contoso: Server, provider: RunningProvider, browser: Browser
-) -> None:
+def test_too_many_groups_to_list_change_no_role(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
     mine = GOOD | {"email": "six@contoso.com", "groups": ["leads"]}
     provider.person("s6", **mine)
     provider.sign_in(browser, "s6")
@@ -179,7 +175,7 @@ def test_groups_that_are_too_many_to_tell_take_no_role(
     assert found(contoso, "six@contoso.com").role == Role.MANAGER
 
 
-def test_the_last_administrator_falls_where_a_group_makes_administrators(
+def test_the_last_administrator_is_removed_if_a_group_makes_them(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     mine = GOOD | {"email": "seven@contoso.com"}
@@ -233,7 +229,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_opens_nothing(
     assert not is_in(browser)
 
 
-def test_without_an_address_nobody_comes_in(provider: RunningProvider, browser: Browser) -> None:
+def test_without_an_address_nobody_signs_in(provider: RunningProvider, browser: Browser) -> None:
     for number, email in enumerate(("", "nobody", "a@b.c" + "d" * 300, ["x@y.z"])):
         provider.person(f"s10-{number}", **GOOD | {"email": email})
         answer = provider.sign_in(browser, f"s10-{number}")
@@ -263,7 +259,7 @@ def test_without_a_mapping_a_stranger_needs_an_invitation(
     assert found(contoso, "twelve@contoso.com") is None
 
 
-def test_the_provider_proves_again_who_is_there(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
+def test_the_provider_confirms_the_person(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
     provider.person("s20", **GOOD | {"email": "twenty@contoso.com", "groups": ["soroe-admins"]})
     provider.person("s21", **GOOD | {"email": "twenty-one@contoso.com"})
     provider.sign_in(browser, "s20")
@@ -296,7 +292,7 @@ def test_the_provider_proves_again_who_is_there(contoso: Server, provider: Runni
     assert browser.get(provider.answer(away, "s20")).status_code == 403, "it let in without asking"
 
 
-def test_what_fell_at_the_provider_falls_by_a_proof_too(
+def test_a_role_lost_at_the_provider_is_lost_on_confirmation_too(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     mine = GOOD | {"email": "thirty@contoso.com"}
@@ -343,7 +339,7 @@ LIES: dict[str, Callable[[Claims], str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_lie_lets_nobody_in(contoso: Server, provider: RunningProvider, browser: Browser, lie: str) -> None:
+def test_a_false_token_lets_nobody_in(contoso: Server, provider: RunningProvider, browser: Browser, lie: str) -> None:
     provider.person("liar", **GOOD | {"email": "liar@contoso.com", "groups": ["soroe-admins"]})
     provider.lies.token = LIES[lie]
     answer = provider.sign_in(browser, "liar")
@@ -362,7 +358,7 @@ def test_a_token_answer_of_another_form_is_no_fault(
     assert provider.sign_in(browser, "odd").status_code in (303, 403, 502)
 
 
-def test_what_the_token_lacks_is_asked_of_the_same_person(
+def test_missing_claims_come_from_the_same_persons_user_info(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     provider.person("s13", **GOOD | {"email": "thirteen@contoso.com"})
@@ -408,7 +404,7 @@ def test_a_flow_is_good_for_minutes(contoso: Server, provider: RunningProvider, 
     assert browser.get(back).status_code == 400
 
 
-def test_who_cancels_there_is_told_so(provider: RunningProvider, browser: Browser) -> None:
+def test_cancelling_at_the_provider_is_reported(provider: RunningProvider, browser: Browser) -> None:
     away = parameters(browser.get("/login/oidc").headers["location"])
     answer = browser.get("/login/oidc/callback", params={"state": away["state"], "error": "access_denied"})
     assert answer.status_code == 403
@@ -448,7 +444,7 @@ def test_an_account_without_a_password_has_none_that_is_right(
     assert browser.post("/account/password", data=form).status_code == 422
 
 
-def test_no_secret_stands_in_the_log_or_in_the_record(
+def test_no_secret_is_in_the_log_or_the_audit_log(
     contoso: Server, provider: RunningProvider, browser: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     provider.person("s19", **GOOD | {"email": "nineteen@contoso.com"})
@@ -501,7 +497,7 @@ def test_a_dead_provider_is_one_sentence_on_the_sign_in_page(contoso: Server, br
         b"\xff\xfe",
     ],
 )
-def test_whatever_a_provider_says_of_itself_is_no_fault(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_provider_metadata_is_handled(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oidc, "READ_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(5)
@@ -558,9 +554,7 @@ def test_one_identity_a_person(contoso: Server) -> None:
     assert len(owners) == len(set(owners))
 
 
-def test_an_address_that_only_looks_like_another_is_nobody_elses(
-    contoso: Server, provider: RunningProvider, browser: Browser
-) -> None:
+def test_a_look_alike_address_is_a_different_one(contoso: Server, provider: RunningProvider, browser: Browser) -> None:
     person = make_person(contoso, Role.ADMIN)
     wide = chr(ord(person.email[0]) + 0xFEE0) + person.email[1:]
     provider.person("s40", **GOOD | {"email": wide})
@@ -568,7 +562,7 @@ def test_an_address_that_only_looks_like_another_is_nobody_elses(
     assert not is_in(browser)
 
 
-def test_who_vouches_for_one_address_does_not_for_another(
+def test_vouching_for_one_address_does_not_cover_another(
     contoso: Server, provider: RunningProvider, browser: Browser
 ) -> None:
     person = make_person(contoso, Role.ADMIN)

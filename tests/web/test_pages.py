@@ -133,7 +133,7 @@ def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser
             assert answer.text.rstrip().endswith("</html>"), path
 
 
-def test_every_page_opens_while_nothing_is_there(sign_in: Callable[..., Browser]) -> None:
+def test_every_page_opens_on_an_empty_server(sign_in: Callable[..., Browser]) -> None:
     admin = sign_in(Role.ADMIN)
     for method, path in routes():
         if method == "GET" and "{" not in path and path not in OF_CHOSEN and "/oidc" not in path:

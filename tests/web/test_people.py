@@ -140,7 +140,7 @@ def rows(server: Server) -> Callable[[], object]:
     return rows
 
 
-def test_acts_of_power_wait_for_a_proof(server: Server, admin: Browser, rows: Callable[[], object]) -> None:
+def test_sensitive_acts_wait_for_a_confirmation(server: Server, admin: Browser, rows: Callable[[], object]) -> None:
     person = make_person(server, Role.DESIGNER)
     with server.resources.database.write() as session:
         accounts.invite(session, admin.user, "designer")

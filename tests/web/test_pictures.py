@@ -3,7 +3,7 @@ from app.models import Image, Reference
 from tests.web.server import Browser, Server, making
 
 
-def test_a_file_that_was_taken_away_is_a_sentence_and_no_fault(server: Server, designer: Browser) -> None:
+def test_a_missing_file_gives_a_sentence_instead_of_an_error(server: Server, designer: Browser) -> None:
     with making(server) as make:
         make.finished_set(prompts="a fox")
     with server.resources.database.read() as session:

@@ -98,7 +98,7 @@ def refused_from(server: Server, browser: Browser, headers: dict[str, str]) -> s
                 return str(event.details["address"])
 
 
-def test_nobody_is_believed_by_default_not_even_this_machine(server: Server, anonymous: Browser) -> None:
+def test_no_proxy_is_trusted_by_default(server: Server, anonymous: Browser) -> None:
     assert refused_from(server, anonymous, FORGED | {"user-agent": "x" * 5000}) == "127.0.0.1"
 
 
@@ -108,7 +108,7 @@ def behind_a_proxy(settings: Settings) -> Iterator[Server]:
         yield server
 
 
-def test_a_named_proxy_is_believed(behind_a_proxy: Server) -> None:
+def test_a_configured_proxy_is_trusted(behind_a_proxy: Server) -> None:
     with Browser(behind_a_proxy.url) as browser:
         assert refused_from(behind_a_proxy, browser, FORGED) == "203.0.113.9"
         assert behind_a_proxy.door.is_proxy("127.0.0.1"), "all people come from there"

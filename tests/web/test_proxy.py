@@ -185,7 +185,7 @@ def sign_in(site: Site, browser: Browser) -> None:
     assert browser.sign_in(browser.user.email).status_code == 303
 
 
-def test_events_come_at_once(site: Site, browser: Browser) -> None:
+def test_events_arrive_immediately(site: Site, browser: Browser) -> None:
     sign_in(site, browser)
     with making(site.server) as make:
         waiting = make.image_set(browser.user)

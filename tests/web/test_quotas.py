@@ -40,7 +40,7 @@ def test_a_refused_set_keeps_its_form(server: Server, designer: Browser) -> None
     assert "You have used all of today's 20 pictures" in html.unescape(designer.get("/sets/new").text)
 
 
-def test_a_refused_upload_is_told_to_people_and_scripts(server: Server, designer: Browser) -> None:
+def test_a_refused_upload_is_reported_to_people_and_scripts(server: Server, designer: Browser) -> None:
     server.resources.database.info["quotas"] = {"uploads": 1}
     for status in (303, 422):
         answer = designer.post("/styles/preview", files={"picture": ("a.png", png(size=(128, 128)), "image/png")})

@@ -61,7 +61,7 @@ def hashed(row: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("role", [Role.DESIGNER, Role.REVIEWER])
-def test_others_are_sent_away(sign_in: Callable[..., Browser], role: Role) -> None:
+def test_others_are_refused(sign_in: Callable[..., Browser], role: Role) -> None:
     browser = sign_in(role)
     for answer in (browser.get("/record"), browser.get("/record.csv"), browser.post("/record/check")):
         assert answer.status_code == 403
@@ -182,7 +182,7 @@ def test_a_filter_on_one_thing_says_its_name(server: Server, manager: Browser) -
     "query",
     ["person=x", "act=nothing", "on=;drop", "on=users:99999999999999999999", "since=tomorrow", "until=9999-12-31"],
 )
-def test_filters_that_make_no_sense_ask_nothing(manager: Browser, query: str) -> None:
+def test_senseless_filters_are_ignored(manager: Browser, query: str) -> None:
     assert numbers(manager.get(f"/record?{query}&before=x").text) == numbers(manager.get("/record").text) != []
 
 
@@ -236,7 +236,7 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
     assert "stopped" not in checked(manager)
 
 
-def test_a_lost_head_is_said_and_nothing_is_written(server: Server, manager: Browser) -> None:
+def test_a_missing_head_is_reported_and_nothing_is_written(server: Server, manager: Browser) -> None:
     with server.resources.database.write() as session:
         session.execute(delete(AuditHead))
     assert "The head of the audit log was removed." in manager.get("/record").text

@@ -25,7 +25,7 @@ def test_fields_that_no_form_has_change_nothing(server: Server, designer: Browse
         assert session.get_one(User, designer.user.id).role == Role.DESIGNER
 
 
-def test_who_may_not_is_written_to_the_log(server: Server, designer: Browser, caplog: pytest.LogCaptureFixture) -> None:
+def test_refused_access_is_logged(server: Server, designer: Browser, caplog: pytest.LogCaptureFixture) -> None:
     assert designer.get("/people").status_code == 403
     told = [record.msg for record in caplog.records if "access refused" in str(record.msg)]
     assert [(line["person"], line["method"], line["path"]) for line in told] == [(designer.user.id, "GET", "/people")]

@@ -65,7 +65,7 @@ def traces(data: Path, images: list[Image]) -> dict[int, tuple[str, object, byte
     return kept
 
 
-def test_killed_in_mid_set_it_loses_nothing_and_makes_nothing_twice(tmp_path: Path) -> None:
+def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Process(data, unit_size=1) as server, set_up(server) as browser:
         ask_for_a_set(browser)

@@ -140,7 +140,7 @@ def test_a_stale_decision_is_refused_and_the_picture_shown_as_it_is_now(
     assert verdicts(server)[0] == Verdict.REJECTED, "who has looked again can decide"
 
 
-def test_partial_approvals_are_said_everywhere(
+def test_partial_approvals_are_shown_everywhere(
     server: Server, reviewer: Browser, manager: Browser, image_ids: list[int]
 ) -> None:
     with server.resources.database.write() as session:
@@ -172,7 +172,7 @@ def test_a_comment_goes_with_the_decision_or_not_at_all(
         assert session.query(Decision).count() == 1
 
 
-def test_who_is_signed_out_while_deciding_comes_back_to_the_picture(server: Server, image_ids: list[int]) -> None:
+def test_signed_out_while_deciding_returns_to_the_picture(server: Server, image_ids: list[int]) -> None:
     with Browser(server.url) as stranger:
         here = f"{server.url}/review?set=1&image={image_ids[1]}"
         answer = stranger.post("/images/1/decision", headers={"HX-Request": "true", "HX-Current-URL": here})
@@ -217,7 +217,7 @@ def test_comments(reviewer: Browser, designer: Browser, image_ids: list[int]) ->
     assert reviewer.post("/images/99/comments", data={"body": "hello"}).status_code == 404
 
 
-def test_pins_are_where_they_were_meant(reviewer: Browser, image_ids: list[int]) -> None:
+def test_pins_are_in_the_right_place(reviewer: Browser, image_ids: list[int]) -> None:
     path, here = f"/images/{image_ids[0]}/comments", f"/review?image={image_ids[0]}"
     reviewer.post(path, data={"body": "The ear", "x": "0.29", "y": "0.333"})
     assert re.search(r'x="29.0%"\s+y="33.3%"', reviewer.get(here).text)
@@ -245,7 +245,7 @@ def test_threads(server: Server, reviewer: Browser, designer: Browser, image_ids
     assert reviewer.post("/threads/9/resolve").status_code == 404
 
 
-def test_who_is_named_is_marked(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
+def test_mentioned_people_are_marked(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
     body = f"@Ito Kenji, <b>look</b> @{designer.user.name}! @Itokawa & me@home"
     designer.post(f"/images/{image_ids[0]}/comments", data={"body": body})
     said = re.search(r'id="said-1">.*?<p[^>]*>(.*?)</p>', reviewer.get("/review?image=1").text, re.DOTALL)
@@ -256,7 +256,9 @@ def test_who_is_named_is_marked(reviewer: Browser, designer: Browser, image_ids:
     )
 
 
-def test_a_field_keeps_its_name_while_others_speak(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
+def test_a_field_keeps_its_name_while_others_comment(
+    reviewer: Browser, designer: Browser, image_ids: list[int]
+) -> None:
     """By its id htmx recognises it, with everything written in it; after sending, a new one is empty."""
 
     def fields() -> list[str]:
@@ -327,7 +329,7 @@ def test_scopes(server: Server, reviewer: Browser, image_ids: list[int]) -> None
     assert reviewer.get("/review?set=one").status_code == 200, "no number: no scope"
 
 
-def test_a_replaced_version_is_only_looked_at(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
+def test_a_replaced_version_can_only_be_viewed(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
     with server.resources.database.write() as session:
         first, newer = (session.get_one(Image, image_id) for image_id in image_ids[:2])
         first.superseded, first.shown = True, False
@@ -349,7 +351,7 @@ def test_compare_takes_the_next_pictures_of_the_set(reviewer: Browser, image_ids
     assert f'href="/review?set=1&amp;image={two}"' in compared, "and back"
 
 
-def test_what_is_made_again_stays_in_the_same_review(server: Server, manager: Browser, image_ids: list[int]) -> None:
+def test_a_redone_picture_stays_in_the_same_review(server: Server, manager: Browser, image_ids: list[int]) -> None:
     here = f"/review?campaign=1&owner=1&image={image_ids[0]}"
     page = manager.get(here).text
     back = re.search(r'name="from" value="([^"]*)"', page)
@@ -359,9 +361,7 @@ def test_what_is_made_again_stays_in_the_same_review(server: Server, manager: Br
     assert f'href="/review?campaign=1&amp;owner=1&amp;image={image_ids[1]}"' in manager.get(here).text
 
 
-def test_how_many_wait_is_said_in_the_bar_to_those_who_decide(
-    reviewer: Browser, designer: Browser, image_ids: list[int]
-) -> None:
+def test_the_bar_shows_deciders_how_many_wait(reviewer: Browser, designer: Browser, image_ids: list[int]) -> None:
     assert re.search(r'id="pending-reviews">.*?3</span>', reviewer.get("/").text)
     assert "pending-reviews" not in designer.get("/").text
     decide(reviewer, image_ids[0], "approved")

@@ -116,7 +116,7 @@ def test_stating_changing_and_its_history(mine: Browser, known: Known) -> None:
     assert "Record rights" not in style
 
 
-def test_what_is_wrong_stands_at_its_field(mine: Browser, known: Known) -> None:
+def test_faults_are_shown_at_their_fields(mine: Browser, known: Known) -> None:
     form = STATED | {"owned_by": "", "valid_until": "soon", "source_url": "javascript:alert(1)"}
     answer = mine.post(f"{known.page}/rights", data=form)
     assert answer.status_code == 422
@@ -165,7 +165,7 @@ def test_a_style_whose_right_has_ended_is_not_generated_with(mine: Browser, know
     assert mine.post("/sets", data={"style": known.code, "prompts": "a fox"}).status_code == 303
 
 
-def test_a_form_for_a_style_says_at_once_that_its_picture_cannot_be_used(mine: Browser, known: Known) -> None:
+def test_a_style_form_says_early_that_its_picture_cannot_be_used(mine: Browser, known: Known) -> None:
     new = f"/styles/new?reference={known.reference}"
     assert "View its rights" not in mine.get(new).text
     mine.post(f"{known.page}/rights/withdraw", data={"reason": "Stop"})
@@ -247,7 +247,7 @@ def test_files_that_are_refused(mine: Browser, known: Known) -> None:
     assert "larger than 20 MB" in huge.text
 
 
-def test_home_tells_before_it_is_too_late(
+def test_home_warns_before_it_is_too_late(
     server: Server, mine: Browser, known: Known, sign_in: Callable[..., Browser]
 ) -> None:
     manager, other = sign_in(Role.MANAGER), sign_in()
@@ -273,7 +273,7 @@ def test_home_folds_the_rights_after_the_first(server: Server, mine: Browser) ->
     assert html.count("View rights to") == 6
 
 
-def test_an_export_warns_and_goes_on(server: Server, mine: Browser, known: Known) -> None:
+def test_an_export_warns_and_continues(server: Server, mine: Browser, known: Known) -> None:
     with making(server) as make:
         make.decide(make.session.get_one(queries.Image, known.image))
         reference = queries.reference(make.session, mine.user, known.reference)

@@ -55,7 +55,7 @@ def test_one_of_them_is_ended(server: Server, designer: Browser) -> None:
         browser.close()
 
 
-def test_nobody_ends_those_of_others(server: Server, designer: Browser, admin: Browser) -> None:
+def test_nobody_ends_sessions_of_others(server: Server, designer: Browser, admin: Browser) -> None:
     (theirs,) = logins(server, admin)
     designer.post(f"/account/sessions/{theirs.id}/end")
     assert admin.get("/").status_code == 200
@@ -73,7 +73,7 @@ def test_a_new_password_gives_a_new_token(server: Server, anonymous: Browser) ->
         assert thief.get("/").status_code == 303
 
 
-def test_a_role_that_fell_acts_with_what_is_left_at_once(server: Server, admin: Browser) -> None:
+def test_a_lowered_role_applies_immediately(server: Server, admin: Browser) -> None:
     other = make_person(server, Role.ADMIN)
     theirs = signed_in_browser(server, other)
     assert theirs.get("/people").status_code == 200
@@ -91,7 +91,7 @@ def test_a_role_that_fell_acts_with_what_is_left_at_once(server: Server, admin: 
 # Ending by itself
 
 
-def test_a_browser_that_was_left_alone_is_signed_out(server: Server, designer: Browser) -> None:
+def test_an_idle_browser_is_signed_out(server: Server, designer: Browser) -> None:
     minutes = server.resources.settings.idle_minutes
     leave_alone(server, designer, minutes - 1)
     assert designer.get("/").status_code == 200
@@ -148,7 +148,7 @@ def test_a_stream_keeps_nobody_signed_in_and_ends_with_the_session(server: Serve
     assert designer.get("/").status_code == 303
 
 
-def test_looking_waits_for_no_writer(server: Server, designer: Browser) -> None:
+def test_reading_waits_for_no_writer(server: Server, designer: Browser) -> None:
     designer.get("/account")
     with server.resources.database.write() as session:
         session.query(LoginSession).first()  # takes the lock
@@ -199,7 +199,7 @@ def test_leaving_clears_the_browser(server: Server, anonymous: Browser) -> None:
         ("<script>alert(1)</script>", "A browser"),
     ],
 )
-def test_what_a_browser_is_called(user_agent: str, name: str) -> None:
+def test_browsers_have_readable_names(user_agent: str, name: str) -> None:
     assert browser_name(user_agent) == name
 
 

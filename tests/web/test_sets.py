@@ -39,7 +39,7 @@ def wait_for(server: Server, path: str, *states: State) -> list[Image]:
     raise AssertionError([image.state for image in images])
 
 
-def test_a_set_is_asked_for_and_made(server: Server, engine: Painter, designer: Browser, code: str) -> None:
+def test_a_set_is_requested_and_made(server: Server, engine: Painter, designer: Browser, code: str) -> None:
     path = post_set(designer, code, "a fox\n\n  a teapot  ", count="2", seed="7", name="Autumn", campaign="Autumn 2026")
     images = wait_for(server, path, State.FINISHED)
     assert [(image.prompt, image.seed) for image in images] == [
@@ -77,7 +77,7 @@ def test_the_form_of_a_small_model_offers_what_it_can(designer: Browser, code: s
     assert 'data-add-prompt="a teapot"' in page
 
 
-def test_make_again_fills_the_form(server: Server, designer: Browser, code: str) -> None:
+def test_duplicating_fills_the_form(server: Server, designer: Browser, code: str) -> None:
     path = post_set(designer, code, "a fox\n<b>an owl</b>", name="Autumn", steps="5")
     page = designer.get(f"/sets/new?from={path.rsplit('/', 1)[1]}").text
     assert "a fox\n&lt;b&gt;an owl&lt;/b&gt;</textarea>" in page
@@ -123,7 +123,7 @@ class TestWhileItIsMade:
         assert late.content != answer.content
 
 
-def test_what_failed_can_be_tried_again(server: Server, engine: Painter, designer: Browser, code: str) -> None:
+def test_failed_work_can_be_retried(server: Server, engine: Painter, designer: Browser, code: str) -> None:
     path = post_set(designer, code, "a fox\nfail")
     fox, bad = wait_for(server, path, State.FINISHED, State.FAILED)
     page = designer.get(path).text

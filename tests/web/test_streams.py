@@ -65,7 +65,7 @@ def test_the_twenty_first_of_a_person_ends_their_first(server: Server, sign_in: 
     assert settled(server, 0), "what was closed is not counted any more"
 
 
-def test_in_all_it_is_the_person_with_the_most_who_loses_one(server: Server, sign_in: Callable[..., Browser]) -> None:
+def test_over_the_total_the_person_with_the_most_loses_one(server: Server, sign_in: Callable[..., Browser]) -> None:
     server.resources.streams.in_all = 4
     greedy, modest, late = (sign_in(Role.REVIEWER) for _ in range(3))
     path = queued(server, greedy)
@@ -97,7 +97,7 @@ def test_all_live_pages_listen_in_the_same_way() -> None:
     )
 
 
-def test_a_browser_that_was_left_alone_is_told_nothing(server: Server, designer: Browser) -> None:
+def test_an_idle_browser_gets_no_events(server: Server, designer: Browser) -> None:
     token = designer.cookies[server.resources.cookie]
     watching = Watch(server.resources, Stream(), token, after="")
     assert watching.told(lambda *_: Message("news"), None) == Message("news")

@@ -84,7 +84,7 @@ def test_a_ready_photo_is_remarked_on(designer: Browser) -> None:
     assert "is in colour" in upload(designer, ready="1").json()["remark"]
 
 
-def test_a_size_that_is_being_typed_is_the_models_own(designer: Browser) -> None:
+def test_a_half_typed_size_is_the_models_own(designer: Browser) -> None:
     for size in ("", "own", "64x", "9999999999999999x3"):
         assert upload(designer, size=size).json()["width"] == 256
 

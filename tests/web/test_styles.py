@@ -86,7 +86,7 @@ def test_what_is_kept_is_a_plain_png(designer: Browser, data: bytes) -> None:
     assert shade != (0, 0, 0)
 
 
-def test_a_rotated_picture_stands_upright_and_its_maker_is_kept(server: Server, designer: Browser) -> None:
+def test_a_rotated_picture_becomes_upright_and_keeps_its_creator(server: Server, designer: Browser) -> None:
     reference_id = upload(designer, rotated(), "photo.jpg", "image/jpeg")
     kept = picture(designer, reference_id)
     assert kept.size == (64, 96)
@@ -199,7 +199,7 @@ def test_archived_styles_are_not_offered(server: Server, sign_in: Callable[..., 
         assert "Old fashion" in browser.get("/sets/new").text
 
 
-def test_whose_a_picture_is_that_was_here_before(sign_in: Callable[..., Browser]) -> None:
+def test_the_owner_of_a_picture_uploaded_before(sign_in: Callable[..., Browser]) -> None:
     first, second = sign_in(name="Mori Haruka"), sign_in()
     reference = upload(first, png("olive"))
     assert upload(second, png("olive"), "mine.png") == reference

@@ -65,7 +65,7 @@ def test_pictures_can_come_first_one_by_one(designer: Browser, server: Server) -
     wait_until(lambda: state(server, answer.headers["location"]) == State.FINISHED)
 
 
-def test_others_write_while_a_lora_is_checked(
+def test_others_can_write_while_a_lora_is_checked(
     designer: Browser, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = Event(), Event()
@@ -136,7 +136,7 @@ def test_events_bring_steps_and_end(designer: Browser, server: Server) -> None:
     assert "Use in prompts" in seen[-2].data
 
 
-def test_cancel_go_on_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
+def test_cancel_resume_archive(designer: Browser, server: Server, sign_in: Callable[..., Browser]) -> None:
     server.resources.engine.pause_at = 2
     with making(server) as make:
         make.style()  # otherwise home is the first-visit page
@@ -175,5 +175,5 @@ def test_what_is_not_there_404(designer: Browser, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["f" * 64, "..%2F..%2Fsecret", "x"])
-def test_a_kept_picture_that_is_none_404(designer: Browser, name: str) -> None:
+def test_an_unknown_stored_picture_404(designer: Browser, name: str) -> None:
     assert designer.get(f"/subjects/pictures/{name}/thumb-320.webp").status_code == 404

@@ -46,13 +46,13 @@ def test_one_address_cannot_try_many_accounts() -> None:
     assert not allowed(counts, "sign-in", "192.0.2.1", 62)
 
 
-def test_many_addresses_cannot_try_one_account_for_ever() -> None:
+def test_many_addresses_cannot_try_one_account_endlessly() -> None:
     counts = Tries()
     assert sum(allowed(counts, "sign-in", f"192.0.2.{number}") for number in range(100)) == 50
     assert allowed(counts, "sign-in", "198.51.100.1", "somebody else")
 
 
-def test_many_addresses_and_accounts_have_a_bound_together_and_fill_no_memory() -> None:
+def test_many_addresses_and_accounts_share_a_limit_and_fill_no_memory() -> None:
     counts = Tries()
     tried = [allowed(counts, "sign-in", f"10.0.{number // 200}.{number % 200}", number) for number in range(2000)]
     assert sum(tried) == 300
@@ -64,7 +64,7 @@ def test_an_ipv6_network_is_one_address() -> None:
     assert sum(allowed(counts, "sign-in", f"2001:db8::{number:x}", number) for number in range(60)) == 30
 
 
-def test_a_known_browser_is_not_kept_out_by_strangers_nor_by_neighbours() -> None:
+def test_a_known_browser_is_not_locked_out_by_strangers_or_neighbours() -> None:
     counts = Tries()
     for number in range(400):
         allowed(counts, "sign-in", f"10.1.{number // 200}.{number % 200}")
@@ -105,14 +105,14 @@ def test_many_threads_count_together() -> None:
     assert sum(passed) == 10
 
 
-def test_every_act_has_a_bound_in_all() -> None:
+def test_every_act_has_a_total_limit() -> None:
     assert all(By.ALL in {limit.by for limit in act.limits} for act in ACTS.values())
 
 
 # On the server
 
 
-def test_who_was_signed_in_here_before_is_not_locked_out(server: Server, anonymous: Browser) -> None:
+def test_a_known_browser_is_not_locked_out(server: Server, anonymous: Browser) -> None:
     person, other = make_person(server, Role.DESIGNER), make_person(server, Role.DESIGNER)
     assert anonymous.sign_in(person.email).status_code == 303
     anonymous.post("/logout")
@@ -129,7 +129,7 @@ def test_who_was_signed_in_here_before_is_not_locked_out(server: Server, anonymo
         assert "<h1" in answer.text, "a page"
 
 
-def test_the_proof_ends_with_the_password(server: Server) -> None:
+def test_the_known_browser_proof_ends_with_the_password(server: Server) -> None:
     person = make_person(server, Role.DESIGNER)
     proof = known.proof(person)
     with server.resources.database.write() as session:
@@ -194,7 +194,7 @@ class Slow:
         return "hash"
 
 
-def test_a_few_hashes_are_made_at_once_and_a_short_line_waits() -> None:
+def test_a_few_hashes_run_at_once_and_a_short_line_waits() -> None:
     slow, refused = Slow(), []
     room = BoundedHash(slow, at_once=2, in_line=3)  # type: ignore[arg-type]
 
@@ -224,7 +224,7 @@ def test_a_wrong_hash_gives_its_place_back() -> None:
     assert room.verify("x", room.hash("x"))
 
 
-def test_the_docs_tell_the_bounds_as_they_are() -> None:
+def test_the_docs_state_the_limits_correctly() -> None:
     told = re.sub(r"(?<=\d) (?=\d)", "", DOCS.replace("\n", " "))
     for words in (
         f"an address (the path) | {PATH_BYTES} bytes",

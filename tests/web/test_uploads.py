@@ -31,7 +31,7 @@ def test_too_many_at_once_503_and_other_pages_do_not_wait(server: Server, sign_i
     assert pool.waits == 0
 
 
-def test_who_goes_away_leaves_the_queue(server: Server, sign_in: Callable[..., Browser]) -> None:
+def test_a_client_that_leaves_frees_its_place_in_the_queue(server: Server, sign_in: Callable[..., Browser]) -> None:
     browser, others = sign_in(), [sign_in() for _ in range(WORKERS)]
     request = browser.build_request(
         "POST", "/subjects/pictures", files={"picture": ("a.png", png(size=(128, 128)), "image/png")}

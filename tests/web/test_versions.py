@@ -33,7 +33,7 @@ def form(**values: str) -> dict[str, str]:
     return {"prompt": "a red fox", "seed": "7", "strength": "0.5", "count": "1"} | values
 
 
-def test_made_again_and_back_where_the_form_was(server: Server, designer: Browser, engine: Painter, path: str) -> None:
+def test_redone_and_back_to_the_form(server: Server, designer: Browser, engine: Painter, path: str) -> None:
     page = designer.get("/images/1/again?from=/review?image=1").text
     assert re.search(r'name="from" value="/review\?image=1"', page)
     assert re.search(r">a fox</textarea>", page)
@@ -55,7 +55,7 @@ def test_made_again_and_back_where_the_form_was(server: Server, designer: Browse
     assert '<span class="sr">Version </span><span aria-hidden="true">v</span>2' in page
 
 
-def test_a_seed_of_ones_own_and_a_new_one(server: Server, designer: Browser, path: str) -> None:
+def test_a_custom_seed_and_a_new_one(server: Server, designer: Browser, path: str) -> None:
     designer.post("/images/1/again", data=form(seed="own", own_seed="123"))
     designer.post("/images/1/again", data=form(seed="", own_seed="123", prompt="a fox\nat night"))
     (_, second, third, _) = rows(server)
@@ -75,7 +75,7 @@ def test_a_wrong_form_keeps_what_was_typed(server: Server, designer: Browser, pa
 
 
 @pytest.mark.parametrize("back", ["https://elsewhere.example", "//elsewhere.example", "/\\elsewhere"])
-def test_it_leads_back_to_this_server_only(designer: Browser, path: str, back: str) -> None:
+def test_it_only_redirects_to_this_server(designer: Browser, path: str, back: str) -> None:
     assert designer.post("/images/1/again", data=form(**{"from": back})).headers["location"] == "/"
 
 
@@ -107,7 +107,7 @@ class TestSlowly:
     def engine(self) -> Painter:
         return Painter()
 
-    def test_whoever_watches_a_finished_set_sees_it_come(
+    def test_watchers_of_a_finished_set_see_it_arrive(
         self, sign_in: Callable[..., Browser], server: Server, designer: Browser, engine: Painter, path: str
     ) -> None:
         viewer = sign_in(Role.REVIEWER)
@@ -136,7 +136,7 @@ class TestSlowly:
         assert "/images/5/thumb" in html[-2]
         assert "data-newer" not in html[-2]
 
-    def test_a_version_that_failed_is_tried_once_more_or_given_up(
+    def test_a_failed_version_is_retried_or_cancelled(
         self, server: Server, designer: Browser, engine: Painter, path: str
     ) -> None:
         designer.post("/images/1/again", data=form(prompt="fail", seed=""))
@@ -156,7 +156,7 @@ class TestSlowly:
         assert designer.post("/images/3/discard").headers["location"] == path
         assert "Only a version that is not finished can be cancelled" in designer.get(path).text
 
-    def test_what_is_given_up_stops(self, server: Server, designer: Browser, engine: Painter, path: str) -> None:
+    def test_cancelled_versions_stop(self, server: Server, designer: Browser, engine: Painter, path: str) -> None:
         engine.pause_at = len(engine.steps) + 1
         designer.post("/images/1/again", data=form())
         wait_until(lambda: bool(engine.running))

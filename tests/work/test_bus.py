@@ -41,7 +41,7 @@ def test_a_watcher_waits_for_its_own_set_only() -> None:
     asyncio.run(story())
 
 
-def test_whoever_missed_too_much_is_told_to_look_at_everything() -> None:
+def test_a_watcher_who_missed_too_much_reloads_everything() -> None:
     async def story() -> None:
         bus = Bus()
         bus.publish(sets(1), 10)
@@ -73,7 +73,7 @@ def test_quiet_sets_are_forgotten_but_watched_ones_are_not() -> None:
     asyncio.run(story())
 
 
-def test_closing_lets_every_watcher_go() -> None:
+def test_closing_releases_every_watcher() -> None:
     async def story() -> None:
         bus = Bus()
         waiting = asyncio.create_task(bus.changes(sets(1), bus.cursor()))

@@ -121,7 +121,7 @@ def test_a_set_is_made(run: Callable[..., None]) -> None:
     run(story)
 
 
-def test_one_bad_unit_does_not_hold_up_the_queue(run: Callable[..., None]) -> None:
+def test_one_bad_unit_does_not_block_the_queue(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         bad = room.image_set("fail")
         good = room.image_set("a fox")
@@ -142,7 +142,7 @@ def test_one_bad_unit_does_not_hold_up_the_queue(run: Callable[..., None]) -> No
         ("explode", "The engine failed. The details are in the server's log."),
     ],
 )
-def test_what_may_pass_is_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:
+def test_transient_failures_are_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:
     async def story(room: Room) -> None:
         set_id = room.image_set(f"a fox\n{prompt}")
         await room.until_done(set_id)
@@ -223,9 +223,7 @@ def test_cancel_stops_within_one_step(run: Callable[..., None]) -> None:
     run(story, Painter(step_seconds=0.05))
 
 
-def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
-    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancel_during_a_claim_is_not_lost(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(room: Room) -> None:
         engine_unit = room.dispatcher._work
 
@@ -246,7 +244,7 @@ def test_a_cancel_that_comes_while_the_unit_is_being_claimed_is_not_lost(
     run(story, Painter(step_seconds=0.02))
 
 
-def test_a_set_that_was_asked_of_another_model_is_not_made_with_this_one(run: Callable[..., None]) -> None:
+def test_a_set_for_another_model_is_not_made_with_this_one(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         with room.making() as make:
             image_set = make.image_set(prompts="a fox")
@@ -259,7 +257,7 @@ def test_a_set_that_was_asked_of_another_model_is_not_made_with_this_one(run: Ca
     run(story)
 
 
-def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Callable[..., None]) -> None:
+def test_watchers_hear_of_pictures_that_failed_before_starting(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         with room.making() as make:
             user = make.user()
@@ -276,7 +274,7 @@ def test_whoever_watches_hears_of_pictures_that_failed_before_they_began(run: Ca
     run(story)
 
 
-def test_one_picture_that_cannot_be_made_fails_alone_and_is_not_tried_again(run: Callable[..., None]) -> None:
+def test_one_impossible_picture_fails_alone_and_is_not_retried(run: Callable[..., None]) -> None:
     async def story(room: Room) -> None:
         set_id = room.image_set("a fox\nan overflow\na teapot")
         await room.until_done(set_id)
@@ -320,7 +318,7 @@ def test_every_slot_is_used_and_no_unit_twice(run: Callable[..., None]) -> None:
     run(story, Painter(slots=3, pause_at=0))
 
 
-def test_an_orderly_end_gives_back_what_ran(database: Database, files: Files) -> None:
+def test_an_orderly_end_requeues_what_was_running(database: Database, files: Files) -> None:
     room = Room(Painter(step_seconds=0.05), database, files)
 
     async def story(room: Room) -> None:
@@ -334,7 +332,7 @@ def test_an_orderly_end_gives_back_what_ran(database: Database, files: Files) ->
     assert not room.engine.running
 
 
-def test_it_is_woken_and_otherwise_rests(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_only_when_woken(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.work.dispatcher.LOOK_AGAIN_SECONDS", 3600.0)
 
     async def story(room: Room) -> None:

@@ -257,7 +257,7 @@ def test_transient_failure_is_tried_three_times(session: Session, make: Factory)
     assert queue.claim_next(session) is None
 
 
-def test_lasting_failure_is_not_tried_again(session: Session, make: Factory) -> None:
+def test_permanent_failure_is_not_retried(session: Session, make: Factory) -> None:
     image_set = make.image_set()
     unit = queue.fail_unit(session, claim(session).id, "The picture is too large for the GPU.")
     assert (unit.state, unit.error) == (State.FAILED, "The picture is too large for the GPU.")
@@ -311,7 +311,7 @@ ACTS = st.lists(
 
 @hypothesis_settings(max_examples=20)
 @given(ACTS)
-def test_whatever_happens_nothing_is_twice_and_nothing_lost(migrated: Path, acts: list[str]) -> None:
+def test_after_any_events_nothing_is_repeated_or_lost(migrated: Path, acts: list[str]) -> None:
     """Any events and interruptions, then a calm run: every image ends finished, failed or cancelled."""
     with fresh(migrated) as (session, make):
         user = make.user()
@@ -369,7 +369,7 @@ def check(session: Session, image_set: ImageSet) -> None:
 
 
 @pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED])
-def test_ended_units_are_left_alone(session: Session, make: Factory, state: State) -> None:
+def test_ended_units_stay_unchanged(session: Session, make: Factory, state: State) -> None:
     make.image_set()
     unit = claim(session)
     unit.state = state

@@ -12,7 +12,7 @@ from tests.browser.review.room import dock, shown, tally
 from tests.web.server import Server, making
 
 
-def test_all_is_there_at_800_px(enter: Callable[..., Page], problems: list[str]) -> None:
+def test_everything_is_available_at_800_px(enter: Callable[..., Page], problems: list[str]) -> None:
     page = enter(Role.MANAGER, viewport={"width": 800, "height": 900})
     shown(page, 1)
     expect(tally(page)).to_be_hidden()

@@ -141,7 +141,7 @@ def test_a_connection_that_was_lost_misses_nothing(enter: Callable[..., Page]) -
     expect(dock(two).locator(".standing li")).to_have_count(1)
 
 
-def test_what_happens_while_the_room_asks_is_asked_for_too(
+def test_changes_during_a_request_are_requested_too(
     server: Server, enter: Callable[..., Page], problems: list[str]
 ) -> None:
     page = enter()
@@ -171,7 +171,7 @@ def test_what_happens_while_the_room_asks_is_asked_for_too(
     assert not problems
 
 
-def test_another_number_of_approvals_is_told(enter: Callable[..., Page], problems: list[str]) -> None:
+def test_a_new_number_of_approvals_is_reported(enter: Callable[..., Page], problems: list[str]) -> None:
     page, manager = enter(), enter(Role.MANAGER, "Mori Haruka", path="/review/settings")
     shown(page, 1)
     ahead(page)
@@ -193,7 +193,7 @@ window.EventSource = class extends EventSource {
 """
 
 
-def test_a_newer_version_and_a_deletion_are_told(
+def test_a_newer_version_and_a_deletion_are_reported(
     server: Server, enter: Callable[..., Page], problems: list[str]
 ) -> None:
     page, manager = enter(), enter(Role.MANAGER, "Mori Haruka")

@@ -64,7 +64,7 @@ def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page]
     assert not problems
 
 
-def test_drafts_wait_for_ones_return(server: Server, enter: Callable[..., Page], problems: list[str]) -> None:
+def test_drafts_are_there_on_return(server: Server, enter: Callable[..., Page], problems: list[str]) -> None:
     with making(server) as make:
         service.comment(make.session, make.user(), 1, "Is this ear right?")
     page = enter()
@@ -130,7 +130,7 @@ def test_lines_of_a_comment_stay_lines(enter: Callable[..., Page]) -> None:
     assert page.locator("#said-1 p").inner_text() == "The ear:\n- longer\n\n- brighter"
 
 
-def test_a_seed_of_ones_own_is_written_at_once(enter: Callable[..., Page]) -> None:
+def test_typing_a_seed_selects_it(enter: Callable[..., Page]) -> None:
     page = enter(Role.MANAGER)
     shown(page, 1)
     page.keyboard.press("e")
@@ -145,7 +145,7 @@ def test_a_seed_of_ones_own_is_written_at_once(enter: Callable[..., Page]) -> No
     expect(form.locator("#seed-error")).to_have_count(0)
 
 
-def test_nobody_names_themselves(enter: Callable[..., Page]) -> None:
+def test_nobody_mentions_themselves(enter: Callable[..., Page]) -> None:
     page = enter(name="Ito Kenji")
     shown(page, 1)
     page.keyboard.press("m")
@@ -154,7 +154,7 @@ def test_nobody_names_themselves(enter: Callable[..., Page]) -> None:
     expect(page.get_by_role("option", name="Ito Kenji")).to_have_count(0)
 
 
-def test_a_comment_without_words_leaves_the_room_as_it_is(enter: Callable[..., Page]) -> None:
+def test_an_empty_comment_leaves_the_room_unchanged(enter: Callable[..., Page]) -> None:
     page = enter()
     shown(page, 1)
     field(page).fill("  ")
