@@ -95,7 +95,7 @@ def generate(options: Options) -> None:
     check_out(options.out_folder, options.overwrite)
     inputs = Inputs.of(spec)
 
-    # torch takes seconds to import; what is refused above is refused at once.
+    # torch takes seconds to import; the refusals above come without the wait.
     from app.cli.folder import SetFolder
     from app.cli.job import Job
 
@@ -129,7 +129,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
                 match event:
                     case Inversion(step=step, steps=total):
                         bar.update(task, description=f"Inverting the reference, {step} of {total}")
-                    case Step(images=images, steps=steps):  # some schedulers take more steps than were asked for
+                    case Step(images=images, steps=steps):  # some schedulers take more steps than requested
                         total = len(prompts) * steps
                         bar.update(task, description="Generating", advance=len(images), total=total)
                     case ImageReady(index=index, picture=picture, prompt=text, seed=seed):

@@ -45,7 +45,7 @@ class ScopeView:
 
 @dataclass(frozen=True, kw_only=True)
 class Decided(Page):
-    """What was decided of a picture, and how far the review is."""
+    """The decisions on a picture, and the progress of the review."""
 
     standing: list[Decision] = field(default_factory=list)  # one a person at most
     mine: Verdict | None = None

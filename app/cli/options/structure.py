@@ -58,7 +58,7 @@ def read(text: str) -> dict[str, Any]:
             f"--structure is written KIND=FILE, with {', '.join(MapKind)} for KIND, such as edges=chair.png,end=0.7; "
             f"{shorten(text, 80)!r} was given."
         )
-    # Numbers stand at the end: a file's name may have commas too.
+    # Numbers come at the end: a file's name may contain commas too.
     where, numbers = rest, {}
     while found := re.fullmatch(r"(.+),(weight|start|end)=([^,]*)", where):
         where, name, value = found.groups()

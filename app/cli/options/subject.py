@@ -29,7 +29,7 @@ def read(text: str) -> dict[str, Any]:
     name, colon, number = text.rpartition(":")
     try:
         weighted = bool(colon) and float(number) is not None
-    except ValueError:  # a colon of the path
+    except ValueError:  # a colon in the path
         weighted = False
     file = Path(name if weighted else text).expanduser()
     if not file.is_file():
