@@ -5,6 +5,7 @@ which it begins, it is said here instead: a right that is withdrawn knows nothin
 """
 
 from app import effects
+from app.decoding.pool import pool as decoders
 from app.exports import endings
 from app.models import Act
 from app.sets import units
@@ -82,3 +83,4 @@ def connect() -> None:
     """Connect the packages. Call it before a process's first transaction; a second call changes nothing."""
     kinds.use(*KINDS)
     effects.use(FOLLOWS)
+    decoders.use("app.structures.drawing")  # by its name: only the decoding processes import it

@@ -4,7 +4,7 @@ import io
 import resource
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -15,9 +15,6 @@ from app.decoding.thumbnails import small
 from app.errors import Invalid
 
 Answer = tuple[Mapping[str, Any], list[bytes]]  # facts, and the results
-
-# Jobs of other packages, imported by name, so that this package depends on none of them.
-ELSEWHERE = {"map": "app.structures.drawing", "crop": "app.structures.drawing"}
 
 # Encodings that XMP may use; nothing can be imported later.
 ENCODINGS = ("utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "ascii", "latin_1", "cp1252", "idna")
@@ -40,12 +37,11 @@ def pixels(data: bytes, asked: Mapping[str, Any]) -> Answer:
     return {"width": picture.width, "height": picture.height}, [picture.tobytes()]
 
 
-def _job(name: str) -> Callable[[bytes, Mapping[str, Any]], Answer]:
-    here = {"clean": cleaned, "thumbnails": thumbnails, "pixels": pixels}
-    found: Callable[[bytes, Mapping[str, Any]], Answer] = here.get(name) or getattr(
-        import_module(ELSEWHERE[name]), name
-    )
-    return found
+JOBS: dict[str, Callable[[bytes, Mapping[str, Any]], Answer]] = {
+    "clean": cleaned,
+    "thumbnails": thumbnails,
+    "pixels": pixels,
+}
 
 
 def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
@@ -53,7 +49,7 @@ def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
     head, (data,) = frames.receive(connection, WHOLE)
     sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"], filtered)
     try:
-        facts, blobs = _job(head["job"])(data, head["asked"])
+        facts, blobs = JOBS[head["job"]](data, head["asked"])
     except Invalid as error:
         frames.send(connection, {"refusal": str(error)})
     except MemoryError:
@@ -64,12 +60,17 @@ def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
         frames.send(connection, {"facts": facts, "peak": _peak()}, blobs)
 
 
-def warm() -> None:
-    """Run each kind of job once, so that everything is imported: later there are no files."""
+def warm(modules: Sequence[str]) -> None:
+    """Run each kind of job once, so that everything is imported: later there are no files.
+
+    `modules` of other packages have jobs too, in their `JOBS`, and a `warm` of their own.
+    """
     for name in ENCODINGS:
         import_module(f"encodings.{name}")
-    for name in set(ELSEWHERE.values()):
-        import_module(name).warm()
+    for name in modules:
+        module = import_module(name)
+        module.warm()
+        JOBS.update(module.JOBS)
     clean.warm()
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -38,7 +38,10 @@ LOOK_SECONDS = 0.25  # how often a waiting thread checks that its request is sti
 MEBIBYTE = 2**20
 
 ROOT = Path(__file__).parents[2]
-START = "import sys; sys.path.insert(0, sys.argv[1]); from app.decoding.worker import main; main(int(sys.argv[2]))"
+START = """
+import sys; sys.path.insert(0, sys.argv[1])
+from app.decoding.worker import main; main(int(sys.argv[2]), *sys.argv[3:])
+"""
 # Return large blocks to the system immediately, and start no threads.
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MEBIBYTE),
@@ -92,10 +95,15 @@ class Pool:
 
     def __init__(self, workers: int = WORKERS, waiting: int = WAITING) -> None:
         self.workers, self.waiting = workers, waiting
+        self._modules: tuple[str, ...] = ()
         self._changed = threading.Condition()
         self._idle: list[Worker] = []
         self._busy = 0
         self._queue: deque[object] = deque()
+
+    def use(self, *modules: str) -> None:
+        """Let children do the jobs of these modules too (`jobs.warm`). Call it before the first job."""
+        self._modules = modules
 
     def run(self, job: DecodingJob, *, patient: bool = False) -> Answer:
         """Run a job. The app's own work is `patient`: it waits however many uploads are queued.
@@ -167,7 +175,7 @@ class Pool:
                 if worker.alive:
                     return worker
                 worker.close()
-        return Worker()
+        return Worker(self._modules)
 
     def _give_back(self, worker: "Worker") -> None:
         if worker.alive:
@@ -180,11 +188,11 @@ class Pool:
 class Worker:
     """A warm process. It runs one job at a time, each in its own child."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.control, theirs = socket.socketpair()
         with theirs:
             self.process = Popen(  # noqa: S603  (this program itself)
-                [sys.executable, "-I", "-c", START, str(ROOT), str(theirs.fileno())],
+                [sys.executable, "-I", "-c", START, str(ROOT), str(theirs.fileno()), *modules],
                 stdin=DEVNULL,
                 stdout=DEVNULL,
                 pass_fds=[theirs.fileno()],

@@ -18,11 +18,11 @@ from app.decoding import frames, jobs, sandbox
 STATUS = struct.Struct(">i")  # a child's exit status, as in wait(2)
 
 
-def main(descriptor: int) -> None:
-    """Serve the control socket `descriptor` until it is closed."""
+def main(descriptor: int, *modules: str) -> None:
+    """Serve the control socket `descriptor` until it is closed, with the jobs of `modules` too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     control = socket.socket(fileno=descriptor)
-    jobs.warm()
+    jobs.warm(modules)
     # Libraries' messages about hostile files are not news, and could fill a log.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 2)

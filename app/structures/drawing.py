@@ -48,6 +48,9 @@ def _kept(drawn: Image.Image, sides: Any, told: dict[str, Any]) -> Answer:
     return facts, [clean.png(grey, optimize=True), *small(grey.convert("RGB"), sides)]
 
 
+JOBS = {"map": map, "crop": crop}
+
+
 def warm() -> None:
     """Make one of each, so that everything is imported."""
     square = Image.new("RGB", (64, 64), "white")
