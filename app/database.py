@@ -26,7 +26,7 @@ BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 Listener = Callable[[Sequence[Any]], None]
-"""Gets what a transaction noted by `app.effects`, on the thread that wrote, once it is committed."""
+"""Receives what a transaction noted through `app.effects`, after its commit, on the writing thread."""
 
 log = structlog.get_logger()
 
@@ -63,11 +63,11 @@ class Database:
             self._tell(effects.take_notes(session))
 
     def listen(self, listener: Listener) -> None:
-        """Tell `listener` what follows from each transaction of `write` that was committed."""
+        """Call `listener` with the notes of each committed transaction of `write`."""
         self._listeners.append(listener)
 
     def _tell(self, notes: Sequence[Any]) -> None:
-        """What was written stands, whatever becomes of those who hear of it."""
+        """Call the listeners. The transaction is committed whatever they do."""
         for listener in self._listeners if notes else ():
             try:
                 listener(notes)

@@ -1,10 +1,10 @@
-"""What follows from an act. Services say what happened once, by `record`; everything else hears of it here.
+"""Consequences of acts. Services report an act once, by `record`; everything else follows from here.
 
-Within the same transaction: what must not be left undone, such as the links that a withdrawn right puts on hold. Each
-room has the functions for it, and `app.wiring` says which act calls which.
+In the same transaction: consequences that must not be missed, such as putting links on hold after rights were
+withdrawn. Each package has functions for them, and `app.wiring` says which act calls which.
 
-After the commit: what is only to be told, such as to open pages. A transaction notes it, and `Database.write` hands the
-notes to those who listen; of a transaction that was rolled back nobody hears.
+After the commit: notifications, such as to open pages. A transaction notes them, and `Database.write` passes the notes
+to the listeners; a rolled back transaction notifies nobody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from app.models import Act, Base, User
 
-NOTES = "after the commit"  # of a session's `info`
+NOTES = "after the commit"  # key in a session's `info`
 
 
 @dataclass(frozen=True)
 class Happened:
-    """`user` (None: the system itself) did `act` to `rows`, with `details` as the record has them."""
+    """`user` (None: the system) did `act` to `rows`, with `details` as in the audit log."""
 
     user: User | None
     act: Act
@@ -34,13 +34,13 @@ _follows: dict[Act, tuple[Follow, ...]] = {}
 
 
 def use(follows: Mapping[Act, Sequence[Follow]]) -> None:
-    """From now on, let these functions follow from their acts, in the same transaction and in this order."""
+    """Register the functions that follow each act, in the same transaction and in this order."""
     _follows.clear()
     _follows.update({act: tuple(functions) for act, functions in follows.items()})
 
 
 def happened(session: Session, event: Happened) -> None:
-    """Do what follows from an act, and note it for after the commit. Only `record` calls this."""
+    """Carry out the consequences of an act, and note it for after the commit. Only `record` calls this."""
     if not _follows:
         raise RuntimeError("nothing follows from acts yet: call app.wiring.connect() first")
     note(session, event)
@@ -49,11 +49,11 @@ def happened(session: Session, event: Happened) -> None:
 
 
 def note(session: Session, what: object) -> None:
-    """Tell those who listen, should the transaction be committed."""
+    """Pass `what` to the listeners if the transaction is committed."""
     session.info.setdefault(NOTES, []).append(what)
 
 
 def take_notes(session: Session) -> list[Any]:
-    """What was noted, in its order; from then on it is not noted any more."""
+    """Remove and return the notes, in order."""
     notes: list[Any] = session.info.pop(NOTES, [])
     return notes

@@ -1,7 +1,7 @@
-"""What the packages register with each other: the one place to add a kind of work, or what follows from an act.
+"""Connect the packages: the one place to add a kind of work, or a consequence of an act.
 
-Imports point one way, from the doors to the models. Where something must follow in a room that lies above the one in
-which it begins, it is said here instead: a right that is withdrawn knows nothing of exports.
+Imports point one way, from the doors to the models. If an act has a consequence in a package above its own, it is
+registered here instead: withdrawing rights knows nothing about exports.
 """
 
 from app import effects
@@ -32,7 +32,7 @@ TAKEN_AWAY = "Something was only taken away or looked at, and is as before."
 ASKED_AGAIN = "The pages of exports ask by themselves while one is being prepared, and otherwise are not live."
 SIGNED_OUT = "Every message to an open page asks again who is signed in, so nothing needs to be told."
 
-# After the commit: whose open pages are told and whether there is work. Every act is here.
+# After the commit: whose open pages to update, and whether there is work. Every act is here.
 RINGS = {
     Act.SET_CREATE: Rings(NOT_THERE_BEFORE, wakes=True),
     Act.SET_CANCEL: Rings(sets.of_sets),

@@ -48,9 +48,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def watched() -> Iterator[None]:
-    """Fail the test in which a writing transaction held the lock for too long or a template sent a statement, or the
-    next one.
-    """
+    """Fail the test, or the next one, if a write transaction held the lock too long or a template sent a statement."""
     yield
     if problems := writes.watch.take() + renders.watch.take():
         pytest.fail("\n".join(problems), pytrace=False)

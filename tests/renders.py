@@ -1,7 +1,7 @@
-"""Watches every template that the suite renders: none sends a statement to the database.
+"""Watches every template that the suite renders: none may send a statement to the database.
 
-What a page shows is read before, by the route, in as few statements as it takes. A relation that is loaded lazily while
-a template is rendered is a statement for each row, and nobody sees it in the code.
+The route reads what a page shows beforehand, in as few statements as possible. A lazily loaded relation in a template
+is a statement per row, and invisible in the code.
 """
 
 import threading
@@ -18,7 +18,7 @@ HERE = Path(__file__).parents[1]
 
 
 class Watch:
-    """The statements that were sent by templates since it was last asked."""
+    """The statements sent by templates since the last call."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -38,7 +38,7 @@ class Watch:
             self.problems.append(f"{name} sends a statement at {_where()}: {' '.join(statement.split())[:200]}")
 
     def take(self) -> list[str]:
-        """What was wrong since the last time, each once."""
+        """The faults since the last call, each once."""
         found, self.problems = self.problems, []
         return list(dict.fromkeys(found))
 
@@ -63,7 +63,7 @@ def _before_statement(_: Connection, __: Any, statement: str, *___: Any) -> None
 
 
 def _where() -> str:
-    """The lines of templates and of the app, the innermost first."""
+    """The lines of templates and of the app, innermost first."""
     frames = [frame for frame in traceback.extract_stack() if frame.filename.startswith(str(HERE))]
     named = [f"{Path(frame.filename).relative_to(HERE)}:{frame.lineno}" for frame in frames]
     return " < ".join([each for each in named if each.startswith(("templates/", "app/"))][::-1][:4])

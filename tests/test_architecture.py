@@ -13,8 +13,8 @@ from app.models import Base
 ROOT = Path(__file__).parents[1]
 APP = ROOT / "app"
 
-# Every package and module of the app, the lowest first. Each imports only from those before it, so no two import each
-# other, be it through others. docs/how-it-works.md shows the same order and says what each is for.
+# Every package and module of the app, lowest first. Each imports only from those before it, so no two import each
+# other, directly or indirectly. docs/how-it-works.md shows the same order and the purpose of each.
 ORDER = (
     "atomic",
     "style_aligned",
@@ -54,7 +54,7 @@ ORDER = (
     "cli",
 )
 SERVICES = ORDER[ORDER.index("audit") : ORDER.index("wiring")]
-STANDING_ALONE = {"style_aligned": {"atomic"}, "quality": set(), "models": set()}  # and all that they import
+STANDING_ALONE = {"style_aligned": {"atomic"}, "quality": set(), "models": set()}  # with everything they import
 
 
 @cache
@@ -63,13 +63,13 @@ def parsed(file: Path) -> ast.Module:
 
 
 def modules() -> dict[str, Path]:
-    """The modules of the app by their dotted names."""
+    """The modules of the app by dotted name."""
     files = {file: file.relative_to(ROOT).with_suffix("") for file in APP.rglob("*.py")}
     return {".".join(path.parts).removesuffix(".__init__"): file for file, path in files.items()}
 
 
 def imported(name: str, file: Path) -> set[str]:
-    """What a module imports of the app, by dotted name: at its top, within functions, for types, and by a string."""
+    """What a module imports from the app, by dotted name: at its top, within functions, for types, and by a string."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     found = set()
     for node in ast.walk(parsed(file)):
@@ -87,7 +87,7 @@ def imported(name: str, file: Path) -> set[str]:
 
 
 def room(name: str) -> str:
-    """The package or module of `ORDER` that a dotted name is in; "" for the app itself."""
+    """The package or module in `ORDER` of a dotted name; "" for the app itself."""
     return [*name.split("."), ""][1]
 
 
@@ -117,8 +117,9 @@ def test_the_docs_show_the_same_order() -> None:
 
 
 def columns(tree: ast.AST) -> list[str]:
-    """Where a column or relationship of a table is taken from its class, as in `Image.id == 3` and `Image.id.in_(ids)`:
-    a row has values there, and only a class has what makes conditions.
+    """Uses of a column or relationship through its class, as in `Image.id == 3` and `Image.id.in_(ids)`.
+
+    A row has values there; only a class has the parts of a condition.
     """
     tables = {mapper.class_.__name__: set(mapper.all_orm_descriptors.keys()) for mapper in Base.registry.mappers}
     return [
@@ -184,7 +185,7 @@ def test_files_become_whole_in_one_place() -> None:
 
 @pytest.mark.parametrize("room", ["web", "cli"])
 def test_doors_know_no_dispatcher(room: str) -> None:
-    """What is to be told follows from the record, see `app.wiring`."""
+    """Notifications follow from the audit log, see `app.wiring`."""
     for file in (ROOT / "app" / room).rglob("*.py"):
         assert "dispatcher" not in file.read_text(), file.relative_to(ROOT)
 

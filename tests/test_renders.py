@@ -14,7 +14,7 @@ PAGES = Environment(loader=DictLoader({"a.html": "{{ image.image_set.name }}"}),
 
 @pytest.fixture
 def image(make: Factory, session: Session) -> Image:
-    """One that was just read, without its set."""
+    """An image just read, without its set."""
     make.image_set()
     session.commit()
     session.expire_all()

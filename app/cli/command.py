@@ -8,7 +8,7 @@ O = TypeVar("O")  # noqa: E741
 
 
 def command(options: type[O], run: Callable[[O], None]) -> Callable[..., None]:
-    """`run` as Typer takes a command: with a parameter for each field of `options`."""
+    """Turn `run` into a command for Typer, with a parameter per field of `options`."""
 
     def called(**given: Any) -> None:
         run(options(**given))

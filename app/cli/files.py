@@ -1,4 +1,4 @@
-"""Files that a command names: prompts and pictures, read before the model, which takes seconds to load."""
+"""Read the files named by a command, prompts and pictures, before the model, which takes seconds to load."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from app.cli.console import CommandRefused, read_settings
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture in RGB, cleaned as an upload would be."""
+    """A picture in RGB, cleaned like an upload."""
 
     picture: Any
     name: str  # of its file
@@ -25,7 +25,7 @@ class PictureFile:
 
 
 def read_prompts(given: list[str], file: Path | None) -> str:
-    """All prompts, one a line, those of the command line first."""
+    """Read all prompts, one per line, those of the command line first."""
     lines = list(given)
     if file:
         try:
@@ -39,7 +39,7 @@ def read_prompts(given: list[str], file: Path | None) -> str:
 
 
 def read_picture(file: Path, what: str = "reference") -> PictureFile:
-    """The picture in a file; `what` names it in errors. Raises CommandRefused."""
+    """Read a picture; `what` names it in errors. Raises CommandRefused."""
     from app.pictures import Limits, clean_upload, decoded
 
     with reading(what, file):

@@ -30,7 +30,7 @@ class Format(StrEnum):
 class Options:
     """The options of `soroe generate`.
 
-    Numbers are texts: `app.cli.spec` reads them, and says what is wrong with them as the page does.
+    Numbers are texts: `app.cli.spec` parses them, with the same messages as the page.
     """
 
     out_folder: Annotated[Path, typer.Option("--out", help="Output folder; created if missing.")]
@@ -112,7 +112,7 @@ def generate(options: Options) -> None:
 
 
 def check_out(folder: Path, overwrite: bool) -> None:
-    """Raises CommandRefused when a set cannot be written to the folder, or would replace another."""
+    """Raise CommandRefused if a set cannot be written to the folder, or would replace another."""
     check_folder(folder)
     if not overwrite and (folder / "set.json").exists():
         raise CommandRefused(f"There is already a set in {folder}. Choose another folder or pass --overwrite.")
@@ -149,7 +149,7 @@ def save_all(events: Any, folder: Any, prompts: list[str]) -> bool:
 
 
 def tell(folder: Path, done: int, wanted: int, interrupted: bool) -> None:
-    """Say what is in the folder now. Ends the command with a status when that is not all."""
+    """Report what is in the folder now. Ends the command with a status if that is not everything."""
     from app.text import plural
 
     if interrupted:

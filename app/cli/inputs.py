@@ -1,4 +1,4 @@
-"""The pictures that `soroe generate` was given, read before the model is loaded."""
+"""Read the pictures for `soroe generate` before the model is loaded."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,6 @@ class Inputs:
 
     @classmethod
     def of(cls, spec: CommandSpec) -> "Inputs":
-        """Read what a spec names. Raises CommandRefused."""
+        """Read the files that a spec names. Raises CommandRefused."""
         reference = read_picture(spec.reference) if spec.reference else None
         return cls(reference, tuple(ReadRegion.of(option) for option in spec.regions))

@@ -21,7 +21,7 @@ from app.text import clean_line
 
 
 class Job:
-    """What `Studio.generate` is asked for, and what set.json keeps of it."""
+    """The arguments of `Studio.generate`, and their record in set.json."""
 
     def __init__(self, form: Mapping[str, Any], inputs: Inputs, studio: Studio, model: str, settings: Settings) -> None:
         """Raises Invalid, CommandRefused, ModelError and ValueError."""
@@ -55,7 +55,7 @@ class Job:
         )
 
     def record(self) -> dict[str, Any]:
-        """All that it takes to make the set again, for set.json."""
+        """Everything needed to reproduce the set, for set.json."""
         spec, given = self.spec, self.inputs.reference
         followed = zip(spec.structures, self.structures, strict=True)
         return {
@@ -81,7 +81,7 @@ class Job:
 
     @cached_property
     def _phrases(self) -> dict[str, str]:
-        """What the model reads for each subject's handle."""
+        """The phrase that the model reads for each subject's handle."""
         return {option.handle: clean_line(phrase_in(option.file.read_bytes())) for option in self.spec.subjects}
 
     @cached_property
@@ -92,7 +92,7 @@ class Job:
         return spoken(joined(prompt, self.spec.text), self._phrases)
 
     def _structure(self, index: int) -> Structure:
-        """A structure with its ControlNet and maps, one a picture where there is one a prompt."""
+        """A structure with its ControlNet and maps, one per picture if there is one per prompt."""
         option, count = self.spec.structures[index], self.spec.count
         control = self._studio.control(self._controls.get(option.control, option.control), option.control)
         limits = Limits.of(self._settings)

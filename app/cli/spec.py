@@ -1,4 +1,4 @@
-"""What `soroe generate` is asked to make: the fields of a set's form, with files for what a server keeps."""
+"""The specification of `soroe generate`: the fields of a set's form, with files for what a server stores."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from app.styles.spec import LookSpec
 if TYPE_CHECKING:
     from app.cli.generate import Options
 
-# Stands in for the model until that is loaded, where only what was typed is checked.
+# Replaces the model until it is loaded, to check only what was typed.
 UNLOADED = ModelFacts(
     name="",
     default_size=(MIN_SIDE, MIN_SIDE),
@@ -34,7 +34,7 @@ UNLOADED = ModelFacts(
 
 
 class CommandSpec(LookSpec, PictureSpec):
-    """A set, and the look that it takes."""
+    """A set and its look."""
 
     reference: Path | None = None
     structures: tuple[StructureOption, ...] = Field(default=(), title="Structure", max_length=MOST_STRUCTURES)
@@ -43,7 +43,7 @@ class CommandSpec(LookSpec, PictureSpec):
 
     @classmethod
     def before_loading(cls, form: Mapping[str, Any]) -> "CommandSpec":
-        """Check all that can be checked without the model. Raises Invalid."""
+        """Check everything that does not depend on the model. Raises Invalid."""
         spec = cls.from_form(form, UNLOADED)
         followed = (option.problem(len(option.files), len(spec.prompts)) for option in spec.structures)
         boxes = ((number, option.box_problem()) for number, option in enumerate(spec.regions, start=1))
@@ -59,14 +59,14 @@ class CommandSpec(LookSpec, PictureSpec):
 
     @classmethod
     def for_model(cls, form: Mapping[str, Any], model: ModelFacts) -> "CommandSpec":
-        """The spec with what the model likes where nothing was typed. Raises Invalid."""
+        """The spec with the model's defaults for empty fields. Raises Invalid."""
         spec = cls.from_form(form, model)
         Invalid.check(spec.problems(model))
         return spec
 
 
 def form_of(options: "Options") -> dict[str, Any]:
-    """The options as fields of the form. Raises CommandRefused."""
+    """The options as form fields. Raises CommandRefused."""
     return {
         **{name: getattr(options, name) or "" for name in ("count", "size", "steps", "guidance", "seed", "scheduler")},
         "strength": options.strength,

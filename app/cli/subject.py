@@ -72,14 +72,14 @@ def teach(options: Options) -> None:
 
 
 def form_of(options: Options) -> dict[str, Any]:
-    """The options as fields of the form of a subject, whose name is that of its file."""
+    """The options as fields of a subject's form; its name is the file's."""
     numbers = {name: getattr(options, name) or "" for name in ("steps", "rank", "rate")}
     encoders = {} if options.text_encoders is None else {"text_encoders": options.text_encoders}
     return {"name": options.out_file.stem, "class_words": options.class_words, **numbers, **encoders}
 
 
 def recipe(studio: Any, spec: Any, word: str, seed: int) -> Any:
-    """A training whose prompts say `word`, such as "sks", for the thing. Raises ValueError."""
+    """A training whose prompts use `word`, such as "sks", for the thing. Raises ValueError."""
     from app.engine.facts import TRAINING
     from app.style_aligned.dreambooth import Recipe, suited
 

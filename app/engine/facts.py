@@ -1,4 +1,4 @@
-"""What pages, services and commands need to know of a loaded model."""
+"""What pages, services and commands need to know about a loaded model."""
 
 from collections.abc import Collection
 
@@ -10,11 +10,11 @@ from app.style_aligned.loading import DEMO
 
 MAX_SIDE_FACTOR = 8  # times the model's training side; anything larger than that side becomes a panorama
 MAX_AREA = 16  # times its training area, so that one picture does not hold the queue for an hour
-TRAINING = ("steps", "rank", "rate", "text_encoders")  # what a person may choose of a training
+TRAINING = ("steps", "rank", "rate", "text_encoders")  # what a person can choose for a training
 
 
 def model_facts(studio: Studio, name: str, controls: Collection[str]) -> ModelFacts:
-    """Facts of a studio's model, which SOROE_MODEL or a command called `name`, with ControlNets for `controls`."""
+    """Facts about a studio's model, named `name` by SOROE_MODEL or a command, with ControlNets for `controls`."""
     defaults = studio.defaults
     return ModelFacts(
         name=name,
@@ -34,7 +34,7 @@ def model_facts(studio: Studio, name: str, controls: Collection[str]) -> ModelFa
 
 
 def training_facts(studio: Studio) -> TrainingFacts:
-    """What subjects of a studio's model are best trained with."""
+    """The best training settings for subjects of a studio's model."""
     recipe = dreambooth.Recipe("a", "a", **dreambooth.suited(studio))
     return TrainingFacts(
         words=dreambooth.rare_words([studio.pipeline.tokenizer, studio.pipeline.tokenizer_2]),

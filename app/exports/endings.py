@@ -45,12 +45,12 @@ def resume(session: Session, user: User | None, share: Share, because: str = "")
         record(session, user, Act.SHARE_RESUME, share, export=share.export_id, because=because)
 
 
-# What follows from acts; `app.wiring` says from which
+# Consequences of acts; `app.wiring` says of which
 
 
 def revoke_lost(session: Session, event: Happened) -> None:
-    """End the links of a closed account, and those that a new role no longer allows, such as links to pictures of other
-    people.
+    """End the links of a deactivated account, and those that a new role no longer allows, such as to pictures of
+    others.
     """
     (person,) = cast(list[User], event.rows)
     if event.details.get("active") is False:
@@ -63,7 +63,7 @@ def revoke_lost(session: Session, event: Happened) -> None:
 
 
 def suspend_withdrawn(session: Session, event: Happened) -> None:
-    """Put links to pictures from a reference on hold after its right was withdrawn."""
+    """Put links to pictures from a reference on hold after its rights were withdrawn."""
     (reference,) = cast(list[Reference], event.rows)
     for share in _open(session, Share.suspended_at.is_(None), _holds_from([reference.id])):
         share.suspended_at = now()

@@ -101,7 +101,7 @@ def recent(
     before: int | None = None,
     limit: int = 20,
 ) -> list[Export]:
-    """Exports, newest first, with their authors and links: of a campaign or a set; those before the export `before`."""
+    """Exports, newest first, with their owners and links, of a campaign or a set; those before the export `before`."""
     statement = select(Export).where(readable(user)).order_by(Export.id.desc()).limit(limit)
     if campaign_id is not None:
         statement = statement.where(Export.campaign_id == campaign_id)

@@ -19,7 +19,7 @@ BATCH = 100  # pictures per transaction, so that others can write in between
 
 class Purger:
     def __init__(self, database: Database, files: Files, before: Callable[[Database, Sequence[int]], None]) -> None:
-        """`before` a picture's files go, it is called with the ids, to end what holds them."""
+        """`before` is called with pictures' ids before their files are removed, to end what contains them."""
         self.database = database
         self.files = files
         self._before = before

@@ -286,7 +286,7 @@ def reopen(session: Session, user: User, thread_id: int) -> Thread:
 
 
 def see_mentions(session: Session, user: User, image: Image, comment_ids: Collection[int]) -> None:
-    """Note that `user` has seen these comments on a picture and its other versions, where they mention them."""
+    """Note that `user` has seen these comments on a picture and its other versions, which mention them."""
     seen = {*comment_ids} & {*queries.unseen_mentions(session, user, image)}
     mine = Mention.user_id == user.id, Mention.comment_id.in_(seen)
     session.execute(update(Mention).where(*mine).values(seen_at=now()))

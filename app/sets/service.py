@@ -83,7 +83,7 @@ def create(
 
 
 def cancel(session: Session, user: User, set_id: int) -> None:
-    """Cancel a set; finished pictures stay. Raises Conflict when there is nothing left to cancel."""
+    """Cancel a set; finished pictures stay. Raises Conflict if there is nothing left to cancel."""
     image_set = changeable(session, user, set_id)
     stopped = session.execute(
         update(Image)

@@ -130,8 +130,9 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
 
 
 def discard(session: Session, user: User, image_id: int) -> None:
-    """Give up a newer version that waits, runs or failed; the picture before it stays. Its unit is cancelled when
-    nothing else of it waits or runs. Raises Forbidden and Conflict.
+    """Cancel a newer version that waits, runs or failed; the picture before it stays.
+
+    Its unit is cancelled if nothing else of it waits or runs. Raises Forbidden and Conflict.
     """
     image = queries.image(session, user, image_id)
     service.changeable(session, user, image.set_id)

@@ -1,4 +1,4 @@
-"""Which pages of sets show an act: those of the sets that it was done to, or to a picture of."""
+"""Which set pages show an act: those of the sets it changed, or whose pictures it changed."""
 
 from collections import defaultdict
 from typing import cast
@@ -13,7 +13,7 @@ from app.work.bells import Changed
 
 
 def of_images(_: Session, event: Happened) -> Changed:
-    """The act was done to pictures."""
+    """Pictures changed."""
     changed = defaultdict(list)
     for image in cast(list[Image], event.rows):
         changed[topic(image.set_id)].append(image.id)
@@ -21,19 +21,19 @@ def of_images(_: Session, event: Happened) -> Changed:
 
 
 def of_sets(_: Session, event: Happened) -> Changed:
-    """The act was done to sets, and any picture of theirs may be different."""
+    """Sets changed, and any of their pictures may have."""
     return dict.fromkeys(topic(image_set.id) for image_set in cast(list[ImageSet], event.rows))
 
 
 def of_places(session: Session, event: Happened) -> Changed:
-    """The act was done to a set, at the places that the record names as `pictures`."""
+    """A set changed at the positions that the audit log has as `pictures`."""
     (image_set,) = cast(list[ImageSet], event.rows)
     at_places = Image.set_id == image_set.id, Image.position.in_(event.details["pictures"])
     return {topic(image_set.id): list(session.scalars(select(Image.id).where(*at_places)))}
 
 
 def of_campaigns(session: Session, event: Happened) -> Changed:
-    """The act was done to campaigns, and the pictures in them may be different."""
+    """Campaigns changed, and their pictures may have."""
     changed = defaultdict(list)
     shown = Image.shown, Image.campaign_id.in_([campaign.id for campaign in cast(list[Campaign], event.rows)])
     for set_id, image_id in session.execute(select(Image.set_id, Image.id).where(*shown)):
@@ -42,5 +42,5 @@ def of_campaigns(session: Session, event: Happened) -> Changed:
 
 
 def of_units(_: Session, event: Happened) -> Changed:
-    """Units of sets failed. Which of their pictures that changed, the dispatcher says when it is done with them."""
+    """Units of sets failed. The dispatcher reports the changed pictures when it is done with them."""
     return {topic(image_set.id): () for image_set in cast(list[ImageSet], event.rows)}

@@ -261,7 +261,7 @@ def _load_file(path: Path, place: Placement, progress: Progress) -> Any:
 
 
 def _variant(folder: Path, place: Placement) -> str | None:
-    """Choose "fp16" if the folder has such a UNet and half precision is wanted, or nothing else."""
+    """The file variant: "fp16" if half precision is wanted and available, or if there is nothing else."""
     files = _weights(folder / "unet", None)
     halves = list((folder / "unet").glob("*.fp16*.safetensors"))
     return "fp16" if halves and (not files or place.dtype is not torch.float32) else None

@@ -40,7 +40,7 @@ SCHEDULERS: dict[str, Any] = {
 }
 
 
-GROUNDED = 0.4  # of the steps: in these first ones, brushes with a mask and a ground see only the ground outside it
+GROUNDED = 0.4  # of the steps, at the start: brushes with a ground see nothing else outside their mask
 
 
 @dataclass(frozen=True)

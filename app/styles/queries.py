@@ -76,7 +76,7 @@ def choices(session: Session, user: User) -> list[StyleCard]:
 
 
 def reference(session: Session, user: User, reference_id: int) -> Reference:
-    """The reference, with who uploaded it. Raises NotFound."""
+    """The reference, with its uploader. Raises NotFound."""
     wanted = select(Reference).where(Reference.id == reference_id, signed_in(user))
     found = session.scalar(wanted.options(joinedload(Reference.uploaded_by)))
     if not found:

@@ -169,7 +169,7 @@ def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: Kept
 
 
 def cancel(session: Session, user: User, subject_id: int) -> None:
-    """Cancel a training. Raises Conflict when there is none."""
+    """Cancel a training. Raises Conflict if there is none."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in WAITING:
         raise Conflict("There is nothing to cancel: this subject is not training.")

@@ -29,7 +29,7 @@ class SubjectSpec(Spec):
         return cls.parse(usual | {name: value for name, value in form.items() if value != ""})
 
     def training_problems(self, pictures: int, facts: TrainingFacts) -> dict[str, str | None]:
-        """Why it cannot be trained on so many pictures: a sentence, or None, for each field of the form."""
+        """Why it cannot be trained on this number of pictures: a sentence or None per field of the form."""
         least, most = facts.fewest_pictures, facts.most_pictures
         were = plural(pictures, "picture was", "pictures were")
         return {

@@ -1,4 +1,4 @@
-"""Which pages of subjects show an act."""
+"""Which subject pages show an act."""
 
 from typing import cast
 
@@ -11,5 +11,5 @@ from app.work.bells import Changed
 
 
 def of_subjects(_: Session, event: Happened) -> Changed:
-    """The act was done to subjects."""
+    """Subjects changed."""
     return {topic(subject.id): () for subject in cast(list[Subject], event.rows)}

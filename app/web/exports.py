@@ -30,7 +30,7 @@ EXAMPLES = 3  # names shown on the page
 
 @dataclass(frozen=True, kw_only=True)
 class ExamplePart(Page):
-    """Names as the chosen options give them, or what is wrong with those."""
+    """Names from the chosen options, or what is wrong with them."""
 
     template = "exports/_example.html"
 
@@ -44,13 +44,13 @@ class NewExportPage(ExamplePart):
     nav = "exports"
 
     wanted: Selection
-    image_ids: list[int]  # where pictures were chosen one by one
+    image_ids: list[int]  # if pictures were chosen individually
     shown: dict[str, Any]  # the options, as typed
     own_sizes: str
     errors: dict[str, str]
     count: int  # pictures
     left_out: int
-    restrained: int  # pictures that a missing right keeps back
+    restrained: int  # pictures without valid rights
     helds: list[Held]
     bytes: int
     smallest: int  # px, the shortest side of all pictures
@@ -68,17 +68,17 @@ class ExportPage(Page):
 
     export: Export
     options: ExportOptions
-    original: str  # the size that is none
-    cleared: bool  # its files are not kept any more
+    original: str  # the option for the original size
+    cleared: bool  # its files were removed
     changed: queries.Changed | None
-    helds: list[Held]  # of what is restrained
-    download: bool  # begin at once
-    others: int  # exports that are made before it
+    helds: list[Held]  # of the pictures without valid rights
+    download: bool  # start immediately
+    others: int  # exports that are prepared before it
     names: list[str]  # the first
     lost_names: list[str]
-    new: Share | None  # the link that was just made
+    new: Share | None  # the new link
     link: str
-    values: dict[str, str]  # of the form of a link
+    values: dict[str, str]  # of a link's form
     errors: dict[str, str]
     days: Sequence[int]
     password_min: int

@@ -49,13 +49,13 @@ class DeletionUndo:
 
 @dataclass(frozen=True, kw_only=True)
 class MorePart(Page):
-    """The next pictures, under those that a page has."""
+    """The next pictures, below those already on the page."""
 
     template = "gallery/_more.html"
 
     wanted: PictureFilter
     cells: list[queries.Cell]
-    after: int | None  # the picture from which it goes on; None at the end
+    after: int | None  # the picture to continue after; None at the end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,16 +64,16 @@ class GalleryPage(MorePart):
     nav = "pictures"
 
     options: facets.Options
-    whole: str  # the filter of which all choices are shown
+    whole: str  # the filter with all its values shown
     binned: int
     kept_days: int  # in the bin
-    most: int  # pictures that are acted on at once
+    most: int  # maximum pictures per act
     words_length: int
     tags: list[str]
     campaigns: list[str]
     searches: list[SavedSearch]
     reasons: list[str]  # to reject
-    set_name: str  # of the filters
+    set_name: str  # for the filters
     reference_name: str
     can_decide: bool
     newest: int  # the latest decision

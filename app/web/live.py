@@ -60,12 +60,12 @@ class TilePart(Page):
     template = "sets/_tile.html"
 
     tile: Tile
-    oob: bool = False  # to be put in place by htmx
+    oob: bool = False  # for htmx to swap out of band
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressPart(Page):
-    """How far a set is, and what can be done with it now, for one person."""
+    """The progress of a set and its available acts, for one person."""
 
     template = "sets/_progress.html"
 

@@ -47,36 +47,36 @@ class ScopeView:
 class Decided(Page):
     """The decisions on a picture, and the progress of the review."""
 
-    standing: list[Decision] = field(default_factory=list)  # one a person at most
+    standing: list[Decision] = field(default_factory=list)  # at most one per person
     mine: Verdict | None = None
     needed: int = 1  # approvals
-    uncounted: set[int] = field(default_factory=set)  # ids of approvals of one's own picture
-    own: str = ""  # why the person cannot approve it, who made it
+    uncounted: set[int] = field(default_factory=set)  # ids of makers' own approvals
+    own: str = ""  # why the person, its maker, cannot approve it
     reasons: Sequence[RejectReason] = ()
     seen: int | str = ""  # the latest decision
-    known: int = 0  # the latest event of the record
+    known: int = 0  # the latest event of the audit log
     remaining: int = 0
     tally: dict[str, int] = field(default_factory=dict)  # by verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said(Page):
-    """What was said of a picture and its other versions."""
+    """Comments on a picture and its other versions."""
 
     conversations: list[queries.Conversation] = field(default_factory=list)
-    begun: int = 0  # of them by the person who looks
-    people: list[User] = field(default_factory=list)  # whom a comment can name
-    spoken: dict[int, list[Piece]] = field(default_factory=dict)  # a comment's words, by its id
-    unseen: list[int] = field(default_factory=list)  # comments that name the person, shown for the first time
+    begun: int = 0  # of these, by the current user
+    people: list[User] = field(default_factory=list)  # who can be mentioned
+    spoken: dict[int, list[Piece]] = field(default_factory=dict)  # a comment's text with its mentions, by id
+    unseen: list[int] = field(default_factory=list)  # comments that mention the person, shown for the first time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room(Decided, Said):
-    """What the room shows of a picture. As it stands: of an empty one."""
+    """The room with a picture; the defaults are those of an empty room."""
 
     image: Image | None = None
     image_set: ImageSet | None = None
-    instead_id: int | None = None  # the version that is shown in place of this one
+    instead_id: int | None = None  # the version shown instead of this one
     strip: list[pending.StripRow] = field(default_factory=list)
     references: list[rights.UsedReference] = field(default_factory=list)
     locked: str = ""
@@ -88,7 +88,7 @@ class Room(Decided, Said):
     previous_id: int | None = None
     next_id: int | None = None
     next_open_id: int | None = None
-    versions: list[Version] = field(default_factory=list)  # the newest first
+    versions: list[Version] = field(default_factory=list)  # newest first
     compare: str = ""
     redo: RedoView | None = None
 
@@ -101,7 +101,7 @@ class RoomPage(Room):
     scope: ScopeView
     options: scoping.ScopeOptions
     news: list[news.News]  # since the room was opened
-    own_waiting: int  # pictures of one's own that wait for others, where nothing else does
+    own_waiting: int  # own pictures waiting for others, if nothing else waits
     undo: queries.DecisionUndo | None
     can_decide: bool
     can_manage: bool

@@ -67,7 +67,7 @@ class SetPage(ProgressPart):
 
     image_set: ImageSet
     tiles: list[Tile]
-    cursor: str  # of the bus, from which the page listens
+    cursor: str  # of the bus, where the page starts to listen
     structures: list[structures.Used]
     subjects: list[tuple[Subject, float]]  # with their weights
     regions: list[regions.ShownRegion]
@@ -83,7 +83,7 @@ class NewSetPage(Page):
     errors: dict[str, str]
     styles: list[styles.StyleCard]
     helds: dict[int, Held]  # by style
-    refused: list[int]  # styles of whose references a right is missing
+    refused: list[int]  # styles with a reference that lacks valid rights
     campaigns: list[str]
     sizes: list[dict[str, Any]]
     formats: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Sign a browser in, whichever way the person proved who they are."""
+"""Sign a browser in, however the person proved who they are."""
 
 from fastapi import Request
 from fastapi.responses import Response

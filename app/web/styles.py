@@ -56,8 +56,8 @@ class StylePage(Page):
     nav = "styles"
 
     style: Style
-    version: StyleVersion  # the one that is shown
-    versions: list[StyleVersion]  # the newest first
+    version: StyleVersion  # the one shown
+    versions: list[StyleVersion]  # newest first
     sets: list[sets.SetCard]
     sets_total: int
     pictures_total: int
@@ -65,7 +65,7 @@ class StylePage(Page):
     can_bring_back: bool  # from the archive
     brought_back_by: str
     helds: list[Held]
-    documents: dict[int, list[RightsFile]]  # that the person may read, by the references' ids
+    documents: dict[int, list[RightsFile]]  # those the person may read, by reference id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class StyleFormPage(Page):
     errors: dict[str, str]
     reference: Reference | None
     refusal: str | None  # why nothing may be made from it
-    style: Style | None  # of which it is to be a version
+    style: Style | None  # the style of the new version
     version: StyleVersion | None
     upload_limit: str
 

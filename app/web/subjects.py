@@ -210,7 +210,7 @@ class LivePart(Page):
     loss: float | None
     class_pictures: tuple[int, int]  # drawn before the training, of how many
     seconds_left: float | None
-    samples: list[SubjectSample]  # the newest first
+    samples: list[SubjectSample]  # newest first
     line: int | None  # how many sets and trainings come before
     done: bool
     usable: bool  # with the server's model
@@ -220,14 +220,14 @@ class LivePart(Page):
     can_bring_back: bool  # from the archive, depending on the role that archived it
     brought_back_by: str
     can_download: bool
-    oob: bool = False  # to be put in place by htmx
+    oob: bool = False  # for htmx to swap out of band
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectPage(LivePart):
     template = "subjects/show.html"
 
-    cursor: str  # of the bus, from which the page listens
+    cursor: str  # of the bus, where the page starts to listen
 
 
 def view(session: Session, resources: Resources, me: User, subject_id: int) -> LivePart:
@@ -284,9 +284,9 @@ class NewSubjectPage(Page):
     nav = "subjects"
 
     form: dict[str, Any]
-    pictures: list[str]  # that are kept already, by their SHA-256
+    pictures: list[str]  # already stored, by SHA-256
     errors: dict[str, str]
-    from_file: bool  # the form of the LoRA is the one that was sent
+    from_file: bool  # the LoRA form was the one sent
     model: ModelFacts
     upload_bytes: int
     lora_bytes: int

@@ -82,12 +82,14 @@ class VersionedFiles(StaticFiles):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What a template shows. The fields of a subclass are the variables of its template, all of them and no others but
-    those of every page; `tests/web/test_contexts.py` holds them to that.
+    """The data of a template. The fields of a subclass are exactly its template's variables, besides those of every
+    page.
+
+    `tests/web/test_contexts.py` checks that.
     """
 
     template: ClassVar[str]
-    nav: ClassVar[str] = ""  # where in the navigation it is
+    nav: ClassVar[str] = ""  # its place in the navigation
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -99,7 +101,7 @@ class Page:
 
 
 def render(request: Request, shown: Page, status: int = 200) -> HTMLResponse:
-    """A whole page, or a part of one that was asked for by itself."""
+    """Render a whole page, or a part requested separately."""
     return page(request, shown.template, status, nav=shown.nav, **shown.variables)
 
 

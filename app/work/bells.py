@@ -1,6 +1,6 @@
-"""What the queue and open pages hear after a commit: a page is told, the queue is woken, running units are stopped.
+"""Notify the queue and open pages after a commit: update pages, wake the queue, stop running units.
 
-Which act concerns whom is said in `app.wiring`, for all of them; no route and no service rings anything itself.
+`app.wiring` says for every act who is notified; no route and no service notifies anybody itself.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,15 +17,15 @@ from app.work.queue import Stopped
 from app.work.topics import Topic
 
 Changed = Mapping[Topic, Collection[int] | None]
-"""The images that changed, by the topic that pages watch. None: any of them may have; empty: something else has."""
+"""The changed images by watched topic. None: any of them may have changed; empty: something else has."""
 
 Watched = Callable[[Session, Happened], Changed]
-"""Whose pages show an act. It gets a session for looking, in which the act is committed."""
+"""Finds whose pages show an act. Gets a reading session, which sees the committed act."""
 
 
 @dataclass(frozen=True)
 class Rings:
-    """What an act is followed by. Where nobody can watch what it changes, `watched` is the reason, in a sentence."""
+    """The notifications after an act. If nobody can watch what it changes, `watched` is the reason, in a sentence."""
 
     watched: Watched | str
     wakes: bool = False  # there is work for the queue
@@ -39,7 +39,7 @@ class Bells:
         database.listen(self.ring)
 
     def ring(self, notes: Sequence[Any]) -> None:
-        """Tell what the notes of a transaction that was committed say."""
+        """Send the notifications for a committed transaction's notes."""
         events = [note for note in notes if isinstance(note, Happened)]
         self.dispatcher.cancel([unit_id for note in notes if isinstance(note, Stopped) for unit_id in note.unit_ids])
         if any(self.rings[event.act].wakes for event in events):

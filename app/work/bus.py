@@ -55,7 +55,7 @@ class RunningUnit:
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed in a topic up to `cursor`. `images` is None if that is not known: reload everything."""
+    """What changed in a topic up to `cursor`. `images` is None if that is unknown: reload everything."""
 
     cursor: str
     images: frozenset[int] | None
@@ -96,7 +96,7 @@ class Bus:
         self._topic(topic).add(self._count, frozenset(image_ids))
 
     def publish_all(self, topic: Topic) -> None:
-        """Tell those who watch a topic that any of its images may have changed."""
+        """Tell watchers of a topic that any of its images may have changed."""
         self._count += 1
         self._topic(topic).add(self._count, None)
 

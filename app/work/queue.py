@@ -24,7 +24,7 @@ WAITING = (State.QUEUED, State.GENERATING)
 
 @dataclass(frozen=True)
 class Stopped:
-    """For after the commit: units that an engine may have, and is to stop."""
+    """For after the commit: units that may be in an engine and must stop."""
 
     unit_ids: tuple[int, ...]
 

@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def make_patient(browser: Browser) -> None:
-    """Opening a page, pressing and waiting take as long as expecting."""
+    """Let opening, pressing and waiting take as long as expecting."""
     new_context = browser.new_context
 
     def patient(**options: Any) -> BrowserContext:

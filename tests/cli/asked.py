@@ -1,4 +1,4 @@
-"""`soroe generate`, as far as it goes without a model."""
+"""`soroe generate`, up to the point where it needs a model."""
 
 from pathlib import Path
 from typing import Any

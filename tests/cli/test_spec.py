@@ -1,4 +1,4 @@
-"""The page's form and the command refuse the same in the same words."""
+"""The page's form and the command refuse the same input in the same words."""
 
 import json
 from pathlib import Path

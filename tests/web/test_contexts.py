@@ -1,4 +1,4 @@
-"""Templates take what their pages give them: every variable is a field of the page, and every field is used."""
+"""Templates get exactly their variables: every variable is a field of the page, and every field is used."""
 
 import dataclasses
 from functools import cache
@@ -13,7 +13,7 @@ from app.web.door import Ways
 from app.web.templating import Page, make_environment
 from tests.web.variables import Variables
 
-# What `shared_context` and `page` give to all, and what a template sets for the one that it includes.
+# What `shared_context` and `page` give to all, and what a template sets for one that it includes.
 SHARED = {"user", "theme", "prefs", "toast", "toast_refused", "pending_reviews", "nav", "status"}
 LARGE = {
     "sets/show.html",
@@ -36,7 +36,7 @@ ENVIRONMENT = make_environment(ways=Ways(password=True, passkeys=True, provider=
 
 
 def pages(of: type[Page] = Page) -> list[type[Page]]:
-    """All pages that have a template of their own, which importing the app has defined."""
+    """All pages with their own template, defined by importing the app."""
     return [each for child in of.__subclasses__() for each in (child, *pages(child)) if "template" in vars(each)]
 
 
@@ -71,7 +71,7 @@ def test_what_a_template_reads_of_a_field_is_there(page: type[Page]) -> None:
 
 
 def classes_of(hint: Any) -> list[type]:
-    """The classes of ours that a field may be; none where it may be something else, such as a list or a dictionary."""
+    """Our classes that a field may have; none if it may be something else, such as a list or a dictionary."""
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     choices = tuple(each for each in choices if each is not type(None))
     ours = [each for each in choices if isinstance(each, type) and each.__module__.startswith("app.")]

@@ -283,7 +283,7 @@ def test_a_mention_waits_at_home_until_the_picture_is_opened(
     page = reviewer.get(here, headers={"purpose": "prefetch"}).text
     assert "mentioned you" in reviewer.get("/").text, "what is fetched ahead was not seen yet"
     designer.post(f"/images/{image_ids[0]}/comments", data={"body": "And @Ito Kenji, the tail?"})
-    # What the page sends by itself as soon as it is shown.
+    # The page sends this itself as soon as it is shown.
     form = re.search(
         rf'<form action="(/images/{image_ids[0]}/mentions)".*?hx-trigger="load".*?</form>', page, re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""Which variables a template takes from its context, with all that it extends, includes and imports."""
+"""Which variables a template takes from its context, including everything it extends, includes and imports."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ from jinja2 import Environment, nodes
 
 
 class Variables:
-    """`names` that a template reads and does not set, those that are read elsewhere than where they may be missing
-    (`needed`), and the attributes that are read of them.
+    """`names` that a template reads and does not set, those that must not be missing (`needed`), and the attributes
+    read.
     """
 
     def __init__(self, environment: Environment, template: str) -> None:
@@ -26,7 +26,7 @@ class Variables:
         assert loader
         source = loader.get_source(self.environment, name)[0]
         found = self.environment.parse(source)
-        macros = {macro.name for macro in found.find_all(nodes.Macro)}  # known before they stand there
+        macros = {macro.name for macro in found.find_all(nodes.Macro)}  # known before their definition
         self._all(found.body, bound | macros, [*within, name])
 
     def _all(self, found: Iterable[nodes.Node], bound: set[str], within: list[str]) -> None:
@@ -79,7 +79,7 @@ class Variables:
         self._all(node.body, bound | arguments | {"caller", "varargs", "kwargs"}, within)
 
     def _other(self, node: nodes.Node, bound: set[str], within: list[str]) -> None:
-        """Another template, which has what is set here when it is included, and only the context otherwise."""
+        """Another template, which sees what is set here if included, and otherwise only the context."""
         named: nodes.Node = node.template  # type: ignore[attr-defined]
         for name in (each.value for each in (named, *named.find_all(nodes.Const)) if isinstance(each, nodes.Const)):
             if str(name).endswith(".html") and (isinstance(node, nodes.Extends) or node.with_context):  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Whoever watches a page hears of every act that it shows, and the queue of all new work: no bell can be forgotten."""
+"""Watchers of a page are notified of every act it shows, and the queue of all new work."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,10 +33,10 @@ PATIENCE = 20.0
 
 Doing = Callable[[Session], object]
 Scene = Callable[[Factory], tuple[Topic, Doing]]
-"""Makes what an act needs. Gives the topic that the page watches, and what does the act."""
+"""Prepares an act: returns the topic that the page watches, and a function that does the act."""
 
 SCENES: dict[Act, Scene] = {}
-NEW: dict[Act, Scene] = {}  # of what nobody watches yet, but the queue must hear of
+NEW: dict[Act, Scene] = {}  # nobody watches these yet, but the queue must be woken
 
 
 def scene(act: Act, scenes: dict[Act, Scene] = SCENES) -> Callable[[Scene], Scene]:
@@ -52,7 +52,7 @@ def of_set(
     before: Callable[[Factory, ImageSet], object] | None = None,
     finished: bool = True,
 ) -> Scene:
-    """A set, finished or queued, with which `before` was done something."""
+    """A set, finished or queued, after `before` was done to it."""
 
     def make_scene(make: Factory) -> tuple[Topic, Doing]:
         image_set = make.finished_set() if finished else make.image_set()
@@ -210,7 +210,7 @@ def test_every_act_says_whose_pages_show_it_or_why_none_does() -> None:
 
 
 class Room:
-    """A dispatcher whose engine has no room for work, so that nothing happens but what a test does."""
+    """A dispatcher whose engine takes no work, so that nothing happens except the test's acts."""
 
     def __init__(self, database: Database, files: Files) -> None:
         self.database, self.files, self.bus = database, files, Bus()
@@ -230,7 +230,7 @@ class Room:
             return session.scalar(select(func.count()).where(*which)) or 0  # type: ignore[arg-type]
 
     async def quiet(self) -> None:
-        """Everything that was rung so far is heard."""
+        """Wait until all notifications so far are delivered."""
         for _ in range(5):
             await asyncio.sleep(0)
 

@@ -1,6 +1,7 @@
-"""A kind of work that the app does not have, through the real queue and dispatcher: one class, one column, one line.
+"""A made-up kind of work through the real queue and dispatcher: one class, one column, one line.
 
-It is added as `docs/how-it-works.md` says: a column of `units`, a `WorkKind`, and its place in the list of all kinds.
+It is added as described in `docs/how-it-works.md`: a column of `units`, a `WorkKind`, and an entry in the list of
+kinds.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ POEM_ID = literal_column("units.poem_id", Integer)
 
 @dataclass(frozen=True)
 class Ode:
-    """What goes to the engine."""
+    """Sent to the engine."""
 
     id: int
     title: str
@@ -63,7 +64,7 @@ class Ode:
 
 @dataclass(frozen=True)
 class Verse:
-    """What comes back."""
+    """Sent back."""
 
     unit_id: int
     text: str
@@ -87,7 +88,7 @@ class Poems(WorkKind):
         return POEM_ID
 
     def row_id(self, unit: Unit) -> int | None:
-        session = cast(Session, object_session(unit))  # a mapped class would say `unit.poem_id`
+        session = cast(Session, object_session(unit))  # a mapped class would use `unit.poem_id`
         return session.scalar(select(POEM_ID).where(Unit.id == unit.id))
 
     def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None) -> Work:
@@ -118,7 +119,7 @@ class Poems(WorkKind):
 
 
 class Poet(Painter):
-    """An engine that knows the made-up work as well."""
+    """An engine that also knows the made-up work."""
 
     async def run(self, work: Work) -> AsyncIterator[Event]:
         if not isinstance(work, Ode):
@@ -135,7 +136,7 @@ class Poet(Painter):
 
 @pytest.fixture
 def poems(settings: Settings) -> Iterator[Poems]:
-    """The kind, registered, in a database that has its column and its table."""
+    """The kind, registered, in a database with its column and its table."""
     engine = make_engine(settings.database_url, foreign_keys=False)
     with engine.execution_options(writes=True).begin() as connection:
         operations = Operations(MigrationContext.configure(connection))
@@ -154,7 +155,7 @@ def poems(settings: Settings) -> Iterator[Poems]:
 
 
 def ask(session: Session, owner: User, title: str) -> int:
-    """Queue a poem; its id."""
+    """Queue a poem and return its id."""
     added = POEMS.insert().values(title=title, state=State.QUEUED).returning(POEMS.c.id)
     poem_id = session.execute(added).scalar_one()
     row = {"poem_id": poem_id, "owner_id": owner.id, "priority": 0, "state": State.QUEUED, "tries": 0}

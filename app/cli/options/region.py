@@ -1,4 +1,6 @@
-"""`--region "0.5,0,0.5,1|a fox|neon.png|1.2"`: a box or a mask's file, a prompt, perhaps a picture and a strength."""
+"""`--region "0.5,0,0.5,1|a fox|neon.png|1.2"`: a box or mask file, a prompt, and optionally a picture and a
+strength.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from app.sets.spec import RegionSettings
 
 
 class RegionOption(RegionSettings):
-    """A box or a mask, in the look of the set's reference or of a picture of its own."""
+    """A box or a mask, in the look of the set's reference or of its own picture."""
 
     mask: Path | None = None
     picture: Path | None = None
@@ -18,7 +20,7 @@ class RegionOption(RegionSettings):
 
 @dataclass(frozen=True)
 class ReadRegion:
-    """A region whose files were read."""
+    """A region with its files read."""
 
     option: RegionOption
     mask: PictureFile | None

@@ -1,4 +1,4 @@
-"""`--structure edges=chair.png,weight=0.8,end=0.7`, or `depth=ready:maps/` with a map for each prompt."""
+"""`--structure edges=chair.png,weight=0.8,end=0.7`, or `depth=ready:maps/` with a map per prompt."""
 
 import re
 from pathlib import Path
@@ -21,11 +21,11 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 class StructureOption(StructureSettings):
-    """Pictures whose maps are followed, or maps."""
+    """Pictures to make maps from, or ready maps."""
 
     # One for all prompts, or one each: a folder's pictures, in name order.
     files: tuple[Path, ...] = Field(title="A structure's picture", min_length=1)
-    ready: bool  # they are maps
+    ready: bool  # they are ready maps
 
     def record(self, controlnet: str) -> dict[str, Any]:
         """Its entry in `set.json`."""

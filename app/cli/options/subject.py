@@ -38,7 +38,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def twice(options: Sequence[SubjectOption]) -> str | None:
-    """Which LoRA was given twice, in a sentence; None when none was."""
+    """The LoRA that was given twice, in a sentence; None if there is none."""
     files = [option.file.resolve() for option in options]
     again = next((file for number, file in enumerate(files) if file in files[:number]), None)
     return f"The subject {again} was given twice; give it once, with its weight." if again else None

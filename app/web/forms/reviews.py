@@ -70,7 +70,7 @@ class ReplyForm(PlaceForm):
 
 
 class MentionsForm(RoomForm):
-    """Comments that name the person and that a page has shown."""
+    """Comments that mention the person and that a page has shown."""
 
     ids: Numbers = ()
 
