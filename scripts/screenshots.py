@@ -161,7 +161,7 @@ def rights(page: Page, folder: Path) -> None:
 
 
 def companions(page: Page, folder: Path) -> None:
-    """A set that follows a map and has a region in another style; a subject; an export; the record."""
+    """A set that follows a map and has a region in another style; a subject; an export; the audit log."""
     page.goto("/sets/new")
     page.get_by_text("Harvest poster", exact=True).first.click()
     page.locator("#prompts").fill("a house")

@@ -109,7 +109,7 @@ class Factory:
         return style
 
     def right(self, reference: Reference, **values: Any) -> RightsRecord:
-        """A right stated by the uploader of the reference."""
+        """Rights recorded by the uploader of the reference."""
         draft = RightsSpec.parse({"owned_by": "Mori Design Studio", "licence": "Commissioned", **values})
         standing = rights.queries.held(self.session, reference).record
         made = rights.save(self.session, reference.uploaded_by, reference, draft, standing.id if standing else None)

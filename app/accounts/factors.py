@@ -41,8 +41,8 @@ def has_app(session: Session, user: User) -> bool:
 def let_in(session: Session, user: User) -> User:
     """Look up again a person whose password alone was right a moment ago.
 
-    Raises Invalid if the password was changed, the account closed or an app added since: hashing takes time, after a
-    possible wait in line.
+    Raises Invalid if the password was changed, the account deactivated or an app added since: hashing takes time, after
+    a possible wait in line.
     """
     person = queries.person(session, user.id)
     if not person.active or person.password_hash != user.password_hash or has_app(session, person):

@@ -1,8 +1,8 @@
 """What a person handed out with their role, and what ends with it.
 
-This covers invitations and password-reset links (made by administrators), and shared links to pictures of other people
-(made by managers and above). Each checks its author's current role when it is used; here they are ended for good, so
-that regaining a role revives none of them.
+This covers invite and reset links (made by administrators), and share links to pictures of other people (made by
+managers and above). Each checks its author's current role when it is used; here they are ended for good, so that
+regaining a role revives none of them.
 
 A person who is promoted keeps what they handed out: every role can do everything that lower roles can. Reset links
 *for* that person end in both directions: a link made to reset a designer's password must not open an administrator's

@@ -5,7 +5,7 @@ existing account is linked by its address at the first such sign-in, if
 
 - the provider, chosen by the operator, vouches for the address (`email_verified`, or the claim in the settings): an
   address that people can enter there themselves opens nothing;
-- the account is open: closed ones stay closed;
+- the account is active: deactivated ones stay so;
 - it was never linked at this provider: a second person with the address does not get the first one's account.
 
 With roles by group, the groups decide at every sign-in: a person in none is refused and loses their role. This includes
@@ -41,7 +41,7 @@ class Admission:
 def admit(session: Session, settings: Settings, profile: Profile, **origin: str) -> Admission:
     """Find or make the account of a person signed in by the provider, with the role that their groups give today.
 
-    `origin` says, for the record, where they came from.
+    `origin` says, for the audit log, where they came from.
     """
     name = settings.oidc_name
     identity = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))

@@ -1,8 +1,8 @@
-"""One-time links that let people in: the first administrator's set-up link, and invitations.
+"""Links that create accounts: the first administrator's set-up link, and invite links.
 
-An invitation works for anybody who has it, or only for one address. Only an invitation to a closed account's address
-brings that account back, with its work and history; the administrator who makes it is told, and it names the account. A
-stranger with any other link cannot take over what somebody left behind.
+An invite link works for anybody who has it, or only for one address. Only an invite link to a deactivated account's
+address brings that account back, with its work and history; the administrator who creates it is told, and it names the
+account. A stranger with any other link cannot take over what somebody left behind.
 """
 
 import secrets
@@ -31,7 +31,7 @@ REPLACED, WITHDRAWN, HERE = "another one was made", "somebody wanted it", "the a
 
 @dataclass(frozen=True)
 class Newcomer:
-    """The checked entries of somebody with a one-time link, and their password's hash."""
+    """The checked entries of somebody with an invite link, and their password's hash."""
 
     name: str
     email: str
@@ -39,7 +39,7 @@ class Newcomer:
 
 
 def create_setup_link(session: Session, settings: Settings) -> str | None:
-    """Make a one-time link for the first administrator; None if there is one. Ends earlier such links."""
+    """Create a set-up link for the first administrator; None if there is one. Ends earlier such links."""
     if queries.has_admin(session):
         return None
     session.execute(delete(Invitation).where(Invitation.invited_by_id.is_(None), Invitation.used_at.is_(None)))
@@ -47,11 +47,11 @@ def create_setup_link(session: Session, settings: Settings) -> str | None:
 
 
 def invite(session: Session, user: User, role: str, email: str = "") -> str:
-    """Make a one-time link that lets one person in as `role`, and return its token; with `email`, only for that
+    """Create an invite link that lets one person in as `role`, and return its token; with `email`, only for that
     address.
 
-    If a closed account has the address, the link brings it back. An earlier link to the same address ends.
-    Administrators only. Raises Invalid for a wrong role or address, and for one with an open account.
+    If a deactivated account has the address, the link brings it back. An earlier link to the same address ends.
+    Administrators only. Raises Invalid for a wrong role or address, and for one with an active account.
     """
     need_admin(user)
     wanted, email = parse_role(role), normal_email(email)
@@ -91,7 +91,7 @@ def newcomer(session: Session, token: str, name: str, email: str, password: str)
 
 
 def accept_invitation(session: Session, token: str, new: Newcomer) -> User:
-    """Use up a one-time link and create its account, or bring back the closed one that it names.
+    """Use up a link and create its account, or bring back the deactivated one that it names.
 
     Raises NotFound for a link that is used, ended or unknown, and Invalid for an e-mail that has another account.
     """
@@ -124,7 +124,10 @@ def _created(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
-    """Reopen the closed account that the link names with a new name, password and role; its id and history stay."""
+    """Reopen the deactivated account that the link names with a new name, password and role.
+
+    Its id and history stay.
+    """
     user = queries.person(session, invitation.reopens_id or 0)
     if user.active:
         raise Invalid("email", f"The account {user.email} is already active. Sign in with it instead.")
@@ -137,7 +140,7 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def forget_ways_in(session: Session, user: User) -> None:
-    """Remove every way in that somebody had before their account was closed, except the password, which the caller
+    """Remove every way in that somebody had before their account was deactivated, except the password, which the caller
     replaces.
 
     The address may belong to somebody else now, and the first owner's passkeys must not open their account.

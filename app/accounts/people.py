@@ -1,4 +1,4 @@
-"""People: their roles, closed and open accounts, and permission checks."""
+"""People: their roles, active and deactivated accounts, and permission checks."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -65,7 +65,7 @@ def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
 
 
 def need_active(user: User) -> None:
-    """Raise Forbidden for somebody whose account was closed while they were signed in."""
+    """Raise Forbidden for somebody whose account was deactivated while they were signed in."""
     if not user.active:
         raise Forbidden("This account is deactivated.")
 

@@ -1,4 +1,4 @@
-"""Read people, their sign-ins and the open one-time links."""
+"""Read people, their sign-ins and the open links."""
 
 import hashlib
 from datetime import timedelta
@@ -19,7 +19,7 @@ def token_hash(token: str) -> str:
 
 
 def signed_in(user: User) -> ColumnElement[bool]:
-    """A condition for what every signed-in person can see; with a closed account it matches nothing."""
+    """A condition for what every signed-in person can see; with a deactivated account it matches nothing."""
     return literal(user.active)
 
 
@@ -42,13 +42,13 @@ def need_list(user: User) -> None:
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Everybody, open accounts first, by name. Administrators only."""
+    """Everybody, active accounts first, by name. Administrators only."""
     need_list(user)
     return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
 
 
 def invitation(session: Session, token: str) -> Invitation:
-    """The open one-time link for `token`. Raises NotFound, with the reason, if it no longer works.
+    """The open invite link for `token`. Raises NotFound, with the reason, if it no longer works.
 
     Its author must still be an administrator; a set-up link only works on a server without one.
     """

@@ -1,4 +1,4 @@
-"""One-time links for choosing another password, when it was forgotten or stolen.
+"""Reset links: choose another password when it was forgotten or stolen.
 
 An administrator makes one on the people page, the operator on the command line. The current password works until the
 link is used; then every browser is signed out and all other such links end. Second factors stay: the link replaces the
@@ -35,7 +35,7 @@ class ChosenPassword:
 def create_reset(session: Session, user: User, person_id: int) -> str:
     """Make a reset link for a person and return its token. Administrators only, and not for themselves.
 
-    Raises NotFound, and Conflict for a closed account.
+    Raises NotFound, and Conflict for a deactivated account.
     """
     need_admin(user)
     person = queries.person(session, person_id)

@@ -1,9 +1,9 @@
 """Signed-in browsers: how sessions start, who holds them, how people confirm who they are, how sessions end.
 
 A browser holds a token; the token's hash finds its row. Every request looks up the person's current role and whether
-the account is open, so a lowered role applies in every browser immediately.
+the account is active, so a lowered role applies in every browser immediately.
 
-A session ends when it is signed out here or elsewhere, when the account is closed or its password changed, after
+A session ends when it is signed out here or elsewhere, when the account is deactivated or its password changed, after
 `SOROE_SESSION_DAYS` in any case, and after `SOROE_IDLE_MINUTES` without a page. Event streams, pictures and background
 requests do not count as activity.
 """
@@ -47,7 +47,7 @@ def note_refused_step(session: Session, user: User, reason: str, **origin: str) 
 def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
     """Start a session for `user`, valid for `days`, and return its token. Only its hash is stored.
 
-    `origin` says, for the record and the person, where it is. A new sign-in counts as a confirmation.
+    `origin` says, for the audit log and the person, where it is. A new sign-in counts as a confirmation.
     """
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))
     token = new_token()
@@ -72,7 +72,7 @@ def new_token() -> str:
 def login_for_token(session: Session, token: str, idle_minutes: int = 0) -> LoginSession | None:
     """The session that holds `token`, with its person. Reads only.
 
-    None if it has ended, was idle for `idle_minutes` (0: no limit), or the account is closed.
+    None if it has ended, was idle for `idle_minutes` (0: no limit), or the account is deactivated.
     """
     return session.scalar(
         select(LoginSession)
@@ -89,7 +89,7 @@ def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User 
 
 
 def person_at(session: Session, login: LoginSession) -> User | None:
-    """Who is signed in at that browser now; None if it was signed out since, or the account closed. Reads only.
+    """Who is signed in at that browser now; None if it was signed out since, or the account deactivated. Reads only.
 
     Found by row: a confirmation in another tab gives the browser another token.
     """
@@ -100,7 +100,7 @@ def person_at(session: Session, login: LoginSession) -> User | None:
 
 
 def person_of_ended(session: Session, token: str) -> int | None:
-    """Whose session expired that held `token`; None if somebody ended it, or the account is closed."""
+    """Whose session expired that held `token`; None if somebody ended it, or the account is deactivated."""
     return session.scalar(
         select(LoginSession.user_id)
         .join(LoginSession.user)

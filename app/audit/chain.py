@@ -1,4 +1,4 @@
-"""The record as a hash chain: an event that is altered, removed or inserted is detected.
+"""The audit log as a hash chain: an event that is altered, removed or inserted is detected.
 
 Each event carries the SHA-256 of all its columns, including its number and the previous event's hash. Changing one
 event therefore shows, unless every later event is rehashed too. The head, stored separately, has the number and hash of
@@ -48,7 +48,7 @@ class Verification:
 
     count: int  # events in order
     hash: str  # of the last of them
-    problem: str | None = None  # the first fault, in a sentence; None: unbroken
+    problem: str | None = None  # the first fault, in a sentence; None: intact
     noted: int | None = None  # the number of the event whose hash was noted elsewhere
 
 

@@ -1,7 +1,7 @@
-"""Verify the record in the background: a long one takes minutes, and people see the progress.
+"""Verify the audit log in the background: a long one takes minutes, and people see the progress.
 
 One task of the web process runs one check at a time, in a snapshot that blocks no writers. Progress is kept in memory
-only: a check interrupted by a restart is lost. Its result is an event of the record itself.
+only: a check interrupted by a restart is lost. Its result is an event of the audit log itself.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Checker:
         return None
 
     def check(self) -> None:
-        """Verify the record as requested, and record the result."""
+        """Verify the audit log as requested, and record the result."""
         walk = self.walk
         if walk is None:
             return

@@ -1,4 +1,4 @@
-"""Write the record of who did what. Every service that changes something calls `record` in the same transaction."""
+"""Write the audit log of who did what. Every service that changes something calls `record` in the same transaction."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The record as a CSV that spreadsheets open correctly, and from which every hash can be recomputed."""
+"""The audit log as a CSV that spreadsheets open correctly, and from which every hash can be recomputed."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The record in words: "Mori Haruka approved picture 3 of Autumn table"."""
+"""The audit log in words: "Mori Haruka approved picture 3 of Autumn table"."""
 
 from app.models import Act, AuditEvent, AuditHead, Base, Image, ImageSet, Invitation, Share, StyleVersion, User
 from app.text import filesize

@@ -1,4 +1,4 @@
-"""`soroe audit`: check that the record of who did what is unbroken."""
+"""`soroe audit`: check that the audit log is intact."""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Ends exports and their links, or puts links on hold, as a consequence of other acts.
 
-Removing a picture for good ends the exports that contain it. Withdrawing a right puts the links to pictures from its
-reference on hold, until it is valid again or somebody confirms them. Closing an account ends its links, and losing a
+Removing a picture for good ends the exports that contain it. Withdrawing rights puts the links to pictures from their
+reference on hold, until they are valid again or somebody confirms them. Closing an account ends its links, and losing a
 role ends its links to pictures of others.
 """
 
@@ -72,9 +72,9 @@ def suspend_withdrawn(session: Session, event: Happened) -> None:
 
 
 def resume_held(session: Session, event: Happened) -> None:
-    """Reopen links that were on hold because of a reference, now that its right is valid.
+    """Resume links that were on hold because of a reference, now that its rights are valid.
 
-    Skips links to pictures from another reference whose right is withdrawn.
+    Skips links to pictures from another reference whose rights are withdrawn.
     """
     (reference,) = cast(list[Reference], event.rows)
     unheld = rights.not_held(session)

@@ -168,7 +168,7 @@ class Maker:
 
 
 def _source(row: SourceRow) -> Source:
-    """A stated right takes precedence over what the file says."""
+    """Recorded rights take precedence over what the file says."""
     record = row.held.record
     if record and record.owned_by:
         return Source(row.name, row.sha256, record.owned_by, record.licence)

@@ -36,7 +36,7 @@ class Changed:
 
     deleted: int
     unapproved: int
-    restrained: int  # from a reference whose right is not valid
+    restrained: int  # from a reference without valid rights
 
     @property
     def number(self) -> int:

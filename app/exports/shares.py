@@ -35,7 +35,7 @@ def create(session: Session, user: User, export_id: int, spec: ShareSpec, passwo
     """Create a link to an export and return its token. Only its hash is stored.
 
     Raises NotFound, Conflict before the export is ready, and Forbidden while somebody with a higher role than `user`
-    has withdrawn a right to its sources.
+    has withdrawn rights to its sources.
     """
     export = queries.get(session, user, export_id)
     if export.state != ExportState.READY:
@@ -98,7 +98,7 @@ def resume(session: Session, user: User, export_id: int, share_id: int) -> Share
 
 
 def _need_answerable(session: Session, user: User, export: Export, what: str) -> None:
-    """Refuse pictures from a reference whose right somebody with a higher role has withdrawn."""
+    """Refuse pictures from a reference whose rights somebody with a higher role has withdrawn."""
     for held in queries.restraining(session, export.id):
         if held.standing.kind == "withdrawn" and held.record:
             did = f"withdrew the rights to the reference {held.name}"

@@ -388,7 +388,7 @@ def over(session: Session, limit: int) -> Over:
 
 
 def purged(session: Session, ids: Sequence[int]) -> None:
-    """Note that the files of these pictures were removed. Their rows stay, for the record."""
+    """Note that the files of these pictures were removed. Their rows stay, for the audit log."""
     images = session.scalars(select(Image).where(Image.id.in_(ids), Image.purged_at.is_(None))).all()
     for image in images:
         image.purged_at = now()

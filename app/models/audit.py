@@ -1,4 +1,4 @@
-"""The record: every act that matters, as `subject:noun:verb`, by whom, when, on what. Append-only.
+"""The audit log: every act that matters, as `subject:noun:verb`, by whom, when, on what. Append-only.
 
 The events form a chain (see `app.audit.chain`): numbered 1, 2, 3 without gaps, each with the previous one's hash.
 """

@@ -1,4 +1,4 @@
-"""Invitations: one-time links that let people in."""
+"""Invitations: links that create accounts."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.models.user import Role, User
 
 
 class Invitation(Base):
-    """A one-time link: the set-up link of the first administrator, or an administrator's invitation."""
+    """The set-up link of the first administrator, or an administrator's invite link."""
 
     __tablename__ = "invitations"
 
@@ -18,7 +18,7 @@ class Invitation(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[Role] = mapped_column(String(16))
     email: Mapped[str | None] = mapped_column(String(254))  # for this address only; None: for anybody
-    reopens_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # a closed account
+    reopens_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # a deactivated account
     invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # None: set-up
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Password resets: one-time links for choosing another password."""
+"""Password resets: links for choosing another password."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.models.user import User
 
 
 class PasswordReset(Base):
-    """A one-time link for choosing another password without knowing the current one."""
+    """A link, which works once, for choosing another password without knowing the current one."""
 
     __tablename__ = "password_resets"
 

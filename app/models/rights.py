@@ -11,7 +11,7 @@ from app.models.user import Role, User
 
 
 class RightsRecord(Base):
-    """The right to a reference from `created_at` until its next record."""
+    """The rights to a reference from `created_at` until its next record."""
 
     __tablename__ = "rights_records"
 

@@ -1,4 +1,4 @@
-"""What others do in a set while somebody has one of its pictures in the review room, from the record.
+"""What others do in a set while somebody has one of its pictures in the review room, from the audit log.
 
 Event numbers have no gaps and follow the order of commits, so one number says how much somebody knows.
 """

@@ -65,9 +65,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """What others stated about a right since somebody opened the form."""
+    """What others recorded about rights since somebody opened the form."""
 
-    seen: RightsRecord | None  # the record the form started from; None: nothing was stated
+    seen: RightsRecord | None  # the record the form started from; None: nothing was recorded
     later: list[RightsRecord]  # later records with other content, oldest first, with their authors
     fields: list[str]  # names of the fields that differ now
 
@@ -111,7 +111,7 @@ class UsedReference:
 
 @dataclass(frozen=True)
 class RightsNeed:
-    """A reference in use whose right ends soon, has ended or was withdrawn."""
+    """A reference in use whose rights end soon, have ended or were withdrawn."""
 
     kind: ClassVar[str] = "rights"
 
@@ -135,7 +135,7 @@ def reference(session: Session, user: User, reference_id: int) -> Reference:
 
 
 def held(session: Session, row: Reference, on: date | None = None) -> Held:
-    """The status of the right to a reference on a day, by default today."""
+    """The status of the rights to a reference on a day, by default today."""
     return of_references(session, [row.id], on)[row.id]
 
 
@@ -150,7 +150,7 @@ def of_references(session: Session, reference_ids: Iterable[int], on: date | Non
 
 
 def not_held(session: Session, on: date | None = None) -> list[Held]:
-    """The references whose right is not valid on a day, by default today."""
+    """The references without valid rights on a day, by default today."""
     on = on or today()
     dates = or_(RightsRecord.valid_until < on, RightsRecord.valid_from > on)
     ids = session.scalars(select(Reference.id).join(RightsRecord, _HOLDS).where(RightsRecord.withdrawn | dates)).all()
@@ -171,7 +171,7 @@ def changes(session: Session, user: User, reference_id: int) -> list[Change]:
 
 
 def changed(before: RightsRecord | None, after: RightsRecord) -> list[tuple[str, str, str]]:
-    """Title, old and new text of each field that differs; for the first record, of each field it states."""
+    """Title, old and new text of each field that differs; for the first record, of each field it has."""
     return [
         (RightsSpec.model_fields[name].title or name, read(before, name), read(after, name))
         for name in differing(before, after)
@@ -195,7 +195,7 @@ def read(record: RightsRecord | RightsSpec | None, name: str) -> str:
 
 
 def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhile | None:
-    """What was stated since the record `seen` (None: since none); None if nothing differs."""
+    """What was recorded since the record `seen` (None: since none); None if nothing differs."""
     rows = list(
         session.scalars(
             select(RightsRecord)
@@ -273,7 +273,7 @@ def references_refusal(session: Session, reference_ids: Sequence[int], on: date 
 
 
 def pictures_refusal(session: Session, hashes: Iterable[str]) -> str | None:
-    """Why pictures cannot be used in any other way: one of them is a reference whose right is not valid."""
+    """Why pictures cannot be used in any other way: one of them is a reference without valid rights."""
     ids = session.scalars(select(Reference.id).where(Reference.sha256.in_(set(hashes)))).all()
     return references_refusal(session, ids) if ids else None
 
@@ -387,7 +387,7 @@ def _made(user: User, reference_id: int) -> Select[Image]:
 
 
 def needs(session: Session, user: User, on: date | None = None) -> list[RightsNeed]:
-    """References available to new sets whose right ends soon, has ended or was withdrawn, most urgent first.
+    """References available to new sets whose rights end soon, have ended or were withdrawn, most urgent first.
 
     Includes those of `user`'s styles and uploads; all for managers.
     """
@@ -414,7 +414,7 @@ def needs(session: Session, user: User, on: date | None = None) -> list[RightsNe
 
 
 def stated(held: Held, documents: Sequence[RightsFile]) -> dict[str, Any] | None:
-    """A right in full, as JSON; None if nothing is stated."""
+    """Rights in full, as JSON; None if nothing is recorded."""
     row = held.record
     if row is None:
         return None

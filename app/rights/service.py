@@ -1,4 +1,4 @@
-"""State, withdraw and restore the right to a reference, and store the files that prove it.
+"""Record, withdraw and restore the rights to a reference, and store the files that prove it.
 
 Nothing is overwritten: each change is the reference's next record, and the newest one counts.
 """
@@ -39,7 +39,7 @@ SUFFIXES = {
 
 
 def may_change(user: User, reference: Reference) -> bool:
-    """Whether `user` may state the right: the uploader of the reference, managers and above.
+    """Whether `user` may record the rights: the uploader of the reference, managers and above.
 
     Authors of its styles may not: anybody can make a style, and could then restore what was withdrawn.
     """
@@ -71,7 +71,7 @@ def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
 
 
 def suggested(reference: Reference) -> dict[str, Any]:
-    """Initial form values if nothing is stated: what the file itself says, and who uploaded it."""
+    """Initial form values if nothing is recorded: what the file itself says, and who uploaded it."""
     said = reference.rights
     return {
         **dict.fromkeys(RightsSpec.model_fields, ""),
@@ -121,7 +121,7 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
 
 
 def restore(session: Session, user: User, reference: Reference, reason: Reason, seen: int | None) -> RightsRecord:
-    """Reverse a withdrawal: the right applies again as stated. Raises Forbidden and Conflict.
+    """Reverse a withdrawal: the rights apply again as recorded. Raises Forbidden and Conflict.
 
     `seen` is the id of the withdrawal that `user` means to reverse, so that nobody reverses another one. What was
     withdrawn as a manager or an administrator needs at least that role, whoever uploaded the reference.
@@ -182,7 +182,7 @@ def add_file(session: Session, user: User, reference: Reference, kept: KeptDocum
 
 
 def remove_file(session: Session, user: User, reference: Reference, file_id: int) -> RightsFile:
-    """Hide a file; its bytes stay, and the record names them. Raises Forbidden and NotFound."""
+    """Hide a file; its bytes stay, and the audit log names them. Raises Forbidden and NotFound."""
     _need_change(user, reference)
     row = queries.file(session, user, reference.id, file_id)
     if not may_remove(user, row):

@@ -1,4 +1,4 @@
-"""The fields of the form that states a right."""
+"""The fields of the form that records rights."""
 
 from datetime import date
 from typing import Annotated
@@ -41,7 +41,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class RightsSpec(Spec):
-    """The right to a reference, as somebody states it."""
+    """The rights to a reference, as somebody records them."""
 
     supplied_by: Line = Field(default="", title="Supplied by", max_length=200)
     owned_by: Line = Field(title="Owned by", min_length=1, max_length=200)

@@ -1,4 +1,4 @@
-"""The status of a right on a day, with days as in `app.days`."""
+"""The status of rights on a day, with days as in `app.days`."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,7 @@ from app.days import local, written
 from app.models import RightsRecord, Role
 from app.text import shorten
 
-ENDING_DAYS = 14  # before its end, a right counts as ending soon
+ENDING_DAYS = 14  # before their end, rights count as ending soon
 REASON_LENGTH = 120  # characters of a reason within a sentence
 
 Kind = Literal["unstated", "valid", "ending", "not_yet", "ended", "withdrawn"]
@@ -23,7 +23,7 @@ class Standing:
 
     @property
     def usable(self) -> bool:
-        """Whether new pictures may be made. A right that was never stated blocks nothing."""
+        """Whether new pictures may be made. Rights that were never recorded block nothing."""
         return self.kind in ("unstated", "valid", "ending")
 
 
@@ -58,13 +58,13 @@ class Held:
 
 
 def standing(record: RightsRecord | None, today: date) -> Standing:
-    """The status on `today` of the right that `record` states. A withdrawal overrides all dates."""
+    """The status on `today` of the rights in `record`. A withdrawal overrides all dates."""
     if record is None:
         return Standing("unstated")
     if record.withdrawn:
         return Standing("withdrawn", local(record.created_at).date())
     if not record.owned_by:
-        return Standing("unstated")  # withdrawn before anything was stated, then restored
+        return Standing("unstated")  # withdrawn before anything was recorded, then restored
     first, last = record.valid_from, record.valid_until
     if last and last < today:
         return Standing("ended", last)

@@ -42,7 +42,7 @@ class PictureCounts:
 
     A position counts once: by its shown picture, so that four of four stay finished while one is redone; otherwise by
     the newest version that is to become it. Versions on top of a shown one count as `again_`. Deleted versions, and
-    those given up for an older one, do not count.
+    cancelled ones over an older one, do not count.
     """
 
     total: int = 0

@@ -13,7 +13,7 @@ from app.models import Image, State
 
 
 def _on_page(image: Any) -> ColumnElement[bool]:
-    # A cancelled first version is all there is; a cancelled later one is given up, and the older one stays.
+    # A cancelled first version is all there is; a cancelled later one does not count, and the older one stays.
     kept = or_(image.state != State.CANCELLED, image.version == 1)
     return and_(image.deleted_at.is_(None), image.superseded == false(), kept)
 

@@ -141,7 +141,7 @@ def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_siz
 
 
 def need_rights(session: Session, image_set: ImageSet) -> None:
-    """Raise Conflict if a right to a reference of the set, or of one of its regions, is not valid today."""
+    """Raise Conflict if rights to a reference of the set, or of one of its regions, are not valid today."""
     if refusal := rights.set_refusal(session, image_set):
         raise Conflict(refusal)
 
@@ -150,7 +150,7 @@ def engine_unit(session: Session, unit: Unit, files: Files, model: str | None = 
     """Prepare a claimed unit for an engine, without the images that an earlier attempt has finished.
 
     Raises Conflict if the set was requested for another model than `model`, the engine's (None: any): its pictures
-    would not match its row. Also if a right to its references ended after it was queued.
+    would not match its row. Also if rights to its references ended after it was queued.
     """
     image_set = session.scalars(
         select(ImageSet)

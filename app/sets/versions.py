@@ -47,7 +47,7 @@ class Version:
 
 
 def stack(session: Session, user: User, image: Image) -> list[Version]:
-    """The versions at the position of `image`, newest first, without deleted or given-up ones."""
+    """The versions at the position of `image`, newest first, without deleted or cancelled ones."""
     rows = session.scalars(
         select(Image)
         .where(Image.set_id == image.set_id, Image.position == image.position, signed_in(user))

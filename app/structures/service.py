@@ -74,7 +74,7 @@ def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | 
 def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) -> StructureMap:
     """Add the row of a stored map. The same map from a file of the same name is the same row.
 
-    Raises Invalid("picture", ...) if a right to the picture is not valid.
+    Raises Invalid("picture", ...) if rights to the picture are not valid.
     """
     need_active(user)
     Invalid.check({"picture": rights.pictures_refusal(session, (kept.source_sha256 or "", kept.sha256))})

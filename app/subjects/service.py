@@ -26,7 +26,7 @@ from app.text import plural, shorten
 from app.work.queue import WAITING, cancel_units
 
 SMALLEST_SIDE = 0.5  # of the model's own side, for a training picture
-FILE_NAME_LENGTH = 255  # characters that the record keeps
+FILE_NAME_LENGTH = 255  # characters that the audit log keeps
 
 
 def keep_picture(

@@ -32,7 +32,7 @@ from app.work.bus import Bus
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
 USER_AGENT_MAX = 255  # characters of a user agent that are read
-BROWSER_LENGTH = 120  # characters of a user agent in the record
+BROWSER_LENGTH = 120  # characters of a user agent in the audit log
 
 
 class SignInNeeded(Exception):
@@ -87,7 +87,7 @@ def address_of(request: Request) -> str:
 
 
 def origin_of(request: Request) -> dict[str, str]:
-    """The client's address and browser, for the record."""
+    """The client's address and browser, for the audit log."""
     return {"address": address_of(request), "browser": shorten(browser_of(request), BROWSER_LENGTH)}
 
 

@@ -200,7 +200,7 @@ def changed(resources: Resources, set_id: int, session: Session, me: User, image
 async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
     """A message whenever somebody else acts in a set, or one of its pictures is finished. It does not end.
 
-    The id is the number of the record's latest event, so a browser that returns with `Last-Event-ID` misses nothing,
+    The id is the number of the audit log's latest event, so a browser that returns with `Last-Event-ID` misses nothing,
     even across a restart of the server.
     """
     async for event in watch.follow(queries.topic(set_id), RoomNews(set_id, whole_number(watch.after) or 0)):

@@ -1,4 +1,4 @@
-"""The administrators' list of people: roles, accounts, and the open one-time links."""
+"""The administrators' list of people: roles, accounts, and the open links."""
 
 from typing import Any
 

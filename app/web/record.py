@@ -1,4 +1,4 @@
-"""The record, for managers: who did what and when, whether it is unbroken, and all of it as a CSV."""
+"""The audit log, for managers: who did what and when, whether it is intact, and all of it as a CSV."""
 
 import re
 from collections.abc import Iterator
@@ -235,7 +235,7 @@ def state(resources: Resources, session: Session, me: User) -> Check:
     walk, failed = (
         resources.checker.walk,
         resources.checker.failed,
-    )  # before the record: its result is there once it is over
+    )  # before the audit log: its result is there once it is over
     try:
         head = chain.head(session)
     except chain.BrokenChain as broken:

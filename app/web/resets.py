@@ -1,4 +1,4 @@
-"""The one-time link for choosing another password."""
+"""The reset link for choosing another password."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response

@@ -183,7 +183,7 @@ def reference_page(
 def look_again_page(
     request: Request, session: Session, reference: Reference, spec: RightsSpec, seen: int | None, problem: str
 ) -> Response:
-    """The form as typed, after somebody else stated something or withdrew the right."""
+    """The form as typed, after somebody else recorded something or withdrew the rights."""
     meanwhile = queries.meanwhile(session, reference.id, seen)
     if meanwhile is None:
         values = {name: queries.said(spec, name) for name in FIELDS}

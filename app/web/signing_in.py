@@ -15,7 +15,7 @@ KNOWN_SECONDS = 365 * 86400
 
 
 def signed_in(request: Request, session: Session, user: User, url: str, **how: str) -> Response:
-    """Start a session in this browser, and end its previous one. `how` is for the record."""
+    """Start a session in this browser, and end its previous one. `how` is for the audit log."""
     old = session_token(request)
     before = service.person_of_ended(session, old) if old else None
     if old:

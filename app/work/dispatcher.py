@@ -134,7 +134,7 @@ class Dispatcher:
             self._ended(claimed)
 
     def _ended(self, claimed: Claimed) -> None:
-        """Notify watchers even if nothing started, for example when a right was withdrawn."""
+        """Notify watchers even if nothing started, for example when rights were withdrawn."""
         self.bus.end(claimed.unit_id)
         self.bus.publish(claimed.topic, *claimed.image_ids)
 

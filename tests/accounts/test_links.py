@@ -1,4 +1,4 @@
-"""Invitations to an address, closed accounts that come back through one, and password-reset links."""
+"""Invite links to an address, deactivated accounts that come back through one, and reset links."""
 
 from datetime import timedelta
 
@@ -87,7 +87,7 @@ def test_links_are_listed_for_administrators(session: Session, make: Factory, ad
             listed(session, make.user(Role.MANAGER))
 
 
-# Closed accounts
+# Deactivated accounts
 
 
 @pytest.fixture

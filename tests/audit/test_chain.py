@@ -1,4 +1,4 @@
-"""The record's chain: it survives concurrent writers, and reveals anything done to it outside Soroe."""
+"""The audit log's chain: it survives concurrent writers, and reveals anything done to it outside Soroe."""
 
 import json
 import tracemalloc
@@ -51,7 +51,7 @@ def rewrite(session: Session, events: list[dict[str, Any]]) -> None:
 
 
 def problem(session: Session, noted: str | None = None) -> str:
-    """The fault found; restores the record afterwards."""
+    """The fault found; restores the audit log afterwards."""
     found = chain.verify(session, noted).problem
     session.rollback()
     return found or "unbroken"
@@ -379,7 +379,7 @@ def test_the_check_uses_little_memory(session: Session, make: Factory) -> None:
 
 
 def test_the_migration_chains_what_was_there(settings: Settings, session: Session, make: Factory) -> None:
-    """Including gaps in the numbers. After downgrade and upgrade, the record still reads the same."""
+    """Including gaps in the numbers. After downgrade and upgrade, the audit log still reads the same."""
     make.finished_set()
     session.execute(delete(EVENT).where(EVENT.c.id == 2))
     session.commit()

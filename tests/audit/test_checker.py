@@ -1,4 +1,4 @@
-"""Checking the record in the background: one check at a time, with progress, which stops with the server."""
+"""Checking the audit log in the background: one check at a time, with progress, which stops with the server."""
 
 import asyncio
 from collections.abc import Callable, Iterator

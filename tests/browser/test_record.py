@@ -1,4 +1,4 @@
-"""A manager reads the record by keyboard alone: finds events, checks the chain, downloads a CSV."""
+"""A manager reads the audit log by keyboard alone: finds events, checks the chain, downloads a CSV."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""Somebody states the rights of a reference, sees its style stopped, and releases it again, by keyboard alone."""
+"""Somebody records the rights of a reference, sees its style stopped, and releases it again, by keyboard alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def server(settings: Settings) -> Iterator[Server]:
 
 @pytest.fixture
 def page(chromium: Browser, server: Server, watch: Callable[[Page], Page]) -> Iterator[Page]:
-    """At the owner of a style without stated rights; another style's right ends soon."""
+    """At the owner of a style without recorded rights; another style's rights end soon."""
     with making(server) as make:
         user = make.user(name="森 はるか")
         soon = make.style(user, reference=make.reference(user), name="Blueprint")
@@ -122,7 +122,7 @@ def test_the_story_of_a_right(page: Page, tmp_path: Path, problems: list[str]) -
 
 
 def look_again(page: Page, server: Server) -> int:
-    """Leave the page where somebody was too late to change a right; returns the reference's id."""
+    """Leave the page where somebody was too late to change rights; returns the reference's id."""
     with making(server) as make:
         reference = make.session.query(queries.Reference).order_by(queries.Reference.id.desc()).first()
         make.right(reference, territory="Japan", allows="Print, and what is made from it")

@@ -31,7 +31,7 @@ def reference_of(style: Style) -> Reference:
 
 
 def until(make: Factory, reference: Reference, days: int) -> None:
-    """State a right that ends in this many days."""
+    """Record rights that end in this many days."""
     make.right(reference, valid_until=(today() + timedelta(days=days)).isoformat())
 
 

@@ -37,7 +37,7 @@ def record(**values: object) -> RightsRecord:
 
 
 def state(session: Session, user: User, reference: Reference, **values: object) -> RightsRecord:
-    """State a right, starting from the current record."""
+    """Record rights, starting from the current record."""
     standing = queries.held(session, reference).record
     made = service.save(session, user, reference, draft(**values), standing.id if standing else None)
     session.flush()
@@ -48,7 +48,7 @@ def reference_of(session: Session, make: Factory, user: User) -> Reference:
     return queries.reference(session, user, make.reference(user).id)
 
 
-# The status of a right
+# The status of rights
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every change is in the record, and so is everything exported or refused."""
+"""Every change is in the audit log, and so is everything exported or refused."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -104,7 +104,7 @@ def test_a_different_zip_is_sent_whole(manager: Browser, path: str) -> None:
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 
-# The record
+# The audit log
 
 
 def test_a_download_is_recorded_once_however_often_it_resumes(server: Server, manager: Browser, path: str) -> None:

@@ -87,7 +87,7 @@ def test_the_setting_names_addresses_and_networks() -> None:
 
 
 def refused_from(server: Server, browser: Browser, headers: dict[str, str]) -> str:
-    """The address in the record of a refused sign-in."""
+    """The address in the audit log of a refused sign-in."""
     person = make_person(server, Role.DESIGNER)
     browser.post("/login", data={"email": person.email, "password": "wrong"}, headers=headers)
     while True:

@@ -1,4 +1,4 @@
-"""The record's page: who may see it, what it finds, whether it is unbroken, and its CSV."""
+"""The audit log's page: who may see it, what it finds, whether it is intact, and its CSV."""
 
 import csv
 import hashlib
@@ -38,7 +38,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def checked(browser: Browser) -> str:
-    """The record's page once a check requested here is over."""
+    """The audit log's page once a check requested here is over."""
     assert browser.post("/record/check").headers["location"] == "/record"
     asked = (browser.get("/record").text for _ in range(1000))
     assert any("Check now" in html for html in asked)

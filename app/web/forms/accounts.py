@@ -28,7 +28,7 @@ class PasskeySignInForm(Form):
 
 
 class NewPasswordForm(Form):
-    """From a one-time link."""
+    """From a reset link."""
 
     password: Text = ""
 

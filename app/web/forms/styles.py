@@ -24,7 +24,7 @@ class StyleForm(Form):
 
 
 class RightsForm(Form):
-    """The right to a reference; `seen` is the record that the form started from."""
+    """The rights to a reference; `seen` is the record that the form started from."""
 
     supplied_by: Text = ""
     owned_by: Text = ""
@@ -39,7 +39,7 @@ class RightsForm(Form):
 
 
 class RightsTurnForm(Form):
-    """Withdraw or restore a right."""
+    """Withdraw or restore rights."""
 
     reason: Text = ""
     seen: Number = None
