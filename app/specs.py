@@ -116,10 +116,9 @@ def _sentence(name: str, field: FieldInfo | None, problem: ErrorDetails) -> str:
             return str(problem["ctx"]["error"])
         case "missing" | "too_short" | "string_too_short":
             return f"{title} is missing."
-        case "too_long":
-            most, given = problem["ctx"]["max_length"], problem["ctx"]["actual_length"]
+        case "too_long":  # by how many is not known: of very many, only the first were read
             things = [part for part in problem["loc"] if isinstance(part, str)][-1]
-            return f"There are at most {most} {things}; {given} were given."
+            return f"There are at most {problem['ctx']['max_length']} {things}; remove some."
         case "string_too_long":
             return f"{title} has {len(given)} characters; at most {problem['ctx']['max_length']} fit."
         case "enum" | "literal_error":

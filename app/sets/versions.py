@@ -92,10 +92,10 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
         raise Conflict(why)
     strength = None if spec.strength == image_set.strength else spec.strength
     newest = _newest(session, image)
-    redo = Redo(session, user, image_set, spec.prompt, model)
+    request = Redo(session, user, image_set, spec.prompt, model)
     Invalid.check(
         {
-            "prompt": next(filter(None, (each.redo_problem(redo) for each in INGREDIENTS)), None),
+            "prompt": next(filter(None, (each.redo_problem(request) for each in INGREDIENTS)), None),
             "seed": "The same prompt, seed and strength give the same picture; change one of them."
             if (spec.prompt, spec.seed, strength) == (image.prompt, image.seed, image.strength)
             else None,
@@ -104,12 +104,24 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
             else None,
         }
     )
+    made = _new_versions(user, image, spec, strength, newest + 1)
+    session.add_all(made)
+    take(session, user, "count", {What.PICTURES: len(made)})
+    units.enqueue(session, image_set, made, unit_size)
+    _keep_finds(session, image, made)
+    numbers = [each.version for each in made]
+    record(session, user, Act.IMAGE_REDO, image, versions=numbers, changed=changed(image, made[0]))
+    return made
+
+
+def _new_versions(user: User, image: Image, spec: RedoSpec, strength: float | None, first: int) -> list[Image]:
+    """The rows of the versions `first`, `first` + 1, ... at the place of `image`."""
     seed = secrets.randbelow(SEEDS) if spec.seed is None else spec.seed
-    made = [
+    return [
         Image(
             set_id=image.set_id,
             position=image.position,
-            version=newest + 1 + number,
+            version=first + number,
             owner_id=image.owner_id,
             made_by_id=user.id,
             campaign_id=image.campaign_id,
@@ -120,13 +132,6 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
         )
         for number in range(spec.count)
     ]
-    session.add_all(made)
-    take(session, user, "count", {What.PICTURES: len(made)})
-    units.enqueue(session, image_set, made, unit_size)
-    _keep_finds(session, image, made)
-    numbers = [each.version for each in made]
-    record(session, user, Act.IMAGE_REDO, image, versions=numbers, changed=changed(image, made[0]))
-    return made
 
 
 def discard(session: Session, user: User, image_id: int) -> None:
