@@ -51,12 +51,12 @@ def test_figures_stand_where_they_belong():
     for line in (
         "| the object | 81 % | 80 % |",
         "| the look | 92 % | 85 % |",
-        "Objects most often mistaken: fox seen as dog: 3.",
+        "Most frequent mistakes in objects: fox seen as dog: 3.",
         "| the reference's look is found | 6 % | 88 % | clearly more |",
-        "| the object asked for is found | 83 % | 74 % | 70 % |",
+        "| the requested object is found | 83 % | 74 % | 70 % |",
         "| likeness to the reference (cosine) | 0.12 | 0.71 | more |",
-        "Sharing raises agreement in look by 82 points.",
-        "| the colour asked for | 125 | 61 % | 99 % |",
+        "Sharing raises agreement in look by 82 percentage points.",
+        "| the requested colour | 125 | 61 % | 99 % |",
         "| both objects of a pair | 120 | 31 % | – |",
         "| at least one of them | 120 | 72 % | – |",
     ):

@@ -1,4 +1,4 @@
-"""The figures of the model card as Markdown, and their places between the card's markers."""
+"""The figures of the model card as Markdown, filled in between the card's markers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def show_sizes(figures: Figures) -> str:
         [one["part"], f"{one['parameters'] / 1e6:.2f} M", f"{one['bytes'] / 2**20:.1f}"] for one in figures["parts"]
     ]
     total = [sum(one[key] for one in figures["parts"]) for key in ("parameters", "bytes")]
-    rows.append(["**together**", f"**{total[0] / 1e6:.2f} M**", f"**{total[1] / 2**20:.1f}**"])
+    rows.append(["**total**", f"**{total[0] / 1e6:.2f} M**", f"**{total[1] / 2**20:.1f}**"])
     return table(["part", "parameters", "MiB, half precision"], rows)
 
 
@@ -34,8 +34,8 @@ def show_data(figures: Figures) -> str:
     pictures = known["pictures"]
     return (
         f"{pictures['train']:,} pictures of {known['pixels']} x {known['pixels']} px: {known['objects']} objects in "
-        f"{known['looks']} looks, {known['in_a_colour']:,} of them in a colour that the caption names, "
-        f"{known['of_two_objects']:,} with two objects. Kept from training: {pictures['check']:,} further pictures of "
+        f"{known['looks']} looks, {known['in_a_colour']:,} of them in a colour named in the caption, "
+        f"{known['of_two_objects']:,} with two objects. Held out: {pictures['check']:,} further pictures of "
         f"known combinations of object and look, and {pictures['unseen']:,} of combinations that training never saw."
     )
 
@@ -46,13 +46,13 @@ def show_training(figures: Figures) -> str:
         measured = "; ".join(f"{name} {first:.4g} → {last:.4g}" for name, (first, last) in run["held_out"].items())
         length = [f"{run[key]:,}" for key in ("steps", "samples")]
         rows.append([run["learnt"], *length, f"{run['hours']:.1f}", measured])
-    return table(["run", "steps", "samples", "hours by the clock", "held-out, before → after"], rows)
+    return table(["run", "steps", "samples", "hours", "held out, before → after"], rows)
 
 
 def show_judge(figures: Figures) -> str:
     judge = figures["judge"]
     return (
-        f"Of {judge['pictures']:,} pictures kept from training it names the object in {percent(judge['object'])} "
+        f"Of {judge['pictures']:,} held-out pictures, it names the object in {percent(judge['object'])} "
         f"and the look in {percent(judge['look'])}."
     )
 
@@ -64,11 +64,11 @@ def show_named(figures: Figures) -> str:
         ["the look", percent(named["look_found"]), "85 %"],
     ]
     mistaken = [f"{what}: {', '.join(named[key][:5])}." for what, key in _MISTAKEN.items() if named[key]]
-    found = table([f"named by the prompt, of {named['samples']} samples", "found", "goal"], rows)
+    found = table([f"in the prompt, of {named['samples']} samples", "found", "goal"], rows)
     return "\n\n".join([found, *mistaken])
 
 
-_MISTAKEN = {"Objects most often mistaken": "objects_mistaken", "Looks": "looks_mistaken"}
+_MISTAKEN = {"Most frequent mistakes in objects": "objects_mistaken", "In looks": "looks_mistaken"}
 
 
 def show_sharing(figures: Figures) -> str:
@@ -76,13 +76,13 @@ def show_sharing(figures: Figures) -> str:
     without, shared = sharing["strength_0"], sharing["strength_1"]
     rows = [
         ["the reference's look is found", percent(without["look"]), percent(shared["look"]), "clearly more"],
-        ["the object asked for is found", percent(without["object"]), percent(shared["object"]), "70 %"],
+        ["the requested object is found", percent(without["object"]), percent(shared["object"]), "70 %"],
         ["likeness to the reference (cosine)", f"{without['likeness']:.2f}", f"{shared['likeness']:.2f}", "more"],
     ]
     gain = 100 * (shared["look"] - without["look"])
     return (
         table([f"of {sharing['samples']} samples", "strength 0", "strength 1", "goal"], rows)
-        + f"\n\nSharing raises agreement in look by {gain:.0f} points.\n\n"
+        + f"\n\nSharing raises agreement in look by {gain:.0f} percentage points.\n\n"
         + f"![A reference of each look; the first sample without sharing; the same with](images/{SHARING_SHEET})"
     )
 
@@ -91,7 +91,7 @@ def show_words(figures: Figures) -> str:
     colours, pairs = figures["colours"], figures["pairs"]
     real = pairs["in_data"] or {"both": None, "either": None}
     rows = [
-        ["the colour asked for", str(colours["samples"]), percent(colours["found"]), percent(colours["in_data"])],
+        ["the requested colour", str(colours["samples"]), percent(colours["found"]), percent(colours["in_data"])],
         ["both objects of a pair", str(pairs["samples"]), percent(pairs["both"]), percent(real["both"])],
         ["at least one of them", str(pairs["samples"]), percent(pairs["either"]), percent(real["either"])],
     ]
@@ -116,7 +116,7 @@ def show_fidelity(figures: Figures) -> str:
     return table(head, [list(row) for row in digits]) + "\n\n" + shown
 
 
-# What stands between the markers of each name, and the figures that it needs.
+# The text between the markers of each name, and the figures that it needs.
 SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
     "sizes": (show_sizes, {"parts"}),
     "data": (show_data, {"world"}),
@@ -131,7 +131,7 @@ SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
 
 
 def filled(page: str, figures: Figures) -> str:
-    """The page with the figures between its markers. Raises ValueError when a pair of markers is missing."""
+    """The page with the figures between its markers. Raises ValueError if a pair of markers is missing."""
     for name, (show, needed) in SECTIONS.items():
         begin, end = f"<!-- figures: {name} -->", "<!-- end -->"
         before, begun, rest = page.partition(begin)
