@@ -1,26 +1,27 @@
-"""Consequences of acts. Services report an act once, by `record`; everything else follows from here.
+"""What follows from an act. Services say what happened once, with `record`; everything else is registered here.
 
-In the same transaction: consequences that must not be missed, such as putting links on hold after rights were
-withdrawn. Each package has functions for them, and `app.wiring` says which act calls which.
+Follow-ups run in the same transaction, such as suspending links when a right is withdrawn. Each package has the
+functions for its own rows, and `app.wiring` says which act calls which.
 
-After the commit: notifications, such as to open pages. A transaction notes them, and `Database.write` passes the notes
-to the listeners; a rolled back transaction notifies nobody.
+Notes are for after the commit, such as telling open pages. A transaction collects them, and `Database.write` passes
+them to its listeners once it is committed. What is rolled back, as a whole or to a savepoint, is never told.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction
 
 from app.models import Act, Base, User
 
-NOTES = "after the commit"  # key in a session's `info`
+NOTES = "notes for after the commit"  # in `Session.info`
 
 
 @dataclass(frozen=True)
 class Happened:
-    """`user` (None: the system) did `act` to `rows`, with `details` as in the audit log."""
+    """`user` (None: the system) did `act` to `rows`, with the `details` of the record."""
 
     user: User | None
     act: Act
@@ -28,32 +29,54 @@ class Happened:
     details: Mapping[str, Any]
 
 
-Follow = Callable[[Session, Happened], None]
-
-_follows: dict[Act, tuple[Follow, ...]] = {}
-
-
-def use(follows: Mapping[Act, Sequence[Follow]]) -> None:
-    """Register the functions that follow each act, in the same transaction and in this order."""
-    _follows.clear()
-    _follows.update({act: tuple(functions) for act, functions in follows.items()})
+@dataclass(frozen=True)
+class Note:
+    what: object
+    within: SessionTransaction | None  # the transaction or savepoint in which it was noted
 
 
-def happened(session: Session, event: Happened) -> None:
-    """Carry out the consequences of an act, and note it for after the commit. Only `record` calls this."""
-    if not _follows:
-        raise RuntimeError("nothing follows from acts yet: call app.wiring.connect() first")
-    note(session, event)
-    for follow in _follows.get(event.act, ()):
-        follow(session, event)
+FollowUp = Callable[[Session, Happened], None]
+
+_follow_ups: dict[Act, tuple[FollowUp, ...]] = {}
+
+
+def use(follow_ups: Mapping[Act, Sequence[FollowUp]]) -> None:
+    """Register what follows from each act, in this order. Replaces what was registered before."""
+    _follow_ups.clear()
+    _follow_ups.update({act: tuple(functions) for act, functions in follow_ups.items()})
+
+
+def happened(session: Session, act: Happened) -> None:
+    """Run the follow-ups of an act, and note it for after the commit. Only `record` calls this."""
+    if not _follow_ups:
+        raise RuntimeError("no follow-ups are registered: call app.wiring.connect() first")
+    note(session, act)
+    for follow_up in _follow_ups.get(act.act, ()):
+        follow_up(session, act)
 
 
 def note(session: Session, what: object) -> None:
-    """Pass `what` to the listeners if the transaction is committed."""
-    session.info.setdefault(NOTES, []).append(what)
+    """Pass `what` to the database's listeners, if the transaction is committed."""
+    within = session.get_nested_transaction() or session.get_transaction()
+    session.info.setdefault(NOTES, []).append(Note(what, within))
 
 
 def take_notes(session: Session) -> list[Any]:
-    """Remove and return the notes, in order."""
-    notes: list[Any] = session.info.pop(NOTES, [])
-    return notes
+    """Everything noted so far, in order. Each note is returned once."""
+    return [each.what for each in session.info.pop(NOTES, [])]
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def forget(session: Session, rolled_back: SessionTransaction) -> None:
+    """Drop the notes of a transaction or savepoint that was rolled back, and of those inside it."""
+    if notes := session.info.get(NOTES):
+        session.info[NOTES] = [each for each in notes if rolled_back not in _around(each.within)]
+
+
+def _around(transaction: SessionTransaction | None) -> list[SessionTransaction]:
+    """A transaction and those that it is nested in."""
+    found = []
+    while transaction:
+        found.append(transaction)
+        transaction = transaction.parent
+    return found

@@ -65,9 +65,9 @@ from app.web.pending import Pending
 from app.web.presence import Presence
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
 from app.work import queue
-from app.work.bells import Bells
 from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
+from app.work.notifier import Notifier
 
 PAGES = (
     accounts,
@@ -139,7 +139,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.resources = resources
     app.state.dispatcher = Dispatcher(engine, database, files, bus)
-    Bells(database, app.state.dispatcher, wiring.RINGS)
+    Notifier(database, app.state.dispatcher, wiring.NOTICES)
     add_middleware(app, settings, resources)
     add_error_pages(app)
     for module in PAGES:

@@ -1,7 +1,7 @@
 """Connect the packages: the one place to add a kind of work, or a consequence of an act.
 
-Imports point one way, from the doors to the models. If an act has a consequence in a package above its own, it is
-registered here instead: withdrawing rights knows nothing about exports.
+Imports point one way. If an act must have a consequence in a package above the one that records it, the two are
+connected here: withdrawing a right suspends links, and `app.rights` knows nothing of exports.
 """
 
 from app import effects
@@ -13,74 +13,74 @@ from app.sets import watched as sets
 from app.subjects import training
 from app.subjects import watched as subjects
 from app.work import kinds
-from app.work.bells import Rings
+from app.work.notifier import Notice
 
 KINDS = (units.Pictures(), training.Trainings())
 
-# In the same transaction, in this order.
-FOLLOWS = {
+# In the same transaction, in this order
+FOLLOW_UPS = {
     Act.RIGHTS_SAVE: [endings.resume_held],
     Act.RIGHTS_WITHDRAW: [endings.suspend_withdrawn],
     Act.RIGHTS_RESTORE: [endings.resume_held],
     Act.ACCOUNT_CHANGE: [endings.revoke_lost],
 }
 
-NO_LIVE_PAGE = "A page about this is not live: it is as it was when it was opened."
-NOT_THERE_BEFORE = "It was not there before, so nobody has a page of it open."
-OWN_BROWSER = "It shows in the browser that asked, which gets it as the answer."
-TAKEN_AWAY = "Something was only taken away or looked at, and is as before."
-ASKED_AGAIN = "The pages of exports ask by themselves while one is being prepared, and otherwise are not live."
-SIGNED_OUT = "Every message to an open page asks again who is signed in, so nothing needs to be told."
+NOT_LIVE = "The pages that show this do not update while they are open."
+NEW = "Nobody can have its page open yet."
+OWN_FORM = "Only the form that sent it shows it."
+NOTHING_CHANGED = "It changes nothing that a page shows."
+POLLED = "Pages of exports poll while one is being prepared, and do not update otherwise."
+SESSION = "Every message to an open page checks the person's session and role again."
 
-# After the commit: whose open pages to update, and whether there is work. Every act is here.
-RINGS = {
-    Act.SET_CREATE: Rings(NOT_THERE_BEFORE, wakes=True),
-    Act.SET_CANCEL: Rings(sets.of_sets),
-    Act.SET_RETRY: Rings(sets.of_places, wakes=True),
-    Act.SET_LOCK: Rings(sets.of_sets),
-    Act.SET_UNLOCK: Rings(sets.of_sets),
-    Act.UNIT_FAIL: Rings(sets.of_units),
-    Act.IMAGE_REDO: Rings(sets.of_images, wakes=True),
-    Act.IMAGE_DISCARD: Rings(sets.of_images),
-    Act.IMAGE_MOVE: Rings(sets.of_images),
-    Act.IMAGE_TAG: Rings(sets.of_images),
-    Act.IMAGE_DELETE: Rings(sets.of_images),
-    Act.IMAGE_RESTORE: Rings(sets.of_images),
-    Act.IMAGE_PURGE: Rings(sets.of_images),
-    Act.IMAGE_FINISH: Rings(sets.of_images),
-    Act.DECIDE: Rings(sets.of_images),
-    Act.COMMENT: Rings(sets.of_images),
-    Act.THREAD_RESOLVE: Rings(sets.of_images),
-    Act.THREAD_REOPEN: Rings(sets.of_images),
-    Act.CAMPAIGN_CHANGE: Rings(sets.of_campaigns),
-    Act.SUBJECT_CREATE: Rings(NOT_THERE_BEFORE, wakes=True),
-    Act.SUBJECT_CANCEL: Rings(subjects.of_subjects),
-    Act.SUBJECT_RETRY: Rings(subjects.of_subjects, wakes=True),
-    Act.SUBJECT_FINISH: Rings(subjects.of_subjects),
-    Act.SUBJECT_FAIL: Rings(subjects.of_subjects),
-    Act.SUBJECT_ARCHIVE: Rings(subjects.of_subjects),
-    **dict.fromkeys((Act.CAMPAIGN_CREATE, Act.STYLE_CREATE, Act.ACCOUNT_CREATE), Rings(NOT_THERE_BEFORE)),
-    **dict.fromkeys((Act.REFERENCE_UPLOAD, Act.MAP_UPLOAD, Act.MASK_UPLOAD), Rings(OWN_BROWSER)),
-    **dict.fromkeys((Act.STYLE_VERSION, Act.STYLE_ARCHIVE), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.REASONS_CHANGE, Act.SEARCH_SAVE, Act.SEARCH_RENAME, Act.SEARCH_DELETE), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.RIGHTS_SAVE, Act.RIGHTS_WITHDRAW, Act.RIGHTS_RESTORE), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.RIGHTS_FILE_ADD, Act.RIGHTS_FILE_REMOVE), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.LORA_DOWNLOAD, Act.RIGHTS_FILE_DOWNLOAD, Act.RECORD_CHECK), Rings(TAKEN_AWAY)),
-    **dict.fromkeys((Act.RECORD_DOWNLOAD, Act.EXPORT, Act.SHARE_OPEN, Act.SHARE_DOWNLOAD), Rings(TAKEN_AWAY)),
-    **dict.fromkeys((Act.EXPORT_CREATE, Act.EXPORT_READY, Act.EXPORT_FAIL, Act.EXPORT_REBUILD), Rings(ASKED_AGAIN)),
-    **dict.fromkeys((Act.EXPORT_DELETE, Act.EXPORT_EXPIRE), Rings(ASKED_AGAIN)),
-    **dict.fromkeys((Act.SHARE_CREATE, Act.SHARE_REVOKE, Act.SHARE_SUSPEND, Act.SHARE_RESUME), Rings(ASKED_AGAIN)),
-    **dict.fromkeys((Act.SHARE_REFUSED, Act.SIGN_IN_REFUSED, Act.CONFIRM_REFUSED), Rings(TAKEN_AWAY)),
-    **dict.fromkeys((Act.PASSWORD_REFUSED, Act.CERTIFICATE_MAKE, Act.CERTIFICATE_RENEW), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.ACCOUNT_CHANGE, Act.SIGN_IN, Act.SIGN_OUT, Act.CONFIRM), Rings(SIGNED_OUT)),
-    **dict.fromkeys((Act.FACTOR_ADD, Act.FACTOR_REMOVE, Act.FACTOR_RESET, Act.RECOVERY_CODES), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.IDENTITY_LINK, Act.ACCOUNT_INVITE, Act.INVITATION_REVOKE), Rings(NO_LIVE_PAGE)),
-    **dict.fromkeys((Act.RESET_CREATE, Act.RESET_USE, Act.RESET_REVOKE), Rings(NO_LIVE_PAGE)),
+# After the commit: which open pages to update, and whether there is work for the queue. Every act has an entry.
+NOTICES = {
+    Act.SET_CREATE: Notice(NEW, wakes=True),
+    Act.SET_CANCEL: Notice(sets.of_sets),
+    Act.SET_RETRY: Notice(sets.of_places, wakes=True),
+    Act.SET_LOCK: Notice(sets.of_sets),
+    Act.SET_UNLOCK: Notice(sets.of_sets),
+    Act.UNIT_FAIL: Notice(sets.of_units),
+    Act.IMAGE_REDO: Notice(sets.of_images, wakes=True),
+    Act.IMAGE_DISCARD: Notice(sets.of_images),
+    Act.IMAGE_MOVE: Notice(sets.of_images),
+    Act.IMAGE_TAG: Notice(sets.of_images),
+    Act.IMAGE_DELETE: Notice(sets.of_images),
+    Act.IMAGE_RESTORE: Notice(sets.of_images),
+    Act.IMAGE_PURGE: Notice(sets.of_images),
+    Act.IMAGE_FINISH: Notice(sets.of_images),
+    Act.DECIDE: Notice(sets.of_images),
+    Act.COMMENT: Notice(sets.of_images),
+    Act.THREAD_RESOLVE: Notice(sets.of_images),
+    Act.THREAD_REOPEN: Notice(sets.of_images),
+    Act.CAMPAIGN_CHANGE: Notice(sets.of_campaigns),
+    Act.SUBJECT_CREATE: Notice(NEW, wakes=True),
+    Act.SUBJECT_CANCEL: Notice(subjects.of_subjects),
+    Act.SUBJECT_RETRY: Notice(subjects.of_subjects, wakes=True),
+    Act.SUBJECT_FINISH: Notice(subjects.of_subjects),
+    Act.SUBJECT_FAIL: Notice(subjects.of_subjects),
+    Act.SUBJECT_ARCHIVE: Notice(subjects.of_subjects),
+    **dict.fromkeys((Act.CAMPAIGN_CREATE, Act.STYLE_CREATE, Act.ACCOUNT_CREATE), Notice(NEW)),
+    **dict.fromkeys((Act.REFERENCE_UPLOAD, Act.MAP_UPLOAD, Act.MASK_UPLOAD), Notice(OWN_FORM)),
+    **dict.fromkeys((Act.STYLE_VERSION, Act.STYLE_ARCHIVE), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.REASONS_CHANGE, Act.SEARCH_SAVE, Act.SEARCH_RENAME, Act.SEARCH_DELETE), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.RIGHTS_SAVE, Act.RIGHTS_WITHDRAW, Act.RIGHTS_RESTORE), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.RIGHTS_FILE_ADD, Act.RIGHTS_FILE_REMOVE), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.LORA_DOWNLOAD, Act.RIGHTS_FILE_DOWNLOAD, Act.RECORD_CHECK), Notice(NOTHING_CHANGED)),
+    **dict.fromkeys((Act.RECORD_DOWNLOAD, Act.EXPORT, Act.SHARE_OPEN, Act.SHARE_DOWNLOAD), Notice(NOTHING_CHANGED)),
+    **dict.fromkeys((Act.EXPORT_CREATE, Act.EXPORT_READY, Act.EXPORT_FAIL, Act.EXPORT_REBUILD), Notice(POLLED)),
+    **dict.fromkeys((Act.EXPORT_DELETE, Act.EXPORT_EXPIRE), Notice(POLLED)),
+    **dict.fromkeys((Act.SHARE_CREATE, Act.SHARE_REVOKE, Act.SHARE_SUSPEND, Act.SHARE_RESUME), Notice(POLLED)),
+    **dict.fromkeys((Act.SHARE_REFUSED, Act.SIGN_IN_REFUSED, Act.CONFIRM_REFUSED), Notice(NOTHING_CHANGED)),
+    **dict.fromkeys((Act.PASSWORD_REFUSED, Act.CERTIFICATE_MAKE, Act.CERTIFICATE_RENEW), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.ACCOUNT_CHANGE, Act.SIGN_IN, Act.SIGN_OUT, Act.CONFIRM), Notice(SESSION)),
+    **dict.fromkeys((Act.FACTOR_ADD, Act.FACTOR_REMOVE, Act.FACTOR_RESET, Act.RECOVERY_CODES), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.IDENTITY_LINK, Act.ACCOUNT_INVITE, Act.INVITATION_REVOKE), Notice(NOT_LIVE)),
+    **dict.fromkeys((Act.RESET_CREATE, Act.RESET_USE, Act.RESET_REVOKE), Notice(NOT_LIVE)),
 }
 
 
 def connect() -> None:
     """Connect the packages. Call it before a process's first transaction; a second call changes nothing."""
     kinds.use(*KINDS)
-    effects.use(FOLLOWS)
+    effects.use(FOLLOW_UPS)
     decoders.use("app.structures.drawing")  # by its name: only the decoding processes import it

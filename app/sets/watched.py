@@ -1,4 +1,4 @@
-"""Which set pages show an act: those of the sets it changed, or whose pictures it changed."""
+"""Which sets' pages show an act."""
 
 from collections import defaultdict
 from typing import cast
@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from app.effects import Happened
 from app.models import Campaign, Image, ImageSet
 from app.sets.queries import topic
-from app.work.bells import Changed
+from app.work.notifier import Changed
 
 
 def of_images(_: Session, event: Happened) -> Changed:
-    """Pictures changed."""
+    """Of an act on pictures: their sets."""
     changed = defaultdict(list)
     for image in cast(list[Image], event.rows):
         changed[topic(image.set_id)].append(image.id)
@@ -21,19 +21,19 @@ def of_images(_: Session, event: Happened) -> Changed:
 
 
 def of_sets(_: Session, event: Happened) -> Changed:
-    """Sets changed, and any of their pictures may have."""
+    """Of an act on sets: those sets, with any of their pictures."""
     return dict.fromkeys(topic(image_set.id) for image_set in cast(list[ImageSet], event.rows))
 
 
 def of_places(session: Session, event: Happened) -> Changed:
-    """A set changed at the positions that the audit log has as `pictures`."""
+    """Of an act on some positions of a set, which the record has as `pictures`: the set, with the pictures there."""
     (image_set,) = cast(list[ImageSet], event.rows)
     at_places = Image.set_id == image_set.id, Image.position.in_(event.details["pictures"])
     return {topic(image_set.id): list(session.scalars(select(Image.id).where(*at_places)))}
 
 
 def of_campaigns(session: Session, event: Happened) -> Changed:
-    """Campaigns changed, and their pictures may have."""
+    """Of an act on campaigns: the sets with pictures in them, with those pictures."""
     changed = defaultdict(list)
     shown = Image.shown, Image.campaign_id.in_([campaign.id for campaign in cast(list[Campaign], event.rows)])
     for set_id, image_id in session.execute(select(Image.set_id, Image.id).where(*shown)):
@@ -42,5 +42,5 @@ def of_campaigns(session: Session, event: Happened) -> Changed:
 
 
 def of_units(_: Session, event: Happened) -> Changed:
-    """Units of sets failed. The dispatcher reports the changed pictures when it is done with them."""
+    """Of a failed unit: its set. The dispatcher itself tells which pictures changed, when it is done with the unit."""
     return {topic(image_set.id): () for image_set in cast(list[ImageSet], event.rows)}

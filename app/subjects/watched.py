@@ -1,4 +1,4 @@
-"""Which subject pages show an act."""
+"""Which subjects' pages show an act."""
 
 from typing import cast
 
@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from app.effects import Happened
 from app.models import Subject
 from app.subjects.training import topic
-from app.work.bells import Changed
+from app.work.notifier import Changed
 
 
 def of_subjects(_: Session, event: Happened) -> Changed:
-    """Subjects changed."""
+    """Of an act on subjects: those subjects."""
     return {topic(subject.id): () for subject in cast(list[Subject], event.rows)}

@@ -18,15 +18,16 @@ Write = Callable[[Session], object]
 
 
 @dataclass(kw_only=True)
-class Row:
+class Row(ABC):
     """Running or waiting work, as listed on the home page. Each kind adds what it shows."""
 
     owner: str
     line: int | None = None  # 1: next; None: running
 
     @property
+    @abstractmethod
     def runs(self) -> bool:
-        raise NotImplementedError
+        """Whether an engine has it."""
 
 
 class WorkKind(ABC):

@@ -24,7 +24,7 @@ WAITING = (State.QUEUED, State.GENERATING)
 
 @dataclass(frozen=True)
 class Stopped:
-    """For after the commit: units that may be in an engine and must stop."""
+    """A note for after the commit: cancelled units that an engine may be running."""
 
     unit_ids: tuple[int, ...]
 

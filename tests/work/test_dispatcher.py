@@ -20,9 +20,9 @@ from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
 from app.sets import queries as sets_queries
 from app.sets import service as sets
 from app.work import queue
-from app.work.bells import Bells
 from app.work.bus import Bus
 from app.work.dispatcher import Claimed, Dispatcher
+from app.work.notifier import Notifier
 from tests.engine.painter import Painter
 from tests.factory import Factory
 
@@ -37,7 +37,7 @@ class Room:
         self.numbers = count(1)  # so that no two people of one test have the same address
         self.bus = Bus()
         self.dispatcher = Dispatcher(engine, database, files, self.bus)
-        Bells(database, self.dispatcher, wiring.RINGS)
+        Notifier(database, self.dispatcher, wiring.NOTICES)
 
     @contextmanager
     def making(self) -> Iterator[Factory]:

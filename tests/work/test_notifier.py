@@ -1,7 +1,8 @@
-"""Watchers of a page are notified of every act it shows, and the queue of all new work."""
+"""Every act is told to the pages that show it, and to the queue when it queues work: none can be forgotten."""
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from sqlalchemy import func, select
@@ -22,9 +23,9 @@ from app.subjects import service as subjects
 from app.subjects import training
 from app.subjects.training import topic as subject_topic
 from app.work import queue
-from app.work.bells import Bells, Rings
 from app.work.bus import Bus, Changes
 from app.work.dispatcher import Dispatcher
+from app.work.notifier import Notice, Notifier
 from app.work.topics import Topic
 from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory
@@ -202,11 +203,11 @@ def new_subject(make: Factory) -> tuple[Topic, Doing]:
 
 
 def test_every_act_says_whose_pages_show_it_or_why_none_does() -> None:
-    assert set(wiring.RINGS) == set(Act)
-    watched = {act for act, rings in wiring.RINGS.items() if not isinstance(rings.watched, str)}
+    assert set(wiring.NOTICES) == set(Act)
+    watched = {act for act, notice in wiring.NOTICES.items() if not isinstance(notice.watched, str)}
     assert watched == set(SCENES), "each has a scene here"
-    assert {act for act, rings in wiring.RINGS.items() if rings.wakes} <= {*SCENES, *NEW}
-    assert all(rings.watched.endswith(".") for rings in wiring.RINGS.values() if isinstance(rings.watched, str))
+    assert {act for act, notice in wiring.NOTICES.items() if notice.wakes} <= {*SCENES, *NEW}
+    assert all(notice.watched.endswith(".") for notice in wiring.NOTICES.values() if isinstance(notice.watched, str))
 
 
 class Room:
@@ -214,12 +215,15 @@ class Room:
 
     def __init__(self, database: Database, files: Files) -> None:
         self.database, self.files, self.bus = database, files, Bus()
+        self.numbers = count(1)  # so that no two people of one test have the same address
         self.dispatcher = Dispatcher(Painter(slots=0), database, files, self.bus)
-        Bells(database, self.dispatcher, wiring.RINGS)
+        Notifier(database, self.dispatcher, wiring.NOTICES)
 
     def make(self, scene: Scene) -> tuple[Topic, Doing]:
         with slow.permitted(), self.database.write() as session:
-            return scene(Factory(session, self.files))
+            make = Factory(session, self.files)
+            make._numbers = self.numbers
+            return scene(make)
 
     def write(self, do: Doing) -> None:
         with self.database.write() as session:
@@ -230,7 +234,7 @@ class Room:
             return session.scalar(select(func.count()).where(*which)) or 0  # type: ignore[arg-type]
 
     async def quiet(self) -> None:
-        """Wait until all notifications so far are delivered."""
+        """Let everything so far be heard."""
         for _ in range(5):
             await asyncio.sleep(0)
 
@@ -265,7 +269,7 @@ def test_a_watcher_hears_of_the_act_and_the_queue_of_its_work(database: Database
         if act in SCENES:
             assert (await room.heard(topic, cursor)).cursor != cursor
         more = room.count(Unit.state == State.QUEUED) > queued
-        assert wiring.RINGS[act].wakes is more
+        assert wiring.NOTICES[act].wakes is more
         await asyncio.sleep(0)
 
     run(database, files, story)
@@ -285,6 +289,28 @@ def test_what_was_rolled_back_is_told_to_nobody(database: Database, files: Files
             await asyncio.to_thread(room.write, refused)
         await room.quiet()
         assert room.bus.cursor() == before
+
+    run(database, files, story)
+
+
+def test_what_was_rolled_back_to_a_savepoint_is_told_to_nobody(database: Database, files: Files) -> None:
+    async def story(room: Room) -> None:
+        topic, lock = await asyncio.to_thread(room.make, SCENES[Act.SET_LOCK])
+        other, tag = await asyncio.to_thread(room.make, SCENES[Act.IMAGE_TAG])
+
+        def half(session: Session) -> None:
+            with session.begin_nested() as outer:
+                with session.begin_nested():
+                    lock(session)
+                outer.rollback()
+            tag(session)
+
+        await room.quiet()
+        before = room.bus.cursor()
+        await asyncio.to_thread(room.write, half)
+        assert (await room.heard(other, before)).images
+        assert room.bus._topics[topic].last <= int(before.split("-")[1])
+        assert room.count(ImageSet.locked_at.is_not(None)) == 0
 
     run(database, files, story)
 
@@ -311,7 +337,7 @@ def test_who_fails_to_hear_fails_no_request(database: Database, files: Files) ->
 
     async def story(room: Room) -> None:
         _, lock = await asyncio.to_thread(room.make, SCENES[Act.SET_LOCK])
-        Bells(database, room.dispatcher, {**wiring.RINGS, Act.SET_LOCK: Rings(broken)})
+        Notifier(database, room.dispatcher, {**wiring.NOTICES, Act.SET_LOCK: Notice(broken)})
         await asyncio.to_thread(room.write, lock)
         assert room.count(ImageSet.locked_at.is_not(None)) == 1
 
