@@ -1,7 +1,7 @@
-# Soroe in a container, on a processor or on NVIDIA's GPUs: docs/install.md. `docker compose up` builds and starts it.
+# Soroe in a container, on a CPU or an NVIDIA GPU: docs/install.md. `docker compose up` builds and starts it.
 
 FROM python:3.11-slim-bookworm AS build
-# cpu, or cuda for NVIDIA's GPUs: which PyTorch is installed.
+# The PyTorch to install: cpu, or cuda for NVIDIA GPUs.
 ARG TORCH=cpu
 ENV PYTHON=/venv/bin/python
 WORKDIR /app
@@ -15,7 +15,7 @@ RUN /venv/bin/python -m pip --disable-pip-version-check install --quiet --no-dep
   && /venv/bin/python -m compileall -q app
 
 FROM python:3.11-slim-bookworm
-# Numbers, so that a cluster sees that it is not root. The user owns its two volumes and nothing else.
+# Numeric, so that a cluster can see that it is not root. The user only owns its two volumes.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin soroe \
   && install --directory --owner=10001 --group=10001 --mode=0700 /data /models
 WORKDIR /app
@@ -35,7 +35,7 @@ ENV PATH=/venv/bin:$PATH \
 VOLUME ["/data", "/models"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# A large model takes minutes to download and to load; until then the container is "starting".
+# A large model takes minutes to download and load; until then the container is "starting".
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15m --start-interval=2s --retries=3 \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 ENTRYPOINT ["soroe"]

@@ -1,10 +1,10 @@
-# Two commands: `make run` starts Soroe, `make test` runs every test. A second run of each starts in seconds.
+# Two commands: `make run` starts Soroe, `make test` runs every test. Later runs start in seconds.
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Which PyTorch is installed: cuda or cpu, which Apple's GPUs need too. `make run TORCH=cpu` leaves the GPU alone.
+# The PyTorch to install: cuda, or cpu, also for Apple GPUs. `make run TORCH=cpu` does not use the GPU.
 TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
-# Not installed from the network again unless a lock changed.
+# Reinstalls only when a lock has changed.
 INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 LINTER := node_modules/.package-lock.json
@@ -14,16 +14,16 @@ LINTER := node_modules/.package-lock.json
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
 
-# For those who start it otherwise, such as by systemd.
+# For other ways to start it, such as systemd.
 install: $(INSTALLED)
 
-# A file is a process's: its loaded models are shared. One thread each is more than several that wait for each other.
-# With figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
+# Each process runs whole files, which share loaded models. One thread each is faster than several that wait for each other.
+# To see the figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
 PYTESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 test: check
 	@$(PYTESTS) --durations=20 $(PYTEST)
 
-# What needs neither a browser nor a model: within a minute and a half on two cores.
+# Tests that need neither a browser nor a model, within 90 seconds on two cores.
 test-fast: $(TESTING)
 	@$(PYTESTS) -m "not browser and not model" $(PYTEST)
 
@@ -42,11 +42,11 @@ format: $(TESTING)
 bench: $(TESTING)
 	@$(BIN)/python -m benchmarks.set_of_four
 
-# Pages of 100,000 pictures within 100 ms each.
+# Checks that pages of 100,000 pictures take at most 100 ms each.
 bench-gallery: $(TESTING)
 	@$(BIN)/python -m benchmarks.gallery
 
-# Train the bundled model anew; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
+# Retrains the bundled model; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
 demo-model: $(TESTING)
 	@$(BIN)/python -m training $(or $(OUT),out/demo-model) --size $(or $(SIZE),small) $(if $(MINUTES),--minutes $(MINUTES))
 
@@ -58,7 +58,7 @@ lock: $(TESTING)
 .env.example: app/settings.py scripts/env_example.py $(TESTING)
 	@$(BIN)/python -m scripts.env_example
 
-# The steps of the Dockerfile, run in a bare Debian: as root on Debian or Ubuntu, with debootstrap. TORCH=cuda downloads gigabytes.
+# Runs the Dockerfile's steps in a bare Debian: as root on Debian or Ubuntu, with debootstrap. TORCH=cuda downloads gigabytes.
 container: $(TESTING)
 	@$(BIN)/python -m scripts.container $(TORCH)
 
@@ -82,7 +82,7 @@ $(TESTING): $(INSTALLED) requirements-dev.lock
 	@scripts/need-proxies
 	@touch $@
 
-# npm comes with requirements-dev.lock. A package of another content than package-lock.json says is refused.
+# npm comes with requirements-dev.lock. It refuses packages that do not match package-lock.json.
 $(LINTER): package-lock.json $(TESTING)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
