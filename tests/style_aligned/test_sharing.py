@@ -14,7 +14,7 @@ from tests.style_aligned.textbook import style_aligned
 
 PROMPTS = ["a fox", "a teapot"]
 SEEDS = [11, 12]
-STEPS = 6
+STEPS = 4
 
 
 def noisy(studio: Studio, reference: Reference) -> NoisedTrack:

@@ -29,13 +29,16 @@ from tests.style_aligned.conftest import ready
 from tests.style_aligned.drawings import drawing, likeness
 
 QUICK = Recipe("sks toy", "toy", steps=6, rank=2, rate=1e-3, batch=1, priors=2, sample_every=0, keep_every=2)
+EVERY_PART = replace(QUICK, rate=1e-2, text_encoders=True)
 PLAIN = Sharing(0.0)
 
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    """A separate studio, because adapters add layers to it."""
-    return Studio.load("demo", device="cpu")
+    """A separate studio, because adapters add layers to it. Its pictures of a class take few steps."""
+    studio = Studio.load("demo", device="cpu")
+    studio.defaults = replace(studio.defaults, steps=8)
+    return studio
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +49,23 @@ def drawings() -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def learnt(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The LoRA of the thing in the drawings: this training takes most of this module's time."""
-    recipe = Recipe("sks toy", "toy", steps=220, rank=16, rate=1e-3, batch=2, priors=8, sample_every=0)
+    recipe = Recipe("sks toy", "toy", steps=160, rank=16, rate=1e-3, batch=2, priors=8, sample_every=0)
     file = tmp_path_factory.mktemp("learnt") / "toy.safetensors"
     file.write_bytes(lora_of(train(studio, drawings, recipe)))
     return file
 
 
 @pytest.fixture(scope="module")
-def quick(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(studio: Studio, drawings: list[Image.Image]) -> list[TrainingEvent]:
+    """An uninterrupted training of all parts of the model."""
+    return list(train(studio, drawings, EVERY_PART))
+
+
+@pytest.fixture(scope="module")
+def quick(whole: list[TrainingEvent], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA of all parts of the model, changed a little by a few steps."""
     file = tmp_path_factory.mktemp("quick") / "quick.safetensors"
-    file.write_bytes(lora_of(train(studio, drawings, replace(QUICK, rate=1e-2, text_encoders=True))))
+    file.write_bytes(lora_of(iter(whole)))
     return file
 
 
@@ -87,8 +96,9 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
     }
     prompts = ["a sks toy"] * 4
     for name, how in cases.items():
-        shown = [image.picture for image in ready(studio.generate(prompts, adapters=[subject], preview_every=0, **how))]
-        without = [image.picture for image in ready(studio.generate(prompts, preview_every=0, **how))]
+        how |= {"steps": 12, "preview_every": 0}
+        shown = [image.picture for image in ready(studio.generate(prompts, adapters=[subject], **how))]
+        without = [image.picture for image in ready(studio.generate(prompts, **how))]
         with_it = np.mean([likeness(picture, drawings) for picture in shown])
         bare = np.mean([likeness(picture, drawings) for picture in without])
         print(f"{name}: likeness {with_it:.2f} with the subject, {bare:.2f} without")
@@ -231,36 +241,34 @@ def test_the_events_of_a_training(studio: Studio, drawings: list[Image.Image]) -
 
 @pytest.mark.parametrize("stopped_at", [1, 3, 4])
 def test_a_stopped_training_resumes_to_the_same_end(
-    studio: Studio, drawings: list[Image.Image], tmp_path: Path, stopped_at: int
+    studio: Studio, drawings: list[Image.Image], whole: list[TrainingEvent], tmp_path: Path, stopped_at: int
 ) -> None:
-    recipe = replace(QUICK, text_encoders=True)
-    whole = list(train(studio, drawings, recipe))
-    events = train(studio, drawings, recipe, tmp_path)
+    events = train(studio, drawings, EVERY_PART, tmp_path)
     seen = []
     for event in events:
         seen.append(event)
         if isinstance(event, TrainStep) and event.step == stopped_at:
             break
     events.close()
-    rest = list(train(studio, drawings, recipe, tmp_path))
+    rest = list(train(studio, drawings, EVERY_PART, tmp_path))
     assert not any(isinstance(event, PriorImage) for event in rest), "the class pictures were kept"
     assert losses(iter(seen)) + losses(iter(rest)) == losses(iter(whole))
     assert lora_of(iter(rest)) == lora_of(iter(whole))
 
 
 def test_a_crash_costs_no_more_than_the_steps_since_the_last_state(
-    studio: Studio, drawings: list[Image.Image], tmp_path: Path
+    studio: Studio, drawings: list[Image.Image], whole: list[TrainingEvent], tmp_path: Path
 ) -> None:
-    events = train(studio, drawings, QUICK, tmp_path)
+    events = train(studio, drawings, EVERY_PART, tmp_path)
     for event in events:
         if isinstance(event, TrainStep) and event.step == 5:
             state = (tmp_path / "state.safetensors").read_bytes()  # as a crash would leave it: that of step 4
             break
     events.close()
     (tmp_path / "state.safetensors").write_bytes(state)
-    rest = list(train(studio, drawings, QUICK, tmp_path))
+    rest = list(train(studio, drawings, EVERY_PART, tmp_path))
     assert [event.step for event in rest if isinstance(event, TrainStep)] == [5, 6]
-    assert lora_of(iter(rest)) == lora_of(train(studio, drawings, QUICK))
+    assert lora_of(iter(rest)) == lora_of(iter(whole))
 
 
 def test_another_recipe_or_a_damaged_state_starts_over(
