@@ -52,6 +52,7 @@ def pictures(studio: Studio, look: Image.Image, structures: list[Structure]) -> 
         sharing=Sharing.for_picture(1.0),
         seeds=[SEED] * len(THINGS),
         structures=structures,
+        steps=12,
         preview_every=0,
     )
     return [image.picture for image in ready(events)]
