@@ -11,11 +11,14 @@ from diffusers import AutoencoderKL
 from training.config import TINY
 from training.data.artwork import SOURCES, Sprites, save
 from training.data.pictures import Pictures, build
+from training.models import unet
 from training.models.clip import clip_run
 from training.models.unet import diffusion_run
 from training.models.vae import vae_run
 
 CPU = torch.device("cpu")
+
+FEW = 128  # held-out latents to measure a UNet by
 
 quiet = str  # replaces printing: takes a line, prints nothing, and pickles quickly
 
@@ -37,6 +40,14 @@ def whole_floats() -> Iterator[None]:
     """Training flushes denormal floats to zero for speed; later tests in this process need them."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_checks() -> Iterator[None]:
+    """A thousand held-out latents, again and again, would take longer than all the training here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unet, "CHECKED", FEW)
+        yield
 
 
 @pytest.fixture(scope="session")

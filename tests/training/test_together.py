@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
+from tests.training.conftest import FEW
 from training.config import TINY
 from training.loop import Draw, read_log
 
@@ -31,6 +32,14 @@ with together.first_goes_first():
     Path(sys.argv[1], f"{together.rank()}.json").write_text(
         json.dumps({"gradient": used.grad.tolist(), "unused": unused.grad is None, "said": said, "found": found})
     )
+"""
+
+UNET = f"""
+import typer
+from training.models import unet
+
+unet.CHECKED = {FEW}
+typer.run(unet.main)
 """
 
 
@@ -62,7 +71,8 @@ def test_gradients_are_averaged_and_the_first_goes_first(tmp_path):
 def test_two_processes_train_one_unet(data_folder, unet_folder, tmp_path):
     start = unet_folder / "pipeline"
     options = ("--start", start, "--size", "tiny", "--device", "cpu", "--steps", "3", "--rate", "1e-3")
-    run_together("training.models.unet", data_folder, "--out", tmp_path, *options)
+    (tmp_path / "on_few.py").write_text(UNET)
+    run_together("on_few", data_folder, "--out", tmp_path, *options, path=tmp_path)
     measured = [line["step"] for line in read_log(tmp_path) if "held_out_mse" in line]
     assert measured == [0, 3]  # by one of them
     before, after = (UNet2DConditionModel.from_pretrained(folder / "unet") for folder in (start, tmp_path / "pipeline"))

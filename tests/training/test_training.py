@@ -323,7 +323,8 @@ def test_sheet_takes_any_prompts(unet_folder, tmp_path):
 
 def test_everything_in_order_and_in_slices(sprites, tmp_path, monkeypatch):
     brief = replace(TINY.unet, steps=2)
-    size = replace(TINY, variants=4, vae=brief, unet=brief, sets=brief, controlnet=brief, clip=brief)
+    decoder = replace(TINY.decoder, steps=2)
+    size = replace(TINY, variants=4, vae=brief, decoder=decoder, unet=brief, sets=brief, controlnet=brief, clip=brief)
     monkeypatch.setitem(SIZES, "tiny", size)
     monkeypatch.setattr("training.data.artwork.fetch", lambda folder: folder)
     monkeypatch.setattr("training.data.artwork.load", lambda *_: sprites)
