@@ -1,7 +1,9 @@
-"""Pictures on disk, named by the SHA-256 of their PNG: the same picture is stored once, and names match content.
+"""Pictures, LoRAs and documents on disk, named by the SHA-256 of their content: the same file is stored once.
 
-references/ab/ab12...png   images/ab/ab12...png   thumbs/ab/ab12...-320.webp   subjects/ab/ab12...safetensors
-rights/ab/ab12...
+references/ab/ab12...png   images/ab/ab12...png   maps/ab/ab12...png         thumbs/ab/ab12...-320.webp
+subjects/ab/ab12...png     subjects/ab/ab12...safetensors                    rights/ab/ab12...
+
+Thumbnails have the name of their picture's PNG.
 """
 
 import errno

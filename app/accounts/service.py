@@ -1,4 +1,7 @@
-"""The public interface of this package, whose modules cover one noun each."""
+"""What the rest of the app does with people, passwords, sessions and one-time links, from the module of each noun.
+
+Second factors, passkeys, the sign-in provider and precedence are used from their own modules.
+"""
 
 from app.accounts.factors import let_in as let_in
 from app.accounts.invitations import Newcomer as Newcomer

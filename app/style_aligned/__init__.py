@@ -5,7 +5,7 @@
     for event in studio.generate(["a fox", "a lamp"], reference=reference):
         ...  # Step, Preview, ImageReady
 
-Depends on torch and diffusers only, not on the web or the database.
+Depends on torch and the libraries around diffusers, and of the app only on `app.atomic`.
 """
 
 from app.style_aligned.controlnet import Control, Structure

@@ -36,7 +36,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True)
 class RecordingNorm:
-    """A group norm's forward that normalises as usual and passes each batch's moments to `keep`."""
+    """A group norm's forward that normalises as usual and appends each batch's moments to `kept`."""
 
     norm: nn.GroupNorm
     kept: list[Moments]
