@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from graphlib import TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
 
@@ -68,11 +69,14 @@ def modules() -> dict[str, Path]:
     return {".".join(path.parts).removesuffix(".__init__"): file for file, path in files.items()}
 
 
-def imported(name: str, file: Path) -> set[str]:
-    """What a module imports from the app, by dotted name: at its top, within functions, for types, and by a string."""
+def imported(name: str, file: Path, *, for_types: bool = True) -> set[str]:
+    """What a module imports of the app, by dotted name: at its top, within functions, by a string, and `for_types`."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     found = set()
+    types = {inner for node in ast.walk(parsed(file)) if is_for_types(node) for inner in ast.walk(node)}
     for node in ast.walk(parsed(file)):
+        if node in types and not for_types:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -84,6 +88,10 @@ def imported(name: str, file: Path) -> set[str]:
     known = modules()
     whole = {target if target in known else target.rpartition(".")[0] for target in found}
     return {target for target in whole if target in known}
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def room(name: str) -> str:
@@ -101,6 +109,12 @@ def test_imports_point_one_way(here: str) -> None:
     for name, file in modules().items():
         if room(name) == here:
             assert {target for target in map(room, imported(name, file)) if target not in may} == set(), name
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Within a room too; only for types may two tables name each other."""
+    graph = {name: imported(name, file, for_types=False) for name, file in modules().items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError with the modules
 
 
 @pytest.mark.parametrize("here", STANDING_ALONE)
@@ -194,3 +208,18 @@ def test_commands_open_the_database_in_one_place() -> None:
     """Where the packages are connected, so that what follows from an act follows there too."""
     opened = [file for file in (ROOT / "app" / "cli").rglob("*.py") if "Database(" in file.read_text()]
     assert opened == [ROOT / "app" / "cli" / "console.py"]
+
+
+def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+@pytest.mark.parametrize("package", ["app", "training"])
+def test_files_and_functions_can_be_read_at_once(package: str) -> None:
+    """A file in a sitting, a function on a screen: its statements, without what only explains it."""
+    for file in (ROOT / package).rglob("*.py"):
+        assert len(file.read_text().splitlines()) <= 500, file.relative_to(ROOT)
+        for function in functions(parsed(file)):
+            first = function.body[1:2] if ast.get_docstring(function) else function.body
+            lines = (function.end_lineno or 0) - first[0].lineno + 1 if first else 0
+            assert lines <= 45, f"{file.relative_to(ROOT)}: {function.name}"

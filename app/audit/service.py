@@ -1,4 +1,4 @@
-"""Write the audit log of who did what. A service that changes something for others calls `record` in the same transaction."""
+"""Write the audit log of who did what: a service that changes something for others calls `record` as it does so."""
 
 import json
 from collections.abc import Sequence

@@ -216,20 +216,24 @@ class Studio:
             batch_size=batch_size,
             preview_every=preview_every,
         )
+        yield from self._images(job, reference)
+
+    def _images(self, job: Job, reference: Reference | Sequence[Reference] | None) -> Generator[Event, None, None]:
+        """Take the looks of the references, then make the images, batch by batch."""
         places = list(range(len(job.prompts)))
         shares = any(job.sharing.strengths(len(places)))
         references: References | None = None
         if reference is not None and shares:
             references = yield from self._references(reference, job)
         looks: list[References | None] = []  # of the regions
-        for region in regions:
+        for region in job.regions:
             given = region.reference
             looks.append((yield from self._references(given, job)) if given is not None else None)
         if reference is None and shares and len(places) > 1:
             references = yield from self._first_as_reference(job, looks)
             places = places[1:]
-        for start in range(0, len(places), batch_size):
-            yield from self._batch(places[start : start + batch_size], job, references, looks)
+        for start in range(0, len(places), job.batch_size):
+            yield from self._batch(places[start : start + job.batch_size], job, references, looks)
 
     def noise(self, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
         """The standard normal noise (N, C, h, w) that images with these seeds start from."""

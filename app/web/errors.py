@@ -1,6 +1,8 @@
 """Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -99,53 +101,68 @@ def sign_in_url(address: str) -> str:
     return f"/login?next={quote(path_in(address))}"
 
 
+def sign_in_needed(request: Request, _: SignInNeeded) -> Response:
+    return sign_in_page(request)
+
+
+async def proof_needed(request: Request, _: ConfirmationNeeded) -> Response:
+    return await confirmation_page(request)
+
+
+def user_error(request: Request, error: UserError) -> Response:
+    if error.status == Forbidden.status:
+        note_refused(request)
+    return answered(error_page(request, error.status, str(error), isinstance(error, DeadLink)), error)
+
+
+def http_error(request: Request, error: HTTPException) -> Response:
+    return error_page(request, error.status_code, SENTENCES.get(error.status_code, error.detail))
+
+
+def wrong_request(request: Request, error: RequestValidationError) -> Response:
+    # A word in place of an id in the address: there is no such page.
+    status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
+    return error_page(request, status, SENTENCES[status])
+
+
+def gone(_: Request, __: ClientDisconnect) -> Response:
+    """Nobody reads this; without it every aborted upload would fill the log as our own fault."""
+    return Response(status_code=400)
+
+
+def database_refused(request: Request, error: OperationalError) -> Response:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code not in DATABASE_SENTENCES:
+        raise error
+    log.error("the database refused", method=request.method, path=route_of(request), reason=str(error.orig))
+    return error_page(request, *DATABASE_SENTENCES[code])
+
+
+def fault(request: Request, error: Exception) -> Response:
+    log.error("request failed", method=request.method, path=route_of(request))  # uvicorn logs the traceback
+    sentence = "Something went wrong on the server. The details are in the server's log."
+    try:
+        response = error_page(request, 500, sentence)
+    except Exception:  # the database or the templates themselves may be broken
+        log.exception("the error page failed too")
+        response = PlainTextResponse(sentence, 500)
+    # Starlette makes this answer outside our middleware.
+    response.headers.update(HEADERS)
+    return response
+
+
+HANDLERS: dict[type[Exception], Callable[[Request, Any], Response | Awaitable[Response]]] = {
+    SignInNeeded: sign_in_needed,
+    ConfirmationNeeded: proof_needed,
+    UserError: user_error,
+    HTTPException: http_error,
+    RequestValidationError: wrong_request,
+    ClientDisconnect: gone,
+    OperationalError: database_refused,
+    Exception: fault,
+}
+
+
 def add_error_pages(app: FastAPI) -> None:
-    @app.exception_handler(SignInNeeded)
-    def sign_in_needed(request: Request, _: SignInNeeded) -> Response:
-        return sign_in_page(request)
-
-    @app.exception_handler(ConfirmationNeeded)
-    async def proof_needed(request: Request, _: ConfirmationNeeded) -> Response:
-        return await confirmation_page(request)
-
-    @app.exception_handler(UserError)
-    def user_error(request: Request, error: UserError) -> Response:
-        if error.status == Forbidden.status:
-            note_refused(request)
-        return answered(error_page(request, error.status, str(error), isinstance(error, DeadLink)), error)
-
-    @app.exception_handler(HTTPException)
-    def http_error(request: Request, error: HTTPException) -> Response:
-        return error_page(request, error.status_code, SENTENCES.get(error.status_code, error.detail))
-
-    @app.exception_handler(RequestValidationError)
-    def wrong_request(request: Request, error: RequestValidationError) -> Response:
-        # A word in place of an id in the address: there is no such page.
-        status = 404 if any(detail["loc"][0] == "path" for detail in error.errors()) else 422
-        return error_page(request, status, SENTENCES[status])
-
-    @app.exception_handler(ClientDisconnect)
-    def gone(_: Request, __: ClientDisconnect) -> Response:
-        """Nobody reads this; without it every aborted upload would fill the log as our own fault."""
-        return Response(status_code=400)
-
-    @app.exception_handler(OperationalError)
-    def database_refused(request: Request, error: OperationalError) -> Response:
-        code = getattr(error.orig, "sqlite_errorcode", None)
-        if code not in DATABASE_SENTENCES:
-            raise error
-        log.error("the database refused", method=request.method, path=route_of(request), reason=str(error.orig))
-        return error_page(request, *DATABASE_SENTENCES[code])
-
-    @app.exception_handler(Exception)
-    def fault(request: Request, error: Exception) -> Response:
-        log.error("request failed", method=request.method, path=route_of(request))  # uvicorn logs the traceback
-        sentence = "Something went wrong on the server. The details are in the server's log."
-        try:
-            response = error_page(request, 500, sentence)
-        except Exception:  # the database or the templates themselves may be broken
-            log.exception("the error page failed too")
-            response = PlainTextResponse(sentence, 500)
-        # Starlette makes this answer outside our middleware.
-        response.headers.update(HEADERS)
-        return response
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
