@@ -116,7 +116,7 @@ def _sentence(name: str, field: FieldInfo | None, problem: ErrorDetails) -> str:
             return str(problem["ctx"]["error"])
         case "missing" | "too_short" | "string_too_short":
             return f"{title} is missing."
-        case "too_long":  # by how many is not known: of very many, only the first were read
+        case "too_long":  # the excess is unknown: of very many, only the first were read
             things = [part for part in problem["loc"] if isinstance(part, str)][-1]
             return f"There are at most {problem['ctx']['max_length']} {things}; remove some."
         case "string_too_long":

@@ -205,7 +205,7 @@ def test_doors_know_no_dispatcher(room: str) -> None:
 
 
 def test_commands_open_the_database_in_one_place() -> None:
-    """Where the packages are connected, so that what follows from an act follows there too."""
+    """That place connects the packages, so that consequences of acts apply there too."""
     opened = [file for file in (ROOT / "app" / "cli").rglob("*.py") if "Database(" in file.read_text()]
     assert opened == [ROOT / "app" / "cli" / "console.py"]
 

@@ -52,7 +52,7 @@ def open_data(settings: Settings) -> None:
 
 
 def open_database(settings: Settings) -> Any:
-    """The database of a command that reads or writes: what follows from an act follows here as on the server."""
+    """The database for a command, connected so that acts have the same consequences as on the server."""
     from app import wiring
     from app.database import Database
 

@@ -102,7 +102,7 @@ class Pool:
         self._queue: deque[object] = deque()
 
     def use(self, *modules: str) -> None:
-        """Let children do the jobs of these modules too (`jobs.warm`). Call it before the first job."""
+        """Let children also do the jobs of these modules (`jobs.warm`). Call it before the first job."""
         self._modules = modules
 
     def run(self, job: DecodingJob, *, patient: bool = False) -> Answer:

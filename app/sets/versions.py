@@ -115,7 +115,7 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
 
 
 def _new_versions(user: User, image: Image, spec: RedoSpec, strength: float | None, first: int) -> list[Image]:
-    """The rows of the versions `first`, `first` + 1, ... at the place of `image`."""
+    """The rows of the versions `first`, `first` + 1, ... at the position of `image`."""
     seed = secrets.randbelow(SEEDS) if spec.seed is None else spec.seed
     return [
         Image(

@@ -74,5 +74,5 @@ def test_a_recovery_code_replaces_a_lost_phone(settings: Settings, database: Dat
 
 
 def test_a_command_connects_the_packages_itself(settings: Settings, operator: User) -> None:
-    effects.use({})  # as in a process that has just started
+    effects.use({})  # as in a newly started process
     assert reset(settings, "me@example.com").returncode == 0

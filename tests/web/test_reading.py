@@ -1,4 +1,4 @@
-"""Reading writes nothing: a GET of any address leaves all rows as they were, but for the few that are named here."""
+"""Reading writes nothing: a GET of any address leaves all rows unchanged, except for a few named here."""
 
 import hashlib
 from collections.abc import Callable
@@ -25,7 +25,7 @@ WRITE = {
         (AUDIT | {"exports", "export_files", "usage"}, DOWNLOAD + " It makes an export in one step, for scripts."),
     ),
 }
-# Signing in by a provider ends with a GET, as OpenID Connect has it; `test_oidc` covers what that writes.
+# Signing in through a provider ends with a GET, as OpenID Connect requires; `test_oidc` covers what it writes.
 PROVIDER = {"/login/oidc", "/login/oidc/callback", "/login/oidc/ended", "/login/oidc/logout"}
 ENDLESS = ("/events", "/news")
 QUERIES = {
@@ -38,7 +38,7 @@ BACKGROUND = {"login_sessions"}  # see `app.web.presence`
 
 
 def state(database: Database) -> dict[str, str]:
-    """What each table has, as a hash."""
+    """The contents of each table, as a hash."""
     with database.read() as session:
         return {
             name: hashlib.sha256(repr(session.execute(table.select()).all()).encode()).hexdigest()
@@ -71,7 +71,7 @@ def test_no_get_writes_but_those_that_are_named(server: Server, sign_in: Callabl
 
 
 def mention(server: Server, browser: Browser, image_id: int) -> None:
-    """Somebody names the person at the browser in a comment."""
+    """Mention the person at the browser in a comment."""
     with making(server) as make:
         author = make.user(Role.DESIGNER)
         reviews.comment(make.session, author, image_id, f"@{browser.user.name}, is this right?")
