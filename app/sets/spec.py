@@ -32,7 +32,7 @@ MOST_PARTS = 2 * max(MOST_STRUCTURES, MOST_SUBJECTS, MOST_REGIONS)  # read per f
 def prompt_lines(text: object) -> object:
     """Split a text into prompts, one per line: trimmed, without blank lines.
 
-    Raises ValueError that names the wrong line.
+    Raises ValueError, which names the wrong line.
     """
     lines = text.splitlines() if isinstance(text, str) else text
     if not isinstance(lines, Sequence) or not all(isinstance(line, str) for line in lines):

@@ -49,7 +49,7 @@ LOOKS = ("flat design", "watercolor", "3d render", "pencil sketch", "vintage pos
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train a subject. Raises ValueError that names the wrong value."""
+    """How to train a subject. Raises ValueError, which names the wrong value."""
 
     phrase: str  # what the model learns: "sks teapot"
     class_words: str  # the kind of thing: "teapot"

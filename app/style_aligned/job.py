@@ -18,7 +18,7 @@ LONGEST = 16  # side ratio of a picture, either way
 
 @dataclass(frozen=True)
 class Job:
-    """A checked request. Raises ValueError that names the wrong value."""
+    """A checked request. Raises ValueError, which names the wrong value."""
 
     prompts: Sequence[str]
     seeds: Sequence[int]

@@ -197,7 +197,7 @@ class Studio:
         earlier ones. All of these affect the images, never the references, and can be combined.
 
         An image whose numbers overflow gives `ImageFailed`; the others continue. Closing the generator stops the work
-        within one step. Raises ValueError that names the wrong value, and NotFinite if the numbers of a reference
+        within one step. Raises ValueError, which names the wrong value, and NotFinite if the numbers of a reference
         overflow, or those of the image that all others take their look from.
         """
         job = self._job(
