@@ -43,18 +43,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=8000, help="px, of the largest pictures")
     parser.add_argument("--photo", type=int, default=4000, help="px, the longer side of the ordinary one")
-    parser.add_argument("--kind", action="append", choices=KINDS, help="only these of the largest; may be repeated")
+    parser.add_argument(
+        "--kind", action="append", choices=KINDS, help="only these kinds of the largest picture; can be repeated"
+    )
     asked = parser.parse_args()
     pool.warm()
     photo = encoded(drawing("RGB", (asked.photo, asked.photo * 3 // 4)), "JPEG", {"quality": 90})
     clean_upload(photo, small=True)
     began, before = time.perf_counter(), cpu()
     clean_upload(photo, small=True)
-    print(f"a photo of {asked.photo} px: {time.perf_counter() - began:.2f} s, {cpu() - before:.2f} s of a processor")
+    print(f"a photo of {asked.photo} px: {time.perf_counter() - began:.2f} s, {cpu() - before:.2f} s of processor time")
     largest = [encoded(drawing("RGB", (asked.side, asked.side)), *KINDS[kind][1:]) for kind in ("WebP", "JPEG")]
     with Watched() as watched, ThreadPoolExecutor(AT_ONCE) as people:
         list(people.map(upload, largest * (AT_ONCE // 2)))
-    print(f"{AT_ONCE} of {asked.side} px at once: {watched.most:.0f} MB more, all processes together")
+    print(f"{AT_ONCE} of {asked.side} px at once: {watched.most:.0f} MB more, in all processes")
     for kind, (mode, form, options) in ((kind, KINDS[kind]) for kind in asked.kind or KINDS):
         data = encoded(drawing(mode, (asked.side, asked.side)), form, options)
         limits = Limits(bytes=2**28)
@@ -64,7 +66,7 @@ def main() -> None:
         )
         answer = pool.run(DecodingJob("clean", data, upload_facts, limits.memory, ANSWER))
         beside = (answer.peak - warm.peak - len(data)) / 2**20
-        print(f"{kind:28} {beside:5.0f} MB beside the file ({len(data) / 2**20:.0f} MB)", flush=True)
+        print(f"{kind:28} {beside:5.0f} MB in addition to the file ({len(data) / 2**20:.0f} MB)", flush=True)
 
 
 def drawing(mode: str, size: tuple[int, int]) -> Image.Image:

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1024, help="px")
     parser.add_argument("--format", default="jpeg")
     parser.add_argument("--size", default="original", help="such as 8192x8192")
-    parser.add_argument("--workers", type=int, default=WORKERS, help="files that are made at a time")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="files made at a time")
     parser.add_argument("--steps", default="nothing,make,prepare,again,download,http")
     parser.add_argument("--step", default="", help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)

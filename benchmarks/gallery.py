@@ -347,7 +347,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=100_000)
     parser.add_argument("--times", type=int, default=TIMES)
-    parser.add_argument("--data", type=Path, help="a folder to fill once and to use again")
+    parser.add_argument("--data", type=Path, help="a folder to fill once and reuse")
     asked = parser.parse_args()
     late = 0
     for spread in SPREADS:

@@ -24,7 +24,7 @@ MAX_STRENGTH = 2.0
 class Sharing:
     """How strongly, where and when targets attend to the reference.
 
-    Raises ValueError, which names the wrong value if a number is out of range.
+    Raises ValueError, which names the wrong value, if a number is out of range.
     """
 
     strength: float | Sequence[float] = 1.0
