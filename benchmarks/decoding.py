@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=8000, help="px, of the largest pictures")
     parser.add_argument("--photo", type=int, default=4000, help="px, the longer side of the ordinary one")
     parser.add_argument(
-        "--kind", action="append", choices=KINDS, help="only these kinds of the largest picture; can be repeated"
+        "--kind", action="append", choices=KINDS, help="only these kinds; can be repeated"
     )
     asked = parser.parse_args()
     pool.warm()
