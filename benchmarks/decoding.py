@@ -43,9 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=8000, help="px, of the largest pictures")
     parser.add_argument("--photo", type=int, default=4000, help="px, the longer side of the ordinary one")
-    parser.add_argument(
-        "--kind", action="append", choices=KINDS, help="only these kinds; can be repeated"
-    )
+    parser.add_argument("--kind", action="append", choices=KINDS, help="only these kinds; can be repeated")
     asked = parser.parse_args()
     pool.warm()
     photo = encoded(drawing("RGB", (asked.photo, asked.photo * 3 // 4)), "JPEG", {"quality": 90})
