@@ -33,7 +33,9 @@ class RedoSpec(Spec):
     """A request to redo a picture."""
 
     prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
-    seed: int | None = Field(default=None, title="Seed", ge=0, le=SEEDS - 1)  # None: random; the next version has the next
+    seed: int | None = Field(
+        default=None, title="Seed", ge=0, le=SEEDS - 1
+    )  # None: random; the next version has the next
     strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the set's
     count: int = Field(default=1, title="Versions", ge=1, le=MOST_NEW_VERSIONS)
 
