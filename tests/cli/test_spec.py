@@ -18,6 +18,8 @@ from app.subjects.spec import SubjectSpec
 from tests.cli.asked import asked
 from tests.factory import MODEL, Factory, png
 
+MANY = "\n".join(["x"] * 63)  # prompts, for too many pictures
+NEEDS_MODEL = [("size", "0x0"), ("size", "100x100"), ("size", "4096x64"), ("size", "512x32"), ("scheduler", "magic")]
 PLAIN = [
     ("count", "0"),
     ("count", "17"),
@@ -33,14 +35,9 @@ PLAIN = [
     ("strength", "strong"),
     ("negative_prompt", "x" * 1001),
     ("size", "big"),
-    ("size", "0x0"),
-    ("size", "100x100"),
-    ("size", "4096x64"),
-    ("size", "512x32"),
-    ("scheduler", "magic"),
     ("prompt", "x" * 501),
     ("prompt", "\n".join(["x"] * 501)),
-    ("prompt", "\n".join(["x"] * 63)),
+    ("prompt", MANY),
 ]
 
 
@@ -61,10 +58,16 @@ def of_command(**options: Any) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize(("name", "value"), PLAIN, ids=lambda text: text[:20])
+@pytest.mark.parametrize(("name", "value"), PLAIN + NEEDS_MODEL, ids=lambda text: text[:20])
 def test_fields(make: Factory, name: str, value: str) -> None:
-    more = {"count": "16"} if value.count("\n") == 62 else {}
+    more = {"count": "16"} if value == MANY else {}
     assert of_command(**{name: value}, **more) == of_form(make, **{name: value}, **more)
+
+
+def test_what_needs_no_model_is_refused_before_one_is_loaded() -> None:
+    for name, value in PLAIN:
+        with pytest.raises(Invalid):
+            asked(**{name: value}, **({"count": "16"} if value == MANY else {}))
 
 
 @pytest.mark.parametrize(
