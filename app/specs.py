@@ -122,10 +122,10 @@ def _sentence(name: str, field: FieldInfo | None, problem: ErrorDetails) -> str:
         case "string_too_long":
             return f"{title} has {len(given)} characters; at most {problem['ctx']['max_length']} fit."
         case "enum" | "literal_error":
-            return f"{title} is one of {problem['ctx']['expected']}; {given!r} was given."
+            return f"{title} must be {problem['ctx']['expected']}; {given!r} was given."
         case "string_type":
-            return f"{title} is a text; {str(given)[:80]!r} was given."
-    return f"{title} is {_range(field, problem)}; {str(given)[:80]!r} was given."
+            return f"{title} must be text; {str(given)[:80]!r} was given."
+    return f"{title} must be {_range(field, problem)}; {str(given)[:80]!r} was given."
 
 
 def _range(field: FieldInfo | None, problem: ErrorDetails) -> str:

@@ -37,12 +37,12 @@ def test_parse_cleans_what_is_typed() -> None:
         ({"name": ""}, "Name is missing."),
         ({"name": "  "}, "Name is missing."),
         ({"name": "too long"}, "Name has 8 characters; at most 5 fit."),
-        ({"name": 7}, "Name is a text; '7' was given."),
-        ({"steps": "0"}, "Steps is a whole number from 1 to 100; '0' was given."),
-        ({"steps": "1.5"}, "Steps is a whole number from 1 to 100; '1.5' was given."),
-        ({"share_of": "nan"}, "Share of is a number from 0 to 1; 'nan' was given."),
-        ({"share_of": "much"}, "Share of is a number from 0 to 1; 'much' was given."),
-        ({"kind": "c"}, "Kind is one of 'a' or 'b'; 'c' was given."),
+        ({"name": 7}, "Name must be text; '7' was given."),
+        ({"steps": "0"}, "Steps must be a whole number from 1 to 100; '0' was given."),
+        ({"steps": "1.5"}, "Steps must be a whole number from 1 to 100; '1.5' was given."),
+        ({"share_of": "nan"}, "Share of must be a number from 0 to 1; 'nan' was given."),
+        ({"share_of": "much"}, "Share of must be a number from 0 to 1; 'much' was given."),
+        ({"kind": "c"}, "Kind must be 'a' or 'b'; 'c' was given."),
     ],
 )
 def test_sentences(values: dict[str, object], sentence: str) -> None:
@@ -105,14 +105,18 @@ def test_json_in_bounds_is_read() -> None:
         (
             "structures",
             [{"control": "edges", "maps": [1], "weight": 3}],
-            "A structure's weight is a number from",
+            "A structure's weight must be a number from",
         ),
         ("structures", [{"control": "edges", "maps": []}], "A structure's map is missing."),
         ("structures", [{"control": "edges", "maps": [1]}] * 5, "There are at most 4 structures; remove some."),
         ("structures", [{"control": "edges", "maps": [1] * 501}], "There are at most 500 maps; remove some."),
         ("regions", [{"prompt": " ", "box": [0, 0, 1, 1]}], "A region's prompt is missing."),
         ("regions", [{"prompt": "a fox", "box": [0, 0, 2, 1]}], "A region's box is its left, top, width and height,"),
-        ("subjects", [{"id": 1, "weight": "much"}], "A subject's weight is a number from 0 to 2; 'much' was given."),
+        (
+            "subjects",
+            [{"id": 1, "weight": "much"}],
+            "A subject's weight must be a number from 0 to 2; 'much' was given.",
+        ),
     ],
 )
 def test_what_is_wrong_within_a_part_is_said_of_the_part(

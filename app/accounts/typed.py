@@ -14,7 +14,7 @@ def parse_role(role: str) -> Role:
     try:
         return Role(role)
     except ValueError:
-        raise Invalid("role", f"The role is one of {', '.join(Role)}; {role!r} was given.") from None
+        raise Invalid("role", f"The role must be one of {', '.join(Role)}; {role!r} was given.") from None
 
 
 def normal_email(email: str) -> str:

@@ -59,7 +59,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
 def note_check(session: Session, user: User, verdict: chain.Verification) -> None:
     """Record that `user`, who was allowed to, had the chain checked, and the result.
 
-    Raises Broken without a head.
+    Raises BrokenChain without a head.
     """
     record(session, user, Act.RECORD_CHECK, _the_record(session), events=verdict.count, problem=verdict.problem)
 
@@ -76,5 +76,5 @@ def note_certificate(session: Session, act: Act, **details: Any) -> None:
 
 
 def _the_record(session: Session) -> AuditHead:
-    chain.head(session)  # raises Broken if there is none
+    chain.head(session)  # raises BrokenChain if there is none
     return session.scalars(select(AuditHead)).one()

@@ -330,7 +330,7 @@ def _need_open(image_set: ImageSet) -> None:
 def _verdict(verdict: str) -> Verdict:
     if verdict in VERDICTS:
         return Verdict(verdict)
-    raise Invalid("verdict", f"The verdict is one of {', '.join(VERDICTS)}; {verdict[:40]!r} was given.")
+    raise Invalid("verdict", f"The verdict must be one of {', '.join(VERDICTS)}; {verdict[:40]!r} was given.")
 
 
 def _reason(session: Session, reason: str, verdict: Verdict) -> str:

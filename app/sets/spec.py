@@ -203,7 +203,7 @@ class PictureSpec(Spec):
             "size": side or _shape_problem(self.width, self.height, model),
             "scheduler": None
             if self.scheduler in model.schedulers
-            else f"The scheduler is one of {', '.join(model.schedulers)}; {self.scheduler[:40]!r} was given.",
+            else f"The scheduler must be one of {', '.join(model.schedulers)}; {self.scheduler[:40]!r} was given.",
         }
 
 
@@ -231,7 +231,9 @@ def _side_problem(side: str, pixels: int, model: ModelFacts) -> str | None:
     if least <= pixels <= most and pixels % multiple == 0:
         return None
     nearest = min(max(round(pixels / multiple) * multiple, least), most)
-    return f"{side} is a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
+    return (
+        f"{side} must be a multiple of {multiple} px from {least} to {most}; {pixels} was given, {nearest} is nearest."
+    )
 
 
 def _shape_problem(width: int, height: int, model: ModelFacts) -> str | None:

@@ -132,6 +132,6 @@ def test_a_30_to_1_panorama_is_refused_in_the_form(
     page.get_by_label("Height in px").fill("64")
     page.get_by_label("Width in px").fill("1920")
     page.locator("#prompts").press("Control+Enter")
-    expect(page.get_by_text("Width is a multiple of 8 px from 64 to 1024; 1920 was given")).to_be_visible()
+    expect(page.get_by_text("Width must be a multiple of 8 px from 64 to 1024; 1920 was given")).to_be_visible()
     expect(page.get_by_label("Width in px")).to_have_value("1920")
     assert all("422" in problem for problem in problems)

@@ -76,7 +76,7 @@ def test_redone_by_keyboard(
     page.get_by_role("dialog").get_by_label("This:").press("Space")
     page.get_by_label("Seed of your own").fill("nonsense")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Seed is a whole number from 0 to 2147483647; 'nonsense' was given.")).to_be_visible()
+    expect(page.get_by_text("Seed must be a whole number from 0 to 2147483647; 'nonsense' was given.")).to_be_visible()
     expect(prompt).to_have_value("fail")
     prompt.fill("a red fox")
     page.get_by_label("Seed of your own").fill("42")

@@ -309,8 +309,8 @@ def test_unknown_404(session: Session, make: Factory) -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"format": "gif"}, "The format is one of 'png', 'jpeg', 'webp' or 'avif'"),
-        ({"quality": "0"}, "The quality is a whole number from 1 to 100"),
+        ({"format": "gif"}, "The format must be 'png', 'jpeg', 'webp' or 'avif'"),
+        ({"quality": "0"}, "The quality must be a whole number from 1 to 100"),
         ({"sizes": ()}, "Choose at least one size"),
         ({"sizes": ("big",)}, "Write a size as width x height"),
         ({"sizes": ("1080x9999",)}, "Each side of a size has 16 to 8192 px"),

@@ -215,7 +215,7 @@ def test_a_rejection_needs_a_reason_of_the_list(session: Session, manager: User,
 def test_who_may_decide_and_what(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     with pytest.raises(Forbidden, match="Only reviewers"):
         service.decide(session, make.user(Role.DESIGNER), ids(image_set), "approved", None)
-    with pytest.raises(Invalid, match="verdict is one of"):
+    with pytest.raises(Invalid, match="verdict must be one of"):
         service.decide(session, manager, ids(image_set), "withdrawn", None)
 
 

@@ -136,8 +136,8 @@ def test_a_set_can_be_duplicated(session: Session, make: Factory) -> None:
 @pytest.mark.parametrize(
     ("size", "sentence"),
     [
-        ("512x16", "Height is a multiple of 32 px from 64 to 512"),
-        ("513x64", "Width is a multiple of 32 px"),
+        ("512x16", "Height must be a multiple of 32 px from 64 to 512"),
+        ("513x64", "Width must be a multiple of 32 px"),
     ],
 )
 def test_sizes(make: Factory, size: str, sentence: str) -> None:

@@ -63,11 +63,11 @@ def test_spec_reports_all_wrong_fields_together() -> None:
     assert raised.value.errors == {
         "name": "Name has 121 characters; at most 120 fit.",
         "prompts": "Write at least one prompt, one per line.",
-        "count": "Variations is a whole number from 1 to 16; '17' was given.",
-        "steps": "Steps is a whole number from 1 to 100; '2.5' was given.",
-        "guidance": "Guidance is a number from 0 to 30; 'inf' was given.",
-        "seed": "Seed is a whole number from 0 to 2147483647; '-1' was given.",
-        "strength": "Strength is a number from 0 to 2; 'strong' was given.",
+        "count": "Variations must be a whole number from 1 to 16; '17' was given.",
+        "steps": "Steps must be a whole number from 1 to 100; '2.5' was given.",
+        "guidance": "Guidance must be a number from 0 to 30; 'inf' was given.",
+        "seed": "Seed must be a whole number from 0 to 2147483647; '-1' was given.",
+        "strength": "Strength must be a number from 0 to 2; 'strong' was given.",
         "size": "The size is width x height in pixels, such as 1024x768; 'big' was given.",
         "style": "Choose a style.",
     }
@@ -195,13 +195,16 @@ def test_code_as_typed_is_understood(make: Factory) -> None:
 @pytest.mark.parametrize(
     ("values", "errors"),
     [
-        ({"size": "250x256"}, {"size": "Width is a multiple of 32 px from 64 to 512; 250 was given, 256 is nearest."}),
-        ({"size": "256x0"}, {"size": "Height is a multiple of 32 px from 64 to 512; 0 was given, 64 is nearest."}),
+        (
+            {"size": "250x256"},
+            {"size": "Width must be a multiple of 32 px from 64 to 512; 250 was given, 256 is nearest."},
+        ),
+        ({"size": "256x0"}, {"size": "Height must be a multiple of 32 px from 64 to 512; 0 was given, 64 is nearest."}),
         (
             {"size": "9999x256"},
-            {"size": "Width is a multiple of 32 px from 64 to 512; 9999 was given, 512 is nearest."},
+            {"size": "Width must be a multiple of 32 px from 64 to 512; 9999 was given, 512 is nearest."},
         ),
-        ({"scheduler": "magic"}, {"scheduler": "The scheduler is one of euler, ddim; 'magic' was given."}),
+        ({"scheduler": "magic"}, {"scheduler": "The scheduler must be one of euler, ddim; 'magic' was given."}),
         (
             {"prompts": "a fox\n" * 100, "count": 16},
             {"count": "100 prompts × 16 are 1\u202f600 pictures; a set has at most 1\u202f000."},

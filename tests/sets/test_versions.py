@@ -251,9 +251,9 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
     [
         ({"prompt": ""}, "Prompt is missing."),
         ({"prompt": "x" * 501}, "Prompt has 501 characters; at most 500 fit."),
-        ({"seed": "-1"}, "Seed is a whole number from 0 to 2147483647; '-1' was given."),
-        ({"strength": "2.1"}, "Strength is a number from 0 to 2; '2.1' was given."),
-        ({"count": "5"}, "Versions is a whole number from 1 to 4; '5' was given."),
+        ({"seed": "-1"}, "Seed must be a whole number from 0 to 2147483647; '-1' was given."),
+        ({"strength": "2.1"}, "Strength must be a number from 0 to 2; '2.1' was given."),
+        ({"count": "5"}, "Versions must be a whole number from 1 to 4; '5' was given."),
     ],
 )
 def test_wrong_forms(values: dict[str, str], sentence: str) -> None:

@@ -132,9 +132,9 @@ def test_draft_reports_all_wrong_fields_together() -> None:
         StyleSpec.from_form({"name": "  ", "strength": "2.5", "scale": "nan", "method": "magic"})
     assert raised.value.errors == {
         "name": "Name is missing.",
-        "method": "Method is one of 'noise' or 'ddim'; 'magic' was given.",
-        "strength": "Strength is a number from 0 to 2; '2.5' was given.",
-        "scale": "Scale is a number from 0 to 2; 'nan' was given.",
+        "method": "Method must be 'noise' or 'ddim'; 'magic' was given.",
+        "strength": "Strength must be a number from 0 to 2; '2.5' was given.",
+        "scale": "Scale must be a number from 0 to 2; 'nan' was given.",
         "picture": "Upload a picture, then choose the part to use.",
     }
 

@@ -78,9 +78,9 @@ def test_a_picture_that_is_not_there_422(session: Session, make: Factory, name: 
         ({"class_words": ""}, "class_words", "Enter the kind of thing"),
         ({"name": "湯のみ"}, "name", "gives no handle"),
         ({"name": "   "}, "name", "Name is missing"),
-        ({"steps": 0}, "steps", "Steps is a whole number from 1 to 10000"),
-        ({"rank": 500}, "rank", "Rank is a whole number from 1 to 128"),
-        ({"rate": 1}, "rate", "Rate is a number from 1e-06 to 0.01"),
+        ({"steps": 0}, "steps", "Steps must be a whole number from 1 to 10000"),
+        ({"rank": 500}, "rank", "Rank must be a whole number from 1 to 128"),
+        ({"rate": 1}, "rate", "Rate must be a number from 1e-06 to 0.01"),
     ],
 )
 def test_a_wrong_field_422(
