@@ -46,7 +46,7 @@ class Checker:
     def ask(self, user: User) -> Walk | None:
         """Request a check, or return the one in progress. Thread-safe.
 
-        Managers and above. Raises Forbidden, and BrokenChain for a log without its head, which cannot record the result.
+        Managers and above. Raises Forbidden, and BrokenChain for a log that lost its head.
         """
         queries.need_manager(user)
         with self.database.read() as session:

@@ -21,8 +21,8 @@ def test_files_weights_and_handles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["{}:3"], "weight is a number from 0 to 2; '3' was given"),
-        (["{}:nan"], "weight is a number from 0 to 2"),
+        (["{}:3"], "weight must be a number from 0 to 2; '3' was given"),
+        (["{}:nan"], "weight must be a number from 0 to 2"),
         (["gone.safetensors"], "no LoRA file at gone.safetensors"),
         (["{}", "{}:0.5"], "was given twice"),
         (["{}"] * 9, "at most 8 subjects"),
