@@ -29,7 +29,7 @@ class Walk:
     total: int | None = None  # None until it has started
 
 
-class Stopped(Exception):
+class CheckStopped(Exception):
     """The server is stopping, and the check with it."""
 
 
@@ -68,7 +68,7 @@ class Checker:
                 verdict = chain.verify(session, progress=self._see)
             with self.database.write() as session:
                 service.note_check(session, session.get_one(User, walk.user_id), verdict)
-        except Stopped:
+        except CheckStopped:
             pass
         except Exception:
             self.failed = True
@@ -78,6 +78,6 @@ class Checker:
 
     def _see(self, done: int, total: int) -> None:
         if self.background.stopping.is_set():
-            raise Stopped
+            raise CheckStopped
         if self.walk:
             self.walk = replace(self.walk, done=done, total=total)

@@ -16,8 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn one reference picture into a matched set.",
 )
-app.command("generate")(command(generate.Options, generate.generate))
-app.command("subject")(command(subject.Options, subject.teach))
+app.command("generate")(command(generate.GenerateOptions, generate.generate))
+app.command("subject")(command(subject.SubjectOptions, subject.teach))
 app.command()(serve.serve)
 app.command()(certificates.certificates)
 people = typer.Typer(no_args_is_help=True, help="Help people who cannot sign in.")

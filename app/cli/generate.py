@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Options:
+class GenerateOptions:
     """The options of `soroe generate`.
 
     Numbers are texts: `app.cli.spec` parses them, with the same messages as the page.
@@ -84,7 +84,7 @@ class Options:
     overwrite: Annotated[bool, typer.Option(help="Replace a set that is already in the folder.")] = False
 
 
-def generate(options: Options) -> None:
+def generate(options: GenerateOptions) -> None:
     """Generate a set: one picture per prompt, all in the look of the reference."""
     from app.cli.inputs import Inputs
     from app.cli.spec import CommandSpec, form_of
@@ -97,13 +97,13 @@ def generate(options: Options) -> None:
 
     # torch takes seconds to import; the refusals above come without the wait.
     from app.cli.folder import SetFolder
-    from app.cli.job import Job
+    from app.cli.job import SetJob
 
     model = options.model or settings.model
     studio = load_studio(model, settings)
     folder = SetFolder(options.out_folder, options.format)
     with refusing(options.out_folder):
-        job = Job(form, inputs, studio, model, settings)
+        job = SetJob(form, inputs, studio, model, settings)
         interrupted = save_all(job.events(), folder, job.prompts)
         if folder.pictures:
             folder.save_sheet(inputs.reference.picture if inputs.reference else None)

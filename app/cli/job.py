@@ -20,7 +20,7 @@ from app.subjects.handles import spoken
 from app.text import clean_line
 
 
-class Job:
+class SetJob:
     """The arguments of `Studio.generate`, and their record in set.json."""
 
     def __init__(self, form: Mapping[str, Any], inputs: Inputs, studio: Studio, model: str, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from app.sets.spec import MIN_SIDE, MOST_REGIONS, MOST_SIDE, MOST_STRUCTURES, MO
 from app.styles.spec import LookSpec
 
 if TYPE_CHECKING:
-    from app.cli.generate import Options
+    from app.cli.generate import GenerateOptions
 
 # Replaces the model until it is loaded, to check only what was typed.
 UNLOADED = ModelFacts(
@@ -65,7 +65,7 @@ class CommandSpec(LookSpec, PictureSpec):
         return spec
 
 
-def form_of(options: "Options") -> dict[str, Any]:
+def form_of(options: "GenerateOptions") -> dict[str, Any]:
     """The options as form fields. Raises CommandRefused."""
     return {
         **{name: getattr(options, name) or "" for name in ("count", "size", "steps", "guidance", "seed", "scheduler")},

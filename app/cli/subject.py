@@ -23,7 +23,7 @@ from app.cli.files import read_picture
 
 
 @dataclass(frozen=True)
-class Options:
+class SubjectOptions:
     """The options of `soroe subject`; numbers are texts, as in `app.cli.generate`."""
 
     out_file: Annotated[Path, typer.Option("--out", help="LoRA file to write, such as mug.safetensors.")]
@@ -39,7 +39,7 @@ class Options:
     model: Annotated[str | None, typer.Option(help="demo, a folder, a Hugging Face id or a .safetensors file.")] = None
 
 
-def teach(options: Options) -> None:
+def teach(options: SubjectOptions) -> None:
     """Train a LoRA of your own product for --subject. Run the same command again to resume."""
     from app.engine.base import TrainingFacts
     from app.errors import Invalid
@@ -71,7 +71,7 @@ def teach(options: Options) -> None:
     out.print(f"{file} is ready; prompts name it @{handle_from(file.stem)}.", markup=False)
 
 
-def form_of(options: Options) -> dict[str, Any]:
+def form_of(options: SubjectOptions) -> dict[str, Any]:
     """The options as fields of a subject's form; its name is the file's."""
     numbers = {name: getattr(options, name) or "" for name in ("steps", "rank", "rate")}
     encoders = {} if options.text_encoders is None else {"text_encoders": options.text_encoders}

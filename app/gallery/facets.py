@@ -47,7 +47,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Options:
+class FacetOptions:
     """The available filter values: each field is counted under the other fields' filters, so that no choice
     surprises.
     """
@@ -73,7 +73,7 @@ class FacetCounts:
     owners: Counter[int]
 
 
-def options(session: Session, search: Search, whole: str = "") -> Options:
+def options(session: Session, search: Search, whole: str = "") -> FacetOptions:
     """The filter values; `whole` names a facet to list completely, others list the most common."""
     counts = counts_of(session, search)
     wanted = search.wanted
@@ -84,7 +84,7 @@ def options(session: Session, search: Search, whole: str = "") -> Options:
     }
     counters = {"style": counts.styles, "campaign": counts.campaigns, "owner": counts.owners}
     listed = {name: _most(counters[name], chosen[name], name == whole) for name in counters}
-    return Options(
+    return FacetOptions(
         total=counts.total,
         of=count(session, Search.of(session, search.user, EVERYTHING)) if wanted else counts.total,
         decisions={decision or NOT_REVIEWED: number for decision, number in counts.decisions.items()},

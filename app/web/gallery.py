@@ -63,7 +63,7 @@ class GalleryPage(MorePart):
     template = "gallery/index.html"
     nav = "pictures"
 
-    options: facets.Options
+    options: facets.FacetOptions
     whole: str  # the filter with all its values shown
     binned: int
     kept_days: int  # in the bin

@@ -13,7 +13,7 @@ from app.database import Database
 from app.effects import Happened
 from app.models import Act
 from app.work.dispatcher import Dispatcher
-from app.work.queue import Stopped
+from app.work.queue import UnitsStopped
 from app.work.topics import Topic
 
 Changed = Mapping[Topic, Collection[int] | None]
@@ -41,7 +41,7 @@ class Notifier:
     def notify(self, notes: Sequence[Any]) -> None:
         """Act on the notes of a committed transaction, on the thread that wrote."""
         for note in notes:
-            if isinstance(note, Stopped):
+            if isinstance(note, UnitsStopped):
                 self.dispatcher.cancel(note.unit_ids)
         events = [note for note in notes if isinstance(note, Happened)]
         if any(self.notices[event.act].wakes for event in events):

@@ -23,7 +23,7 @@ WAITING = (State.QUEUED, State.GENERATING)
 
 
 @dataclass(frozen=True)
-class Stopped:
+class UnitsStopped:
     """A note for after the commit: cancelled units that an engine may be running."""
 
     unit_ids: tuple[int, ...]
@@ -98,7 +98,7 @@ def cancel_units(session: Session, of: ColumnElement[bool]) -> None:
     running = session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)).all()
     session.execute(update(Unit).where(of, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
     if running:
-        note(session, Stopped(tuple(running)))
+        note(session, UnitsStopped(tuple(running)))
 
 
 def give_back(session: Session, unit_id: int) -> None:

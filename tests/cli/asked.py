@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.console import CommandRefused
-from app.cli.generate import Options
+from app.cli.generate import GenerateOptions
 from app.cli.spec import CommandSpec, form_of
 from app.errors import UserError
 
@@ -13,4 +13,4 @@ REFUSED = CommandRefused, UserError
 
 def asked(prompt: str = "a fox", **options: Any) -> CommandSpec:
     """The spec of a command with these options. Raises Invalid and CommandRefused."""
-    return CommandSpec.before_loading(form_of(Options(Path("out"), prompt=prompt.split("\n"), **options)))
+    return CommandSpec.before_loading(form_of(GenerateOptions(Path("out"), prompt=prompt.split("\n"), **options)))

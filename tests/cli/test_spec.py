@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.cli import subject
-from app.cli.generate import Options
+from app.cli.generate import GenerateOptions
 from app.cli.spec import CommandSpec, form_of
 from app.engine.base import TrainingFacts
 from app.errors import Invalid
@@ -49,7 +49,7 @@ def of_form(make: Factory, **values: object) -> list[str]:
 
 def of_command(**options: Any) -> list[str]:
     prompts = options.pop("prompt", "a fox").split("\n")
-    form = form_of(Options(Path("out"), prompt=prompts, **options))
+    form = form_of(GenerateOptions(Path("out"), prompt=prompts, **options))
     try:
         CommandSpec.before_loading(form)
         CommandSpec.for_model(form, MODEL)
@@ -151,7 +151,7 @@ def test_looks(make: Factory, field: str, option: str, value: str) -> None:
 def test_trainings(name: str, value: str) -> None:
     with pytest.raises(Invalid) as of_page:
         SubjectSpec.from_form({"name": "mug", "class_words": "mug", name: value}, TrainingFacts())
-    options = subject.Options(Path("mug.safetensors"), **({"class_words": "mug"} | {name: value}))
+    options = subject.SubjectOptions(Path("mug.safetensors"), **({"class_words": "mug"} | {name: value}))
     with pytest.raises(Invalid) as of_options:
         subject.teach(options)
     assert of_options.value.errors == of_page.value.errors
@@ -161,14 +161,16 @@ def test_trainings(name: str, value: str) -> None:
 def test_numbers_of_pictures(session: Session, make: Factory, number: int) -> None:
     with pytest.raises(Invalid) as of_page:
         make.subject(pictures=tuple(make.subject_draft(number).pictures))
-    options = subject.Options(Path("mug.safetensors"), "mug", picture=[Path(str(each)) for each in range(number)])
+    options = subject.SubjectOptions(
+        Path("mug.safetensors"), "mug", picture=[Path(str(each)) for each in range(number)]
+    )
     with pytest.raises(Invalid) as of_options:
         subject.teach(options)
     assert of_options.value.errors == of_page.value.errors
 
 
 def test_what_is_left_out_is_as_the_model_likes_it() -> None:
-    form = form_of(Options(Path("out"), prompt=["a fox", "an owl"]))
+    form = form_of(GenerateOptions(Path("out"), prompt=["a fox", "an owl"]))
     spec = CommandSpec.for_model(form, MODEL)
     assert spec.prompts == ("a fox", "an owl")
     assert (spec.size, spec.steps, spec.guidance, spec.scheduler) == ((256, 256), 20, 5.0, "euler")
