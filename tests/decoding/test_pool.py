@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -22,8 +23,18 @@ from tests.decoding.held import go_on, stopped_workers, wait_for
 from tests.factory import encoded, png
 
 ROOT = Path(__file__).parents[2]
-BUSY = encoded(Image.new("RGB", (8000, 8000)), compress_level=1)  # seconds of decoding in one megabyte
-LARGE = encoded(Image.new("RGB", (5000, 5000), "teal"))  # 100 MB of pixels in a tenth of a megabyte
+
+
+@cache
+def busy_picture() -> bytes:
+    """Seconds of decoding in one megabyte."""
+    return encoded(Image.new("RGB", (8000, 8000)), compress_level=1)
+
+
+@cache
+def large_picture() -> bytes:
+    """100 MB of pixels in a tenth of a megabyte."""
+    return encoded(Image.new("RGB", (5000, 5000), "teal"))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +85,7 @@ def test_jobs_with_too_much_memory_end_alone(one: Pool) -> None:
     one.warm()
     (worker,) = one._idle
     with pytest.raises(DecodingFailed) as failed:
-        one.run(job(LARGE, memory=60 * 2**20))
+        one.run(job(large_picture(), memory=60 * 2**20))
     assert failed.value.how == "memory"
     assert one.run(job()).blobs
     assert one._idle == [worker], "the warm process is the same"
@@ -83,7 +94,7 @@ def test_jobs_with_too_much_memory_end_alone(one: Pool) -> None:
 def test_jobs_with_too_much_processor_time_end_alone(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "CPU_SECONDS", 0)  # the minimum: the system checks once a second
     with pytest.raises(DecodingFailed) as failed:
-        one.run(job(BUSY))
+        one.run(job(busy_picture()))
     assert failed.value.how == "time"
     monkeypatch.undo()
     assert one.run(job()).blobs
@@ -139,7 +150,7 @@ def test_a_crashed_child_is_reported_in_a_sentence(one: Pool) -> None:
     (worker,) = one._idle
     children = psutil.Process(worker.process.pid)
     with ThreadPoolExecutor(1) as people:
-        sent = people.submit(one.run, job(BUSY))
+        sent = people.submit(one.run, job(busy_picture()))
         wait_for(lambda: bool(children.children()))
         os.kill(children.children()[0].pid, signal.SIGSEGV)
         with pytest.raises(DecodingFailed) as failed:
@@ -153,7 +164,7 @@ def test_each_job_has_its_own_process(one: Pool) -> None:
     (worker,) = one._idle
     before = psutil.Process(worker.process.pid).memory_full_info().uss
     for _ in range(3):
-        one.run(job(LARGE))
+        one.run(job(large_picture()))
     assert psutil.Process(worker.process.pid).children() == []
     assert psutil.Process(worker.process.pid).memory_full_info().uss < before + 4 * 2**20, "nothing is left of a job"
 

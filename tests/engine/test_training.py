@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,8 @@ def loop() -> Iterator[Run]:
 def engine(loop: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     engine = LocalEngine(Settings(_env_file=None, data=tmp_path_factory.mktemp("engine"), device="cpu"))
     loop(engine.start())
+    assert engine._studio
+    engine._studio.defaults = replace(engine._studio.defaults, steps=4)  # of the pictures of a class
     yield engine
     loop(engine.close())
 
