@@ -103,6 +103,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/regions/masks"): ANYBODY,
     ("POST", "/sets"): ANYBODY,
     ("POST", "/images/{image_id}/comments"): ANYBODY,
+    ("POST", "/images/{image_id}/mentions"): ANYBODY,
     ("POST", "/threads/{thread_id}/replies"): ANYBODY,
     ("POST", "/threads/{thread_id}/resolve"): ANYBODY,
     ("POST", "/threads/{thread_id}/reopen"): ANYBODY,

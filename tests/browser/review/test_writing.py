@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.models import Role
+from app.models import Mention, Role, User
 from app.reviews import service
 from tests.browser.review.room import HIDE, ahead, both, dock, shown, tally
 from tests.web.server import Server, making
@@ -182,3 +182,30 @@ def test_a_refused_version_keeps_the_room_and_its_news(server: Server, enter: Ca
     other.keyboard.press("a")
     expect(dock(page).locator(".standing li")).to_have_count(1)
     expect(form.locator("#seed-error")).to_be_visible()
+
+
+def test_a_mention_is_read_once_its_picture_is_shown(
+    server: Server, enter: Callable[..., Page], problems: list[str]
+) -> None:
+    page = enter(path="/")
+    with making(server) as make:
+        haruka = make.session.query(User).filter_by(name="Mori Haruka").one()
+        for image_id in (1, 2, 3):
+            service.comment(make.session, haruka, image_id, "@Ito Kenji, is this right?")
+    with page.expect_response("**/images/1/mentions") as answer:
+        page.goto(server.url + "/review?set=1")
+    assert answer.value.status == 204
+    shown(page, 1)
+    ahead(page)
+    assert page.url == server.url + "/review?set=1"
+    assert seen(server) == [True, False, False], "the second is only prefetched"
+    with page.expect_response("**/images/2/mentions"):
+        page.keyboard.press("a")
+    shown(page, 2)
+    assert seen(server) == [True, True, False]
+    assert not problems
+
+
+def seen(server: Server) -> list[bool]:
+    with server.resources.database.read() as session:
+        return [each.seen_at is not None for each in session.query(Mention).order_by(Mention.comment_id)]
