@@ -32,7 +32,7 @@ check: $(TESTING) $(LINTER)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint templates
-	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/biome lint --error-on-warnings --log-level=error
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/biome lint --error-on-warnings --log-level=error static/js static/css
 	@$(BIN)/hadolint Dockerfile
 
 format: $(TESTING)
