@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import Signals
+from subprocess import DEVNULL
+from typing import Self
 
 from scripts.dockerfile import Stage, Step, reaches, stages
 
@@ -31,7 +33,11 @@ from pathlib import Path
 from app.pictures import clean_upload
 print(clean_upload(Path("static/samples/fox.webp").read_bytes()).width, "px wide")
 """
-GENERATE = shlex.split("soroe generate --prompt 'a fox' --steps 2 --out /tmp/out")
+PROOFS = {
+    "an upload is decoded": ["python", "-c", DECODE],
+    "volumes are written to, and nothing else": ["sh", "-c", "touch /data/new /models/new && ! touch /app/new"],
+    "a picture is made": shlex.split("soroe generate --prompt 'a fox' --steps 2 --out /tmp/out"),
+}
 # The part of Docker's filter that matters to Soroe: unshare(2) fails with EPERM. BPF, then prctl(PR_SET_SECCOMP).
 REFUSE_UNSHARE = """
 import ctypes, os, platform, struct, sys
@@ -55,7 +61,7 @@ def main(torch: str) -> None:
             run("cp", "--archive", "--reflink=auto", base, root)
         built[name] = root
         Build(stage, root, built, {"TORCH": torch}).build()
-    start(stage, root)
+    prove(stage, root)
 
 
 def debian() -> Path:
@@ -117,68 +123,78 @@ class Build:
         return self.root / path.relative_to("/")
 
 
-def start(stage: Stage, root: Path) -> None:
-    """Run the server as a container engine would, from its first answer to its end."""
-    user, group = stage.last("USER").text.split(":")
-    folder = stage.last("WORKDIR").text
-    variables = environment(stage) | {"SOROE_URL": "http://localhost:8000"}
-    drop = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+def prove(stage: Stage, root: Path) -> None:
+    """Start the server, check what it must do in a container, and stop it."""
+    log = OUT / "server.log"
+    with Container(stage, root, log) as container:
+        with timed("until the health check passes"):
+            while not container.runs(*stage.last("HEALTHCHECK").words):
+                if container.process.poll() is not None:
+                    raise SystemExit(f"The server ended:\n{log.read_text()}")
+                time.sleep(1)
+        for what, words in PROOFS.items():
+            with timed(what):
+                if not container.runs(*words):
+                    raise SystemExit(f"This failed: {shlex.join(words)}")
+        with timed("until the server has ended"):
+            status = container.stop()
+    print(log.read_text())
+    if status or "/setup/" not in log.read_text():
+        raise SystemExit(f"The server ended with status {status}, or gave no link for an administrator.")
 
-    def inside(*words: str) -> list[str]:
-        return [*drop, "sh", "-c", f"cd {folder} && exec {shlex.join(words)}"]
 
-    mounts = ["mount --bind . .", 'cd "$PWD"', "mount -o remount,bind,ro ."]
-    for name in stage.last("VOLUME").words:
+class Container:
+    """The last stage's server, as a container engine starts it from docker-compose.yml."""
+
+    def __init__(self, stage: Stage, root: Path, log: Path) -> None:
+        self.stage = stage
+        self.variables = environment(stage) | {"SOROE_URL": "http://localhost:8000"}
+        user, group = stage.last("USER").text.split(":")
+        self.drop = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
+        self.drop += ["--bounding-set=-all"]
+        mounts = ["mount --bind . .", 'cd "$PWD"', "mount -o remount,bind,ro ."]
+        mounts += [self._volume(name, int(user), int(group)) for name in stage.last("VOLUME").words]
+        mounts += ["mount -t tmpfs -o size=1g,mode=1777 tmpfs tmp", "ip link set lo up"]
+        apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", *entering(root, mounts, *CONFINED)]
+        command = [*apart, *self._inside(*stage.last("ENTRYPOINT").words, *stage.last("CMD").words)]
+        with log.open("w") as lines:
+            self.process = subprocess.Popen(command, env=self.variables, stdout=lines, stderr=lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+
+    @property
+    def server(self) -> int:
+        """The process started by unshare(1)."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        while not (found := children.read_text().split()):
+            time.sleep(0.05)
+        return int(found[0])
+
+    def runs(self, *words: str) -> bool:
+        """Whether a command succeeds in the container, next to the server."""
+        enter = [*CONFINED, "nsenter", f"--target={self.server}", "--mount", "--net", "--pid", "--root"]
+        command = [*enter, *self._inside(*words)]
+        return not subprocess.run(command, check=False, env=self.variables, cwd="/", stderr=DEVNULL).returncode
+
+    def stop(self) -> int:
+        """Stop the server within the time that an engine would give it, and return its exit status."""
+        os.kill(self.server, Signals[self.stage.last("STOPSIGNAL").text])
+        return self.process.wait(GRACE)
+
+    def _inside(self, *words: str) -> list[str]:
+        return [*self.drop, "sh", "-c", f"cd {self.stage.last('WORKDIR').text} && exec {shlex.join(words)}"]
+
+    def _volume(self, name: str, user: int, group: int) -> str:
+        """Create an empty volume, and return the command that mounts it."""
         volume = OUT / "volumes" / name.lstrip("/")
         shutil.rmtree(volume, ignore_errors=True)
         volume.mkdir(parents=True, mode=0o700)
-        os.chown(volume, int(user), int(group))
-        mounts.append(f"mount --bind {volume} {name.lstrip('/')}")
-    mounts += ["mount -t tmpfs -o size=1g,mode=1777 tmpfs tmp", "ip link set lo up"]
-    apart = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", *entering(root, mounts, *CONFINED)]
-    log = OUT / "server.log"
-    with log.open("w") as lines:
-        server = subprocess.Popen(
-            [*apart, *inside(*stage.last("ENTRYPOINT").words, *stage.last("CMD").words)],
-            env=variables,
-            stdout=lines,
-            stderr=lines,
-        )
-    try:
-        with timed("until the health check passes"):
-            process = first_child(server)
-            enter = [*CONFINED, "nsenter", f"--target={process}", "--mount", "--net", "--pid", "--root"]
-            check = [*enter, *inside(*stage.last("HEALTHCHECK").words)]
-            while subprocess.run(check, check=False, env=variables, capture_output=True).returncode:
-                if server.poll() is not None:
-                    raise SystemExit(f"The server ended:\n{log.read_text()}")
-                time.sleep(1)
-        with timed("an upload is decoded"):
-            run(*enter, *inside("python", "-c", DECODE), env=variables)
-        with timed("nothing is written outside of the volumes"):
-            run(
-                *enter,
-                *inside("sh", "-c", "! touch /app/new 2>/dev/null && touch /data/new /models/new"),
-                env=variables,
-            )
-        with timed("a picture is made"):
-            run(*enter, *inside(*GENERATE), env=variables)
-        with timed("until the server has ended"):
-            os.kill(process, Signals[stage.last("STOPSIGNAL").text])
-            server.wait(GRACE)
-    finally:
-        server.kill()
-    print(log.read_text())
-    if server.returncode or "Create the first account" not in log.read_text():
-        raise SystemExit(f"The server ended with status {server.returncode}, or gave no link for an administrator.")
-
-
-def first_child(process: subprocess.Popen[bytes]) -> int:
-    """The process started by unshare(1)."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while not (found := children.read_text().split()):
-        time.sleep(0.05)
-    return int(found[0])
+        os.chown(volume, user, group)
+        return f"mount --bind {volume} {name.lstrip('/')}"
 
 
 def entering(root: Path, mounts: list[str], *first: str) -> list[str]:

@@ -13,7 +13,7 @@ import yaml
 from app.settings import Settings
 from app.web import health
 from app.web.server import Server
-from scripts import dockerfile
+from scripts import container, dockerfile
 
 ROOT = Path(__file__).parents[1]
 STAGES = dockerfile.stages((ROOT / "Dockerfile").read_text())
@@ -113,7 +113,7 @@ def test_compose_waits_longer_than_the_server_takes_to_stop(tmp_path: Path) -> N
     grace = re.fullmatch(r"(\d+)m(\d+)s", service["stop_grace_period"])
     assert grace
     seconds = 60 * int(grace[1]) + int(grace[2])
-    assert seconds > 2 * inspect.signature(Server).parameters["graceful"].default
+    assert seconds == container.GRACE > 2 * inspect.signature(Server).parameters["graceful"].default
     assert service["init"]
 
 
