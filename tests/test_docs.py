@@ -76,3 +76,14 @@ def test_the_readme_shows_the_command_line_as_it_is() -> None:
     for option in set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", README)) - {"help"}:
         name = option.replace("-", "_")
         assert f"    {name}: Annotated" in code or f'"--{option}"' in code, option
+
+
+def test_decisions_are_numbered_and_have_their_parts() -> None:
+    """docs/decisions: in the form of Michael Nygard, and the index gives the title and status of each."""
+    records = sorted(file for file in (DOCS / "decisions").glob("*.md") if file.name != "README.md")
+    index = INDEXES[1].read_text()
+    for number, record in enumerate(records, 1):
+        title, status = re.findall(r"\A# (\d+\. .+)\n\nStatus: (\w+)\n", record.read_text())[0]
+        assert record.name.startswith(f"{number:04}-")
+        assert re.findall(r"^## (.+)$", record.read_text(), re.MULTILINE) == ["Context", "Decision", "Consequences"]
+        assert f"| [{number}]({record.name}) | {title.partition('. ')[2]} | {status} |" in index
