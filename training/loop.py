@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app import atomic
 from training import together
 from training.config import Plan
 
@@ -247,7 +248,7 @@ class Run:
         return numbers
 
     def save(self) -> None:
-        """Write the result and the state to go on from. Renaming makes either whole or absent."""
+        """Write the result and the state to go on from. Each is written completely or not at all."""
         if together.rank():
             return
         with self.resulting(), torch.no_grad():
@@ -260,9 +261,8 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "companions": {name: one.state_dict() for name, one in self.companions.items()},
         }
-        partial = self.folder / "state.pt.part"
-        torch.save(state, partial)
-        partial.replace(self.folder / "state.pt")
+        with atomic.writing(self.folder / "state.pt") as temporary:
+            torch.save(state, temporary)
 
     def _resume(self) -> None:
         file = self.folder / "state.pt"

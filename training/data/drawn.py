@@ -27,10 +27,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from app import atomic
 from app.style_aligned import ImageReady, Sharing, Studio
 from app.style_aligned.panorama import Canvas
 from app.style_aligned.sampler import Brush
-from training.data.pictures import Pictures, replace_text
+from training.data.pictures import Pictures
 from training.data.scenes import TRAIN, Mix, Scene, caption, prompt
 from training.data.vocabulary import with_article
 from training.loop import autocast
@@ -169,7 +170,7 @@ def build(
     _make_files(folder, studio_of(pipeline), count)
     numbers = range(there(folder) // BATCH, count // BATCH)
     for done in spread(Batch.draw, (Batch(n, pipeline, data, first, folder) for n in numbers), workers):
-        replace_text(folder / "progress.json", json.dumps({"drawn": done}))
+        atomic.write(folder / "progress.json", json.dumps({"drawn": done}).encode())
         if done % (16 * BATCH) == 0:
             say(f"{done} of {count} latents")
         if minutes is not None and time.monotonic() - began > minutes * 60:

@@ -21,6 +21,7 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
+from app import atomic
 from training.config import SIZES, Size
 from training.data import artwork, structure
 from training.data.artwork import Sprites
@@ -167,15 +168,8 @@ def _planned(size: Size, folder: Path) -> list[Scene]:
     scenes = [scene for scene in planned if set(scene.objects) <= there]
     for name, planes in ((PICTURES, 3), (STRUCTURE, 2)):
         np.lib.format.open_memmap(folder / name, "w+", np.uint8, (len(scenes), size.pixels, size.pixels, planes))
-    replace_text(file, "".join(json.dumps(scene.to_json()) + "\n" for scene in scenes))
+    atomic.write(file, "".join(json.dumps(scene.to_json()) + "\n" for scene in scenes).encode())
     return scenes
-
-
-def replace_text(file: Path, text: str) -> None:
-    """Whole or not at all, whenever the process ends."""
-    partial = file.with_suffix(".part")
-    partial.write_text(text)
-    partial.replace(file)
 
 
 def build(
@@ -193,7 +187,7 @@ def build(
     starts = range(drawn_rows(folder), wanted, SPAN)
     spans = (Span(folder, start, scenes[start : min(start + SPAN, wanted)], size.pixels) for start in starts)
     for row in spread(Span.draw, spans, workers):
-        replace_text(folder / "progress.json", json.dumps({"size": size.name, "drawn": row}))
+        atomic.write(folder / "progress.json", json.dumps({"size": size.name, "drawn": row}).encode())
         if row % SAY_EVERY < SPAN or row == wanted:
             say(f"{row} of {len(scenes)} pictures")
         if minutes is not None and time.monotonic() - began > minutes * 60:

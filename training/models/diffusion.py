@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
+from app import atomic
 from training.data.pictures import Pictures
 from training.loop import Draw, autocast
 from training.tensors import Rows, as_pictures
@@ -98,7 +99,6 @@ def encode_all(vae: AutoencoderKL, data: Pictures, device: torch.device, folder:
             mean = vae.encode(as_pictures(pictures[rows])).latent_dist.mean
         parts.append((mean.float() * vae.config.scaling_factor).half())
     latents = torch.cat(parts).cpu().contiguous()
-    partial = folder / f"{LATENTS}.part"  # another run may be looking for it
-    torch.save({"of": fingerprint, "latents": latents}, partial)
-    partial.replace(folder / LATENTS)
+    with atomic.writing(folder / LATENTS) as temporary:  # another run may be looking for it
+        torch.save({"of": fingerprint, "latents": latents}, temporary)
     return latents.numpy()
