@@ -83,4 +83,4 @@ def connect() -> None:
     """Connect the packages. Call it before a process's first transaction; a second call changes nothing."""
     kinds.use(*KINDS)
     effects.use(FOLLOW_UPS)
-    decoders.use("app.structures.drawing")  # by its name: only the decoding processes import it
+    decoders.use("app.structures.drawing")  # by name: only the decoding processes import it

@@ -13,7 +13,7 @@ from app.work.notifier import Changed
 
 
 def of_images(_: Session, event: Happened) -> Changed:
-    """Of an act on pictures: their sets."""
+    """The sets of pictures that an act changed."""
     changed = defaultdict(list)
     for image in cast(list[Image], event.rows):
         changed[topic(image.set_id)].append(image.id)
@@ -21,19 +21,19 @@ def of_images(_: Session, event: Happened) -> Changed:
 
 
 def of_sets(_: Session, event: Happened) -> Changed:
-    """Of an act on sets: those sets, with any of their pictures."""
+    """Sets that an act changed, with any of their pictures."""
     return dict.fromkeys(topic(image_set.id) for image_set in cast(list[ImageSet], event.rows))
 
 
 def of_places(session: Session, event: Happened) -> Changed:
-    """Of an act on some positions of a set, which the record has as `pictures`: the set, with the pictures there."""
+    """A set that an act changed at some positions, which the audit log has as `pictures`."""
     (image_set,) = cast(list[ImageSet], event.rows)
     at_places = Image.set_id == image_set.id, Image.position.in_(event.details["pictures"])
     return {topic(image_set.id): list(session.scalars(select(Image.id).where(*at_places)))}
 
 
 def of_campaigns(session: Session, event: Happened) -> Changed:
-    """Of an act on campaigns: the sets with pictures in them, with those pictures."""
+    """The sets with pictures in campaigns that an act changed, with those pictures."""
     changed = defaultdict(list)
     shown = Image.shown, Image.campaign_id.in_([campaign.id for campaign in cast(list[Campaign], event.rows)])
     for set_id, image_id in session.execute(select(Image.set_id, Image.id).where(*shown)):
@@ -42,5 +42,5 @@ def of_campaigns(session: Session, event: Happened) -> Changed:
 
 
 def of_units(_: Session, event: Happened) -> Changed:
-    """Of a failed unit: its set. The dispatcher itself tells which pictures changed, when it is done with the unit."""
+    """The set of a failed unit. The dispatcher reports the changed pictures when it is done with the unit."""
     return {topic(image_set.id): () for image_set in cast(list[ImageSet], event.rows)}

@@ -11,5 +11,5 @@ from app.work.notifier import Changed
 
 
 def of_subjects(_: Session, event: Happened) -> Changed:
-    """Of an act on subjects: those subjects."""
+    """Subjects that an act changed."""
     return {topic(subject.id): () for subject in cast(list[Subject], event.rows)}

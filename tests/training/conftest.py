@@ -18,7 +18,7 @@ from training.models.vae import vae_run
 
 CPU = torch.device("cpu")
 
-FEW = 128  # held-out latents to measure a UNet by
+FEW = 128  # held-out latents for measuring a UNet
 
 quiet = str  # replaces printing: takes a line, prints nothing, and pickles quickly
 
@@ -44,7 +44,7 @@ def whole_floats() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_checks() -> Iterator[None]:
-    """A thousand held-out latents, again and again, would take longer than all the training here."""
+    """Repeatedly measuring a thousand held-out latents would take longer than all the training here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unet, "CHECKED", FEW)
         yield

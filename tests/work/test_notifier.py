@@ -1,4 +1,4 @@
-"""Every act is told to the pages that show it, and to the queue when it queues work: none can be forgotten."""
+"""Every act notifies the pages that show it, and the queue if it queues work."""
 
 import asyncio
 from collections.abc import Callable
@@ -234,7 +234,7 @@ class Room:
             return session.scalar(select(func.count()).where(*which)) or 0  # type: ignore[arg-type]
 
     async def quiet(self) -> None:
-        """Let everything so far be heard."""
+        """Wait until all notifications so far are delivered."""
         for _ in range(5):
             await asyncio.sleep(0)
 
