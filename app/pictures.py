@@ -146,10 +146,10 @@ def decoded(png: bytes, mode: str) -> Image.Image:
 def drawn_map(
     data: bytes, kind: str, size: tuple[int, int], *, ready: bool, limits: Limits | None = None
 ) -> Map | tuple[Image.Image, str]:
-    """Draw the structure map of an upload for pictures of `size` px, or accept it as a `ready` map (see
-    `structures.maps`).
+    """Draw the structure map of an upload for pictures of `size` px, or accept it as a `ready` map.
 
-    For depth, returns the picture for the depth model, in RGB, and its SHA-256. Raises as `clean_upload`.
+    See `structures.maps`. For depth, returns the picture for the depth model, in RGB, and its SHA-256. Raises as
+    `clean_upload`.
     """
     limits = limits or Limits()
     asked = {"upload": _upload(data, limits), "kind": kind, "size": size, "ready": ready, "sides": THUMBNAILS}

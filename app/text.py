@@ -48,10 +48,10 @@ def clean_text(text: str) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """The number that `text` writes in digits, such as an id; None for anything else, and for one too large for a
-    column.
+    """The number that `text` writes in digits, such as an id; None for anything else, or a number too large.
 
-    `int` itself accepts other scripts' digits, signs and spaces, and raises for very long ones.
+    The largest is what a column can hold. `int` itself accepts other scripts' digits, signs and spaces, and raises for
+    very long ones.
     """
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 

@@ -1,5 +1,4 @@
-"""Make the pictures of the docs with the bundled model: `python scripts/doc_pictures.py [PAGE ...]`; all pages by
-default.
+"""Make the docs' pictures with the bundled model: `python scripts/doc_pictures.py [PAGE ...]`, by default all pages.
 
 Each page of docs/ with pictures has a function of the same name here, which writes them to docs/images/. All are real:
 seeds are fixed, so that the same weights give the same pictures.

@@ -47,11 +47,11 @@ def create_setup_link(session: Session, settings: Settings) -> str | None:
 
 
 def invite(session: Session, user: User, role: str, email: str = "") -> str:
-    """Create an invite link that lets one person in as `role`, and return its token; with `email`, only for that
-    address.
+    """Create an invite link for one person with `role`, and return its token.
 
-    If a deactivated account has the address, the link brings it back. An earlier link to the same address ends.
-    Administrators only. Raises Invalid for a wrong role or address, and for one with an active account.
+    With `email`, it only works for that address. If a deactivated account has the address, the link brings it back. An
+    earlier link to the same address ends. Administrators only. Raises Invalid for a wrong role or address, and for one
+    with an active account.
     """
     need_admin(user)
     wanted, email = parse_role(role), normal_email(email)
@@ -140,10 +140,10 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def forget_ways_in(session: Session, user: User) -> None:
-    """Remove every way in that somebody had before their account was deactivated, except the password, which the caller
-    replaces.
+    """Remove all ways to sign in that somebody had before their account was deactivated, except the password.
 
-    The address may belong to somebody else now, and the first owner's passkeys must not open their account.
+    The caller replaces the password. The address may belong to somebody else now, and the first owner's passkeys must
+    not open their account.
     """
     factors.reset(session, None, user)
     session.execute(delete(Identity).where(Identity.user_id == user.id))

@@ -146,9 +146,7 @@ def _at_most(picture: Image.Image, side: int) -> Image.Image:
 
 
 def _reduced(strip: Any, size: tuple[int, int], side: int) -> Image.Image:
-    """Scale down a picture of `size`, read by rows from `strip(begin, end)`, to a longer side of `side` px
-    (Lanczos).
-    """
+    """Scale a picture of `size`, read in rows from `strip(begin, end)`, to a longer side of `side` px (Lanczos)."""
     scale = max(size) / side
     width, height = (max(1, round(each / scale)) for each in size)
     tall = size[1] / height  # source rows per output row

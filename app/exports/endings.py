@@ -49,9 +49,7 @@ def resume(session: Session, user: User | None, share: Share, because: str = "")
 
 
 def revoke_lost(session: Session, event: Happened) -> None:
-    """End the links of a deactivated account, and those that a new role no longer allows, such as to pictures of
-    others.
-    """
+    """End the links of a deactivated account, and links that a new role does not allow, such as to others' pictures."""
     (person,) = cast(list[User], event.rows)
     if event.details.get("active") is False:
         for share in _open(session, Share.made_by_id == person.id):

@@ -114,9 +114,7 @@ def counts_of(session: Session, search: Search) -> FacetCounts:
 
 
 def walk(search: Search) -> Select[*tuple[Any, ...]]:
-    """The number of pictures, and per facet a comma-separated list of values, one per picture, under the other facets'
-    filters.
-    """
+    """Count the pictures, and list each facet's values, one per picture, under the other facets' filters."""
     limits = {facet: has_any(facet, values) for facet, values in search.chosen.items()}
 
     def values(facet: Any) -> ColumnElement[str]:

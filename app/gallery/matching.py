@@ -56,9 +56,7 @@ class Search:
 
     @classmethod
     def of(cls, session: Session, user: User, wanted: PictureFilter, *, to_count: bool = False) -> "Search":
-        """Resolve a filter. `to_count`: scan all prompts for the short words once, because all matches will be
-        needed.
-        """
+        """Resolve a filter. `to_count`: scan all prompts for short words once, because all matches will be needed."""
         codes = {*wanted.style, *(word.code for word in words(wanted.q) if word.code)}
         rows = session.execute(select(Style.code, Style.id).where(Style.code.in_(codes))) if codes else None
         search = cls(user, wanted, dict(rows.all()) if rows else {})

@@ -38,8 +38,6 @@ class Share(Base):
 
     @property
     def answered_for(self) -> bool:
-        """Whether the link's author may still export these pictures: a link must not outlive its author's
-        permission.
-        """
+        """Whether the link's owner may still export these pictures: a link must not outlive that permission."""
         own = self.export.made_by_id == self.made_by_id and not self.export.of_others
         return self.made_by.can(Role.MANAGER) or (self.made_by.active and own)

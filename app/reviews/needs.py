@@ -50,10 +50,9 @@ class Need:
 
 
 def of_user(session: Session, user: User, limit: int = 6) -> list[Need]:
-    """What waits for `user`: mentions, pictures to review, and in their own sets change requests, failures and
-    deliveries.
+    """What waits for `user`: mentions, pictures to review, and news of their own sets.
 
-    At most `limit` of each kind, from the newest sets.
+    That is change requests, failures and deliveries. At most `limit` of each kind, from the newest sets.
     """
     mine = Image.owner_id == user.id
     found = _mentions(session, user, limit)

@@ -55,9 +55,7 @@ def latest(session: Session, user: User, set_id: int, after: int) -> int:
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[News]:
-    """What others did to the picture, its other versions, its set and its campaign after event `after`: the latest, in
-    order.
-    """
+    """The latest acts of others after event `after` on the picture, its versions, set and campaign, in order."""
     at_place = Image.set_id == image.set_id, Image.position == image.position
     versions = dict(session.execute(select(Image.id, Image.version).where(*at_place)).all())
     found = session.scalars(

@@ -225,9 +225,7 @@ def files_count(session: Session, user: User, reference_id: int) -> int:
 
 
 def _may_read(user: User) -> ColumnElement[bool]:
-    """A condition for the licences and consents that `user` may read: those of their own uploads, or all for
-    managers.
-    """
+    """A condition for the licences and consents that `user` may read: of their own uploads, or all for managers."""
     own = select(Reference.id).where(Reference.uploaded_by_id == user.id)
     return true() if user.can(Role.MANAGER) else RightsFile.reference_id.in_(own) & signed_in(user)
 

@@ -92,9 +92,7 @@ class Canvas:
         return Canvas(self.height * factor, self.width * factor, windows)
 
     def weight(self, window: Window) -> Tensor:
-        """How much each position (height, width) of a window counts: less towards edges, which other windows see
-        better.
-        """
+        """The weight of each position (height, width) of a window: less near edges, which other windows see better."""
         rows = _ramp(window.height) if self._several("top") else torch.ones(window.height)
         columns = _ramp(window.width) if self._several("left") else torch.ones(window.width)
         return rows[:, None] * columns

@@ -45,9 +45,7 @@ def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response
 
 @router.post("/references/{reference_id}/rights")
 def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsForm], reference_id: int) -> Response:
-    """Save the form; somebody who was too late gets it back with their entries and the current values, to send
-    again.
-    """
+    """Save the form. Somebody who was too late gets it back with their entries and the current values."""
     values, seen = form.model_dump(exclude={"seen"}), form.seen
     try:
         spec = RightsSpec.parse(values)

@@ -82,8 +82,7 @@ class VersionedFiles(StaticFiles):
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The data of a template. The fields of a subclass are exactly its template's variables, besides those of every
-    page.
+    """The data of a template: a subclass has exactly its template's variables, besides those of every page.
 
     `tests/web/test_contexts.py` checks that.
     """
@@ -140,9 +139,7 @@ def preference(request: Request, name: str) -> str:
 
 
 def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectResponse:
-    """After a form was accepted, or `refused` because of the current state: show the page at `url`, once with
-    `toast`.
-    """
+    """Show the page at `url` after a form was accepted, or `refused` by the current state, once with `toast`."""
     response = RedirectResponse(url, 303)
     if toast:
         said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS])

@@ -1,5 +1,4 @@
-"""Store the role with which somebody withdrew, archived, locked or deleted something, so that lower roles cannot undo
-it.
+"""Store the role that withdrew, archived, locked or deleted something, so that lower roles cannot undo it.
 
 Also: who redid a picture; whether an export has other people's pictures; campaigns in which nobody approves their own.
 """

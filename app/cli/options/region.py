@@ -1,6 +1,4 @@
-"""`--region "0.5,0,0.5,1|a fox|neon.png|1.2"`: a box or mask file, a prompt, and optionally a picture and a
-strength.
-"""
+"""`--region "0.5,0,0.5,1|a fox|neon.png|1.2"`: a box or mask file, a prompt, optionally a picture and a strength."""
 
 from dataclasses import dataclass
 from pathlib import Path
