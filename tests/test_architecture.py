@@ -180,8 +180,9 @@ def test_services_never_commit(here: str) -> None:
 
 
 def renames(tree: ast.AST) -> list[int]:
-    """The lines that rename or link a file, or push one to the disk. Strings and times have a `replace` too: of two
-    arguments, and of named ones.
+    """The lines that rename or link a file, or flush one to disk.
+
+    Strings and times also have a `replace`, with two arguments or named ones.
     """
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     return [

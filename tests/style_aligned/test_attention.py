@@ -48,9 +48,7 @@ def test_merged_halves_equal_the_concatenated_softmax(
 
 
 def test_gradients_are_those_of_the_concatenated_softmax() -> None:
-    """A model can be trained through sharing, including through the fraction of attention that goes to the
-    reference.
-    """
+    """A model can be trained through sharing, including through the reference's fraction of attention."""
     query, *rest = (random(1, 2, 5, 16, seed=seed).requires_grad_() for seed in range(5))
     keys, values = rest[:2], rest[2:]
     logits = torch.cat([query @ keys[0].mT * 0.25, query @ keys[1].mT * 0.25 + 0.7], -1)

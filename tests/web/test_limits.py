@@ -76,9 +76,7 @@ def test_nobody_needs_to_sign_in_to_be_refused(anonymous: Browser) -> None:
 
 
 def test_a_false_length_is_counted_all_the_same(server: Server, designer: Browser) -> None:
-    """Content-Length says little, the chunks say much: the server's parser or our count refuses it, and it
-    continues.
-    """
+    """Content-Length says little, the chunks say much: the parser or our count refuses it, and the server continues."""
     headers = MULTIPART | {"content-length": "10", "transfer-encoding": "chunked"}
     answer = designer.post("/styles/preview", content=multipart(64 * 2**20), headers=headers)
     assert answer.status_code in (400, 413)

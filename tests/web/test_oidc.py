@@ -1,6 +1,4 @@
-"""Signing in through the company's provider, which runs here and answers over HTTP, truthfully and with all kinds of
-lies.
-"""
+"""Signing in through the company's provider, which runs here and answers over HTTP, truthfully or with lies."""
 
 import re
 import shutil

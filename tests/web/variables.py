@@ -6,7 +6,7 @@ from jinja2 import Environment, nodes
 
 
 class Variables:
-    """`names` that a template reads and does not set, those that must not be missing (`needed`), and the attributes
+    """`names` that a template reads and does not set, those that must not be missing (`needed`), and attributes
     read.
     """
 

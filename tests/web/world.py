@@ -62,8 +62,7 @@ def fill(path: str, values: dict[str, str]) -> str:
 def populate(
     server: Server, owner: User, manager: User, *, decider: User | None = None, exporter: User | None = None
 ) -> dict[str, str]:
-    """Things of `owner`, decisions on them by `decider`, an export with a link by `exporter`, and the rest by
-    `manager`.
+    """Things of `owner`, decisions on them by `decider`, an export with a link by `exporter`, the rest by `manager`.
 
     Returns the values for the addresses' parameters.
     """
