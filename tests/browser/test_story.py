@@ -130,7 +130,7 @@ def review_it(page: Page) -> None:
     expect(room.get_by_text("A little more light, please.")).to_be_visible()
     page.locator("body").press("a")
     expect(room.get_by_text("4 of 4", exact=True)).to_be_visible()
-    expect(room.locator(".tally")).to_contain_text("1 to go")
+    expect(room.locator(".tally")).to_contain_text("1 left")
 
 
 def download(page: Page, folder: Path) -> Path:

@@ -116,13 +116,13 @@ def test_the_next_picture_is_there_before_the_server_has_answered(
         page.keyboard.press("a")
         shown(page, 2)
         assert page.locator("[data-frame] img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-        expect(tally(page)).to_contain_text("5 to go")  # the server has not stored it yet
+        expect(tally(page)).to_contain_text("5 left")  # the server has not stored it yet
         page.keyboard.press("c")  # the second decision waits for the first
         shown(page, 3)
         assert asked.count("/images/1/decision") == 1
         assert "/images/2/decision" not in asked
         assert not [path for path in asked if "image=2" in path], "its page had come before"
-    expect(tally(page)).to_contain_text("3 to go")
+    expect(tally(page)).to_contain_text("3 left")
     shown(page, 3)
     for number in (2, 3):
         assert downloads(page, f"/images/{number}.png") == 1, "shown from the browser's cache"
@@ -150,8 +150,8 @@ def test_deciding_before_the_next_picture_has_come(
         shown(page, 1)
         held.pop().continue_()
         shown(page, 2)
-        expect(tally(page)).to_contain_text("5 to go")
-    expect(tally(page)).to_contain_text("4 to go")
+        expect(tally(page)).to_contain_text("5 left")
+    expect(tally(page)).to_contain_text("4 left")
     shown(page, 2)
     assert not problems
 
@@ -192,7 +192,7 @@ def test_a_decision_that_did_not_arrive_brings_the_picture_back(enter: Callable[
     page.unroute("**/decision")
     page.keyboard.press("a")
     shown(page, 2)
-    expect(tally(page)).to_contain_text("4 to go")
+    expect(tally(page)).to_contain_text("4 left")
 
 
 def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> None:
@@ -200,7 +200,7 @@ def test_two_people_at_once(enter: Callable[..., Page], problems: list[str]) -> 
     two.evaluate(HIDE, "hidden")  # so that it misses the change
     one.keyboard.press("r")
     one.keyboard.press("1")
-    expect(tally(one)).to_contain_text("4 to go")
+    expect(tally(one)).to_contain_text("4 left")
     two.keyboard.press("a")
     expect(two.get_by_text("Ito Kenji just rejected this picture. Check it before you decide.")).to_be_visible()
     shown(two, 1)

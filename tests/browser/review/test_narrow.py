@@ -17,7 +17,7 @@ def test_everything_is_available_at_800_px(enter: Callable[..., Page], problems:
     shown(page, 1)
     expect(tally(page)).to_be_hidden()
     page.get_by_role("button", name="More").click()
-    expect(tally(page)).to_have_text(re.compile("5 to go"))
+    expect(tally(page)).to_have_text(re.compile("5 left"))
     page.get_by_label("White").check(force=True)
     expect(page.locator("#sur-white")).to_be_checked()
     for name in ("Compare the next", "Reasons and approvals"):

@@ -26,7 +26,7 @@ def test_the_room_follows_what_others_do_and_keeps_what_is_written(
     expect(news(two)).to_have_text("Ito Kenji rejected this picture.")
     expect(dock(two)).to_contain_text(re.compile("Rejected.*by Ito Kenji.*Off the look", re.DOTALL))
     expect(page_status(two, 1)).to_have_accessible_name(re.compile("rejected"))
-    expect(tally(two)).to_contain_text("4 to go")
+    expect(tally(two)).to_contain_text("4 left")
     two.keyboard.type("??")
     writing = two.get_by_role("textbox", name="Comment or pin a spot")
     expect(writing).to_have_value("The ear i??s")  # the caret is where it was

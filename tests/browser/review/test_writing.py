@@ -49,7 +49,7 @@ def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page]
     one, two = both(enter)
     two.evaluate(HIDE, "hidden")  # so that it misses the change
     one.keyboard.press("c")
-    expect(tally(one)).to_contain_text("4 to go")
+    expect(tally(one)).to_contain_text("4 left")
     pin_and_write(two, "The ear is gone")
     two.keyboard.press("a")
     expect(two.get_by_text("Ito Kenji just asked for changes to this picture")).to_be_visible()
