@@ -102,7 +102,7 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[
     assert not (tmp_path / "out").exists()
 
 
-def test_a_banner_with_a_region_of_its_own_look(tmp_path: Path) -> None:
+def test_a_banner_with_a_region_in_another_look(tmp_path: Path) -> None:
     region = f"0.5,0,0.5,1|a fox|{LOOKS / 'neon-guitar.webp'}|1.2"
     reference = LOOKS / "pencil-handbag.webp"
     done = generate(

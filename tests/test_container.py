@@ -62,7 +62,7 @@ def test_nothing_of_a_developer_reaches_the_build() -> None:
         assert not dockerfile.reaches(IGNORE, path), path
 
 
-def test_either_pytorch_can_be_asked_for() -> None:
+def test_either_pytorch_can_be_installed() -> None:
     assert BUILD.last("ARG").text == "TORCH=cpu"
     (install,) = [step for step in BUILD.all("RUN") if "scripts/install" in step.text]
     assert install.text == 'scripts/install "$TORCH" requirements.lock'

@@ -164,7 +164,7 @@ def test_writers_take_turns(database: Database) -> None:
         assert session.scalars(select(User.name)).one() == "80"
 
 
-def test_readers_neither_wait_nor_see_half_of_it(database: Database) -> None:
+def test_readers_do_not_wait_or_see_half_of_it(database: Database) -> None:
     with database.write() as writing:
         writing.add(User(email="a@example.com", name="A", role=Role.ADMIN, password_hash="-"))
         writing.flush()

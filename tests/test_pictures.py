@@ -171,7 +171,7 @@ def test_alpha_is_composited_on_white(kind: str) -> None:
     assert cleaned(encoded(half, kind, lossless=True)).getpixel((5, 5)) == (255, 127, 127)
 
 
-def test_grey_alpha_lies_on_white() -> None:
+def test_grey_alpha_is_composited_on_white() -> None:
     assert cleaned(encoded(Image.new("LA", SIZE, (0, 0)))).getpixel((5, 5)) == (255, 255, 255)
 
 

@@ -45,7 +45,7 @@ def test_server_files_are_closed_to_others(settings: Settings) -> None:
         assert open_to_others(settings.data) == []
 
 
-def test_what_was_open_is_closed_at_the_start(tmp_path: Path) -> None:
+def test_open_files_are_closed_at_start(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     Files(folder / "files").put(Kind.IMAGES, png())
     (folder / "old.sqlite3").touch(mode=0o666)

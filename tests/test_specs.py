@@ -119,9 +119,7 @@ def test_json_in_bounds_is_read() -> None:
         ),
     ],
 )
-def test_what_is_wrong_within_a_part_is_said_of_the_part(
-    field: str, parts: list[dict[str, object]], sentence: str
-) -> None:
+def test_a_fault_within_a_part_names_the_part(field: str, parts: list[dict[str, object]], sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
         SetSpec.from_form({"style": "SOR-7K2Q", "prompts": "a fox", field: json.dumps(parts)}, MODEL)
     assert refused.value.errors[field].startswith(sentence)

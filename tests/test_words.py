@@ -124,7 +124,7 @@ def test_a_class_and_a_limit_have_one_meaning() -> None:
     assert not several
 
 
-def test_each_word_is_told_once() -> None:
+def test_each_word_is_reported_once() -> None:
     told = [
         word.strip()
         for row in (ROOT / "docs/words.md").read_text().splitlines()

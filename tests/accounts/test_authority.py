@@ -83,9 +83,7 @@ def withdrawn(session: Session, reference: Reference) -> RightsRecord | None:
 
 @pytest.mark.parametrize("by", Role)
 @pytest.mark.parametrize("then", Role)
-def test_who_restores_what_somebody_withdrew(
-    session: Session, make: Factory, owner: User, by: Role, then: Role
-) -> None:
+def test_who_can_restore_withdrawn_rights(session: Session, make: Factory, owner: User, by: Role, then: Role) -> None:
     """`by` are the roles with which it was withdrawn, `then` those with which the uploader would restore them."""
     reference = make.reference(owner)
     who = fall(owner, by) if by in LOW else make.user(by, "Ito Kenji")

@@ -38,7 +38,7 @@ def test_another_link_to_the_same_address_replaces_it(session: Session, admin: U
     assert accept(session, second, "New", "", NEW).role == Role.DESIGNER
 
 
-def test_nobody_is_invited_who_is_here(session: Session, make: Factory, admin: User) -> None:
+def test_existing_people_cannot_be_invited(session: Session, make: Factory, admin: User) -> None:
     person = make.user(name="Ito Kenji")
     with pytest.raises(Invalid, match="Ito Kenji already has an account"):
         service.invite(session, admin, "designer", person.email)

@@ -201,7 +201,7 @@ def test_sign_in_never_fails_otherwise(email: str, password: str) -> None:
     service.normal_password(password).encode()
 
 
-def test_session_ends_by_itself(session: Session, make: Factory) -> None:
+def test_session_expires(session: Session, make: Factory) -> None:
     user = make.user()
     token = service.start_session(session, user, days=1)
     session.flush()

@@ -222,7 +222,7 @@ def test_a_column_that_cannot_be_read_is_found(chained: Session, column: str, va
     assert problem(chained).startswith("Event 5 was altered")
 
 
-def test_text_that_is_no_unicode_is_found(chained: Session) -> None:
+def test_invalid_unicode_is_found(chained: Session) -> None:
     chained.execute(text("UPDATE audit_events SET subject = CAST(x'ff' AS TEXT) WHERE id = 5"))
     assert problem(chained) == "Event 5 was altered: it cannot even be read."
 
@@ -304,7 +304,7 @@ def test_recording_keeps_no_half_finished_row(session: Session, make: Factory) -
     assert chain.verify(session).problem is None
 
 
-def test_what_is_rolled_back_was_never_in_the_chain(session: Session, make: Factory) -> None:
+def test_a_rollback_leaves_no_trace_in_the_chain(session: Session, make: Factory) -> None:
     user = make.user()
     record(session, user, Act.SIGN_IN, user)
     with pytest.raises(ZeroDivisionError), session.begin_nested():  # noqa: PT012
@@ -338,7 +338,7 @@ def test_writers_at_the_same_time_make_one_chain(database: Database) -> None:
         assert (verdict.problem, verdict.count) == (None, 48 * 3)
 
 
-def test_events_added_during_a_check_are_no_fault(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_added_during_a_check_are_not_faults(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also without a snapshot that holds still, as on Postgres."""
     monkeypatch.setattr(chain, "CHUNK", 2)
     with database.write() as session:

@@ -152,7 +152,7 @@ def test_words_are_looked_for_in_the_names_of_things_too(session: Session, make:
     assert acts(image_set.style_version.references[0].reference.original_name) == {Act.REFERENCE_UPLOAD}
 
 
-def test_things_are_read_at_once_and_named(session: Session, make: Factory, manager: User) -> None:
+def test_subjects_of_events_are_read_together_and_named(session: Session, make: Factory, manager: User) -> None:
     image_set = make.finished_set(name="Autumn table")
     make.decide(image_set.images[1])
     found = queries.events(session, manager, RecordFilter(), limit=100)

@@ -152,7 +152,7 @@ def revoke_it(page: Page) -> None:
     expect(page.get_by_text("Revoked just now")).to_be_visible()
 
 
-def test_deleting_is_asked_about_first(page: Page, busy: Server) -> None:
+def test_deleting_asks_first(page: Page, busy: Server) -> None:
     page.goto(f"{busy.url}/campaigns/1/export")
     with page.expect_download():
         page.get_by_role("button", name="Create zip").click()

@@ -149,7 +149,7 @@ def test_the_focus_stays_among_the_pictures(page: Page, problems: list[str]) -> 
     assert not problems
 
 
-def test_new_tags_and_campaigns_are_suggested_at_once(page: Page, problems: list[str]) -> None:
+def test_new_tags_and_campaigns_are_suggested_immediately(page: Page, problems: list[str]) -> None:
     page.locator("#picture-42 .pick").click()
     for button, field, value, done in (
         ("Tag", "Tag", "hero", "1 picture was tagged hero"),

@@ -69,7 +69,7 @@ def test_a_map_of_another_shape_is_refused(tmp_path: Path) -> None:
     assert option.maps((256, 128), MODEL, "", Limits())[0].size == (256, 128)
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_a_file_other_than_a_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("not at all")
     (option,) = asked(structure=[f"edges={tmp_path / 'no.png'}"]).structures
     with pytest.raises(REFUSED, match=r"The structure .*no.png cannot be used: The file is not a supported picture"):

@@ -42,7 +42,7 @@ def head(text: str) -> bytes:
         struct.pack(">I", 70_000) + b" " * 70_000,
     ],
 )
-def test_what_is_no_answer_is_not_taken(sent: bytes) -> None:
+def test_an_invalid_answer_is_refused(sent: bytes) -> None:
     with pytest.raises(frames.BrokenFrame):
         received(sent)
 
@@ -57,7 +57,7 @@ def test_invalid_facts_count_as_a_crash(said: dict[str, object]) -> None:
         judged(said, [], 0)
 
 
-def test_a_refusal_is_no_longer_than_a_sentence() -> None:
+def test_a_refusal_fits_into_a_sentence() -> None:
     with pytest.raises(Invalid) as refused:
         judged({"refusal": "x" * 60_000}, [], 0)
     assert len(str(refused.value)) == 500

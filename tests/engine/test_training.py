@@ -116,7 +116,7 @@ def test_a_training_between_sets_breaks_neither(run: Callable[..., None]) -> Non
     ("class_words", "sentence", "tries"),
     [("fail", "The picture 'fail' cannot be made.", 1), ("vanish", LOST, 3)],
 )
-def test_what_goes_wrong_is_a_sentence(run: Callable[..., None], class_words: str, sentence: str, tries: int) -> None:
+def test_failures_give_a_sentence(run: Callable[..., None], class_words: str, sentence: str, tries: int) -> None:
     async def story(room: Room) -> None:
         subject_id = ask(room, class_words=class_words)
         await room.until(lambda: state(room, subject_id) == State.FAILED)

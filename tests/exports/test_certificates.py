@@ -199,7 +199,7 @@ def test_a_certificate_without_its_issuers_is_noticed(tmp_path: Path) -> None:
     )
 
 
-def test_files_that_are_no_certificates(tmp_path: Path) -> None:
+def test_files_other_than_certificates_are_refused(tmp_path: Path) -> None:
     settings = own(tmp_path)
     Path(settings.signing_certificate).write_text("hello")
     with pytest.raises(CertificateError, match="no certificate in PEM"):

@@ -261,7 +261,7 @@ def test_no_text_is_a_formula(text: str) -> None:
     assert cell.endswith(text)
 
 
-def test_what_is_not_wanted_is_not_there(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
+def test_excluded_parts_are_left_out(session: Session, make: Factory, preparer: Preparer, ready: Make) -> None:
     user = make.user()
     image_set = approved_set(make, user, prompts="a secret fox")
     options = ExportOptions(manifests=False, certificate=False, prompts=False, template="{n}")

@@ -274,7 +274,7 @@ def test_closed_account_404(session: Session, make: Factory) -> None:
         queries.get(session, user, export.id)
 
 
-def test_exports_are_seen_by_who_made_them_and_managers(session: Session, make: Factory, preparer: Preparer) -> None:
+def test_exports_are_visible_to_their_owners_and_managers(session: Session, make: Factory, preparer: Preparer) -> None:
     user = make.user()
     export = created(session, user, set_id=approved_set(make, user).id)
     for allowed in (user, make.user(Role.MANAGER)):

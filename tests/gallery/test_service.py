@@ -257,7 +257,7 @@ def test_who_may_move(session: Session, make: Factory, manager: User, image_set:
 # Stars and tags
 
 
-def test_stars_are_ones_own(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
+def test_stars_are_personal(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     other = make.user()
     first, second, *_ = ids(image_set)
     service.star(session, manager, [first, second])

@@ -123,7 +123,7 @@ def test_trainings_and_exports_count(make: Factory, person: User) -> None:
         )
 
 
-def test_zero_is_no_limit_and_administrators_have_none(make: Factory, person: User) -> None:
+def test_zero_means_no_limit_and_administrators_have_none(make: Factory, person: User) -> None:
     limit(make, sets=0, pictures=1)
     for _ in range(5):
         service.take(make.session, person, "form", {What.SETS: 1})

@@ -52,7 +52,7 @@ def test_a_campaign_created_by_name_forbids_own_approvals(
     assert session.scalars(select(Campaign.four_eyes)).all() == [True, True, True]
 
 
-def test_one_approves_others_pictures_and_rejects_ones_own(
+def test_people_approve_others_pictures_and_reject_their_own(
     session: Session, make: Factory, maker: User, own: ImageSet
 ) -> None:
     fox, teapot = own.images

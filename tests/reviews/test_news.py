@@ -47,7 +47,7 @@ def test_what_others_did_to_the_picture_and_its_set(session: Session, image_set:
     assert told(session, me, fox, news.known(session)) == []
 
 
-def test_ones_own_acts_and_other_sets_are_no_news(
+def test_own_acts_and_other_sets_are_not_news(
     session: Session, make: Factory, image_set: ImageSet, me: User, ito: User
 ) -> None:
     other = make.finished_set()

@@ -105,7 +105,7 @@ def test_approvers_are_done_with_a_picture(session: Session, make: Factory) -> N
     assert pending.next_open(session, one, Scope()) == a.id
 
 
-def test_what_is_locked_waits_for_nobody(session: Session, make: Factory, image_set: ImageSet) -> None:
+def test_locked_pictures_wait_for_nobody(session: Session, make: Factory, image_set: ImageSet) -> None:
     user, owner = make.user(Role.REVIEWER), image_set.owner
     open_set = make.finished_set(owner, image_set.style_version.style, campaign=image_set.campaign.name)
     service.lock(session, owner, image_set.id)
@@ -327,7 +327,7 @@ def test_need_to_change_is_the_owners(session: Session, make: Factory) -> None:
     assert ("changes", image_set.id) not in kinds(session, owner)
 
 
-def test_need_to_change_names_who_asked_for_what_is_still_to_change(session: Session, make: Factory) -> None:
+def test_need_to_change_names_the_latest_requester(session: Session, make: Factory) -> None:
     owner = make.user()
     first, second = make.finished_set(owner).images
     make.decide(first, Verdict.CHANGES_REQUESTED, make.user(Role.REVIEWER, name="Ito Kenji"))

@@ -94,7 +94,7 @@ def test_a_rejection_keeps_its_reason_in_words(session: Session, make: Factory, 
     assert [row.reason for row in queries.standing(session, make.user(), image.id)] == [REASON, ""]
 
 
-def test_a_change_of_mind_counts_and_what_was_said_stays(session: Session, make: Factory, image: Image) -> None:
+def test_a_change_of_mind_counts_and_comments_stay(session: Session, make: Factory, image: Image) -> None:
     user = make.user(Role.REVIEWER)
     decide(session, user, image, "rejected")
     decide(session, user, image, "approved")
@@ -184,7 +184,7 @@ def test_any_acts_of_any_people_give_the_outcome_that_the_rule_says(
     session.expire_all()
 
 
-def test_two_who_decide_at_once_lose_nothing(database: Database, session: Session, make: Factory) -> None:
+def test_two_concurrent_decisions_lose_nothing(database: Database, session: Session, make: Factory) -> None:
     """On a real file, in threads: of those who saw the same picture one decides, and the others are told."""
     image = make.finished_set().images[0]
     people = [make.user(Role.REVIEWER) for _ in range(6)]
@@ -213,7 +213,7 @@ def test_two_who_decide_at_once_lose_nothing(database: Database, session: Sessio
     assert (image.decision, image.approvals) == ("approved", 1)
 
 
-def test_two_who_decide_on_what_they_see_both_count(database: Database, session: Session, make: Factory) -> None:
+def test_two_decisions_on_the_current_state_both_count(database: Database, session: Session, make: Factory) -> None:
     image = make.finished_set().images[0]
     people = [make.user(Role.REVIEWER) for _ in range(5)]
     service.set_approvals(session, make.user(Role.MANAGER), image.campaign_id, 5)

@@ -160,7 +160,7 @@ def test_who_is_warned_about_an_end(session: Session, make: Factory, owner: User
     assert need.kind == "rights"
 
 
-def test_what_is_archived_or_replaced_needs_nobody(session: Session, make: Factory, owner: User) -> None:
+def test_archived_or_replaced_styles_need_nobody(session: Session, make: Factory, owner: User) -> None:
     archived, replaced = make.style(owner), make.style(owner)
     for style in (archived, replaced):
         until(make, reference_of(style), -1)

@@ -377,7 +377,7 @@ def test_a_file_is_what_it_contains(
         (b"%PDF-" + bytes(service.FILE_BYTES), "larger than 20 MB"),
     ],
 )
-def test_what_is_no_licence_is_refused(
+def test_other_files_than_licences_are_refused(
     session: Session, make: Factory, owner: User, files: Files, data: bytes, sentence: str
 ) -> None:
     with pytest.raises(Invalid, match=sentence):

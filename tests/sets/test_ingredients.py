@@ -59,7 +59,7 @@ def request(session: Session, make: Factory, ingredient: Ingredient, parts: obje
 
 
 @each_ingredient
-def test_what_is_asked_for_is_kept_read_and_handed_to_the_engine(
+def test_each_ingredient_is_stored_read_and_handed_to_the_engine(
     session: Session, make: Factory, files: Files, ingredient: Ingredient
 ) -> None:
     asked = request(session, make, ingredient, wanted(ingredient, make))

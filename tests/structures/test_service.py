@@ -79,7 +79,7 @@ def test_a_transparent_pictures_silhouette_is_its_own(session: Session, files: F
         assert kept.tobytes() == clear.getchannel("A").tobytes()
 
 
-def test_what_is_no_picture_is_refused(session: Session, files: Files, user: User) -> None:
+def test_other_files_than_pictures_are_refused(session: Session, files: Files, user: User) -> None:
     with pytest.raises(Invalid, match="SVG"):
         keep(session, files, user, b"<svg></svg>")
 
@@ -207,7 +207,7 @@ def test_steps_that_end_before_they_start(session: Session, files: Files, make: 
 
 
 @pytest.mark.parametrize("asked", ["{", '[{"control": "edges"}]', '[{"control": "edges", "maps": [1], "weight": 3}]'])
-def test_what_no_page_sends_is_refused(make: Factory, user: User, asked: str) -> None:
+def test_requests_that_no_page_sends_are_refused(make: Factory, user: User, asked: str) -> None:
     assert refusal(make, user, structures=asked)
 
 

@@ -339,7 +339,7 @@ def test_pickles_are_refused(studio: Studio, net: nn.Module, tmp_path: Path) -> 
     assert "is not safetensors" in refusal(studio, tmp_path / "control_sd15_canny.pth")
 
 
-def test_what_is_no_controlnet_is_refused(studio: Studio, tmp_path: Path) -> None:
+def test_other_models_are_refused_as_controlnets(studio: Studio, tmp_path: Path) -> None:
     assert "is not a ControlNet." in refusal(studio, Path("app/demo_model/vae").absolute())
     assert "There is no ControlNet at" in refusal(studio, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()

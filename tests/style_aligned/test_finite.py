@@ -103,13 +103,13 @@ def test_a_reference_whose_latents_overflow_is_refused(
         made(studio, reference=studio.reference(looks["neon-guitar"]), sharing=Sharing(1.0))
 
 
-def test_what_the_others_take_their_look_from_must_be_whole(studio: Studio, poison: Break) -> None:
+def test_the_reference_of_the_others_must_be_finite(studio: Studio, poison: Break) -> None:
     poison(NAN, 0)
     with pytest.raises(NotFinite, match="the first picture"):
         made(studio, sharing=Sharing(1.0))
 
 
-def test_a_damaged_inversion_in_the_cache_is_made_again(looks: dict[str, Image.Image], tmp_path: Path) -> None:
+def test_a_damaged_inversion_in_the_cache_is_recomputed(looks: dict[str, Image.Image], tmp_path: Path) -> None:
     studio = Studio.load("demo", device="cpu", cache=tmp_path)
     reference = studio.reference(looks["neon-guitar"], method="ddim")
     how = {"reference": reference, "sharing": Sharing(1.0)}
@@ -120,7 +120,7 @@ def test_a_damaged_inversion_in_the_cache_is_made_again(looks: dict[str, Image.I
     assert all(torch.isfinite(latents).all() for latents in load_file(file).values())
 
 
-def test_rows_are_told_apart() -> None:
+def test_rows_are_distinguished() -> None:
     rows = torch.zeros(5, 4, 2, 2)
     rows[1, 0, 0, 0], rows[2, 3, 1, 1], rows[3, 0, 1, 0], rows[4, 1, 0, 0] = NAN, -INFINITE, 1e6, 100
     assert finite_rows(rows).tolist() == [True, False, False, False, True]

@@ -171,7 +171,7 @@ def test_the_time_for_a_hostile_file_is_bounded() -> None:
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), 1e5, -1e30])
-def test_weights_that_are_no_numbers_are_refused(kind: torch.dtype, number: float) -> None:
+def test_weights_with_nan_or_infinity_are_refused(kind: torch.dtype, number: float) -> None:
     weights = {name: weight.to(kind) for name, weight in halves().items()}
     weights[UP][7, 1] = number
     with pytest.raises(ModelError, match="infinite or missing numbers"):
@@ -257,7 +257,7 @@ def test_dora_is_named_by_its_vectors_of_one_dimension() -> None:
 # Metadata
 
 
-def test_a_page_long_phrase_is_none() -> None:
+def test_a_page_long_phrase_is_ignored() -> None:
     for length, phrase in ((200, "a" * 200), (201, ""), (2_000_000, "")):
         data = save(halves(), {PHRASE: "a" * length})
         assert check(data).phrase == phrase_in(data) == phrase

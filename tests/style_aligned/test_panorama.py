@@ -122,7 +122,7 @@ def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[
 # Exactness
 
 
-def test_one_window_is_no_window_bit_for_bit(studio: Studio) -> None:
+def test_one_window_equals_none_bit_for_bit(studio: Studio) -> None:
     def last(canvas: Canvas | None) -> Tensor:
         with torch.inference_mode():
             brush = Brush(studio.condition(["a fox"], "", 4.0, (128, 128)))

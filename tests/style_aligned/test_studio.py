@@ -75,7 +75,7 @@ def test_previews_look_like_the_images_that_follow(studio: Studio, looks: dict[s
         assert psnr(previews[index], images[index]) > psnr(previews[index], images[1 - index]) + 1
 
 
-def test_closing_stops_at_once_and_leaves_the_model_clean(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_closing_stops_immediately_and_leaves_the_model_clean(studio: Studio, looks: dict[str, Image.Image]) -> None:
     before = dict(studio.unet.attn_processors)
     calls = 0
 

@@ -170,7 +170,7 @@ class TestRun:
         assert strides == {weight.stride() for weight in other.weights}
         assert other.fit()
 
-    def test_it_stops_when_the_loss_is_no_number(self, tmp_path):
+    def test_it_stops_when_the_loss_is_nan(self, tmp_path):
         run = self.run(tmp_path)
         run.weights[0].data.fill_(float("nan"))
         with pytest.raises(RuntimeError, match="no longer a number near step 5"):
@@ -245,7 +245,7 @@ def test_words_are_the_tokenizers_own():
     assert torch.equal(Words(tokenizer)(texts), expected)
 
 
-def test_rows_come_in_the_order_that_they_are_asked_for(pictures):
+def test_rows_come_in_the_requested_order(pictures):
     wanted = [5, 0, 7, 5]
     rows = Rows(pictures.pixels, CPU)[torch.tensor(wanted)]
     np.testing.assert_array_equal(rows.numpy(), pictures.pixels[wanted])

@@ -87,7 +87,7 @@ def test_signing_in_leads_nowhere_else(server: Server, anonymous: Browser, url: 
     assert answer.headers["location"] == "/"
 
 
-def test_a_wrong_password_and_an_unknown_person_are_told_the_same(server: Server, anonymous: Browser) -> None:
+def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(server: Server, anonymous: Browser) -> None:
     user = make_person(server, Role.DESIGNER)
     wrong = anonymous.sign_in(user.email, "not the password")
     unknown = anonymous.sign_in("nobody@example.com", "not the password")

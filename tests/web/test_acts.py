@@ -134,7 +134,7 @@ def count(server: Server, act: Act) -> int:
         return session.query(AuditEvent).filter_by(act=act).count()
 
 
-def test_what_is_taken_away_or_uploaded_is_recorded(server: Server, designer: Browser) -> None:
+def test_downloads_and_uploads_are_recorded(server: Server, designer: Browser) -> None:
     with making(server) as make:
         subject = make.finished_subject(designer.user)
     assert designer.get(f"/subjects/{subject.id}/lora.safetensors").status_code == 200
@@ -149,7 +149,7 @@ def white() -> bytes:
     return encoded(Image.new("L", (64, 64), "white"))
 
 
-def test_shared_searches_are_recorded_and_ones_own_are_not(server: Server, designer: Browser) -> None:
+def test_only_shared_searches_are_recorded(server: Server, designer: Browser) -> None:
     acts: Sequence[Act] = (Act.SEARCH_SAVE, Act.SEARCH_RENAME, Act.SEARCH_DELETE)
     for number, shared in enumerate(("", "1")):
         designer.post("/searches", data={"name": "Foxes", "query": "q=fox", "shared": shared})

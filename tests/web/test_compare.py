@@ -103,7 +103,7 @@ def test_the_reference_takes_a_place_among_the_four(server: Server, designer: Br
     )
 
 
-def test_what_is_in_the_bin_says_so_and_is_not_decided_on(
+def test_pictures_in_the_bin_say_so_and_cannot_be_decided_on(
     server: Server, reviewer: Browser, designer: Browser, image_ids: list[int]
 ) -> None:
     one, two, *_ = image_ids

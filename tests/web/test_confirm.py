@@ -77,7 +77,7 @@ def test_tries_are_counted_with_those_at_changing_the_password(server: Server, a
     assert admin.post("/account/password", data=form).status_code == 429
 
 
-def test_scripts_get_the_page_in_the_place_of_their_own(server: Server, admin: Browser) -> None:
+def test_scripts_get_the_confirm_page_in_place(server: Server, admin: Browser) -> None:
     grow_old(server, admin)
     headers = {"hx-request": "true", "hx-current-url": f"{server.url}/people"}
     asked = admin.post("/people/invite", data={"role": "reviewer"}, headers=headers)
@@ -102,7 +102,7 @@ def test_it_leads_nowhere_else(admin: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", ["referer", "hx-current-url"])
-def test_what_is_no_address_leads_home(server: Server, admin: Browser, anonymous: Browser, name: str) -> None:
+def test_an_invalid_address_leads_home(server: Server, admin: Browser, anonymous: Browser, name: str) -> None:
     grow_old(server, admin)
     for address in ("http://[", "http://[evil]/people", "//", "http://a:b"):
         sent = {name: address, "hx-request": "true"}

@@ -180,7 +180,7 @@ def test_a_large_honest_head_is_read(dial: Callable[..., socket.socket]) -> None
     assert answer(dial(), head).startswith(b"HTTP/1.1 200 ")
 
 
-def test_slow_heads_are_let_go(dial: Callable[..., socket.socket]) -> None:
+def test_slow_heads_are_dropped(dial: Callable[..., socket.socket]) -> None:
     silent, slow = dial(), dial()
     ends = time.monotonic() + 10
     slow.settimeout(0.2)
@@ -224,7 +224,7 @@ def test_bodies_that_stop_or_trickle_are_dropped(dial: Callable[..., socket.sock
     assert taken.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_broken_off_body_is_no_fault_of_the_server(
+def test_an_aborted_body_is_not_a_server_error(
     server: Server, dial: Callable[..., socket.socket], caplog: pytest.LogCaptureFixture
 ) -> None:
     for kind in (b"", b"Content-Type: multipart/form-data; boundary=x\r\n"):

@@ -92,7 +92,7 @@ def test_a_part_that_is_not_there_416(manager: Browser, path: str, asked: str) -
 
 
 @pytest.mark.parametrize("asked", ["bytes=-", "bytes=9-2", "bytes=0-1,5-6", "pictures=1-2", "bytes=a-b"])
-def test_what_is_no_range_gets_the_whole(manager: Browser, path: str, asked: str) -> None:
+def test_an_invalid_range_gets_the_whole(manager: Browser, path: str, asked: str) -> None:
     answer = manager.get(path, headers={"range": asked})
     assert answer.status_code == 200
     assert int(answer.headers["content-length"]) == len(answer.content)
@@ -136,7 +136,7 @@ def test_a_download_can_start_anywhere(server: Server, manager: Browser, zip_pat
     assert begun(server) == 1, "the same person goes on"
 
 
-def test_a_probe_is_no_download_but_many_are(server: Server, manager: Browser, zip_path: str) -> None:
+def test_one_probe_does_not_count_as_a_download_but_many_do(server: Server, manager: Browser, zip_path: str) -> None:
     for first in (0, 0, 700):
         manager.get(zip_path, headers={"range": f"bytes={first}-{first + 99}"})
     assert begun(server) == 0

@@ -138,7 +138,7 @@ def test_hundreds_are_chosen_one_by_one(server: Server, manager: Browser) -> Non
     assert manager.post("/exports", data=chosen).status_code == 303
 
 
-def test_what_was_chosen_is_what_comes(server: Server, manager: Browser, set_id: int) -> None:
+def test_the_choice_is_what_comes(server: Server, manager: Browser, set_id: int) -> None:
     manager.post("/exports", data=FORM | {"own_sizes": "300 x 200, 64×64"})
     wait_until_ready(server, 1)
     with zipfile.ZipFile(io.BytesIO(manager.get("/exports/1/download.zip").content)) as archive:
@@ -302,7 +302,7 @@ def test_all_exports_can_be_reached_and_all_links_ended(
     assert "Open links" not in manager.get("/exports").text
 
 
-def test_exports_of_one_name_are_told_apart(server: Server, manager: Browser, set_id: int) -> None:
+def test_exports_with_the_same_name_are_distinguished(server: Server, manager: Browser, set_id: int) -> None:
     for sizes in (["original"], ["original", "64x64"], ["300x200"]):
         manager.post("/exports", data=FORM | {"sizes": sizes})
     for path in ("/exports", f"/sets/{set_id}/export"):

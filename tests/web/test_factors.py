@@ -47,7 +47,7 @@ def is_in(browser: Browser) -> bool:
     return browser.get("/account").status_code == 200
 
 
-def test_a_code_is_asked_for_after_the_password(server: Server, designer: Browser, anonymous: Browser) -> None:
+def test_a_code_is_required_after_the_password(server: Server, designer: Browser, anonymous: Browser) -> None:
     secret, codes = set_up(server, designer)
     assert len(set(codes)) == 10
     email = designer.user.email
@@ -154,7 +154,7 @@ def test_removing_it_needs_a_confirmation(server: Server, designer: Browser, ano
     assert anonymous.sign_in(designer.user.email).headers["location"] == "/"
 
 
-def test_an_administrator_resets_what_somebody_lost_and_the_person_is_told(
+def test_an_administrator_resets_lost_factors_and_the_person_is_notified(
     server: Server, admin: Browser, sign_in: Callable[..., Browser], anonymous: Browser
 ) -> None:
     person = sign_in(Role.REVIEWER)

@@ -30,7 +30,7 @@ def test_utf_8_may_be_said(anonymous: Browser) -> None:
         assert answer.status_code == 422, "refused for want of a password"
 
 
-def test_what_is_no_utf_8_is_refused(anonymous: Browser) -> None:
+def test_invalid_utf_8_is_refused(anonymous: Browser) -> None:
     for kind, body in (
         ("multipart/form-data; boundary=x", HEAD + b"\xed\xa0\x80" + TAIL),
         ("multipart/form-data; boundary=x", WHOLE.replace(b"email", b"em\xffail")),
@@ -44,7 +44,7 @@ def test_what_is_no_utf_8_is_refused(anonymous: Browser) -> None:
         assert "UTF-8" in answer.text
 
 
-def test_what_is_no_form_is_refused(anonymous: Browser) -> None:
+def test_other_bodies_than_forms_are_refused(anonymous: Browser) -> None:
     for kind, body, status in (
         ("multipart/form-data", WHOLE, 400),
         ("multipart/form-data; boundary=", WHOLE, 400),

@@ -249,12 +249,12 @@ FOUND = [
 
 
 @pytest.mark.parametrize("who", ["anonymous", "designer"])
-def test_what_was_found_stays_mended(world: World, who: str) -> None:
+def test_earlier_findings_stay_fixed(world: World, who: str) -> None:
     for path, kind, body in FOUND:
         assert post(world, path, body, kind, who).status in (303, 400, 401, 413, 422), (path, body[:80])
 
 
-def test_an_address_that_is_no_utf_8_leads_to_the_sign_in_page(world: World) -> None:
+def test_an_invalid_utf_8_address_leads_to_the_sign_in_page(world: World) -> None:
     answer = world.ask("GET", "/sets", "a=\xff")
     assert answer.status == 303
     assert answer.header("location") == "/login?next=/sets%3Fa%3D%C3%BF"

@@ -227,7 +227,7 @@ def test_thumbnails_by_content(server: Server, designer: Browser, anonymous: Bro
         assert designer.get(wrong).status_code in (404, 422)
 
 
-def test_many_are_decided_at_once(server: Server, manager: Browser) -> None:
+def test_many_are_decided_together(server: Server, manager: Browser) -> None:
     page = post(manager, "decide", ids=[1, 2], verdict="approved", query="q=thing")
     assert "2 pictures were approved." in page
     assert shown(manager, "?decision=approved") == [3, 2, 1]

@@ -93,7 +93,7 @@ def test_withdrawals_and_unlocking_too(server: Server, reviewer: Browser, ito: B
     )
 
 
-def test_ones_own_acts_are_no_news(server: Server, reviewer: Browser, ito: Browser) -> None:
+def test_own_acts_are_not_news(server: Server, reviewer: Browser, ito: Browser) -> None:
     def act() -> None:
         reviewer.post("/images/1/decision", data={"verdict": "approved"})
         ito.post("/images/2/comments", data={"body": "The handle"})

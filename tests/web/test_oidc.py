@@ -348,9 +348,7 @@ def test_a_false_token_lets_nobody_in(contoso: Server, provider: RunningProvider
 
 
 @pytest.mark.parametrize("answer", [{"id_token": ...}, {"id_token": 7}, {"access_token": ...}, {"token_type": ...}])
-def test_a_token_answer_of_another_form_is_no_fault(
-    provider: RunningProvider, browser: Browser, answer: Claims
-) -> None:
+def test_a_malformed_token_answer_is_handled(provider: RunningProvider, browser: Browser, answer: Claims) -> None:
     provider.person("odd", **GOOD | {"email": "odd@contoso.com"})
     provider.lies.answer = answer
     assert provider.sign_in(browser, "odd").status_code in (303, 403, 502)

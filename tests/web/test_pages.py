@@ -194,13 +194,13 @@ def test_a_designer_decides_nothing(filled: dict[str, str], designer: Browser) -
 
 
 @pytest.mark.parametrize("path", ["cancel", "retry"])
-def test_a_designer_changes_only_sets_of_their_own(filled: dict[str, str], designer: Browser, path: str) -> None:
+def test_a_designer_only_changes_their_own_sets(filled: dict[str, str], designer: Browser, path: str) -> None:
     answer = designer.post(f"/sets/{filled['set_id']}/{path}")
     assert answer.status_code == 403
     assert "Only 森 はるか or a manager can change this set." in answer.text
 
 
-def test_a_designer_changes_only_styles_of_their_own(filled: dict[str, str], designer: Browser) -> None:
+def test_a_designer_only_changes_their_own_styles(filled: dict[str, str], designer: Browser) -> None:
     code = filled["code"]
     assert designer.get(f"/styles/{code}/edit").status_code == 403
     assert designer.post(f"/styles/{code}/archive").status_code == 403
@@ -208,7 +208,7 @@ def test_a_designer_changes_only_styles_of_their_own(filled: dict[str, str], des
     assert designer.post(f"/styles/{code}", data=form).status_code == 403
 
 
-def test_a_designer_downloads_only_sets_of_their_own(filled: dict[str, str], designer: Browser) -> None:
+def test_a_designer_only_downloads_their_own_sets(filled: dict[str, str], designer: Browser) -> None:
     for path in ("/sets/{set_id}/approved.zip", "/campaigns/{campaign_id}/approved.zip"):
         assert designer.get(fill(path, filled)).status_code == 403, path
     assert designer.get(f"/pictures/approved.zip?ids={filled['image_id']}").status_code == 403

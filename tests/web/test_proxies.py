@@ -56,7 +56,7 @@ def seen(peer: str, *headers: tuple[str, str], believed: str = "127.0.0.1, 10.0.
         ("/run/soroe.sock", "203.0.113.9", "/run/soroe.sock"),
     ],
 )
-def test_the_right_most_address_that_is_no_proxy_is_the_clients(peer: str, forwarded: str, client: str) -> None:
+def test_the_right_most_address_other_than_a_proxy_is_the_clients(peer: str, forwarded: str, client: str) -> None:
     assert seen(peer, ("x-forwarded-for", forwarded))[0] == client
 
 

@@ -206,7 +206,7 @@ def test_the_csv_has_everything_and_is_itself_recorded(
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
-def test_a_check_says_what_it_found_and_who_asked(server: Server, manager: Browser) -> None:
+def test_a_check_names_its_result_and_requester(server: Server, manager: Browser) -> None:
     assert "not checked yet" in manager.get("/record").text
     html = checked(manager)
     assert re.search(r"<strong>Intact</strong>, \d+ events?, checked <time.*?>just now</time> by Mori Haruka", html)

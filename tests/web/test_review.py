@@ -104,7 +104,7 @@ def test_a_decision_can_be_undone(server: Server, reviewer: Browser, image_ids: 
     assert "withdrawn or replaced" in reviewer.get(again.headers["location"]).text
 
 
-def test_only_ones_own_decision_can_be_undone(
+def test_only_own_decisions_can_be_undone(
     reviewer: Browser, sign_in: Callable[..., Browser], image_ids: list[int]
 ) -> None:
     url = decide(reviewer, image_ids[0], "approved")

@@ -122,7 +122,7 @@ def test_it_is_not_listed_any_more(server: Server, designer: Browser, admin: Bro
         ({"accept": "text/event-stream"}, False),
     ],
 )
-def test_what_shows_that_somebody_is_there(
+def test_which_requests_count_as_activity(
     server: Server, designer: Browser, headers: dict[str, str], somebody: bool
 ) -> None:
     leave_alone(server, designer, 5)

@@ -78,7 +78,7 @@ def test_what_is_refused(server: Server, designer: Browser, data: bytes, sentenc
     ],
     ids=["16-bit", "CMYK", "clear WebP", "palette"],
 )
-def test_what_is_kept_is_a_plain_png(designer: Browser, data: bytes) -> None:
+def test_stored_pictures_are_plain_pngs(designer: Browser, data: bytes) -> None:
     kept = picture(designer, upload(designer, data))
     assert (kept.format, kept.mode, kept.size) == ("PNG", "RGB", (96, 64))
     assert not kept.info

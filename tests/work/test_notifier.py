@@ -275,7 +275,7 @@ def test_a_watcher_hears_of_the_act_and_the_queue_of_its_work(database: Database
     run(database, files, story)
 
 
-def test_what_was_rolled_back_is_told_to_nobody(database: Database, files: Files) -> None:
+def test_a_rollback_notifies_nobody(database: Database, files: Files) -> None:
     async def story(room: Room) -> None:
         _, cancel = await asyncio.to_thread(room.make, SCENES[Act.SET_CANCEL])
 
@@ -293,7 +293,7 @@ def test_what_was_rolled_back_is_told_to_nobody(database: Database, files: Files
     run(database, files, story)
 
 
-def test_what_was_rolled_back_to_a_savepoint_is_told_to_nobody(database: Database, files: Files) -> None:
+def test_a_rollback_to_a_savepoint_notifies_nobody(database: Database, files: Files) -> None:
     async def story(room: Room) -> None:
         topic, lock = await asyncio.to_thread(room.make, SCENES[Act.SET_LOCK])
         other, tag = await asyncio.to_thread(room.make, SCENES[Act.IMAGE_TAG])
@@ -315,7 +315,7 @@ def test_what_was_rolled_back_to_a_savepoint_is_told_to_nobody(database: Databas
     run(database, files, story)
 
 
-def test_pictures_are_told_by_their_number_and_others_are_left_alone(database: Database, files: Files) -> None:
+def test_pictures_are_identified_by_number_and_others_stay_unchanged(database: Database, files: Files) -> None:
     async def story(room: Room) -> None:
         topic, decide = await asyncio.to_thread(room.make, SCENES[Act.DECIDE])
         await room.quiet()
@@ -331,7 +331,7 @@ def test_pictures_are_told_by_their_number_and_others_are_left_alone(database: D
     run(database, files, story)
 
 
-def test_who_fails_to_hear_fails_no_request(database: Database, files: Files) -> None:
+def test_a_failing_listener_fails_no_request(database: Database, files: Files) -> None:
     def broken(_: Session, __: object) -> dict[Topic, None]:
         raise RuntimeError("a fault of ours")
 

@@ -169,9 +169,7 @@ def poem(room: Room, poem_id: int) -> Any:
         return session.execute(select(POEMS).where(POEMS.c.id == poem_id)).one()
 
 
-def test_it_is_served_like_the_others_and_stands_in_line_with_them(
-    poems: Poems, database: Database, files: Files
-) -> None:
+def test_it_is_served_and_queued_like_the_others(poems: Poems, database: Database, files: Files) -> None:
     async def story() -> None:
         room = Room(Poet(), database, files)
         with room.making() as make:

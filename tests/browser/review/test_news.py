@@ -95,7 +95,7 @@ def test_an_open_list_of_reasons_is_not_touched(enter: Callable[..., Page], prob
     assert not problems
 
 
-def test_what_was_not_seen_yet_is_not_decided_on(enter: Callable[..., Page], problems: list[str]) -> None:
+def test_unseen_changes_are_not_decided_on(enter: Callable[..., Page], problems: list[str]) -> None:
     one, two = both(enter)
     two.keyboard.press("r")
     one.keyboard.press("a")
