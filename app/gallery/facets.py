@@ -48,9 +48,7 @@ class Option:
 
 @dataclass(frozen=True)
 class FacetOptions:
-    """The available filter values: each field is counted under the other fields' filters, so that no choice
-    surprises.
-    """
+    """The available filter values, each field counted under the other fields' filters, so that no choice surprises."""
 
     total: int  # pictures under all filters
     of: int  # all pictures
