@@ -83,7 +83,7 @@ def test_a_campaign_is_shared_outside(
 
 def export_it(page: Page, folder: Path) -> Path:
     """By keyboard, from home to the file."""
-    tab_to(page, "link", "Export what is approved in Spring")
+    tab_to(page, "link", "Export approved pictures of Spring")
     page.keyboard.press("Enter")
     example = page.locator("#example")
     expect(example).to_contain_text("spring-retro-sunburst-001-a-fox.png")

@@ -89,7 +89,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     with begun.value.path().open(encoding="utf-8-sig", newline="") as file:
         assert [row["what"] for row in csv.DictReader(file)] == ["Autumn table"]
 
-    tab_to(page, "Only what happened to Autumn table")
+    tab_to(page, "Show only Autumn table")
     page.keyboard.press("Enter")
     page.wait_for_url("**/record?on=image_sets:1")
     expect(page.get_by_text("Only Autumn table")).to_be_visible()

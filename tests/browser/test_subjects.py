@@ -51,7 +51,7 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     chooser.set_input_files([file(0), file(1)])  # type: ignore[list-item]
     expect(page.locator("[data-kept-words]")).to_have_text("2 pictures, 1 more needed", timeout=SLOW)
     chooser.set_input_files([file(1)])  # type: ignore[list-item]
-    expect(page.locator("[data-kept-error]")).to_contain_text("1.png is there already", timeout=SLOW)
+    expect(page.locator("[data-kept-error]")).to_contain_text("1.png is already there", timeout=SLOW)
     chooser.set_input_files([file(2), file(3)])  # type: ignore[list-item]
     expect(page.locator("[data-kept-words]")).to_have_text("4 pictures", timeout=SLOW)
     page.get_by_role("button", name="Remove this picture").first.click()

@@ -105,7 +105,7 @@ def test_a_designer_reads_how_many_are_left_out(server: Server, sign_in: Callabl
         ("all=1&query=decision%3Drejected", 409, "There is nothing to export"),
         ("", 422, "Select the pictures to export."),
         ("ids=x", 422, "Select the pictures to export."),
-        ("&".join(f"ids={n}" for n in range(1001)), 422, "1\u202f001 pictures were chosen one by one"),
+        ("&".join(f"ids={n}" for n in range(1001)), 422, "1\u202f001 pictures were selected one by one"),
     ],
 )
 def test_no_pictures_or_too_many_give_one_sentence(

@@ -250,7 +250,7 @@ def test_a_refused_sign_in_shows(server: Server, anonymous: Browser, manager: Br
     person = make_person(server, Role.DESIGNER, "Ito Kenji")
     assert anonymous.sign_in(person.email, "not the password").status_code == 422
     assert anonymous.sign_in("nobody@example.com", "not the password").status_code == 422
-    sentence = r"<strong>Somebody</strong>\s+was refused at signing in as\s+<span>Ito Kenji</span>"
+    sentence = r"<strong>Someone</strong>\s+failed to sign in as\s+<span>Ito Kenji</span>"
     assert any(re.search(sentence, manager.get("/record").text) for _ in range(200))
 
 
