@@ -174,7 +174,7 @@ def test_taking_one_out_keeps_the_rest_of_the_address(designer: Browser, image_i
     one, two, three, *_ = image_ids
     address = f"/compare?ids={one},{two},{three}&reference=1&mode=split&pair=BD&split=0&together=off&from=/sets/1"
     page = designer.get(address).text
-    links = [unescape(link) for link in re.findall(r'href="([^"]+)"\s+aria-label="Take . out"', page)]
+    links = [unescape(link) for link in re.findall(r'href="([^"]+)"\s+aria-label="Remove ."', page)]
     rest = "mode=split&split=0&together=off&from=/sets/1"
     assert links == [
         f"/compare?ids={two},{three}&reference=1&{rest}",

@@ -121,7 +121,7 @@ def test_more_files_than_a_zip_holds_422(
 ) -> None:
     monkeypatch.setattr(service, "MOST_ZIP_FILES", 3)
     values = {name: value for name, value in FORM.items() if name != "set_id"} | {"all": "1", "query": "campaign=1"}
-    sentence = "These are 4 files; a zip holds at most 3."
+    sentence = "This would be 4 files; a zip holds at most 3."
     assert sentence in manager.get("/exports/example", params=values).text
     answer = manager.post("/exports", data=values)
     assert answer.status_code == 422
@@ -307,7 +307,7 @@ def test_exports_with_the_same_name_are_distinguished(server: Server, manager: B
         manager.post("/exports", data=FORM | {"sizes": sizes})
     for path in ("/exports", f"/sets/{set_id}/export"):
         html = manager.get(path).text
-        for form in ("JPEG, as made", "JPEG, 2 sizes", "JPEG, 300 × 200"):
+        for form in ("JPEG, original size", "JPEG, 2 sizes", "JPEG, 300 × 200"):
             assert form in html
 
 
@@ -385,10 +385,10 @@ def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_i
     token, share = share_link(server, export.id, "correct horse")
     spend(server, "share", share.id)
     for _ in range(2):
-        assert "too many tries" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
+        assert "Too many attempts" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
     with server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.SHARE_REFUSED).one()
-        assert event.details["reason"] == "too many tries", "it is written down once"
+        assert event.details["reason"] == "Too many attempts", "it is written down once"
 
 
 def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:

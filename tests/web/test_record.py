@@ -233,7 +233,7 @@ def test_a_check_is_followed_and_a_second_one_joins_it(
     checker.walk, checker.failed = None, True
     html = manager.get("/record").text
     assert "The last check stopped" in html
-    assert "stopped" not in checked(manager)
+    assert "last check stopped" not in checked(manager)
 
 
 def test_a_missing_head_is_reported_and_nothing_is_written(server: Server, manager: Browser) -> None:

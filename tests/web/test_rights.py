@@ -269,7 +269,7 @@ def test_home_folds_the_rights_after_the_first(server: Server, mine: Browser) ->
             make.style(owner, reference=reference)
             make.right(reference, valid_until=YESTERDAY)
     html = mine.get("/").text
-    assert "2 more rights" in html
+    assert "2 more references" in html
     assert html.count("View rights to") == 6
 
 

@@ -192,7 +192,7 @@ def test_archived_styles_are_not_offered(server: Server, sign_in: Callable[..., 
     browser = signed_in_browser(server, owner)
     with browser:
         assert browser.post(f"/styles/{code}/archive").headers["location"] == "/styles"
-        assert "Old fashion was archived." in browser.get("/styles").text
+        assert "Old fashion archived." in browser.get("/styles").text
         assert "Old fashion" not in browser.get("/sets/new").text
         assert browser.post(f"/styles/{code}/archive").status_code == 409
         assert browser.post(f"/styles/{code}/unarchive").status_code == 303

@@ -102,7 +102,7 @@ def test_two_pictures_422_and_the_form_keeps_what_was_typed(designer: Browser, s
 
 def test_a_small_picture_and_no_picture_422(designer: Browser) -> None:
     answer = designer.post("/subjects/pictures", files=pictures(1, 100), headers={"accept": "application/json"})
-    assert (answer.status_code, answer.text[:30]) == (422, "A picture is 100 × 100 px; to ")
+    assert (answer.status_code, answer.text[:30]) == (422, "A picture is 100 × 100 px; for")
     assert designer.post("/subjects/pictures", data={"a": "b"}).status_code == 422
 
 
