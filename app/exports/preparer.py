@@ -99,10 +99,6 @@ class Preparer:
             partial(asyncio.to_thread, self.make_ready), trouble="exports could not be read", seconds=LOOK_AGAIN_SECONDS
         )
 
-    def wake(self) -> None:
-        """Check for an export to prepare. Thread-safe, after the commit."""
-        self.background.wake()
-
     def recover(self) -> None:
         """Remove exports whose list of files a crash left incomplete. Call it before anybody requests one."""
         removal.remove_unlisted(self.database)
@@ -115,17 +111,44 @@ class Preparer:
 
     def ask(self, user: User, wanted: Selection, options: ExportOptions) -> Export:
         """Request an export of `wanted` for `user`, queued for preparation. Raises what `service.plan` raises."""
-        with self.database.read() as session:
-            planned = service.plan(session, user, wanted, options)
-        return self.list_files(user, planned)
+        export = self._asked(user, wanted, options)
+        self.background.wake()
+        return export
+
+    def ask_now(self, user: User, wanted: Selection, options: ExportOptions, most: int) -> tuple[int, bool]:
+        """Request an export, and prepare it immediately if it has at most `most` files and no other is in preparation.
+
+        Returns its id, and False if it is queued instead.
+        """
+        export = self._asked(user, wanted, options)
+        if export.state == ExportState.READY or (export.total <= most and self.prepare(export.id, wait=False)):
+            return export.id, True
+        self.background.wake()
+        return export.id, False
 
     def ask_without_changed(self, user: User, export_id: int) -> Export:
         """Request another export of what is left of one, as `service.planned_without_changed`."""
         with self.database.read() as session:
             planned = service.planned_without_changed(session, user, export_id)
-        return self.list_files(user, planned)
+        export = self._list_files(user, planned)
+        self.background.wake()
+        return export
 
-    def list_files(self, user: User, planned: Plan) -> Export:
+    def rebuild(self, user: User, export_id: int) -> None:
+        """Queue an export again if it failed or files of it are missing. Raises NotFound."""
+        with self.database.read() as session:
+            whole = service.is_whole(session, user, export_id, self.store)
+        if not whole:
+            with self.database.write() as session:
+                service.rebuild(session, user, export_id)
+        self.background.wake()
+
+    def _asked(self, user: User, wanted: Selection, options: ExportOptions) -> Export:
+        with self.database.read() as session:
+            planned = service.plan(session, user, wanted, options)
+        return self._list_files(user, planned)
+
+    def _list_files(self, user: User, planned: Plan) -> Export:
         """Store a planned export, a part of its files at a time, so that others can write in between."""
         with self.database.write() as session:
             if known := queries.same(session, user, planned.content):

@@ -20,7 +20,7 @@ from app.errors import Conflict
 from app.exports import contents, queries, service
 from app.exports.archive import Archive
 from app.exports.options import ExportOptions
-from app.models import Export, ExportState, User
+from app.models import Export, User
 from app.text import normalized
 from app.web.deps import Me, Resources, ResourcesDep, address_of, session_token, tried
 from app.web.templating import see_other
@@ -114,14 +114,11 @@ def at_once(
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.read() as session:
         wanted = service.selection(session, me, set_id=set_id, campaign_id=campaign_id, image_ids=image_ids)
-    export = resources.exporter.ask(me, wanted, ExportOptions())
-    if export.state != ExportState.READY and (
-        export.total > AT_ONCE or not resources.exporter.prepare(export.id, wait=False)
-    ):
-        resources.exporter.wake()
-        return see_other(f"/exports/{export.id}?download=1")
+    export_id, prepared = resources.exporter.ask_now(me, wanted, ExportOptions(), AT_ONCE)
+    if not prepared:
+        return see_other(f"/exports/{export_id}?download=1")
     with resources.database.read() as session:
-        export = queries.get(session, me, export.id)
+        export = queries.get(session, me, export_id)
         try:
             archive = service.archive(session, export, resources.exporter.store)
         except Conflict:

@@ -130,7 +130,6 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportF
     except Invalid as error:
         with resources.database.read() as session:
             return form_page(request, resources, me, session, wanted, image_ids, form, error.errors)
-    resources.exporter.wake()
     return see_other(f"/exports/{export.id}?download=1")
 
 
@@ -242,12 +241,7 @@ def show(
 
 @router.post("/exports/{export_id}/again", dependencies=[tried("export")])
 def rebuild(resources: ResourcesDep, me: Me, export_id: int) -> Response:
-    with resources.database.read() as session:
-        whole = service.is_whole(session, me, export_id, resources.exporter.store)
-    if not whole:
-        with resources.database.write() as session:
-            service.rebuild(session, me, export_id)
-    resources.exporter.wake()
+    resources.exporter.rebuild(me, export_id)
     return see_other(f"/exports/{export_id}?download=1")
 
 
@@ -255,7 +249,6 @@ def rebuild(resources: ResourcesDep, me: Me, export_id: int) -> Response:
 def without_changed(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     """Make another export without what has been taken back."""
     export = resources.exporter.ask_without_changed(me, export_id)
-    resources.exporter.wake()
     return see_other(f"/exports/{export.id}")
 
 
