@@ -334,7 +334,7 @@ def test_the_owner_cannot_restore_what_a_manager_archived(
         lambda user: subjects.unarchive(session, user, subject.id),
     )
     for act in acts:
-        with pytest.raises(Forbidden, match=r"archived .*; only (managers|administrators) can restore them"):
+        with pytest.raises(Forbidden, match=r"archived .*; only (managers|administrators) can restore it"):
             act(owner)
         act(higher)
     assert (style.archived_at, subject.archived_at) == (None, None)
