@@ -119,10 +119,10 @@ def share_it(page: Page) -> str:
     page.keyboard.press("Tab")
     page.keyboard.type("Agency")
     page.keyboard.press("Enter")
-    link = page.get_by_label("Share link").input_value()
+    link = page.get_by_label("Link to copy").input_value()
     expect(page.get_by_text("Send the password separately.")).to_be_visible()
     page.reload()
-    expect(page.get_by_label("Share link")).to_have_count(0)
+    expect(page.get_by_label("Link to copy")).to_have_count(0)
     expect(page.get_by_role("button", name="Revoke")).to_have_count(1)
     return link
 
