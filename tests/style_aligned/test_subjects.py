@@ -283,7 +283,7 @@ def test_another_recipe_or_a_damaged_state_starts_over(
 
 @pytest.mark.parametrize("count", [2, 21])
 def test_too_few_and_too_many_pictures(studio: Studio, drawings: list[Image.Image], count: int) -> None:
-    with pytest.raises(ValueError, match=f"from 3 to 20 pictures; {count} were given"):
+    with pytest.raises(ValueError, match=f"needs 3 to 20 pictures; {count} were given"):
         next(train(studio, (drawings * 4)[:count], QUICK))
 
 
@@ -371,7 +371,7 @@ def altered(quick: Path, folder: Path, kind: str) -> Path:
         ("narrow", "was made for another model: its"),
         ("sd15", "was made for Stable Diffusion 1.5, not for the loaded model"),
         ("sdxl", "was made for SDXL, not for the loaded model"),
-        ("deeper", "this one has no layer unet.down_blocks.7"),
+        ("deeper", "the loaded one has no layer unet.down_blocks.7"),
         ("half", "is damaged: one half of its weights"),
         ("flux", "is not a LoRA for SDXL"),
         ("model", "is not a LoRA for SDXL"),
