@@ -104,7 +104,7 @@ def healthy(server: Server) -> None:
 
 
 def settled(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.02)

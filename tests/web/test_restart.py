@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.database import Database
@@ -47,12 +47,14 @@ def rows(data: Path) -> tuple[list[Image], list[Unit]]:
 
 def wait_until_finished(data: Path, number: int) -> list[Image]:
     ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
-        images, _ = rows(data)
-        finished = [image for image in images if image.state == State.FINISHED]
-        if len(finished) >= number:
-            return finished
-        time.sleep(0.02)
+    with closing(Database(Settings(_env_file=None, data=data))) as database:
+        while time.monotonic() < ends:
+            with database.read() as session:
+                images = session.query(Image).order_by(Image.id).all()
+            finished = [image for image in images if image.state == State.FINISHED]
+            if len(finished) >= number:
+                return finished
+            time.sleep(0.1)
     raise AssertionError([image.state for image in images])
 
 
