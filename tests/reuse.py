@@ -4,7 +4,7 @@ Nearly every test has its own database and app. The templates' Python and the st
 them, and compiling both takes longer than most tests. So does a password's hash.
 """
 
-from functools import partial
+from functools import cache, partial
 from types import CodeType
 from typing import Any
 
@@ -50,6 +50,7 @@ def create_engine(url: str, **options: Any) -> Engine:
 def install() -> None:
     """For all servers and databases of this process, from now on."""
     templating.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())  # type: ignore[misc]
+    templating.content_hash = cache(templating.content_hash)
     database.create_engine = create_engine  # type: ignore[attr-defined]
     passwords._hashes = QUICK
     # SQLAlchemy caches statements per dialect, of which each engine has its own; all have the same setup.
