@@ -70,7 +70,7 @@ def test_chosen_by_ids_or_by_the_filter(session: Session, manager: User, image_s
 def test_a_changed_number_is_a_conflict_that_names_it(session: Session, manager: User, image_set: ImageSet) -> None:
     with pytest.raises(Conflict, match="4 pictures match now, not 3"):
         service.chosen(session, manager, [], EVERYTHING, 3)
-    with pytest.raises(Conflict, match="1 picture matches by now, not 0"):
+    with pytest.raises(Conflict, match="1 picture matches now, not 0"):
         service.chosen(session, manager, [], PictureFilter(q="fox"), None)
 
 
