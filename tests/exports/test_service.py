@@ -206,7 +206,7 @@ def test_a_search_only_has_the_limit_of_a_zip(session: Session, make: Factory, m
         created(session, user, two, search=FOXES)
     assert raised.value.field == "sizes"
     monkeypatch.setattr(service, "MOST_ZIP_FILES", 4)
-    with pytest.raises(Invalid, match="These are 5 files; a zip holds at most 4"):
+    with pytest.raises(Invalid, match="This would be 5 files; a zip holds at most 4"):
         rows_of(session, user, search=FOXES)
 
 

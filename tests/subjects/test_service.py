@@ -107,7 +107,7 @@ def test_keep_picture(make: Factory, files: Files) -> None:
     assert service.keep_picture(user, files, png(size=(300, 200)), MODEL) == sha256
     with pytest.raises(Invalid, match="100 × 100 px; for training, each side needs 128 px"):
         service.keep_picture(user, files, png(size=(100, 100)), MODEL)
-    with pytest.raises(Invalid, match="not a picture") as refused:
+    with pytest.raises(Invalid, match="not a supported picture") as refused:
         service.keep_picture(user, files, b"nothing of the kind", MODEL)
     assert refused.value.field == "pictures"
 
@@ -155,7 +155,7 @@ def test_cancel_and_resume(session: Session, make: Factory) -> None:
         service.cancel(session, subject.owner, subject.id)
     service.retry(session, subject.owner, subject.id)
     assert subject.state == State.QUEUED
-    with pytest.raises(Conflict, match="failed or was cancelled"):
+    with pytest.raises(Conflict, match="failed or cancelled"):
         service.retry(session, subject.owner, subject.id)
     assert {Act.SUBJECT_CANCEL, Act.SUBJECT_RETRY} <= set(acts(session))
 
@@ -172,7 +172,7 @@ def test_archive(session: Session, make: Factory) -> None:
     subject = make.finished_subject()
     service.archive(session, subject.owner, subject.id)
     assert subject.archived_at
-    with pytest.raises(Invalid, match="@blue-mug was archived"):
+    with pytest.raises(Invalid, match="@blue-mug is archived"):
         make.image_set(prompts="@blue-mug on a beach")
     service.unarchive(session, subject.owner, subject.id)
     assert make.image_set(prompts="@blue-mug on a beach").subjects == (SetSubject(id=subject.id, weight=1.0),)
