@@ -145,7 +145,7 @@ def take_it(guest: Page, link: str, archive: Path) -> None:
 
 def revoke_it(page: Page) -> None:
     page.reload()
-    expect(page.get_by_text("1 download, the last just now")).to_be_visible()
+    expect(page.get_by_text("1 download, last just now")).to_be_visible()
     tab_to(page, "button", "Revoke Agency")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Link revoked")).to_be_visible()
