@@ -7,7 +7,6 @@ TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Reinstalls only when a lock has changed.
 INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
-LINTER := node_modules/.package-lock.json
 
 .PHONY: run install test test-fast check format lock bench bench-gallery demo-model container clean
 
@@ -27,12 +26,12 @@ test: check
 test-fast: $(TESTING)
 	@$(PYTESTS) -m "not browser and not model" $(PYTEST)
 
-check: $(TESTING) $(LINTER)
+check: $(TESTING)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/djlint --quiet --lint templates
-	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/biome lint --error-on-warnings --log-level=error static/js static/css
+	@$(BIN)/biome lint --error-on-warnings --log-level=error static/js static/css
 	@$(BIN)/hadolint Dockerfile
 
 format: $(TESTING)
@@ -63,7 +62,7 @@ container: $(TESTING)
 	@$(BIN)/python -m scripts.container $(TORCH)
 
 clean:
-	rm -rf .venv node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
 
 # Debian's Python without python3-venv has no ensurepip; its own pip can fill the environment from outside.
 .venv/bin/python:
@@ -80,9 +79,4 @@ $(TESTING): $(INSTALLED) requirements-dev.lock
 	@scripts/install $(TORCH) requirements.lock requirements-dev.lock
 	@scripts/need-chromium
 	@scripts/need-proxies
-	@touch $@
-
-# npm comes with requirements-dev.lock. It refuses packages that do not match package-lock.json.
-$(LINTER): package-lock.json $(TESTING)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -58,7 +58,7 @@ def test_what_is_copied_is_there_and_reaches_the_build() -> None:
 
 def test_nothing_of_a_developer_reaches_the_build() -> None:
     assert IGNORE.splitlines()[1] == "*"
-    for path in (".env", ".git", ".venv", "data", "tests", "out", "node_modules", "scripts/lock"):
+    for path in (".env", ".git", ".venv", "data", "tests", "out", "scripts/lock"):
         assert not dockerfile.reaches(IGNORE, path), path
 
 

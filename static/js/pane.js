@@ -186,7 +186,9 @@ export function moveByHand(paneOf) {
 
   // Not every browser turns two taps into a double click, so taps are counted above.
   let byFinger = false;
-  addEventListener("pointerdown", (event) => (byFinger = event.pointerType === "touch"));
+  addEventListener("pointerdown", (event) => {
+    byFinger = event.pointerType === "touch";
+  });
   addEventListener("dblclick", (event) => {
     if (!byFinger) paneOf(event.target)?.toggle(event);
   });
