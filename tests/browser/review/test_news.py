@@ -74,7 +74,7 @@ def test_an_answer_is_kept_while_others_answer_and_resolve(enter: Callable[..., 
     two.keyboard.press("Control+Enter")
     expect(thread).to_contain_text("It is behind @Ito Kenji the leaf")
     expect(one.locator("#thread-1 mark")).to_have_text("@Ito Kenji")
-    expect(news(one)).to_contain_text("佐藤 美咲 named you in a comment on this picture.")
+    expect(news(one)).to_contain_text("佐藤 美咲 mentioned you in a comment on this picture.")
     assert not problems
 
 
