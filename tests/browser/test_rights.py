@@ -135,7 +135,7 @@ def look_again(page: Page, server: Server) -> int:
         changed = RightsSpec(owned_by="Mori Design Studio", licence="CC BY 4.0", territory="Japan, Korea")
         service.save(make.session, other, row, changed, queries.held(make.session, row).record.id)
     page.get_by_label("Licence", exact=True).press("Enter")
-    expect(page.locator(".note--warn")).to_contain_text("Ito Kenji changed “Licence”")
+    expect(page.locator(".note--warn")).to_contain_text("Ito Kenji just changed “Licence”")
     return int(reference.id)
 
 
