@@ -21,6 +21,11 @@ class Role(StrEnum):
     def rank(self) -> int:
         return list(Role).index(self)
 
+    @property
+    def word(self) -> str:
+        """As people read it."""
+        return "administrator" if self is Role.ADMIN else self.value
+
 
 class User(Base):
     __tablename__ = "users"

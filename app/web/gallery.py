@@ -211,7 +211,7 @@ def untag(resources: ResourcesDep, me: Me, form: Sent[TagForm]) -> Response:
 @router.post("/pictures/star")
 def star(resources: ResourcesDep, me: Me, form: Sent[StarForm]) -> Response:
     on = form.on == "1"
-    did = "starred" if on else "unstarred"
+    did = "starred" if on else "removed from your stars"
     return act(resources, me, form, lambda session, ids: service.star(session, me, ids, on), did)
 
 

@@ -112,7 +112,7 @@ def change_person(resources: ResourcesDep, me: ConfirmedAdmin, form: Sent[Person
             person = service.set_role(session, me, person_id, form.role)
         if form.active:
             person = service.set_active(session, me, person_id, form.active == "1")
-        state = f"now has the role {Role(person.role)}" if person.active else "can no longer sign in"
+        state = f"now has the role {Role(person.role).word}" if person.active else "can no longer sign in"
         return see_other("/people", f"{person.name} {state}.")
 
 

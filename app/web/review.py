@@ -276,7 +276,7 @@ def room_of(session: Session, me: User, scope: Scope, image_id: int, even_delete
         position=around.place,
         total=around.total,
         compare_url=compare_url(scope, image, finished, strip),
-        compare_with="versions" if len(finished) > 1 else "the next" if len(strip) > 1 else "the reference",
+        compare_with="versions" if len(finished) > 1 else "next" if len(strip) > 1 else "reference",
         previous_id=around.previous_id,
         next_id=around.next_id,
         next_open_id=around.next_open_id,

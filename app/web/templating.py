@@ -49,7 +49,7 @@ def make_environment(**known: object) -> Environment:
     )
     for name in ("ago", "day", "clock", "exactly", "duration", "filesize", "japanese"):
         environment.filters[name] = getattr(filters, name)
-    environment.filters |= {"thin": thin, "plural": plural}
+    environment.filters |= {"thin": thin, "plural": plural, "role": lambda role: Role(role).word}
     version = content_hash(STATIC)
     environment.globals["static"] = lambda path: f"/static/{version}/{path}"
     environment.globals |= {"Role": Role, **known}

@@ -234,7 +234,7 @@ function inWords(mean, fraction, resized) {
     return value > 0 && value < least / 2 ? `less than ${least}` : value.toFixed(digits);
   };
   const differing = `${about(fraction * 100, 1)}\u00a0% of the pixels differ by more than ${LEVELS} levels`;
-  return `The mean difference is ${about(mean, 2)} of 255 levels a channel; ${differing}.${resized}`;
+  return `The mean difference is ${about(mean, 2)} of 255 levels per channel; ${differing}.${resized}`;
 }
 
 function amplify() {

@@ -380,7 +380,8 @@ def test_the_difference_is_the_one_that_numpy_finds(page: Page, problems: list[s
     assert float(mean) > 1
     assert 30 < float(share) < 50
     expect(said).to_have_text(
-        f"The mean difference is {mean} of 255 levels a channel; {share} % of the pixels differ by more than 2 levels."
+        f"The mean difference is {mean} of 255 levels per channel; "
+        f"{share} % of the pixels differ by more than 2 levels."
     )
     slider = page.get_by_label("Amplify")
     assert np.array_equal(levels(page), np.minimum(apart * 4, 255))

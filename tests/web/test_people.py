@@ -73,6 +73,17 @@ def test_a_closed_account_comes_back_by_a_link_to_its_address(
         assert session.get(User, person.id).name == "Bo"
 
 
+def test_pages_call_the_highest_role_administrator(admin: Browser, anonymous: Browser) -> None:
+    admin.post("/people/invite", data={"role": "admin"})
+    page = admin.get("/people").text
+    assert "Invite link for a new administrator" in page
+    assert "Administrator, you" in page
+    assert ", administrator</p>" in admin.get("/account").text
+    link = re.search(r'value="http[^"]+(/setup/[^"]+)"', page)
+    assert link
+    assert "You are invited as <strong>administrator</strong>" in anonymous.get(link[1]).text
+
+
 def test_a_reset_link(server: Server, admin: Browser, anonymous: Browser) -> None:
     person = make_person(server, Role.DESIGNER, "Ito Kenji")
     theirs = signed_in_browser(server, person)

@@ -20,7 +20,7 @@ def test_everything_is_available_at_800_px(enter: Callable[..., Page], problems:
     expect(tally(page)).to_have_text(re.compile("5 left"))
     page.get_by_label("White").check(force=True)
     expect(page.locator("#sur-white")).to_be_checked()
-    for name in ("Compare the next", "Reasons and approvals"):
+    for name in ("Compare next", "Reasons and approvals"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
     expect(page.get_by_role("button", name="Lock the decisions of this set")).to_be_visible()
     page.get_by_role("button", name="Switch between light and dark").click()
