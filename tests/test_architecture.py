@@ -206,6 +206,13 @@ def test_doors_know_no_dispatcher(room: str) -> None:
         assert "dispatcher" not in file.read_text(), file.relative_to(ROOT)
 
 
+def test_units_are_queued_in_one_place() -> None:
+    """That place wakes the dispatcher, so that no service can forget to."""
+    created = re.compile(r"(?<![\w.])(Unit\(|insert\(Unit\))")
+    found = [file for file in APP.rglob("*.py") if "engine" not in file.parts and created.search(file.read_text())]
+    assert [str(file.relative_to(APP)) for file in found if "class Unit(" not in file.read_text()] == ["work/queue.py"]
+
+
 def test_commands_open_the_database_in_one_place() -> None:
     """That place connects the packages, so that consequences of acts apply there too."""
     opened = [file for file in (ROOT / "app" / "cli").rglob("*.py") if "Database(" in file.read_text()]

@@ -24,6 +24,7 @@ from app.sets.looks import engine_references
 from app.sets.spec import SEEDS
 from app.sets.stack import restack
 from app.work.kinds import Row, WorkKind, Write
+from app.work.queue import add_units
 
 
 @dataclass(kw_only=True)
@@ -106,8 +107,7 @@ def add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
     prompts = [prompt for prompt in image_set.prompts for _ in range(image_set.count)]
     owner = {"set_id": image_set.id, "owner_id": image_set.owner_id}
     batches = range(0, len(prompts), unit_size)
-    units = [{**owner, "priority": image_set.priority} for _ in batches]
-    unit_ids = session.scalars(insert(Unit).returning(Unit.id, sort_by_parameter_order=True), units).all()
+    unit_ids = add_units(session, [{**owner, "priority": image_set.priority} for _ in batches])
     shared = {**owner, "campaign_id": image_set.campaign.id, "style_id": image_set.style_version.style_id}
     images = [
         {
@@ -127,16 +127,13 @@ def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_siz
     by_strength: dict[float | None, list[Image]] = {}
     for image in images:
         by_strength.setdefault(image.strength, []).append(image)
-    for alike in by_strength.values():
-        for start in range(0, len(alike), unit_size):
-            session.add(
-                Unit(
-                    image_set=image_set,
-                    owner_id=image_set.owner_id,
-                    priority=image_set.priority,
-                    images=alike[start : start + unit_size],
-                )
-            )
+    batches = [
+        alike[start : start + unit_size] for alike in by_strength.values() for start in range(0, len(alike), unit_size)
+    ]
+    unit = {"set_id": image_set.id, "owner_id": image_set.owner_id, "priority": image_set.priority}
+    for unit_id, batch in zip(add_units(session, [unit] * len(batches)), batches, strict=True):
+        for image in batch:
+            image.unit_id = unit_id
     session.flush()
 
 

@@ -13,6 +13,7 @@ from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, State, Subject, SubjectPicture, SubjectSample, Unit, User, now
 from app.work.kinds import Row, WorkKind, Write
+from app.work.queue import add_units
 from app.work.topics import Topic
 
 
@@ -100,8 +101,7 @@ def enqueue(session: Session, subject: Subject) -> None:
     """Queue the training of a subject."""
     subject.state, subject.error = State.QUEUED, None
     session.flush()
-    session.add(Unit(subject_id=subject.id, owner_id=subject.owner_id))
-    session.flush()
+    add_units(session, [{"subject_id": subject.id, "owner_id": subject.owner_id}])
 
 
 def engine_training(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Training:

@@ -1,10 +1,10 @@
 """After a commit: tell open pages, wake the queue, stop running units.
 
-`app.wiring` says for every act what to do. Routes and services never notify anybody themselves.
+`app.wiring` says for every act which pages show it. `app.work.queue` notes what was queued and stopped. Routes and
+services never notify anybody themselves.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from app.database import Database
 from app.effects import Happened
 from app.models import Act
 from app.work.dispatcher import Dispatcher
-from app.work.queue import UnitsStopped
+from app.work.queue import UnitsQueued, UnitsStopped
 from app.work.topics import Topic
 
 Changed = Mapping[Topic, Collection[int] | None]
@@ -23,12 +23,8 @@ Watched = Callable[[Session, Happened], Changed]
 """Finds the topics whose pages show an act. Gets a read session, in which the act is committed."""
 
 
-@dataclass(frozen=True)
-class Notice:
-    """What to do after an act is committed."""
-
-    watched: Watched | str  # or, in a sentence, why no open page shows it
-    wakes: bool = False  # it queues work
+Notice = Watched | str
+"""Whose pages to update after an act; or, in a sentence, why no open page shows it."""
 
 
 class Notifier:
@@ -43,11 +39,15 @@ class Notifier:
         for note in notes:
             if isinstance(note, UnitsStopped):
                 self.dispatcher.cancel(note.unit_ids)
-        events = [note for note in notes if isinstance(note, Happened)]
-        if any(self.notices[event.act].wakes for event in events):
+        if UnitsQueued() in notes:
             self.dispatcher.wake()
         with self.database.read() as session:
-            for event in events:
-                watched = self.notices[event.act].watched
-                for topic, image_ids in ({} if isinstance(watched, str) else watched(session, event)).items():
-                    self.dispatcher.changed(topic, image_ids)
+            for event in notes:
+                if isinstance(event, Happened):
+                    self._show(session, event)
+
+    def _show(self, session: Session, event: Happened) -> None:
+        """Update the open pages that show an act."""
+        notice = self.notices[event.act]
+        for topic, image_ids in ({} if isinstance(notice, str) else notice(session, event)).items():
+            self.dispatcher.changed(topic, image_ids)

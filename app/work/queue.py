@@ -8,10 +8,11 @@ One statement claims a unit, so nobody else can claim it. An engine's events cou
 are generating: whatever arrives after a cancel, after a restart or twice changes nothing.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, func, select, update
+from sqlalchemy import ColumnElement, Subquery, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.effects import note
@@ -23,10 +24,24 @@ WAITING = (State.QUEUED, State.GENERATING)
 
 
 @dataclass(frozen=True)
+class UnitsQueued:
+    """A note for after the commit: there is new work."""
+
+
+@dataclass(frozen=True)
 class UnitsStopped:
     """A note for after the commit: cancelled units that an engine may be running."""
 
     unit_ids: tuple[int, ...]
+
+
+def add_units(session: Session, units: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Queue units with these values, and return their ids in the same order. The only way to create one.
+
+    The dispatcher looks for them after the commit. Plain rows hold the write lock for a shorter time than objects.
+    """
+    note(session, UnitsQueued())
+    return session.scalars(insert(Unit).returning(Unit.id, sort_by_parameter_order=True), units).all()
 
 
 def claim_next(session: Session) -> Unit | None:

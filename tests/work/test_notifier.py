@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import slow, wiring
 from app.database import Database
+from app.engine.base import Slot
 from app.errors import Conflict
 from app.files import Files
 from app.gallery import service as gallery
@@ -25,7 +26,7 @@ from app.subjects.training import topic as subject_topic
 from app.work import queue
 from app.work.bus import Bus, Changes
 from app.work.dispatcher import Dispatcher
-from app.work.notifier import Notice, Notifier
+from app.work.notifier import Notifier
 from app.work.topics import Topic
 from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory
@@ -204,10 +205,19 @@ def new_subject(make: Factory) -> tuple[Topic, Doing]:
 
 def test_every_act_says_whose_pages_show_it_or_why_none_does() -> None:
     assert set(wiring.NOTICES) == set(Act)
-    watched = {act for act, notice in wiring.NOTICES.items() if not isinstance(notice.watched, str)}
+    watched = {act for act, notice in wiring.NOTICES.items() if not isinstance(notice, str)}
     assert watched == set(SCENES), "each has a scene here"
-    assert {act for act, notice in wiring.NOTICES.items() if notice.wakes} <= {*SCENES, *NEW}
-    assert all(notice.watched.endswith(".") for notice in wiring.NOTICES.values() if isinstance(notice.watched, str))
+    assert all(notice.endswith(".") for notice in wiring.NOTICES.values() if isinstance(notice, str))
+
+
+class Idle(Painter):
+    """An engine that takes no work, and counts how often the dispatcher looked for some."""
+
+    looks = 0
+
+    async def slots(self) -> list[Slot]:
+        self.looks += 1
+        return []
 
 
 class Room:
@@ -216,7 +226,8 @@ class Room:
     def __init__(self, database: Database, files: Files) -> None:
         self.database, self.files, self.bus = database, files, Bus()
         self.numbers = count(1)  # so that no two people of one test have the same address
-        self.dispatcher = Dispatcher(Painter(slots=0), database, files, self.bus)
+        self.engine = Idle()
+        self.dispatcher = Dispatcher(self.engine, database, files, self.bus)
         Notifier(database, self.dispatcher, wiring.NOTICES)
 
     def make(self, scene: Scene) -> tuple[Topic, Doing]:
@@ -235,7 +246,7 @@ class Room:
 
     async def quiet(self) -> None:
         """Wait until all notifications so far are delivered."""
-        for _ in range(5):
+        for _ in range(20):
             await asyncio.sleep(0)
 
     async def heard(self, topic: Topic, after: str) -> Changes:
@@ -263,14 +274,13 @@ def test_a_watcher_hears_of_the_act_and_the_queue_of_its_work(database: Database
         topic, do = await asyncio.to_thread(room.make, (SCENES | NEW)[act])
         await room.quiet()
         acts, queued = room.count(AuditEvent.act == act), room.count(Unit.state == State.QUEUED)
-        cursor = room.bus.cursor()
+        cursor, looks = room.bus.cursor(), room.engine.looks
         await asyncio.to_thread(room.write, do)
         assert room.count(AuditEvent.act == act) > acts, "the scene does not do the act"
         if act in SCENES:
             assert (await room.heard(topic, cursor)).cursor != cursor
-        more = room.count(Unit.state == State.QUEUED) > queued
-        assert wiring.NOTICES[act].wakes is more
-        await asyncio.sleep(0)
+        await room.quiet()
+        assert (room.engine.looks > looks) is (room.count(Unit.state == State.QUEUED) > queued)
 
     run(database, files, story)
 
@@ -337,7 +347,7 @@ def test_a_failing_listener_fails_no_request(database: Database, files: Files) -
 
     async def story(room: Room) -> None:
         _, lock = await asyncio.to_thread(room.make, SCENES[Act.SET_LOCK])
-        Notifier(database, room.dispatcher, {**wiring.NOTICES, Act.SET_LOCK: Notice(broken)})
+        Notifier(database, room.dispatcher, {**wiring.NOTICES, Act.SET_LOCK: broken})
         await asyncio.to_thread(room.write, lock)
         assert room.count(ImageSet.locked_at.is_not(None)) == 1
 
