@@ -54,6 +54,17 @@ def test_links_between_docs_lead_somewhere(page: Path) -> None:
         assert not heading or heading in anchors(file), (file.name, heading)
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/how-it-works.md"])
+def test_what_the_docs_name_in_the_code_is_there(name: str) -> None:
+    """Files, and names that begin with a capital, such as `NOTICES` and `Sent[YourForm]`."""
+    text = TEXTS[ROOT / name]
+    files = set(re.findall(r"`((?:app|docs|migrations|scripts|static|templates|tests|training)/[\w./-]+)`", text))
+    assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
+    code = "\n".join(file.read_text() for file in (ROOT / "app").rglob("*.py"))
+    words = set(re.findall(r"\w+", code))
+    assert set(re.findall(r"`([A-Z]\w+)[`(\[]", text)) - {"Dockerfile"} - words == set()
+
+
 def test_every_page_of_the_docs_is_in_the_index() -> None:
     """docs/README.md lists them in reading order; it, and what a newcomer looks for, is found from the README."""
     listed = {file for index in INDEXES for file, _ in links(index)}
