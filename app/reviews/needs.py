@@ -45,7 +45,7 @@ class Need:
     count: int  # pictures
     at: datetime | None  # of the latest
     image_ids: list[int]  # up to four
-    comment: str | None = None  # for changes: the newest in the set; for a mention: its text
+    comment: str | None = None  # for changes: the newest on one of the pictures; for a mention: its text
     bytes: int | None = None  # for ready sets: the size of the approved pictures
 
 
@@ -120,11 +120,11 @@ def _needs(
 
 
 def _changes(session: Session, user: User, which: ColumnElement[bool], limit: int) -> list[Need]:
-    """With who requested them last, "" if no decision says so, and the newest comment by somebody else."""
+    """With who requested them last, "" if no decision says so, and the newest comment on one by somebody else."""
     found = _needs(session, "changes", which, limit)
     set_ids = [need.set_id for need in found]
     asked = _newest_by_set(session, Decision, set_ids, and_(Decision.verdict == Verdict.CHANGES_REQUESTED, which))
-    said = _newest_by_set(session, Comment, set_ids, Comment.user_id != user.id)
+    said = _newest_by_set(session, Comment, set_ids, and_(Comment.user_id != user.id, which))
     return [
         replace(
             need,

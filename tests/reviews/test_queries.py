@@ -322,6 +322,7 @@ def test_need_to_change_is_the_owners(session: Session, make: Factory) -> None:
     )
     service.comment(session, ito, image.id, "魚の目をもう少し大きく")
     service.comment(session, owner, image.id, "I will")
+    service.comment(session, ito, image_set.images[0].id, "This one is perfect")
     assert only(session, owner).comment == "魚の目をもう少し大きく"
     make.decide(image)
     assert ("changes", image_set.id) not in kinds(session, owner)
