@@ -31,7 +31,6 @@ from app.work.queue import add_units
 class QueuedSet(queries.PictureCounts, Row):
     """A set that is running or waiting."""
 
-    set_id: int
     name: str
     image_id: int | None  # of a finished picture
     reference_id: int
@@ -89,7 +88,7 @@ def set_rows(session: Session, user: User, ids: Collection[int]) -> dict[int, Qu
         .where(ImageSet.id.in_(ids), StyleReference.position == 1, signed_in(user))
     )
     rows = {
-        id: QueuedSet(set_id=id, name=name, owner=owner, image_id=None, reference_id=reference_id)
+        id: QueuedSet(topic=queries.topic(id), name=name, owner=owner, image_id=None, reference_id=reference_id)
         for id, name, owner, reference_id in found
     }
     queries.count_places(session, rows)

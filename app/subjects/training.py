@@ -26,7 +26,6 @@ def topic(subject_id: int) -> Topic:
 class TrainingRow(Row):
     """A subject whose training runs or waits."""
 
-    subject_id: int
     handle: str
     state: State
     step: int
@@ -83,9 +82,9 @@ def training_rows(session: Session, user: User, ids: Collection[int]) -> dict[in
     pictured = select(SubjectPicture.position).where(SubjectPicture.subject_id == Subject.id).exists()
     found = session.execute(
         select(
-            Subject.id.label("subject_id"),
+            Subject.id,
             Subject.handle,
-            User.name.label("owner"),
+            User.name,
             Subject.state,
             Subject.step,
             Subject.steps,
@@ -94,7 +93,12 @@ def training_rows(session: Session, user: User, ids: Collection[int]) -> dict[in
         .join(User, User.id == Subject.owner_id)
         .where(Subject.id.in_(ids), signed_in(user))
     )
-    return {row.subject_id: TrainingRow(**row._mapping) for row in found}
+    return {
+        id: TrainingRow(
+            topic=topic(id), owner=owner, handle=handle, state=state, step=step, steps=steps, has_picture=has_picture
+        )
+        for id, handle, owner, state, step, steps, has_picture in found
+    }
 
 
 def enqueue(session: Session, subject: Subject) -> None:

@@ -23,7 +23,7 @@ RIGHTS_SHOWN = 4  # the rest is collapsed
 def live_row(resources: Resources, row: Row) -> Row:
     """A row of the queue; with a training's current step, which the database only gets occasionally."""
     if isinstance(row, training.TrainingRow):
-        running = resources.bus.running_for(training.topic(row.subject_id))
+        running = resources.bus.running_for(row.topic)
         row.step = (running and running[0].step) or row.step
     return row
 

@@ -157,7 +157,7 @@ def seconds_left(session: Session, resources: Resources, me: User, progress: que
     lefts = [max(0.0, a_unit - unit.elapsed) if unit.seconds_left is None else unit.seconds_left for unit in running]
     waiting: Counter[str] = Counter()
     for row in line.listed(session, me):
-        if isinstance(row, QueuedSet) and row.set_id != progress.set_id:
+        if isinstance(row, QueuedSet) and row.topic != topic:
             waiting[row.owner] += row.waiting
     between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
     return max(lefts, default=0.0) + (progress.waiting + between) / resources.settings.unit_size * a_unit

@@ -21,6 +21,7 @@ Write = Callable[[Session], object]
 class Row(ABC):
     """Running or waiting work, as listed on the home page. Each kind adds what it shows."""
 
+    topic: Topic
     owner: str
     line: int | None = None  # 1: next; None: running
 

@@ -219,8 +219,8 @@ def test_queue(session: Session, make: Factory) -> None:
     units.finish_image(session, unit.id, unit.images[0].id, "0" * 64, 1, 1.0)
     session.flush()
     rows = line.listed(session, make.user())
-    assert [row.set_id for row in rows] == [first.id, second.id]
-    assert finished.id not in [row.set_id for row in rows]
+    assert [row.topic for row in rows] == [queries.topic(first.id), queries.topic(second.id)]
+    assert queries.topic(finished.id) not in [row.topic for row in rows]
     assert (rows[0].state, rows[0].finished, rows[0].total) == (State.GENERATING, 1, 2)
     assert rows[0].image_id == unit.images[0].id
     assert (rows[1].name, rows[1].owner, rows[1].state, rows[1].image_id) == ("Second", "Mori", State.QUEUED, None)

@@ -123,7 +123,7 @@ def test_the_queue_shows_trainings_and_sets(session: Session, make: Factory) -> 
     first, second = line.listed(session, user)
     assert isinstance(first, TrainingRow)
     assert isinstance(second, QueuedSet)
-    assert (first.subject_id, first.handle, first.state, first.line) == (subject.id, "mug", State.GENERATING, None)
-    assert (second.set_id, second.line) == (image_set.id, 1)
+    assert (first.topic.id, first.handle, first.state, first.line) == (subject.id, "mug", State.GENERATING, None)
+    assert (second.topic.id, second.line) == (image_set.id, 1)
     assert line.place(session, sets_queries.topic(image_set.id)) == 1
     assert line.place(session, training.topic(subject.id)) == 0

@@ -15,6 +15,9 @@ from app.rights import service as rights
 from app.sets import versions
 from app.sets.versions import RedoSpec
 from app.web.templating import TEMPLATES
+from app.wiring import KINDS
+from app.work.kinds import WorkKind
+from tests.engine.painter import Painter
 from tests.factory import MODEL
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
 
@@ -156,7 +159,7 @@ def test_every_template_is_rendered_by_some_page(
             admin.get(fill(path, filled))
     assert admin.get(f"/pictures?after={filled['image_id']}", headers={"HX-Request": "true"}).status_code == 200
     rendered = {name for _, name in server.resources.environment.cache}
-    assert rendered | MOMENTS | {"home/_first_run.html", "home/_training.html"} == {
+    assert rendered | MOMENTS | {"home/_first_run.html"} | {queued_row(kind) for kind in KINDS} == {
         path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")
     }
 
@@ -164,6 +167,20 @@ def test_every_template_is_rendered_by_some_page(
 def test_the_first_visit_is_rendered_too(server: Server, sign_in: Callable[..., Browser]) -> None:
     assert "Start with one picture" in sign_in().get("/").text
     assert "home/_first_run.html" in {name for _, name in server.resources.environment.cache}
+
+
+def queued_row(kind: WorkKind) -> str:
+    return f"home/_queued_{kind.noun}.html"
+
+
+@pytest.mark.parametrize("engine", [Painter(slots=0)], ids=["idle"])
+def test_every_kind_of_work_has_its_row_in_the_queue(server: Server, sign_in: Callable[..., Browser]) -> None:
+    with making(server) as make:
+        image_set, subject = make.image_set(name="Autumn"), make.subject()
+    home = sign_in().get("/").text
+    assert f'<a class="t" href="/sets/{image_set.id}">Autumn</a>' in home
+    assert f'href="/subjects/{subject.id}">Training @{subject.handle}</a>' in home
+    assert {queued_row(kind) for kind in KINDS} <= {name for _, name in server.resources.environment.cache}
 
 
 def test_anonymous_sees_nothing(filled: dict[str, str], anonymous: Browser) -> None:

@@ -115,7 +115,9 @@ class Poems(WorkKind):
 
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
         found = session.execute(select(POEMS.c.id, POEMS.c.title, POEMS.c.state).where(POEMS.c.id.in_(ids)))
-        return {id: PoemRow(owner=user.name, title=title, state=state) for id, title, state in found}
+        return {
+            id: PoemRow(topic=self.topic(id), owner=user.name, title=title, state=state) for id, title, state in found
+        }
 
 
 class Poet(Painter):
