@@ -8,10 +8,10 @@ Every step is a module with a command line, can be resumed, and can be run in sl
     python -m training.models.controlnet  train structure guidance by edges or silhouette
     python -m training.models.clip        train a small CLIP that recognises objects and looks
     python -m training.models.sample      draw a sheet at fixed prompts and seeds
-    python -m training.measures.evaluate  count what the CLIP finds in samples
+    python -m training.measures.evaluate  count how often samples match their prompts, judged by the CLIP
     python -m training.measures.card      write the same figures into docs/demo-model.md
     python -m training                    run the data and all trainings in order
-    python -m training.budget             count what a size costs, without training it
+    python -m training.budget             count the cost of a size, without training it
 
-`data/` holds what is learned from, `models/` what learns, `measures/` how well. See docs/training.md.
+`data/` makes the training data, `models/` trains on it, `measures/` evaluates the result. See training/README.md.
 """

@@ -33,7 +33,7 @@ Left = Callable[[], float | None]  # minutes
 
 @dataclass(frozen=True)
 class Folders:
-    """Where each step leaves its work."""
+    """The output folder of each step."""
 
     root: Path
 
@@ -57,7 +57,7 @@ def sets_run(size: Size, pictures: Pictures, folders: Folders, device: torch.dev
 
 
 def later_runs(size: Size, folders: Folders, device: torch.device) -> Iterator[Callable[[], Run]]:
-    """The training runs after the VAE's, in the order in which they need each other, each made when it is its turn."""
+    """The training runs after the VAE's, in order of dependence. Each is created only when its turn comes."""
     pictures = Pictures.open(folders["data"])
     yield partial(unet_run, size, pictures, folders, device)
     yield partial(sets_run, size, pictures, folders, device)
@@ -67,8 +67,8 @@ def later_runs(size: Size, folders: Folders, device: torch.device) -> Iterator[C
 
 
 def taught(size: Size, folders: Folders, device: torch.device, workers: int, left: Left) -> bool:
-    """Teach the decoder from what the finished UNet draws, or go on with it; return whether that is done."""
-    drawing = 1 if device.type == "cuda" else workers  # a GPU is shared badly
+    """Train the decoder on what the finished UNet draws, or resume that; return whether the training is complete."""
+    drawing = 1 if device.type == "cuda" else workers  # several processes on one GPU slow each other down
     latents, vae = folders["drawn"], folders.pipeline / "vae"
     whole = len(read_scenes(folders["data"]))
     if not drawn.build(str(folders.pipeline), folders["data"], latents, size.drawn, whole, left(), drawing, typer.echo):
@@ -79,7 +79,7 @@ def taught(size: Size, folders: Folders, device: torch.device, workers: int, lef
 
 
 def collect(folders: Folders) -> Path:
-    """The finished models beside each other in ``model/``, and the credit that the artwork asks for."""
+    """Copy the finished models into ``model/``, with the attribution that the artwork's licences require; return it."""
     model = folders["model"]
     shutil.rmtree(model, ignore_errors=True)
     shutil.copytree(folders.pipeline, model)
@@ -99,12 +99,12 @@ def trained(run: Run, left: Left) -> bool:
 
 
 def make(size: Size, folders: Folders, device: torch.device, workers: int, beside: bool, left: Left) -> bool:
-    """Draw and train until all is done or no time is ``left``; return whether all is done."""
+    """Draw and train until everything is done or no time is ``left`` (minutes); return whether everything is done."""
     fetch_artwork(size, folders["data"], folders["artwork"], workers, typer.echo)
     draw = partial(build, size, folders["data"], workers=workers, say=typer.echo)
     if not draw(minutes=left(), first=size.vae_pictures if beside else None):
         return False
-    spare = max(1, workers - 2)  # the VAE's own process must not wait for a core
+    spare = max(1, workers - 2)  # keep a core for the process that trains the VAE
     with drawn_beside(size, folders["data"], left(), spare, typer.echo) as all_drawn:
         first = Pictures.open(folders["data"], size.vae_pictures)
         if not (trained(vae_run(size, first, folders["vae"], device), left) and all_drawn()):
@@ -122,10 +122,10 @@ def main(
     threads: Threads = None,
     workers: Annotated[int, typer.Option(help="processes that draw the data")] = multiprocessing.cpu_count(),
     beside: Annotated[
-        bool | None, typer.Option(help="draw on while the VAE learns from the first pictures; usual with a GPU")
+        bool | None, typer.Option(help="keep drawing while the VAE trains on the first pictures; default on a GPU")
     ] = None,
 ) -> None:
-    """Make the bundled model: data, VAE, UNet with text encoders, ControlNets, CLIP, and the decoder once more."""
+    """Make the bundled model: data, VAE, UNet with text encoders, ControlNets, CLIP, and the decoder again."""
     folders, place = Folders(out), pick_device(device)
     prepare(place, threads)
     began = time.monotonic()
@@ -134,7 +134,7 @@ def main(
         return None if minutes is None else max(0.0, minutes - (time.monotonic() - began) / 60)
 
     if not make(SIZES[size], folders, place, workers, place.type == "cuda" if beside is None else beside, left):
-        typer.echo("time is up; run again to go on")
+        typer.echo("time is up; run again to resume")
         raise typer.Exit(3)
     typer.echo(f"finished: {collect(folders)}")
 

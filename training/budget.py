@@ -1,4 +1,4 @@
-"""Count what a size costs, without training it: ``python -m training.budget --size full``.
+"""Count the cost of a size, without training it: ``python -m training.budget --size full``.
 
 Parameters and multiply-adds are counted on models without memory (the meta device); the operations of a plan follow.
 """
@@ -24,12 +24,12 @@ from training.models.diffusion import time_ids
 from training.options import SizeName
 
 META = torch.device("meta")
-BACKWARD = 2  # a gradient costs about twice what it is the gradient of: once for inputs, once for weights
+BACKWARD = 2  # the backward pass costs about twice the forward pass: gradients of inputs and of weights
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The models of a size, all on the meta device: shapes without numbers."""
+    """The models of a size, all on the meta device: shapes without data."""
 
     unet: UNet2DConditionModel
     control: ControlNetModel
@@ -50,7 +50,7 @@ class Parts:
             return cls(unet, control, AutoencoderKL(**size.vae_config()), text, clip)
 
     def parameters(self) -> dict[str, int]:
-        """Of each part; the ControlNets together."""
+        """The number of parameters of each part; the ControlNets are one entry."""
         counted = {"UNet": self.unet, "text encoders": self.text, "VAE": self.vae, "CLIP": self.clip}
         counts = {name: sum(weight.numel() for weight in module.parameters()) for name, module in counted.items()}
         one = sum(weight.numel() for weight in self.control.parameters())
@@ -58,12 +58,12 @@ class Parts:
 
 
 def mebibytes(counts: dict[str, int]) -> float:
-    """In half precision."""
+    """The size of all parts in half precision, in MiB."""
     return 2 * sum(counts.values()) / 2**20
 
 
 def multiply_adds(size: Size, parts: Parts) -> dict[str, int]:
-    """Of one forward pass for one picture of the full size."""
+    """Multiply-adds of one forward pass of each part, for one picture of full size."""
     with META:
         latents = torch.randn(1, size.latent_channels, size.latent, size.latent)
         states = torch.randn(1, size.tokens, 2 * size.text_width)
@@ -87,7 +87,7 @@ def _counted(call: Callable[[], Any]) -> int:
 
 
 def operations(size: Size, macs: dict[str, int]) -> dict[str, float]:
-    """Floating-point operations of the whole plan of each run, forward and backward."""
+    """Floating-point operations of each whole run, forward and backward."""
     crop = (size.vae_crop / size.pixels) ** 2
     learnt = 1 + BACKWARD
     each = {
@@ -95,7 +95,7 @@ def operations(size: Size, macs: dict[str, int]) -> dict[str, float]:
         "VAE decoder, once more": (size.decoder, learnt * macs["VAE decoder"]),
         "UNet": (size.unet, learnt * macs["UNet"]),
         "UNet, on sets too": (size.sets, learnt * macs["UNet"]),
-        # The UNet learns nothing, but the ControlNet's gradients come through its later half.
+        # The UNet is frozen, but the ControlNet's gradients pass through its second half.
         f"{len(KINDS)} ControlNets": (size.controlnet, len(KINDS) * (learnt * macs["ControlNet"] + 2 * macs["UNet"])),
         "CLIP": (size.clip, learnt * macs["CLIP, pictures"]),
     }
@@ -107,7 +107,7 @@ def _samples(plan: Plan) -> int:
 
 
 def tables(size: Size) -> str:
-    """Markdown: parameters, multiply-adds, operations of the plan."""
+    """Markdown tables of parameters, multiply-adds and the operations of the plan."""
     parts = Parts.of(size)
     counts, macs = parts.parameters(), multiply_adds(size, parts)
     work = operations(size, macs)
@@ -125,7 +125,7 @@ def tables(size: Size) -> str:
 
 
 def main(size: SizeName = "full") -> None:
-    """Print what a size costs."""
+    """Print the cost of a size."""
     typer.echo(tables(SIZES[size]))
 
 

@@ -18,7 +18,7 @@ class Plan:
     rate: float
     warmup: int = 200
     ema: float = 0.9993
-    kept: float = 0.0  # share of the weights that it began with in those that it results in
+    kept: float = 0.0  # share of the initial weights in the resulting weights, 0 to 1
     weight_decay: float = 0.01
     beta2: float = 0.98
     clip_norm: float = 1.0
@@ -37,15 +37,15 @@ class Size:
     colours: float  # share of the variants in a colour that the caption names, where the look has colour
     pairs: float  # pictures of two objects, as a share of those of one
     held_out: float  # share of the combinations of object and look that training never sees
-    held_out_of: tuple[str, ...]  # the objects that those are of
+    held_out_of: tuple[str, ...]  # the objects whose combinations can be held out
     latent_channels: int
     vae_channels: tuple[int, ...]
     vae_crop: int
-    vae_pictures: int | None  # the VAE learns on so many, the first; None: on all
-    drawn: int  # latents that the UNet draws for the decoder, see `training.data.drawn`; twice as many are redrawn
+    vae_pictures: int | None  # the VAE learns from this many pictures, the first ones; None: from all
+    drawn: int  # latents that the UNet draws for the decoder (`training.data.drawn`); twice as many are redrawn
     unet_channels: tuple[int, ...]
-    unet_layers: int  # residual blocks a level
-    transformers: tuple[int, ...]  # transformer blocks a level; 0 is a level without attention, as SDXL's first
+    unet_layers: int  # residual blocks per level
+    transformers: tuple[int, ...]  # transformer blocks per level; 0 as in SDXL's first: no attention
     heads: tuple[int, ...]
     groups: int
     text_width: int
@@ -53,23 +53,23 @@ class Size:
     text_heads: int
     tokens: int
     vocabulary: int
-    time_ids: int  # width of the embedding of each of SDXL's six size and crop numbers
-    clip_pixels: int  # the CLIP sees pictures at this side
+    time_ids: int  # width of the embedding of each of SDXL's six size and crop values
+    clip_pixels: int  # side of the CLIP's input, px
     clip_width: int
     clip_layers: int
     clip_patch: int
     hint_channels: tuple[int, ...]
     vae: Plan
-    decoder: Plan  # of the VAE once more, see `training.models.decoder`; a third of a batch each of its three kinds
-    encoder: Plan  # where it learns from another one, see `training.models.encoder`
+    decoder: Plan  # the VAE's decoder again (`training.models.decoder`); a third of each batch per kind of latents
+    encoder: Plan  # learns from another VAE's encoder (`training.models.encoder`)
     unet: Plan
-    sets: Plan  # of the UNet once more, see `training.models.sets`
+    sets: Plan  # the UNet again, on sets (`training.models.sets`)
     controlnet: Plan
     clip: Plan
 
     @property
     def latent(self) -> int:
-        """Side of the latent; each VAE level after the first halves the picture."""
+        """Side of the latents; each VAE level after the first halves the side."""
         return self.pixels >> (len(self.vae_channels) - 1)
 
     def unet_config(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class Size:
         }
 
     def text_config(self, words: int) -> dict[str, Any]:
-        """Of either text encoder, for a tokenizer of ``words`` entries whose first two are start and end of text."""
+        """Configuration of either text encoder, for ``words`` tokens; the first two are start and end of text."""
         return {
             "vocab_size": words,
             "hidden_size": self.text_width,
@@ -135,7 +135,7 @@ SMALL = Size(
     colours=0.25,
     pairs=0.3,
     held_out=0.06,
-    held_out_of=LATE_OBJECTS,  # the bundled weights began with others that had seen every look of every other object
+    held_out_of=LATE_OBJECTS,  # the bundled weights continue earlier ones, which saw all other objects in every look
     latent_channels=8,  # more than SDXL's four: cheap at 16 x 16, and a VAE trained for minutes needs them
     vae_channels=(16, 16, 48, 96, 128),
     vae_crop=128,
@@ -166,7 +166,7 @@ SMALL = Size(
     clip=Plan(steps=12_000, batch=32, rate=7e-4, check_every=1_000),
 )
 
-# Below 60 MiB in half precision, all parts together. Lengths are for about twenty minutes on an H100, an estimate from
+# All parts together stay below 60 MiB in half precision. Lengths suit about twenty minutes on an H100, estimated from
 # the operations that `python -m training.budget` counts.
 FULL = replace(
     SMALL,
@@ -203,7 +203,7 @@ FULL = replace(
 
 _BRIEF = Plan(steps=60, batch=8, rate=3e-3, warmup=5, ema=0.9, log_every=5, check_every=30)
 
-# For tests: seconds on one core. It learns that its objects exist, not to draw them.
+# For tests: takes seconds on one core. It is too small and too short to learn to draw.
 TINY = replace(
     SMALL,
     name="tiny",

@@ -1,8 +1,8 @@
-"""What all training runs share: schedule, averaged weights, checkpoints, log and time slices.
+"""The parts that all training runs share: schedule, averaged weights, checkpoints, log and time slices.
 
 A run can be resumed exactly: all randomness of step ``n`` comes from generators seeded by the plan and ``n``, so a
-stopped and resumed run equals an uninterrupted one. (On a GPU it does up to rounding, because some kernels add in no
-fixed order; and the noise of a GPU differs from that of a CPU.)
+stopped and resumed run equals an uninterrupted one. (On a GPU they are equal up to rounding, because some kernels
+add in no fixed order. The noise of a GPU differs from that of a CPU.)
 
 No step waits for a GPU: losses stay tensors until they are logged.
 """
@@ -39,24 +39,24 @@ def pick_device(name: str) -> torch.device:
 
 
 def prepare(device: torch.device, threads: int | None) -> None:
-    """Settings that make training faster without changing what it computes by more than rounding."""
+    """Apply settings that speed up training and change its results by no more than rounding."""
     if threads:
         torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # tiny optimiser states are else ten times slower on a CPU
+    torch.set_flush_denormal(True)  # denormal optimiser states would be ten times slower on a CPU
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = True
 
 
 def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16, which needs no loss scaling, where it is the faster: on a GPU always, on a CPU as `Precision` found."""
+    """Use bfloat16 where it is faster: always on a GPU, on a CPU if `Precision` says so. No loss scaling is needed."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type != "cpu" or PRECISION.half)
 
 
 class Precision:
     """Whether a CPU is faster in bfloat16: twice as fast with units for it, five times slower without.
 
-    Measured once a process. A run that goes on takes what it began with, so that a stop changes nothing.
+    Measured once per process. A resumed run keeps its first choice, so stopping and resuming changes nothing.
     """
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class Precision:
         self._half = value
 
     def agree(self) -> None:
-        """Take what the first of the processes that train together found; all of them have to call this."""
+        """Use the result of the first of several training processes. All of them must call this."""
         self._half = together.first_says(self.half)
 
     @staticmethod
     def _seconds(half: bool) -> float:
-        """CPU seconds of a small convolution there and back."""
+        """CPU seconds of the forward and backward pass of two small convolutions."""
         with torch.random.fork_rng(devices=[]):
             layer, x = nn.Conv2d(32, 32, 3, padding=1), torch.ones(2, 32, 64, 64)
         began = time.process_time()
@@ -93,7 +93,7 @@ PRECISION = Precision()
 
 
 def laid_out(module: Module, device: torch.device) -> Module:
-    """On the device, for convolutions on a GPU with the channels last, as its kernels like them."""
+    """Move the module to the device; on a GPU in channels-last format, which is faster for convolutions."""
     module.to(device)
     if device.type == "cuda":
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,19 +101,19 @@ def laid_out(module: Module, device: torch.device) -> Module:
 
 
 def compiled(function: Function, device: torch.device) -> Function:
-    """Faster on a GPU, for batches of one shape; what measures, in batches of any, calls the function itself."""
+    """Compile the function on a GPU, for batches of one shape. Measures, whose batches vary, call the original."""
     return cast(Function, torch.compile(function, dynamic=False)) if device.type == "cuda" else function
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The random numbers of one step: small ones from the CPU, noise from where it is needed.
+    """The random numbers of one step: choices are drawn on the CPU, noise on the device.
 
-    Of processes that train together each draws tensors of its own, but makes the same choices from ``numpy``.
+    Processes that train one model draw different tensors but make the same choices with ``numpy``.
     """
 
     cpu: torch.Generator
-    here: torch.Generator  # on the device; on a CPU the same as ``cpu``
+    here: torch.Generator  # on the device; the same as ``cpu`` if that is a CPU
     numpy: np.random.Generator
 
     @classmethod
@@ -131,7 +131,7 @@ class Draw:
         return torch.randn(shape, generator=self.here, device=self.here.device)
 
     def uniform(self, shape: tuple[int, ...]) -> Tensor:
-        """0 to 1, on the device."""
+        """Uniform noise, 0 to 1, on the device."""
         return torch.rand(shape, generator=self.here, device=self.here.device)
 
 
@@ -143,12 +143,12 @@ def rate_at(plan: Plan, step: int) -> float:
 
 @dataclass
 class Run:
-    """Trains some modules, all on one device, and remembers how far it is.
+    """Trains modules on one device and keeps track of its progress.
 
-    ``loss`` returns the loss of a step and numbers to log, all without dimensions; ``check`` measures held-out numbers
-    of the resulting weights; ``export`` writes them. The result is the average over the last steps and, where the plan
-    says so, a share of the weights that the run began with, which keeps what they knew (Wortsman et al., "Robust
-    fine-tuning of zero-shot models", CVPR 2022).
+    ``loss`` returns the loss of a step and the values to log, all scalar tensors; ``check`` measures the resulting
+    weights on held-out data; ``export`` writes them. The result is the average over the last steps. If the plan sets
+    ``kept``, the result also includes that share of the initial weights, which preserves what they had learnt (Wortsman
+    et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
     """
 
     folder: Path
@@ -159,7 +159,7 @@ class Run:
     export: Callable[[Path], None]
     say: Callable[[str], None] = print
     step: int = 0
-    companions: dict[str, Any] = field(default_factory=dict)  # what else has a state to go on from
+    companions: dict[str, Any] = field(default_factory=dict)  # other objects whose state is saved and resumed
     begun: list[Tensor] = field(default_factory=list)
     average: list[Tensor] = field(default_factory=list)
 
@@ -183,7 +183,10 @@ class Run:
         return self.step >= self.plan.steps
 
     def fit(self, minutes: float | None = None, save_every: float = 8.0) -> bool:
-        """Train to the end of the plan or of the time slice; return whether the plan is fulfilled."""
+        """Train to the end of the plan or of the time slice of ``minutes``; return whether the plan is complete.
+
+        The state is saved every ``save_every`` minutes. Raises RuntimeError if the loss is no longer finite.
+        """
         began = saved = time.monotonic()
         window: list[dict[str, Tensor]] = []
         if self.step == 0:
@@ -213,7 +216,7 @@ class Run:
         nn.utils.clip_grad_norm_(self.weights, self.plan.clip_norm)
         self.optimizer.step()
         self.step += 1
-        # Early weights are worth forgetting: the average reaches its full length only gradually.
+        # Early weights should be forgotten soon: the average reaches its full length gradually.
         keep = min(self.plan.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, [weight.data for weight in self.weights], 1 - keep)
@@ -221,7 +224,7 @@ class Run:
 
     @contextmanager
     def resulting(self) -> Iterator[None]:
-        """Within, the modules hold the weights that the run results in and are in evaluation mode."""
+        """Load the resulting weights into the modules, in evaluation mode, during the ``with`` block."""
         current = [weight.data for weight in self.weights]
         modes = [module.training for module in self.modules.values()]
         for weight, result in zip(self.weights, self._result(), strict=True):
@@ -248,7 +251,7 @@ class Run:
         return numbers
 
     def save(self) -> None:
-        """Write the result and the state to go on from. Each is written completely or not at all."""
+        """Write the result and the state to resume from. Each is written completely or not at all."""
         if together.rank():
             return
         with self.resulting(), torch.no_grad():
@@ -276,19 +279,19 @@ class Run:
                 mean.copy_(saved)
         self.optimizer.load_state_dict(state["optimizer"])
         for owner, kept in self.optimizer.state.items():
-            for name in ("exp_avg", "exp_avg_sq"):  # laid out as the weight is, which may not be as they were saved
+            for name in ("exp_avg", "exp_avg_sq"):  # in the weight's memory format, which may differ from the saved one
                 kept[name] = torch.empty_like(owner, requires_grad=False).copy_(kept[name])
         for name, one in self.companions.items():
             one.load_state_dict(state["companions"][name])
         self.step = state["step"]
         PRECISION.half = state.get("bfloat16", True)
-        self.say(f"going on from step {self.step} of {self.plan.steps}")
+        self.say(f"resuming from step {self.step} of {self.plan.steps}")
 
     def _log_window(self, window: list[dict[str, Tensor]], seconds: float) -> None:
         means = {name: torch.stack([numbers[name] for numbers in window]).mean().item() for name in window[0]}
         if not math.isfinite(means["loss"]):
             raise RuntimeError(
-                f"the loss is no longer a number near step {self.step}: lower the rate, then run it again"
+                f"the loss is no longer a number near step {self.step}: lower the learning rate and run again"
             )
         spent = {"seconds": round(seconds, 1), "processes": together.count()}
         self._log({"step": self.step, **means, "rate": rate_at(self.plan, self.step), **spent})
@@ -302,7 +305,7 @@ class Run:
 
 
 def forget_paths(model: Path) -> None:
-    """diffusers notes where weights were loaded from; in a published model that is nobody's business."""
+    """Remove the paths, recorded by diffusers, that weights were loaded from; a published model must not show them."""
     for file in model.rglob("*.json"):
         values = json.loads(file.read_text())
         if isinstance(values, dict) and values.pop("_name_or_path", None) is not None:

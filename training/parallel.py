@@ -14,7 +14,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 
 
 def spread(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
-    """The results in the order of the jobs, each as soon as it is there. One worker is this process itself."""
+    """Yield the results in the order of the jobs, as they arrive. With one worker, this process does the work."""
     if workers == 1:
         yield from map(work, jobs)
         return

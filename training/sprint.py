@@ -36,16 +36,16 @@ from training.models.decoder import decoder_run
 from training.models.unet import diffusion_run
 from training.options import Device, SizeName
 
-QUALITY = 92  # of packed artwork
+QUALITY = 92  # WebP quality of the packed artwork
 PICTURES = 16_384  # drawn at most; a fair sample, since scenes are shuffled
 LATENTS = 512  # drawn for the decoder
 GPU_BATCHES = {"unet": 256, "sets": 256, "decoder": 48}
-SHARES = {"unet": 0.45, "sets": 0.12, "decoder": 0.25}  # of the minutes; the rest is drawing and what no run is
-WARM, TIMED = 5, 10  # steps before measuring, which compile, and those that are measured
+SHARES = {"unet": 0.45, "sets": 0.12, "decoder": 0.25}  # of the minutes; the rest is for all work between the runs
+WARM, TIMED = 5, 10  # steps before the measurement, which compile, and measured steps
 
 
 def pack(folder: Path, file: Path) -> None:
-    """The artwork of a data folder as one file of some MiB."""
+    """Pack the artwork of a data folder into one file of a few MiB."""
     packed: dict[str, Any] = {}
     for (thing, source), pixels in artwork.open_saved(folder).items():
         held = io.BytesIO()
@@ -65,7 +65,7 @@ def unpack(file: Path, folder: Path) -> None:
 
 @dataclass
 class Sprint:
-    """Folders, and the clock."""
+    """The folders of a sprint, and its clock."""
 
     size: Size
     model: Path
@@ -80,7 +80,10 @@ class Sprint:
         return self.minutes * 60 - (time.monotonic() - self.began)
 
     def fitted(self, part: str, make: Callable[[Size, Path], Run]) -> Run:
-        """The run of a part, as long as its share of the minutes or what is left; measured on steps that are lost."""
+        """Create the run of a part, fitted to its share of the time or to the time left.
+
+        The time per step is measured on a few steps, which are then discarded.
+        """
         trial = make(self._sized(part, steps=1_000_000), self.work / f"{part}-trial")
         for _ in range(WARM):
             trial._one_step()
@@ -108,15 +111,15 @@ class Sprint:
             torch.cuda.synchronize()
 
     def keep(self, part: str, files: dict[str, Path]) -> None:
-        """Bring results back: ``files`` by the names that they get."""
+        """Copy results to ``out``. The keys of ``files`` are the names there."""
         self.out.mkdir(parents=True, exist_ok=True)
         for name, file in files.items():
             shutil.copyfile(file, self.out / name)
-        typer.echo(f"{part} is brought back, {self.seconds_left:.0f} s left")
+        typer.echo(f"{part} is saved, {self.seconds_left:.0f} s left")
 
 
 def pictures(sprint: Sprint, packed: Path, workers: int) -> Pictures:
-    """Drawn on the spot, as many as a fifth of the minutes allows."""
+    """Draw as many pictures as a fifth of the minutes allows."""
     folder = sprint.work / "data"
     unpack(packed, folder)
     build(sprint.size, folder, sprint.minutes / 5, workers, typer.echo, first=PICTURES)
@@ -124,7 +127,7 @@ def pictures(sprint: Sprint, packed: Path, workers: int) -> Pictures:
 
 
 def further(sprint: Sprint, shown: Pictures) -> Path:
-    """The pipeline after its two runs; each is kept."""
+    """Train the pipeline in its two runs and save the result of each; return the pipeline."""
     source = sprint.model
 
     def make(start: Path, on_sets: bool, size: Size, folder: Path) -> Run:
@@ -140,7 +143,7 @@ def further(sprint: Sprint, shown: Pictures) -> Path:
 
 
 def cleaner(sprint: Sprint, shown: Pictures, pipeline: Path) -> None:
-    """The decoder, from what the pipeline draws now; it is kept."""
+    """Train the decoder on what the trained pipeline draws, and save it."""
     latents = sprint.work / "drawn"
     folder, first = sprint.work / "data", len(shown.scenes)
     count = min(LATENTS, sprint.size.drawn)
@@ -156,23 +159,23 @@ def cleaner(sprint: Sprint, shown: Pictures, pipeline: Path) -> None:
 
 
 def main(
-    model: Annotated[Path | None, typer.Argument(help="the model folder that goes on learning")] = None,
+    model: Annotated[Path | None, typer.Argument(help="the model folder to train further")] = None,
     packed: Annotated[Path, typer.Option("--artwork", help="the packed artwork")] = Path("out/artwork.npz"),
     pack_from: Annotated[Path | None, typer.Option("--pack", help="only pack the artwork of this data folder")] = None,
-    out: Annotated[Path, typer.Option(help="folder for what is brought back")] = Path("out/sprint"),
+    out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/sprint"),
     work: Annotated[Path, typer.Option(help="folder for data and states")] = Path("out/sprint-work"),
     size: SizeName = "small",
-    minutes: Annotated[float, typer.Option(help="how long it may take altogether")] = 10.0,
+    minutes: Annotated[float, typer.Option(help="limit for everything together")] = 10.0,
     device: Device = "auto",
     workers: Annotated[int, typer.Option(help="processes that draw")] = multiprocessing.cpu_count(),
 ) -> None:
-    """Let a finished model learn further in a few minutes."""
+    """Train a finished model further in a few minutes."""
     if pack_from:
         pack(pack_from, packed)
         typer.echo(f"{packed}: {packed.stat().st_size / 2**20:.1f} MiB")
         return
     if model is None:
-        raise typer.BadParameter("name the model folder that goes on learning")
+        raise typer.BadParameter("name the model folder to train further")
     place = pick_device(device)
     prepare(place, None)
     sprint = Sprint(SIZES[size], model, work, out, place, minutes, time.monotonic())

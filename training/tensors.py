@@ -15,18 +15,18 @@ CHUNK = 1024  # rows copied at a time
 
 
 def onto(tensor: Tensor, device: torch.device) -> Tensor:
-    """A copy on the device. From pinned memory it is under way while the process goes on."""
+    """Copy to the device. The copy is made from pinned memory and does not block."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 class Rows:
-    """Rows of a large array ``(N, ...)``: all on the GPU where there is room, else fetched as they are asked for."""
+    """Rows of a large array ``(N, ...)``: all on the GPU if they fit, otherwise fetched on request."""
 
     def __init__(self, array: NDArray[Any], device: torch.device) -> None:
         self.array, self.device = array, device
         self.resident: Tensor | None = None
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # what an earlier run used is free
+            torch.cuda.empty_cache()  # release the memory of an earlier run
             if array.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
                 self.resident = self._copied()
 
@@ -34,7 +34,7 @@ class Rows:
         """``(B, ...)`` on the device for row numbers ``(B,)`` on the CPU."""
         if self.resident is not None:
             return self.resident[onto(rows, self.device)]
-        # In ascending order, which a disk likes better.
+        # In ascending order, which is faster on a disk.
         ascending, back = torch.sort(rows)
         fetched = torch.from_numpy(np.ascontiguousarray(self.array[ascending.numpy()]))
         return onto(fetched[torch.argsort(back)], self.device)
@@ -54,7 +54,7 @@ def as_pictures(pixels: Tensor) -> Tensor:
 
 
 def reduced(pixels: Tensor, side: int) -> Tensor:
-    """uint8 ``(B, H, W, 3)`` as float ``(B, 3, side, side)`` in -1..1, by the mean of the pixels that become one."""
+    """uint8 ``(B, H, W, 3)`` to float ``(B, 3, side, side)`` in -1..1, by area averaging."""
     pictures = as_pictures(pixels)
     return pictures if pictures.shape[-1] == side else functional.interpolate(pictures, (side, side), mode="area")
 

@@ -16,10 +16,10 @@ from torch import Tensor, distributed, nn
 
 
 def join() -> None:
-    """Meet the other processes, where torchrun started several. They part when this process ends."""
+    """Join the process group if torchrun started several processes. This process leaves it when it ends."""
     if distributed.is_torchelastic_launched():
         distributed.init_process_group("gloo")
-        # Its threads have to end before the interpreter does: now and then they abort a process that has done its work.
+        # Its threads must end before the interpreter, or they occasionally abort a process that has finished its work.
         atexit.register(distributed.destroy_process_group)
 
 
@@ -28,12 +28,15 @@ def count() -> int:
 
 
 def rank() -> int:
-    """0 for the one that measures, logs and saves."""
+    """The number of this process; process 0 measures, logs and saves."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def first_says(value: bool) -> bool:
-    """What the first process says, in all of them: clocks differ, and whoever went on alone would wait for ever."""
+    """Return the first process's value in all processes.
+
+    Clocks differ, and a process that continued without the others would wait forever.
+    """
     if count() == 1:
         return value
     said = torch.tensor(value)
@@ -43,7 +46,7 @@ def first_says(value: bool) -> bool:
 
 @contextmanager
 def first_goes_first() -> Iterator[None]:
-    """Within, the first process is alone; the others follow and find what it has made."""
+    """Run the ``with`` block in the first process, then in the others, which find its results."""
     if rank():
         distributed.barrier()
     yield
@@ -52,7 +55,7 @@ def first_goes_first() -> Iterator[None]:
 
 
 def average_gradients(weights: Sequence[nn.Parameter]) -> None:
-    """Over all processes, in one message. Weights without a gradient have none in any of them."""
+    """Average gradients over all processes, in one message. A weight has a gradient in all processes or in none."""
     if count() == 1:
         return
     gradients: list[Tensor] = [weight.grad for weight in weights if weight.grad is not None]

@@ -34,7 +34,7 @@ class Source:
     credit: str
 
 
-# Pinned: a later release may redraw an icon, and the model could no longer be made again.
+# Pinned: a later release may redraw an icon, and the model would no longer be reproducible.
 SOURCES = {
     "noto": Source("@iconify-json/noto", "1.2.9", "Apache-2.0", "Noto Emoji, Google"),
     "twemoji": Source("@iconify-json/twemoji", "1.2.5", "CC-BY-4.0", "Twemoji, Twitter and contributors"),
@@ -46,7 +46,7 @@ SOURCES = {
 
 
 def fetch(folder: Path) -> Path:
-    """Install the packages below ``folder`` unless they are there; return ``node_modules``."""
+    """Install the packages into ``folder`` if missing; return ``node_modules``. Raises RuntimeError without npm."""
     modules = folder / "node_modules"
     if all((modules / source.package).is_dir() for source in SOURCES.values()):
         return modules
@@ -62,20 +62,20 @@ def fetch(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Original:
-    """One object in one set, as it is delivered."""
+    """One object of one icon set, as the package has it."""
 
     thing: str
     source: str  # a name in SOURCES
-    art: str | Path  # the text of an SVG, or the file of a rendering
+    art: str | Path  # SVG text, or the path of a rendering
 
     def rasterised(self, side: int) -> NDArray[np.uint8]:
-        """RGBA ``(side, side, 4)``."""
+        """Rasterise to RGBA, uint8 ``(side, side, 4)``."""
         if isinstance(self.art, Path):
             with Image.open(self.art) as image:
                 return np.asarray(image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS))
-        import resvg_py  # an extra of its own: whoever only samples does not need it
+        import resvg_py  # imported here because it is an optional extra: sampling does not need it
 
-        sized = self.art.replace("<svg ", f'<svg width="{side}" height="{side}" ', 1)  # square, whatever the drawing is
+        sized = self.art.replace("<svg ", f'<svg width="{side}" height="{side}" ', 1)  # always square
         png = bytes(resvg_py.svg_to_bytes(svg_string=sized, width=side, height=side))
         return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
 
@@ -93,14 +93,14 @@ def _vector(icons: dict[str, Any], icon: str) -> str | None:
 
 
 def _rendering(modules: Path, codes: list[str]) -> Path | None:
-    """The 3d picture. Some files carry the emoji presentation selector in their names, some do not."""
+    """Find the 3d picture. Some file names contain the emoji presentation selector, some do not."""
     folder = modules / SOURCES["3d"].package / "assets"
     files = (folder / f"{code}{suffix}.webp" for code in codes for suffix in ("", "-fe0f"))
     return next((file for file in files if file.exists()), None)
 
 
 def originals(modules: Path, objects: tuple[str, ...]) -> Iterator[Original]:
-    """Every object from every set that has it."""
+    """Yield every object from every set that has it."""
     for name in (name for name in SOURCES if name != "3d"):
         icons = json.loads((modules / SOURCES[name].package / "icons.json").read_text())
         for thing in objects:
@@ -114,7 +114,7 @@ def originals(modules: Path, objects: tuple[str, ...]) -> Iterator[Original]:
 
 
 def load(modules: Path, objects: tuple[str, ...], side: int, workers: int = 1) -> Sprites:
-    """Every object from every set that has it, as RGBA of ``side`` pixels."""
+    """Rasterise every object from every set that has it, each RGBA, uint8 ``(side, side, 4)``."""
     found = list(originals(modules, objects))
     drawn = spread(partial(Original.rasterised, side=side), found, workers)
     pairs = zip(found, drawn, strict=True)
@@ -122,7 +122,7 @@ def load(modules: Path, objects: tuple[str, ...], side: int, workers: int = 1) -
 
 
 def save(sprites: Sprites, folder: Path) -> None:
-    """Where processes that draw find them: ``sprites.npy`` ``(N, R, R, 4)`` and, whole only with it, their names."""
+    """Write ``sprites.npy`` ``(N, R, R, 4)``, then their names, which mark it complete, for the drawing processes."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "sprites.npy", np.stack(list(sprites.values())))
     (folder / "sprites.json").write_text(json.dumps([list(name) for name in sprites]))
@@ -133,7 +133,7 @@ def is_saved(folder: Path) -> bool:
 
 
 def open_saved(folder: Path) -> Sprites:
-    """Memory-mapped, so that processes share them."""
+    """Open the saved sprites memory-mapped, shared between processes."""
     pixels = np.load(folder / "sprites.npy", "r")
     names = json.loads((folder / "sprites.json").read_text())
     return {(thing, source): pixels[row] for row, (thing, source) in enumerate(names)}

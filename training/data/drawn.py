@@ -41,16 +41,16 @@ from training.tensors import reduced
 
 DRAWN, REDRAWN, ROWS = "drawn.npy", "redrawn.npy", "redrawn-rows.npy"
 BATCH = 8
-REDRAWN_BATCH = 16  # a tenth of the work
-STRENGTHS = (0.0, 1.0, 0.0, 1.5, 0.5, 1.0, 0.0, 2.0)  # of one batch after the other
-FEWEST, MOST = 3, 10  # steps that a redrawing takes, of the model's own number
+REDRAWN_BATCH = 16  # cheap: redrawing takes a tenth of the time
+STRENGTHS = (0.0, 1.0, 0.0, 1.5, 0.5, 1.0, 0.0, 2.0)  # strengths of sharing; successive batches cycle through them
+FEWEST, MOST = 3, 10  # denoising steps of a redrawing, out of the model's usual number
 FIRST_SEED = 1_000_000
 SAID = Mix(empty=0.0, no_look=0.2, look_only=0.0)
 
 
 @lru_cache(maxsize=1)
 def studio_of(pipeline: str) -> Studio:
-    """Loaded once in each process."""
+    """The studio of a pipeline, loaded once per process."""
     torch.set_num_threads(1)
     return Studio.load(pipeline)
 
@@ -62,7 +62,7 @@ def pictures_of(data: Path, first: int) -> Pictures:
 
 @dataclass(frozen=True)
 class Batch:
-    """``BATCH`` drawn latents and ``REDRAWN_BATCH`` redrawn ones. What they show follows from their number alone."""
+    """``BATCH`` drawn latents and ``REDRAWN_BATCH`` redrawn ones. The batch number alone determines their content."""
 
     number: int
     pipeline: str
@@ -71,7 +71,7 @@ class Batch:
     folder: Path
 
     def draw(self) -> int:
-        """Draw both kinds; return how many are drawn then."""
+        """Draw both kinds; return how many latents are complete afterwards."""
         studio, pictures = studio_of(self.pipeline), pictures_of(self.data, self.first)
         rng = np.random.default_rng([FIRST_SEED, self.number])
         drawn, redrawn, rows = (np.load(self.folder / name, "r+") for name in (DRAWN, REDRAWN, ROWS))
@@ -83,7 +83,7 @@ class Batch:
         return here.stop
 
     def _drawn(self, studio: Studio, pictures: Pictures, rng: np.random.Generator) -> NDArray[np.float16]:
-        """From noise. Without sharing prompts name a look; with it a picture gives the look."""
+        """Draw from noise. Without sharing, the prompts name a look; with sharing, a picture gives the look."""
         strength = STRENGTHS[self.number % len(STRENGTHS)]
         scenes = [pictures.scenes[row] for row in rng.choice(pictures.rows(TRAIN), BATCH, replace=False)]
         things = [scene.objects[0] for scene in scenes]
@@ -125,7 +125,7 @@ class Batch:
 
 
 def encoded(studio: Studio, pixels: NDArray[np.uint8]) -> Tensor:
-    """Scaled latents ``(B, C, H, W)`` of ``(B, S, S, 3)`` at the model's own size."""
+    """Encode uint8 ``(B, S, S, 3)`` at the model's own size; return scaled latents ``(B, C, H, W)``."""
     pictures = reduced(torch.from_numpy(pixels), studio.defaults.size[0])
     means = torch.cat([studio.vae.encode(one[None]).latent_dist.mean for one in pictures])
     return means * float(studio.vae.config.scaling_factor)
@@ -133,11 +133,11 @@ def encoded(studio: Studio, pixels: NDArray[np.uint8]) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A folder of drawn latents, opened: those that are there so far. Copied, for a folder that still grows."""
+    """The latents that a folder holds so far, copied into memory because the folder may still grow."""
 
     drawn: NDArray[np.float16]  # (N, C, H, W)
     redrawn: NDArray[np.float16]  # (M, C, H, W)
-    rows: NDArray[np.int64]  # (M,): the pictures of the data that the redrawn ones show
+    rows: NDArray[np.int64]  # (M,): row of the picture that each redrawn one shows
 
     @classmethod
     def open(cls, folder: Path) -> Drawn:
@@ -162,9 +162,9 @@ def build(
     workers: int = 1,
     say: Callable[[str], None] = print,
 ) -> bool:
-    """Draw what is still missing of ``count`` from noise, a multiple of ``BATCH``; return whether all is there.
+    """Draw the missing ones of ``count`` latents from noise, a multiple of ``BATCH``; return whether all are drawn.
 
-    Pictures are taken from the ``first`` of the data, which have to be there.
+    References and redrawn pictures are among the ``first`` rows of the data, which must be drawn already.
     """
     began = time.monotonic()
     _make_files(folder, studio_of(pipeline), count)
@@ -179,7 +179,7 @@ def build(
 
 
 def _make_files(folder: Path, studio: Studio, count: int) -> None:
-    """Of the right length; what is there already stays."""
+    """Create the files in their full length; keep existing ones."""
     folder.mkdir(parents=True, exist_ok=True)
     side = studio.defaults.size[0] // studio.factor
     shape = (studio.unet.config.in_channels, side, side)
@@ -194,10 +194,10 @@ def _make_files(folder: Path, studio: Studio, count: int) -> None:
 
 def main(
     pipeline: Annotated[str, typer.Argument(help="a pipeline folder")],
-    data: Annotated[Path, typer.Option(help="the data folder that it learned from")],
+    data: Annotated[Path, typer.Option(help="the data folder that the model was trained on")],
     out: Annotated[Path, typer.Option(help="folder for the latents")],
     count: Annotated[int, typer.Option(help="latents drawn from noise; twice as many are redrawn")] = 4096,
-    first: Annotated[int, typer.Option(help="pictures of the data to take them from")] = 4096,
+    first: Annotated[int, typer.Option(help="use only this many pictures of the data, the first ones")] = 4096,
     minutes: Minutes = None,
     workers: Annotated[int, typer.Option()] = multiprocessing.cpu_count(),
 ) -> None:

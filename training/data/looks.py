@@ -24,12 +24,12 @@ WHITE: Rgb = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Cutout:
-    """Objects on nothing: what every look starts from."""
+    """Objects on a transparent ground, the input of every look."""
 
     rgb: Array  # (S, S, 3), 0..1
     alpha: Array  # (S, S, 1), 0..1
     rng: np.random.Generator
-    hue: float | None = None  # a colour asked for; looks with inks of their own take it as their ink
+    hue: float | None = None  # requested colour, 0..1; looks that print with inks use it as their ink
 
     @property
     def side(self) -> int:
@@ -43,14 +43,14 @@ class Cutout:
         return over(background, self.rgb, self.alpha)
 
     def pick_hue(self, *choices: float) -> float:
-        """The colour asked for, else one of the look's own."""
+        """The requested hue, or else a random one of ``choices``; 0..1."""
         chosen = float(self.rng.choice(choices))
         return chosen if self.hue is None else self.hue
 
 
 @lru_cache(maxsize=4)
 def grid(side: int) -> tuple[Array, Array]:
-    """Row and column coordinates ``(S, S)``, 0 to 1."""
+    """Row and column coordinates, each ``(S, S)``, 0 to 1."""
     rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / side
     return rows, columns
 
@@ -73,13 +73,13 @@ def luminance(rgb: Array) -> Array:
 
 
 def blur(plane: NDArray[Any], radius: float) -> Array:
-    """Gaussian over ``(S, S)`` or, per channel, ``(S, S, C)``."""
+    """Gaussian blur of ``(S, S)`` or, per channel, of ``(S, S, C)``; ``radius`` in px."""
     sigma = (radius, radius, 0) if plane.ndim == 3 else radius
     return np.asarray(ndimage.gaussian_filter(plane.astype(np.float32), sigma), np.float32)
 
 
 def grain(cut: Cutout, radius: float, amplitude: float) -> Array:
-    """Smooth noise ``(S, S, 1)`` of the given standard deviation: paper, wall, canvas."""
+    """Smooth noise ``(S, S, 1)`` with standard deviation ``amplitude``, for paper, wall and canvas."""
     noise = blur(cut.rng.standard_normal((cut.side, cut.side)), radius * cut.unit)
     return np.asarray(noise / (noise.std() + 1e-6) * amplitude)[..., None]
 
@@ -90,7 +90,7 @@ def shadow(alpha: Array, right: float, down: float, radius: float, opacity: floa
 
 
 def outline(cut: Cutout, radius: float = 0.7) -> Array:
-    """How much of a line ``(S, S, 1)`` a draughtsman would put at each place: colour edges and the contour."""
+    """The strength of a drawn line at each pixel, ``(S, S, 1)``: edges of colours, and the contour."""
     planes = np.concatenate([cut.on(WHITE), cut.alpha], -1)
     smooth = blur(planes, radius * cut.unit)
     slope = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1)).max(-1)
@@ -104,7 +104,7 @@ def _filtered(rgb: Array, change: Callable[[Image.Image], Image.Image]) -> Array
 
 
 def _screen(cut: Cutout, period: float) -> Array:
-    """The phase ``(S, S)`` pair's product of a dot screen, -1..1."""
+    """A halftone dot screen ``(S, S)``, -1..1: the product of its two waves."""
     rows, columns = grid(cut.side)
     return np.asarray(np.sin(columns * period) * np.sin(rows * period))
 
@@ -255,7 +255,7 @@ def risograph(cut: Cutout) -> Array:
     dots = np.sin(columns * 160 + rows * 38) * np.sin(rows * 160 - columns * 38) * 0.5 + 0.5
     halftone = np.clip((1 - tone) * 1.2 - dots * 0.5, 0, 1)[..., None]
     key = (outline(cut)[..., 0] > 0.4) | ((tone < 0.35) & (cut.alpha[..., 0] > 0.5))
-    # The second drum never meets the first exactly; the offset is the charm of the process.
+    # The two drums of a risograph never register exactly; the offset is typical of the process.
     key = ndimage.shift(blur(key, 0.5 * cut.unit), (cut.unit, 1.5 * cut.unit), order=1)[..., None]
     sheet: Array = np.full_like(cut.rgb, 1.0) * floats((0.97, 0.95, 0.90))
     for ink, amount in ((first, cut.alpha * 0.35), (first, halftone * 0.8), (second, key * 0.9)):
@@ -271,11 +271,11 @@ def black_icon(cut: Cutout) -> Array:
 class Look:
     draw: Callable[[Cutout], Array]
     artwork: tuple[str, ...]  # the icon sets whose shading suits the look
-    phrases: tuple[str, str]  # what people type; the first is the usual one
-    coloured: bool = False  # whether "a red teapot" can be seen to be red
+    phrases: tuple[str, str]  # what people type, the more usual first
+    coloured: bool = False  # whether the look shows that "a red teapot" is red
 
 
-# A third icon set is the way back where an object is missing from the suitable ones.
+# A third icon set is the fallback for objects that the suitable sets lack.
 SUBSTITUTES = ("noto", "twemoji", "soft")
 
 LOOKS: dict[str, Look] = {

@@ -32,12 +32,12 @@ from training.parallel import PROCESSES, spread
 
 Pixels = NDArray[np.uint8]
 PICTURES, STRUCTURE = "pictures.npy", "structure.npy"
-SPAN = 64  # pictures that a process draws at a time: a second or two
+SPAN = 64  # pictures per job of a drawing process: one or two seconds
 SAY_EVERY = 2048
 
 
 def tint(rgb: Pixels, hue: float) -> Pixels:
-    """The same shading in one colour; whites and greys take on a lighter tone of it."""
+    """Keep the shading but use one hue (0..1); whites and greys become a lighter tone of it."""
     bands = np.array(Image.fromarray(rgb).convert("HSV"))
     bands[..., 0] = round(hue * 255)
     bands[..., 1] = 90 + bands[..., 1].astype(np.uint16) * 165 // 255
@@ -54,7 +54,7 @@ def _artwork_for(scene: Scene, thing: str, sprites: Sprites, rng: np.random.Gene
 
 
 def _place(rgba: Pixels, share: float, at: tuple[float, float], flip: bool, side: int) -> Image.Image:
-    """A transparent canvas with the object scaled to ``share`` of the side; ``at`` divides the room that is left."""
+    """Scale the object to ``share`` of the side on a transparent canvas; ``at`` (0..1) splits the remaining space."""
     length = int(side * share)
     image = Image.fromarray(rgba)
     if flip:
@@ -66,7 +66,7 @@ def _place(rgba: Pixels, share: float, at: tuple[float, float], flip: bool, side
 
 
 def compose(scene: Scene, sprites: Sprites, side: int) -> Cutout:
-    """One object near the middle, or two beside each other."""
+    """Place one object near the middle, or two side by side."""
     rng = np.random.default_rng(scene.seed)
     canvas = Image.new("RGBA", (side, side))
     places = ((0.3, 0.7),) if len(scene.objects) == 1 else ((0.0, 0.06), (0.94, 1.0))
@@ -80,9 +80,9 @@ def compose(scene: Scene, sprites: Sprites, side: int) -> Cutout:
 
 
 def draw(scene: Scene, sprites: Sprites, side: int) -> tuple[Pixels, Pixels]:
-    """The picture ``(S, S, 3)`` and its structure maps ``(S, S, 2)``.
+    """Draw a scene; return the picture ``(S, S, 3)`` and its structure maps ``(S, S, 2)``, all uint8.
 
-    The maps come from the bare object, not from the drawn look, so that structure says nothing about the look.
+    The maps come from the bare object, before the look is drawn, and therefore reveal nothing about the look.
     """
     cut = compose(scene, sprites, side)
     plain = (cut.on((1.0, 1.0, 1.0)) * 255).astype(np.uint8)
@@ -93,7 +93,7 @@ def draw(scene: Scene, sprites: Sprites, side: int) -> tuple[Pixels, Pixels]:
 
 @dataclass(frozen=True)
 class Pictures:
-    """A data folder, opened."""
+    """The scenes, pictures and structure maps of a data folder."""
 
     scenes: list[Scene]
     pixels: Pixels  # (N, S, S, 3)
@@ -101,7 +101,7 @@ class Pictures:
 
     @classmethod
     def open(cls, folder: Path, first: int | None = None) -> Pictures:
-        """All pictures, or only the ``first`` so many. Raises RuntimeError while they are not all drawn."""
+        """Open all pictures, or only the ``first`` ones. Raises RuntimeError until all of these are drawn."""
         scenes = read_scenes(folder)[:first]
         if (there := drawn_rows(folder)) < len(scenes):
             raise RuntimeError(f"{folder}: {there} of {len(scenes)} pictures drawn; run training.data.pictures again")
@@ -117,7 +117,7 @@ def read_scenes(folder: Path) -> list[Scene]:
 
 
 def drawn_rows(folder: Path) -> int:
-    """How many pictures are there."""
+    """How many pictures are drawn, counted from the first row."""
     file = folder / "progress.json"
     return int(json.loads(file.read_text())["drawn"]) if file.exists() else 0
 
@@ -127,10 +127,10 @@ def complete(folder: Path) -> bool:
 
 
 def fetch_artwork(size: Size, folder: Path, packages: Path, workers: int, say: Callable[[str], None] = print) -> None:
-    """Install and rasterise the emoji for the data in ``folder``, unless that is done."""
+    """Install and rasterise the emoji for the data in ``folder``, unless already done."""
     if artwork.is_saved(folder) or complete(folder):
         return
-    # A quarter larger than ever needed, so that placing only ever shrinks.
+    # A quarter larger than needed: placing an object then only shrinks it.
     sprites = artwork.load(artwork.fetch(packages), size.objects, size.pixels * 5 // 4, workers)
     if missing := set(size.objects) - artwork.drawn_objects(sprites):
         say(f"no artwork for: {', '.join(sorted(missing))}")
@@ -139,7 +139,7 @@ def fetch_artwork(size: Size, folder: Path, packages: Path, workers: int, say: C
 
 @dataclass(frozen=True)
 class Span:
-    """Some rows of a data folder, to be drawn by one process."""
+    """Consecutive rows of a data folder that one process draws."""
 
     folder: Path
     first: int
@@ -147,7 +147,7 @@ class Span:
     side: int
 
     def draw(self) -> int:
-        """Draw them; return the row after the last."""
+        """Draw the rows; return the number of the row after the last."""
         sprites = artwork.open_saved(self.folder)
         pixels, maps = (np.load(self.folder / name, "r+") for name in (PICTURES, STRUCTURE))
         for row, scene in enumerate(self.scenes, self.first):
@@ -156,7 +156,7 @@ class Span:
 
 
 def _planned(size: Size, folder: Path) -> list[Scene]:
-    """What the folder is to hold, in the order that it began with."""
+    """The scenes of the folder, in its existing order. Raises RuntimeError if it was made for other scenes."""
     file = folder / "scenes.jsonl"
     planned = all_scenes(size)
     if file.exists():
@@ -180,7 +180,7 @@ def build(
     say: Callable[[str], None] = print,
     first: int | None = None,
 ) -> bool:
-    """Draw what is still missing, or of the ``first`` so many; return whether all of that is drawn."""
+    """Draw the missing pictures, or those among the ``first`` ones; return whether all of these are drawn."""
     began = time.monotonic()
     scenes = _planned(size, folder)
     wanted = len(scenes[:first])
@@ -199,7 +199,11 @@ def build(
 def drawn_beside(
     size: Size, folder: Path, minutes: float | None, workers: int, say: Callable[[str], None] = print
 ) -> Iterator[Callable[[], bool]]:
-    """Within, another process draws what is missing. Calling what this gives waits for it: is all drawn?"""
+    """Draw the missing pictures in another process during the ``with`` block.
+
+    Yields a function that waits for the process and returns whether every picture is drawn. It raises RuntimeError if
+    drawing failed.
+    """
     if complete(folder):
         yield lambda: True
         return
@@ -220,10 +224,10 @@ def drawn_beside(
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="data folder to make or to complete")],
+    out: Annotated[Path, typer.Option(help="data folder to create or complete")],
     size: Annotated[str, typer.Option(help="small or full")] = "small",
-    packages: Annotated[Path | None, typer.Option("--artwork", help="where the npm packages go")] = None,
-    minutes: Annotated[float | None, typer.Option(help="stop after so long; run again to go on")] = None,
+    packages: Annotated[Path | None, typer.Option("--artwork", help="folder for the npm packages")] = None,
+    minutes: Annotated[float | None, typer.Option(help="stop after this many minutes; run again to resume")] = None,
     workers: Annotated[int, typer.Option()] = multiprocessing.cpu_count(),
 ) -> None:
     """Fetch the emoji artwork and draw every object in every look."""

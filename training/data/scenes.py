@@ -42,14 +42,14 @@ class Scene:
 
 
 def is_held_out(size: Size, thing: str, look: str) -> bool:
-    """Whether training must never see this combination; the same on every machine."""
+    """Whether training never sees this combination of object and look. The answer is the same on every machine."""
     return thing in size.held_out_of and zlib.crc32(f"held out|{thing}|{look}".encode()) / 2**32 < size.held_out
 
 
 def all_scenes(size: Size) -> list[Scene]:
-    """Training pictures, one further variant of each combination to measure by, and the combinations kept unseen.
+    """Training pictures, one more variant of each combination for measuring, and the held-out combinations.
 
-    Shuffled, always in the same way, so that the first part of them is a fair sample of all.
+    They are shuffled, always in the same order, which makes the first N scenes a fair sample of all.
     """
     scenes = list(_single(size))
     if size.pairs:
@@ -81,7 +81,7 @@ def _paired(size: Size, count: int) -> list[Scene]:
     return pairs
 
 
-# Most people write the first; the rest make the model indifferent to order and filler words.
+# The first is the most usual; the rest make the model robust to word order and filler words.
 _TEMPLATES = (
     "{object}, {look}",
     "{bare}, {look}",
@@ -96,7 +96,7 @@ _TEMPLATES = (
 
 @dataclass(frozen=True)
 class Mix:
-    """How often captions leave something out. No words are for guidance, no look for sharing one."""
+    """Shares of captions that omit something, 0 to 1. Guidance needs empty ones, sharing ones without a look."""
 
     empty: float = 0.10
     no_look: float = 0.30
@@ -104,13 +104,13 @@ class Mix:
 
 
 def naming(scene: Scene) -> tuple[str, str]:
-    """The objects as in a sentence and bare: ``("a red teapot", "red teapot")``."""
+    """The objects with and without articles: ``("a red teapot", "red teapot")``."""
     bare = [f"{scene.colour} {thing}" if scene.colour else thing for thing in scene.objects]
     return " and ".join(with_article(words) for words in bare), " and ".join(bare)
 
 
 def prompt(scene: Scene) -> str:
-    """What names the objects and the look in the fewest words."""
+    """The shortest prompt that names the objects and the look."""
     return f"{naming(scene)[0]}, {LOOKS[scene.look].phrases[0]}"
 
 

@@ -1,4 +1,4 @@
-"""Prompts that combine known words in ways no training picture does."""
+"""Prompts that combine known words in ways that no training picture does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.data.scenes import TRAIN, UNSEEN, Scene
 from training.data.vocabulary import HUES
 
 COUNT = 12
-PAIRS = 4  # of them, where no combination of one object and look was held out
+PAIRS = 4  # of these, if no combination of an object and a look is held out
 
 
 def combination(scene: Scene) -> tuple[frozenset[str], str, str | None]:
@@ -21,10 +21,10 @@ def combination(scene: Scene) -> tuple[frozenset[str], str, str | None]:
 
 
 def unseen_scenes(size: Size, scenes: list[Scene]) -> list[Scene]:
-    """Twelve at most, each in a look of its own; always the same for the same data, none chosen by how it comes out.
+    """At most twelve scenes, each in a different look. The same data always give the same scenes; none is hand-picked.
 
-    Where the data hold out combinations of object and look, they are such. Else they are an object in a colour that it
-    never had in this look, and, last, two objects that never stood together in it.
+    If the data hold out combinations of object and look, the scenes are among those. Otherwise most show an object in a
+    colour that it never has in that look, and the last four show two objects that never appear together in that look.
     """
     rng = np.random.default_rng(2025)
     trained = {combination(scene) for scene in scenes if scene.split == TRAIN}

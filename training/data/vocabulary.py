@@ -9,7 +9,7 @@ STAR, PLUS = "*", "+"
 
 
 def _read(lines: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Name, icon and mark."""
+    """Yield the name, icon and mark of each entry."""
     for line in lines:
         if line and not line.startswith("#"):
             mark, words = (line[0], line[2:]) if line[0] in (STAR, PLUS) else ("", line)
@@ -21,9 +21,10 @@ _ENTRIES = tuple(_read(Path(__file__).with_name("objects.txt").read_text().split
 ICON_OF = {name: icon for name, icon, _ in _ENTRIES}
 OBJECTS = tuple(ICON_OF)
 FEW_OBJECTS = tuple(name for name, _, mark in _ENTRIES if mark)  # of the small model
-LATE_OBJECTS = tuple(name for name, _, mark in _ENTRIES if mark == PLUS)  # those that its bundled weights learnt last
+# Those that its bundled weights learnt last.
+LATE_OBJECTS = tuple(name for name, _, mark in _ENTRIES if mark == PLUS)
 
-# Hue on the colour wheel, 0 to 1. Only saturated colours: a white or black object would vanish in half of the looks.
+# Hue on the colour wheel, 0 to 1. Only saturated ones: half of the looks hide white or black objects.
 HUES = {"red": 0.0, "orange": 0.08, "yellow": 0.15, "green": 0.36, "blue": 0.60, "purple": 0.77, "pink": 0.91}
 
 # fmt: off
@@ -36,7 +37,7 @@ _NO_ARTICLE = {
 
 
 def with_article(words: str) -> str:
-    """The object as somebody would type it: "an owl", "a red owl", "glasses"."""
+    """The object with its article, if it takes one: "an owl", "a red owl", "glasses"."""
     if words in _NO_ARTICLE or words.split(" ", 1)[-1] in _NO_ARTICLE:
         return words
     return f"an {words}" if words[0] in "aeio" or words == "hourglass" else f"a {words}"

@@ -1,1 +1,1 @@
-"""How good a trained model is: what it draws of what the prompts asked for, and the figures of its card."""
+"""Measures of a trained model: how often its samples match their prompts, and the figures of its card."""

@@ -26,7 +26,7 @@ from training.options import Device, SizeName
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-# Where each part lies in a finished model, and in the folders of the runs.
+# The path of each part in a finished model, and in the folders of the runs.
 PARTS = {
     "UNet": ("unet", "sets/pipeline/unet"),
     "first text encoder": ("text_encoder", "sets/pipeline/text_encoder"),
@@ -36,7 +36,7 @@ PARTS = {
     "ControlNet, silhouette": ("controlnet_silhouette", "silhouette/controlnet"),
     "CLIP": ("clip", "clip/clip"),
 }
-# The folder of each run, its plan in a Size, and what is learnt there.
+# The folder of each run, its plan in a Size, and what it trains.
 RUNS = {
     "vae": ("vae", "VAE"),
     "unet": ("unet", "UNet and text encoders"),
@@ -50,7 +50,7 @@ RUNS = {
 
 
 def parameters(folder: Path) -> int:
-    """How many numbers the safetensors files of a folder hold."""
+    """The number of parameters in the safetensors files of a folder."""
     count = 0
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as tensors:
@@ -59,7 +59,7 @@ def parameters(folder: Path) -> int:
 
 
 def parts(pipeline: Path, runs: Path | None) -> list[Figures]:
-    """Name, parameters and bytes on disk of every part that is there."""
+    """Name, parameters and bytes on disk of every existing part."""
     found = []
     for part, (here, there) in PARTS.items():
         places = [pipeline / here, *([runs / there] if runs else [])]
@@ -70,12 +70,12 @@ def parts(pipeline: Path, runs: Path | None) -> list[Figures]:
 
 
 def trainings(size: Size, runs: Path) -> list[Figures]:
-    """What the logs say of each run: length, time, and each held-out measure before and after."""
+    """Length, time, and each held-out measure before and after, of every run, from the logs."""
     found = []
     for name, (plan, learnt) in RUNS.items():
         if (runs / name / "log.jsonl").exists():
             log = read_log(runs / name)
-            seconds = [line["seconds"] for line in log if "seconds" in line]  # each slice counts from nought
+            seconds = [line["seconds"] for line in log if "seconds" in line]  # restarts at 0 with each time slice
             slices = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
             measured = [line for line in log if any(key.startswith("held_out_") for key in line)]
             held_out = {
@@ -99,7 +99,7 @@ def trainings(size: Size, runs: Path) -> list[Figures]:
 
 
 def world(size: Size, data: Pictures) -> Figures:
-    """What the data hold."""
+    """Counts of the pictures, objects and looks in the data."""
     splits = Counter(scene.split for scene in data.scenes)
     return {
         "pixels": size.pixels,
@@ -112,19 +112,19 @@ def world(size: Size, data: Pictures) -> Figures:
 
 
 def main(
-    pipeline: Annotated[Path | None, typer.Argument(help="a pipeline folder; without one the kept figures")] = None,
-    data: Annotated[Path | None, typer.Option(help="the data folder that it learned from")] = None,
-    clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without one there are sizes only")] = None,
-    runs: Annotated[Path | None, typer.Option(help="the folder with the folders of the runs, for their logs")] = None,
+    pipeline: Annotated[Path | None, typer.Argument(help="a pipeline folder; without it, kept figures")] = None,
+    data: Annotated[Path | None, typer.Option(help="the data folder that the model was trained on")] = None,
+    clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without it, write sizes only")] = None,
+    runs: Annotated[Path | None, typer.Option(help="the parent folder of all runs, for their logs")] = None,
     size: SizeName = "small",
     further: Annotated[
-        bool, typer.Option("--further", help="the weights went on from those of the card: keep its runs before these")
+        bool, typer.Option("--further", help="these runs continue the card's weights: list them after its runs")
     ] = False,
     samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,
     device: Device = "auto",
     docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
 ) -> None:
-    """Measure a model and write what was found into the model card."""
+    """Measure a model and write the figures into the model card."""
     page, kept = docs / "demo-model.md", docs / "demo-model.json"
     if pipeline is None:
         page.write_text(filled(page.read_text(), json.loads(kept.read_text())))
@@ -141,7 +141,7 @@ def main(
         figures |= examine(load_examiner(pipeline, clip, chosen, data, device), samples, docs / "images", typer.echo)
     known: Figures = json.loads(kept.read_text()) if kept.exists() else {}
     if "fidelity" in known:
-        figures["fidelity"] = known["fidelity"]  # which `training.measures.fidelity` finds
+        figures["fidelity"] = known["fidelity"]  # measured by `training.measures.fidelity`
     text = filled(page.read_text(), figures)
     kept.write_text(json.dumps(figures, indent=1) + "\n")
     page.write_text(text)

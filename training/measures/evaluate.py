@@ -29,12 +29,15 @@ from training.options import Device, SizeName
 
 MOST_BYTES = 500 * 1024  # of a sheet
 UNSEEN_SHEET, SHARING_SHEET = "demo-unseen.png", "demo-sharing.png"
-BAND = 9  # looks side by side
-TILE = 160  # px at most a picture in a sheet
+BAND = 9  # looks per band
+TILE = 160  # px: largest side of a picture in a sheet
 
 
 def in_bands(columns: list[list[Pixels]], width: int) -> list[Pixels]:
-    """Columns of equally many tiles, side by side in bands of ``width`` columns, row by row; the last is filled up."""
+    """Arrange columns of equal length in bands of ``width`` columns, and return the tiles row by row.
+
+    The last band is padded.
+    """
     blank = [np.zeros_like(tile) for tile in columns[0]]
     filled = columns + [blank] * (-len(columns) % width)
     bands = [filled[start : start + width] for start in range(0, len(filled), width)]
@@ -42,7 +45,7 @@ def in_bands(columns: list[list[Pixels]], width: int) -> list[Pixels]:
 
 
 def save_sheet(pictures: list[Pixels], columns: int, file: Path) -> None:
-    """A PNG of 256 colours, made smaller where it would take more than ``MOST_BYTES``."""
+    """Write a PNG of 256 colours, scaled down if it would exceed ``MOST_BYTES``."""
     sheet = tiled(pictures, columns)
     width = min(sheet.width, columns * TILE)
     while True:
@@ -61,13 +64,13 @@ def load_examiner(pipeline: Path, clip: Path, size: Size, data: Path, device: st
 
 
 def examine(examiner: Examiner, samples: int, out: Path, say: Callable[[str], None]) -> Figures:
-    """All measures, the largest with ``samples`` pictures, the smaller with a fraction; sheets go to ``out``."""
+    """Take all measures, the largest with ``samples`` pictures, others with a fraction; write the sheets to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     figures: Figures = {"size": examiner.size.name, "judge": examiner.judged()}
     say(f"judge: {json.dumps(figures['judge'])}")
     figures["unseen"], tiles = examiner.unseen()
     save_sheet(tiles, 6, out / UNSEEN_SHEET)
-    say("the sheet of unseen combinations is drawn")
+    say("drew the sheet of unseen combinations")
     figures["sharing"], columns = examiner.sharing(max(1, samples // 2 // len(examiner.size.looks)))
     width = min(BAND, len(columns))
     save_sheet(in_bands(columns, width), width, out / SHARING_SHEET)
@@ -85,13 +88,13 @@ def examine(examiner: Examiner, samples: int, out: Path, say: Callable[[str], No
 def main(
     pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
     clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
-    data: Annotated[Path, typer.Option(help="the data folder that both learned from")],
+    data: Annotated[Path, typer.Option(help="the data folder that both were trained on")],
     out: Annotated[Path, typer.Option(help="folder for measures.json and the sheets")],
     size: SizeName = "small",
     samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,
     device: Device = "auto",
 ) -> None:
-    """Draw samples and count what the prompts asked for in them."""
+    """Draw samples and count how often they show what their prompts request."""
     figures = examine(load_examiner(pipeline, clip, SIZES[size], data, device), samples, out, typer.echo)
     (out / "measures.json").write_text(json.dumps(figures, indent=1) + "\n")
 

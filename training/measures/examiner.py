@@ -1,7 +1,7 @@
-"""Measures of a trained model. Each draws samples and counts what the prompts asked for in them.
+"""Measures of a trained model. Each draws samples and counts how often they show what their prompts request.
 
-The judge is the CLIP, which learned from the data only, and the pixels for colours. A measure that can be wrong is
-reported with its value on pictures of the data, which no model can exceed.
+The judge is the CLIP, which was trained on the data only; colours are judged by pixels. A measure that can be wrong is
+reported together with its value on pictures of the data, which no model can exceed.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Figures = dict[str, Any]
 BATCH = 8
 STRENGTHS = (0.0, 1.0)
 
-# Where the objects of the data have the colour that was asked for; pop art prints in few inks, whatever was asked.
+# Looks whose objects have the requested colour in the data. Pop art is left out: it prints in few inks.
 COLOURED = tuple(name for name, look in LOOKS.items() if look.coloured and name != "pop")
 
 
 def sampled_scenes(size: Size, count: int) -> list[Scene]:
-    """The same for every model, each object and look about equally often."""
+    """Scenes that are the same for every model, with each object and look about equally often."""
     rng = np.random.default_rng(2024)
     objects = [str(name) for name in rng.permutation(np.resize(size.objects, count))]
     looks = [str(name) for name in rng.permutation(np.resize(size.looks, count))]
@@ -53,13 +53,13 @@ def _is_kept(scene: Scene, look: str) -> bool:
 
 
 def confusions(found: list[str], wanted: list[str]) -> list[str]:
-    """What is most often taken for what."""
+    """The ten most frequent confusions, as text."""
     wrong = Counter((true, seen) for seen, true in zip(found, wanted, strict=True) if seen != true)
     return [f"{true} seen as {seen}: {count}" for (true, seen), count in wrong.most_common(10)]
 
 
 def halves(picture: Pixels) -> tuple[Pixels, Pixels]:
-    """Left and right half of ``(S, S, 3)``, each alone on the ground and as large as single objects are."""
+    """Left and right half of ``(S, S, 3)``, each alone on the ground and scaled to the usual size of single objects."""
     side = len(picture)
     ground = np.median(np.concatenate([picture[: side // 16], picture[-side // 16 :]]).reshape(-1, 3), axis=0)
     cut = side // 8
@@ -75,7 +75,7 @@ def halves(picture: Pixels) -> tuple[Pixels, Pixels]:
 
 @dataclass
 class Examiner:
-    """A model, its judge, and the data that it learned from."""
+    """A model, its judge, and the data that both were trained on."""
 
     studio: Studio
     judge: Judge
@@ -83,7 +83,7 @@ class Examiner:
     data: Pictures
 
     def drawn(self, prompts: list[str], seed: int, reference: Reference | None = None, strength: float = 0.0) -> Pixels:
-        """``(N, S, S, 3)``, by the product's own method; seeds count up from ``seed``. At strength 0 plain SDXL."""
+        """Draw ``(N, S, S, 3)`` by the product's own method, with seeds from ``seed`` up. Strength 0 is plain SDXL."""
         events = self.studio.generate(
             prompts,
             reference=reference,
@@ -95,23 +95,23 @@ class Examiner:
         return np.stack([np.asarray(event.picture) for event in events if isinstance(event, ImageReady)])
 
     def tensors(self, pictures: Pixels) -> Tensor:
-        """At the side that the judge sees: ``(N, 3, S, S)``."""
+        """Convert pictures to the judge's input ``(N, 3, S, S)`` in -1..1."""
         side = self.judge.model.config.vision_config.image_size
         return reduced(torch.from_numpy(pictures).to(self.judge.model.device), side)
 
     def names(self, pictures: Pixels) -> tuple[list[str], list[str]]:
-        """The object and the look that the judge finds in each."""
+        """The object and the look that the judge finds in each picture."""
         parts = [self.judge(self.tensors(part)) for part in np.split(pictures, range(64, len(pictures), 64))]
         return [name for part in parts for name in part[0]], [name for part in parts for name in part[1]]
 
     def likeness(self, pictures: Pixels, other: Pixels) -> list[float]:
-        """Cosines of the judge's vectors of ``(N, S, S, 3)`` and of one picture ``(S, S, 3)``: -1 to 1, 1 the same."""
+        """Cosine similarity of the judge's vectors of ``(N, S, S, 3)`` and of one picture ``(S, S, 3)``: -1 to 1."""
         with torch.no_grad():
             vectors, one = (embed_pictures(self.judge.model, self.tensors(part)) for part in (pictures, other[None]))
         return [float(cosine) for cosine in (vectors @ one.T)[:, 0]]
 
     def picked(self, suits: Callable[[Scene], bool], count: int) -> list[int]:
-        """Rows of the data whose scenes suit, at most ``count``, always the same."""
+        """At most ``count`` rows of the data whose scenes pass ``suits``; always the same rows."""
         rows = [row for row, scene in enumerate(self.data.scenes) if suits(scene)]
         return [rows[place] for place in np.random.default_rng(2026).permutation(len(rows))[:count]]
 
@@ -119,7 +119,7 @@ class Examiner:
         return np.stack([self.data.pixels[row] for row in rows])
 
     def judged(self) -> Figures:
-        """How often the judge itself is right, on single objects in pictures kept from its training."""
+        """The accuracy of the judge itself, on held-out pictures of single objects."""
         rows = self.picked(lambda scene: scene.split == CHECK, len(self.data.scenes))
         objects, looks = self.names(self.shown(rows))
         scenes = [self.data.scenes[row] for row in rows]
@@ -130,15 +130,16 @@ class Examiner:
         }
 
     def named(self, count: int) -> Figures:
-        """In how many samples the judge finds the object and the look that the prompt names."""
+        """The share of samples in which the judge finds the object and the look that the prompt names."""
         scenes = sampled_scenes(self.size, count)
         return report(scenes, *self.names(self.drawn([prompt(scene) for scene in scenes], 10_000)))
 
     def sharing(self, each: int) -> tuple[Figures, list[list[Pixels]]]:
-        """``each`` prompts that name no look beside a picture of every look, which has no prompt; the same unshared.
+        """Measure sharing: draw ``each`` prompts per look, at strength 1 and without sharing.
 
-        The picture was kept from training and shows another object. Also returns, for each look, the picture and the
-        first sample of either strength.
+        The prompts name no look; a reference picture of the look, without a prompt, gives it. The reference is held out
+        from training and shows another object. Also returns, for each look, the reference and the first sample of
+        either strength.
         """
         found: dict[float, list[Figures]] = {strength: [] for strength in STRENGTHS}
         columns: list[list[Pixels]] = []
@@ -163,7 +164,7 @@ class Examiner:
     def _beside(
         self, picture: Pixels, look: str, things: list[str], seed: int, strength: float
     ) -> tuple[Pixels, Figures]:
-        """Samples of ``things`` that take their look from ``picture``, and what the judge finds in them."""
+        """Draw ``things`` with the look of ``picture``; return the samples and what the judge finds in them."""
         reference = self.studio.reference(Image.fromarray(picture))
         pictures = self.drawn([with_article(thing) for thing in things], seed, reference, strength)
         objects, looks = self.names(pictures)
@@ -172,7 +173,7 @@ class Examiner:
         return pictures, {**looked, "likeness": likeness}
 
     def colours(self, count: int) -> Figures:
-        """In how many samples of "a red teapot, watercolor" the object is nearest to that colour."""
+        """The share of samples of "a red teapot, watercolor" whose object is closest to the requested colour."""
         looks = [look for look in self.size.looks if look in COLOURED]
         singles = sampled_scenes(self.size, count)
         wanted = [
@@ -193,9 +194,9 @@ class Examiner:
         }
 
     def pairs(self, count: int) -> Figures:
-        """In how many samples of "a cat and an apple, watercolor" the judge names the one left and the other right.
+        """The share of samples of "a cat and an apple, watercolor" in which the judge finds one object in each half.
 
-        Either may be on either side. It sees each half by itself, since it has learned to name one object.
+        The objects may be in either order. The judge sees each half alone, because it was trained to name one object.
         """
         rng = np.random.default_rng(2028)
         scenes = [
@@ -218,7 +219,7 @@ class Examiner:
         return {"both": float(np.mean([n == 2 for n in found])), "either": float(np.mean([n >= 1 for n in found]))}
 
     def unseen(self) -> tuple[Figures, list[Pixels]]:
-        """Twelve combinations that no training picture has, once each, with the first seeds."""
+        """Draw twelve combinations that no training picture shows, once each, with the first seeds."""
         scenes = unseen_scenes(self.size, self.data.scenes)
         pictures = self.drawn([prompt(scene) for scene in scenes], 1)
         return {"prompts": [prompt(scene) for scene in scenes]}, list(pictures)

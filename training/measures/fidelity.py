@@ -1,9 +1,9 @@
 """Compare how cleanly VAEs decode:
 ``python -m training.measures.fidelity VAE VAE --drawn DIR --data DIR --clip CLIP``.
 
-All decode the same latents, drawn by the UNet (`training.data.drawn`). Reported with the sharpness of their edges is
-that of the data, and with the Fréchet distance (Heusel et al., NeurIPS 2017, on the CLIP's vectors) that between two
-halves of the data: the floor. Smaller pictures are enlarged first, as a page shows them.
+All decode the same latents, drawn by the UNet (`training.data.drawn`). The report gives the sharpness of their edges,
+with that of the data, and the Fréchet distance to the data (Heusel et al., NeurIPS 2017, on the CLIP's vectors), with
+that between two halves of the data as the floor. Smaller pictures are enlarged first, as a page shows them.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ SHEET, COLUMNS = 16, 8  # pictures of each VAE in the sheet
 
 
 def frechet(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Between Gaussians fitted to ``(N, W)`` and ``(M, W)``: 0 for equal ones."""
+    """The Fréchet distance between Gaussians fitted to ``(N, W)`` and ``(M, W)``: 0 if they are equal."""
     means = one.mean(0) - other.mean(0)
     first, second = (np.cov(vectors, rowvar=False) for vectors in (one, other))
-    # The trace of the product's root: the roots of its eigenvalues, none of which is below 0 but by rounding.
+    # The trace of the product's root is the sum of the roots of its eigenvalues; only rounding makes one negative.
     root = np.sqrt(np.clip(np.real(np.linalg.eigvals(first @ second)), 0, None)).sum()
     return float(means @ means + np.trace(first) + np.trace(second) - 2 * root)
 
 
 class Eye:
-    """What a CLIP and a ruler find in pictures."""
+    """Decodes latents, and embeds pictures with a CLIP."""
 
     def __init__(self, clip: Path, side: int) -> None:
         self.model = CLIPModel.from_pretrained(clip, dtype=torch.float32).eval()
@@ -60,7 +60,7 @@ class Eye:
             return torch.cat([embed_pictures(self.model, part) for part in parts]).double().numpy()
 
     def decoded(self, vae: Path, latents: NDArray[np.float16]) -> Tensor:
-        """``(N, 3, S, S)`` in -1..1."""
+        """Decode scaled latents ``(N, C, H, W)``; return ``(N, 3, S, S)`` in -1..1."""
         model = AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32).eval()
         scaled = torch.from_numpy(latents).float() / model.config.scaling_factor
         with torch.no_grad():
@@ -71,7 +71,7 @@ class Eye:
 
 
 def measured(vaes: list[Path], drawn: Drawn, data: Pictures, clip: Path) -> tuple[Figures, Image.Image]:
-    """The figures, and the first drawn latents decoded by each VAE, one above the other."""
+    """Return the figures, and a sheet of drawn latents decoded by each VAE, one above the other."""
     rows = np.random.default_rng(2029).permutation(data.rows(TRAIN))[: 2 * MOST]
     true = as_pictures(torch.from_numpy(np.stack([data.pixels[row] for row in rows])))
     eye = Eye(clip, true.shape[-1])
@@ -94,15 +94,15 @@ def measured(vaes: list[Path], drawn: Drawn, data: Pictures, clip: Path) -> tupl
 
 
 def main(
-    before: Annotated[Path, typer.Argument(help="the VAE of before")],
-    after: Annotated[Path, typer.Argument(help="the VAE of now")],
+    before: Annotated[Path, typer.Argument(help="the earlier VAE")],
+    after: Annotated[Path, typer.Argument(help="the later VAE")],
     drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
     data: Annotated[Path, typer.Option(help="the data folder")],
     clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
-    first: Annotated[int | None, typer.Option(help="only the first so many pictures of the data")] = None,
+    first: Annotated[int | None, typer.Option(help="use only this many pictures of the data, the first ones")] = None,
     docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
 ) -> None:
-    """Compare two VAEs and write what was found into the model card."""
+    """Compare two VAEs and write the figures into the model card."""
     figures, sheet = measured([before, after], Drawn.open(drawn), Pictures.open(data, first), clip)
     typer.echo(json.dumps(figures))
     page, kept = docs / "demo-model.md", docs / "demo-model.json"

@@ -116,7 +116,7 @@ def show_fidelity(figures: Figures) -> str:
     return table(head, [list(row) for row in digits]) + "\n\n" + shown
 
 
-# The text between the markers of each name, and the figures that it needs.
+# The function that writes the text between each pair of markers, and the figures that it needs.
 SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
     "sizes": (show_sizes, {"parts"}),
     "data": (show_data, {"world"}),
@@ -131,7 +131,7 @@ SECTIONS: dict[str, tuple[Callable[[Figures], str], set[str]]] = {
 
 
 def filled(page: str, figures: Figures) -> str:
-    """The page with the figures between its markers. Raises ValueError if a pair of markers is missing."""
+    """Fill in the figures between the markers of a page. Raises ValueError if a pair of markers is missing."""
     for name, (show, needed) in SECTIONS.items():
         begin, end = f"<!-- figures: {name} -->", "<!-- end -->"
         before, begun, rest = page.partition(begin)

@@ -1,1 +1,1 @@
-"""The models and how each is trained. A module a model, with a command line of its own."""
+"""The models and their training. Each model has a module with its own command line."""

@@ -13,12 +13,12 @@ from torch import Tensor
 class PlainSelfAttention:
     """What ``AttnProcessor2_0`` computes, without the fused kernel.
 
-    The CPU kernel saves memory by computing its scores again in the backward pass. With 256 tokens the scores are
-    small, and keeping them makes a whole training step a sixth faster.
+    The CPU kernel saves memory by recomputing its scores in the backward pass. With 256 tokens the scores are small,
+    and keeping them makes a whole training step a sixth faster.
     """
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
-        """``(B, L, C)`` to ``(B, L, C)``."""
+        """Attend from ``(B, L, C)`` to itself; return ``(B, L, C)``."""
         batch, length, width = hidden_states.shape
         depth = width // attn.heads
 
@@ -26,7 +26,7 @@ class PlainSelfAttention:
             return projected.view(batch, length, attn.heads, depth).transpose(1, 2).reshape(-1, length, depth)
 
         query, key, value = (by_head(to(hidden_states)) for to in (attn.to_q, attn.to_k, attn.to_v))
-        with torch.autocast(hidden_states.device.type, enabled=False):  # which would compute the softmax in float32
+        with torch.autocast(hidden_states.device.type, enabled=False):  # autocast would compute the softmax in float32
             scores = torch.bmm(query * depth**-0.5, key.transpose(1, 2))
             mixed = torch.bmm(scores.softmax(-1), value)
         joined = mixed.view(batch, attn.heads, length, depth).transpose(1, 2).reshape(batch, length, width)

@@ -46,7 +46,7 @@ def clip_config(size: Size, words: int) -> CLIPConfig:
 
 
 def contrast(similarity: Tensor, same: Tensor) -> Tensor:
-    """Cross entropy both ways over ``(B, B)``; equal captions share the probability between them."""
+    """Symmetric cross entropy over ``(B, B)``. Equal captions share the target probability equally."""
     by_picture = same / same.sum(1, keepdim=True)
     by_text = same.T / same.T.sum(1, keepdim=True)
     both = functional.cross_entropy(similarity, by_picture) + functional.cross_entropy(similarity.T, by_text)
@@ -54,14 +54,14 @@ def contrast(similarity: Tensor, same: Tensor) -> Tensor:
 
 
 def alike(keys: list[tuple[str, ...]]) -> Tensor:
-    """1 where two of ``B`` keys are equal, ``(B, B)``."""
+    """A matrix ``(B, B)`` with 1 where two of the ``B`` keys are equal, otherwise 0."""
     numbers: dict[tuple[str, ...], int] = {}
     row = torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
     return (row[:, None] == row[None, :]).float()
 
 
 def shares(shown: list[tuple[str, ...]], names: tuple[str, ...]) -> Tensor:
-    """Which of ``N`` names each of ``B`` pictures shows, ``(B, N)``; two objects have half of the probability each."""
+    """Target probabilities ``(B, N)`` of ``N`` names for ``B`` pictures. Each of two objects gets one half."""
     return torch.tensor([[each.count(name) / len(each) for name in names] for each in shown])
 
 
@@ -82,9 +82,9 @@ class ClipTask:
         return reduced(self.pixels[rows], self.size.clip_pixels)
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        """Whole captions are told apart within the batch; objects and looks among all that there are.
+        """Contrast whole captions within the batch, and classify objects and looks among all names.
 
-        The names come for free beside the captions, and make each step worth more than a larger batch would.
+        Encoding the names along with the captions costs little and helps each step more than a larger batch would.
         """
         rows = draw.rows(self.rows[TRAIN], self.size.clip.batch)
         scenes = [self.data.scenes[row] for row in rows.tolist()]
@@ -117,7 +117,7 @@ class ClipTask:
         return numbers
 
     def export(self, folder: Path) -> None:
-        """A folder that ``CLIPModel`` and ``CLIPProcessor`` load."""
+        """Write a folder that ``CLIPModel`` and ``CLIPProcessor`` can load, in half precision."""
         twin = CLIPModel(self.model.config)
         twin.load_state_dict(self.model.state_dict())
         twin.half().save_pretrained(folder / "clip")
@@ -130,7 +130,7 @@ class ClipTask:
 
 
 def augmented(pictures: Tensor, draw: Draw) -> Tensor:
-    """Shifted, a little brighter or paler, and noisy: what the diffusion model draws is not as clean as the data."""
+    """Shift the pictures, change their contrast and add noise: samples of the diffusion model are less clean."""
     most = pictures.shape[-1] // 16
     down, right = (int(number) for number in draw.numpy.integers(-most, most + 1, 2))
     shape = (len(pictures), 1, 1, 1)
@@ -140,19 +140,19 @@ def augmented(pictures: Tensor, draw: Draw) -> Tensor:
 
 
 def embed_pictures(model: CLIPModel, pictures: Tensor) -> Tensor:
-    """Unit vectors ``(B, W)``."""
+    """Embed pictures ``(B, 3, S, S)`` in -1..1 as unit vectors ``(B, W)``."""
     pooled = model.vision_model(pixel_values=pictures).pooler_output
     return functional.normalize(model.visual_projection(pooled).float(), dim=-1)
 
 
 def embed_texts(model: CLIPModel, words: Words, texts: list[str]) -> Tensor:
-    """Unit vectors ``(B, W)``."""
+    """Embed ``B`` texts as unit vectors ``(B, W)``."""
     pooled = model.text_model(input_ids=onto(words(texts), model.device)).pooler_output
     return functional.normalize(model.text_projection(pooled).float(), dim=-1)
 
 
 class Judge:
-    """Names the object and the look in a picture, out of all that there are."""
+    """Names the object and the look in a picture, out of all known ones."""
 
     def __init__(self, model: CLIPModel, words: Words, objects: tuple[str, ...], looks: tuple[str, ...]) -> None:
         self.model, self.objects, self.looks = model, objects, looks
@@ -188,12 +188,12 @@ def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device, sta
 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to go on from")],
-    start: Annotated[Path | None, typer.Option(help="a CLIP to go on from, with its tokenizer")] = None,
+    out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to resume from")],
+    start: Annotated[Path | None, typer.Option(help="a CLIP to continue from, with its tokenizer")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
-    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; use a lower one with --start")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

@@ -28,7 +28,7 @@ from training.models.text import TextEncoders
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows, as_hints
 
-# Structure has to do the work of words sometimes, so more captions are silent than in training the UNet.
+# Sometimes structure must replace words: more captions are empty than when the UNet is trained.
 CAPTIONS = Mix(empty=0.25, no_look=0.15)
 Models = tuple[ControlNetModel, UNet2DConditionModel]
 SHEET_LOOKS = ("watercolor", "neon sign", "flat design", "papercut")
@@ -36,7 +36,7 @@ SHEET_LOOKS = ("watercolor", "neon sign", "flat design", "papercut")
 
 @dataclass
 class ControlTask:
-    """Finding the noise with the help of a structure map; only the ControlNet learns."""
+    """Predicts noise with the help of a structure map. Only the ControlNet is trained."""
 
     size: Size
     kind: str
@@ -59,7 +59,7 @@ class ControlTask:
         self.fast = compiled(self.control, self.device), compiled(self.unet, self.device)
 
     def hints(self, rows: Tensor, draw: Draw) -> Tensor:
-        """``(B, 3, S, S)``. Half of the edge maps are black and white only, as the usual detectors give them."""
+        """The maps ``(B, 3, S, S)`` in 0..1. Half of the edge maps are binary, as the usual detectors return them."""
         maps = self.maps[rows]
         if self.kind == "edges":
             hard = draw.uniform((len(rows), 1, 1)) < 0.5
@@ -106,7 +106,7 @@ class ControlTask:
         return loss, {"mse": error}
 
     def check(self) -> dict[str, float]:
-        """Held-out error with the map and, for comparison, without."""
+        """Held-out mean squared error with the map and, for comparison, without it."""
         order = torch.randperm(len(self.check_rows), generator=torch.Generator().manual_seed(0))
         batches = self.check_rows[order][:256].split(self.size.controlnet.batch)
         numbers = {}
@@ -125,7 +125,7 @@ class ControlTask:
         self.sheet(folder / "sheet.png", twin.float())
 
     def sheet(self, file: Path, control: ControlNetModel) -> None:
-        """A row per structure map: the map, then four looks that follow it, all with the same noise."""
+        """Write a PNG with one row per structure map: the map, then samples in four looks with the same noise."""
         pipeline = StableDiffusionXLControlNetPipeline(
             **load(self.folder, self.device).components, add_watermarker=False, controlnet=control
         ).to(self.device)
@@ -175,13 +175,13 @@ def control_run(
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
     pipeline: Annotated[Path, typer.Option(help="the trained pipeline")],
-    out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to go on from")],
+    out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to resume from")],
     kind: Annotated[str, typer.Option(help=" or ".join(KINDS))] = KINDS[0],
-    start: Annotated[Path | None, typer.Option(help="a ControlNet to go on from, of either kind")] = None,
+    start: Annotated[Path | None, typer.Option(help="a ControlNet to continue from, of either kind")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
-    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; use a lower one with --start")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:

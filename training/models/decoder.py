@@ -1,4 +1,4 @@
-"""Teach the decoder clean pictures:
+"""Train the decoder for clean pictures:
 ``python -m training.models.decoder DATA --vae VAE --clip CLIP --drawn DIR --out DIR``.
 
 The latents stay the same. A decoder trained only with its encoder reproduces the UNet's smudges. This one learns from
@@ -33,19 +33,19 @@ from training.models.vae import psnr, reconstruction_loss, slopes
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows, as_pictures
 
-NOISE = 0.3  # at most, of latents of unit variance
+NOISE = 0.3  # largest standard deviation of the noise; latents have unit variance
 FEATURES = 0.1  # weight of the error in the CLIP's features
-REALISM = 0.5  # how much the discriminator says in the last layer, for all that the other errors say there
-CRITIC_STEPS = 4  # of the discriminator for one of the decoder, which costs ten times as much
-COARSE = 4  # px: the resolution at which redrawn latents have to show their pictures
+REALISM = 0.5  # the discriminator's gradient in the last layer, relative to that of all other errors
+CRITIC_STEPS = 4  # discriminator steps per decoder step, which costs ten times as much
+COARSE = 4  # px: redrawn latents are compared with their pictures in means of this side
 CRITIC_RATE = 1e-3
-WIDTHS = (24, 48, 96)  # of the discriminator, each for half the side of the one before
-KEPT = 32  # drawn latents, of many, that the decoder never learns from
+WIDTHS = (24, 48, 96)  # channels of the discriminator's layers; each layer halves the side
+KEPT = 32  # drawn latents held out from training; fewer if there are few
 SHEET = 8
 
 
 def critic() -> nn.Sequential:
-    """Says of ``(B, 3, H, W)`` how real each patch is, ``(B, 1, H / 8, W / 8)``."""
+    """A discriminator: scores how real each patch of ``(B, 3, H, W)`` looks, as ``(B, 1, H / 8, W / 8)``."""
     layers: list[nn.Module] = []
     before = 3
     for width in WIDTHS:
@@ -56,7 +56,7 @@ def critic() -> nn.Sequential:
 
 
 def steepest(pictures: Tensor) -> float:
-    """How sharp edges are: the 99th percentile of the slopes of ``(B, 3, H, W)`` in -1..1, of 255 a pixel."""
+    """Sharpness of edges: the 99th percentile of the slopes of ``(B, 3, H, W)`` in -1..1, in levels of 255 per px."""
     both = torch.cat([one.abs().flatten() for one in slopes(pictures)])
     return float(np.percentile(both.cpu().numpy(), 99) * 127.5)
 
@@ -88,7 +88,7 @@ class DecoderTask:
 
     @torch.no_grad()
     def latents(self, wanted: Tensor) -> Tensor:
-        """Scaled latents that the teacher gives for ``(B, 3, S, S)``."""
+        """The teacher's scaled latents ``(B, C, H, W)`` of pictures ``(B, 3, S, S)`` in -1..1."""
         side = self.teacher.config.sample_size
         seen = wanted if wanted.shape[-1] == side else functional.interpolate(wanted, (side, side), mode="area")
         mean: Tensor = self.teacher.encode(seen).latent_dist.mean
@@ -99,7 +99,7 @@ class DecoderTask:
         return drawn.float()
 
     def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Pictures ``(P, 3, S, S)`` and latents ``(P + D, C, H, W)``, those of the pictures first."""
+        """Draw pictures ``(P, 3, S, S)`` and latents ``(P + D, C, H, W)``; the first ``P`` belong to the pictures."""
         count = self.size.decoder.batch // 3
         own = as_pictures(self.pictures[draw.rows(self.train_rows, count)])
         again = draw.rows(torch.arange(len(self.drawn.rows)), count)
@@ -115,7 +115,7 @@ class DecoderTask:
         return torch.from_numpy(latents[rows.numpy()]).float().to(self.device)
 
     def features(self, pictures: Tensor) -> Tensor:
-        """What the CLIP sees in each layer, each place's numbers of unit variance: ``(L, B, T, W)``."""
+        """The CLIP's features of every layer, ``(L, B, T, W)``, normalised to unit variance per token."""
         side = self.clip.config.vision_config.image_size
         seen = functional.interpolate(pictures, (side, side), mode="area")
         states = self.clip.vision_model(pixel_values=seen, output_hidden_states=True).hidden_states[1:]
@@ -142,7 +142,7 @@ class DecoderTask:
         return loss, {name: value.detach() for name, value in numbers.items()}
 
     def _weight(self, faithful: Tensor, real: Tensor) -> Tensor:
-        """Of realism, so that it changes the last layer as much as the other errors do (Esser et al., CVPR 2021)."""
+        """The weight that balances realism's gradient in the last layer with the rest (Esser et al., CVPR 2021)."""
         last = self.vae.decoder.conv_out.weight
         wants, says = (torch.autograd.grad(one, last, retain_graph=True)[0].norm() for one in (faithful, real))
         weight: Tensor = (REALISM * wants / (says + 1e-6)).clamp(max=REALISM)
@@ -150,11 +150,11 @@ class DecoderTask:
 
     @staticmethod
     def _coarse(drawn: Tensor, wanted: Tensor) -> Tensor:
-        """The error of redrawn pictures: their edges are not where they were, and blur would be the safest answer."""
+        """The error of redrawn pictures at low resolution: their edges have moved, and a px-wise error rewards blur."""
         return functional.l1_loss(functional.avg_pool2d(drawn, COARSE), functional.avg_pool2d(wanted, COARSE))
 
     def _teach_critic(self, drawn: Tensor, draw: Draw) -> Tensor:
-        """Steps of the discriminator, which come before the decoder's, on other pictures each; the last one's loss."""
+        """Train the discriminator before the decoder's step, with new pictures each time; return its last loss."""
         for _ in range(CRITIC_STEPS):
             real = as_pictures(self.pictures[draw.rows(self.train_rows, len(drawn))])
             with autocast(self.device):
@@ -166,7 +166,7 @@ class DecoderTask:
         return loss.detach()
 
     def check(self) -> dict[str, float]:
-        """Fidelity to kept pictures, and how sharp edges are in kept drawn latents and, beside it, in the data."""
+        """PSNR on held-out pictures, and the sharpness of edges in held-out drawn latents and in the data."""
         found, true, drawn = [], [], []
         for rows in self.check_rows.split(8):
             wanted = as_pictures(self.pictures[rows])
@@ -185,11 +185,11 @@ class DecoderTask:
         return min(KEPT, len(self.drawn.drawn) // 4)
 
     def kept(self) -> Tensor:
-        """Drawn latents that are not learned from."""
+        """The drawn latents held out from training, ``(N, C, H, W)``."""
         return self._chosen(self.drawn.drawn, torch.arange(len(self.drawn.drawn))[-self.kept_count :])
 
     def export(self, folder: Path) -> None:
-        """The VAE in half precision, and kept drawn latents decoded."""
+        """Write the VAE in half precision, and a sheet of decoded held-out latents."""
         copy = AutoencoderKL.from_config(self.vae.config)
         copy.load_state_dict(self.vae.state_dict())
         copy.half().save_pretrained(folder / "vae")
@@ -209,7 +209,7 @@ def decoder_run(
     device: torch.device,
     teacher: Path | None = None,
 ) -> Run:
-    """The decoder of ``vae`` learns; the pictures' latents are those of ``teacher``, or its own."""
+    """Train the decoder of ``vae`` on the latents of ``teacher``, or on its own latents without one."""
     torch.manual_seed(size.decoder.seed)
     pupil = laid_out(AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32), device).requires_grad_(False)
     tutor = laid_out(AutoencoderKL.from_pretrained(teacher or vae, torch_dtype=torch.float32), device)
@@ -227,20 +227,20 @@ def decoder_run(
 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    vae: Annotated[Path, typer.Option(help="the VAE that learns")],
+    vae: Annotated[Path, typer.Option(help="the VAE to train")],
     clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
     drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
-    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
-    teacher: Annotated[Path | None, typer.Option(help="the VAE whose latents they are, if it is another")] = None,
-    first: Annotated[int | None, typer.Option(help="learn on the first so many pictures")] = None,
+    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
+    teacher: Annotated[Path | None, typer.Option(help="the VAE that encodes the pictures, if another")] = None,
+    first: Annotated[int | None, typer.Option(help="train on this many pictures, the first ones")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
-    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; use a lower one for trained weights")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Teach the decoder of a finished model clean pictures."""
+    """Train the decoder of a finished model for clean pictures."""
     place = pick_device(device)
     prepare(place, threads)
     chosen = planned(SIZES[size], "decoder", steps, rate)

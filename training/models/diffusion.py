@@ -18,13 +18,13 @@ from training.data.pictures import Pictures
 from training.loop import Draw, autocast
 from training.tensors import Rows, as_pictures
 
-# Hang et al. 2023: without the bound nearly clean steps, where there is little to learn, take the batch over.
+# Hang et al. 2023: without the bound, nearly clean steps, which teach little, dominate the batch.
 LATENTS = "latents.pt"
 MIN_SNR = 5.0
 
 
 def sdxl_scheduler() -> DDIMScheduler:
-    """SDXL's own schedule, so that samplers meant for SDXL suit."""
+    """SDXL's own noise schedule; samplers made for SDXL then work unchanged."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -37,9 +37,9 @@ def sdxl_scheduler() -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class Noised:
-    latents: Tensor  # (B, C, H, W), what the UNet sees
-    noise: Tensor  # (B, C, H, W), what it has to find
-    times: Tensor  # (B,)
+    latents: Tensor  # (B, C, H, W), the UNet's input
+    noise: Tensor  # (B, C, H, W), the UNet's target
+    times: Tensor  # (B,), timesteps
 
 
 class Noising:
@@ -50,7 +50,7 @@ class Noising:
         self.weight = ratio.clamp(max=MIN_SNR) / ratio
 
     def times(self, count: int, draw: Draw) -> Tensor:
-        """``(B,)``, each as likely as the others."""
+        """Draw uniformly distributed timesteps ``(B,)``."""
         return torch.randint(0, len(self.signal), (count,), generator=draw.here, device=self.signal.device)
 
     def __call__(self, clean: Tensor, draw: Draw, times: Tensor | None = None) -> Noised:
@@ -60,20 +60,20 @@ class Noising:
         return Noised(share.sqrt() * clean + (1 - share).sqrt() * noise, noise, times)
 
     def loss(self, found: Tensor, noised: Noised) -> tuple[Tensor, Tensor]:
-        """The weighted loss, and the plain mean squared error to watch."""
+        """The weighted loss, and the unweighted mean squared error for the log."""
         error = (found.float() - noised.noise).pow(2).mean((1, 2, 3))
         return (self.weight[noised.times] * error).mean(), error.detach().mean()
 
 
-@lru_cache(maxsize=16)  # made once: a copy to a GPU would wait for it
+@lru_cache(maxsize=16)  # cached: creating it would wait for a copy to the GPU
 def time_ids(pixels: int, count: int, device: torch.device) -> Tensor:
-    """SDXL's ``(B, 6)``: original size, crop corner, target size."""
+    """SDXL's size conditioning ``(B, 6)`` in px: original size, crop corner, target size."""
     row = torch.tensor([[pixels, pixels, 0, 0, pixels, pixels]], dtype=torch.float32, device=device)
     return row.expand(count, -1)
 
 
 def _fingerprint(vae: AutoencoderKL, data: Pictures) -> str:
-    """Of the pictures and of the VAE in half precision, as it is saved."""
+    """A hash of the pictures and of the VAE in half precision, as it is saved."""
     digest = hashlib.sha256(repr((data.scenes, data.pixels.shape, vae.config.scaling_factor)).encode())
     for weight in vae.state_dict().values():
         digest.update(weight.half().cpu().contiguous().numpy().tobytes())
@@ -82,9 +82,9 @@ def _fingerprint(vae: AutoencoderKL, data: Pictures) -> str:
 
 @torch.no_grad()
 def encode_all(vae: AutoencoderKL, data: Pictures, device: torch.device, folder: Path) -> NDArray[np.float16]:
-    """Scaled latents ``(N, C, H, W)`` of every picture. Encoded once, since the VAE no longer changes.
+    """Scaled latents ``(N, C, H, W)`` of every picture. The VAE no longer changes, so they are encoded only once.
 
-    They are kept in a run's ``folder``, unless that of a run beside it has those of the same pictures and VAE.
+    They are saved in the run's ``folder``, or read from a sibling folder that has them for the same pictures and VAE.
     """
     fingerprint = _fingerprint(vae, data)
     for file in (folder / LATENTS, *sorted(folder.parent.glob(f"*/{LATENTS}"))):
@@ -99,6 +99,6 @@ def encode_all(vae: AutoencoderKL, data: Pictures, device: torch.device, folder:
             mean = vae.encode(as_pictures(pictures[rows])).latent_dist.mean
         parts.append((mean.float() * vae.config.scaling_factor).half())
     latents = torch.cat(parts).cpu().contiguous()
-    with atomic.writing(folder / LATENTS) as temporary:  # another run may be looking for it
+    with atomic.writing(folder / LATENTS) as temporary:  # another run may read it
         torch.save({"of": fingerprint, "latents": latents}, temporary)
     return latents.numpy()

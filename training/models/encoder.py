@@ -1,4 +1,4 @@
-"""Teach an encoder the latents of another VAE:
+"""Train an encoder to give the latents of another VAE:
 ``python -m training.models.encoder DATA --vae VAE --teacher VAE --out DIR``.
 
 A VAE for larger pictures (`training.models.enlarge`) then gives the latents that the UNet knows. The encoder learns the
@@ -24,7 +24,7 @@ from training.loop import Draw, Run, autocast, forget_paths, laid_out, pick_devi
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows, as_pictures
 
-SPREAD = 0.02  # weight of the log-variances' error, which nothing but training a VAE reads
+SPREAD = 0.02  # weight of the log-variances' error; only the training of a VAE uses them
 
 
 @dataclass
@@ -53,7 +53,7 @@ class EncoderTask:
         return off.pow(2).mean(), functional.mse_loss(mine.logvar.float(), true.logvar.float())
 
     def loss(self, draw: Draw) -> tuple[Tensor, dict[str, Tensor]]:
-        """Half of the pictures are turned by a quarter or more, in other colours: references are of any kind."""
+        """Rotate half of the pictures by quarter turns and permute their channels: references can be of any kind."""
         pictures = as_pictures(self.pictures[draw.rows(self.train_rows, self.size.encoder.batch)])
         half = len(pictures) // 2
         turned = pictures[half:].rot90(int(draw.numpy.integers(4)), (2, 3))[:, draw.numpy.permutation(3)]
@@ -73,7 +73,7 @@ class EncoderTask:
 
 
 def encoder_run(size: Size, data: Pictures, vae: Path, teacher: Path, folder: Path, device: torch.device) -> Run:
-    """The encoder of ``vae`` learns the latents of ``teacher``."""
+    """Train the encoder of ``vae`` to give the latents of ``teacher``."""
     torch.manual_seed(size.encoder.seed)
     pupil = laid_out(AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32), device)
     tutor = laid_out(AutoencoderKL.from_pretrained(teacher, torch_dtype=torch.float32), device)
@@ -86,18 +86,18 @@ def encoder_run(size: Size, data: Pictures, vae: Path, teacher: Path, folder: Pa
 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    vae: Annotated[Path, typer.Option(help="the VAE that learns, made by training.models.enlarge")],
-    teacher: Annotated[Path, typer.Option(help="the VAE whose latents it is to give")],
-    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
-    first: Annotated[int | None, typer.Option(help="learn on the first so many pictures")] = None,
+    vae: Annotated[Path, typer.Option(help="the VAE to train, made by training.models.enlarge")],
+    teacher: Annotated[Path, typer.Option(help="the VAE whose latents to reproduce")],
+    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
+    first: Annotated[int | None, typer.Option(help="train on this many pictures, the first ones")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
-    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; use a lower one for trained weights")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Teach the encoder of an enlarged VAE the latents of the one that it was."""
+    """Train the encoder of an enlarged VAE to give the latents of the original VAE."""
     place = pick_device(device)
     prepare(place, threads)
     chosen = planned(SIZES[size], "encoder", steps, rate)

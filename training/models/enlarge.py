@@ -22,16 +22,17 @@ from torch import Tensor, nn
 from training.data.structure import KINDS
 from training.loop import MODEL_SHARD, forget_paths
 
-SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the new side: where the fit is exact; 0 is the crop's corner
-# Lines of maps are one px wide whatever the side: their means of 2 x 2 px are made as light as the lines were.
+# Shares of the new side at which the fit is exact; 0 is the crop's corner.
+SIZES = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0)
+# Lines of maps are one px wide at any side. The gain makes their means of 2 x 2 px as bright as the lines were.
 GAINS = {"edges": 2.0, "silhouette": 1.0}
-STEEP = 256.0  # SiLU is the identity, but for a thousandth, for values of 0..1 that are this many times larger
+STEEP = 256.0  # for values of 0..1 times this, SiLU is the identity to within a thousandth
 DECODING = ("decoder.", "post_quant_conv.")
-NUMBERS = 6  # of SDXL's size conditioning
+NUMBERS = 6  # count of SDXL's size conditioning values
 
 
 def _between(old: dict[str, Tensor], new: nn.Module, moved: dict[str, str]) -> None:
-    """Load ``old`` weights, those under a prefix of ``moved`` to another; what is not there stays as it is."""
+    """Load ``old`` weights into ``new``, renaming the prefixes in ``moved``; other weights of ``new`` stay."""
     state = new.state_dict()
     for name, weight in old.items():
         prefix = next((prefix for prefix in moved if name.startswith(prefix)), "")
@@ -40,17 +41,17 @@ def _between(old: dict[str, Tensor], new: nn.Module, moved: dict[str, str]) -> N
 
 
 def _as_nothing(block: Any) -> None:
-    """Residual blocks that begin by adding nothing."""
+    """Initialise residual blocks to add nothing."""
     for residual in block.resnets:
         nn.init.zeros_(residual.conv2.weight)
         nn.init.zeros_(residual.conv2.bias)
 
 
 def enlarged_vae(vae: AutoencoderKL) -> AutoencoderKL:
-    """A VAE with one level more on the outside.
+    """A VAE with one more level, at full resolution.
 
-    The encoder begins as the mean of 2 x 2 px followed by the old one, but for one column of px in six; the decoder as
-    the old one with its last features repeated.
+    The encoder starts as the mean of 2 x 2 px followed by the old encoder, except for one column of px in six. The
+    decoder starts as the old one with its last features upsampled by repetition.
     """
     channels = tuple(vae.config.block_out_channels)
     levels = len(channels) + 1
@@ -72,20 +73,21 @@ def enlarged_vae(vae: AutoencoderKL) -> AutoencoderKL:
 
 @torch.no_grad()
 def _begin_encoder(old: nn.Conv2d, encoder: Any) -> None:
-    """The old first layer on means of 2 x 2 px, in two steps.
+    """Initialise two layers to compute the old first layer on means of 2 x 2 px.
 
-    Along each axis the first layer gives means of a px and the next, which the second, two px further, reads for the
-    middle and the next of the old taps, and the px before, which it reads for the tap before.
+    Along each axis, the first layer outputs two values for each px: the mean of the px and the next one, and the
+    previous px. The second layer, of stride 2, reads the means for the middle and the last of the old taps, and the
+    previous px for the first tap.
     """
     first, second = encoder.conv_in, encoder.down_blocks[0].downsamplers[0].conv
     if len(first.bias) < 4 * old.in_channels:
         raise ValueError(f"the first layer needs {4 * old.in_channels} channels or more; it has {len(first.bias)}")
     for layer in (first, second):
-        nn.init.normal_(layer.weight, std=1e-3)  # not nothing: channels without a use must be able to find one
+        nn.init.normal_(layer.weight, std=1e-3)  # not zero: unused channels must be able to learn
         nn.init.zeros_(layer.bias)
     second.bias.copy_(old.bias)
     before, mean = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.5, 0.5])
-    kinds = ((before, {0: 0}), (mean, {1: 0, 2: 2}))  # taps of the first layer; old tap: tap of the second
+    kinds = ((before, {0: 0}), (mean, {1: 0, 2: 2}))  # taps of the first layer; {old tap: tap of the second layer}
     channel = 0
     for vertical, rows in kinds:
         for horizontal, columns in kinds:
@@ -109,10 +111,10 @@ def _begin_decoder(decoder: Any, levels: int) -> None:
 
 
 def enlarged_controlnet(control: ControlNetModel, gain: float = 1.0) -> ControlNetModel:
-    """A ControlNet that takes grey maps of twice the side as the old one took their means of 2 x 2 px.
+    """A ControlNet that treats grey maps of twice the side like the old one treated their means of 2 x 2 px.
 
-    The means are multiplied by ``gain`` and stay in 0..1. The layers for maps get two in front that compute them; the
-    values are so large there that SiLU lets them pass.
+    The means are multiplied by ``gain`` and clipped to 0..1. Two new layers in front compute them, on values large
+    enough for SiLU to be the identity.
     """
     channels = tuple(control.config.conditioning_embedding_out_channels)
     larger = ControlNetModel.from_config(
@@ -128,11 +130,11 @@ def enlarged_controlnet(control: ControlNetModel, gain: float = 1.0) -> ControlN
 
 @torch.no_grad()
 def _begin_hint(old: nn.Conv2d, hint: Any, gain: float) -> None:
-    """The old first layer on means of 2 x 2 px, in three.
+    """Initialise three layers to compute the old first layer on means of 2 x 2 px.
 
-    The first gives the mean of each px with its next ones, and what is too much of it; the second takes that away and
-    moves it by one px, back and forth along each axis; the third, two px further, reads the one for the old tap before
-    and the middle one, the other for the next.
+    The first outputs the mean of each px and its next neighbours, and the part of the mean above 1. The second
+    subtracts that part and shifts the result by one px in both directions along each axis. The third, of stride 2,
+    reads one shift for the first and the middle of the old taps, and the other for the last.
     """
     first, second, third = hint.conv_in, hint.blocks[0], hint.blocks[1]
     if len(first.bias) < 4:
@@ -147,7 +149,7 @@ def _begin_hint(old: nn.Conv2d, hint: Any, gain: float) -> None:
         first.weight[channel] = 0
         first.weight[channel, :, 1:, 1:] = gain * STEEP / 4 / old.in_channels
         first.bias[channel] = -most * STEEP
-    kinds = ((0, {0: 0, 1: 2}), (2, {2: 2}))  # tap of the second layer; old tap: tap of the third
+    kinds = ((0, {0: 0, 1: 2}), (2, {2: 2}))  # tap of the second layer; {old tap: tap of the third layer}
     channel = 0
     for row, rows in kinds:
         for column, columns in kinds:
@@ -163,11 +165,11 @@ def _begin_hint(old: nn.Conv2d, hint: Any, gain: float) -> None:
 
 @torch.no_grad()
 def told_half(net: UNet2DConditionModel | ControlNetModel, side: int) -> None:
-    """Change a net of SDXL's kind so that sizes mean to it what half of them meant.
+    """Change a net of SDXL's kind to treat each size as it treated half of that size.
 
-    The first layer that reads the embedded sizes is linear. It is multiplied by the matrix nearest to the identity that
-    takes the embeddings of ``SIZES`` to those of their halves. (Exact for every multiple of 16 px there is none: its
-    numbers would be in the thousands, and sizes between them would mean anything.)
+    The first layer that reads the embedded sizes is linear. It is multiplied by the matrix that maps the embeddings of
+    ``SIZES`` to those of their halves and is nearest to the identity. (A matrix exact for every multiple of 16 px is no
+    option: it would have entries in the thousands, and the sizes in between would become meaningless.)
     """
     width = net.config.addition_time_embed_dim
     sizes = torch.tensor(SIZES, dtype=torch.float64) * side
@@ -179,7 +181,7 @@ def told_half(net: UNet2DConditionModel | ControlNetModel, side: int) -> None:
         return found.double()
 
     change = embedded(sizes / 2) - embedded(sizes)
-    nearest = torch.linalg.lstsq(embedded(sizes), change, driver="gelsd").solution  # (W, W), of the least norm
+    nearest = torch.linalg.lstsq(embedded(sizes), change, driver="gelsd").solution  # (W, W), of minimum norm
     halved = torch.eye(width, dtype=torch.float64) + nearest
     layer = net.add_embedding.linear_1
     text = layer.in_features - NUMBERS * width
@@ -188,7 +190,7 @@ def told_half(net: UNet2DConditionModel | ControlNetModel, side: int) -> None:
 
 
 def begun(vae: AutoencoderKL, file: Path) -> None:
-    """Give ``vae`` a decoder that has learned already. Raises ValueError when ``file`` holds one of another shape."""
+    """Load a pretrained decoder into ``vae``. Raises ValueError if the decoder in ``file`` has another shape."""
     weights = load_file(file)
     mine = {name: weight for name, weight in vae.state_dict().items() if name.startswith(DECODING)}
     if {name: weight.shape for name, weight in weights.items()} != {name: mine[name].shape for name in mine}:
@@ -197,9 +199,9 @@ def begun(vae: AutoencoderKL, file: Path) -> None:
 
 
 def enlarged(model: Path, out: Path, decoder: Path | None = None) -> None:
-    """A whole model folder, in half precision as before, with what is not told here as it was."""
+    """Enlarge a whole model folder, in half precision. All parts not enlarged are copied unchanged."""
     if out.exists():
-        raise typer.BadParameter(f"{out} is there already: delete it or name another")
+        raise typer.BadParameter(f"{out} already exists: delete it or name another folder")
     shutil.copytree(model, out)
     vae = enlarged_vae(AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32))
     if decoder:
@@ -227,11 +229,11 @@ def _saved(part: Any, folder: Path) -> None:
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="a model folder: a pipeline, and its ControlNets where there are any")],
-    out: Annotated[Path, typer.Option(help="folder for the larger one, whose VAE has yet to learn")],
-    decoder: Annotated[Path | None, typer.Option(help="weights of a decoder that has learned already")] = None,
+    model: Annotated[Path, typer.Argument(help="a model folder: a pipeline, and its ControlNets if any")],
+    out: Annotated[Path, typer.Option(help="folder for the larger model, whose VAE still needs training")],
+    decoder: Annotated[Path | None, typer.Option(help="weights of a pretrained decoder")] = None,
 ) -> None:
-    """Make a model of twice the side from a finished one."""
+    """Make a model for twice the side from a finished one."""
     enlarged(model, out, decoder)
     typer.echo(f"written: {out}")
 

@@ -1,7 +1,7 @@
 """Join one VAE's encoder and another's decoder:
 ``python -m training.models.join ENCODER DECODER --out VAE``.
 
-The two are trained apart (`training.models.encoder`, `training.models.decoder`), in any order.
+The two are trained separately (`training.models.encoder`, `training.models.decoder`), in any order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training.loop import forget_paths
 
 
 def joined(encoder: Path, decoder: Path, out: Path) -> None:
-    """In half precision. Raises ValueError when the two are not of one shape and scale."""
+    """Write the joined VAE in half precision. Raises ValueError if the two differ in shape or scale."""
     first, second = (AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32) for folder in (encoder, decoder))
     for name in ("block_out_channels", "latent_channels", "scaling_factor"):
         if first.config[name] != second.config[name]:
@@ -28,11 +28,11 @@ def joined(encoder: Path, decoder: Path, out: Path) -> None:
 
 
 def main(
-    encoder: Annotated[Path, typer.Argument(help="the VAE whose encoder is taken")],
-    decoder: Annotated[Path, typer.Argument(help="the VAE whose decoder is taken")],
+    encoder: Annotated[Path, typer.Argument(help="the VAE whose encoder to use")],
+    decoder: Annotated[Path, typer.Argument(help="the VAE whose decoder to use")],
     out: Annotated[Path, typer.Option(help="the VAE to write")],
 ) -> None:
-    """Put an encoder and a decoder together."""
+    """Join the encoder of one VAE and the decoder of another."""
     joined(encoder, decoder, out)
     typer.echo(f"written: {out}")
 

@@ -15,7 +15,7 @@ from diffusers import StableDiffusionXLPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
-# Every look once with a different object, then objects in no look at all.
+# Every look once, each with another object, then objects without a look.
 PROMPTS = (
     "a fox, flat design",
     "a teapot, watercolor",
@@ -45,7 +45,7 @@ FIRST_SEED = 100
 
 
 def load(folder: Path, device: torch.device) -> StableDiffusionXLPipeline:
-    """In float32 on a CPU, where half precision is slow and partly missing."""
+    """Load a pipeline: in float32 on a CPU, where half precision is slow and partly unsupported."""
     kind = torch.float32 if device.type == "cpu" else torch.float16
     pipeline = StableDiffusionXLPipeline.from_pretrained(folder, torch_dtype=kind).to(device)
     pipeline.set_progress_bar_config(disable=True)
@@ -55,7 +55,7 @@ def load(folder: Path, device: torch.device) -> StableDiffusionXLPipeline:
 def draw(
     pipeline: StableDiffusionXLPipeline, prompts: list[str], side: int, first_seed: int = FIRST_SEED, batch: int = 10
 ) -> list[NDArray[np.uint8]]:
-    """One picture ``(S, S, 3)`` a prompt. Each has noise of its own, so that the batch does not matter."""
+    """Draw one picture ``(S, S, 3)`` per prompt. Each has its own noise: the batch does not change the pictures."""
     pipeline.set_progress_bar_config(disable=True)
     pictures: list[NDArray[np.uint8]] = []
     for start in range(0, len(prompts), batch):
@@ -90,10 +90,10 @@ def sheet(pipeline: StableDiffusionXLPipeline, file: Path, side: int, prompts: t
 def main(
     pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
     out: Annotated[Path, typer.Option(help="PNG to write")],
-    prompt: Annotated[list[str] | None, typer.Option(help="instead of the fixed prompts; may be given again")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="use instead of the fixed prompts; can be repeated")] = None,
     device: Annotated[str, typer.Option()] = "cpu",
 ) -> None:
-    """Draw the sheet."""
+    """Draw the sheet of samples."""
     loaded = load(pipeline, torch.device(device))
     side = loaded.unet.config.sample_size * loaded.vae_scale_factor
     sheet(loaded, out, side, tuple(prompt) if prompt else PROMPTS)

@@ -18,7 +18,7 @@ from training.data.scenes import Scene, caption
 from training.data.vocabulary import HUES
 from training.tensors import onto
 
-# Characters are tokens of their own, so that a word never heard of still has a spelling.
+# Every character is a token: unknown words can then be spelled.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789,.-!'\"()&/"
 
 END = "<|endoftext|>"
@@ -33,7 +33,7 @@ def _sample_captions(size: Size) -> list[str]:
 
 
 def train_tokenizer(size: Size) -> CLIPTokenizer:
-    """Byte pair encoding learnt from captions; CLIP's own 49,408 tokens would be most of the model."""
+    """Train byte pair encoding on captions. CLIP's own 49,408 tokens would make up most of the model."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>"))
@@ -51,14 +51,14 @@ def train_tokenizer(size: Size) -> CLIPTokenizer:
         tokenizer.model.save(folder)
         words = json.loads((Path(folder) / "vocab.json").read_text())
         lines = (Path(folder) / "merges.txt").read_text().splitlines()
-    for letter in _ALPHABET:  # a letter that ends no word of the captions must still be able to end one
+    for letter in _ALPHABET:  # letters that end no word of the captions must be able to end other words
         words.setdefault(letter + "</w>", len(words))
     merges = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#")]
     return CLIPTokenizer(vocab=words, merges=merges, model_max_length=size.tokens, pad_token=END)
 
 
 class Words:
-    """Token ids of captions. Captions are many but their words few, so each word is tokenised once."""
+    """Tokenises captions, and caches the tokens of each word because captions share few words."""
 
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         self.tokenizer = tokenizer
@@ -66,7 +66,7 @@ class Words:
         self._known: dict[str, list[int]] = {}
 
     def __call__(self, texts: list[str]) -> Tensor:
-        """``(B, T)``, padded: what the tokenizer gives for whole captions, since it never joins across spaces."""
+        """Padded token ids ``(B, T)``, the same as for whole captions: the tokenizer never merges across spaces."""
         ids = np.full((len(texts), self.length), self.tokenizer.pad_token_id, np.int64)
         ids[:, 0] = self.tokenizer.bos_token_id
         for row, text in enumerate(texts):
@@ -83,7 +83,7 @@ class Words:
 
 @dataclass
 class TextEncoders:
-    """SDXL's pair: the hidden states of both side by side, and the pooled projection of the second."""
+    """SDXL's pair of text encoders: hidden states of both, concatenated, and the pooled projection of the second."""
 
     tokenizer: CLIPTokenizer
     first: CLIPTextModel
@@ -112,7 +112,7 @@ class TextEncoders:
         return {"text_encoder": self.first, "text_encoder_2": self.second}
 
     def encode(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """``(B, T, 2 W)`` and pooled ``(B, W)``. Of each encoder the layer before the last, as SDXL takes it."""
+        """Encode to ``(B, T, 2 W)``, from the penultimate layer of each encoder as in SDXL, and pooled ``(B, W)``."""
         tokens = onto(self.words(captions), self.device)
         first = self.first(tokens, output_hidden_states=True)
         second = self.second(tokens, output_hidden_states=True)

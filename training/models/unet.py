@@ -45,13 +45,13 @@ from training.models.text import TextEncoders
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows
 
-IN_SETS = 0.5  # of the steps of a run on sets; the others keep up what a prompt alone asks for
-CHECKED = 1024  # held-out latents to measure by: enough to tell apart a difference of a thousandth
+IN_SETS = 0.5  # share of steps on sets in a run on sets; the others preserve what prompts alone can do
+CHECKED = 1024  # held-out latents for measuring: enough to detect a difference of a thousandth
 
 
 @dataclass
 class DiffusionTask:
-    """Finding the noise in latents, told what the caption says."""
+    """Predicts the noise in latents from their captions."""
 
     size: Size
     plan: Plan
@@ -77,7 +77,7 @@ class DiffusionTask:
         return self.noising.loss(self.found(noised, captions, unet), noised)
 
     def found(self, noised: Noised, captions: list[str], unet: UNet2DConditionModel) -> Tensor:
-        """The noise that the UNet finds, ``(B, C, H, W)``."""
+        """The UNet's noise prediction ``(B, C, H, W)``."""
         with autocast(self.device):
             states, pooled = self.text.encode(captions)
             conditions = {"text_embeds": pooled, "time_ids": time_ids(self.size.pixels, len(captions), self.device)}
@@ -91,7 +91,7 @@ class DiffusionTask:
         return found
 
     def errors_in_sets(self, sets: Sets, draw: Draw) -> tuple[Tensor, Tensor]:
-        """As ``errors``, of sets whose targets attend to their reference."""
+        """Like ``errors``, for sets whose targets attend to their reference."""
         times = self.noising.times(sets.count, draw)
         references = self.noising(self.latents[sets.references].float(), draw, times)
         targets = self.noising(self.latents[sets.targets].float(), draw, times.repeat_interleave(sets.size))
@@ -104,7 +104,7 @@ class DiffusionTask:
         return loss, error
 
     def found_in_sets(self, sets: Sets, references: Noised, targets: Noised) -> tuple[Tensor, Tensor]:
-        """The noise that the UNet finds in either, by the product's own layers. Each set is a branch of its own."""
+        """Noise predictions for references and targets, with the product's own layers. Each set is one branch."""
         sharing = Sharing.for_picture()
         layers = SharedLayers(self.unet, group_norms=sharing.share_group_norm)
         with layers.record(sets.count) as recording:
@@ -121,7 +121,7 @@ class DiffusionTask:
         return loss, {"mse": error}
 
     def check(self) -> dict[str, float]:
-        """Mean squared error on pictures kept from training, always with the same noise."""
+        """Mean squared error on held-out pictures and sets, always with the same noise."""
         numbers = {}
         for name, split in (("mse", CHECK), ("unseen_mse", UNSEEN)):
             rows = self.rows[split][torch.randperm(len(self.rows[split]), generator=torch.Generator().manual_seed(0))]
@@ -142,7 +142,7 @@ class DiffusionTask:
 def save_pipeline(
     folder: Path, vae: AutoencoderKL, text: TextEncoders, unet: UNet2DConditionModel
 ) -> StableDiffusionXLPipeline:
-    """Half precision in shards; the folder appears whole or not at all. Returns a copy of the pipeline in float32."""
+    """Write half precision in shards; the folder appears completely or not at all. Returns a copy in float32."""
     parts = {"vae": vae, "unet": unet, **text.modules}
     pipeline = _pipeline({name: _copied(module) for name, module in parts.items()}, text)
     pipeline.unet.set_attn_processor(AttnProcessor2_0())
@@ -164,7 +164,7 @@ def _pipeline(parts: dict[str, Any], text: TextEncoders) -> StableDiffusionXLPip
         tokenizer=text.tokenizer,
         tokenizer_2=text.tokenizer,
         scheduler=sdxl_scheduler(),
-        force_zeros_for_empty_prompt=False,  # the empty caption was trained, so it says more than zeros
+        force_zeros_for_empty_prompt=False,  # the empty caption was trained and works better than zeros
         add_watermarker=False,
     )
 
@@ -205,14 +205,14 @@ def diffusion_run(
 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to go on from")],
+    out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to resume from")],
     vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
-    start: Annotated[Path | None, typer.Option(help="a pipeline to go on from")] = None,
-    sets: Annotated[bool, typer.Option("--sets", help="go on from --start on sets too")] = False,
+    start: Annotated[Path | None, typer.Option(help="a pipeline to continue from")] = None,
+    sets: Annotated[bool, typer.Option("--sets", help="continue from --start, on sets too")] = False,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
-    rate: Annotated[float | None, typer.Option(help="peak learning rate; lower it when going on from weights")] = None,
+    rate: Annotated[float | None, typer.Option(help="peak learning rate; use a lower one with --start")] = None,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
@@ -221,7 +221,7 @@ def main(
     if source is None:
         raise typer.BadParameter("give --vae or --start")
     if sets and start is None:
-        raise typer.BadParameter("give --start, the pipeline that goes on learning on sets")
+        raise typer.BadParameter("give --start, the pipeline to train further on sets")
     place = pick_device(device)
     prepare(place, threads)
     together.join()

@@ -22,8 +22,8 @@ from training.loop import Draw, Run, autocast, compiled, laid_out, pick_device, 
 from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows, as_pictures
 
-EDGES = 0.5  # weight of the slopes' error: without it thin lines, half of the looks, come out grey
-DIVERGENCE = 2e-4  # just enough for latents of about unit scale without holes; more blurs
+EDGES = 0.5  # weight of the slopes' error: without it, thin lines (in half of the looks) turn grey
+DIVERGENCE = 2e-4  # enough for latents of about unit scale without gaps; more causes blur
 
 
 def slopes(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,7 +31,7 @@ def slopes(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reconstruction_loss(drawn: Tensor, wanted: Tensor) -> Tensor:
-    """Mean absolute error of ``(B, 3, H, W)`` and of its slopes in both directions."""
+    """Mean absolute error of ``(B, 3, H, W)`` plus the weighted error of its slopes in both directions."""
     pairs = zip(slopes(drawn), slopes(wanted), strict=True)
     return functional.l1_loss(drawn, wanted) + EDGES * sum(functional.l1_loss(mine, true) for mine, true in pairs)
 
@@ -55,7 +55,7 @@ class VaeTask:
         self.check_rows = torch.from_numpy(self.data.rows(CHECK))[:: max(1, len(self.data.rows(CHECK)) // 128)]
 
     def crops(self, draw: Draw) -> Tensor:
-        """``(B, 3, C, C)``, all cut at one random place that is whole in latents."""
+        """Crops ``(B, 3, C, C)``, all cut at one random place on the grid of the latents."""
         side, crop = self.size.pixels, self.size.vae_crop
         factor = side // self.size.latent
         top, left = (int(draw.numpy.integers((side - crop) // factor + 1)) * factor for _ in range(2))
@@ -63,9 +63,9 @@ class VaeTask:
         return as_pictures(pictures[:, top : top + crop, left : left + crop])
 
     def redrawn(self, wanted: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures through the latents and back, and the latents' divergence from a standard normal, per number.
+        """Encode and decode; return the pictures and the latents' mean KL divergence from a standard normal.
 
-        The VAE's parts in plain tensors, as a compiler likes them; ``noise`` ``(B, C, H, W)`` is the latents' own.
+        Uses the VAE's parts on plain tensors, which compile well. ``noise`` ``(B, C, H, W)`` samples the latents.
         """
         mean, log_variance = self.vae.quant_conv(self.vae.encoder(wanted)).chunk(2, 1)
         log_variance = log_variance.float().clamp(-30, 20)  # as diffusers bounds it
@@ -92,7 +92,7 @@ class VaeTask:
         return {"psnr": sum(scores) / len(scores)}
 
     def export(self, folder: Path) -> None:
-        """Half precision, with the factor that gives latents unit variance, as diffusion expects."""
+        """Write the VAE in half precision, with the scaling factor that gives latents unit variance for diffusion."""
         latents = []
         for rows in self.check_rows.split(32):
             with autocast(self.device):
@@ -112,7 +112,7 @@ def vae_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> R
 
 def main(
     data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to go on from")],
+    out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
