@@ -68,7 +68,12 @@ def take_notes(session: Session) -> list[Any]:
 
 @event.listens_for(Session, "after_soft_rollback")
 def forget(session: Session, rolled_back: SessionTransaction) -> None:
-    """Drop the notes of a transaction or savepoint that was rolled back, and of those inside it."""
+    """Drop the notes of a transaction or savepoint that was rolled back, and of those inside it.
+
+    A flush that fails is reported itself, in place of the savepoint or transaction that it rolls back.
+    """
+    while rolled_back.parent and not rolled_back.nested:
+        rolled_back = rolled_back.parent
     if notes := session.info.get(NOTES):
         session.info[NOTES] = [each for each in notes if rolled_back not in _around(each.within)]
 

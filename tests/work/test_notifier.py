@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import slow, wiring
@@ -14,7 +15,7 @@ from app.engine.base import Slot
 from app.errors import Conflict
 from app.files import Files
 from app.gallery import service as gallery
-from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit, Verdict
+from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit, User, Verdict
 from app.reviews import service as reviews
 from app.sets import service as sets
 from app.sets import units, versions
@@ -313,6 +314,33 @@ def test_a_rollback_to_a_savepoint_notifies_nobody(database: Database, files: Fi
                 with session.begin_nested():
                     lock(session)
                 outer.rollback()
+            tag(session)
+
+        await room.quiet()
+        before = room.bus.cursor()
+        await asyncio.to_thread(room.write, half)
+        assert (await room.heard(other, before)).images
+        assert room.bus._topics[topic].last <= int(before.split("-")[1])
+        assert room.count(ImageSet.locked_at.is_not(None)) == 0
+
+    run(database, files, story)
+
+
+def test_a_savepoint_that_fails_to_flush_notifies_nobody(database: Database, files: Files) -> None:
+    async def story(room: Room) -> None:
+        topic, lock = await asyncio.to_thread(room.make, SCENES[Act.SET_LOCK])
+        other, tag = await asyncio.to_thread(room.make, SCENES[Act.IMAGE_TAG])
+
+        def clash(session: Session) -> None:
+            twice = session.scalars(select(User.email)).first()
+            with session.begin_nested():
+                lock(session)
+                session.add(User(email=twice, name="Again", role=Role.DESIGNER, password_hash=""))
+                session.flush()
+
+        def half(session: Session) -> None:
+            with pytest.raises(IntegrityError):
+                clash(session)
             tag(session)
 
         await room.quiet()
