@@ -196,12 +196,13 @@ def positions(session: Session, user: User, set_id: int, only: Collection[int] |
 
 
 def image(session: Session, user: User, image_id: int) -> Image:
-    """An image with its set, and that set's owner, campaign and style. Raises NotFound."""
+    """An image with its campaign and set, and that set's owner, campaign and style. Raises NotFound."""
     image_set = joinedload(Image.image_set)
     found = session.scalar(
         select(Image)
         .where(Image.id == image_id, signed_in(user))
         .options(
+            joinedload(Image.campaign),
             image_set.joinedload(ImageSet.owner),
             image_set.joinedload(ImageSet.campaign),
             image_set.joinedload(ImageSet.style_version).joinedload(StyleVersion.style),

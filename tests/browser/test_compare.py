@@ -332,7 +332,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     page.keyboard.press("c")  # a letter without Shift selects
     page.keyboard.press("s")
     page.keyboard.press("Shift+R")
-    expect(page.get_by_role("form", name="Why C is rejected")).to_be_visible()
+    expect(page.get_by_role("form", name="Reason for rejecting C")).to_be_visible()
     page.keyboard.press("2")
     expect(slots.nth(2)).to_contain_text("Rejected")
     expect(page.locator(".toast")).to_contain_text("背の高いふくろう: rejected")

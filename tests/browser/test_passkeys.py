@@ -78,7 +78,7 @@ def add_passkey(page: Page, name: str) -> None:
     page.goto("/account/security")
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Add passkey").click()
-    expect(page.get_by_text(f"The passkey {name} was added")).to_be_visible()
+    expect(page.get_by_text(f"Passkey {name} added")).to_be_visible()
 
 
 def newest(server: Server, act: Act) -> AuditEvent:
@@ -130,7 +130,7 @@ def test_a_passkey_from_its_making_to_its_end(
     page.goto("/account/security")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Remove Work laptop").click()
-    expect(page.get_by_text("The passkey Work laptop was removed")).to_be_visible()
+    expect(page.get_by_text("Passkey Work laptop removed")).to_be_visible()
     context.clear_cookies()
     page.goto("/login")
     page.get_by_role("button", name="Sign in with a passkey").click()

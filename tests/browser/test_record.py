@@ -65,7 +65,7 @@ def test_the_last_of_several_quick_choices_counts(page: Page) -> None:
 def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     tab_to(page, "Account: Ito Kenji", "button")
     page.keyboard.press("Enter")
-    tab_to(page, "Record")
+    tab_to(page, "Audit log")
     page.keyboard.press("Enter")
     page.wait_for_url("**/record")
     shown = page.locator(".event")

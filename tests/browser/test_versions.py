@@ -105,7 +105,7 @@ def test_redone_by_keyboard(
     stack = page.locator(".versions li")
     expect(stack).to_have_count(2)
     expect(stack.first.get_by_role("link")).to_have_attribute("aria-current", "true")
-    expect(stack.first).to_contain_text("Other prompt, seed")
+    expect(stack.first).to_contain_text("New prompt, seed")
     expect(page.get_by_text("Make it red, please.")).to_be_visible()
     stack.last.get_by_role("link").press("Enter")
     expect(page.locator(".frame img").first).to_have_attribute("src", "/images/1.png")

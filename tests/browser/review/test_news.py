@@ -206,7 +206,7 @@ def test_a_newer_version_and_a_deletion_are_reported(
     expect(dock(page)).to_contain_text("A newer version replaced this one.")
     expect(page.locator("#decide")).to_have_count(0)
     assert "set=1" in manager.url, "made again, in the same review"
-    page.get_by_role("link", name="Open it").press("Enter")
+    page.get_by_role("link", name="Open the newest version").press("Enter")
     shown(page, 6)
     manager.request.post(
         f"{server.url}/pictures/delete", form={"ids": "6", "query": "set=1"}, headers={"sec-fetch-site": "same-origin"}

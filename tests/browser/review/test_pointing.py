@@ -36,7 +36,7 @@ def test_talking_by_keyboard(server: Server, enter: Callable[..., Page], problem
 
     haruka = enter_as(server, page, "Mori Haruka")
     expect(haruka.get_by_text("Ito Kenji mentioned you")).to_be_visible()
-    haruka.get_by_role("link", name="See what Ito Kenji wrote").press("Enter")
+    haruka.get_by_role("link", name="View comment by Ito Kenji").press("Enter")
     haruka.locator("#thread-1 summary").press("Enter")
     haruka.get_by_role("textbox", name="Reply").fill("I will make it again.")
     haruka.get_by_role("button", name="Reply").press("Enter")
