@@ -2,7 +2,7 @@
 
 Reading and writing transactions differ from their first statement. A writer takes SQLite's one write lock immediately
 (`BEGIN IMMEDIATE`) and waits its turn. If it started as a reader and wrote later, SQLite would refuse it whenever
-somebody else had written in between.
+someone else had written in between.
 """
 
 import json

@@ -51,7 +51,7 @@ class Later(UserError):
 
 
 class Busy(Later):
-    """The server is too busy right now, for everybody."""
+    """The server is too busy right now, for everyone."""
 
     status = 503
 

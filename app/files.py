@@ -104,7 +104,7 @@ class Files:
         return self.root / "thumbs" / sha256[:2] / f"{sha256}-{side}.webp"
 
     def sweep(self) -> None:
-        """Remove half-written files that a crash left. Call it at server start, before anybody writes."""
+        """Remove half-written files that a crash left. Call it at server start, before anyone writes."""
         atomic.sweep(self.root, "*/*/*")
 
 

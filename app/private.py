@@ -1,4 +1,4 @@
-"""Close the data folder to everybody except the server: no other user of the machine can read or write in it.
+"""Close the data folder to everyone except the server: no other user of the machine can read or write in it.
 
 It contains password hashes, unpublished pictures, licences and the signing key. So folders are 0700 and files 0600,
 including SQLite's own files. Anything with other permissions, made by hand, by a backup or by an older Soroe, is fixed

@@ -24,7 +24,7 @@ _thread = _Thread()
 
 
 class SlowWork(RuntimeError):
-    """Slow work was attempted while everybody else waits for the write lock."""
+    """Slow work was attempted while everyone else waits for the write lock."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Write .env.example from the settings: `make .env.example`. Every line is a comment until somebody changes it."""
+"""Write .env.example from the settings: `make .env.example`. Every line is a comment until someone changes it."""
 
 from pathlib import Path
 from textwrap import wrap

@@ -70,7 +70,7 @@ def test_the_public_workflow_runs_what_lands_runs() -> None:
     assert {"run": "bash .ci/run"} in steps
     assert workflow["permissions"] == {"contents": "read"}
     for step in steps:
-        # Somebody else's tag can move; a commit cannot.
+        # Someone else's tag can move; a commit cannot.
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0")), step
 
 

@@ -1,7 +1,7 @@
 """Precedence between people with different roles who act on the same thing.
 
 Permission depends on today's role and on the relation to the thing. But nobody can undo, with a lower role, what
-somebody stopped as a manager or above; so such acts store the role they were done with.
+someone stopped as a manager or above; so such acts store the role they were done with.
 """
 
 from sqlalchemy import ColumnElement, or_
@@ -49,7 +49,7 @@ def refusal(done_as: Role | None, did: str, undo: str, who: str = "") -> str:
 
 
 def undone_by(done_as: Role | None) -> str:
-    """The people who can undo it, if not everybody who may change the thing: "managers", "administrators"."""
+    """The people who can undo it, if not everyone who may change the thing: "managers", "administrators"."""
     return PEOPLE[power(done_as) or Role.MANAGER]
 
 

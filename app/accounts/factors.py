@@ -118,7 +118,7 @@ def remove(session: Session, user: User) -> None:
 def reset(session: Session, by: User | None, person: User) -> list[str]:
     """Remove every way to sign in except the password: app, recovery codes, passkeys, provider links, and all sessions.
 
-    For somebody who has lost them, or when a provider's account now belongs to another person. By an administrator, or
+    For someone who has lost them, or when a provider's account now belongs to another person. By an administrator, or
     by the command line (None). Returns what was removed; `told_of_reset` tells the person.
     """
     if by is not None:
@@ -135,7 +135,7 @@ def reset(session: Session, by: User | None, person: User) -> list[str]:
 
 
 def told_of_reset(session: Session, user: User) -> AuditEvent | None:
-    """The last time somebody else reset `user`'s second step, for their account page."""
+    """The last time someone else reset `user`'s second step, for their account page."""
     wanted = select(AuditEvent).filter_by(act=Act.FACTOR_RESET, subject=User.__tablename__, subject_id=user.id)
     return session.scalar(wanted.options(joinedload(AuditEvent.user)).order_by(AuditEvent.id.desc()).limit(1))
 

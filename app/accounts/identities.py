@@ -127,7 +127,7 @@ def _give(session: Session, settings: Settings, user: User, role: Role) -> None:
 
 
 def _fall(session: Session, user: User, settings: Settings) -> None:
-    """Lower the role of somebody who lost all groups as far as possible, and sign them out everywhere."""
+    """Lower the role of someone who lost all groups as far as possible, and sign them out everywhere."""
     _give(session, settings, user, Role.DESIGNER)
     end_all_sessions(session, None, user)
 

@@ -1,8 +1,8 @@
 """Links that create accounts: the first administrator's set-up link, and invite links.
 
-An invite link works for anybody who has it, or only for one address. Only an invite link to a deactivated account's
+An invite link works for anyone who has it, or only for one address. Only an invite link to a deactivated account's
 address brings that account back, with its work and history; the administrator who creates it is told, and it names the
-account. A stranger with any other link cannot take over what somebody left behind.
+account. A stranger with any other link cannot take over what someone left behind.
 """
 
 import secrets
@@ -31,7 +31,7 @@ REPLACED, WITHDRAWN, HERE = "another one was made", "somebody wanted it", "the a
 
 @dataclass(frozen=True)
 class Newcomer:
-    """The checked entries of somebody with an invite link, and their password's hash."""
+    """The checked entries of someone with an invite link, and their password's hash."""
 
     name: str
     email: str
@@ -140,9 +140,9 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
 
 
 def forget_ways_in(session: Session, user: User) -> None:
-    """Remove all ways to sign in that somebody had before their account was deactivated, except the password.
+    """Remove all ways to sign in that someone had before their account was deactivated, except the password.
 
-    The caller replaces the password. The address may belong to somebody else now, and the first owner's passkeys must
+    The caller replaces the password. The address may belong to someone else now, and the first owner's passkeys must
     not open their account.
     """
     factors.reset(session, None, user)

@@ -1,6 +1,6 @@
 """Check whether a password is one that attackers guess first.
 
-zxcvbn (https://github.com/dwolfhub/zxcvbn-python) counts guesses. First, a simple check removes the words that anybody
+zxcvbn (https://github.com/dwolfhub/zxcvbn-python) counts guesses. First, a simple check removes the words that anyone
 knows about the person and this server, and looks at what is left of the password.
 
 There are no rules about required characters (NIST SP 800-63B, OWASP ASVS 5.0 6.2): they make passwords worse.
@@ -36,7 +36,7 @@ COMMON = frozenset(
     sunday correcthorsebatterystaple
     """.split()  # noqa: SIM905  (a list of literals is three pages long)
 )
-# Parts of addresses that do not identify anybody.
+# Parts of addresses that do not identify anyone.
 PUBLIC = {"com", "net", "org", "info", "www", "mail", "email", "local", "localhost", "gmail", "outlook", "example"}
 
 # Letters that digits and signs stand for.
@@ -68,7 +68,7 @@ _server: list[str] = []
 def use(public_url: str) -> None:
     """Treat the words of this server's address, such as the company's name, as guessable from now on."""
     _server[:] = _parts(urlsplit(public_url).hostname or "")
-    _common()  # built now, not while somebody waits
+    _common()  # built now, not while someone waits
 
 
 def problem(

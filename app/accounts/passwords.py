@@ -87,7 +87,7 @@ def change_password(session: Session, user: User, new: NewPassword, token: str) 
 
 
 def note_refused_password(session: Session, user: User, **origin: str) -> None:
-    """Record that somebody signed in as `user` entered a wrong current password."""
+    """Record that someone signed in as `user` entered a wrong current password."""
     record(session, user, Act.PASSWORD_REFUSED, user, **origin)
 
 

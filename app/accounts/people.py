@@ -60,12 +60,12 @@ def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User,
 
 
 def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
-    """Whether `user` may change a style, set or subject: their own, or anybody's for managers and administrators."""
+    """Whether `user` may change a style, set or subject: their own, or anyone's for managers and administrators."""
     return user.active and (row.owner_id == user.id or user.can(Role.MANAGER))
 
 
 def need_active(user: User) -> None:
-    """Raise Forbidden for somebody whose account was deactivated while they were signed in."""
+    """Raise Forbidden for someone whose account was deactivated while they were signed in."""
     if not user.active:
         raise Forbidden("This account is deactivated.")
 

@@ -42,7 +42,7 @@ def need_list(user: User) -> None:
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Everybody, active accounts first, by name. Administrators only."""
+    """Everyone, active accounts first, by name. Administrators only."""
     need_list(user)
     return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
 

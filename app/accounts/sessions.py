@@ -40,7 +40,7 @@ def note_refused_sign_in(session: Session, email: str, field: str, **origin: str
 
 
 def note_refused_step(session: Session, user: User, reason: str, **origin: str) -> None:
-    """Record that somebody who knew the password of `user` failed the second step."""
+    """Record that someone who knew the password of `user` failed the second step."""
     record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
@@ -100,7 +100,7 @@ def person_at(session: Session, login: LoginSession) -> User | None:
 
 
 def person_of_ended(session: Session, token: str) -> int | None:
-    """Whose session expired that held `token`; None if somebody ended it, or the account is deactivated."""
+    """Whose session expired that held `token`; None if someone ended it, or the account is deactivated."""
     return session.scalar(
         select(LoginSession.user_id)
         .join(LoginSession.user)
@@ -131,7 +131,7 @@ def confirm(session: Session, token: str, **origin: str) -> str:
 
 
 def note_refused_confirmation(session: Session, user: User, reason: str, **origin: str) -> None:
-    """Record that somebody at a browser of `user` failed to confirm who they are."""
+    """Record that someone at a browser of `user` failed to confirm who they are."""
     record(session, user, Act.CONFIRM_REFUSED, user, reason=reason, **origin)
 
 

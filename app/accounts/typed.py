@@ -28,7 +28,7 @@ def normal_email(email: str) -> str:
 def is_plain_email(email: str) -> bool:
     """Whether an address is already in its stored form, except for capitals.
 
-    An address from another program, not typed on a keyboard, must not become somebody else's by looking alike.
+    An address from another program, not typed on a keyboard, must not become someone else's by looking alike.
     """
     return email.isascii() or normal_email(email) == email.lower()
 

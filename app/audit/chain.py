@@ -4,7 +4,7 @@ Each event carries the SHA-256 of all its columns, including its number and the 
 event therefore shows, unless every later event is rehashed too. The head, stored separately, has the number and hash of
 the latest event, so that missing events at the end show too.
 
-Somebody with write access to the database can rehash everything, including the head. Against that, note the head
+Someone with write access to the database can rehash everything, including the head. Against that, note the head
 elsewhere regularly: a chain that contains a noted hash is unchanged up to that event.
 """
 
@@ -98,7 +98,7 @@ def verify(
 ) -> Verification:
     """Verify the whole chain and report the first fault. Holds a thousand events at a time.
 
-    `noted` is a hash that somebody noted from an earlier head: some event of the chain must have it. `progress`
+    `noted` is a hash that someone noted from an earlier head: some event of the chain must have it. `progress`
     receives the number of events read and their total, and can raise to stop.
     """
     last, before = Head(0, BEGINNING), None

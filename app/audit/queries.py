@@ -1,6 +1,6 @@
 """Read the audit log. Managers and administrators can read it.
 
-A thing's own history is open to everybody who can see the thing.
+A thing's own history is open to everyone who can see the thing.
 """
 
 from collections import defaultdict
@@ -111,7 +111,7 @@ def things(session: Session, found: Sequence[AuditEvent]) -> dict[tuple[str, int
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Everybody who may have done something, by name, including deactivated accounts."""
+    """Everyone who may have done something, by name, including deactivated accounts."""
     need_manager(user)
     return list(session.scalars(select(User).order_by(User.name, User.id)))
 

@@ -43,7 +43,7 @@ def record_all(session: Session, user: User | None, act: Act, rows: Sequence[Bas
 
 
 def _need_as_before(session: Session, user: User | None) -> None:
-    """Refuse somebody whose role or account changed between lookup and this transaction.
+    """Refuse someone whose role or account changed between lookup and this transaction.
 
     Their permissions were checked as they were at lookup. Runs once per transaction, before it changes them itself.
     """

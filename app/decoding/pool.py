@@ -27,7 +27,7 @@ from app.errors import Busy, Invalid, UserError
 
 log = structlog.get_logger()
 
-WORKERS = 2  # concurrent jobs, for everybody together
+WORKERS = 2  # concurrent jobs, for everyone together
 WAITING = 8  # queued jobs; more are refused immediately
 WAIT_SECONDS = 60.0  # for a turn
 RETRY_AFTER = 5  # s, sent with a refusal

@@ -1,6 +1,6 @@
 """Read a WebP's header without a decoder (RFC 9649).
 
-Pillow's decoder allocates two whole canvases before anybody can see the size.
+Pillow's decoder allocates two whole canvases before anyone can see the size.
 """
 
 import struct

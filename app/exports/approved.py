@@ -52,7 +52,7 @@ class ExportableRow:
 
 
 def downloadable(user: User) -> ColumnElement[bool]:
-    """A condition for sets whose pictures `user` may export: their own; anybody's for managers and above."""
+    """A condition for sets whose pictures `user` may export: their own; anyone's for managers and above."""
     return true() if user.can(Role.MANAGER) else (ImageSet.owner_id == user.id) & signed_in(user)
 
 

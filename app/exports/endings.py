@@ -1,7 +1,7 @@
 """Ends exports and their links, or puts links on hold, as a consequence of other acts.
 
 Removing a picture for good ends the exports that contain it. Withdrawing rights puts the links to pictures from their
-reference on hold, until they are valid again or somebody confirms them. Closing an account ends its links, and losing a
+reference on hold, until they are valid again or someone confirms them. Closing an account ends its links, and losing a
 role ends its links to pictures of others.
 """
 

@@ -100,7 +100,7 @@ class Preparer:
         )
 
     def recover(self) -> None:
-        """Remove exports whose list of files a crash left incomplete. Call it before anybody requests one."""
+        """Remove exports whose list of files a crash left incomplete. Call it before anyone requests one."""
         removal.remove_unlisted(self.database)
 
     def make_ready(self) -> None:
@@ -158,7 +158,7 @@ class Preparer:
         try:
             while start:
                 with self.database.write() as session:
-                    there = session.get(Export, export.id)  # unless somebody cancelled it
+                    there = session.get(Export, export.id)  # unless someone cancelled it
                     start = service.add_files(session, there, planned, start) if there else None
         except BaseException:
             removal.remove_unlisted(self.database, export.id)

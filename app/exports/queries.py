@@ -62,7 +62,7 @@ class Changed:
 
 
 def readable(user: User) -> ColumnElement[bool]:
-    """A condition for exports that `user` may open: anybody's for managers and above; otherwise their own.
+    """A condition for exports that `user` may open: anyone's for managers and above; otherwise their own.
 
     Their own only count if all pictures are from their own sets: an export made as a manager is lost with that role.
     """

@@ -151,7 +151,7 @@ class Plan:
 def plan(session: Session, user: User, wanted: Selection, options: ExportOptions) -> Plan:
     """Plan an export of the approved pictures of `wanted` that `user` may export.
 
-    Reads only; 60,000 files take seconds. Designers export their own, managers anybody's. Raises Forbidden, Conflict
+    Reads only; 60,000 files take seconds. Designers export their own, managers anyone's. Raises Forbidden, Conflict
     and Invalid as `tally` does.
     """
     _need_memory(options)

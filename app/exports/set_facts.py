@@ -121,7 +121,7 @@ def _maps(session: Session, map_ids: Iterable[int]) -> dict[int, Input]:
 
 
 def _learned(session: Session, subject_ids: Iterable[int]) -> dict[int, list[Input]]:
-    """The pictures that each subject was learned from, or the file that somebody uploaded."""
+    """The pictures that each subject was learned from, or the file that someone uploaded."""
     wanted = select(Subject).where(Subject.id.in_(subject_ids)).options(selectinload(Subject.pictures))
     found: dict[int, list[Input]] = {}
     for row in session.scalars(wanted):

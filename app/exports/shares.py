@@ -34,7 +34,7 @@ class ShareSpec(Spec):
 def create(session: Session, user: User, export_id: int, spec: ShareSpec, password_hash: str | None) -> str:
     """Create a link to an export and return its token. Only its hash is stored.
 
-    Raises NotFound, Conflict before the export is ready, and Forbidden while somebody with a higher role than `user`
+    Raises NotFound, Conflict before the export is ready, and Forbidden while someone with a higher role than `user`
     has withdrawn rights to its sources.
     """
     export = queries.get(session, user, export_id)
@@ -89,7 +89,7 @@ def revoke_all(session: Session, user: User, export_id: int) -> int:
 def resume(session: Session, user: User, export_id: int, share_id: int) -> Share:
     """Reopen a link that is on hold: `user` takes responsibility for it.
 
-    Raises NotFound, and Forbidden while somebody with a higher role has withdrawn the right.
+    Raises NotFound, and Forbidden while someone with a higher role has withdrawn the right.
     """
     share = _share(session, user, export_id, share_id)
     _need_answerable(session, user, share.export, "resume this link")
@@ -98,7 +98,7 @@ def resume(session: Session, user: User, export_id: int, share_id: int) -> Share
 
 
 def _need_answerable(session: Session, user: User, export: Export, what: str) -> None:
-    """Refuse pictures from a reference whose rights somebody with a higher role has withdrawn."""
+    """Refuse pictures from a reference whose rights someone with a higher role has withdrawn."""
     for held in queries.restraining(session, export.id):
         if held.standing.kind == "withdrawn" and held.record:
             did = f"withdrew the rights to the reference {held.name}"

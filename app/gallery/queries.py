@@ -1,4 +1,4 @@
-"""Read pictures of all sets. Everybody who is signed in sees all of them: it is a team's tool.
+"""Read pictures of all sets. Everyone who is signed in sees all of them: it is a team's tool.
 
 Pages are cut by id (keyset), so the thousandth page of a hundred thousand pictures costs what the first costs.
 """

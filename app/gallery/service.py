@@ -193,7 +193,7 @@ def decide(
 ) -> Outcome:
     """Approve, request changes or reject, as `app.reviews.service.decide_many`; replaces one's own decision.
 
-    `seen` is the id of the newest decision on any picture when `user` was shown these. A picture that somebody else
+    `seen` is the id of the newest decision on any picture when `user` was shown these. A picture that someone else
     decided on after it is refused, with who did what.
     """
 
@@ -286,7 +286,7 @@ def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> O
 
 
 def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
-    """Put a tag on pictures, for everybody; skips those that have it. Raises Invalid."""
+    """Put a tag on pictures, for everyone; skips those that have it. Raises Invalid."""
     name = _tag(text)
     has = queries.tags_of(session, ids)
 

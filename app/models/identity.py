@@ -12,7 +12,7 @@ from app.models.user import User
 class Identity(Base):
     """An account at a sign-in provider (OpenID Connect) that belongs to a person here.
 
-    Issuer and subject identify it permanently. An e-mail address does not: it can be given to somebody else.
+    Issuer and subject identify it permanently. An e-mail address does not: it can be given to someone else.
     """
 
     __tablename__ = "identities"

@@ -17,7 +17,7 @@ class Invitation(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[Role] = mapped_column(String(16))
-    email: Mapped[str | None] = mapped_column(String(254))  # for this address only; None: for anybody
+    email: Mapped[str | None] = mapped_column(String(254))  # for this address only; None: for anyone
     reopens_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # a deactivated account
     invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # None: set-up
     created_at: Mapped[datetime] = mapped_column(default=now)

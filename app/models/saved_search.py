@@ -10,7 +10,7 @@ from app.models.user import User
 
 
 class SavedSearch(Base):
-    """A named search of the pictures: its author's own, or everybody's."""
+    """A named search of the pictures: its author's own, or everyone's."""
 
     __tablename__ = "saved_searches"
     __table_args__ = (UniqueConstraint("owner_id", "name"),)

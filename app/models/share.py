@@ -11,7 +11,7 @@ from app.models.user import Role, User
 
 
 class Share(Base):
-    """A link that lets somebody without an account download one export, until it ends or is revoked."""
+    """A link that lets someone without an account download one export, until it ends or is revoked."""
 
     __tablename__ = "shares"
 

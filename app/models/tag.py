@@ -1,4 +1,4 @@
-"""Tags: words on pictures that everybody can search for."""
+"""Tags: words on pictures that everyone can search for."""
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from app.models.base import Base
 
 
 class ImageTag(Base):
-    """A word that somebody put on a picture, for everybody to search for."""
+    """A word that someone put on a picture, for everyone to search for."""
 
     __tablename__ = "image_tags"
     __table_args__ = (Index("ix_image_tags_tag_image_id", "tag", "image_id"),)

@@ -42,7 +42,7 @@ class Comment(Base):
 
 
 class Mention(Base):
-    """Somebody mentioned in a comment, and whether they have seen it."""
+    """Someone mentioned in a comment, and whether they have seen it."""
 
     __tablename__ = "mentions"
     __table_args__ = (Index("ix_mentions_user_id_seen_at", "user_id", "seen_at"),)

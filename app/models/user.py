@@ -14,7 +14,7 @@ class Role(StrEnum):
 
     DESIGNER = "designer"  # makes styles and sets, downloads approved pictures of their own sets
     REVIEWER = "reviewer"  # decides
-    MANAGER = "manager"  # downloads approved pictures of anybody's sets
+    MANAGER = "manager"  # downloads approved pictures of anyone's sets
     ADMIN = "admin"  # lets people in
 
     @property

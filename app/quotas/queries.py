@@ -96,7 +96,7 @@ def limits(session: Session, user: User) -> dict[What, int]:
 
 
 def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
-    """What everybody has used today and stores, formatted, by user id. Administrators only."""
+    """What everyone has used today and stores, formatted, by user id. Administrators only."""
     if not user.can(Role.ADMIN):
         raise Forbidden("Only administrators can see usage. Ask one of them.")
     return {
@@ -106,7 +106,7 @@ def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
 
 
 def _used(session: Session, *user_ids: int) -> dict[int, dict[What, int]]:
-    """For these people, or for everybody."""
+    """For these people, or for everyone."""
     query = select(Usage.user_id, Usage.what, Usage.amount).where(Usage.day.in_([days.today(), HELD]))
     found: dict[int, dict[What, int]] = {}
     for user_id, what, amount in session.execute(query.where(Usage.user_id.in_(user_ids)) if user_ids else query):

@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.models import HELD, Usage, User, What, now
 from app.quotas.queries import BYTES, limits, starts_again, uses, written
 
-# The verb for what somebody did, and the noun for what was counted, singular and plural.
+# The verb for what someone did, and the noun for what was counted, singular and plural.
 DONE = {
     What.SETS: ("made", "set", "sets"),
     What.PICTURES: ("made", "picture", "pictures"),

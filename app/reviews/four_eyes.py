@@ -1,6 +1,6 @@
 """Four eyes: campaigns in which nobody approves their own pictures.
 
-One's own pictures are those of one's own sets, and any version that one made of somebody's picture. Makers may reject
+One's own pictures are those of one's own sets, and any version that one made of someone's picture. Makers may reject
 their own and request changes. Their approval does not count while the campaign has this rule, whenever it was given.
 """
 
@@ -16,7 +16,7 @@ HERE = "Reasons and approvals"
 
 
 class OwnPicture(Forbidden):
-    """Somebody tried to approve a picture that they made."""
+    """Someone tried to approve a picture that they made."""
 
 
 def makers(image: Image) -> set[int]:

@@ -36,7 +36,7 @@ from app.sets.stack import BEING_MADE_AGAIN
 
 @dataclass(frozen=True)
 class Need:
-    """Something in one set that waits for somebody."""
+    """Something in one set that waits for someone."""
 
     kind: Literal["mention", "review", "changes", "failed", "ready"]
     set_id: int
@@ -120,7 +120,7 @@ def _needs(
 
 
 def _changes(session: Session, user: User, which: ColumnElement[bool], limit: int) -> list[Need]:
-    """With who requested them last, "" if no decision says so, and the newest comment on one by somebody else."""
+    """With who requested them last, "" if no decision says so, and the newest comment on one by someone else."""
     found = _needs(session, "changes", which, limit)
     set_ids = [need.set_id for need in found]
     asked = _newest_by_set(session, Decision, set_ids, and_(Decision.verdict == Verdict.CHANGES_REQUESTED, which))

@@ -1,6 +1,6 @@
-"""What others do in a set while somebody has one of its pictures in the review room, from the audit log.
+"""What others do in a set while someone has one of its pictures in the review room, from the audit log.
 
-Event numbers have no gaps and follow the order of commits, so one number says how much somebody knows.
+Event numbers have no gaps and follow the order of commits, so one number says how much someone knows.
 """
 
 from collections.abc import Iterable

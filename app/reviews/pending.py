@@ -73,7 +73,7 @@ def count(session: Session, user: User, scope: Scope | None = None) -> int:
 
 
 def own_count(session: Session, user: User, scope: Scope | None = None) -> int:
-    """How many of `user`'s own pictures wait for somebody else's approval."""
+    """How many of `user`'s own pictures wait for someone else's approval."""
     # Set owners and makers of versions separately: an index finds either.
     mine = Image.owner_id == user.id
     again = and_(Image.made_by_id == user.id, Image.owner_id != user.id)

@@ -195,7 +195,7 @@ def thread(session: Session, user: User, thread_id: int) -> Thread:
 
 
 def people(session: Session, user: User) -> list[User]:
-    """Who can be mentioned: everybody with an active account, by name."""
+    """Who can be mentioned: everyone with an active account, by name."""
     return list(session.scalars(select(User).where(User.active, signed_in(user)).order_by(User.name, User.id)))
 
 

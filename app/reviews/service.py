@@ -76,7 +76,7 @@ def decide_many(
     """Decide the same on shown pictures of unlocked sets; as `decide`, for all of them at once.
 
     `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures that
-    somebody else decided on after it stay as they are; returns those decisions, by picture id. Raises OwnPicture for an
+    someone else decided on after it stay as they are; returns those decisions, by picture id. Raises OwnPicture for an
     approval of one's own picture where its campaign forbids it.
     """
     _need_reviewer(user)
@@ -100,7 +100,7 @@ def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verd
 
 
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:
-    """Withdraw a decision: one's own, for current reviewers; anybody's for managers.
+    """Withdraw a decision: one's own, for current reviewers; anyone's for managers.
 
     Raises Conflict if it is no longer current.
     """
@@ -242,7 +242,7 @@ def closed_words(image: Image) -> str:
 def comment(
     session: Session, user: User, image_id: int, body: str, x: float | None = None, y: float | None = None
 ) -> Comment:
-    """Start a conversation on a picture. For everybody who is signed in.
+    """Start a conversation on a picture. For everyone who is signed in.
 
     `x` and `y` are a point, as fractions of the picture's width and height, 0 to 1, from its top left corner; both
     None for the whole picture.
@@ -266,7 +266,7 @@ def reply(session: Session, user: User, thread_id: int, body: str) -> Comment:
 
 
 def resolve(session: Session, user: User, thread_id: int) -> Thread:
-    """Mark a conversation as resolved. For everybody who is signed in."""
+    """Mark a conversation as resolved. For everyone who is signed in."""
     thread = queries.thread(session, user, thread_id)
     if thread.resolved_at:
         raise Conflict("This conversation is already resolved.")

@@ -1,6 +1,6 @@
 """Read rights: of references, of styles, and of pictures made from them.
 
-Everybody who is signed in sees all of them.
+Everyone who is signed in sees all of them.
 """
 
 from collections import defaultdict
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """What others recorded about rights since somebody opened the form."""
+    """What others recorded about rights since someone opened the form."""
 
     seen: RightsRecord | None  # the record the form started from; None: nothing was recorded
     later: list[RightsRecord]  # later records with other content, oldest first, with their authors
@@ -219,7 +219,7 @@ def files(session: Session, user: User, reference_id: int) -> list[RightsFile]:
 
 
 def files_count(session: Session, user: User, reference_id: int) -> int:
-    """How many files there are, for everybody."""
+    """How many files there are, for everyone."""
     found = _files([reference_id]).where(signed_in(user)).order_by(None)
     return session.scalar(found.with_only_columns(func.count())) or 0
 

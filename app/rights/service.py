@@ -41,7 +41,7 @@ SUFFIXES = {
 def may_change(user: User, reference: Reference) -> bool:
     """Whether `user` may record the rights: the uploader of the reference, managers and above.
 
-    Authors of its styles may not: anybody can make a style, and could then restore what was withdrawn.
+    Authors of its styles may not: anyone can make a style, and could then restore what was withdrawn.
     """
     return user.active and (reference.uploaded_by_id == user.id or user.can(Role.MANAGER))
 
@@ -193,7 +193,7 @@ def remove_file(session: Session, user: User, reference: Reference, file_id: int
 
 
 def may_remove(user: User, row: RightsFile) -> bool:
-    """Whether somebody who may change the right may remove this file: the person who added it, and managers."""
+    """Whether someone who may change the right may remove this file: the person who added it, and managers."""
     return row.uploaded_by_id == user.id or user.can(Role.MANAGER)
 
 

@@ -21,7 +21,7 @@ def _day(value: object) -> object:
 
 
 def _address(value: object) -> object:
-    """Accept only what a browser opens as a page: everybody sees the link."""
+    """Accept only what a browser opens as a page: everyone sees the link."""
     text = clean_line(value) if isinstance(value, str) else ""
     try:
         parts = urlsplit(text)
@@ -41,7 +41,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 class RightsSpec(Spec):
-    """The rights to a reference, as somebody records them."""
+    """The rights to a reference, as someone records them."""
 
     supplied_by: Line = Field(default="", title="Supplied by", max_length=200)
     owned_by: Line = Field(title="Owned by", min_length=1, max_length=200)

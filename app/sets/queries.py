@@ -1,4 +1,4 @@
-"""Read sets and their pictures. Everybody who is signed in sees all of them: it is a team's tool.
+"""Read sets and their pictures. Everyone who is signed in sees all of them: it is a team's tool.
 
 Pages of a list are cut by id (keyset), so that the thousandth costs what the first costs and nothing shifts while new
 rows arrive at the top. Lists take a fixed number of statements, whatever their length.

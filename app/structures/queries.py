@@ -1,4 +1,4 @@
-"""Read structure maps. Everybody who is signed in may use all of them, like references."""
+"""Read structure maps. Everyone who is signed in may use all of them, like references."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

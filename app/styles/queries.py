@@ -1,4 +1,4 @@
-"""Read styles and references. Everybody who is signed in sees all of them: it is a team's tool."""
+"""Read styles and references. Everyone who is signed in sees all of them: it is a team's tool."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def by_code(session: Session, user: User, code: str) -> Style:
 
 
 def normal_code(code: str) -> str:
-    """Normalise a style's code as somebody typed it: "sor-7k2q", " 7K2Q" -> "SOR-7K2Q"."""
+    """Normalise a style's code as someone typed it: "sor-7k2q", " 7K2Q" -> "SOR-7K2Q"."""
     code = code.strip().upper()
     return code if code.startswith("SOR-") else f"SOR-{code}"
 

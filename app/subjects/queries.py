@@ -1,4 +1,4 @@
-"""Read subjects. Everybody who is signed in sees and uses all of them: it is a team's tool."""
+"""Read subjects. Everyone who is signed in sees and uses all of them: it is a team's tool."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,7 @@
 """Over HTTPS, every cookie is `Secure` and has a name that the browser protects.
 
 `__Host-` names can only be set by this host over HTTPS, for all paths; `__Secure-` names, for cookies of one path, only
-over HTTPS. So neither a neighbouring subdomain nor somebody on the network can plant one: a cookie with one of our
+over HTTPS. So neither a neighbouring subdomain nor someone on the network can plant one: a cookie with one of our
 names but without its prefix is ignored. Routes know nothing of this, so none can forget it.
 
 Cookies of scripts, for display choices, have plain names: the worst a planted one does is another background.

@@ -185,7 +185,7 @@ class Quota:
 
 
 def confirmed(request: Request, user: Annotated[User, Depends(current_user)]) -> User:
-    """Only for somebody who confirmed within the last minutes who they are, by signing in or on the confirm page.
+    """Only for someone who confirmed within the last minutes who they are, by signing in or on the confirm page.
 
     A refused form is not lost: it is sent again after the confirmation. Raises ConfirmationNeeded.
     """

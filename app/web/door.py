@@ -1,4 +1,4 @@
-"""The sign-in page, its ways to sign in, and how a browser is recognised before anybody is signed in."""
+"""The sign-in page, its ways to sign in, and how a browser is recognised before anyone is signed in."""
 
 import secrets
 from dataclasses import dataclass

@@ -135,7 +135,7 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportF
 
 @router.get("/exports/example")
 def example(request: Request, me: Me, session: Read) -> Response:
-    """The names from the chosen options, or what is wrong with them, while somebody types."""
+    """The names from the chosen options, or what is wrong with them, while someone types."""
     try:
         form = ExportForm.of(request.query_params)
         wanted, _ = asked_selection(session, me, form)

@@ -38,7 +38,7 @@ PAGE = "/account/security"
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Somebody has entered the right password, and still needs a code."""
+    """Someone has entered the right password, and still needs a code."""
 
     user_id: int
     password_hash: str
@@ -49,7 +49,7 @@ class FirstStep:
 
 
 def passed(request: Request, resources: Resources, user: User, next: str) -> Response | None:
-    """The second step for somebody with the right password; None for people without one."""
+    """The second step for someone with the right password; None for people without one."""
     with resources.database.read() as session:
         if not factors.has_app(session, user):
             return None
@@ -94,7 +94,7 @@ def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Re
 def count_code(request: Request, resources: Resources, first: FirstStep) -> None:
     """Count an attempt at a code. Raises Later.
 
-    Browsers in which the account was signed in before are counted separately, all together: somebody who stole the
+    Browsers in which the account was signed in before are counted separately, all together: someone who stole the
     password and tries codes elsewhere cannot keep the owner out of them.
     """
     with resources.database.read() as session:

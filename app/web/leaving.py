@@ -5,8 +5,8 @@ it elsewhere. Nothing depends on it alone: browsers revalidate pictures each tim
 stored, and drafts are only shown to their own person.
 
 - "cache": pictures, and pages in the back-forward cache.
-- "storage": drafts of comments. Signing out means that the person is done. Somebody whose session expired finds their
-  drafts again, unless somebody else signs in first.
+- "storage": drafts of comments. Signing out means that the person is done. Someone whose session expired finds their
+  drafts again, unless someone else signs in first.
 - Not "cookies": that would sign people out of all the company's sites under the same domain. Ours are removed by name;
   display choices stay.
 """

@@ -1,7 +1,7 @@
 """A set in progress: its tiles and its progress, on the page and as server-sent events.
 
 A message contains the changed tiles and the progress, as HTML that htmx swaps in by id. A stream ends when its set is
-done. The page then reconnects and waits until somebody decides on a picture or redoes one.
+done. The page then reconnects and waits until someone decides on a picture or redoes one.
 
 The review room has its own stream, which only says that there is news: the room then reloads its page.
 """
@@ -198,7 +198,7 @@ def changed(resources: Resources, set_id: int, session: Session, me: User, image
 
 @router.get("/sets/{set_id}/news", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
 async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
-    """A message whenever somebody else acts in a set, or one of its pictures is finished. It does not end.
+    """A message whenever someone else acts in a set, or one of its pictures is finished. It does not end.
 
     The id is the number of the audit log's latest event, so a browser that returns with `Last-Event-ID` misses nothing,
     even across a restart of the server.

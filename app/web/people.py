@@ -22,7 +22,7 @@ router = APIRouter()
 
 @router.get("/people")
 def people(request: Request, resources: ResourcesDep, me: Admin, session: Read) -> Response:
-    """Show everybody, and a new link once: only its hash is stored."""
+    """Show everyone, and a new link once: only its hash is stored."""
     token = once.secret_of(request)
     response = people_page(request, resources, me, session, new_link(resources, session, token))
     if token:

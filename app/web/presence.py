@@ -57,7 +57,7 @@ class Presence:
         try:
             with self.database.write() as session:
                 accounts.note_seen(session, seen)
-        except OperationalError as error:  # somebody holds the lock for long: the next minute is fine
+        except OperationalError as error:  # someone holds the lock for long: the next minute is fine
             log.warning("who was seen is not written down yet", reason=str(error.orig))
             with self._lock:
                 self._seen = seen | self._seen

@@ -102,7 +102,7 @@ class Door:
     """
 
     def __init__(self, bounds: Bounds, is_proxy: Callable[[str], bool]) -> None:
-        """`is_proxy` says whether everybody may come from this one address."""
+        """`is_proxy` says whether everyone may come from this one address."""
         self.bounds = bounds
         self.is_proxy = is_proxy
         self.inside: dict[str, set[Connection]] = defaultdict(set)

@@ -139,7 +139,7 @@ def review(
 def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: int) -> Response:
     """Decide, with any unsent comment, and show the next waiting picture, or return to the page `from`.
 
-    Somebody who was too late sees the current state and can decide again; the comment was not stored either.
+    Someone who was too late sees the current state and can decide again; the comment was not stored either.
     """
     scope, back = form.scope, form.back
     try:

@@ -45,7 +45,7 @@ def edit(request: Request, me: Me, session: Read, reference_id: int) -> Response
 
 @router.post("/references/{reference_id}/rights")
 def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[RightsForm], reference_id: int) -> Response:
-    """Save the form. Somebody who was too late gets it back with their entries and the current values."""
+    """Save the form. Someone who was too late gets it back with their entries and the current values."""
     values, seen = form.model_dump(exclude={"seen"}), form.seen
     try:
         spec = RightsSpec.parse(values)
@@ -181,7 +181,7 @@ def reference_page(
 def look_again_page(
     request: Request, session: Session, reference: Reference, spec: RightsSpec, seen: int | None, problem: str
 ) -> Response:
-    """The form as typed, after somebody else recorded something or withdrew the rights."""
+    """The form as typed, after someone else recorded something or withdrew the rights."""
     meanwhile = queries.meanwhile(session, reference.id, seen)
     if meanwhile is None:
         values = {name: queries.said(spec, name) for name in FIELDS}

@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
             app,
             http=cast(Any, partial(Connection, door=self.door)),
             ws="none",
-            # Not uvloop: it accepts everybody before we can count anyone, and resets new connections when out of files.
+            # Not uvloop: it accepts everyone before we can count anyone, and resets new connections when out of files.
             # asyncio accepts in batches, and waits a second when out of files.
             loop="asyncio",
             backlog=ACCEPTED_AT_ONCE,
@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
 
 
 def is_proxy_of(app: FastAPI) -> Callable[[str], bool]:
-    """Whether an address is one of the proxies in the settings, through which everybody may come."""
+    """Whether an address is one of the proxies in the settings, through which everyone may come."""
     return Proxies(app, cast(Resources, app.state.resources).settings.proxy_networks).is_proxy
 
 

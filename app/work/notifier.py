@@ -1,7 +1,7 @@
 """After a commit: tell open pages, wake the queue, stop running units.
 
 `app.wiring` says for every act which pages show it. `app.work.queue` notes what was queued and stopped. Routes and
-services never notify anybody themselves.
+services never notify anyone themselves.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -95,7 +95,7 @@ def make_resets() -> None:
 
 
 def downgrade() -> None:
-    """Everybody signs in again, and open links end: the earlier tables cannot say what ended them."""
+    """Everyone signs in again, and open links end: the earlier tables cannot say what ended them."""
     for table in ("password_resets", "invitations", "login_sessions"):
         op.drop_table(table)
     op.create_table(

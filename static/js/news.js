@@ -47,7 +47,7 @@ export function renew(old, fresh) {
   window.htmx.process(document.getElementById(id));
 }
 
-// A conversation may be resolved, and so folded, while somebody writes a reply.
+// A conversation may be resolved, and so folded, while someone writes a reply.
 function unfoldTyped() {
   const typed = [...document.querySelectorAll("#room-threads textarea")].filter(({ value }) => value);
   for (const area of typed) {

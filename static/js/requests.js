@@ -26,7 +26,7 @@ document.addEventListener("htmx:before:request", (event) => {
 });
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-  // This does not show that somebody is there, so it does not keep them signed in.
+  // This does not show that someone is there, so it does not keep them signed in.
   if (ctx.sourceEvent?.type === "every") ctx.request.headers["Soroe-Unattended"] = "yes";
   if (!ctx.push || ctx.request.method !== "GET") return;
   ctx.request.body = new URLSearchParams([...ctx.request.body].filter(([, value]) => value));

@@ -138,7 +138,7 @@ async function post(action, body) {
   return { page, url: response.url };
 }
 
-// The server's answer: the room after the decision, or the picture as somebody else left it. True if it decided.
+// The server's answer: the room after the decision, or the picture as someone else left it. True if it decided.
 function take({ page, url }, turn, next) {
   const refused = page.querySelector("#toasts .toast--bad");
   if (!refused && turn !== turns) return true; // a later decision's answer is still to come
@@ -255,7 +255,7 @@ addEventListener("touchend", (event) => {
   if (along) document.querySelector(x < 0 ? ".arrow--next" : ".arrow--prev")?.click();
 }, { passive: true });
 
-// A prefetched page may show a picture that somebody has just decided on.
+// A prefetched page may show a picture that someone has just decided on.
 function followed() {
   ahead = null;
   fetchAhead();

@@ -28,7 +28,7 @@ class Handed:
     invitation: str = ""
     addressed: str = ""
     reset: str = ""
-    others: str = ""  # a link to pictures of somebody else
+    others: str = ""  # a link to pictures of someone else
     own: str = ""
     for_me: str = ""  # made by another administrator, to reset this person's password
 
@@ -89,7 +89,7 @@ def end(session: Session, chief: User, person: User, to: str) -> None:
 
 
 def allowed(to: str) -> set[str]:
-    """What somebody with that role may have handed out."""
+    """What someone with that role may have handed out."""
     if to == CLOSED:
         return set()
     power = {"own"}

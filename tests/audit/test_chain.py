@@ -45,7 +45,7 @@ def rows(session: Session) -> list[dict[str, Any]]:
 
 
 def rewrite(session: Session, events: list[dict[str, Any]]) -> None:
-    """Replace all events with these, as somebody with the database file could."""
+    """Replace all events with these, as someone with the database file could."""
     session.execute(delete(EVENT))
     session.execute(insert(EVENT), events)
 
@@ -71,7 +71,7 @@ def test_each_event_carries_the_hash_of_the_one_before(chained: Session) -> None
 
 
 def test_the_hash_matches_the_docs() -> None:
-    """Anybody can compute it: these bytes, SHA-256."""
+    """Anyone can compute it: these bytes, SHA-256."""
     event = {
         "id": 7,
         "at": datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=9))),

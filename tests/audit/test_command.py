@@ -25,7 +25,7 @@ def audit(settings: Settings, *arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def user(session: Session, make: Factory) -> User:
-    """Somebody who signed in 1 204 times."""
+    """Someone who signed in 1 204 times."""
     user = make.user(Role.ADMIN)
     for _ in range(1204):
         record(session, user, Act.SIGN_IN, user)

@@ -225,7 +225,7 @@ def test_the_csv_is_harmless_and_whole(session: Session, make: Factory, manager:
     assert line.endswith(f"{event.previous},{event.hash}")
 
 
-# Acts recorded without anybody signed in
+# Acts recorded without anyone signed in
 
 
 def test_a_refused_sign_in_to_an_existing_account_is_recorded(session: Session, make: Factory) -> None:

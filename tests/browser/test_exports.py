@@ -51,7 +51,7 @@ def guest(chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Page]:
 
 
 def tab_to(page: Page, role: str, name: str) -> None:
-    """Press Tab until the control has the focus, like somebody without a mouse."""
+    """Press Tab until the control has the focus, like someone without a mouse."""
     control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
     for _ in range(200):
         page.keyboard.press("Tab")

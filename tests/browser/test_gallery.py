@@ -49,7 +49,7 @@ def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iter
 
 
 def tab_to(page: Page, control: Locator) -> None:
-    """Press Tab until the control has the focus, like somebody without a mouse."""
+    """Press Tab until the control has the focus, like someone without a mouse."""
     for _ in range(200):
         page.keyboard.press("Tab")
         if control.evaluate("control => control === document.activeElement"):

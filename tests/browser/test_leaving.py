@@ -1,4 +1,4 @@
-"""After somebody has left a browser, the next person finds nothing of theirs; caching pictures is still fast."""
+"""After someone has left a browser, the next person finds nothing of theirs; caching pictures is still fast."""
 
 import re
 import shutil

@@ -42,7 +42,7 @@ def page(chromium: Browser, busy: Server, watch: Callable[[Page], Page]) -> Iter
 
 
 def tab_to(page: Page, name: str | re.Pattern[str], role: str = "link") -> None:
-    """Press Tab until the control has the focus, like somebody without a mouse."""
+    """Press Tab until the control has the focus, like someone without a mouse."""
     control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
     for _ in range(200):
         page.keyboard.press("Tab")
@@ -116,7 +116,7 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
 
 
 def test_a_check_is_followed_to_its_end(page: Page, busy: Server, problems: list[str]) -> None:
-    """One that somebody else requested."""
+    """One that someone else requested."""
     checker, user = busy.resources.checker, make_person(busy, Role.ADMIN, "森 はるか")
     checker.walk = Walk(user.id, user.name, 40_000, 100_000)
     page.goto(busy.url + "/record")

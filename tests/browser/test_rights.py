@@ -1,4 +1,4 @@
-"""Somebody records the rights of a reference, sees its style stopped, and releases it again, by keyboard alone."""
+"""Someone records the rights of a reference, sees its style stopped, and releases it again, by keyboard alone."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def page(chromium: Browser, server: Server, watch: Callable[[Page], Page]) -> It
 
 
 def tab_to(page: Page, role: str, name: str | re.Pattern[str]) -> None:
-    """Press Tab until the control has the focus, like somebody without a mouse."""
+    """Press Tab until the control has the focus, like someone without a mouse."""
     control = page.get_by_role(role, name=name).first  # type: ignore[arg-type]
     for _ in range(200):
         page.keyboard.press("Tab")
@@ -122,7 +122,7 @@ def test_the_story_of_a_right(page: Page, tmp_path: Path, problems: list[str]) -
 
 
 def look_again(page: Page, server: Server) -> int:
-    """Leave the page where somebody was too late to change rights; returns the reference's id."""
+    """Leave the page where someone was too late to change rights; returns the reference's id."""
     with making(server) as make:
         reference = make.session.query(queries.Reference).order_by(queries.Reference.id.desc()).first()
         make.right(reference, territory="Japan", allows="Print, and what is made from it")

@@ -97,7 +97,7 @@ def watch_it_appear(page: Page) -> None:
 
 
 def learn_that_others_approve(page: Page) -> None:
-    """Somebody alone reads why they cannot approve, and where to change that."""
+    """Someone alone reads why they cannot approve, and where to change that."""
     page.get_by_role("link", name="Review 4 new").click()
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
     expect(page.get_by_text("There is no other reviewer yet: invite a reviewer under People")).to_be_visible()

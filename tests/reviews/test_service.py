@@ -24,7 +24,7 @@ def image(make: Factory) -> Image:
 
 
 def decide(session: Session, user: User, image: Image, verdict: str = "approved", reason: str = REASON) -> Decision:
-    """Decide as somebody who sees the current picture."""
+    """Decide as someone who sees the current picture."""
     latest = queries.latest(session, image.id)
     decision = service.decide(session, user, image.id, verdict, latest.id if latest else None, reason)
     session.flush()

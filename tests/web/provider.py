@@ -80,7 +80,7 @@ class RunningProvider:
     lies: Lies
 
     def person(self, subject: str, **claims: Any) -> str:
-        """Somebody who can sign in there."""
+        """Someone who can sign in there."""
         answer = httpx2.put(f"{self.url}/users/{subject}", json=claims, trust_env=False)
         assert answer.status_code == 204
         return subject

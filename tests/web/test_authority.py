@@ -1,4 +1,4 @@
-"""Every address checks today's role: somebody who lost a role gets the same answers as somebody who never had it."""
+"""Every address checks today's role: someone who lost a role gets the same answers as someone who never had it."""
 
 import csv
 import io
@@ -296,13 +296,13 @@ def give(server: Server, person: User, role: Role) -> None:
 
 @pytest.mark.parametrize(("high", "low"), FALLS, ids=str)
 def test_a_lost_role_leaves_no_access(server: Server, high: Role, low: Role) -> None:
-    """On things of somebody else, on which the person acted with the higher role, and on their own."""
+    """On things of someone else, on which the person acted with the higher role, and on their own."""
     fallen, modest = make_person(server, high), make_person(server, low)
     stranger = make_person(server, Role.MANAGER)
     for own in (False, True):
 
         def which(method: str, path: str, need: str, own: bool = own) -> bool:
-            """What is open to everybody is requested once: it takes longest, and is the same for all."""
+            """What is open to everyone is requested once: it takes longest, and is the same for all."""
             return not (method == "GET" and need == ANYBODY and (own or (high, low) != FALLS[0]))
 
         give(server, fallen, high)

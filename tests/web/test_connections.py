@@ -139,7 +139,7 @@ def test_when_all_are_being_served_the_next_gets_503(server: Server, dial: Calla
 
 
 def test_a_whole_network_of_ipv6_counts_as_one_address() -> None:
-    """Somebody with one IPv6 address has its whole /64."""
+    """Someone with one IPv6 address has its whole /64."""
     door = Door(replace(Bounds(), of_address=2), lambda address: address == "2001:db8::9")
 
     def enters(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""Forms that no browser sends: refused early, in a sentence, at addresses open to everybody."""
+"""Forms that no browser sends: refused early, in a sentence, at addresses open to everyone."""
 
 from tests.web.server import Browser
 

@@ -41,7 +41,7 @@ def known(page: str) -> str:
 
 
 def heard(server: Server, browser: Browser, act: Callable[[], object]) -> list[Message]:
-    """What a newly opened room hears first when somebody acts; nothing if its stream ends."""
+    """What a newly opened room hears first when someone acts; nothing if its stream ends."""
     stream = messages(browser, f"/sets/1/news?after={known(browser.get('/review?image=1').text)}")
     first: list[Message] = []
     listening = threading.Thread(target=lambda: first.extend(islice(stream, 1)))

@@ -1,4 +1,4 @@
-"""Quotas on the pages: a refusal keeps the form, low quotas are shown, and everybody sees their own use."""
+"""Quotas on the pages: a refusal keeps the form, low quotas are shown, and everyone sees their own use."""
 
 import html
 import io
@@ -61,7 +61,7 @@ def test_a_refused_upload_is_reported_to_people_and_scripts(server: Server, desi
 def test_no_file_stays_of_an_upload_that_a_quota_refuses(
     server: Server, designer: Browser, quota: dict[str, int]
 ) -> None:
-    """Otherwise somebody over their quota would fill the disk, uncounted."""
+    """Otherwise someone over their quota would fill the disk, uncounted."""
     with making(server) as make:
         reference = make.reference(designer.user)
     spend_quota(server, designer, What.UPLOADS, 1)

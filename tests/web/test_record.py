@@ -218,7 +218,7 @@ def test_a_check_names_its_result_and_requester(server: Server, manager: Browser
 def test_a_check_is_followed_and_a_second_one_joins_it(
     server: Server, manager: Browser, sign_in: Callable[..., Browser]
 ) -> None:
-    """A check requested by somebody at another browser, seen midway."""
+    """A check requested by someone at another browser, seen midway."""
     other = sign_in(Role.ADMIN, "Ito <b>Kenji</b>")
     checker = server.resources.checker
     checker.walk = Walk(other.user.id, other.user.name, 40_000, 100_000)

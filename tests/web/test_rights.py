@@ -34,7 +34,7 @@ class Known:
 
 @pytest.fixture
 def mine(server: Server) -> Iterator[Browser]:
-    """The browser of somebody with a style and a finished set."""
+    """The browser of someone with a style and a finished set."""
     with making(server) as make:
         owner = make.user(name="Mori Haruka")
         style = make.style(owner, reference=make.reference(owner), name="Retro sunburst")

@@ -1,4 +1,4 @@
-"""Limits on attempts, by address, by account and in total; nobody can lock somebody else out."""
+"""Limits on attempts, by address, by account and in total; nobody can lock someone else out."""
 
 import re
 import threading

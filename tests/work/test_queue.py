@@ -105,7 +105,7 @@ def test_two_owners_take_turns_on_one_slot(migrated: Path, first: int, second: i
 @hypothesis_settings(max_examples=10)
 @given(wanted=st.lists(st.integers(1, 5), min_size=1, max_size=4), slots=st.integers(1, 4))
 def test_slots_are_shared_evenly(migrated: Path, wanted: list[int], slots: int) -> None:
-    """Nobody who waits has two units fewer in the slots than somebody else; every unit is claimed once."""
+    """Nobody who waits has two units fewer in the slots than someone else; every unit is claimed once."""
     with fresh(migrated) as (session, make):
         style = make.style()
         for number in wanted:

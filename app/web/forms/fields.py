@@ -1,6 +1,6 @@
 """Length limits of form fields, checked before any is read: cleaning, splitting and searching texts costs by length.
 
-Services say in their own words what fits into a column. These limits are wider, so that somebody who wrote a little too
+Services say in their own words what fits into a column. These limits are wider, so that someone who wrote a little too
 much reads that sentence with the form still filled in; nobody writes more by hand.
 """
 
@@ -32,7 +32,7 @@ Value = str | UploadFile
 
 
 class FieldTooLong(UserError):
-    """A field is longer than anybody writes."""
+    """A field is longer than anyone writes."""
 
     status = 413
 

@@ -44,7 +44,7 @@ class Streams:
 
     @contextmanager
     def open(self, person_id: int) -> Iterator[Stream]:
-        """Open a stream for somebody, which may end an older one: their own, or one of the person with the most."""
+        """Open a stream for someone, which may end an older one: their own, or one of the person with the most."""
         if len(self._open.get(person_id, ())) >= self.of_person:
             self._end_oldest(person_id)
         elif len(self) >= self.in_all:

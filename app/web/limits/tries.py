@@ -3,7 +3,7 @@
 This prevents two kinds of harm: guessing (passwords, invitations) and flooding (uploads, sets, exports). The windows
 slide: at no time were there more attempts within the last minute than the table says.
 
-Nobody can lock somebody else out. A browser in which an account was signed in before has a proof of it, a cookie that
+Nobody can lock someone else out. A browser in which an account was signed in before has a proof of it, a cookie that
 only that account's password hash could have made (OWASP's device cookies:
 https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies), and is then counted separately:
 attempts by strangers at that account, or by neighbours behind the same address, do not count against it.
