@@ -26,7 +26,7 @@ BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 Listener = Callable[[Sequence[Any]], None]
-"""Receives what a transaction noted through `app.effects`, after its commit, on the writing thread."""
+"""Receives the notes of a transaction (`app.effects`) after its commit, on the writing thread."""
 
 log = structlog.get_logger()
 
@@ -67,12 +67,12 @@ class Database:
         self._listeners.append(listener)
 
     def _tell(self, notes: Sequence[Any]) -> None:
-        """Call the listeners. The transaction is committed whatever they do."""
+        """Call the listeners. The transaction stays committed even if they fail."""
         for listener in self._listeners if notes else ():
             try:
                 listener(notes)
             except Exception:
-                log.exception("what follows from a change could not be told")
+                log.exception("a listener failed after a commit")
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,10 +1,10 @@
-"""What follows from an act. Services say what happened once, with `record`; everything else is registered here.
+"""The consequences of acts. Services report an act once, with `record`; everything else is registered here.
 
 Follow-ups run in the same transaction, such as suspending links when a right is withdrawn. Each package has the
 functions for its own rows, and `app.wiring` says which act calls which.
 
 Notes are for after the commit, such as telling open pages. A transaction collects them, and `Database.write` passes
-them to its listeners once it is committed. What is rolled back, as a whole or to a savepoint, is never told.
+them to its listeners once it is committed. Notes from a rolled-back transaction or savepoint are discarded.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ _follow_ups: dict[Act, tuple[FollowUp, ...]] = {}
 
 
 def use(follow_ups: Mapping[Act, Sequence[FollowUp]]) -> None:
-    """Register what follows from each act, in this order. Replaces what was registered before."""
+    """Register the follow-ups of each act, in this order. Replaces earlier registrations."""
     _follow_ups.clear()
     _follow_ups.update({act: tuple(functions) for act, functions in follow_ups.items()})
 

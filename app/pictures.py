@@ -94,7 +94,7 @@ def clean_upload(
     """Clean an uploaded PNG, JPEG or WebP: first frame, upright, in sRGB, longer side at most KEPT_SIDE.
 
     Transparency becomes white unless `keep_clear`; `grey` converts to greyscale; `small` adds thumbnails. Raises only
-    Invalid("picture", ...), Busy and Gone, whatever the bytes.
+    Invalid("picture", ...), Busy and Gone, for any bytes.
     """
     limits = limits or Limits()
     sides = THUMBNAILS if small else ()

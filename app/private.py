@@ -37,8 +37,8 @@ def close(folder: Path) -> None:
     _take(folder)
     waiting = [folder]
     while waiting:
-        # A running server may be removing files. Whatever we may not look into, such as the lost+found of a disk, is
-        # not ours.
+        # A running server may be removing files. Folders that we may not read, such as a disk's lost+found, are not
+        # ours.
         with suppress(FileNotFoundError, PermissionError), os.scandir(waiting.pop()) as found:
             for entry in found:
                 if not entry.is_symlink():

@@ -63,8 +63,8 @@ def main() -> None:
             DecodingJob("thumbnails", encoded(drawing("RGB", (64, 64)), "PNG", {}), {"sides": ()}, 2**29, ANSWER)
         )
         answer = pool.run(DecodingJob("clean", data, upload_facts, limits.memory, ANSWER))
-        beside = (answer.peak - warm.peak - len(data)) / 2**20
-        print(f"{kind:28} {beside:5.0f} MB in addition to the file ({len(data) / 2**20:.0f} MB)", flush=True)
+        added = (answer.peak - warm.peak - len(data)) / 2**20
+        print(f"{kind:28} {added:5.0f} MB in addition to the file ({len(data) / 2**20:.0f} MB)", flush=True)
 
 
 def drawing(mode: str, size: tuple[int, int]) -> Image.Image:

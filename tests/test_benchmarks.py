@@ -10,7 +10,7 @@ import pytest
     ("arguments", "said"),
     [
         (["benchmarks.export", "--pictures", "3", "--side", "64"], "ready, 3 files"),
-        (["benchmarks.decoding", "--side", "512", "--photo", "400", "--kind", "WebP"], "MB beside the file"),
+        (["benchmarks.decoding", "--side", "512", "--photo", "400", "--kind", "WebP"], "MB in addition to the file"),
         (["benchmarks.gallery", "--pictures", "300", "--times", "1"], "first page"),
     ],
     ids=["export", "decoding", "gallery"],

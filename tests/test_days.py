@@ -1,4 +1,4 @@
-"""Days in the configured time zone, wherever a day is decided or shown."""
+"""Days are in the configured time zone, in every decision and on every page."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta

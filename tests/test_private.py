@@ -1,4 +1,4 @@
-"""The data folder is closed to other users, whatever it was before."""
+"""The data folder is closed to other users, even if it was open before."""
 
 import os
 import stat

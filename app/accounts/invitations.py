@@ -1,7 +1,7 @@
 """Links that create accounts: the first administrator's set-up link, and invite links.
 
 An invite link works for anyone who has it, or only for one address. Only an invite link to a deactivated account's
-address brings that account back, with its work and history; the administrator who creates it is told, and it names the
+address brings that account back, with its work and history; the page says so when it is created, and it names the
 account. A stranger with any other link cannot take over what someone left behind.
 """
 

@@ -54,7 +54,7 @@ class ProviderBusy(ProviderFailed):
 
 
 class ProviderRefused(Forbidden):
-    """The provider's answer cannot be trusted, or it let nobody in."""
+    """The provider's answer cannot be trusted, or it refused the sign-in."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Provider:
             if (wanted or "iss" in answer) and answer.get("iss") != self.issuer:
                 raise self._refused("the answer came from another provider")
             if "error" in answer or not answer.get("code"):
-                log.info("the sign-in provider let nobody in", error=answer.get("error", "no code")[:40])
+                log.info("the sign-in provider refused a sign-in", error=answer.get("error", "no code")[:40])
                 raise ProviderRefused(f"{self.name} did not sign you in. Try again, or ask an administrator.")
             with self._session(metadata) as session:
                 token = session.fetch_token(
@@ -175,7 +175,7 @@ class Provider:
         return dict(claims)
 
     def _user_info(self, session: "Session", metadata: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
-        """Fetch what the provider tells about the person only on request, if the ID token lacks something."""
+        """Fetch the provider's user info on request only, if the ID token lacks something."""
         wanted = {"email", self.settings.oidc_verified_claim}
         if self.settings.oidc_role_of:
             wanted.add(self.settings.oidc_groups_claim)
@@ -309,7 +309,7 @@ class Provider:
             raise self._refused(f"an answer of another form ({type(error).__name__})") from None
 
     def _failed(self, why: str) -> ProviderFailed:
-        log.warning("the sign-in provider does not answer as it should", issuer=self.issuer, why=why)
+        log.warning("the sign-in provider did not answer correctly", issuer=self.issuer, why=why)
         return ProviderFailed(f"{self.name} is not responding. Try again in a moment.")
 
     def _refused(self, why: str) -> ProviderRefused:

@@ -128,7 +128,7 @@ def _is_little(text: str) -> bool:
 
 
 def _is_common(text: str) -> bool:
-    """Whether a text is one common word and little else, whatever digits and signs surround or replace parts."""
+    """Whether a text is one common word and little else, ignoring digits and signs around or in place of parts."""
     letters = _letters(text)
     if letters < FEW or "".join(re.findall(LETTERS, text)) in _common():
         return letters >= FEW

@@ -40,7 +40,7 @@ class Checker:
         self.failed = False  # the last one failed without a result
         self._asking = Lock()
         self.background = BackgroundLoop(
-            partial(asyncio.to_thread, self.check), trouble="the record could not be checked"
+            partial(asyncio.to_thread, self.check), trouble="the audit log could not be checked"
         )
 
     def ask(self, user: User) -> Walk | None:
@@ -72,7 +72,7 @@ class Checker:
             pass
         except Exception:
             self.failed = True
-            log.exception("the record could not be checked")
+            log.exception("the audit log could not be checked")
         finally:
             self.walk = None
 

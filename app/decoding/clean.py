@@ -1,4 +1,4 @@
-"""Clean an upload, in the child of one job: an upright 8-bit sRGB PNG without metadata, whatever the input.
+"""Clean an upload, in the child of one job: an upright 8-bit sRGB PNG without metadata, for any input.
 
 Hostile files mainly target memory, so it is used in one place only, the decoded picture, and as little as the libraries
 allow. JPEGs are scaled down while they are decoded (draft mode); large WebPs are decoded by OpenCV, which needs a third

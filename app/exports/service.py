@@ -52,7 +52,7 @@ class Selection:
     campaign: Campaign | None = None
     image_set: ImageSet | None = None
     search: PictureFilter | None = None  # everything that matches it
-    number: int | None = None  # pictures chosen or matching, whatever the decisions
+    number: int | None = None  # pictures chosen or matching, with any decision
 
     @property
     def campaign_id(self) -> int | None:

@@ -205,10 +205,10 @@ def decide(
             raise PictureRefused(f"you made them, and in {image.campaign.name} nobody approves their own pictures")
 
     done, able = _able(session, user, ids, need)
-    meanwhile = reviews.decide_many(session, user, able, verdict, seen, reason)
-    for other in meanwhile.values():
+    by_others = reviews.decide_many(session, user, able, verdict, seen, reason)
+    for other in by_others.values():
         done.refused[f"{other.user.name} just {reviews.DID[Verdict(other.verdict)]} them"] += 1
-    decided = [image for image in able if image.id not in meanwhile]
+    decided = [image for image in able if image.id not in by_others]
     done.add(decided)
     rules = review_queries.rules(session, {image.campaign_id for image in decided})
     otherwise = (image for image in decided if image.decision != verdict)

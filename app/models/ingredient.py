@@ -1,7 +1,7 @@
 """Ingredients of a set besides its prompts, as stored in its row: lists of parts in JSON columns.
 
 The form that people fill in is in `app.sets.spec`, with its limits. There are none here: a set from an earlier release
-must stay readable whatever today's limits are.
+must stay readable if limits change.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from app.models import HELD, Role, Usage, User, What
 from app.text import filesize, thin
 
 BYTES = (What.UPLOAD_BYTES, What.STORAGE)
-LITTLE = 0.2  # of a quota: at this much left, people are told
+LITTLE = 0.2  # of a quota: people get a warning when less is left
 
 
 NAMES = {

@@ -85,9 +85,9 @@ def decide_many(
     barred = (image for image in images if chosen is Verdict.APPROVED and four_eyes.bars(user, image))
     if first := next(barred, None):
         raise OwnPicture(four_eyes.refusal(session, user, first))
-    meanwhile = queries.by_others(session, user, [image.id for image in images], seen or 0)
-    _decide(session, user, [image for image in images if image.id not in meanwhile], chosen, reason)
-    return meanwhile
+    by_others = queries.by_others(session, user, [image.id for image in images], seen or 0)
+    _decide(session, user, [image for image in images if image.id not in by_others], chosen, reason)
+    return by_others
 
 
 def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verdict, reason: str) -> list[Decision]:

@@ -64,8 +64,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Meanwhile:
-    """What others recorded about rights since someone opened the form."""
+class LaterChanges:
+    """Changes that others recorded since someone opened the form of rights."""
 
     seen: RightsRecord | None  # the record the form started from; None: nothing was recorded
     later: list[RightsRecord]  # later records with other content, oldest first, with their authors
@@ -88,7 +88,7 @@ class Meanwhile:
         untouched = [name for name in self.fields if said(spec, name) == said(self.seen, name)]
         return {name: said(self.present if name in untouched else spec, name) for name in RightsSpec.model_fields}
 
-    def beside(self, spec: RightsSpec) -> dict[str, str]:
+    def current_values(self, spec: RightsSpec) -> dict[str, str]:
         """The current values to show next to the form's fields, by name."""
         before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, spec, self.present))
         return {
@@ -194,8 +194,8 @@ def read(record: RightsRecord | RightsSpec | None, name: str) -> str:
     return written(value) if isinstance(value, date) else said(record, name)
 
 
-def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhile | None:
-    """What was recorded since the record `seen` (None: since none); None if nothing differs."""
+def later_changes(session: Session, reference_id: int, seen: int | None) -> LaterChanges | None:
+    """The changes since the record `seen` (None: all); None if nothing differs."""
     rows = list(
         session.scalars(
             select(RightsRecord)
@@ -209,7 +209,7 @@ def meanwhile(session: Session, reference_id: int, seen: int | None) -> Meanwhil
     # A withdrawal or restoration states nothing new.
     later = [row for before, row in zip([known, *since], since, strict=False) if differing(before, row)]
     fields = differing(known, since[-1]) if since else []
-    return Meanwhile(known, later, fields) if fields else None
+    return LaterChanges(known, later, fields) if fields else None
 
 
 def files(session: Session, user: User, reference_id: int) -> list[RightsFile]:

@@ -98,8 +98,8 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
     changes = queries.changed(before, after)
     if before and not changes:
         return before
-    if meanwhile := queries.meanwhile(session, reference.id, seen):
-        raise Conflict(f"{meanwhile.told(user)} Check the changes, then save again.")
+    if later := queries.later_changes(session, reference.id, seen):
+        raise Conflict(f"{later.told(user)} Check the changes, then save again.")
     session.add(after)
     record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
     session.flush()
@@ -107,7 +107,7 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
 
 
 def withdraw(session: Session, user: User, reference: Reference, reason: Reason) -> RightsRecord:
-    """Withdraw the right: nothing new is made from the reference, whatever its dates. Raises Forbidden and Conflict.
+    """Withdraw the right: nothing new is made from the reference, even within its dates. Raises Forbidden and Conflict.
 
     Links to exports that contain pictures from it go on hold. A withdrawn right can be withdrawn again with a higher
     role, so that its first withdrawer cannot restore it.

@@ -1,7 +1,7 @@
 """Read sets and their pictures. Everyone who is signed in sees all of them: it is a team's tool.
 
 Pages of a list are cut by id (keyset), so that the thousandth costs what the first costs and nothing shifts while new
-rows arrive at the top. Lists take a fixed number of statements, whatever their length.
+rows arrive at the top. Lists of any length take a fixed number of statements.
 """
 
 from collections.abc import Collection, Iterable, Mapping

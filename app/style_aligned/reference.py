@@ -109,7 +109,7 @@ def ddim_inversion(
     """Run DDIM backwards from x_0 to noise, yielding the growing {t: x_t} after each of `timesteps`.
 
     `predict(x_t, t)` returns the guided noise. Song et al., "Denoising Diffusion Implicit Models", section 4.3,
-    equation 13 read from right to left: the noise at t stands in for the noise at the next t, so more steps invert
+    equation 13 read from right to left: the noise at t replaces the noise at the next t, so more steps invert
     better.
     """
     track: dict[float, Tensor] = {}

@@ -171,7 +171,7 @@ def several_adapters() -> Iterator[None]:
 def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) -> LoraFile:
     """Check that a LoRA file fits a model with these `shapes`, and read it. Raises ModelError with one sentence.
 
-    Time and memory are bounded whatever the bytes; the numbers are checked in place.
+    Time and memory are bounded for any bytes; the numbers are checked in place.
     """
     if Path(file_name).suffix in PICKLES or data[:2] in (b"PK", b"\x80\x02"):
         raise ModelError(f"{shown(file_name)} is not a safetensors file; other formats can carry code and are refused.")

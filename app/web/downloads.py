@@ -1,6 +1,6 @@
 """Exports as zips, streamed directly from their files: with an exact length, and from any position (Range).
 
-`approved.zip` is a shortcut for scripts and bookmarks: whatever is approved now, in the default form.
+`approved.zip` is a shortcut for scripts and bookmarks: the pictures approved now, in the default form.
 """
 
 import re

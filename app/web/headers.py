@@ -1,4 +1,4 @@
-"""Security headers on every response, whatever made it."""
+"""Security headers on every response, from any part of the app."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-# Pictures come from people or a model: whatever a browser takes them for, they can run nothing.
+# Pictures come from people or a model. Even if a browser takes them for a page, they can run nothing.
 PICTURE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 HEADERS = {

@@ -48,7 +48,7 @@ def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: in
 
 @router.get("/images/{image_id}/preview")
 def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
-    """The latest preview, whatever step the address says: the step only makes browsers ask again.
+    """The latest preview. The step in the address is ignored; it only makes browsers ask again.
 
     If the picture has been finished since, shows the picture itself.
     """

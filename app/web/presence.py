@@ -40,7 +40,7 @@ class Presence:
         self._seen: dict[str, tuple[datetime, str]] = {}
         self._lock = Lock()
         self._background = BackgroundLoop(
-            partial(asyncio.to_thread, self.write), trouble="who was seen could not be written down", seconds=SECONDS
+            partial(asyncio.to_thread, self.write), trouble="last-seen times could not be stored", seconds=SECONDS
         )
 
     def see(self, token_hash: str, address: str) -> None:
@@ -58,7 +58,7 @@ class Presence:
             with self.database.write() as session:
                 accounts.note_seen(session, seen)
         except OperationalError as error:  # someone holds the lock for long: the next minute is fine
-            log.warning("who was seen is not written down yet", reason=str(error.orig))
+            log.warning("last-seen times could not be stored yet", reason=str(error.orig))
             with self._lock:
                 self._seen = seen | self._seen
 

@@ -7,7 +7,7 @@ The parser is httptools, not h11. It wraps llhttp, the parser of Node.js, which 
 been made to disagree on where a request ends (a length together with chunks, two lengths, bare line feeds, folded
 lines). It is also too fast to attack; h11 is Python, and a body in chunks of one byte kept it busy for minutes.
 
-A client over a limit gets a status and a sentence, if its answer has not started. Whatever it still sends is then
+A client over a limit gets a status and a sentence, if its answer has not started. Anything it still sends is then
 discarded for a while, because a client that is cut off while sending never reads why.
 """
 
@@ -108,7 +108,7 @@ class Door:
         self.inside: dict[str, set[Connection]] = defaultdict(set)
         self.waiting: dict[str, dict[Connection, None]] = defaultdict(dict)  # longest waiting first
         self.everybody: dict[Connection, None] = {}
-        self.everybody_waiting: dict[Connection, None] = {}
+        self.all_waiting: dict[Connection, None] = {}
         self.turned_away = 0
 
     def enter(self, connection: "Connection") -> bool:
@@ -117,7 +117,7 @@ class Door:
         full = len(self.everybody) >= self.bounds.connections
         crowded = len(self.inside[network]) >= self.bounds.of_address and not self.is_proxy(connection.address)
         if (crowded and not self._make_room(self.waiting[network])) or (
-            full and not crowded and not self._make_room(self.everybody_waiting)
+            full and not crowded and not self._make_room(self.all_waiting)
         ):
             self._tidy(network)
             self.turned_away += 1
@@ -137,12 +137,12 @@ class Door:
         """Note that it has no request being answered."""
         if connection in self.everybody:
             self.waiting[connection.network][connection] = None
-            self.everybody_waiting[connection] = None
+            self.all_waiting[connection] = None
 
     def serves(self, connection: "Connection") -> None:
         """Note that it has one."""
         self.waiting[connection.network].pop(connection, None)
-        self.everybody_waiting.pop(connection, None)
+        self.all_waiting.pop(connection, None)
 
     def check(self, seconds: float) -> None:
         """Drop those that take too long; `seconds` since the last check."""
@@ -153,7 +153,7 @@ class Door:
                 log.exception("a connection could not be checked")
                 connection.transport.abort()
         if self.turned_away:  # one line per second for all
-            log.warning("connections were turned away", number=self.turned_away, open=len(self.everybody))
+            log.warning("connections were refused", number=self.turned_away, open=len(self.everybody))
             self.turned_away = 0
 
     def _make_room(self, waiting: dict["Connection", None]) -> bool:

@@ -182,19 +182,19 @@ def look_again_page(
     request: Request, session: Session, reference: Reference, spec: RightsSpec, seen: int | None, problem: str
 ) -> Response:
     """The form as typed, after someone else recorded something or withdrew the rights."""
-    meanwhile = queries.meanwhile(session, reference.id, seen)
-    if meanwhile is None:
+    changes = queries.later_changes(session, reference.id, seen)
+    if changes is None:
         values = {name: queries.said(spec, name) for name in FIELDS}
         return form_page(request, session, reference, values, seen, problem=problem)
     return form_page(
         request,
         session,
         reference,
-        meanwhile.merged(spec),
-        meanwhile.present.id,
+        changes.merged(spec),
+        changes.present.id,
         problem=problem,
-        present=meanwhile.present,
-        beside=meanwhile.beside(spec),
+        present=changes.present,
+        current_values=changes.current_values(spec),
     )
 
 
@@ -208,7 +208,7 @@ def form_page(
     errors: dict[str, str] | None = None,
     problem: str = "",
     present: RightsRecord | None = None,
-    beside: dict[str, str] | None = None,
+    current_values: dict[str, str] | None = None,
 ) -> Response:
     """Show the form. `seen` is the record that it started from; `present`, one made since."""
     return page(
@@ -224,5 +224,5 @@ def form_page(
         problem=problem,
         present=present,
         stands=queries.changed(None, present) if present else [],
-        beside=beside or {},
+        current_values=current_values or {},
     )

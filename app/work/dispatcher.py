@@ -147,7 +147,7 @@ class Dispatcher:
             try:
                 return await asyncio.to_thread(self._end, unit_id, failed)
             except SQLAlchemyError:
-                log.exception("how a unit ended could not be written", unit=unit_id)
+                log.exception("the end of a unit could not be stored", unit=unit_id)
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
     async def _make(self, work: Work, kind: WorkKind) -> Failed | None:

@@ -5,7 +5,7 @@
        |----------|-------> cancelled
 
 One statement claims a unit, so nobody else can claim it. An engine's events count only while the unit and its results
-are generating: whatever arrives after a cancel, after a restart or twice changes nothing.
+are generating: an event that arrives after a cancel, after a restart or twice changes nothing.
 """
 
 from collections.abc import Mapping, Sequence

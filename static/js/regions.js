@@ -3,7 +3,7 @@
 
 const LEAST = 0.05; // of a side, same as on the server
 const STEP = 0.01;
-const MASK = 512; // px of a mask, whatever the picture's shape: it is stretched
+const MASK = 512; // px of a mask, for any shape of the picture: it is stretched
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const rounded = (value) => Math.floor(value * 10000) / 10000; // down: parts never add up to more than the whole
 

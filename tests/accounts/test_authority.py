@@ -220,7 +220,7 @@ def test_exports_of_a_manager_end_with_the_role(
     for act in acts:
         with pytest.raises(NotFound):
             act()
-    assert not shares.may_go_on(session, share.id), "nor does a download that runs"
+    assert not shares.may_go_on(session, share.id), "a running download ends too"
     assert exports.share(session, own_token) is own_share
     assert shares.may_go_on(session, own_share.id)
 
@@ -451,7 +451,7 @@ def test_earlier_acts_keep_the_role_in_the_audit_log(tmp_path: Path) -> None:
     with database.read() as session:
         found = session.scalars(select(RightsRecord.made_as).order_by(RightsRecord.id)).all()
         assert found == ["designer", "manager", "manager", "designer", "admin"]
-        assert session.scalars(select(Campaign.four_eyes)).all() == [False], "what is there goes on as it is"
+        assert session.scalars(select(Campaign.four_eyes)).all() == [False], "existing campaigns stay unchanged"
         assert session.scalars(select(Style.archived_as)).all() == ["manager"]
         triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'images'"
         assert session.connection().exec_driver_sql(triggers).scalar() == 3

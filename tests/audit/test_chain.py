@@ -347,13 +347,13 @@ def test_events_added_during_a_check_are_not_faults(database: Database, monkeypa
         for _ in range(6):
             record(session, user, Act.SIGN_IN, user)
 
-    def meanwhile(*_: int) -> None:
+    def during_the_walk(*_: int) -> None:
         walking.rollback()
         with database.write() as other:
             record(other, None, Act.SIGN_OUT, other.get_one(User, 1))
 
     with database.read() as walking:
-        verdict = chain.verify(walking, progress=meanwhile)
+        verdict = chain.verify(walking, progress=during_the_walk)
     assert verdict.problem is None
     assert verdict.count > 6
 

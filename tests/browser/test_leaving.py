@@ -113,7 +113,7 @@ def test_the_next_person_gets_no_picture_from_the_cache(
     assert page.evaluate(kept) == 401
     for _ in range(3):
         page.go_back()
-        assert page.url.startswith(house.url + "/login"), "nor does the browser's history show anything"
+        assert page.url.startswith(house.url + "/login"), "the browser history shows nothing either"
 
     sign_in(page, house, other)
     with house.resources.database.read() as session:
@@ -166,7 +166,7 @@ def test_signing_out_leaves_no_drafts(house: Server, page: Page) -> None:
             login.seen_at = now() - timedelta(days=1)
     page.goto(house.url + "/account")
     assert page.url == house.url + "/login?next=/account", "it was left alone for too long"
-    assert page.evaluate(drafts) == 1, "who comes back goes on"
+    assert page.evaluate(drafts) == 1, "the person who comes back continues"
     sign_in(page, house, make_person(house, Role.REVIEWER))
     assert page.evaluate(drafts) == 0, "but nobody else"
 

@@ -96,7 +96,7 @@ def test_regions_from_the_drawing_to_the_picture(
     page.keyboard.type("a car")
     mask = asked(page)[1]["mask"]
 
-    # Requested, shown with the set, and requested once more.
+    # Requested, shown with the set, and requested again.
     page.get_by_text("Advanced").click()
     page.get_by_role("textbox", name="Steps").fill("3")
     page.locator("#prompts").press("Control+Enter")

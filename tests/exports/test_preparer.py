@@ -378,7 +378,7 @@ def test_the_etag_stays_until_a_byte_changes(session: Session, make: Factory, pr
     session.commit()
     preparer.prepare(export.id)
     session.refresh(export)
-    assert export.etag != before[1], "the picture was signed anew"
+    assert export.etag != before[1], "the picture was signed again"
     assert export.state == ExportState.READY
 
 

@@ -188,12 +188,12 @@ def test_typed_and_current_values_are_merged(session: Session, make: Factory) ->
     reference = reference_of(session, make, user)
     first = state(session, user, reference, territory="Japan", note="Old")
     state(session, user, reference, territory="Worldwide", note="New", allows="Print", valid_until="2027-12-31")
-    found = queries.meanwhile(session, reference.id, first.id)
+    found = queries.later_changes(session, reference.id, first.id)
     assert found
     mine = draft(territory="Japan", note="Mine", allows="Print")
     expected = {"territory": "Worldwide", "note": "Mine", "allows": "Print", "valid_until": "2027-12-31"}
     assert found.merged(mine).items() >= {"owned_by": "Mori Design Studio", **expected}.items()
-    assert found.beside(mine) == {
+    assert found.current_values(mine) == {
         "territory": "Changed by someone else and updated here. Before: Japan",
         "note": "Current value: New",
         "valid_until": "Changed by someone else and updated here. Before: nothing",

@@ -62,7 +62,7 @@ def claim(session: Session) -> Unit:
 
 
 def finish(session: Session, image: Image) -> None:
-    """As a dispatcher does, wherever the unit is in the queue."""
+    """As a dispatcher does, at any place of the unit in the queue."""
     assert image.unit
     image.state = image.unit.state = State.GENERATING
     session.flush()
@@ -510,7 +510,7 @@ def test_give_up(session: Session, make: Factory) -> None:
     first, second = again(session, user, image, count="2", unit_size=2)
     unit = claim(session)
     versions.discard(session, user, first.id)
-    assert stopped(session) == [], "the other one of its unit goes on"
+    assert stopped(session) == [], "the other one of its unit continues"
     assert unit.state == State.GENERATING
     versions.discard(session, user, second.id)
     assert stopped(session) == [unit.id]

@@ -66,7 +66,7 @@ def test_one_picture_fails_and_its_neighbours_are_unchanged(
     assert (failed.index, failed.prompt, failed.seed) == (1, "a teapot", 1)
     assert "overflowed" in str(failed.error)
     assert not failed.error.decoding
-    assert {event.index for event in events if isinstance(event, Preview)} == {0, 2}, "nor is a black preview shown"
+    assert {event.index for event in events if isinstance(event, Preview)} == {0, 2}, "no black preview is shown"
 
 
 def test_when_nothing_is_left_of_a_batch_the_other_steps_are_saved(studio: Studio, poison: Break) -> None:

@@ -132,7 +132,7 @@ def test_create_from_a_lora_file(session: Session, make: Factory, files: Files, 
     assert (subject.state, subject.kind, subject.phrase) == (State.FINISHED, SubjectKind.FILE, "sks lamp")
     assert subject.sha256
     assert files.lora(subject.sha256).read_bytes() == b"lora sks lamp"
-    assert not session.scalars(select(Unit)).all(), "nothing is to be trained"
+    assert not session.scalars(select(Unit)).all(), "no training is queued"
 
 
 def test_a_file_that_does_not_fit_422(session: Session, make: Factory, files: Files, engine: Painter) -> None:

@@ -39,7 +39,7 @@ def test_a_claimed_training_is_what_an_engine_needs(session: Session, make: Fact
 
 
 def test_trainings_and_sets_take_turns(session: Session, make: Factory) -> None:
-    """Two people on one slot, whatever they request."""
+    """Two people share one slot, with any requests."""
     one, other = make.user(), make.user()
     make.subject(one, name="a")
     make.subject(one, name="b")

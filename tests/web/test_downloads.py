@@ -133,7 +133,7 @@ def test_a_download_can_start_anywhere(server: Server, manager: Browser, zip_pat
     manager.get(zip_path, headers={"range": asked})
     assert begun(server) == 1
     manager.get(zip_path)
-    assert begun(server) == 1, "the same person goes on"
+    assert begun(server) == 1, "the same person continues"
 
 
 def test_one_probe_does_not_count_as_a_download_but_many_do(server: Server, manager: Browser, zip_path: str) -> None:

@@ -113,7 +113,7 @@ def test_a_download_starts_once_until_it_was_idle_for_long(monkeypatch: pytest.M
     now += 3000
     assert not begun.begins("a", 5000, 5000)
     now += 3000
-    assert not begun.begins("a", 5000, 5000), "it went on meanwhile"
+    assert not begun.begins("a", 5000, 5000), "it continued in between"
     now += 3601
     assert begun.begins("a", 5000, 5000)
     begun.begins("c", 1, 5000)

@@ -112,7 +112,7 @@ def test_missed_events_arrive_even_after_a_restart(reviewer: Browser, ito: Brows
     ):
         assert next(stream).event == "news"
         stream.close()
-    assert next(messages(reviewer, "/sets/1/news?after=what")).event == "news", "whoever knows nothing looks again"
+    assert next(messages(reviewer, "/sets/1/news?after=what")).event == "news", "without a known number, reload"
 
 
 def test_signing_out_ends_it(server: Server, reviewer: Browser, ito: Browser) -> None:

@@ -12,7 +12,7 @@ from tests.web.world import fill, populate, routes
 # Which tables a GET may change, and why it must. Nothing else writes: what pages show as read is posted by them
 # (`/images/{image_id}/mentions`), and who was seen when is written once a minute in the background
 # (`app.web.presence`).
-DOWNLOAD = "Taking files away is an act, which the record tells. A browser saves a file by GET, and may resume it."
+DOWNLOAD = "Taking files away is an act, which the audit log records. A browser saves a file by GET, and may resume it."
 AUDIT = {"audit_events", "audit_head"}
 WRITE = {
     "/exports/{export_id}/download.zip": (AUDIT, DOWNLOAD),
@@ -59,7 +59,7 @@ def test_no_get_writes_but_those_that_are_named(server: Server, sign_in: Callabl
     for method, path in routes():
         if method != "GET" or path in PROVIDER or path.endswith(ENDLESS):
             continue
-        server.resources.downloads.__init__()  # type: ignore[misc]  # one that has begun is told once
+        server.resources.downloads.__init__()  # type: ignore[misc]  # one that has begun is recorded once
         before = state(database)
         answer = admin.get(fill(path + QUERIES.get(path, ""), values))
         assert answer.status_code < 500, path

@@ -114,7 +114,7 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
     running.done(2, 10)
     assert running.seconds_left == 4.0
     now += 0.3
-    assert running.seconds_left == pytest.approx(3.7), "time goes on between two steps"
+    assert running.seconds_left == pytest.approx(3.7), "time passes between two steps"
     now += 60.0
     assert running.seconds_left == 0.0
     assert running.elapsed == pytest.approx(80.8)

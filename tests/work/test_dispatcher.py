@@ -227,14 +227,14 @@ def test_a_cancel_during_a_claim_is_not_lost(run: Callable[..., None], monkeypat
     async def story(room: Room) -> None:
         engine_unit = room.dispatcher._work
 
-        def cancelled_meanwhile(claimed: Claimed) -> Work:
+        def cancelled_while_claimed(claimed: Claimed) -> Work:
             unit = engine_unit(claimed)
             with room.database.write() as session:
                 owner = session.get_one(ImageSet, set_id).owner
                 sets.cancel(session, owner, set_id)
             return unit
 
-        monkeypatch.setattr(room.dispatcher, "_work", cancelled_meanwhile)
+        monkeypatch.setattr(room.dispatcher, "_work", cancelled_while_claimed)
         set_id = room.image_set("a fox")
         await room.until(lambda: room.states(set_id) == [State.CANCELLED])
         await asyncio.sleep(0.1)

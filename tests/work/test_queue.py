@@ -88,7 +88,7 @@ def test_claim_prefers_priority(session: Session, make: Factory) -> None:
 @hypothesis_settings(max_examples=10)
 @given(first=st.integers(1, 6), second=st.integers(1, 6))
 def test_two_owners_take_turns_on_one_slot(migrated: Path, first: int, second: int) -> None:
-    """However much either requests, and whoever requested first."""
+    """With any number of requests from either, and either first."""
     with fresh(migrated) as (session, make):
         style = make.style()
         one = make.image_set(make.user(), style, prompts="a\n" * first, unit_size=1)

@@ -9,7 +9,7 @@ from time import monotonic
 class Begun:
     """The downloads that have started, in memory, so that each is counted once, however many parts it is fetched in.
 
-    A download has started once more than a probe's few bytes were requested, anywhere in the file, in any number of
+    A download has started when more than a probe's few bytes were requested, anywhere in the file, in any number of
     pieces. It is over when nothing was requested for `seconds`.
     """
 
