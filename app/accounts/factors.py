@@ -42,7 +42,7 @@ def let_in(session: Session, user: User) -> User:
     """Look up again a person whose password alone was right a moment ago.
 
     Raises Invalid if the password was changed, the account deactivated or an app added since: hashing takes time, after
-    a possible wait in line.
+    a possible wait in the queue.
     """
     person = queries.person(session, user.id)
     if not person.active or person.password_hash != user.password_hash or has_app(session, person):

@@ -1,7 +1,8 @@
 """Password hashing, a few at a time: by design each takes 64 MiB of memory for a tenth of a second.
 
-Eighty simultaneous sign-ins would take 5 GB. So a few run at once, some wait in line, and beyond that people are asked
-to try again. The line is shorter than the number of request threads, so pages that need no password stay fast.
+Eighty simultaneous sign-ins would take 5 GB. So a few run at a time, some wait in a queue, and beyond that people get
+an error and try again. The queue is shorter than the number of request threads, so pages that need no password stay
+fast.
 """
 
 from collections.abc import Iterator

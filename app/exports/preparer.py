@@ -173,7 +173,7 @@ class Preparer:
         return export
 
     def _next(self) -> bool:
-        """Work on the export whose turn it is; False if there is none, or if the server stops."""
+        """Work on the next export in turn; False if there is none, or if the server stops."""
         with self.database.read() as session:
             waiting = queries.waiting(session)
         export_id = self._turns.next(waiting)

@@ -16,7 +16,7 @@ class Turns:
         self._exports: dict[int, int] = {}
 
     def next(self, waiting: Sequence[tuple[int, int]]) -> int | None:
-        """The waiting export, given with its person, whose turn it is; None if there is none."""
+        """The waiting export that comes next, given with its person; None if there is none."""
         people = {person for _, person in waiting}
         exports = {export for export, _ in waiting}
         self._people = {each: number for each, number in self._people.items() if each in people}

@@ -1,6 +1,6 @@
 """Four eyes: campaigns in which nobody approves their own pictures.
 
-One's own pictures are those of one's own sets, and any version that one made of someone's picture. Makers may reject
+A person's own pictures are those of their own sets, and versions that they made of others' pictures. Makers may reject
 their own and request changes. Their approval does not count while the campaign has this rule, whenever it was given.
 """
 

@@ -77,7 +77,7 @@ def decide_many(
 
     `seen` is the id of the newest decision on any picture when `user` was shown these, None for none. Pictures that
     someone else decided on after it stay as they are; returns those decisions, by picture id. Raises OwnPicture for an
-    approval of one's own picture where its campaign forbids it.
+    approval of their own picture where its campaign forbids it.
     """
     _need_reviewer(user)
     chosen = _verdict(verdict)

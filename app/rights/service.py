@@ -123,8 +123,8 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
 def restore(session: Session, user: User, reference: Reference, reason: Reason, seen: int | None) -> RightsRecord:
     """Reverse a withdrawal: the rights apply again as recorded. Raises Forbidden and Conflict.
 
-    `seen` is the id of the withdrawal that `user` means to reverse, so that nobody reverses another one. What was
-    withdrawn as a manager or an administrator needs at least that role, whoever uploaded the reference.
+    `seen` is the id of the withdrawal that `user` means to reverse, so that nobody reverses another one. If a
+    manager or an administrator withdrew, only people with at least that role can restore, not the uploader.
     """
     _need_change(user, reference)
     before = queries.held(session, reference).record

@@ -63,7 +63,7 @@ class Presence:
                 self._seen = seen | self._seen
 
     async def run(self) -> None:
-        """Store every minute, and once more at the end."""
+        """Store every minute, and again at the end."""
         try:
             await self._background.run()
         finally:

@@ -72,7 +72,7 @@ def test_tries_are_counted_with_those_at_changing_the_password(server: Server, a
     assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
     assert "Too many attempts" in refused.text
     confirm(admin, page)
-    assert count(server, Act.CONFIRM_REFUSED) == 3, "too many are written down once a minute"
+    assert count(server, Act.CONFIRM_REFUSED) == 3, "too many are recorded once a minute"
     form = {"current": PASSWORD, "password": "another long sentence"}
     assert admin.post("/account/password", data=form).status_code == 429
 

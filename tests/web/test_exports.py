@@ -388,7 +388,7 @@ def test_passwords_are_not_guessed_all_day(server: Server, guest: Browser, set_i
         assert "Too many attempts" in guest.post(f"/shared/{token}", data={"password": "correct horse"}).text
     with server.resources.database.read() as session:
         event = session.query(AuditEvent).filter_by(act=Act.SHARE_REFUSED).one()
-        assert event.details["reason"] == "too many tries", "it is written down once"
+        assert event.details["reason"] == "too many tries", "it is recorded once"
 
 
 def test_a_revoked_link_opens_nothing(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:

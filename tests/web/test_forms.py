@@ -27,7 +27,7 @@ def test_utf_8_may_be_said(anonymous: Browser) -> None:
     for charset in ("utf-8", "UTF-8", '"utf-8"', "utf8"):
         kind = f"multipart/form-data; boundary=x; charset={charset}"
         answer = anonymous.post("/login", content=WHOLE, headers={"content-type": kind})
-        assert answer.status_code == 422, "refused for want of a password"
+        assert answer.status_code == 422, "refused because the password is missing"
 
 
 def test_invalid_utf_8_is_refused(anonymous: Browser) -> None:

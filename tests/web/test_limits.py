@@ -95,7 +95,7 @@ def test_an_upload_of_just_the_limit_comes_through(
 def test_the_longest_list_of_prompts_fits(designer: Browser) -> None:
     prompts = "\n".join("狐" * 500 for _ in range(500))
     answer = designer.post("/sets", data={"prompts": prompts})
-    assert answer.status_code == 422, "refused for want of a style, not for its size"
+    assert answer.status_code == 422, "refused because the style is missing, not for its size"
 
 
 def test_memory_stays_where_it_is(designer: Browser) -> None:
