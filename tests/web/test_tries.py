@@ -235,7 +235,7 @@ def test_the_docs_state_the_limits_correctly() -> None:
         f"subjects, regions) | {LENGTHS['regions']} characters",
         f"lines in a field | {MOST_LINES}",
         f"only {MOST_MARKS} combining marks in a row are kept",
-        f"{hashing.IN_LINE} wait in line",
+        f"{hashing.IN_LINE} wait in a queue",
         f"`Retry-After: {hashing.RETRY_AFTER}`",
         f"up to {tries.KNOWN.amount} attempts a minute",
         f"can hold {OF_PERSON} of them, and everyone together {IN_ALL}",
