@@ -22,7 +22,7 @@ PYTESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --d
 test: check
 	@$(PYTESTS) --durations=20 $(PYTEST)
 
-# Tests that need neither a browser nor a model, within 90 seconds on two cores.
+# Tests that need neither a browser nor a model: a third of the time of all.
 test-fast: $(TESTING)
 	@$(PYTESTS) -m "not browser and not model" $(PYTEST)
 
