@@ -41,7 +41,7 @@ class PictureCounts:
     """The states of a set's positions.
 
     A position counts once: by its shown picture, so that four of four stay finished while one is redone; otherwise by
-    the newest version that is to become it. Versions on top of a shown one count as `again_`. Deleted versions, and
+    the newest version that is to become it. Versions on top of a shown one count as `redo_`. Deleted versions, and
     cancelled ones over an older one, do not count.
     """
 
