@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import structlog
 
+from app.storage import CannotSave
+
 log = structlog.get_logger()
 
 AFTER_TROUBLE_SECONDS = 2.0
@@ -15,7 +17,8 @@ AFTER_TROUBLE_SECONDS = 2.0
 class BackgroundLoop:
     """Runs `work` at the start, whenever woken and every `seconds`, one round at a time, until cancelled.
 
-    An exception is logged as `trouble` and ends that round only. Cancelling sets `stopping`, which a long round in a
+    An exception is logged as `trouble` and ends that round only. A round that could not save anything is repeated until
+    it can; `app.storage` tells that once, so it is not logged here. Cancelling sets `stopping`, which a long round in a
     thread checks to stop early, and waits until the round is over.
     """
 
@@ -64,6 +67,9 @@ class BackgroundLoop:
         """Run one round; returns whether it succeeded."""
         try:
             await self.work()
+        except CannotSave:
+            self._woken.set()
+            return False
         except Exception:
             log.exception(self.trouble)
             return False

@@ -21,6 +21,7 @@ from app import effects, slow
 from app.errors import NotFound
 from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
 from app.settings import Settings
+from app.storage import CannotSave, Storage
 
 BUSY_SECONDS = 15  # how long a writer waits for the one before it
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -35,10 +36,12 @@ HISTORY = (StyleVersion, StyleReference, Decision, Comment, RightsRecord, AuditE
 
 
 class Database:
-    """Sessions on the database of `settings`; one per process."""
+    """Sessions on the database of `settings`; one per process. What it refuses to store raises CannotSave."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, storage: Storage | None = None) -> None:
+        self.storage = storage or Storage(settings.data)
         self.engine = make_engine(settings.database_url)
+        event.listen(self.engine, "handle_error", self._refused)
         self.info = {"quotas": settings.quotas}  # which `app.quotas` reads from a session
         self._listeners: list[Listener] = []
 
@@ -73,6 +76,9 @@ class Database:
                 listener(notes)
             except Exception:
                 log.exception("a listener failed after a commit")
+
+    def _refused(self, context: ExceptionContext) -> CannotSave | None:
+        return self.storage.refusal(context.original_exception)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -34,12 +34,6 @@ class Conflict(UserError):
     status = 409
 
 
-class NoRoom(UserError):
-    """The server's disk is full."""
-
-    status = 507
-
-
 class Later(UserError):
     """Possible, but not now: too much was requested."""
 

@@ -6,7 +6,6 @@ subjects/ab/ab12...png     subjects/ab/ab12...safetensors                    rig
 Thumbnails have the name of their picture's PNG.
 """
 
-import errno
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -14,11 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from app import atomic, slow
-from app.errors import NoRoom
 from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
+from app.storage import Storage
 
 Room = Callable[[int], None]
 """Called with a number of bytes just before a new file is written; may raise to refuse it."""
@@ -35,14 +31,15 @@ class Kind(StrEnum):
 class Files:
     """The folder of pictures; `root` is created on first write."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, storage: Storage | None = None) -> None:
         self.root = root
+        self.storage = storage or Storage(root)
 
     def put(self, kind: Kind, png: bytes, small: Mapping[int, bytes] | None = None, room: Room | None = None) -> str:
         """Store a PNG and its thumbnails, safe against power loss, and return the PNG's SHA-256.
 
         Without `small`, makes the thumbnails: here for pictures from the model, in a separate process for all others.
-        Storing the same picture again does nothing. Raises what `room` raises, and NoRoom when the disk is full,
+        Storing the same picture again does nothing. Raises what `room` raises, and CannotSave when the disk refuses,
         leaving nothing half-written.
         """
         sha256 = hashlib.sha256(png).hexdigest()
@@ -53,8 +50,8 @@ class Files:
             # The picture comes last: if it exists, so do its thumbnails.
             made = small or (own_thumbnails if kind is Kind.IMAGES else thumbnails)(png)
             for side, webp in made.items():
-                write_whole(self.thumbnail(sha256, side), webp)
-            write_whole(path, png)
+                self._write(self.thumbnail(sha256, side), webp)
+            self._write(path, png)
         return sha256
 
     def put_lora(self, safetensors: bytes, room: Room | None = None) -> str:
@@ -63,7 +60,7 @@ class Files:
         if not self.lora(sha256).exists():
             if room:
                 room(len(safetensors))
-            write_whole(self.lora(sha256), safetensors)
+            self._write(self.lora(sha256), safetensors)
         return sha256
 
     def lora(self, sha256: str) -> Path:
@@ -76,7 +73,7 @@ class Files:
         if not self.document(sha256).exists():
             if room:
                 room(len(data))
-            write_whole(self.document(sha256), data)
+            self._write(self.document(sha256), data)
         return sha256
 
     def document(self, sha256: str) -> Path:
@@ -85,11 +82,15 @@ class Files:
 
     @slow.outside
     def remove(self, kind: Kind, sha256: str) -> None:
-        """Remove a PNG, and its thumbnails unless a picture of another kind shares them. Does nothing if it is gone."""
-        self.path(kind, sha256).unlink(missing_ok=True)
-        if not any(self.has(other, sha256) for other in Kind):
-            for side in THUMBNAILS:
-                self.thumbnail(sha256, side).unlink(missing_ok=True)
+        """Remove a PNG, and its thumbnails unless a picture of another kind shares them. Does nothing if it is gone.
+
+        Raises CannotSave.
+        """
+        with self.storage.saving():
+            self.path(kind, sha256).unlink(missing_ok=True)
+            if not any(self.has(other, sha256) for other in Kind):
+                for side in THUMBNAILS:
+                    self.thumbnail(sha256, side).unlink(missing_ok=True)
 
     def path(self, kind: Kind, sha256: str) -> Path:
         """The path of a PNG."""
@@ -103,6 +104,10 @@ class Files:
         """The path of the WebP copy with a longer side of at most `side` px; `side` is one of THUMBNAILS."""
         return self.root / "thumbs" / sha256[:2] / f"{sha256}-{side}.webp"
 
+    def _write(self, path: Path, data: bytes) -> None:
+        with self.storage.saving():
+            write_whole(path, data)
+
     def sweep(self) -> None:
         """Remove half-written files that a crash left. Call it at server start, before anyone writes."""
         atomic.sweep(self.root, "*/*/*")
@@ -110,10 +115,5 @@ class Files:
 
 @slow.outside
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that only this user reads, whole or not at all. Raises NoRoom when the disk is full."""
-    try:
-        atomic.write(path, data, mode=0o600)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoRoom("The server's disk is full, so the file was not saved. Ask an administrator.") from error
-        raise
+    """Write a file that only this user reads, whole or not at all. Raises OSError."""
+    atomic.write(path, data, mode=0o600)

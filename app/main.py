@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -11,6 +12,7 @@ from app.accounts import password_quality
 from app.accounts.oidc import Provider
 from app.accounts.vault import Vault
 from app.audit.checker import Checker
+from app.background import BackgroundLoop
 from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
 from app.engine.base import Engine
@@ -20,6 +22,7 @@ from app.files import Files
 from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
 from app.settings import Settings
+from app.storage import CHECK_SECONDS, Storage, log_change
 from app.web import (
     accounts,
     compare,
@@ -107,8 +110,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     password_quality.use(settings.public_url)
     wiring.connect()
     migrate(settings)
-    database = Database(settings)
-    files = Files(settings.data / "files")
+    storage = Storage(settings.data)
+    database = Database(settings, storage)
+    files = Files(settings.data / "files", storage)
     bus = Bus()
     if engine is None:
         from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do not need it
@@ -116,6 +120,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         engine = LocalEngine(settings)
     resources = Resources(
         settings=settings,
+        storage=storage,
         database=database,
         files=files,
         engine=engine,
@@ -155,7 +160,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(recover, resources)
     await asyncio.to_thread(decoders.warm)
     await start(resources.engine)
+    resources.storage.listen(log_change)
+    disk = BackgroundLoop(
+        partial(asyncio.to_thread, resources.storage.check),
+        trouble="the disk could not be checked",
+        seconds=CHECK_SECONDS,
+    )
     tasks = [
+        asyncio.create_task(disk.run(), name="disk"),
         asyncio.create_task(app.state.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(resources.exporter.background.run(), name="exporter"),
         asyncio.create_task(resources.checker.background.run(), name="checker"),

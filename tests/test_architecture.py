@@ -24,6 +24,7 @@ ORDER = (
     "days",
     "csv",
     "errors",
+    "storage",
     "text",
     "specs",
     "settings",

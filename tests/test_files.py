@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.atomic import UNFINISHED
-from app.errors import NoRoom
 from app.files import Files, Kind
+from app.storage import NoRoom
 from tests.factory import png
 
 

@@ -15,6 +15,7 @@ from app.audit import chain, queries, service
 from app.background import BackgroundLoop
 from app.database import Database
 from app.models import User
+from app.storage import CannotSave
 
 log = structlog.get_logger()
 
@@ -70,6 +71,8 @@ class Checker:
                 service.note_check(session, session.get_one(User, walk.user_id), verdict)
         except CheckStopped:
             pass
+        except CannotSave:
+            self.failed = True
         except Exception:
             self.failed = True
             log.exception("the audit log could not be checked")

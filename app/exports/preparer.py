@@ -47,6 +47,7 @@ from app.exports.turns import Turns
 from app.files import Files
 from app.models import Act, Export, ExportFile, ExportState, User, now
 from app.settings import Settings
+from app.storage import CannotSave
 from app.text import whole_number
 
 log = structlog.get_logger()
@@ -104,8 +105,9 @@ class Preparer:
         removal.remove_unlisted(self.database)
 
     def make_ready(self) -> None:
-        """Prepare waiting exports, slice by slice, until none are left or the server stops."""
-        self.tidy()
+        """Prepare waiting exports, slice by slice, until none are left or the server stops. Raises CannotSave."""
+        with self.database.storage.saving():
+            self.tidy()
         while self._next():
             pass
 
@@ -121,10 +123,13 @@ class Preparer:
         Returns its id, and False if it is queued instead.
         """
         export = self._asked(user, wanted, options)
-        if export.state == ExportState.READY or (export.total <= most and self.prepare(export.id, wait=False)):
-            return export.id, True
-        self.background.wake()
-        return export.id, False
+        try:
+            ready = export.state == ExportState.READY or (export.total <= most and self.prepare(export.id, wait=False))
+        except CannotSave:
+            ready = False
+        if not ready:
+            self.background.wake()
+        return export.id, ready
 
     def ask_without_changed(self, user: User, export_id: int) -> Export:
         """Request another export of what is left of one, as `service.planned_without_changed`."""
@@ -184,7 +189,10 @@ class Preparer:
         return not self.background.stopping.is_set()
 
     def prepare(self, export_id: int, *, wait: bool = True) -> bool:
-        """Prepare one export, or store why that failed. False if others are at it and `wait` is false."""
+        """Prepare one export, or store why that failed. False if others are at it and `wait` is false.
+
+        Raises CannotSave, and the export waits.
+        """
         if not self._one_at_a_time.acquire(blocking=wait):
             return False
         try:
@@ -197,9 +205,13 @@ class Preparer:
     def _work_on(self, export_id: int, seconds: float = inf) -> bool:
         """Make files of an export for up to `seconds`; returns whether it is finished: ready, failed or gone."""
         try:
-            going = self._going_on(export_id)
-            if going and not self._make_files(export_id, going, monotonic() + seconds):
-                return self.background.stopping.is_set()
+            with self.database.storage.saving():
+                going = self._going_on(export_id)
+                if going and not self._make_files(export_id, going, monotonic() + seconds):
+                    return self.background.stopping.is_set()
+        except CannotSave:
+            self._going.pop(export_id, None)  # some of what it took is not made: it reads again
+            raise
         except UserError as error:
             self._fail(export_id, str(error))
         except Exception:

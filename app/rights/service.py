@@ -159,7 +159,7 @@ def need_room(session: Session, user: User, reference: Reference) -> Sequence[Ri
 def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDocument:
     """Store the file of a licence or consent, byte for byte. Slow, so call it before the transaction.
 
-    Raises Invalid("file", ...), what `room` raises, and NoRoom.
+    Raises Invalid("file", ...), what `room` raises, and CannotSave.
     """
     return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data, room), bytes=len(data))
 

@@ -15,7 +15,7 @@ SEEN = 128  # of 255: a mask with nothing this white shows nothing
 def keep(files: Files, data: bytes, limits: Limits, room: Room | None = None) -> str:
     """Store a painted mask, white inside the region, and return the SHA-256 of its PNG.
 
-    Raises Invalid, what `room` raises, and NoRoom.
+    Raises Invalid, what `room` raises, and CannotSave.
     """
     mask = clean_upload(data, limits, grey=True, small=True)
     if mask.lightest < SEEN:

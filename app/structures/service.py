@@ -51,7 +51,7 @@ def draw(
     """Draw a map for pictures of `size` px from an upload, or take a `ready` one, and store its file.
 
     Also returns a message about it, a sentence or "". Slow, so call it before the transaction. Raises
-    Invalid("picture", ...), NoDepth, what `room` raises, and NoRoom.
+    Invalid("picture", ...), NoDepth, what `room` raises, and CannotSave.
     """
     need_active(user)
     drawn = drawn_map(data, kind, size, ready=ready, limits=limits)

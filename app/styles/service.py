@@ -43,7 +43,7 @@ def keep_picture(
 ) -> KeptPicture:
     """Clean an uploaded picture and store its file. Slow, so call it before the transaction.
 
-    Raises Invalid("picture", ...), what `room` raises, and NoRoom.
+    Raises Invalid("picture", ...), what `room` raises, and CannotSave.
     """
     need_active(user)
     picture = clean_upload(data, limits, small=True)

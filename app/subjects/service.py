@@ -39,7 +39,7 @@ def keep_picture(
 ) -> str:
     """Clean an uploaded picture of a product, store it, and return its SHA-256.
 
-    Raises Invalid("pictures", ...), what `room` raises, and NoRoom.
+    Raises Invalid("pictures", ...), what `room` raises, and CannotSave.
     """
     need_active(user)
     try:
@@ -137,7 +137,7 @@ def keep_lora(
 ) -> KeptLora:
     """Check that a LoRA fits the engine's model, and store its file. Slow, so call it before the transaction.
 
-    Raises Invalid("file", ...), Forbidden, what `room` raises, and NoRoom.
+    Raises Invalid("file", ...), Forbidden, what `room` raises, and CannotSave.
     """
     need_active(user)
     phrase = engine.lora_phrase(data, file_name)

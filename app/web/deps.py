@@ -22,6 +22,7 @@ from app.files import Files
 from app.models import LoginSession, Role, User, now
 from app.quotas.service import need_upload
 from app.settings import Settings
+from app.storage import Storage
 from app.text import clean_line, shorten
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
@@ -48,6 +49,7 @@ class Resources:
     """What routes share across the app, created once by `create_app`."""
 
     settings: Settings
+    storage: Storage
     database: Database
     files: Files
     engine: Engine

@@ -1,14 +1,12 @@
 """Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
 
-import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -18,9 +16,10 @@ from starlette.types import Scope
 
 from app.errors import DeadLink, Forbidden, Later, UserError
 from app.quotas.service import Spent
-from app.web.confirm import confirmation_page
+from app.storage import CannotSave
+from app.web.confirm import confirmation_page, form_of
 from app.web.csrf import SAFE_METHODS
-from app.web.deps import ConfirmationNeeded, SignInNeeded, signed_in_user
+from app.web.deps import ConfirmationNeeded, SignInNeeded, resources_of, signed_in_user
 from app.web.headers import HEADERS
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
@@ -33,23 +32,24 @@ SENTENCES = {
     422: "Part of this request is missing or wrong. Reload the page and try again.",
 }
 
-# SQLite's errors that pass with time or with an administrator's help.
-DATABASE_SENTENCES = {
-    sqlite3.SQLITE_BUSY: (
-        503,
-        "The server is busy saving other changes, so this one was not saved. Try again in a moment.",
-    ),
-    sqlite3.SQLITE_FULL: (507, "The server's disk is full, so nothing was saved. Ask an administrator."),
-}
-
-
 NOT_SENT = "You were signed out, so this was not saved. Sign in, then try again."
 
 
-def error_page(request: Request, status: int, sentence: str, dead_link: bool = False) -> Response:
+def error_page(
+    request: Request, status: int, sentence: str, dead_link: bool = False, form: Sequence[tuple[str, str]] = ()
+) -> Response:
+    """The page for an error. With `form`, the fields of a refused form, it offers to send that again."""
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(sentence, status)
-    return page(request, "errors/error.html", status, sentence=sentence, dead_link=dead_link)
+    return page(
+        request,
+        "errors/error.html",
+        status,
+        sentence=sentence,
+        dead_link=dead_link,
+        form=form,
+        address=inner_path(asked_path(request)),
+    )
 
 
 def answered(response: Response, error: UserError) -> Response:
@@ -130,12 +130,35 @@ def gone(_: Request, __: ClientDisconnect) -> Response:
     return Response(status_code=400)
 
 
-def database_refused(request: Request, error: OperationalError) -> Response:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code not in DATABASE_SENTENCES:
+async def not_saved(request: Request, error: CannotSave) -> Response:
+    """Say why, and keep what was typed. `app.storage` has logged it, once for all requests."""
+    return await run_in_threadpool(not_saved_page, request, error, await typed(request))
+
+
+def not_saved_page(request: Request, error: CannotSave, form: Sequence[tuple[str, str]]) -> Response:
+    try:
+        return error_page(request, error.status, str(error), form=form)
+    except CannotSave:  # reading fails too
+        return PlainTextResponse(str(error), error.status)
+
+
+async def typed(request: Request) -> Sequence[tuple[str, str]]:
+    """The fields of a refused form that can be sent again; none if it has a file, which only its page has."""
+    if request.method in SAFE_METHODS:
+        return ()
+    try:
+        fields = (await form_of(request)).multi_items()
+    except UserError:
+        return ()
+    texts = [(name, value) for name, value in fields if isinstance(value, str)]
+    return texts if len(texts) == len(fields) else ()
+
+
+async def disk_refused(request: Request, error: OSError) -> Response:
+    refusal = resources_of(request).storage.refusal(error)
+    if refusal is None:
         raise error
-    log.error("the database refused", method=request.method, path=route_of(request), reason=str(error.orig))
-    return error_page(request, *DATABASE_SENTENCES[code])
+    return await not_saved(request, refusal)
 
 
 def fault(request: Request, error: Exception) -> Response:
@@ -158,7 +181,8 @@ HANDLERS: dict[type[Exception], Callable[[Request, Any], Response | Awaitable[Re
     HTTPException: http_error,
     RequestValidationError: wrong_request,
     ClientDisconnect: gone,
-    OperationalError: database_refused,
+    CannotSave: not_saved,
+    OSError: disk_refused,
     Exception: fault,
 }
 

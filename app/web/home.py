@@ -8,7 +8,7 @@ from app.rights import queries as rights
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.subjects import training
-from app.web.deps import Me, Read, Resources, ResourcesDep
+from app.web.deps import Admin, Me, Read, Resources, ResourcesDep
 from app.web.filters import filesize
 from app.web.templating import page
 from app.work import line
@@ -26,6 +26,12 @@ def live_row(resources: Resources, row: Row) -> Row:
         running = resources.bus.running_for(row.topic)
         row.step = (running and running[0].step) or row.step
     return row
+
+
+@router.get("/warnings")
+def news_of_warnings(request: Request, me: Admin) -> Response:
+    """The warnings at the top of an open page."""
+    return page(request, "_warnings.html")
 
 
 @router.get("/")

@@ -8,16 +8,13 @@ from datetime import datetime
 from functools import partial
 from threading import Lock
 
-import structlog
-from sqlalchemy.exc import OperationalError
 from starlette.requests import HTTPConnection
 
 from app.accounts import service as accounts
 from app.background import BackgroundLoop
 from app.database import Database
 from app.models import now
-
-log = structlog.get_logger()
+from app.storage import CannotSave
 
 SECONDS = 60.0
 UNATTENDED = "soroe-unattended"  # a header of our pages' automatic requests
@@ -57,8 +54,7 @@ class Presence:
         try:
             with self.database.write() as session:
                 accounts.note_seen(session, seen)
-        except OperationalError as error:  # someone holds the lock for long: the next minute is fine
-            log.warning("last-seen times could not be stored yet", reason=str(error.orig))
+        except CannotSave:  # the next minute is fine
             with self._lock:
                 self._seen = seen | self._seen
 

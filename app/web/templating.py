@@ -19,6 +19,7 @@ from app.reviews import pending
 from app.text import plural, thin
 from app.web import filters
 from app.web.deps import resources_of, signed_in_user
+from app.web.warnings import warnings
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
@@ -130,6 +131,7 @@ def shared_context(request: Request) -> dict[str, Any]:
         "toast": toast.removeprefix(REFUSED) or None,
         "toast_refused": toast.startswith(REFUSED),
         "pending_reviews": waiting,
+        "warnings": warnings(resources_of(request), user),
     }
 
 

@@ -38,6 +38,7 @@ LEAST = {
 # In request order: what ends a thing comes after what needs it.
 NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/"): ANYBODY,
+    ("GET", "/warnings"): ADMIN,
     ("GET", "/account"): ANYBODY,
     ("GET", "/confirm"): ANYBODY,
     ("GET", "/people"): ADMIN,

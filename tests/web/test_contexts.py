@@ -14,7 +14,7 @@ from app.web.templating import Page, make_environment
 from tests.web.variables import Variables
 
 # What `shared_context` and `page` give to all, and what a template sets for one that it includes.
-SHARED = {"user", "theme", "prefs", "toast", "toast_refused", "pending_reviews", "nav", "status"}
+SHARED = {"user", "theme", "prefs", "toast", "toast_refused", "pending_reviews", "warnings", "nav", "status"}
 LARGE = {
     "sets/show.html",
     "sets/new.html",

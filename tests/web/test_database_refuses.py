@@ -62,7 +62,7 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     assert "The server&#39;s disk is full, so nothing was saved. Ask an administrator." in answers[-1][1]
 
 
-def test_the_log_names_the_route_and_no_link(
+def test_the_log_says_it_once_and_names_no_link(
     server: Server, anonymous: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
     with making(server) as make:
@@ -71,6 +71,7 @@ def test_the_log_names_the_route_and_no_link(
     form = {"name": "Mori Haruka", "email": "haruka@contoso.com", "password": "correct horse battery"}
     with slow.permitted(), server.resources.database.write() as busy:
         busy.connection()
-        assert anonymous.post(f"/setup/{token}", data=form).status_code == 503
-    assert "/setup/{token}" in caplog.text
+        for _ in range(2):
+            assert anonymous.post(f"/setup/{token}", data=form).status_code == 503
+    assert caplog.text.count("the database is locked") == 1
     assert token not in caplog.text

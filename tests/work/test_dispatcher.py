@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from app import slow, wiring
 from app.database import Database
 from app.engine.events import Work
-from app.errors import NoRoom
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
 from app.sets import queries as sets_queries
@@ -151,33 +150,6 @@ def test_transient_failures_are_tried_three_times(run: Callable[..., None], prom
         assert fox.state == State.FINISHED
         assert (bad.state, bad.error) == (State.FAILED, sentence)
         assert [len(unit.images) for unit in room.engine.units] == [2, 1, 1], "what is finished is not made again"
-
-    run(story)
-
-
-def test_a_full_disk_fails_the_unit_with_its_sentence_and_frees_the_slot(
-    run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put = Files.put
-
-    def put_until_full(self: Files, kind: Kind, png: bytes, *small: Any) -> str:
-        if kind is Kind.IMAGES and full:
-            raise NoRoom("The server's disk is full.")
-        return put(self, kind, png, *small)
-
-    full = True
-    monkeypatch.setattr(Files, "put", put_until_full)
-
-    async def story(room: Room) -> None:
-        nonlocal full
-        first = room.image_set("a fox\na teapot")
-        await room.until_done(first)
-        assert room.states(first) == [State.FAILED] * 2
-        assert room.images(first)[0].error == "The server's disk is full."
-        full = False
-        second = room.image_set("an owl")
-        await room.until_done(second)
-        assert room.states(second) == [State.FINISHED]
 
     run(story)
 
