@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
@@ -22,7 +22,7 @@ from app.files import Files
 from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
 from app.settings import Settings
-from app.storage import CHECK_SECONDS, Storage, log_change
+from app.storage import CHECK_SECONDS, CannotSave, Storage, log_change
 from app.web import (
     accounts,
     compare,
@@ -67,7 +67,6 @@ from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
-from app.work import queue
 from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
 from app.work.notifier import Notifier
@@ -161,6 +160,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(decoders.warm)
     await start(resources.engine)
     resources.storage.listen(log_change)
+    resources.storage.listen(lambda before, now: resources.exporter.background.wake())
     disk = BackgroundLoop(
         partial(asyncio.to_thread, resources.storage.check),
         trouble="the disk could not be checked",
@@ -196,12 +196,11 @@ async def start(engine: Engine) -> None:
 
 
 def recover(resources: Resources) -> None:
-    """Clean up after a killed process: remove half-written files, and queue what was running."""
-    resources.files.sweep()
-    atomic.sweep(resources.settings.data / "cache")
-    resources.exporter.recover()
-    with resources.database.write() as session:
-        queue.requeue_running(session)
+    """Clean up after a killed process, as far as the disk allows. The dispatcher queues what was running."""
+    steps = resources.files.sweep, partial(atomic.sweep, resources.settings.data / "cache"), resources.exporter.recover
+    for step in steps:
+        with suppress(CannotSave), resources.storage.saving():
+            step()
 
 
 def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> None:

@@ -108,7 +108,7 @@ class Preparer:
         """Prepare waiting exports, slice by slice, until none are left or the server stops. Raises CannotSave."""
         with self.database.storage.saving():
             self.tidy()
-        while self._next():
+        while not self.database.storage.pause and self._next():
             pass
 
     def ask(self, user: User, wanted: Selection, options: ExportOptions) -> Export:

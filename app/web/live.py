@@ -20,6 +20,7 @@ from app.reviews import news as review_news
 from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.sets.units import QueuedSet
+from app.storage import Pause
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
 from app.web.stream import Message, Watching
@@ -47,6 +48,7 @@ class Tile:
     step: int | None  # completed steps
     steps: int
     preview_step: int | None  # the step of the latest preview
+    unsaved: bool  # made, but the server cannot save it yet
     error: str | None
     tries: int
     can_retry: bool
@@ -70,6 +72,7 @@ class ProgressPart(Page):
     template = "sets/_progress.html"
 
     progress: queries.Progress
+    pause: Pause | None  # why nothing of it is made at the moment
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
@@ -98,10 +101,12 @@ def view(
     mine = service.may_change(me, image_set)
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
-    tiles = [place_tile(place, image_set, resources.bus, can_retry) for place in places]
+    pause = None if progress.done else resources.storage.pause
+    tiles = [place_tile(place, image_set, resources.bus, can_retry, pause) for place in places]
     now = ProgressPart(
         progress=progress,
-        seconds_left=seconds_left(session, resources, me, progress),
+        pause=pause,
+        seconds_left=None if pause else seconds_left(session, resources, me, progress),
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
         can_review=me.can(Role.REVIEWER),
@@ -112,12 +117,14 @@ def view(
     return SetView(image_set, tiles, now)
 
 
-def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
-    others = tuple(tile(image, image_set, bus, can_retry) for image in place.others)
-    return replace(tile(place.face, image_set, bus, can_retry), others=others)
+def place_tile(
+    place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | None = None
+) -> Tile:
+    others = tuple(tile(image, image_set, bus, can_retry, pause) for image in place.others)
+    return replace(tile(place.face, image_set, bus, can_retry, pause), others=others)
 
 
-def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
+def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | None = None) -> Tile:
     running = bus.running.get(image.unit_id or 0) if image.state == State.GENERATING else None
     preview_step, _ = bus.previews.get(image.id, (None, b""))
     return Tile(
@@ -134,6 +141,7 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool) -> Tile:
         step=running.step if running else None,
         steps=running.steps if running and running.steps else image_set.steps,
         preview_step=preview_step,
+        unsaved=bool(pause and running and running.step and running.step == running.steps),
         error=image.error,
         tries=image.unit.tries if image.unit else 0,
         can_retry=can_retry,

@@ -17,6 +17,7 @@ from app.files import Kind
 from app.models import State, Subject, SubjectSample, User
 from app.pictures import Limits
 from app.specs import read_json
+from app.storage import Pause
 from app.subjects import queries, service, training
 from app.subjects.spec import SubjectSpec
 from app.web.deps import (
@@ -206,6 +207,7 @@ class LivePart(Page):
     nav = "subjects"
 
     subject: Subject
+    pause: Pause | None  # why it is not trained at the moment
     step: int
     loss: float | None
     class_pictures: tuple[int, int]  # drawn before the training, of how many
@@ -238,6 +240,7 @@ def view(session: Session, resources: Resources, me: User, subject_id: int) -> L
     mine, done = service.may_change(me, subject), subject.state not in WAITING
     return LivePart(
         subject=subject,
+        pause=resources.storage.pause,
         step=max(running.step if running else 0, subject.step),
         loss=running.loss if running else None,
         class_pictures=running.class_pictures if running else (0, 0),

@@ -100,6 +100,13 @@ class Bus:
         self._count += 1
         self._topic(topic).add(self._count, None)
 
+    def publish_everywhere(self) -> None:
+        """Tell all watchers that something changed for everyone, such as a pause of the queue."""
+        for topic in tuple(self._topics):
+            self.publish(topic)
+        for running in self.running.values():
+            self.publish(running.topic, *_image_ids(running.work))
+
     def cursor(self) -> str:
         """The current position: a page rendered after this call misses nothing by watching from here."""
         return f"{self._life}-{self._count}"

@@ -3,12 +3,18 @@
 One task of the web process. The database is the only queue. The dispatcher claims a unit, gives it to the engine, and
 for each event first writes files and then commits one transaction, so that a crash at any moment leaves either a
 complete picture or none. Its memory holds nothing that a restart would miss.
+
+While the disk or the database takes nothing (`app.storage`), it claims nothing, and keeps what the engine has finished
+in memory until that can be stored: at most the results of the units in the engine. If the server stops before, they are
+made again.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +26,7 @@ from app.engine.events import ClassPicture, Done, Event, Failed, Preview, Step, 
 from app.errors import UserError
 from app.files import Files
 from app.models import Unit
+from app.storage import CannotSave, Pause
 from app.work import queue
 from app.work.bus import Bus
 from app.work.kinds import WorkKind, kind_of, topic_of
@@ -29,8 +36,13 @@ log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this covers rows that changed otherwise
 
+SAVE_AGAIN_SECONDS = 2.0
+
 LOST = "The worker stopped before this was done."
 BROKEN = "The engine failed. The details are in the server's log."
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ class Dispatcher:
         self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False
         self._stopping: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+        self.recovered = False  # from what a stopped server left
+        database.storage.listen(self._paused_or_resumed)
 
     # Thread-safe, after the commit.
 
@@ -69,6 +83,10 @@ class Dispatcher:
         """Show changes to watchers of a topic; with None, any of its images may have changed."""
         self.background.call(self.bus.publish_all if image_ids is None else self.bus.publish, topic, *(image_ids or ()))
 
+    def _paused_or_resumed(self, before: Pause | None, now: Pause | None) -> None:
+        self.background.call(self.bus.publish_everywhere)
+        self.wake()
+
     # On the event loop.
 
     async def run(self) -> None:
@@ -81,7 +99,10 @@ class Dispatcher:
             await asyncio.gather(*self._units.values(), return_exceptions=True)
 
     async def _fill(self) -> None:
-        """Give every free slot a unit."""
+        """Give every free slot a unit; first of all, queue again what a stopped server had running."""
+        if not self.recovered:
+            await asyncio.to_thread(self._recover)
+            self.recovered = True
         while len(self._units) < len(await self.engine.slots()):
             self._claiming = True
             try:
@@ -114,14 +135,15 @@ class Dispatcher:
         """Serve one unit until it ends, fails or is given back."""
         unit_id = claimed.unit_id
         try:
-            work = await asyncio.to_thread(self._work, claimed)
+            work = await self._until_saved(self._work, claimed)
             self.bus.begin(work, claimed.topic)
             failed = await self._make(work, claimed.kind)
         except asyncio.CancelledError:
-            await asyncio.to_thread(self._give_back, unit_id)
+            with suppress(CannotSave):  # the next start queues it again
+                await asyncio.to_thread(self._give_back, unit_id)
             self._ended(claimed)
             raise
-        except UserError as error:  # such as a full disk: a sentence for the person, and the queue continues
+        except UserError as error:  # a sentence for the person, and the queue continues
             failed = Failed(unit_id, str(error))
         except WorkerLost:
             failed = Failed(unit_id, LOST, transient=True)
@@ -139,16 +161,26 @@ class Dispatcher:
         self.bus.publish(claimed.topic, *claimed.image_ids)
 
     async def _settle(self, unit_id: int, failed: Failed | None) -> None:
-        """Store how the unit ended, retrying while the database refuses (its disk is full, for example).
+        """Store how the unit ended, retrying while the database refuses.
 
         The slot stays taken, because nothing else could be stored either.
         """
         while True:
             try:
-                return await asyncio.to_thread(self._end, unit_id, failed)
+                return await self._until_saved(self._end, unit_id, failed)
             except SQLAlchemyError:
                 log.exception("the end of a unit could not be stored", unit=unit_id)
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+
+    async def _until_saved(self, save: Callable[..., T], *arguments: object) -> T:
+        """Call `save` in a thread, again and again while storage takes nothing."""
+        with suppress(CannotSave):
+            return await asyncio.to_thread(save, *arguments)
+        with self.database.storage.holding():
+            while True:
+                await asyncio.sleep(SAVE_AGAIN_SECONDS)
+                with suppress(CannotSave):
+                    return await asyncio.to_thread(save, *arguments)
 
     async def _make(self, work: Work, kind: WorkKind) -> Failed | None:
         """Run a unit and store its results. Returns a Failed event, or None if it ended or was cancelled."""
@@ -169,7 +201,7 @@ class Dispatcher:
                     case Failed() | Done():
                         return event if isinstance(event, Failed) else None
                     case _:
-                        await asyncio.to_thread(self._keep, kind, event)
+                        await self._until_saved(self._keep, kind, event)
                         self.bus.kept(event)
         except Cancelled:
             return None
@@ -182,7 +214,15 @@ class Dispatcher:
 
     # In a worker thread: these block.
 
+    def _recover(self) -> None:
+        with self.database.write() as session:
+            units = queue.requeue_running(session)
+        if units:
+            log.info("interrupted work is queued again", units=units)
+
     def _claim(self) -> Claimed | None:
+        if self.database.storage.check():
+            return None
         with self.database.write() as session:
             unit = queue.claim_next(session)
             if unit is None:

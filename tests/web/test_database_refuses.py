@@ -60,6 +60,10 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
     assert "The server&#39;s disk is full, so nothing was saved. Ask an administrator." in answers[-1][1]
+    assert f'<input type="hidden" name="body" value="{"A long word. " * 100}">' in answers[-1][1], (
+        "nothing typed is lost"
+    )
+    assert f'<form action="/images/{image_id}/comments" method="post">' in answers[-1][1]
 
 
 def test_the_log_says_it_once_and_names_no_link(

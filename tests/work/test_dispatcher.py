@@ -91,9 +91,8 @@ async def tell(room: Room, story: Callable[[Room], Awaitable[None]]) -> None:
 async def at_work(room: Room) -> Any:
     await room.engine.start()
     task = asyncio.create_task(room.dispatcher.run())
-    for _ in range(2):  # until its first round has started, which is its own task
-        await asyncio.sleep(0)
     try:
+        await room.until(lambda: room.dispatcher.recovered)
         yield
     finally:
         task.cancel()

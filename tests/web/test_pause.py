@@ -1,0 +1,52 @@
+"""What people see while the server cannot save: administrators on every page, others where they wait."""
+
+import errno
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.models import Role
+from tests.web.server import Browser, Server, making
+
+BANNER = "Generation is paused: the disk is full. It resumes by itself when space is free."
+NOTE = "Paused: on the server, the disk is full. Nothing is lost, and it resumes by itself when space is free."
+
+
+@pytest.fixture
+def full(server: Server) -> Iterator[None]:
+    """The disk is full until the end of the test, as a writer reports it."""
+    storage = server.resources.storage
+    with storage.holding():
+        storage.refusal(OSError(errno.ENOSPC, "No space left on device"))
+        yield
+    assert storage.check() is None
+
+
+def test_administrators_see_it_on_every_page_and_while_one_is_open(
+    server: Server, sign_in: Callable[..., Browser], full: None
+) -> None:
+    with making(server) as make:
+        image_set = make.finished_set(prompts="a fox")
+        image_id = image_set.images[0].id
+    admin, designer = sign_in(Role.ADMIN), sign_in(Role.DESIGNER)
+    for path in ("/", "/sets", f"/sets/{image_set.id}", f"/review?image={image_id}", "/people", "/no-such-page"):
+        assert BANNER in admin.get(path).text, path
+        assert BANNER not in designer.get(path).text, path
+    assert BANNER in admin.get("/warnings").text
+
+
+def test_people_see_on_their_own_work_that_it_waits_and_for_what(
+    server: Server, sign_in: Callable[..., Browser], full: None
+) -> None:
+    designer = sign_in(Role.DESIGNER)
+    with making(server) as make:
+        waiting, done = make.image_set(prompts="a fox"), make.finished_set(prompts="an owl")
+        subject = make.subject()
+    assert NOTE in designer.get(f"/sets/{waiting.id}").text
+    assert NOTE not in designer.get(f"/sets/{done.id}").text
+    assert NOTE in designer.get("/").text
+    assert NOTE in designer.get(f"/subjects/{subject.id}").text
+
+
+def test_nothing_is_shown_otherwise(server: Server, sign_in: Callable[..., Browser]) -> None:
+    assert "is paused" not in sign_in(Role.ADMIN).get("/").text
