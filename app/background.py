@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import structlog
 
+from app import metrics
 from app.storage import CannotSave
 
 log = structlog.get_logger()
@@ -22,8 +23,12 @@ class BackgroundLoop:
     thread checks to stop early, and waits until the round is over.
     """
 
-    def __init__(self, work: Callable[[], Awaitable[object]], *, trouble: str, seconds: float | None = None) -> None:
+    def __init__(
+        self, work: Callable[[], Awaitable[object]], name: str, *, trouble: str, seconds: float | None = None
+    ) -> None:
+        """`name` is what the log and the metrics call it."""
         self.work = work
+        self.name = name
         self.trouble = trouble
         self.seconds = seconds  # None: only when woken
         self.stopping = threading.Event()
@@ -42,6 +47,7 @@ class BackgroundLoop:
     async def run(self) -> None:
         """Work until cancelled."""
         self._loop = asyncio.get_running_loop()
+        structlog.contextvars.bind_contextvars(loop=self.name)
         try:
             while True:
                 self._woken.clear()
@@ -72,5 +78,7 @@ class BackgroundLoop:
             return False
         except Exception:
             log.exception(self.trouble)
+            metrics.loop_failed.labels(self.name).inc()
             return False
+        metrics.loop_succeeded.labels(self.name).set_to_current_time()
         return True

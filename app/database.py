@@ -17,7 +17,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from app import effects, slow
+from app import effects, lock_times, slow
 from app.errors import NotFound
 from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
 from app.settings import Settings
@@ -43,6 +43,7 @@ class Database:
         self.engine = make_engine(settings.database_url)
         event.listen(self.engine, "handle_error", self._refused)
         self.info = {"quotas": settings.quotas}  # which `app.quotas` reads from a session
+        self.slow_seconds = settings.slow_transaction_seconds
         self._listeners: list[Listener] = []
 
     @contextmanager
@@ -61,7 +62,7 @@ class Database:
         engine = self.engine.execution_options(writes=True)
         held = Session(engine, expire_on_commit=False, info=self.info)
         with held as session:
-            with slow.writing(), session.begin():
+            with lock_times.holding(self.slow_seconds), slow.writing(), session.begin():
                 yield session
             self._tell(effects.take_notes(session))
 
@@ -108,8 +109,11 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("writes", False):
+            with lock_times.taking():
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     @event.listens_for(engine, "handle_error")
     def refuse_huge_number(context: ExceptionContext) -> NotFound | None:

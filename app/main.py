@@ -66,6 +66,7 @@ from app.web.limits.streams import Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
+from app.web.requests import Requests, Routed
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
 from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
@@ -206,10 +207,11 @@ def recover(resources: Resources) -> None:
 def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> None:
     """Add the middleware; the last one added is the outermost.
 
-    From the outside: who calls, headers on everything, the size limit of a head, who may write, and how much.
+    From the outside: its number, who calls, headers on everything, the size limit of a head, who may write, how much.
     """
     uploads = dict.fromkeys(UPLOAD_PATHS, settings.upload_bytes) | {subjects.LORA_PATH: settings.lora_bytes}
     uploads |= dict.fromkeys(rights.UPLOAD_PATHS, FILE_BYTES)
+    app.add_middleware(Routed)
     app.add_middleware(Leaving, paths=UPLOAD_PATHS)
     app.add_middleware(BodyLimit, uploads=uploads, refuse=refusal)
     app.add_middleware(CrossSiteRefusal, public_url=settings.public_url, refuse=refusal)
@@ -218,3 +220,5 @@ def add_middleware(app: FastAPI, settings: Settings, resources: Resources) -> No
     if resources.https:
         app.add_middleware(GuardedCookies, plain={"theme", *PREFERENCES})
     app.add_middleware(Proxies, believed=settings.proxy_networks)
+    is_proxy = Proxies(app, settings.proxy_networks).is_proxy
+    app.add_middleware(Requests, is_proxy=is_proxy, slow_seconds=settings.slow_request_seconds)

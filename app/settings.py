@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Format of log lines; auto: json unless the output is a terminal."
     )
+    slow_request_seconds: float = Field(
+        default=2.0, ge=0, description="A request that takes longer is logged; 0: none."
+    )
+    slow_transaction_seconds: float = Field(
+        default=0.5, ge=0, description="A transaction that holds the write lock longer is logged; 0: none."
+    )
     export_days: int = Field(
         default=30, ge=1, le=3650, description="Days that an export's files are kept; an open link keeps them longer."
     )

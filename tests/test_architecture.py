@@ -29,6 +29,8 @@ ORDER = (
     "specs",
     "settings",
     "logs",
+    "metrics",
+    "lock_times",
     "private",
     "decoding",
     "pictures",

@@ -45,7 +45,7 @@ async def running(loop: BackgroundLoop) -> AsyncIterator[asyncio.Task[None]]:
 def test_a_round_at_the_start_and_one_each_time_it_is_woken() -> None:
     async def story() -> None:
         work = Work()
-        loop = BackgroundLoop(work, trouble="")
+        loop = BackgroundLoop(work, "work", trouble="")
         loop.wake()  # before it runs: the first round will find what there is
         async with running(loop):
             await work.reach(1)
@@ -60,7 +60,7 @@ def test_a_round_at_the_start_and_one_each_time_it_is_woken() -> None:
 def test_woken_within_a_round_it_does_another() -> None:
     async def story() -> None:
         work = Work(lambda number: loop.wake() if number == 1 else None)
-        loop = BackgroundLoop(work, trouble="")
+        loop = BackgroundLoop(work, "work", trouble="")
         async with running(loop):
             await work.reach(2)
 
@@ -70,7 +70,7 @@ def test_woken_within_a_round_it_does_another() -> None:
 def test_a_round_every_so_often() -> None:
     async def story() -> None:
         work = Work()
-        async with running(BackgroundLoop(work, trouble="", seconds=0.001)):
+        async with running(BackgroundLoop(work, "work", trouble="", seconds=0.001)):
             await work.reach(3)
 
     asyncio.run(story())
@@ -85,7 +85,7 @@ def test_trouble_ends_a_round_and_not_the_loop(monkeypatch: pytest.MonkeyPatch) 
 
     async def story() -> None:
         work = Work(fail_at_first)
-        async with running(BackgroundLoop(work, trouble="the cups could not be counted", seconds=0.001)):
+        async with running(BackgroundLoop(work, "work", trouble="the cups could not be counted", seconds=0.001)):
             await work.reach(2)
 
     with capture_logs() as logs:
@@ -101,7 +101,7 @@ def test_a_running_thread_is_stopped_and_awaited() -> None:
         assert loop.stopping.wait(30)
         ended.set()
 
-    loop = BackgroundLoop(lambda: asyncio.to_thread(work), trouble="")
+    loop = BackgroundLoop(lambda: asyncio.to_thread(work), "work", trouble="")
 
     async def story() -> None:
         async with running(loop) as task:

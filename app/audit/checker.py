@@ -41,7 +41,7 @@ class Checker:
         self.failed = False  # the last one failed without a result
         self._asking = Lock()
         self.background = BackgroundLoop(
-            partial(asyncio.to_thread, self.check), trouble="the audit log could not be checked"
+            partial(asyncio.to_thread, self.check), "checker", trouble="the audit log could not be checked"
         )
 
     def ask(self, user: User) -> Walk | None:

@@ -97,7 +97,10 @@ class Preparer:
         self._going: dict[int, Going] = {}
         self._tidied = -TIDY_SECONDS
         self.background = BackgroundLoop(
-            partial(asyncio.to_thread, self.make_ready), trouble="exports could not be read", seconds=LOOK_AGAIN_SECONDS
+            partial(asyncio.to_thread, self.make_ready),
+            "exporter",
+            trouble="exports could not be read",
+            seconds=LOOK_AGAIN_SECONDS,
         )
 
     def recover(self) -> None:

@@ -24,7 +24,10 @@ class Purger:
         self.files = files
         self._before = before
         self.background = BackgroundLoop(
-            partial(asyncio.to_thread, self.purge), trouble="the bin could not be emptied", seconds=DAY_SECONDS
+            partial(asyncio.to_thread, self.purge),
+            "purger",
+            trouble="the bin could not be emptied",
+            seconds=DAY_SECONDS,
         )
 
     def purge(self) -> int:

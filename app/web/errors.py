@@ -21,6 +21,7 @@ from app.web.confirm import confirmation_page, form_of
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded, resources_of, signed_in_user
 from app.web.headers import HEADERS
+from app.web.requests import HEADER, number_of, route_in
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 log = structlog.get_logger()
@@ -32,6 +33,8 @@ SENTENCES = {
     422: "Part of this request is missing or wrong. Reload the page and try again.",
 }
 
+FAULTS = (500, 507)  # whose cause an administrator finds in the log
+
 NOT_SENT = "You were signed out, so this was not saved. Sign in, then try again."
 
 
@@ -39,6 +42,8 @@ def error_page(
     request: Request, status: int, sentence: str, dead_link: bool = False, form: Sequence[tuple[str, str]] = ()
 ) -> Response:
     """The page for an error. With `form`, the fields of a refused form, it offers to send that again."""
+    if status in FAULTS:
+        sentence = f"{sentence} Quote this number to your administrator: {number_of(request)}."
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(sentence, status)
     return page(
@@ -63,12 +68,7 @@ def answered(response: Response, error: UserError) -> Response:
 def note_refused(request: Request) -> None:
     """Log that a signed-in person tried something they may not do."""
     if user := signed_in_user(request):
-        log.warning("access refused", person=user.id, method=request.method, path=route_of(request))
-
-
-def route_of(request: Request) -> str:
-    """A loggable address: the route, since the address itself may contain a secret, such as a link's token."""
-    return str(getattr(request.scope.get("route"), "path", ""))
+        log.warning("access refused", person=user.id, method=request.method, path=route_in(request.scope))
 
 
 async def refusal(scope: Scope, status: int, sentence: str) -> Response:
@@ -162,15 +162,15 @@ async def disk_refused(request: Request, error: OSError) -> Response:
 
 
 def fault(request: Request, error: Exception) -> Response:
-    log.error("request failed", method=request.method, path=route_of(request))  # uvicorn logs the traceback
-    sentence = "Something went wrong on the server. The details are in the server's log."
+    log.error("request failed", method=request.method, path=route_in(request.scope))  # uvicorn logs the traceback
+    sentence = "Something went wrong on the server. Its log has the details."
     try:
         response = error_page(request, 500, sentence)
     except Exception:  # the database or the templates themselves may be broken
         log.exception("the error page failed too")
         response = PlainTextResponse(sentence, 500)
     # Starlette makes this answer outside our middleware.
-    response.headers.update(HEADERS)
+    response.headers.update(HEADERS | {HEADER: number_of(request)})
     return response
 
 

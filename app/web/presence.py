@@ -37,7 +37,10 @@ class Presence:
         self._seen: dict[str, tuple[datetime, str]] = {}
         self._lock = Lock()
         self._background = BackgroundLoop(
-            partial(asyncio.to_thread, self.write), trouble="last-seen times could not be stored", seconds=SECONDS
+            partial(asyncio.to_thread, self.write),
+            "presence",
+            trouble="last-seen times could not be stored",
+            seconds=SECONDS,
         )
 
     def see(self, token_hash: str, address: str) -> None:

@@ -47,6 +47,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            reset_contextvars=True,  # no request inherits the number of another on its connection
             proxy_headers=False,  # uvicorn trusts every caller on this machine; `Proxies` only those in the settings
             timeout_graceful_shutdown=graceful,
         )

@@ -61,7 +61,9 @@ class Dispatcher:
         self.database = database
         self.files = files
         self.bus = bus
-        self.background = BackgroundLoop(self._fill, trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS)
+        self.background = BackgroundLoop(
+            self._fill, "dispatcher", trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS
+        )
         self._units: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False
@@ -134,6 +136,7 @@ class Dispatcher:
     async def _serve(self, claimed: Claimed) -> None:
         """Serve one unit until it ends, fails or is given back."""
         unit_id = claimed.unit_id
+        structlog.contextvars.bind_contextvars(unit=unit_id, **{claimed.topic.noun: claimed.topic.id})
         try:
             work = await self._until_saved(self._work, claimed)
             self.bus.begin(work, claimed.topic)
