@@ -164,6 +164,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources.storage.listen(lambda before, now: resources.exporter.background.wake())
     disk = BackgroundLoop(
         partial(asyncio.to_thread, resources.storage.check),
+        "disk",
         trouble="the disk could not be checked",
         seconds=CHECK_SECONDS,
     )
