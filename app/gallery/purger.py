@@ -43,15 +43,15 @@ class Purger:
         return removed
 
     def _batch(self) -> int:
-        """Remove a batch: first exports and links with these pictures, then the files, and last the note.
+        """Remove a batch: first exports and links with these pictures, then note it, and last the files.
 
-        After a crash, all of it is repeated.
+        A crash before the note repeats all of it; one after it leaves files without a row, which are swept.
         """
         with self.database.read() as session:
             over = service.over(session, BATCH)
-        self._before(self.database, over.ids)
-        for sha256 in over.sha256s:
-            self.files.remove(Kind.IMAGES, sha256)
+        self._before(self.database, over)
         with self.database.write() as session:
-            service.purged(session, over.ids)
-        return len(over.ids)
+            unused = service.purged(session, over)
+        for sha256 in unused:
+            self.files.remove(Kind.IMAGES, sha256)
+        return len(over)

@@ -372,28 +372,23 @@ def _restack(session: Session, images: Sequence[Image]) -> None:
     restack_all(session, {(image.set_id, image.position) for image in images})
 
 
-@dataclass(frozen=True)
-class Over:
-    """Pictures that were in the bin for 30 days, and their files, if no other picture uses them."""
-
-    ids: list[int]
-    sha256s: list[str]
+def over(session: Session, limit: int) -> list[int]:
+    """Up to `limit` pictures, by id, that were in the bin for 30 days and still have their files."""
+    return [image.id for image in queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)]
 
 
-def over(session: Session, limit: int) -> Over:
-    """Up to `limit` of them."""
-    images = queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)
-    ids, sha256s = [image.id for image in images], {image.sha256 for image in images if image.sha256}
-    return Over(ids, sorted(sha256s - queries.still_used(session, sha256s, ids)))
+def purged(session: Session, ids: Sequence[int]) -> list[str]:
+    """Note that these pictures are removed for good. Their rows stay, for the audit log.
 
-
-def purged(session: Session, ids: Sequence[int]) -> None:
-    """Note that the files of these pictures were removed. Their rows stay, for the audit log."""
+    Returns the names of the files to remove after the commit: those that no other picture uses.
+    """
     images = session.scalars(select(Image).where(Image.id.in_(ids), Image.purged_at.is_(None))).all()
     for image in images:
         image.purged_at = now()
     record_all(session, None, Act.IMAGE_PURGE, images)
     session.flush()
+    sha256s = {image.sha256 for image in images if image.sha256}
+    return sorted(sha256s - queries.still_used(session, sha256s, ids))
 
 
 # Saved searches
