@@ -52,6 +52,7 @@ ORDER = (
     "reviews",
     "gallery",
     "exports",
+    "upkeep",
     "wiring",
     "web",
     "main",

@@ -1,0 +1,97 @@
+"""Which stored files the rows need: the one place that lists every column with the name of a file."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, column, func, literal, null, select
+from sqlalchemy.orm import Session
+
+from app.files import PICTURES, Kind
+from app.models import (
+    Image,
+    ImageSet,
+    Reference,
+    RightsFile,
+    StructureMap,
+    Subject,
+    SubjectPicture,
+    SubjectSample,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A file that a row names."""
+
+    row_id: int  # of the first such row
+    name: str  # for people: "The reference sunset.png"
+    bytes: int | None  # None: the row does not say
+
+
+Needed = dict[Kind, dict[str, Need]]
+"""By kind and SHA-256."""
+
+
+def needed(session: Session) -> Needed:
+    """Every file that some row needs."""
+    found: Needed = {kind: {} for kind in Kind}
+    for kind, label, statement in _STATEMENTS:
+        for sha256, row_id, name, size in session.execute(statement):
+            found[kind].setdefault(sha256, Need(row_id, f"{label} {name}", size))
+    return found
+
+
+def still_needed(session: Session, kind: Kind, sha256s: Collection[str]) -> set[str]:
+    """Those of these files that some row needs."""
+    found: set[str] = set()
+    for each, _, statement in _STATEMENTS:
+        if each is kind:
+            name = statement.selected_columns[0]
+            found |= set(session.scalars(statement.with_only_columns(name).where(name.in_(sha256s))))
+    return found
+
+
+def pictured(found: Needed) -> dict[str, Kind]:
+    """The pictures that need thumbnails: their kind by SHA-256."""
+    return {sha256: kind for kind in reversed(PICTURES) for sha256 in found[kind]}
+
+
+_region = func.json_each(ImageSet.regions).table_valued(column("value")).alias("region")
+_mask = func.json_extract(_region.c.value, "$.mask")
+_handle = select(Subject.handle).where(Subject.id == SubjectPicture.subject_id).scalar_subquery()
+_handle_of_sample = select(Subject.handle).where(Subject.id == SubjectSample.subject_id).scalar_subquery()
+
+# A name, an id, words for people, and the size in bytes.
+_STATEMENTS: tuple[tuple[Kind, str, Select[*tuple[Any, ...]]], ...] = (
+    (
+        Kind.REFERENCES,
+        "The reference",
+        select(Reference.sha256, Reference.id, Reference.original_name, Reference.bytes),
+    ),
+    (
+        Kind.IMAGES,
+        "Picture",
+        select(Image.sha256, Image.id, Image.id, Image.bytes).where(
+            Image.sha256.is_not(None), Image.purged_at.is_(None)
+        ),
+    ),
+    (Kind.MAPS, "The map", select(StructureMap.sha256, StructureMap.id, StructureMap.original_name, null())),
+    (
+        Kind.MAPS,
+        "A mask of set",
+        select(_mask, ImageSet.id, ImageSet.id, null()).join(_region, literal(True)).where(_mask.is_not(None)),
+    ),
+    (
+        Kind.SUBJECTS,
+        "A training picture of",
+        select(SubjectPicture.sha256, SubjectPicture.subject_id, _handle, null()),
+    ),
+    (Kind.SUBJECTS, "A sample of", select(SubjectSample.sha256, SubjectSample.id, _handle_of_sample, null())),
+    (
+        Kind.LORAS,
+        "The LoRA of",
+        select(Subject.sha256, Subject.id, Subject.handle, Subject.bytes).where(Subject.sha256.is_not(None)),
+    ),
+    (Kind.RIGHTS, "The rights file", select(RightsFile.sha256, RightsFile.id, RightsFile.name, RightsFile.bytes)),
+)

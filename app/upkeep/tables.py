@@ -1,0 +1,112 @@
+"""Check the database file itself: its pages, indices, references between rows, and the index of the prompts' words."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
+
+from app.database import Database
+from app.models import Base
+from app.upkeep.findings import Area, Finding
+
+MOST = 20  # faults that SQLite lists
+
+REBUILT = "Rebuilds the database from its tables; the old file is kept."
+RESTORE = "Restore the database from a backup with `soroe restore`."
+INDEXED = "Indexes the words again."
+MADE = "Makes it again."
+
+# As the migrations make them; a table that is made again loses its triggers.
+TRIGGERS = {
+    "image_words_add": """CREATE TRIGGER image_words_add AFTER INSERT ON images BEGIN
+         INSERT INTO image_words(rowid, prompt) VALUES (new.id, new.prompt); END""",
+    "image_words_remove": """CREATE TRIGGER image_words_remove AFTER DELETE ON images BEGIN
+         INSERT INTO image_words(image_words, rowid, prompt) VALUES ('delete', old.id, old.prompt); END""",
+    "image_words_change": """CREATE TRIGGER image_words_change AFTER UPDATE OF prompt ON images BEGIN
+         INSERT INTO image_words(image_words, rowid, prompt) VALUES ('delete', old.id, old.prompt);
+         INSERT INTO image_words(rowid, prompt) VALUES (new.id, new.prompt); END""",
+    "tag_uses_add": """CREATE TRIGGER tag_uses_add AFTER INSERT ON image_tags BEGIN
+         INSERT INTO tag_uses (tag, pictures) VALUES (new.tag, 1)
+           ON CONFLICT (tag) DO UPDATE SET pictures = pictures + 1; END""",
+    "tag_uses_remove": """CREATE TRIGGER tag_uses_remove AFTER DELETE ON image_tags BEGIN
+         UPDATE tag_uses SET pictures = pictures - 1 WHERE tag = old.tag;
+         DELETE FROM tag_uses WHERE tag = old.tag AND pictures = 0; END""",
+}
+_INDEX_CHECK = "INSERT INTO image_words (image_words, rank) VALUES ('integrity-check', 1)"
+
+
+def check_tables(database: Database) -> Iterator[Finding]:
+    """Findings about the database file. Reads all of it."""
+    with database.engine.connect() as connection:
+        faults = _rows(connection, f"PRAGMA integrity_check({MOST})")
+        if faults != ["ok"]:
+            repairable = tables_are_whole(connection)
+            for fault in faults:
+                yield Finding(Area.DATABASE, f"{fault}.", REBUILT if repairable else RESTORE, repairable)
+        for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
+            yield Finding(Area.DATABASE, f"Row {row} of {table} points to a row of {other} that is gone.", RESTORE)
+        yield from _missing(connection)
+    if wrong := words_fault(database):
+        yield Finding(Area.DATABASE, f"The index of the prompts' words is wrong: {wrong}.", INDEXED, True)
+
+
+def tables_are_whole(connection: Connection) -> bool:
+    """Whether every row of every table can be read without an index, so that only indices are damaged."""
+    try:
+        for name in table_names(connection):
+            for _ in connection.exec_driver_sql(f'SELECT * FROM "{name}" NOT INDEXED'):
+                pass
+            faults = _rows(connection, f"PRAGMA quick_check('{name}')")
+            if any(_is_of_rows(fault) for fault in faults):
+                return False
+    except DatabaseError:
+        return False
+    return True
+
+
+def _is_of_rows(fault: str) -> bool:
+    """Whether SQLite's words are about the values of rows, rather than about an index."""
+    return fault.startswith(("NULL value", "CHECK constraint", "non-unique", "NUMERIC value", "TEXT value"))
+
+
+def table_names(connection: Connection) -> list[str]:
+    """The tables with rows of ours; those of the word index are made from them."""
+    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return [name for (name,) in found if not name.startswith(("image_words", "sqlite_"))]
+
+
+def _missing(connection: Connection) -> Iterator[Finding]:
+    """Tables, indices and triggers that a migration made and somebody removed."""
+    there = {
+        (kind, name) for kind, name in connection.exec_driver_sql("SELECT type, name FROM sqlite_master").fetchall()
+    }
+    for table in Base.metadata.sorted_tables:
+        if ("table", table.name) not in there:
+            yield Finding(Area.DATABASE, f"The table {table.name} is missing.", RESTORE)
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            if ("index", index.name) not in there:
+                yield Finding(Area.DATABASE, f"The index {index.name} is missing.", MADE, True)
+    for name in TRIGGERS:
+        if ("trigger", name) not in there:
+            yield Finding(Area.DATABASE, f"The trigger {name} is missing.", MADE, True)
+
+
+def words_fault(database: Database) -> str | None:
+    """What is wrong with the full-text index, in SQLite's words; None if nothing is.
+
+    SQLite checks it by a statement that writes nothing and needs the write lock nevertheless, for a moment.
+    """
+    try:
+        with database.engine.execution_options(writes=True).connect() as connection:
+            connection.execute(text(_INDEX_CHECK))
+            connection.rollback()
+    except DatabaseError as error:
+        return str(error.orig)
+    return None
+
+
+def _rows(connection: Connection, pragma: str) -> list[str]:
+    try:
+        return [str(row[0]) for row in connection.exec_driver_sql(pragma).fetchall()]
+    except DatabaseError as error:
+        return [str(error.orig)]
