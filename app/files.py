@@ -147,9 +147,11 @@ class Files:
     def _claimed(self, kind: Kind, sha256: str) -> Path:
         """The path of a file that is about to be stored. If it is there already, nobody removes it from now on."""
         path = self.path(kind, sha256)
-        with self._removing, suppress(FileNotFoundError):
-            os.utime(path)
-            self._reused[path] = monotonic()
+        with self._removing:
+            if path.exists():
+                self._reused[path] = monotonic()
+                with suppress(OSError):  # a file on a disk that is read-only is still there
+                    os.utime(path)
         return path
 
     # Reading
