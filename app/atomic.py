@@ -1,15 +1,20 @@
 """Write files completely or not at all, even if the process dies or the power fails.
 
-A file is written under a temporary name in its own folder, flushed to disk, and renamed.
+A file is written under a temporary name in its own folder, flushed to disk, and renamed. Then the folder is flushed,
+which holds the file's name, and so is the parent of each new folder, up to the root.
 """
 
+import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
 UNFINISHED = ".unfinished"  # suffix of temporary names: identifies what a crash left behind
+
+_flushed: set[Path] = set()  # folders whose names have reached the disk since this process started
 
 
 @contextmanager
@@ -19,7 +24,7 @@ def writing(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iterator[
     Creates the folder. `mode` is the file's, minus the umask. Without `replace`, an existing file stays. Raises
     OSError; then, or if the block raises, nothing changes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(token_hex(8) + UNFINISHED)
     try:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
@@ -41,6 +46,42 @@ def write(path: Path, data: bytes, *, mode: int = 0o666, replace: bool = True) -
         temporary.write_bytes(data)
 
 
+def make_folder(folder: Path, *, mode: int = 0o777) -> None:
+    """Create a folder and its parents, safe against power loss. `mode` is the new folders', minus the umask.
+
+    Raises OSError, also if it is a file.
+    """
+    name = folder.absolute()
+    if name in _flushed and folder.is_dir():
+        return
+    # Forgotten before it is created again: another thread that finds it must not take its name for flushed.
+    _flushed.discard(name)
+    if folder.parent != folder:
+        make_folder(folder.parent, mode=mode)
+    try:
+        folder.mkdir(mode)
+        new = True
+    except OSError:
+        if not folder.is_dir():
+            raise
+        new = False  # perhaps by a process that was killed before it flushed the parent
+    try:
+        _sync(folder.parent)
+    except OSError:  # such as a parent that only others may read
+        if new:
+            raise
+    _flushed.add(name)
+
+
+def keep(path: Path) -> None:
+    """Make a file that `writing` wrote earlier safe against power loss. Raises OSError.
+
+    Whoever wrote it may have been killed, or be about to flush its folder.
+    """
+    make_folder(path.parent)
+    _sync(path.parent)
+
+
 def sweep(folder: Path, pattern: str = "**/*") -> None:
     """Remove half-written files that a crash left in `folder`, matching `pattern`; nobody may be writing there."""
     for path in folder.glob(pattern + UNFINISHED):
@@ -51,6 +92,9 @@ def _sync(path: Path) -> None:
     """Flush a file, or a folder's names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        if sys.platform == "darwin":  # where fsync leaves the data in the drive's own cache
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -125,6 +125,8 @@ class Files:
             self._write_thumbnails(kind, sha256, png, small)
         if flaw:
             self._write(path, png)
+        else:
+            self._keep(path)
         return sha256
 
     def put_lora(self, safetensors: bytes, room: Room | None = None) -> str:
@@ -142,6 +144,8 @@ class Files:
             if flaw is Flaw.MISSING and room:
                 room(len(data))
             self._write(path, data)
+        else:
+            self._keep(path)
         return sha256
 
     def _claimed(self, kind: Kind, sha256: str) -> Path:
@@ -270,6 +274,10 @@ class Files:
     def _write(self, path: Path, data: bytes) -> None:
         with self.storage.saving():
             write_whole(path, data)
+
+    def _keep(self, path: Path) -> None:
+        with self.storage.saving():
+            atomic.keep(path)
 
     def sweep(self) -> None:
         """Remove half-written files that a crash left. Call it at server start, before anyone writes."""

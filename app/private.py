@@ -9,6 +9,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from app import atomic
+
 OTHERS = 0o077  # permission bits of group and others
 
 
@@ -22,7 +24,7 @@ def use(folder: Path) -> None:
     Raises NotOurs, and OSError.
     """
     os.umask(OTHERS)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.make_folder(folder, mode=0o700)
     close(folder)
 
 

@@ -16,6 +16,20 @@ def umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders and files that were flushed, in order."""
+    paths: list[Path] = []
+    really = os.fsync
+
+    def fsync(handle: int) -> None:
+        really(handle)
+        paths.append(Path(f"/dev/fd/{handle}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return paths
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -55,6 +69,35 @@ def test_what_fails_changes_nothing_and_leaves_nothing(tmp_path: Path) -> None:
         write_half(file)
     assert file.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
+
+
+def test_a_folder_is_flushed_into_its_parent(tmp_path: Path, flushed: list[Path]) -> None:
+    atomic.make_folder(tmp_path / "a" / "b")
+    assert flushed[-2:] == [tmp_path, tmp_path / "a"], "from the top"
+    (tmp_path / "a" / "b").rmdir()
+    flushed.clear()
+    atomic.make_folder(tmp_path / "a" / "b")
+    assert flushed == [tmp_path / "a"], "again after it was removed"
+    atomic.make_folder(tmp_path / "a" / "b")
+    assert flushed == [tmp_path / "a"]
+
+
+def test_a_folder_of_an_earlier_process_is_flushed_too(tmp_path: Path, flushed: list[Path]) -> None:
+    (tmp_path / "old").mkdir()
+    atomic.write(tmp_path / "old" / "file", b"whole")
+    assert tmp_path in flushed
+
+
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        atomic.make_folder(tmp_path / "file")
+
+
+def test_a_file_of_a_killed_process_is_flushed(tmp_path: Path, flushed: list[Path]) -> None:
+    (tmp_path / "file").touch()
+    atomic.keep(tmp_path / "file")
+    assert flushed[-1] == tmp_path
 
 
 def test_without_replace_the_first_stays(tmp_path: Path) -> None:

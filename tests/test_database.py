@@ -117,7 +117,7 @@ def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:
 
 def test_connections_have_what_we_rely_on(session: Session) -> None:
     pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("foreign_keys", "journal_mode", "synchronous")}
-    assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 1}
+    assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
     assert session.scalar(text("PRAGMA busy_timeout")) >= 5000
 
 

@@ -16,8 +16,10 @@ class Vault:
 
     def __init__(self, settings: Settings) -> None:
         self.file = settings.data / "keys" / "accounts.key"
-        if not self.file.exists():
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.file.exists():
+            atomic.keep(self.file)
+        else:
+            atomic.make_folder(self.file.parent, mode=0o700)
             # If two processes create it at once, the first one's key stays.
             atomic.write(self.file, Fernet.generate_key(), mode=0o600, replace=False)
         self._fernet = Fernet(self.file.read_bytes())

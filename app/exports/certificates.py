@@ -153,7 +153,7 @@ def told(identity: SigningIdentity, settings: Settings) -> list[str]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Lock among all threads and the command line, so that two never make two authorities."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.make_folder(folder, mode=0o700)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

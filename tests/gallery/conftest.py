@@ -97,7 +97,7 @@ def strewn(tmp_path_factory: pytest.TempPathFactory, migrated: object) -> Iterat
 
 @pytest.fixture(scope="module")
 def gallery(strewn: Factory) -> Gallery:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     people = [strewn.user(Role.MANAGER if not n else Role.DESIGNER) for n in range(3)]
     styles = [strewn.style(name=f"Style {n}") for n in range(3)]
     images: list[Image] = []

@@ -420,6 +420,19 @@ def test_a_file_shared_by_two_expired_pictures_is_removed(
     assert not files.has(Kind.IMAGES, shared)
 
 
+def test_a_crash_leaves_no_picture_without_its_file(
+    session: Session, files: Files, old: list[Image], purge: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "remove", crash)
+    with pytest.raises(KeyboardInterrupt):
+        purge()
+    session.expire_all()
+    assert [bool(image.purged_at) for image in old] == [True, True, False, False], "before any file is removed"
+
+
 def test_thumbnails_of_a_reference_stay(files: Files, old: list[Image], purge: Callable[[], int]) -> None:
     sha256 = old[0].sha256 or ""
     files.put(Kind.REFERENCES, files.path(Kind.IMAGES, sha256).read_bytes())

@@ -16,7 +16,7 @@ def test_nothing_is_wrong_with_whole_data(data: Data) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
 def test_damage_is_found(data: Data, damage: Damage) -> None:
-    damage.do(data, Random(damage.name))  # noqa: S311
+    damage.do(data, Random(damage.name))
     found = check(data.database, data.files)
     assert {each.area for each in found if each.repairable == damage.repaired} >= {damage.area}, found
 

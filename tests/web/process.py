@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,17 +17,32 @@ SETUP = re.compile(r"(http://\S+/setup/\S+)")
 PATIENCE = 120.0  # torch takes its time to import on a busy machine
 
 
-class Process:
-    """A server on a data folder. It printed `url` and `setup_link`; `kill` or `stop` ends it."""
+SERVE = ("-c", "from app.cli import main; main()", "serve")
 
-    def __init__(self, data: Path, **settings: object) -> None:
-        self.log = data.parent / f"server-{time.monotonic_ns()}.log"
+
+class Process:
+    """A server on a data folder. It printed `url` and `setup_link`; `kill` or `stop` ends it.
+
+    `command` is what Python runs; `extra` is added to its environment; `log` is for its output.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        command: Sequence[str] = SERVE,
+        extra: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        **settings: object,
+    ) -> None:
+        self.log = log or data.parent / f"server-{time.monotonic_ns()}.log"
         values = {"data": data, "port": 0, "device": "cpu"} | settings
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SOROE_")}
         environment |= {f"SOROE_{name.upper()}": str(value) for name, value in values.items()}
+        environment |= extra or {}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", "from app.cli import main; main()", "serve"],
+                [sys.executable, *command],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,

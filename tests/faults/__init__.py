@@ -1,0 +1,9 @@
+"""Faults of real machines, and what a server on them has promised.
+
+disk.py     a disk that keeps only what was flushed, for a power cut anywhere
+loop.py     a file system on a loop device, for a power cut as root
+server.py   a server without a model, in a process of its own
+client.py   people who work on it, and note each answer
+promises.py checks that a data folder holds everything that was answered
+power.py    the power cut on a loop device: `python -m tests.faults.power`
+"""
