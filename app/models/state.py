@@ -11,3 +11,4 @@ class State(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    HELD = "held"  # the engine died several times during it; its owner decides whether to try again

@@ -29,7 +29,8 @@ class Unit(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))  # the set's or subject's, kept here for fair claiming
     priority: Mapped[int] = mapped_column(default=0)
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
-    tries: Mapped[int] = mapped_column(default=0)  # at most three
+    tries: Mapped[int] = mapped_column(default=0)  # that failed; at most three
+    crashes: Mapped[int] = mapped_column(default=0)  # of the engine during it; three, then held
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]

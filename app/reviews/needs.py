@@ -26,6 +26,7 @@ from app.models import (
     Mention,
     Role,
     State,
+    Subject,
     User,
     Verdict,
 )
@@ -38,8 +39,8 @@ from app.sets.stack import BEING_MADE_AGAIN
 class Need:
     """Something in one set that waits for someone."""
 
-    kind: Literal["mention", "review", "changes", "failed", "ready"]
-    set_id: int
+    kind: Literal["mention", "review", "changes", "failed", "held", "training", "ready"]
+    set_id: int  # of a held training: the subject
     set_name: str
     who: str  # the set's owner; for changes, who requested them, if known; for a mention, its author
     count: int  # pictures
@@ -62,7 +63,24 @@ def of_user(session: Session, user: User, limit: int = 6) -> list[Need]:
     found += _changes(session, user, to_change, limit)
     found += _needs(session, "failed", and_(Image.state == State.FAILED, ~Image.superseded, mine), limit)
     found += _ready(session, user, limit)
+    found = _held(session, user, limit) + found
     return found if user.active else []
+
+
+def _held(session: Session, user: User, limit: int) -> list[Need]:
+    """What the engine stopped at several times: of `user`, and of everyone for an administrator."""
+    every = user.role == Role.ADMIN
+    trainings = session.execute(
+        select(Subject.id, Subject.handle, User.name)
+        .join(User, User.id == Subject.owner_id)
+        .where(Subject.state == State.HELD, true() if every else Subject.owner_id == user.id)
+        .order_by(Subject.id.desc())
+        .limit(limit)
+    )
+    pictures = _needs(
+        session, "held", and_(Image.state == State.HELD, true() if every else Image.owner_id == user.id), limit
+    )
+    return pictures + [Need("training", id, f"@{handle}", owner, 1, None, []) for id, handle, owner in trainings]
 
 
 def _mentions(session: Session, user: User, limit: int) -> list[Need]:
@@ -94,7 +112,7 @@ def _mentions(session: Session, user: User, limit: int) -> list[Need]:
 
 def _needs(
     session: Session,
-    kind: Literal["review", "changes", "failed", "ready"],
+    kind: Literal["review", "changes", "failed", "held", "ready"],
     which: ColumnElement[bool],
     limit: int,
 ) -> list[Need]:
@@ -139,7 +157,7 @@ def _changes(session: Session, user: User, which: ColumnElement[bool], limit: in
 def _ready(session: Session, user: User, limit: int) -> list[Need]:
     """Sets with all pictures decided, some approved, and not downloaded since the last decision."""
     whose = true() if user.can(Role.MANAGER) else ImageSet.owner_id == user.id
-    open_ = and_(Image.shown, TO_REVIEW) | Image.state.in_([State.QUEUED, State.GENERATING])
+    open_ = and_(Image.shown, TO_REVIEW) | Image.state.in_([State.QUEUED, State.GENERATING, State.HELD])
     newest = select(ImageSet.id).where(whose).order_by(ImageSet.id.desc()).limit(200)
     decided = (
         select(Image.set_id, func.max(Decision.created_at).label("at"))

@@ -51,6 +51,7 @@ class PictureCounts:
     finished: int = 0
     failed: int = 0
     cancelled: int = 0
+    held: int = 0
     approved: int = 0
     changes: int = 0
     rejected: int = 0
@@ -58,6 +59,7 @@ class PictureCounts:
     redo_queued: int = 0
     redo_generating: int = 0
     redo_failed: int = 0
+    redo_held: int = 0
     binned: int = 0  # pictures in the bin that can be restored; counted if nothing else is left
 
     @property
@@ -76,6 +78,11 @@ class PictureCounts:
         return self.failed + self.cancelled + self.redo_failed
 
     @property
+    def held_back(self) -> int:
+        """Pictures, new or redone, that someone must decide about because the engine stopped during them."""
+        return self.held + self.redo_held
+
+    @property
     def done(self) -> bool:
         """Whether nothing is waiting or running."""
         return not (self.waiting or self.making)
@@ -87,6 +94,8 @@ class PictureCounts:
             return State.GENERATING
         if self.waiting:
             return State.QUEUED
+        if self.held_back:
+            return State.HELD
         if self.failed:
             return State.FAILED
         return State.CANCELLED if self.cancelled else State.FINISHED

@@ -33,7 +33,7 @@ from app.sets.looks import latest_version
 from app.sets.spec import SEEDS, SetSpec
 from app.sets.stack import ON_PAGE
 from app.text import shorten
-from app.work.queue import WAITING, cancel_units
+from app.work.queue import OPEN, cancel_units
 
 NO_CAMPAIGN = "Unsorted"
 LOCKED = "The decisions of this set are locked, so its pictures cannot be generated again. Ask a manager to unlock it."
@@ -87,12 +87,12 @@ def cancel(session: Session, user: User, set_id: int) -> None:
     image_set = changeable(session, user, set_id)
     stopped = session.execute(
         update(Image)
-        .where(Image.set_id == set_id, Image.state.in_(WAITING))
-        .values(state=State.CANCELLED)
+        .where(Image.set_id == set_id, Image.state.in_(OPEN))
+        .values(state=State.CANCELLED, error=None)
         .returning(Image.id)
     ).all()
     if not stopped:
-        raise Conflict("There is nothing to cancel: no picture of this set is queued or generating.")
+        raise Conflict("There is nothing to cancel: no picture of this set is queued, generating or held.")
     cancel_units(session, Unit.set_id == set_id)
     image_set.cancelled_at = now()
     record(session, user, Act.SET_CANCEL, image_set, pictures=len(stopped))
@@ -108,12 +108,38 @@ def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
     return _retry(session, user, image_set, images, unit_size)
 
 
+def retry_held(session: Session, user: User, set_id: int, unit_size: int) -> int:
+    """Queue a set's held images again, and count them. Raises Conflict if there are none."""
+    image_set = changeable(session, user, set_id)
+    return _retry(session, user, image_set, _held(session, set_id), unit_size)
+
+
+def remove_held(session: Session, user: User, set_id: int) -> int:
+    """Cancel a set's held images, and count them. Raises Conflict if there are none."""
+    image_set = changeable(session, user, set_id)
+    images = _held(session, set_id)
+    for image in images:
+        image.state, image.error = State.CANCELLED, None
+    session.flush()
+    units.close_held(session, set_id)
+    record(session, user, Act.HELD_REMOVE, image_set, pictures=[image.position for image in images])
+    return len(images)
+
+
+def _held(session: Session, set_id: int) -> list[Image]:
+    wanted = Image.set_id == set_id, Image.state == State.HELD
+    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
+    if not images:
+        raise Conflict("No picture of this set is held now.")
+    return images
+
+
 def retry_image(session: Session, user: User, image_id: int) -> Image:
-    """Queue one failed or cancelled image again. Raises Conflict if it is neither."""
+    """Queue one failed, cancelled or held image again. Raises Conflict if it is neither."""
     image = queries.image(session, user, image_id)
     image_set = changeable(session, user, image.set_id)
-    if image.state not in (State.FAILED, State.CANCELLED):
-        raise Conflict("Only a failed or cancelled picture can be retried.")
+    if image.state not in (State.FAILED, State.CANCELLED, State.HELD):
+        raise Conflict("Only a failed, cancelled or held picture can be retried.")
     if image.superseded or image.deleted_at:
         raise Conflict("A newer version already replaced this picture.")
     _retry(session, user, image_set, [image], unit_size=1)
@@ -128,6 +154,7 @@ def _retry(session: Session, user: User, image_set: ImageSet, images: list[Image
         image.state, image.error = State.QUEUED, None
     image_set.cancelled_at = None
     units.enqueue(session, image_set, images, unit_size)
+    units.close_held(session, image_set.id)
     record(session, user, Act.SET_RETRY, image_set, pictures=[image.position for image in images])
     return len(images)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from sqlalchemy import SQLColumnExpression, insert, select, update
+from sqlalchemy import SQLColumnExpression, and_, insert, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
@@ -24,7 +24,7 @@ from app.sets.looks import engine_references
 from app.sets.spec import SEEDS
 from app.sets.stack import restack
 from app.work.kinds import Row, WorkKind, Write
-from app.work.queue import add_units
+from app.work.queue import add_units, cancel_units
 
 
 @dataclass(kw_only=True)
@@ -74,6 +74,9 @@ class Pictures(WorkKind):
 
     def record_failure(self, session: Session, unit: Unit, message: str) -> None:
         record(session, None, Act.UNIT_FAIL, session.get_one(ImageSet, unit.set_id), error=message)
+
+    def record_hold(self, session: Session, unit: Unit) -> None:
+        record(session, None, Act.UNIT_HOLD, session.get_one(ImageSet, unit.set_id), crashes=unit.crashes)
 
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
         return set_rows(session, user, ids)
@@ -134,6 +137,12 @@ def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_siz
         for image in batch:
             image.unit_id = unit_id
     session.flush()
+
+
+def close_held(session: Session, set_id: int) -> None:
+    """Cancel held units of a set whose pictures were all answered for, by trying again or removing them."""
+    held = select(Image.id).where(Image.unit_id == Unit.id, Image.state == State.HELD).exists()
+    cancel_units(session, and_(Unit.set_id == set_id, Unit.state == State.HELD, ~held))
 
 
 def need_rights(session: Session, image_set: ImageSet) -> None:

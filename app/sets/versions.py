@@ -22,11 +22,11 @@ from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import Redo
 from app.sets.spec import PROMPT_LENGTH, SEEDS
 from app.specs import Line, Spec
-from app.work.queue import WAITING, cancel_units
+from app.work.queue import OPEN, cancel_units
 
 MOST_VERSIONS = 20  # per position
 MOST_NEW_VERSIONS = 4  # at once
-UNMADE = (State.QUEUED, State.GENERATING, State.FAILED)
+UNMADE = (State.QUEUED, State.GENERATING, State.FAILED, State.HELD)
 
 
 class RedoSpec(Spec):
@@ -137,7 +137,7 @@ def _new_versions(user: User, image: Image, spec: RedoSpec, strength: float | No
 
 
 def discard(session: Session, user: User, image_id: int) -> None:
-    """Cancel a newer version that waits, runs or failed; the picture before it stays.
+    """Cancel a newer version that waits, runs, failed or is held; the picture before it stays.
 
     Its unit is cancelled if nothing else of it waits or runs. Raises Forbidden and Conflict.
     """
@@ -148,7 +148,7 @@ def discard(session: Session, user: User, image_id: int) -> None:
     image.state, image.error = State.CANCELLED, None
     record(session, user, Act.IMAGE_DISCARD, image, version=image.version)
     session.flush()
-    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(WAITING)).limit(1)
+    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(OPEN)).limit(1)
     if image.unit_id and session.scalar(others) is None:
         cancel_units(session, Unit.id == image.unit_id)
 

@@ -23,9 +23,10 @@ from app.rights import queries as rights
 from app.subjects import handles, queries, training
 from app.subjects.spec import SubjectSpec
 from app.text import plural, shorten
-from app.work.queue import WAITING, cancel_units
+from app.work.queue import OPEN, WAITING, cancel_units
 
 SMALLEST_SIDE = 0.5  # of the model's own side, for a training picture
+ENDED = (State.FAILED, State.CANCELLED, State.HELD)  # and can be resumed
 FILE_NAME_LENGTH = 255  # characters that the audit log keeps
 
 
@@ -171,18 +172,19 @@ def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: Kept
 def cancel(session: Session, user: User, subject_id: int) -> None:
     """Cancel a training. Raises Conflict if there is none."""
     subject = _changeable(session, user, subject_id)
-    if subject.state not in WAITING:
+    if subject.state not in OPEN:
         raise Conflict("There is nothing to cancel: this subject is not training.")
     cancel_units(session, Unit.subject_id == subject_id)
-    subject.state = State.CANCELLED
+    subject.state, subject.error = State.CANCELLED, None
     record(session, user, Act.SUBJECT_CANCEL, subject)
 
 
 def retry(session: Session, user: User, subject_id: int) -> Subject:
-    """Retry a failed or cancelled training; it resumes where it stopped. Raises Conflict."""
+    """Retry a failed, cancelled or held training; it resumes where it stopped. Raises Conflict."""
     subject = _changeable(session, user, subject_id)
-    if subject.state not in (State.FAILED, State.CANCELLED):
-        raise Conflict("Only a failed or cancelled training can be resumed.")
+    if subject.state not in ENDED:
+        raise Conflict("Only a failed, cancelled or held training can be resumed.")
+    cancel_units(session, Unit.subject_id == subject_id)
     training.enqueue(session, subject)
     record(session, user, Act.SUBJECT_RETRY, subject)
     return subject

@@ -73,6 +73,9 @@ class Trainings(WorkKind):
     def record_failure(self, session: Session, unit: Unit, message: str) -> None:
         record(session, None, Act.SUBJECT_FAIL, session.get_one(Subject, unit.subject_id), error=message)
 
+    def record_hold(self, session: Session, unit: Unit) -> None:
+        record(session, None, Act.SUBJECT_HOLD, session.get_one(Subject, unit.subject_id), crashes=unit.crashes)
+
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
         return training_rows(session, user, ids)
 

@@ -76,6 +76,7 @@ class ProgressPart(Page):
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
+    can_answer: bool  # what to do with held pictures
     can_review: bool
     can_download: bool
     can_lock: bool  # or unlock
@@ -109,6 +110,7 @@ def view(
         seconds_left=None if pause else seconds_left(session, resources, me, progress),
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
+        can_answer=can_retry and progress.held_back > 0,
         can_review=me.can(Role.REVIEWER),
         can_download=mine,
         can_lock=may_unlock(me, image_set) if image_set.locked_at else mine and progress.done and progress.finished > 0,

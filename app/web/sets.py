@@ -22,7 +22,7 @@ from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, P
 from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
-from app.text import whole_number
+from app.text import plural, whole_number
 from app.web.deps import Me, Read, ResourcesDep, count_try, resources_of, tried
 from app.web.errors import answered
 from app.web.forms.form import Sent
@@ -195,6 +195,26 @@ def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
     except Conflict as error:
         return as_it_is_now(set_id, error)
     return see_other(f"/sets/{set_id}")
+
+
+@router.post("/sets/{set_id}/held/retry", dependencies=[tried("set")])
+def retry_held(resources: ResourcesDep, me: Me, set_id: int) -> Response:
+    try:
+        with resources.database.write() as session:
+            service.retry_held(session, me, set_id, resources.settings.unit_size)
+    except Conflict as error:
+        return as_it_is_now(set_id, error)
+    return see_other(f"/sets/{set_id}")
+
+
+@router.post("/sets/{set_id}/held/remove")
+def remove_held(resources: ResourcesDep, me: Me, set_id: int) -> Response:
+    try:
+        with resources.database.write() as session:
+            removed = service.remove_held(session, me, set_id)
+    except Conflict as error:
+        return as_it_is_now(set_id, error)
+    return see_other(f"/sets/{set_id}", f"Removed {plural(removed, 'picture')}.")
 
 
 @router.post("/images/{image_id}/retry", dependencies=[tried("set")])

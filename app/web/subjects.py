@@ -36,7 +36,7 @@ from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.stream import Message, Watching
 from app.web.templating import Page, page, render, see_other
 from app.work import line
-from app.work.queue import WAITING
+from app.work.queue import OPEN, WAITING
 
 router = APIRouter()
 
@@ -249,8 +249,8 @@ def view(session: Session, resources: Resources, me: User, subject_id: int) -> L
         line=line.place(session, topic) if subject.state == State.QUEUED else None,
         done=done,
         usable=subject.model == resources.engine.model.name,
-        can_cancel=mine and not done,
-        can_retry=mine and subject.state in (State.FAILED, State.CANCELLED),
+        can_cancel=mine and subject.state in OPEN,
+        can_retry=mine and subject.state in service.ENDED,
         can_archive=mine and done,
         can_bring_back=authority.may_undo(me, subject.archived_as),
         brought_back_by=authority.undone_by(subject.archived_as),

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from app.background import AFTER_TROUBLE_SECONDS, BackgroundLoop
 from app.database import Database
@@ -38,11 +39,13 @@ LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this cov
 
 SAVE_AGAIN_SECONDS = 2.0
 
-LOST = "The worker stopped before this was done."
+LOST = "The engine stopped during this."
 BROKEN = "The engine failed. The details are in the server's log."
 
 
 T = TypeVar("T")
+End = Callable[[Session, int], Unit]
+"""What the queue does at the end of a unit, by its id: one of its functions that end, fail or lose one."""
 
 
 @dataclass(frozen=True)
@@ -140,21 +143,21 @@ class Dispatcher:
         try:
             work = await self._until_saved(self._work, claimed)
             self.bus.begin(work, claimed.topic)
-            failed = await self._make(work, claimed.kind)
+            end = await self._make(work, claimed.kind)
         except asyncio.CancelledError:
             with suppress(CannotSave):  # the next start queues it again
                 await asyncio.to_thread(self._give_back, unit_id)
             self._ended(claimed)
             raise
         except UserError as error:  # a sentence for the person, and the queue continues
-            failed = Failed(unit_id, str(error))
+            end = partial(queue.fail_unit, message=str(error))
         except WorkerLost:
-            failed = Failed(unit_id, LOST, transient=True)
+            end = partial(queue.lose_unit, message=LOST)
         except Exception:
             log.exception("a unit failed", unit=unit_id)
-            failed = Failed(unit_id, BROKEN, transient=True)
+            end = partial(queue.fail_unit, message=BROKEN, transient=True)
         try:
-            await self._settle(unit_id, failed)
+            await self._settle(unit_id, end)
         finally:
             self._ended(claimed)
 
@@ -163,14 +166,14 @@ class Dispatcher:
         self.bus.end(claimed.unit_id)
         self.bus.publish(claimed.topic, *claimed.image_ids)
 
-    async def _settle(self, unit_id: int, failed: Failed | None) -> None:
+    async def _settle(self, unit_id: int, end: End) -> None:
         """Store how the unit ended, retrying while the database refuses.
 
         The slot stays taken, because nothing else could be stored either.
         """
         while True:
             try:
-                return await self._until_saved(self._end, unit_id, failed)
+                return await self._until_saved(self._end, unit_id, end)
             except SQLAlchemyError:
                 log.exception("the end of a unit could not be stored", unit=unit_id)
                 await asyncio.sleep(AFTER_TROUBLE_SECONDS)
@@ -185,15 +188,15 @@ class Dispatcher:
                 with suppress(CannotSave):
                     return await asyncio.to_thread(save, *arguments)
 
-    async def _make(self, work: Work, kind: WorkKind) -> Failed | None:
-        """Run a unit and store its results. Returns a Failed event, or None if it ended or was cancelled."""
+    async def _make(self, work: Work, kind: WorkKind) -> End:
+        """Run a unit and store its results. Returns how it ends. Raises WorkerLost."""
         if work.id in self._cancelled:
-            return None
+            return queue.end_unit
         events = self.engine.run(work)
         try:
             async for event in events:
                 if work.id in self._cancelled:
-                    return None
+                    return queue.end_unit
                 match event:
                     case Step():
                         self.bus.step(event)
@@ -201,13 +204,15 @@ class Dispatcher:
                         self.bus.preview(event)
                     case ClassPicture():
                         self.bus.class_picture(event)
-                    case Failed() | Done():
-                        return event if isinstance(event, Failed) else None
+                    case Done():
+                        return queue.end_unit
+                    case Failed():
+                        return partial(queue.fail_unit, message=event.message, transient=event.transient)
                     case _:
                         await self._until_saved(self._keep, kind, event)
                         self.bus.kept(event)
         except Cancelled:
-            return None
+            return queue.end_unit
         finally:
             # This does nothing for a unit that has ended; one that we leave early must free its slot.
             await self.engine.cancel(work.id)
@@ -242,12 +247,9 @@ class Dispatcher:
         with self.database.write() as session:
             write(session)
 
-    def _end(self, unit_id: int, failed: Failed | None) -> None:
+    def _end(self, unit_id: int, end: End) -> None:
         with self.database.write() as session:
-            if failed:
-                queue.fail_unit(session, unit_id, failed.message, failed.transient)
-            else:
-                queue.end_unit(session, unit_id)
+            end(session, unit_id)
 
     def _give_back(self, unit_id: int) -> None:
         with self.database.write() as session:

@@ -75,6 +75,10 @@ class WorkKind(ABC):
         """Record that the unit failed for good."""
 
     @abstractmethod
+    def record_hold(self, session: Session, unit: Unit) -> None:
+        """Record that the unit is held, because the engine died several times during it."""
+
+    @abstractmethod
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
         """What the home page lists for running or waiting rows, by id."""
 

@@ -1,8 +1,12 @@
 """Units on their way through the queue. Their table is the only queue.
 
     queued -> generating -> finished
-       ^          |-------> failed      (tried three times, or a retry would not help)
+       ^          |-------> failed      (it failed three times, or a retry would not help)
+       |          |-------> held        (the engine died three times during it: its owner decides)
        |----------|-------> cancelled
+
+A try is charged when the work itself fails. A server that stops or is killed charges nothing, however often: the unit
+waits again. An engine that dies during a unit is counted apart.
 
 One statement claims a unit, so nobody else can claim it. An engine's events count only while the unit and its results
 are generating: an event that arrives after a cancel, after a restart or twice changes nothing.
@@ -20,7 +24,9 @@ from app.models import State, Unit, now
 from app.work.kinds import kind_of
 
 MOST_TRIES = 3  # per unit
+MOST_CRASHES = 3  # of the engine during one unit
 WAITING = (State.QUEUED, State.GENERATING)
+OPEN = (*WAITING, State.HELD)
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def claim_next(session: Session) -> Unit | None:
     unit = session.scalar(
         update(Unit)
         .where(Unit.id == following.scalar_subquery(), Unit.state == State.QUEUED)
-        .values(state=State.GENERATING, tries=Unit.tries + 1, started_at=now(), ended_at=None, error=None)
+        .values(state=State.GENERATING, started_at=now(), ended_at=None, error=None)
         .returning(Unit)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
@@ -98,9 +104,9 @@ def fail_unit(session: Session, unit_id: int, message: str, transient: bool = Fa
     if unit.state != State.GENERATING:
         return unit
     kind = kind_of(unit)
+    unit.tries += 1
     if transient and unit.tries < MOST_TRIES:
-        kind.moved(session, unit, State.GENERATING, State.QUEUED, None)
-        unit.state, unit.error = State.QUEUED, message
+        _queue_again(session, unit, message)
     else:
         kind.moved(session, unit, State.GENERATING, State.FAILED, message)
         unit.state, unit.error, unit.ended_at = State.FAILED, message, now()
@@ -108,31 +114,52 @@ def fail_unit(session: Session, unit_id: int, message: str, transient: bool = Fa
     return unit
 
 
+def lose_unit(session: Session, unit_id: int, message: str) -> Unit:
+    """The engine died during a unit. It is queued again, and after the third time held until its owner decides."""
+    unit = session.get_one(Unit, unit_id)
+    if unit.state != State.GENERATING:
+        return unit
+    unit.crashes += 1
+    if unit.crashes < MOST_CRASHES:
+        _queue_again(session, unit, message)
+    else:
+        kind = kind_of(unit)
+        kind.moved(session, unit, State.GENERATING, State.HELD, message)
+        unit.state, unit.error, unit.ended_at = State.HELD, message, now()
+        kind.record_hold(session, unit)
+    return unit
+
+
+def _queue_again(session: Session, unit: Unit, why: str) -> None:
+    kind_of(unit).moved(session, unit, State.GENERATING, State.QUEUED, None)
+    unit.state, unit.error = State.QUEUED, why
+
+
 def cancel_units(session: Session, of: ColumnElement[bool]) -> None:
-    """Cancel the waiting and running units `of` something. Those in an engine are stopped after the commit."""
+    """Cancel the waiting, running and held units `of` something. Those in an engine are stopped after the commit."""
     running = session.scalars(select(Unit.id).where(of, Unit.state == State.GENERATING).order_by(Unit.id)).all()
-    session.execute(update(Unit).where(of, Unit.state.in_(WAITING)).values(state=State.CANCELLED, ended_at=now()))
+    session.execute(update(Unit).where(of, Unit.state.in_(OPEN)).values(state=State.CANCELLED, ended_at=now()))
     if running:
         note(session, UnitsStopped(tuple(running)))
 
 
-def give_back(session: Session, unit_id: int) -> None:
-    """Queue a unit again after an orderly shutdown: it did not fail, so the attempt does not count."""
+def give_back(session: Session, unit_id: int) -> Unit:
+    """Queue a unit again that did not fail: the server stops."""
     unit = session.get_one(Unit, unit_id)
     if unit.state == State.GENERATING:
-        unit.tries -= 1
-        fail_unit(session, unit_id, "The server was shut down.", transient=True)
+        _queue_again(session, unit, "The server was shut down.")
+    return unit
 
 
 def requeue_running(session: Session) -> int:
-    """Queue again what was running when the server was killed, and count the units.
+    """Queue again what was running when the server was killed, however often that happened, and count the units.
 
     Call it at start, before any claim.
     """
     running = session.scalars(select(Unit).where(Unit.state == State.GENERATING).order_by(Unit.id)).all()
     for unit in running:
         if kind_of(unit).unfinished(session, unit):
-            fail_unit(session, unit.id, f"The server stopped {MOST_TRIES} times during this.", transient=True)
+            _queue_again(session, unit, "The server stopped during this.")
         else:
             end_unit(session, unit.id)
     return len(running)

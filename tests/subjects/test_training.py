@@ -84,14 +84,30 @@ def test_tried_three_times_at_most(session: Session, make: Factory) -> None:
     assert queue.claim_next(session) is None
 
 
-def test_a_shutdown_does_not_count_as_a_try_but_a_crash_does(session: Session, make: Factory) -> None:
+def test_neither_a_shutdown_nor_a_kill_of_the_server_counts_as_a_try(session: Session, make: Factory) -> None:
     subject = make.subject()
     unit = claim(session)
     queue.give_back(session, unit.id)
     assert (unit.tries, state_of(session, subject)[0]) == (0, State.QUEUED)
     claim(session)
     assert queue.requeue_running(session) == 1
-    assert (unit.tries, state_of(session, subject)[0]) == (1, State.QUEUED)
+    assert (unit.tries, state_of(session, subject)[0]) == (0, State.QUEUED)
+
+
+def test_a_training_at_which_the_engine_dies_three_times_is_held(session: Session, make: Factory) -> None:
+    subject = make.subject()
+    for _ in range(3):
+        queue.lose_unit(session, claim(session).id, "The engine stopped.")
+    assert state_of(session, subject)[0] == State.HELD
+    assert queue.claim_next(session) is None
+    service.retry(session, subject.owner, subject.id)
+    assert state_of(session, subject) == (State.QUEUED, None)
+    for _ in range(3):
+        queue.lose_unit(session, claim(session).id, "The engine stopped.")
+    service.cancel(session, subject.owner, subject.id)
+    session.flush()
+    assert state_of(session, subject) == (State.CANCELLED, None)
+    assert set(session.scalars(select(Unit.state))) == {State.CANCELLED}
 
 
 def test_a_crash_between_the_file_and_the_end_loses_nothing(session: Session, make: Factory) -> None:

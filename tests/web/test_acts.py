@@ -61,6 +61,8 @@ POSTS: dict[str, Act | str] = {
     "/sets": Act.SET_CREATE,
     "/sets/{set_id}/cancel": Act.SET_CANCEL,
     "/sets/{set_id}/retry": Act.SET_RETRY,
+    "/sets/{set_id}/held/retry": Act.SET_RETRY,
+    "/sets/{set_id}/held/remove": Act.HELD_REMOVE,
     "/images/{image_id}/retry": Act.SET_RETRY,
     "/images/{image_id}/decision": Act.DECIDE,
     "/decisions/{decision_id}/withdraw": Act.DECIDE,

@@ -145,6 +145,8 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/images/{image_id}/retry"): OWNER,
     ("POST", "/images/{image_id}/discard"): OWNER,
     ("POST", "/sets/{set_id}/retry"): OWNER,
+    ("POST", "/sets/{set_id}/held/retry"): OWNER,
+    ("POST", "/sets/{set_id}/held/remove"): OWNER,
     ("POST", "/sets/{set_id}/cancel"): OWNER,
     ("POST", "/pictures/move"): OWNER,
     ("POST", "/pictures/delete"): OWNER,

@@ -136,7 +136,6 @@ def test_one_bad_unit_does_not_block_the_queue(run: Callable[..., None]) -> None
     ("prompt", "sentence"),
     [
         ("stumble", "The picture 'stumble' cannot be made."),
-        ("vanish", "The worker stopped before this was done."),
         ("explode", "The engine failed. The details are in the server's log."),
     ],
 )
@@ -149,6 +148,22 @@ def test_transient_failures_are_tried_three_times(run: Callable[..., None], prom
         assert fox.state == State.FINISHED
         assert (bad.state, bad.error) == (State.FAILED, sentence)
         assert [len(unit.images) for unit in room.engine.units] == [2, 1, 1], "what is finished is not made again"
+
+    run(story)
+
+
+def test_a_unit_at_which_the_engine_dies_three_times_is_held_and_others_continue(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        bad, good = room.image_set("a fox\nvanish"), room.image_set("an owl")
+        await room.until_done(bad, good)
+        (unit,) = room.units(bad)
+        assert (unit.state, unit.crashes, unit.tries) == (State.HELD, 3, 0)
+        assert room.states(bad) == [State.FINISHED, State.HELD]
+        assert [len(unit.images) for unit in room.engine.units if unit.id == 1] == [2, 1, 1]
+        assert room.states(good) == [State.FINISHED]
+        with room.database.read() as session:
+            (event,) = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.UNIT_HOLD))
+            assert event.subject_id == bad
 
     run(story)
 
@@ -171,7 +186,7 @@ def test_a_database_that_refuses_for_a_while_loses_nothing(
         set_id = room.image_set("a fox")
         await room.until_done(set_id)
         assert refused
-        assert room.units(set_id)[0].tries == 1
+        assert room.units(set_id)[0].tries == 0
         assert len(room.engine.units) == 1
 
     run(story)

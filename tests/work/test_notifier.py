@@ -99,12 +99,27 @@ def commented(session: Session, image_set: ImageSet) -> int:
     return reviews.comment(session, image_set.owner, image_set.images[0].id, "The ear", None, None).thread_id or 0
 
 
+def lost(session: Session) -> None:
+    unit = unit_of(session)
+    unit.crashes = queue.MOST_CRASHES - 1
+    queue.lose_unit(session, unit.id, "The engine stopped.")
+
+
+def held(session: Session) -> None:
+    claimed(session)
+    lost(session)
+
+
 SCENES |= {
     Act.SET_CANCEL: of_set(lambda s, each: sets.cancel(s, each.owner, each.id), finished=False),
     Act.SET_RETRY: of_set(lambda s, each: sets.retry_set(s, each.owner, each.id, 4), cancelled, finished=False),
     Act.SET_LOCK: of_set(lambda s, each: reviews.lock(s, each.owner, each.id)),
     Act.UNIT_FAIL: of_set(
         lambda s, _: queue.fail_unit(s, unit_of(s).id, "It broke."), lambda make, _: claimed(make.session), False
+    ),
+    Act.UNIT_HOLD: of_set(lambda s, _: lost(s), lambda make, _: claimed(make.session), False),
+    Act.HELD_REMOVE: of_set(
+        lambda s, each: sets.remove_held(s, each.owner, each.id), lambda make, _: held(make.session), False
     ),
     Act.IMAGE_FINISH: of_set(finish_first, lambda make, _: claimed(make.session), False),
     Act.IMAGE_REDO: of_set(redone),
@@ -180,6 +195,12 @@ def finish_training(make: Factory) -> tuple[Topic, Doing]:
 def fail_training(make: Factory) -> tuple[Topic, Doing]:
     subject, unit = make.subject(), claimed(make.session)
     return subject_topic(subject.id), lambda session: queue.fail_unit(session, unit.id, "It broke.")
+
+
+@scene(Act.SUBJECT_HOLD)
+def hold_training(make: Factory) -> tuple[Topic, Doing]:
+    subject, _ = make.subject(), claimed(make.session)
+    return subject_topic(subject.id), lost
 
 
 @scene(Act.SUBJECT_ARCHIVE)
@@ -259,7 +280,8 @@ def run(database: Database, files: Files, story: Callable[[Room], object]) -> No
     async def tell() -> None:
         room = Room(database, files)
         serving = asyncio.create_task(room.dispatcher.run())
-        await asyncio.sleep(0)
+        while not room.dispatcher.recovered:  # noqa: ASYNC110  (it says so to nobody)
+            await asyncio.sleep(0.001)
         try:
             await story(room)  # type: ignore[misc]
         finally:

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from app import slow
 from app.database import Database
-from app.errors import Conflict
+from app.errors import Conflict, Forbidden
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Image, ImageSet, State, Unit
+from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit
 from app.sets import service, units
 from app.settings import Settings
 from app.work import queue
@@ -60,7 +60,7 @@ def outcomes(session: Session, image_set: ImageSet) -> set[tuple[str, str | None
 def test_claim_takes_the_unit_and_its_images(session: Session, make: Factory) -> None:
     image_set = make.image_set(prompts="a\nb\nc", unit_size=2)
     unit = claim(session)
-    assert (unit.state, unit.tries, unit.set_id) == (State.GENERATING, 1, image_set.id)
+    assert (unit.state, unit.tries, unit.set_id) == (State.GENERATING, 0, image_set.id)
     assert unit.started_at
     assert [image.state for image in image_set.images] == [State.GENERATING, State.GENERATING, State.QUEUED]
 
@@ -250,8 +250,8 @@ def test_transient_failure_is_tried_three_times(session: Session, make: Factory)
     image_set = make.image_set()
     for tries in (1, 2, 3):
         unit = claim(session)
-        assert unit.tries == tries
         queue.fail_unit(session, unit.id, "The worker was lost.", transient=True)
+        assert unit.tries == tries
     assert unit.state == State.FAILED
     assert outcomes(session, image_set) == {(State.FAILED, "The worker was lost.")}
     assert queue.claim_next(session) is None
@@ -268,9 +268,8 @@ def test_orderly_shutdown_costs_no_try(session: Session, make: Factory) -> None:
     make.image_set()
     for _ in range(5):
         unit = claim(session)
-        assert unit.tries == 1
         queue.give_back(session, unit.id)
-        assert unit.state == State.QUEUED
+        assert (unit.state, unit.tries, unit.crashes) == (State.QUEUED, 0, 0)
 
 
 # A restart
@@ -295,17 +294,78 @@ def test_requeue_running_of_a_unit_that_only_missed_its_end(session: Session, ma
     assert queue.claim_next(session) is None
 
 
-def test_unit_that_ends_the_server_three_times_fails(session: Session, make: Factory) -> None:
+def test_a_server_that_is_killed_again_and_again_charges_nothing(session: Session, make: Factory) -> None:
     image_set = make.image_set()
-    for _ in range(3):
-        claim(session)
+    for _ in range(10):
+        unit = claim(session)
         queue.requeue_running(session)
-    assert queue.claim_next(session) is None
-    assert outcomes(session, image_set) == {(State.FAILED, "The server stopped 3 times during this.")}
+    assert (unit.tries, unit.crashes) == (0, 0)
+    assert outcomes(session, image_set) == {(State.QUEUED, None)}
+
+
+def test_crashes_and_failures_are_counted_apart(session: Session, make: Factory) -> None:
+    make.image_set()
+    for _ in range(2):
+        unit = claim(session)
+        queue.lose_unit(session, unit.id, "The engine stopped.")
+        claim(session)
+        queue.fail_unit(session, unit.id, "It stumbled.", transient=True)
+    assert (unit.state, unit.tries, unit.crashes) == (State.QUEUED, 2, 2)
+
+
+# Held
+
+
+@pytest.fixture
+def held(session: Session, make: Factory) -> ImageSet:
+    """A set of three: one finished, one held, one in another unit."""
+    image_set = make.image_set(prompts="a\nb\nc", unit_size=2)
+    units.finish_image(session, claim(session).id, image_set.images[0].id, "0" * 64, 1, 1.0)
+    for _ in range(3):
+        queue.lose_unit(session, image_set.images[0].unit_id or 0, "The engine stopped.")
+        unit = claim(session)
+    assert unit.id == image_set.images[2].unit_id, "the held one is not claimed"
+    assert [image.state for image in image_set.images] == [State.FINISHED, State.HELD, State.GENERATING]
+    return image_set
+
+
+def test_held_pictures_are_tried_again_in_a_new_unit(session: Session, held: ImageSet) -> None:
+    before = held.images[1].unit_id
+    assert service.retry_held(session, held.owner, held.id, 4) == 1
+    session.expire_all()
+    assert session.get_one(Unit, before).state == State.CANCELLED
+    assert held.images[1].unit
+    assert (held.images[1].state, held.images[1].error, held.images[1].unit.crashes) == (State.QUEUED, None, 0)
+    with pytest.raises(Conflict, match="held now"):
+        service.retry_held(session, held.owner, held.id, 4)
+
+
+def test_held_pictures_are_removed_and_the_others_continue(session: Session, held: ImageSet) -> None:
+    assert service.remove_held(session, held.owner, held.id) == 1
+    session.expire_all()
+    assert [image.state for image in held.images] == [State.FINISHED, State.CANCELLED, State.GENERATING]
+    assert {unit.state for unit in session.scalars(select(Unit))} == {State.CANCELLED, State.GENERATING}
+
+
+def test_cancelling_the_set_removes_held_pictures_too(session: Session, held: ImageSet) -> None:
+    service.cancel(session, held.owner, held.id)
+    session.expire_all()
+    assert [image.state for image in held.images] == [State.FINISHED, State.CANCELLED, State.CANCELLED]
+
+
+def test_only_its_owner_and_managers_answer_for_held_pictures(session: Session, make: Factory, held: ImageSet) -> None:
+    for act in (
+        lambda: service.retry_held(session, make.user(), held.id, 4),
+        lambda: service.remove_held(session, make.user(), held.id),
+    ):
+        with pytest.raises(Forbidden):
+            act()
+    assert service.remove_held(session, make.user(Role.ADMIN), held.id) == 1
 
 
 ACTS = st.lists(
-    st.sampled_from(["claim", "image", "end", "fail", "lose", "stop", "restart", "cancel", "retry"]), max_size=25
+    st.sampled_from(["claim", "image", "end", "fail", "lose", "crash", "stop", "restart", "cancel", "retry", "answer"]),
+    max_size=25,
 )
 
 
@@ -327,7 +387,7 @@ def test_after_any_events_nothing_is_repeated_or_lost(migrated: Path, acts: list
                     finished.append(image.id)
             queue.end_unit(session, unit.id)
         check(session, image_set)
-        ended = {State.FINISHED, State.FAILED, State.CANCELLED}
+        ended = {State.FINISHED, State.FAILED, State.CANCELLED, State.HELD}
         assert {image.state for image in image_set.images} <= ended
         assert set(session.scalars(select(Unit.state))) <= ended
         assert len(finished) == len(set(finished))
@@ -345,12 +405,16 @@ def happen(session: Session, image_set: ImageSet, act: str, finished: list[int])
         service.cancel(session, image_set.owner, image_set.id)
     elif act == "retry" and images & {State.FAILED, State.CANCELLED}:
         service.retry_set(session, image_set.owner, image_set.id, 2)
+    elif act == "answer" and State.HELD in images:
+        service.retry_held(session, image_set.owner, image_set.id, 2)
     elif running and act == "image":
         image = next((image for image in running.images if image.state == State.GENERATING), running.images[0])
         if units.finish_image(session, running.id, image.id, "0" * 64, 1, 1.0):
             finished.append(image.id)
     elif running and act in ("fail", "lose"):
         queue.fail_unit(session, running.id, "It failed.", transient=act == "lose")
+    elif running and act == "crash":
+        queue.lose_unit(session, running.id, "The engine stopped.")
     elif running and act == "stop":
         queue.give_back(session, running.id)
     elif running and act == "end":
@@ -362,18 +426,19 @@ def check(session: Session, image_set: ImageSet) -> None:
     session.flush()
     session.expire_all()
     for image in image_set.images:
-        if image.state in (State.QUEUED, State.GENERATING):
+        if image.state in (State.QUEUED, State.GENERATING, State.HELD):
             assert image.unit
             assert image.unit.state == image.state
     assert all(0 <= unit.tries <= 3 for unit in session.scalars(select(Unit)))
 
 
-@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED])
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELLED, State.HELD])
 def test_ended_units_stay_unchanged(session: Session, make: Factory, state: State) -> None:
     make.image_set()
     unit = claim(session)
     unit.state = state
     queue.give_back(session, unit.id)
     queue.fail_unit(session, unit.id, "late", transient=True)
+    queue.lose_unit(session, unit.id, "late")
     queue.end_unit(session, unit.id)
-    assert (unit.state, unit.tries, unit.error) == (state, 1, None)
+    assert (unit.state, unit.tries, unit.error) == (state, 0, None)

@@ -113,6 +113,9 @@ class Poems(WorkKind):
     def record_failure(self, session: Session, unit: Unit, message: str) -> None:
         session.execute(update(POEMS).where(POEMS.c.id == self.row_id(unit)).values(title=f"lost: {message}"))
 
+    def record_hold(self, session: Session, unit: Unit) -> None:
+        session.execute(update(POEMS).where(POEMS.c.id == self.row_id(unit)).values(title="held"))
+
     def rows(self, session: Session, user: User, ids: Collection[int]) -> Mapping[int, Row]:
         found = session.execute(select(POEMS.c.id, POEMS.c.title, POEMS.c.state).where(POEMS.c.id.in_(ids)))
         return {
@@ -160,7 +163,7 @@ def ask(session: Session, owner: User, title: str) -> int:
     """Queue a poem and return its id."""
     added = POEMS.insert().values(title=title, state=State.QUEUED).returning(POEMS.c.id)
     poem_id = session.execute(added).scalar_one()
-    row = {"poem_id": poem_id, "owner_id": owner.id, "priority": 0, "state": State.QUEUED, "tries": 0}
+    row = {"poem_id": poem_id, "owner_id": owner.id, "priority": 0, "state": State.QUEUED, "tries": 0, "crashes": 0}
     units = table("units", *(column(name) for name in (*row, "created_at")))
     session.execute(units.insert().values(**row, created_at=owner.created_at))
     return cast(int, poem_id)
