@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.database import Database, migrate
-from app.engine.base import Engine
+from app.engine.base import Engine, ModelFacts
 from app.gallery import search
 from app.main import create_app
 from app.models import (
@@ -97,7 +97,7 @@ DECISIONS = {Verdict.APPROVED: 45, Verdict.CHANGES_REQUESTED: 7, Verdict.REJECTE
 class NoEngine:
     """Replaces the model: nothing is generated here."""
 
-    model = None
+    model: ModelFacts | None = None
 
     async def start(self) -> None: ...
 

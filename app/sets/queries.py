@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, or_, select, true
 from sqlalchemy.orm import Session, joinedload
@@ -32,6 +33,7 @@ from app.work.topics import Topic
 
 NOT_REVIEWED = "none"  # the value for "no decision" in filters and counts
 KEPT_DAYS = 30  # a deleted picture can be restored this long
+PAGE = 60  # pictures of a set that its page loads at a time
 MOSAIC = 6  # pictures on a set's card
 TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
 
@@ -157,6 +159,30 @@ class Place:
     others: tuple[Image, ...]  # newer versions that wait, run or failed; newest first
 
 
+class Span(NamedTuple):
+    """Positions of a set, both ends included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class WantedPlaces:
+    """A part of a set's page: those `after` a position, or those `before` one."""
+
+    after: int = 0
+    before: int | None = None
+    show: State | None = None  # only pictures in this state
+    limit: int | None = PAGE  # None: all of them
+
+
+@dataclass(frozen=True)
+class PlacesFound:
+    positions: list[int]  # that have something to show
+    span: Span  # what the part covers
+    total: int  # positions of the set, including empty ones
+
+
 def topic(set_id: int) -> Topic:
     """The topic that a set's pages watch, and that the queue lists."""
     return Topic("set", set_id)
@@ -198,10 +224,36 @@ def places(session: Session, user: User, set_id: int, positions: Collection[int]
     ]
 
 
-def positions(session: Session, user: User, set_id: int, only: Collection[int] | None = None) -> list[int]:
-    """The positions of a set, including empty ones; `only` those of some images."""
+def positions(
+    session: Session, user: User, set_id: int, only: Collection[int] | None = None, span: Span | None = None
+) -> list[int]:
+    """The positions of a set, including empty ones; `only` those of some images, within a `span`."""
     statement = select(Image.position).where(Image.set_id == set_id, signed_in(user)).distinct()
-    return list(session.scalars(statement if only is None else statement.where(Image.id.in_(only))))
+    if only is not None:
+        statement = statement.where(Image.id.in_(only))
+    return list(session.scalars(statement.where(Image.position.between(*span)) if span else statement))
+
+
+def part(session: Session, user: User, set_id: int, wanted: WantedPlaces) -> PlacesFound:
+    """The next positions of a set's page in one direction. Raises NotFound."""
+    image_set = get(session, user, set_id)
+    total = len(image_set.prompts) * image_set.count
+    on_page = Image.set_id == set_id, ON_PAGE, FACE, signed_in(user)
+    statement = select(Image.position).where(*on_page)
+    if wanted.show is not None:
+        statement = statement.where(Image.state == wanted.show)
+    if wanted.before is not None:
+        statement = statement.where(Image.position < wanted.before).order_by(Image.position.desc())
+    else:
+        statement = statement.where(Image.position > wanted.after).order_by(Image.position)
+    found = list(session.scalars(statement.limit(wanted.limit + 1 if wanted.limit else None)))
+    more = wanted.limit is not None and len(found) > wanted.limit
+    found = sorted(found[: wanted.limit])
+    if wanted.before is not None:
+        span = Span(found[0] if more else 1, wanted.before - 1)
+    else:
+        span = Span(wanted.after + 1, found[-1] if more else total)
+    return PlacesFound(found, span, total)
 
 
 def image(session: Session, user: User, image_id: int) -> Image:

@@ -7,7 +7,7 @@ The review room has its own stream, which only says that there is news: the room
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -56,12 +56,20 @@ class Tile:
     needed: int
     others: tuple["Tile", ...] = ()  # newer versions that wait, run or failed
 
+    @property
+    def page(self) -> str:
+        """The page of its set that shows it."""
+        return place_url(self.set_id, self.position)
+
 
 @dataclass(frozen=True, kw_only=True)
-class TilePart(Page):
-    template = "sets/_tile.html"
+class PlacePart(Page):
+    """A position of a set: its tile, or nothing while all its pictures are deleted."""
 
-    tile: Tile
+    template = "sets/_place.html"
+
+    position: int
+    tile: Tile | None
     oob: bool = False  # for htmx to swap out of band
 
 
@@ -81,6 +89,7 @@ class ProgressPart(Page):
     can_download: bool
     can_lock: bool  # or unlock
     locked: bool  # decisions cannot change
+    show: str = ""  # the state of the pictures that the page shows; "": any
     oob: bool = False
 
 
@@ -184,23 +193,49 @@ def need_set(me: Me, session: Read, set_id: int) -> None:
 
 
 @router.get("/sets/{set_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_set)])
-async def events(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
-    """The changes of a set, until it is done."""
-    async for event in watch.follow(queries.topic(set_id), partial(changed, watch.resources, set_id)):
+async def events(
+    watch: Watching, set_id: int, first: str = "", last: str = "", show: str = ""
+) -> AsyncIterator[ServerSentEvent]:
+    """The changes of a set, until it is done, for a page that has loaded the positions `first` to `last`.
+
+    A page that loads more connects again, from the cursor at which those were read. So it gets every change once,
+    however the answers cross.
+    """
+    end = whole_number(last)
+    span = queries.Span(whole_number(first) or 1, end) if end is not None else None
+    async for event in watch.follow(
+        queries.topic(set_id), partial(changed, watch.resources, set_id, span=span, show=show)
+    ):
         yield event
 
 
-def changed(resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None) -> Message:
-    """The tiles at the positions of `images`, or all, and the progress."""
-    positions = queries.positions(session, me, set_id, images)
+def changed(
+    resources: Resources,
+    set_id: int,
+    session: Session,
+    me: User,
+    images: frozenset[int] | None,
+    span: queries.Span | None = None,
+    show: str = "",
+) -> Message:
+    """The positions of `images`, or all, as far as they are within `span`, and the progress."""
+    positions = queries.positions(session, me, set_id, images, span)
     shown = view(session, resources, me, set_id, positions)
     environment = resources.environment
-    rendered = [TilePart(tile=each, oob=True).html(environment) for each in shown.tiles]
-    # If the pictures of a position were deleted, its tile goes.
-    gone = sorted({*positions} - {each.position for each in shown.tiles})
-    rendered += [f'<li id="place-{position}" hx-swap-oob="delete"></li>' for position in gone]
-    rendered.append(replace(shown.now, oob=True).html(environment))
+    rendered = [part.html(environment) for part in place_parts(positions, shown.tiles, oob=True)]
+    rendered.append(replace(shown.now, show=show, oob=True).html(environment))
     return Message("".join(rendered), done=shown.now.progress.done)
+
+
+def place_parts(positions: Iterable[int], tiles: Sequence[Tile], *, oob: bool = False) -> list[PlacePart]:
+    """These positions, in order, with the tiles of those that have one."""
+    by_position = {each.position: each for each in tiles}
+    return [PlacePart(position=position, tile=by_position.get(position), oob=oob) for position in sorted({*positions})]
+
+
+def place_url(set_id: int, position: int) -> str:
+    """The address of the part of a set's page that shows a position."""
+    return f"/sets/{set_id}?at={position}#place-{position}" if position > queries.PAGE else f"/sets/{set_id}"
 
 
 # The review room

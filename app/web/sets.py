@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from math import ceil, floor, log
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, Later
-from app.models import ImageSet, Subject, User, What
+from app.models import ImageSet, State, Subject, User, What
 from app.quotas import queries as quotas
 from app.rights import queries as rights
 from app.rights.standing import Held
@@ -27,7 +27,7 @@ from app.web.deps import Me, Read, ResourcesDep, count_try, resources_of, tried
 from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import SetForm
-from app.web.live import ProgressPart, Tile, view
+from app.web.live import PlacePart, ProgressPart, place_parts, place_url, view
 from app.web.structures import named_facts
 from app.web.subjects import offered
 from app.web.templating import Page, page, render, see_other
@@ -35,6 +35,7 @@ from app.web.templating import Page, page, render, see_other
 router = APIRouter()
 
 PAGE = 24
+SHOWN = (State.FINISHED, State.FAILED)  # states that a set's page can show alone
 LIMITS = {
     "prompts": MOST_PROMPTS,
     "pictures": MOST_PICTURES,
@@ -60,14 +61,66 @@ FORMATS = (
 )
 
 
+@dataclass(frozen=True)
+class PartQuery:
+    """Which positions of a set a page asks for, as in its address."""
+
+    after: str = ""
+    before: str = ""
+    at: str = ""  # a position: the part that shows it
+    first: str = ""  # the other end of what the page has loaded, if it adds to it
+    last: str = ""
+    show: str = ""  # a state
+    whole: str = ""  # everything at once, to print it or to search it for words
+
+    @property
+    def adds(self) -> bool:
+        """Whether it asks for more of the same page."""
+        return whole_number(self.after) is not None or whole_number(self.before) is not None
+
+    @property
+    def state(self) -> State | None:
+        return State(self.show) if self.show in SHOWN else None
+
+    @property
+    def wanted(self) -> queries.WantedPlaces:
+        at = max(whole_number(self.at) or 1, 1)
+        after = whole_number(self.after)
+        return queries.WantedPlaces(
+            after=(at - 1) // queries.PAGE * queries.PAGE if after is None else after,
+            before=whole_number(self.before),
+            show=self.state,
+            limit=None if self.whole else queries.PAGE,
+        )
+
+    def loaded(self, span: queries.Span) -> queries.Span:
+        """What the page has loaded once `span` is added."""
+        first, last = whole_number(self.first), whole_number(self.last)
+        if self.before:
+            return queries.Span(span.first, max(span.last, last or 0))
+        return queries.Span(min(span.first, first or span.first), span.last)
+
+
 @dataclass(frozen=True, kw_only=True)
-class SetPage(ProgressPart):
+class MorePlaces(Page):
+    """More positions of a set, for a page that has others."""
+
+    template = "sets/_more.html"
+
+    set_id: int
+    places: list[PlacePart]
+    span: queries.Span  # what the page has loaded with them
+    total: int  # positions
+    show: str
+    cursor: str  # of the bus, where the page starts to listen
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetPage(ProgressPart, MorePlaces):
     template = "sets/show.html"
     nav = "sets"
 
     image_set: ImageSet
-    tiles: list[Tile]
-    cursor: str  # of the bus, where the page starts to listen
     structures: list[structures.Used]
     subjects: list[tuple[Subject, float]]  # with their weights
     regions: list[regions.ShownRegion]
@@ -160,15 +213,32 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm
 
 
 @router.get("/sets/{set_id}")
-def show(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
+def show(
+    request: Request,
+    resources: ResourcesDep,
+    me: Me,
+    session: Read,
+    set_id: int,
+    asked: Annotated[PartQuery, Depends()],
+) -> Response:
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
-    seen = view(session, resources, me, set_id)
-    shown = SetPage(
-        **seen.now.variables,
-        image_set=seen.image_set,
-        tiles=seen.tiles,
+    part = queries.part(session, me, set_id, asked.wanted)
+    seen = view(session, resources, me, set_id, part.positions)
+    adds = asked.adds and "hx-request" in request.headers
+    more = MorePlaces(
+        set_id=set_id,
+        places=place_parts(range(part.span.first, part.span.last + 1), seen.tiles),
+        span=asked.loaded(part.span) if adds else part.span,
+        total=part.total,
+        show=asked.state or "",
         cursor=cursor,
+    )
+    if adds:
+        return render(request, more)
+    shown = SetPage(
+        **seen.now.variables | more.variables,
+        image_set=seen.image_set,
         structures=structures.of_set(session, seen.image_set),
         subjects=subjects.of_set(session, seen.image_set),
         regions=regions.shown(session, seen.image_set),
@@ -221,7 +291,7 @@ def remove_held(resources: ResourcesDep, me: Me, set_id: int) -> Response:
 def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     with resources.database.write() as session:
         image = service.retry_image(session, me, image_id)
-    return see_other(f"/sets/{image.set_id}")
+    return see_other(place_url(image.set_id, image.position))
 
 
 def as_it_is_now(set_id: int, error: Conflict) -> Response:

@@ -20,6 +20,7 @@ from app.web.deps import Me, Read, ResourcesDep, count_try
 from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import RedoForm
+from app.web.live import place_url
 from app.web.templating import inner_path, page, see_other
 
 router = APIRouter()
@@ -105,8 +106,8 @@ def discard(resources: ResourcesDep, me: Me, image_id: int) -> Response:
         try:
             service.discard(session, me, image_id)
         except Conflict as error:
-            return see_other(f"/sets/{image.set_id}", str(error), refused=True)
-    return see_other(f"/sets/{image.set_id}")
+            return see_other(place_url(image.set_id, image.position), str(error), refused=True)
+    return see_other(place_url(image.set_id, image.position))
 
 
 def spec_of(form: RedoForm) -> RedoSpec:
@@ -146,4 +147,4 @@ def form_page(
 
 def back_to(asked: str, image: Image) -> str:
     """A path on this server; the set's page by default."""
-    return inner_path(asked) if asked else f"/sets/{image.set_id}"
+    return inner_path(asked) if asked else place_url(image.set_id, image.position)

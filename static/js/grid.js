@@ -33,15 +33,16 @@ function count() {
   const all = everything() && !everything().disabled;
   if (all) for (const input of document.querySelectorAll(BOX)) input.checked = true;
   const chosen = picked();
-  const total = Number(document.querySelector("[data-grid]")?.dataset.total ?? 0);
+  const of = document.querySelector("[data-total]")?.dataset ?? {}; // everything there is, on the page or not
+  const total = Number(of.total ?? 0);
   bar.querySelector("[data-picked-count]").textContent = all ? `All ${thin(total)} selected` : `${chosen.length} selected`;
   const more = bar.querySelector("[data-picked-all]");
   if (more) {
     const shown = document.querySelectorAll(BOX).length;
     more.hidden = all || chosen.length < shown || total <= shown;
-    more.textContent = `Select all ${thin(total)} that match`;
-    const many = all && total > Number(more.dataset.most);
-    bar.querySelector("[data-picked-limit]").hidden = !many;
+    more.textContent = `Select all ${thin(total)} ${more.dataset.pickedAll}`;
+    const many = all && total > Number(more.dataset.most ?? Infinity);
+    bar.querySelector("[data-picked-limit]")?.toggleAttribute("hidden", !many);
     for (const button of bar.querySelectorAll("[data-picked-act]")) enable(button, !many);
   }
   tellOwn(bar, !all && chosen.length > 0 && chosen.every((item) => item.dataset.fixed));
@@ -56,7 +57,7 @@ function count() {
   const download = bar.querySelector("[data-picked-download]");
   if (download) {
     const approved = all
-      ? Number(document.querySelector("[data-grid]").dataset.approved)
+      ? Number(of.approved)
       : chosen.filter((item) => item.dataset.decision === "approved").length;
     enable(download, approved > 0);
     label(download, approved ? `Export ${thin(approved)} approved` : "None approved");

@@ -24,4 +24,4 @@ document.addEventListener("htmx:sse:error", ({ detail }) => {
   else lost(false);
 });
 document.addEventListener("htmx:sse:after:connection", () => lost(true));
-live?.addEventListener("done", speak);
+document.addEventListener("done", speak);

@@ -157,7 +157,8 @@ def test_every_template_is_rendered_by_some_page(
     for method, path in routes():
         if method == "GET" and not path.endswith((".png", ".webp", ".zip", "/preview", ENDLESS)):
             admin.get(fill(path, filled))
-    assert admin.get(f"/pictures?after={filled['image_id']}", headers={"HX-Request": "true"}).status_code == 200
+    for part in (f"/pictures?after={filled['image_id']}", f"/sets/{filled['set_id']}?after=1"):
+        assert admin.get(part, headers={"HX-Request": "true"}).status_code == 200
     rendered = {name for _, name in server.resources.environment.cache}
     assert rendered | MOMENTS | {"home/_first_run.html"} | {queued_row(kind) for kind in KINDS} == {
         path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html")

@@ -172,6 +172,6 @@ class TestSlowly:
             image = session.get_one(Image, 1)
             image.deleted_at, image.shown = now(), False
         first = next(iter(messages(designer, f"{path}/events")))
-        assert '<li id="place-1" hx-swap-oob="delete"></li>' in first.data
+        assert '<li id="place-1" hidden hx-swap-oob="outerMorph"></li>' in first.data
         assert 'id="place-2"' in first.data
         assert "1 of 1</strong> finished" in first.data
