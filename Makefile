@@ -18,7 +18,8 @@ install: $(INSTALLED)
 
 # Each process runs whole files, which share loaded models. One thread each is faster than several that wait for each other.
 # To see the figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
-PYTESTS = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
+# Compiled code is kept, whatever the environment says: the tests start dozens of processes that import the same.
+PYTESTS = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 test: check
 	@$(PYTESTS) --durations=20 $(PYTEST)
 
@@ -75,7 +76,7 @@ $(INSTALLED): .venv/bin/python requirements.lock requirements-$(TORCH).lock pypr
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TESTING): $(INSTALLED) requirements-dev.lock
+$(TESTING): $(INSTALLED) requirements-dev.lock scripts/need-chromium scripts/need-proxies
 	@scripts/install $(TORCH) requirements.lock requirements-dev.lock
 	@scripts/need-chromium
 	@scripts/need-proxies

@@ -6,6 +6,7 @@ PNG of every page, at 390, 1440 and 1920 px, light and dark. The README's pictur
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ SAMPLES = ROOT / "static" / "samples"
 PROMPTS = ["a teapot", "a house", "a tulip", "a car", "a penguin", "a bicycle", "a cupcake", "an umbrella"]
 SEED = "7"
 SIZES = {"390": (390, 844), "1440": (1440, 900), "1920": (1920, 1080)}
-CHROMIUM = os.environ.get("SOROE_CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = os.environ.get("SOROE_CHROMIUM") or shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 
 
 @contextmanager
