@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Folders and files, by what `make test-fast` would have to start for them.
+# Folders and files, by what `make test-fast` would have to start for them, or import: torch alone takes seconds.
 BROWSER = ("tests/browser/",)
 MODEL = (
     "tests/style_aligned/",
     "tests/training/",
     "tests/cli/test_structure.py",
-    "tests/engine/test_local.py",
-    "tests/engine/test_structures.py",
-    "tests/engine/test_training.py",
+    "tests/engine/",
     "tests/structures/test_follow.py",
     "tests/test_benchmarks.py",
     "tests/test_cli.py",

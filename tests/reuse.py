@@ -52,7 +52,8 @@ def create_engine(url: str, **options: Any) -> Engine:
     return engine
 
 
-ROUTES: dict[tuple[int, str], tuple[Any, Any]] = {}  # by route and prefix; holds the route, so that its id stays its own
+# By a route's id and prefix; with the route itself, so that no other gets its id.
+ROUTES: dict[tuple[int, str], tuple[Any, Any]] = {}
 read_route = _IncludedRouter._build_effective_context
 
 
