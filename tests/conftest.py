@@ -29,7 +29,7 @@ hypothesis.settings.register_profile("soroe", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("soroe")
 
 # Imports and tests make many small objects, few of them in cycles; Python would look for those every 700.
-gc.set_threshold(20000,20,50)
+gc.set_threshold(20000, 20, 50)
 
 # No test depends on a developer's own settings.
 Settings.model_config["env_file"] = None

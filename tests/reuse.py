@@ -1,10 +1,11 @@
 """Share between the servers of a process what each would do once, and speed up what is slow by design.
 
 Nearly every test has its own database and app. The templates' Python, the statements' SQL and what FastAPI knows of a
-route are the same in all of them, and finding out takes longer than most tests. So does a password's hash. No test cuts
-the power, so nothing waits for a disk.
+route are the same in all of them, and finding out takes longer than most tests. So do a password's hash and the end of
+a server. No test cuts the power, so nothing waits for a disk.
 """
 
+import asyncio
 import copy
 import dataclasses
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import jinja2
 import sqlalchemy
+import uvicorn.server
 from fastapi.routing import _IncludedRouter
 from jinja2.bccache import Bucket
 from pwdlib import PasswordHash
@@ -67,9 +69,20 @@ def known_route(included: _IncludedRouter, route: Any) -> Any:
     return ROUTES[key][1]
 
 
+class Impatient:
+    """asyncio for uvicorn, which looks every tenth of a second whether to stop, and then waits for one or two more."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 10)
+
+
 def install() -> None:
     """For all servers and databases of this process, from now on."""
     _IncludedRouter._build_effective_context = known_route  # type: ignore[method-assign]
+    uvicorn.server.asyncio = Impatient()  # type: ignore[assignment]
     os.fsync = lambda _: None
     templating.Environment = partial(jinja2.Environment, bytecode_cache=CompiledTemplates())  # type: ignore[misc]
     templating.content_hash = cache(templating.content_hash)
