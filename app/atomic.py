@@ -18,18 +18,20 @@ _flushed: set[Path] = set()  # folders whose names have reached the disk since t
 
 
 @contextmanager
-def writing(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iterator[Path]:
+def writing(path: Path, *, mode: int = 0o666, replace: bool = True, flush: bool = True) -> Iterator[Path]:
     """Yield a path to write to; afterwards `path` has that content, safe against power loss.
 
-    Creates the folder. `mode` is the file's, minus the umask. Without `replace`, an existing file stays. Raises
-    OSError; then, or if the block raises, nothing changes.
+    Creates the folder. `mode` is the file's, minus the umask. Without `replace`, an existing file stays. Without
+    `flush`, whoever writes thousands of files flushes them all at the end. Raises OSError; then, or if the block
+    raises, nothing changes.
     """
     make_folder(path.parent)
     temporary = path.with_name(token_hex(8) + UNFINISHED)
     try:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         yield temporary
-        _sync(temporary)
+        if flush:
+            _sync(temporary)
         if replace:
             temporary.replace(path)
         else:
@@ -37,7 +39,8 @@ def writing(path: Path, *, mode: int = 0o666, replace: bool = True) -> Iterator[
                 os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+    if flush:
+        _sync(path.parent)
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o666, replace: bool = True) -> None:
@@ -79,6 +82,13 @@ def keep(path: Path) -> None:
     Whoever wrote it may have been killed, or be about to flush its folder.
     """
     make_folder(path.parent)
+    _sync(path.parent)
+
+
+def move(path: Path, target: Path) -> None:
+    """Rename a file or folder, whose content is on disk already, safe against power loss. Raises OSError."""
+    path.rename(target)
+    _sync(target.parent)
     _sync(path.parent)
 
 

@@ -6,6 +6,7 @@ someone else had written in between.
 """
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.pool import NullPool
 
 from app import atomic, effects, lock_times, slow
 from app.errors import NotFound
@@ -127,6 +130,12 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     return engine
 
 
+def open_copy(path: Path, *, immutable: bool = True) -> Engine:
+    """An engine that only reads a database and leaves it as it is; `immutable` if nobody else uses it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
+
+
 def migrate(settings: Settings, revision: str = "head") -> None:
     """Migrate the database to `revision`, creating it if needed. Everything happens, or nothing."""
     atomic.make_folder(settings.data, mode=0o700)
@@ -140,6 +149,13 @@ def migrate(settings: Settings, revision: str = "head") -> None:
                 raise RuntimeError(f"the migration left rows that point nowhere: {broken[:5]}")
     finally:
         engine.dispose()
+
+
+def versions() -> set[str]:
+    """The versions of the tables that this Soroe can read: one per migration."""
+    scripts = Config()
+    scripts.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return {script.revision for script in ScriptDirectory.from_config(scripts).walk_revisions()}
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -74,6 +74,7 @@ NOTICES: dict[Act, Notice] = {
     **dict.fromkeys((Act.EXPORT_DELETE, Act.EXPORT_EXPIRE), POLLED),
     **dict.fromkeys((Act.SHARE_CREATE, Act.SHARE_REVOKE, Act.SHARE_SUSPEND, Act.SHARE_RESUME), POLLED),
     **dict.fromkeys((Act.SHARE_REFUSED, Act.SIGN_IN_REFUSED, Act.CONFIRM_REFUSED), NOTHING_CHANGED),
+    **dict.fromkeys((Act.BACKUP, Act.BACKUP_RESTORE), NOT_LIVE),
     **dict.fromkeys((Act.PASSWORD_REFUSED, Act.CERTIFICATE_MAKE, Act.CERTIFICATE_RENEW), NOT_LIVE),
     **dict.fromkeys((Act.ACCOUNT_CHANGE, Act.SIGN_IN, Act.SIGN_OUT, Act.CONFIRM), SESSION),
     **dict.fromkeys((Act.FACTOR_ADD, Act.FACTOR_REMOVE, Act.FACTOR_RESET, Act.RECOVERY_CODES), NOT_LIVE),

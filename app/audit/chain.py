@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from math import inf
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, bindparam, func, select, true, update
@@ -20,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.models import AuditEvent, AuditHead
+from app.models import Act, AuditEvent, AuditHead
 
 BEGINNING = "0" * 64  # the first event's previous hash
 CHUNK = 1000  # events read at a time
@@ -50,6 +51,7 @@ class Verification:
     hash: str  # of the last of them
     problem: str | None = None  # the first fault, in a sentence; None: intact
     noted: int | None = None  # the number of the event whose hash was noted elsewhere
+    lost: str | None = None  # why that event may be gone without tampering, in a sentence
 
 
 class BrokenChain(Conflict):
@@ -94,14 +96,19 @@ def append(session: Session, events: Sequence[AuditEvent]) -> None:
 
 
 def verify(
-    session: Session, noted: str | None = None, progress: Callable[[int, int], object] = lambda done, total: None
+    session: Session,
+    noted: str | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+    noted_number: int | None = None,
 ) -> Verification:
     """Verify the whole chain and report the first fault. Holds a thousand events at a time.
 
-    `noted` is a hash that someone noted from an earlier head: some event of the chain must have it. `progress`
-    receives the number of events read and their total, and can raise to stop.
+    `noted` is a hash that someone noted from an earlier head, and `noted_number` that event's number, if it was noted
+    too. Some event of the chain must have it, unless it can be one that was lost when a backup was restored.
+    `progress` receives the number of events read and their total, and can raise to stop.
     """
     last, before = Head(0, BEGINNING), None
+    restores: list[Row[Any]] = []
     number = 0 if noted == BEGINNING else None
     try:
         end = head(session)  # first, because events may be added while we read
@@ -114,14 +121,40 @@ def verify(
                 at_end = last.hash
             if last.hash == noted:
                 number = last.count
+            if row.act == Act.BACKUP_RESTORE:
+                restores.append(row)
             if last.count % CHUNK == 0:
                 progress(min(last.count, end.count), end.count)
         _check_end(session, last, end, at_end)
         if noted and number is None:
+            for restore in restores:
+                if _may_have_lost(restore, noted, noted_number):
+                    return Verification(last.count, last.hash, lost=_lost_words(restore))
             raise BrokenChain("The saved hash is not in the audit log, so events up to it were altered or removed.")
     except BrokenChain as broken:
         return Verification(last.count, last.hash, str(broken))
     return Verification(last.count, last.hash, noted=number)
+
+
+def _may_have_lost(restore: Row[Any], noted: str, number: int | None) -> bool:
+    """Whether an event with the hash `noted` can have been in the audit log that this restore replaced.
+
+    It then came after the backup, and not after the end of the replaced log, if that is known.
+    """
+    end = restore.details["lost"]
+    if end and end["hash"] == noted:
+        return True
+    return number is None or restore.details["events"] < number <= (end["count"] if end else inf)
+
+
+def _lost_words(restore: Row[Any]) -> str:
+    first, end = restore.details["events"] + 1, restore.details["lost"]
+    lost = f"events {first:,} to {end['count']:,}" if end else f"the events from {first:,} on"
+    return (
+        f"Event {restore.id:,} restored the backup of {restore.details['taken_at']}, which lost {lost}. The saved hash"
+        " is not in the audit log: it can be of one of them. If you saved it before that backup, or after the restore,"
+        " events were altered or removed."
+    )
 
 
 def _rows(session: Session) -> Iterator[Row[Any]]:

@@ -75,6 +75,21 @@ def note_certificate(session: Session, act: Act, **details: Any) -> None:
     record(session, None, act, _the_record(session), **details)
 
 
+def note_backup(session: Session, **details: Any) -> None:
+    """Record that the data was backed up, by a command."""
+    record(session, None, Act.BACKUP, _the_record(session), **details)
+
+
+def note_restore(session: Session, backup: str, taken_at: str, events: int, lost: chain.Head | None) -> None:
+    """Record that the data was restored from a backup, which had `events` events.
+
+    `lost` is the end of the audit log that it replaced, if that could be read: the events after the backup's are gone.
+    """
+    ended = {"count": lost.count, "hash": lost.hash} if lost else None
+    details = {"backup": backup, "taken_at": taken_at, "events": events, "lost": ended}
+    record(session, None, Act.BACKUP_RESTORE, _the_record(session), **details)
+
+
 def _the_record(session: Session) -> AuditHead:
     chain.head(session)  # raises BrokenChain if there is none
     return session.scalars(select(AuditHead)).one()

@@ -7,25 +7,33 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, CommandRefused, open_database, out, progress_bar, read_settings
+from app.cli.console import BROKEN, LOST, CommandRefused, open_database, out, progress_bar, read_settings
 
 
 def verify(
     head: Annotated[str | None, typer.Option(help="A hash saved earlier with `soroe audit head`.")] = None,
 ) -> None:
-    """Check that the audit log is intact. Exits with 0 if it is, 1 if it is not."""
+    """Check that the audit log is intact.
+
+    Exits with 0 if it is, 1 if it is not, and 3 if the saved hash may have been lost when a backup was restored.
+    """
     from app.audit import chain
 
-    noted = parse_head(head) if head else None
+    noted, number = parse_head(head) if head else (None, None)
     with open_record() as session, progress_bar() as bar:
         task = bar.add_task("Checking the audit log", total=None)
-        verdict = chain.verify(session, noted, lambda done, total: bar.update(task, completed=done, total=total))
+        verdict = chain.verify(
+            session, noted, lambda done, total: bar.update(task, completed=done, total=total), number
+        )
     if verdict.problem:
         out.print(f"The audit log was altered. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(BROKEN)
     events = "1 event" if verdict.count == 1 else f"{verdict.count:,} events"
     where = f" The saved hash is that of event {verdict.noted:,}." if verdict.noted is not None else ""
     out.print(f"The audit log is intact: {events}.{where}", markup=False, highlight=False, soft_wrap=True)
+    if verdict.lost:
+        out.print(verdict.lost, markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(LOST)
 
 
 def print_head() -> None:
@@ -66,9 +74,9 @@ def open_record() -> Iterator[Any]:
         database.close()
 
 
-def parse_head(text: str) -> str:
-    """Read a noted hash, with or without the number that `soroe audit head` prints after it."""
-    found = re.search(r"\b[0-9a-f]{64}\b", text.lower())
+def parse_head(text: str) -> tuple[str, int | None]:
+    """Read a noted hash, and the number that `soroe audit head` prints after it, if it was noted too."""
+    found = re.search(r"\b([0-9a-f]{64})\b(?:\s+(\d{1,15})\b)?", text.lower())
     if not found:
         raise CommandRefused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")
-    return found[0]
+    return found[1], int(found[2]) if found[2] else None

@@ -18,7 +18,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 T = TypeVar("T")
 
-BROKEN, BAD_INPUT, INTERRUPTED = 1, 2, 130  # exit statuses
+BROKEN, BAD_INPUT, LOST, INTERRUPTED = 1, 2, 3, 130  # exit statuses
 
 
 class CommandRefused(Exception):

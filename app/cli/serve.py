@@ -50,8 +50,15 @@ def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
 
 
 @contextmanager
-def only_one_server(settings: Settings) -> Iterator[None]:
-    """Lock the data folder: two servers would make pictures twice. The lock ends with the process, however it ends."""
+def only_one_server(settings: Settings, *, restoring: bool = False) -> Iterator[None]:
+    """Lock the data folder: two servers would make pictures twice. The lock ends with the process, however it ends.
+
+    Raises CommandRefused, also for a folder whose restore was interrupted, unless `restoring`.
+    """
+    from app.upkeep.restore import BUILDING
+
+    if (settings.data / BUILDING).exists() and not restoring:
+        raise CommandRefused(f"A restore into {settings.data} was interrupted. Run `soroe restore` again.")
     with opened(lambda: (settings.data / "server.lock").open("w")) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

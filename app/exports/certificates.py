@@ -107,7 +107,7 @@ def identity(settings: Settings) -> SigningIdentity:
             )
         return found
     folder = folder_of(settings)
-    with _alone(folder):
+    with alone(folder):
         _make_missing(folder)
         leaf = _chain(folder / "signing.pem")[0]
         if leaf.not_valid_after_utc - now() < timedelta(days=RENEW_DAYS):
@@ -123,7 +123,7 @@ def folder_of(settings: Settings) -> Path:
 def renew(settings: Settings) -> None:
     """Issue a new signing certificate from this server's authority. Earlier signatures stay valid."""
     folder = folder_of(settings)
-    with _alone(folder):
+    with alone(folder):
         _make_missing(folder)
         _renew(folder)
 
@@ -151,7 +151,7 @@ def told(identity: SigningIdentity, settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Lock among all threads and the command line, so that two never make two authorities."""
     atomic.make_folder(folder, mode=0o700)
     with (folder / "lock").open("w") as lock:

@@ -99,6 +99,8 @@ class Act(StrEnum):
     RIGHTS_FILE_DOWNLOAD = "rights:file:download"
     RECORD_CHECK = "record:chain:check"
     RECORD_DOWNLOAD = "record:csv:download"
+    BACKUP = "record:backup:create"
+    BACKUP_RESTORE = "record:backup:restore"
 
 
 class AuditEvent(Base):

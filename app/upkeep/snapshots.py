@@ -1,0 +1,147 @@
+"""A backup folder: snapshots of the database and the secrets, and one store of files that they share.
+
+    files/images/ab/ab12...png                      as in the data folder, and stored once for all snapshots
+    snapshots/20261128T220501Z/soroe.sqlite3
+    snapshots/20261128T220501Z/secrets/keys/...     as in the data folder
+    snapshots/20261128T220501Z/manifest.json        the hash of everything, and of itself
+
+A snapshot is made in a folder `.unfinished`, which is renamed when everything in it is on disk.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app import atomic
+from app.errors import UserError
+
+DATABASE, MANIFEST, SECRETS = "soroe.sqlite3", "manifest.json", "secrets"
+FORMAT = 1  # of the manifest
+
+
+class BackupRefused(UserError):
+    """A backup cannot be made or restored; the message is one or two sentences."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot holds."""
+
+    taken_at: str  # ISO 8601, UTC
+    tables: str  # version of the database's tables: the latest migration
+    database: str  # SHA-256
+    events: int  # of the audit log
+    head: str  # its hash
+    secrets: dict[str, str]  # SHA-256 by path in the data folder
+    files: list[str]  # paths in the folder of files; each has its SHA-256 in its name
+    missing: list[str]  # those that it lacks, because the data folder did, or had them damaged
+    settings: dict[str, str]  # other than the defaults, without secrets
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        values = asdict(self)
+        return json.dumps(values | {"sha256": _checksum(values)}, indent=1) + "\n"
+
+
+@dataclass(frozen=True)
+class Backups:
+    """A backup folder."""
+
+    folder: Path
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "files"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    def names(self) -> list[str]:
+        """The finished snapshots, oldest first."""
+        return sorted(path.name for path in self.snapshots.glob("*") if path.suffix != atomic.UNFINISHED)
+
+    def manifest(self, name: str) -> Manifest:
+        """What a snapshot holds. Raises BackupRefused for one that is damaged, or from a newer version."""
+        file = self.snapshots / name / MANIFEST
+        try:
+            values: dict[str, Any] = json.loads(file.read_text())
+            checksum, newer = values.pop("sha256"), values["format"] > FORMAT
+        except OSError as error:
+            raise BackupRefused(f"{file} cannot be read: {error.strerror}. Choose another snapshot.") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BackupRefused(f"{file} is damaged. Choose another snapshot.") from error
+        if checksum != _checksum(values):
+            raise BackupRefused(f"{file} is damaged. Choose another snapshot.")
+        if newer:
+            raise BackupRefused(f"The snapshot {name} is from a newer version of Soroe. Install that version first.")
+        return Manifest(**values)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Lock the folder: nobody else writes to it or restores from it. Raises BackupRefused."""
+        path = self.folder / "lock"
+        if not path.exists() and os.access(self.folder, os.W_OK):
+            path.touch(0o600)
+        if not path.exists():  # a medium that is read-only
+            yield
+            return
+        with path.open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BackupRefused(f"Another backup or restore is using {self.folder}. Wait for it to end.") from error
+            yield
+
+    @contextmanager
+    def building(self) -> Iterator[Path]:
+        """A folder for a new snapshot. At the end everything is flushed, and the folder gets its name.
+
+        If the block raises, the folder goes.
+        """
+        for left in self.snapshots.glob("*" + atomic.UNFINISHED):
+            shutil.rmtree(left)
+        atomic.sweep(self.files)
+        name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        while (self.snapshots / name).exists():
+            name += "-2"
+        unfinished = self.snapshots / (name + atomic.UNFINISHED)
+        atomic.make_folder(unfinished, mode=0o700)
+        try:
+            yield unfinished
+            os.sync()
+            atomic.move(unfinished, self.snapshots / name)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+
+    def prune(self, keep: int) -> tuple[int, int]:
+        """Remove all but the `keep` newest snapshots, then the files that none names.
+
+        Returns how many of both. Raises BackupRefused if a manifest cannot be read, before any file goes.
+        """
+        old = self.names()[:-keep]
+        for name in old:
+            going = self.snapshots / (name + atomic.UNFINISHED)
+            atomic.move(self.snapshots / name, going)
+            shutil.rmtree(going)
+        if not old:
+            return 0, 0
+        named = {path for name in self.names() for path in self.manifest(name).files}
+        files = [path for path in self.files.rglob("*") if path.is_file()]
+        unnamed = [path for path in files if str(path.relative_to(self.files)) not in named]
+        for path in unnamed:
+            path.unlink()
+        return len(old), len(unnamed)
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
