@@ -8,7 +8,7 @@ TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 
-.PHONY: run install test test-fast check format lock bench bench-gallery demo-model container clean
+.PHONY: run install test test-fast check format lock bench bench-gallery bench-load demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
@@ -45,6 +45,10 @@ bench: $(TESTING)
 # Checks that pages of 100,000 pictures take at most 100 ms each.
 bench-gallery: $(TESTING)
 	@$(BIN)/python -m benchmarks.gallery
+
+# Pictures made, pages and events while nobody, 10 and 50 people watch; a quiet machine gives the figures of the docs.
+bench-load: $(TESTING)
+	@$(BIN)/python -m benchmarks.load
 
 # Retrains the bundled model; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
 demo-model: $(TESTING)
