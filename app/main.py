@@ -51,6 +51,7 @@ from app.web import (
     versions,
 )
 from app.web import sets as sets_pages
+from app.web.channels import Channels
 from app.web.cookies import GuardedCookies
 from app.web.csrf import CrossSiteRefusal
 from app.web.deps import Resources
@@ -130,6 +131,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         exporter=Preparer(settings, database, files),
         downloads=Begun(),
         streams=Streams(),
+        channels=Channels(bus, database, settings.idle_minutes),
         checker=Checker(database),
         presence=Presence(database),
         provider=Provider(settings) if settings.oidc_issuer else None,

@@ -42,6 +42,7 @@ from app.accounts.sessions import note_refused_confirmation as note_refused_conf
 from app.accounts.sessions import note_refused_sign_in as note_refused_sign_in
 from app.accounts.sessions import note_refused_step as note_refused_step
 from app.accounts.sessions import note_seen as note_seen
+from app.accounts.sessions import people_of_tokens as people_of_tokens
 from app.accounts.sessions import person_at as person_at
 from app.accounts.sessions import person_of_ended as person_of_ended
 from app.accounts.sessions import renew_token as renew_token

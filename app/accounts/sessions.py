@@ -9,7 +9,7 @@ requests do not count as activity.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select, true, update
@@ -86,6 +86,18 @@ def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User 
     """The person of the session that `login_for_token` finds."""
     found = login_for_token(session, token, idle_minutes)
     return found.user if found else None
+
+
+def people_of_tokens(session: Session, tokens: Collection[str], idle_minutes: int = 0) -> dict[str, User]:
+    """The people of those `tokens` that `login_for_token` would find."""
+    by_hash = {token_hash(token): token for token in tokens}
+    found = session.scalars(
+        select(LoginSession)
+        .join(LoginSession.user)
+        .options(contains_eager(LoginSession.user))
+        .where(LoginSession.token_hash.in_(by_hash), queries.alive(idle_minutes), User.active)
+    )
+    return {by_hash[login.token_hash]: login.user for login in found}
 
 
 def person_at(session: Session, login: LoginSession) -> User | None:

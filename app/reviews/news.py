@@ -43,15 +43,12 @@ def known(session: Session) -> int:
     return session.scalar(select(func.max(AuditEvent.id))) or 0
 
 
-def latest(session: Session, user: User, set_id: int, after: int) -> int:
-    """The latest event after `after` that `user` did not cause and that affects the review of the set.
-
-    Returns its number, or `after` itself if there is none.
-    """
+def latest(session: Session, user: User, set_id: int) -> dict[int | None, int]:
+    """The numbers of the latest events that affect the review of the set, by who caused them; None is the server."""
     of_set, campaigns = (select(column).where(Image.set_id == set_id) for column in (Image.id, Image.campaign_id))
     where = or_(_about(ImageSet, [set_id]), _about(Image, of_set), _about(Campaign, campaigns))
-    newest = select(func.max(AuditEvent.id)).where(*_by_others(user, after), where, signed_in(user))
-    return session.scalar(newest) or after
+    newest = select(AuditEvent.user_id, func.max(AuditEvent.id)).where(where, signed_in(user))
+    return dict(session.execute(newest.group_by(AuditEvent.user_id)).all())
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[News]:

@@ -24,6 +24,7 @@ from app.quotas.service import need_upload
 from app.settings import Settings
 from app.storage import Storage
 from app.text import clean_line, shorten
+from app.web.channels import Channels
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
@@ -59,6 +60,7 @@ class Resources:
     exporter: Preparer
     downloads: Begun
     streams: Streams
+    channels: Channels
     checker: Checker
     presence: Presence
     provider: Provider | None

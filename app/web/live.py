@@ -1,7 +1,8 @@
 """A set in progress: its tiles and its progress, on the page and as server-sent events.
 
-A message contains the changed tiles and the progress, as HTML that htmx swaps in by id. A stream ends when its set is
-done. The page then reconnects and waits until someone decides on a picture or redoes one.
+A message contains the changed tiles and the progress, as HTML that htmx swaps in by id, the same for everyone who
+watches. A stream ends when its set is done. The page then reconnects and waits until someone decides on a picture or
+redoes one.
 
 The review room has its own stream, which only says that there is news: the room then reloads its page.
 """
@@ -9,21 +10,20 @@ The review room has its own stream, which only says that there is news: the room
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
+from app.accounts import authority
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
-from app.reviews.service import may_unlock
 from app.sets import queries, service
 from app.sets.units import QueuedSet
 from app.storage import Pause
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
-from app.web.stream import Message, Watching
+from app.web.stream import EVERYTHING, May, Message, Watching, what_may
 from app.web.templating import Page
 from app.work import line
 from app.work.bus import Bus, RunningUnit
@@ -89,6 +89,7 @@ class ProgressPart(Page):
     can_download: bool
     can_lock: bool  # or unlock
     locked: bool  # decisions cannot change
+    unlocks: Role  # the role needed to unlock
     show: str = ""  # the state of the pictures that the page shows; "": any
     oob: bool = False
 
@@ -100,15 +101,26 @@ class SetView:
     image_set: ImageSet
     tiles: list[Tile]  # one per position
     now: ProgressPart
+    may: May
 
 
 def view(
-    session: Session, resources: Resources, me: User, set_id: int, positions: Collection[int] | None = None
+    session: Session,
+    resources: Resources,
+    me: User,
+    set_id: int,
+    positions: Collection[int] | None = None,
+    *,
+    for_all: bool = False,
 ) -> SetView:
-    """The current state of a set, with all tiles or those at some `positions`. Raises NotFound."""
+    """The current state of a set, with all tiles or those at some `positions`. Raises NotFound.
+
+    With the acts of `me`; `for_all` those of everyone, of which each page shows what its person may do.
+    """
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
-    mine = service.may_change(me, image_set)
+    may = EVERYTHING if for_all else what_may(me, change=service.may_change(me, image_set))
+    mine, unlocks = "change" in may, authority.power(image_set.locked_as) or Role.MANAGER
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
     pause = None if progress.done else resources.storage.pause
@@ -120,12 +132,13 @@ def view(
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
         can_answer=can_retry and progress.held_back > 0,
-        can_review=me.can(Role.REVIEWER),
+        can_review=Role.REVIEWER in may,
         can_download=mine,
-        can_lock=may_unlock(me, image_set) if image_set.locked_at else mine and progress.done and progress.finished > 0,
+        can_lock=unlocks in may if image_set.locked_at else mine and progress.done and progress.finished > 0,
         locked=image_set.locked_at is not None,
+        unlocks=unlocks,
     )
-    return SetView(image_set, tiles, now)
+    return SetView(image_set, tiles, now, may)
 
 
 def place_tile(
@@ -203,28 +216,26 @@ async def events(
     """
     end = whole_number(last)
     span = queries.Span(whole_number(first) or 1, end) if end is not None else None
-    async for event in watch.follow(
-        queries.topic(set_id), partial(changed, watch.resources, set_id, span=span, show=show)
-    ):
+    async for event in watch.messages(queries.topic(set_id), Changed(span, show)):
         yield event
 
 
-def changed(
-    resources: Resources,
-    set_id: int,
-    session: Session,
-    me: User,
-    images: frozenset[int] | None,
-    span: queries.Span | None = None,
-    show: str = "",
-) -> Message:
-    """The positions of `images`, or all, as far as they are within `span`, and the progress."""
-    positions = queries.positions(session, me, set_id, images, span)
-    shown = view(session, resources, me, set_id, positions)
-    environment = resources.environment
-    rendered = [part.html(environment) for part in place_parts(positions, shown.tiles, oob=True)]
-    rendered.append(replace(shown.now, show=show, oob=True).html(environment))
-    return Message("".join(rendered), done=shown.now.progress.done)
+@dataclass(frozen=True)
+class Changed:
+    """The positions of changed images, or all, as far as they are within `span`, and the progress."""
+
+    span: queries.Span | None
+    show: str
+
+    def __call__(
+        self, resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None
+    ) -> Message:
+        positions = queries.positions(session, me, set_id, images, self.span)
+        shown = view(session, resources, me, set_id, positions, for_all=True)
+        environment = resources.environment
+        rendered = [part.html(environment) for part in place_parts(positions, shown.tiles, oob=True)]
+        rendered.append(replace(shown.now, show=self.show, oob=True).html(environment))
+        return Message("".join(rendered), done=shown.now.progress.done)
 
 
 def place_parts(positions: Iterable[int], tiles: Sequence[Tile], *, oob: bool = False) -> list[PlacePart]:
@@ -248,20 +259,16 @@ async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
     The id is the number of the audit log's latest event, so a browser that returns with `Last-Event-ID` misses nothing,
     even across a restart of the server.
     """
-    async for event in watch.follow(queries.topic(set_id), RoomNews(set_id, whole_number(watch.after) or 0)):
-        yield event
+    known = whole_number(watch.after) or 0
+    async for _, acts in watch.follow(queries.topic(set_id), latest_acts):
+        latest = max((number for person, number in acts.items() if person != watch.person_id), default=0)
+        if latest > known:
+            known = latest
+            yield ServerSentEvent(raw_data="news", event="news", id=str(known))
 
 
-@dataclass
-class RoomNews:
-    """Reports each event after `known` once."""
-
-    set_id: int
-    known: int
-
-    def __call__(self, session: Session, me: User, images: frozenset[int] | None) -> Message:
-        latest = review_news.latest(session, me, self.set_id, self.known)
-        if latest == self.known:
-            return Message()
-        self.known = latest
-        return Message("news", event="news", id=str(latest))
+def latest_acts(
+    _: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None
+) -> dict[int | None, int]:
+    """The latest act of each person in a set, so that nobody hears about their own."""
+    return review_news.latest(session, me, set_id)

@@ -28,6 +28,7 @@ from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import SetForm
 from app.web.live import PlacePart, ProgressPart, place_parts, place_url, view
+from app.web.stream import May
 from app.web.structures import named_facts
 from app.web.subjects import offered
 from app.web.templating import Page, page, render, see_other
@@ -121,6 +122,7 @@ class SetPage(ProgressPart, MorePlaces):
     nav = "sets"
 
     image_set: ImageSet
+    may: May
     structures: list[structures.Used]
     subjects: list[tuple[Subject, float]]  # with their weights
     regions: list[regions.ShownRegion]
@@ -239,6 +241,7 @@ def show(
     shown = SetPage(
         **seen.now.variables | more.variables,
         image_set=seen.image_set,
+        may=seen.may,
         structures=structures.of_set(session, seen.image_set),
         subjects=subjects.of_set(session, seen.image_set),
         regions=regions.shown(session, seen.image_set),

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -33,7 +32,7 @@ from app.web.downloads import WatchedFile, as_long_as
 from app.web.forms.form import Sent
 from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
-from app.web.stream import Message, Watching
+from app.web.stream import EVERYTHING, May, Message, Watching, what_may
 from app.web.templating import Page, page, render, see_other
 from app.work import line
 from app.work.queue import OPEN, WAITING
@@ -126,8 +125,10 @@ def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Se
 def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subject_id: int) -> Response:
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
-    now = view(session, resources, me, subject_id)
-    return render(request, SubjectPage(**now.variables, cursor=cursor))
+    subject = queries.get(session, me, subject_id)
+    may = what_may(me, change=service.may_change(me, subject))
+    now = view(session, resources, me, subject_id, may)
+    return render(request, SubjectPage(**now.variables, cursor=cursor, may=may))
 
 
 @router.post("/subjects/{subject_id}/cancel")
@@ -230,14 +231,16 @@ class SubjectPage(LivePart):
     template = "subjects/show.html"
 
     cursor: str  # of the bus, where the page starts to listen
+    may: May
 
 
-def view(session: Session, resources: Resources, me: User, subject_id: int) -> LivePart:
-    """The current state of a subject. Raises NotFound."""
+def view(session: Session, resources: Resources, me: User, subject_id: int, may: May) -> LivePart:
+    """The current state of a subject, with the acts of those who `may`. Raises NotFound."""
     subject = queries.get(session, me, subject_id)
     topic = training.topic(subject_id)
     running = next(iter(resources.bus.running_for(topic)), None) if subject.state == State.GENERATING else None
-    mine, done = service.may_change(me, subject), subject.state not in WAITING
+    mine, done = "change" in may, subject.state not in WAITING
+    restores = authority.power(subject.archived_as)
     return LivePart(
         subject=subject,
         pause=resources.storage.pause,
@@ -252,7 +255,7 @@ def view(session: Session, resources: Resources, me: User, subject_id: int) -> L
         can_cancel=mine and subject.state in OPEN,
         can_retry=mine and subject.state in service.ENDED,
         can_archive=mine and done,
-        can_bring_back=authority.may_undo(me, subject.archived_as),
+        can_bring_back=restores is None or restores in may,
         brought_back_by=authority.undone_by(subject.archived_as),
         can_download=mine,
     )
@@ -266,7 +269,7 @@ def need_subject(me: Me, session: Read, subject_id: int) -> None:
 @router.get("/subjects/{subject_id}/events", response_class=EventSourceResponse, dependencies=[Depends(need_subject)])
 async def events(watch: Watching, subject_id: int) -> AsyncIterator[ServerSentEvent]:
     """The changes of a subject, until it is done."""
-    async for event in watch.follow(training.topic(subject_id), partial(changed, watch.resources, subject_id)):
+    async for event in watch.messages(training.topic(subject_id), changed):
         yield event
 
 
@@ -274,7 +277,7 @@ def changed(
     resources: Resources, subject_id: int, session: Session, me: User, images: frozenset[int] | None
 ) -> Message:
     """Everything that changes on the page."""
-    now = view(session, resources, me, subject_id)
+    now = view(session, resources, me, subject_id, EVERYTHING)
     return Message(replace(now, oob=True).html(resources.environment), done=now.done)
 
 

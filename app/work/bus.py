@@ -111,21 +111,28 @@ class Bus:
         """The current position: a page rendered after this call misses nothing by watching from here."""
         return f"{self._life}-{self._count}"
 
+    def since(self, topic: Topic, *cursors: str) -> Changes | None:
+        """What changed in a topic after the oldest of some cursors; None if nothing did."""
+        numbers = [number for number in map(self._number, cursors) if number is not None]
+        recent = self._topic(topic)
+        if len(numbers) < len(cursors) or min(numbers) < recent.forgotten:
+            return Changes(self.cursor(), None)
+        if recent.last <= min(numbers):
+            return None
+        missed = [images for count, images in recent.changes if count > min(numbers)]
+        known = [images for images in missed if images is not None]
+        return Changes(self.cursor(), frozenset().union(*known) if len(known) == len(missed) else None)
+
     async def changes(self, topic: Topic, after: str) -> Changes:
         """Wait for changes in a topic after a cursor, or until the bus is closed."""
-        number = self._number(after)
         recent = self._topic(topic)
-        if number is None or number < recent.forgotten:
-            return Changes(self.cursor(), None)
         recent.watchers += 1
         try:
-            while recent.last <= number and not self.closed.is_set():
+            while (found := self.since(topic, after)) is None and not self.closed.is_set():
                 await _first(recent.changed, self.closed)
         finally:
             recent.watchers -= 1
-        missed = [images for count, images in recent.changes if count > number]
-        known = [images for images in missed if images is not None]
-        return Changes(self.cursor(), frozenset().union(*known) if len(known) == len(missed) else None)
+        return found or Changes(self.cursor(), frozenset())
 
     def close(self) -> None:
         """Release all watchers: the server is stopping."""

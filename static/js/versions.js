@@ -8,7 +8,7 @@ addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "e" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("textarea, input:not([type=checkbox])") || document.querySelector(":popover-open")) return;
   const button = event.target.closest("[data-grid] > li")?.querySelector("[data-redo]");
-  if (!button) return;
+  if (!button?.checkVisibility()) return; // not theirs to redo
   event.preventDefault();
   button.click();
 });

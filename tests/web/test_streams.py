@@ -9,8 +9,8 @@ from fastapi.sse import EventSourceResponse
 
 from app.main import PAGES
 from app.models import Role
-from app.web.limits.streams import Stream
-from app.web.stream import Message, Watch, watch
+from app.sets.queries import topic
+from app.web.stream import watch
 from tests.web.server import Browser, Server, making
 from tests.web.test_sessions import leave_alone
 
@@ -98,8 +98,8 @@ def test_all_live_pages_listen_in_the_same_way() -> None:
 
 
 def test_an_idle_browser_gets_no_events(server: Server, designer: Browser) -> None:
-    token = designer.cookies[server.resources.cookie]
-    watching = Watch(server.resources, Stream(), token, after="")
-    assert watching.told(lambda *_: Message("news"), None) == Message("news")
-    leave_alone(server, designer, server.resources.settings.idle_minutes)
-    assert watching.told(lambda *_: Message("news"), None) is None
+    with streaming(designer, queued(server, designer)) as lines:
+        assert "event: news" in lines
+        leave_alone(server, designer, server.resources.settings.idle_minutes)
+        server.app.state.dispatcher.changed(topic(1))
+        assert ends(lines)
