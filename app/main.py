@@ -58,12 +58,10 @@ from app.web.deps import Resources
 from app.web.door import Ways
 from app.web.errors import add_error_pages, refusal
 from app.web.headers import SecurityHeaders
-from app.web.limits.begun import Begun
 from app.web.limits.body import BodyLimit
 from app.web.limits.head import HeadLimit
 from app.web.limits.leaving import Leaving
 from app.web.limits.proxies import Proxies
-from app.web.limits.streams import Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence
@@ -129,8 +127,6 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         environment=make_environment(ways=Ways.of(settings)),
         tries=Tries(),
         exporter=Preparer(settings, database, files),
-        downloads=Begun(),
-        streams=Streams(),
         channels=Channels(bus, database, settings.idle_minutes),
         checker=Checker(database),
         presence=Presence(database),

@@ -1,7 +1,7 @@
 """Dependencies of routes: the app's resources, the person at the browser, a session to read with."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, cast
 
@@ -45,7 +45,7 @@ class ConfirmationNeeded(Exception):
     """A signed-in person must confirm who they are; the error handler asks, see `app.web.confirm`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """What routes share across the app, created once by `create_app`."""
 
@@ -58,8 +58,8 @@ class Resources:
     environment: Environment
     tries: Tries
     exporter: Preparer
-    downloads: Begun
-    streams: Streams
+    downloads: Begun = field(default_factory=Begun)
+    streams: Streams = field(default_factory=Streams)
     channels: Channels
     checker: Checker
     presence: Presence
