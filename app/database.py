@@ -151,11 +151,11 @@ def migrate(settings: Settings, revision: str = "head") -> None:
         engine.dispose()
 
 
-def versions() -> set[str]:
-    """The versions of the tables that this Soroe can read: one per migration."""
+def versions() -> list[str]:
+    """The versions of the tables that this Soroe knows, its own first: one per migration."""
     scripts = Config()
     scripts.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return {script.revision for script in ScriptDirectory.from_config(scripts).walk_revisions()}
+    return [script.revision for script in ScriptDirectory.from_config(scripts).walk_revisions()]
 
 
 def alembic_config(connection: Connection) -> Config:

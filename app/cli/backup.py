@@ -119,7 +119,7 @@ def opened_backups(folder: Path, *, create: bool) -> Iterator[Any]:
         raise CommandRefused(f"There is no backup in {folder}.")
     if create:
         try:
-            private.use(folder)
+            Backups(folder).create()
         except private.NotOurs as error:
             raise CommandRefused(str(error)) from error
     backups = Backups(folder)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.audit import chain, service
-from app.database import Database, open_copy
+from app.database import Database, open_copy, versions
 from app.errors import UserError
 from app.exports import certificates
 from app.files import Files
@@ -61,12 +61,12 @@ def back_up(database: Database, settings: Settings, backups: Backups, way: Way, 
         copy_database(settings.data / DATABASE, folder / DATABASE, progress)
         secrets = dict(_copy_secrets(settings, folder / SECRETS))
         with Session(open_copy(folder / DATABASE)) as session:
+            tables = _tables(session)
             rows, head = needed(session), _head(session)
-            tables = session.scalar(text("SELECT version_num FROM alembic_version"))
         held = _copy_files(database, files, backups, rows, way, report, progress)
         manifest = Manifest(
             taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            tables=str(tables),
+            tables=tables,
             database=hash_of(folder / DATABASE),
             events=head.count if head else 0,
             head=head.hash if head else "",
@@ -85,6 +85,17 @@ def back_up(database: Database, settings: Settings, backups: Backups, way: Way, 
     return report
 
 
+def _tables(session: Session) -> str:
+    """The version of the tables. Raises BackupRefused for another than this Soroe's."""
+    found = str(session.scalar(text("SELECT version_num FROM alembic_version")))
+    if found != versions()[0]:
+        raise BackupRefused(
+            f"The database is of another version of Soroe (version {found} of its tables). Back it up with that one, or"
+            " start this one on it once."
+        )
+    return found
+
+
 def _head(session: Session) -> chain.Head | None:
     try:
         return chain.head(session)
@@ -95,9 +106,9 @@ def _head(session: Session) -> chain.Head | None:
 def copy_database(source: Path, target: Path, progress: Progress) -> None:
     """Copy a database in use, as it is at one moment, into one file, and check the copy. Raises BackupRefused."""
     with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copied:
-        live.execute("BEGIN")
-        live.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the moment: later changes are not seen
         try:
+            live.execute("BEGIN")
+            live.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the moment: later changes are not seen
             live.backup(
                 copied, pages=PAGES, progress=lambda _, left, total: progress("the database", total - left, total)
             )

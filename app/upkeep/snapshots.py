@@ -20,10 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app import atomic
+from app import atomic, private
 from app.errors import UserError
 
 DATABASE, MANIFEST, SECRETS = "soroe.sqlite3", "manifest.json", "secrets"
+OURS = {"files", "snapshots", "lock", "lost+found"}
 FORMAT = 1  # of the manifest
 
 
@@ -79,11 +80,20 @@ class Backups:
             raise BackupRefused(f"{file} cannot be read: {error.strerror}. Choose another snapshot.") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BackupRefused(f"{file} is damaged. Choose another snapshot.") from error
-        if checksum != _checksum(values):
+        if checksum != _checksum(values) or any(".." in Path(path).parts for path in values["files"]):
             raise BackupRefused(f"{file} is damaged. Choose another snapshot.")
         if newer:
             raise BackupRefused(f"The snapshot {name} is from a newer version of Soroe. Install that version first.")
         return Manifest(**values)
+
+    def create(self) -> None:
+        """Create the folder, or close it to other users of the machine.
+
+        Raises BackupRefused for one with other files in it, NotOurs, and OSError.
+        """
+        if others := {path.name for path in self.folder.glob("*")} - OURS:
+            raise BackupRefused(f"{self.folder} has other files in it, such as {min(others)}. Choose an empty folder.")
+        private.use(self.folder)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

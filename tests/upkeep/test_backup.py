@@ -284,3 +284,21 @@ def test_hard_links_are_made_where_asked(data: Data, backup: Command, tmp_path: 
     backup("--hard-links")
     path = some_picture(data.files.root)
     assert path.samefile(tmp_path / "backup" / "files" / path.relative_to(data.files.root))
+
+
+def test_a_folder_with_other_files_is_left_alone(backup: Command, tmp_path: Path) -> None:
+    other = tmp_path / "backup" / "letter.txt"
+    other.parent.mkdir()
+    other.touch()
+    other.chmod(0o644)
+    done = backup()
+    assert (done.returncode, "letter.txt" in done.stderr) == (2, True)
+    assert other.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_database_of_another_version_is_refused(data: Data, backup: Command, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data.settings.data / "soroe.sqlite3")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    done = backup()
+    assert (done.returncode, "another version" in done.stderr) == (2, True)
+    assert not list((tmp_path / "backup" / "snapshots").iterdir())
