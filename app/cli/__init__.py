@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from app.cli import accounts, audit, backup, certificates, generate, serve, subject
+from app.cli import accounts, audit, backup, certificates, check, generate, serve, subject
 from app.cli.command import command
 from app.cli.console import BAD_INPUT, INTERRUPTED, CommandRefused, err
 from app.errors import UserError
@@ -22,6 +22,7 @@ app.command()(serve.serve)
 app.command()(certificates.certificates)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(check.check)
 people = typer.Typer(no_args_is_help=True, help="Help people who cannot sign in.")
 people.command("reset")(accounts.reset)
 people.command("second-step")(accounts.second_step)

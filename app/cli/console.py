@@ -19,6 +19,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 T = TypeVar("T")
 
 BROKEN, BAD_INPUT, LOST, INTERRUPTED = 1, 2, 3, 130  # exit statuses
+DATABASE = "soroe.sqlite3"  # in the data folder
 
 
 class CommandRefused(Exception):
@@ -51,11 +52,30 @@ def open_data(settings: Settings) -> None:
         raise CommandRefused(str(error)) from error
 
 
-def open_database(settings: Settings) -> Any:
-    """The database for a command, connected so that acts have the same consequences as on the server."""
+def look_at_database(settings: Settings, *, for_check: bool = False) -> bool:
+    """Raise CommandRefused unless the database is ours and whole, before anything writes to it.
+
+    `for_check`: it may be read-only, and have a damaged index. Returns False if it is too large to check all of it now.
+    """
+    from app.upkeep.opening import IndexDamaged, Unusable, look
+
+    try:
+        return look(settings.data / DATABASE, writing=not for_check)
+    except Unusable as error:
+        if for_check and isinstance(error, IndexDamaged):
+            return True
+        raise CommandRefused(str(error)) from error
+
+
+def open_database(settings: Settings, *, for_check: bool = False) -> Any:
+    """The database for a command, connected so that acts have the same consequences as on the server.
+
+    Raises CommandRefused as `look_at_database`.
+    """
     from app import wiring
     from app.database import Database
 
+    look_at_database(settings, for_check=for_check)
     wiring.connect()
     return Database(settings)
 

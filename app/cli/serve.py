@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.cli.console import CommandRefused, loading, open_data, open_database, opened, out, read_settings
+from app.cli.console import (
+    CommandRefused,
+    loading,
+    look_at_database,
+    open_data,
+    open_database,
+    opened,
+    out,
+    read_settings,
+)
 from app.settings import Settings
 
 
@@ -23,6 +32,7 @@ def serve() -> None:
         from app.web.server import Server, bounds_of_process
 
         configure_logging(settings)
+        look_at_database(settings)
         engine = load_engine(lambda progress: LocalEngine(settings, progress))
         application = create_app(settings, engine)
         database = open_database(settings)

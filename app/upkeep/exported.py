@@ -31,12 +31,12 @@ def check_exports(database: Database, store: Store, progress: Progress) -> Itera
             if broken := _broken(database, store, export_id, known):
                 export, count = broken
                 what = f"Export {export.id}, {export.name}, lacks {plural(count, 'file')} or has damaged ones."
-                yield Finding(Area.EXPORTS, what, "Queues it, so that the server prepares it again.", True)
+                yield Finding(Area.EXPORTS, what, "Queues it, so that the server prepares it again.", True, export.id)
         progress("exports", number, len(ids))
     with database.read() as session:
         for path in unexported(session, store):
             name = path.relative_to(store.root)
-            yield Finding(Area.ORPHANS, f"exports/{name} belongs to no export.", "Removes it.", True)
+            yield Finding(Area.ORPHANS, f"exports/{name} belongs to no export.", "Removes it.", True, path)
 
 
 def _broken(database: Database, store: Store, export_id: int, known: dict[Path, bool]) -> tuple[Export, int] | None:

@@ -1,8 +1,9 @@
 """What a check of the data finds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being checked, how much of it is done, and the total."""
@@ -33,3 +34,4 @@ class Finding:
     sentence: str  # names it
     remedy: str  # what `soroe check --repair` does, or what a person can do
     repairable: bool = False
+    about: Any = field(default=None, compare=False)  # what the repair of its area needs to know

@@ -91,21 +91,29 @@ def _second_look(files: Files, rows: Needed, suspect: Suspect) -> Iterator[Findi
     if suspect.found:
         name = suspect.found.path.relative_to(files.root)
         if suspect.found.path.exists() and is_orphan(suspect.found, rows, pictured(rows)):
-            yield Finding(Area.ORPHANS, f"{name} belongs to nothing.", MOVED, repairable=True)
+            yield Finding(Area.ORPHANS, f"{name} belongs to nothing.", MOVED, True, suspect)
         return
     need = rows[kind].get(sha256) if kind else None
     if not kind or not need:
         return
     if suspect.flaw and (flaw := files.flaw(kind, sha256)):
-        yield Finding(Area.FILES, f"{need.name} {WHY[flaw]} ({_where(files, kind, sha256)})", REMEDIES[kind])
+        yield Finding(
+            Area.FILES, f"{need.name} {WHY[flaw]} ({_where(files, kind, sha256)})", REMEDIES[kind], about=suspect
+        )
     elif suspect.flaw and _flaw(files, kind, sha256, need):
         size = files.path(kind, sha256).stat().st_size
         yield Finding(
-            Area.FILES, f"{need.name} has {size} bytes and its row says {need.bytes}.", "Corrects the row.", True
+            Area.FILES,
+            f"{need.name} has {size} bytes and its row says {need.bytes}.",
+            "Corrects the row.",
+            True,
+            suspect,
         )
     sides = files.flawed_thumbnails(sha256) if suspect.sides else []
     if sides and not files.flaw(kind, sha256):
-        yield Finding(Area.THUMBNAILS, f"{need.name} lacks a thumbnail ({_where(files, kind, sha256)}).", MADE, True)
+        yield Finding(
+            Area.THUMBNAILS, f"{need.name} lacks a thumbnail ({_where(files, kind, sha256)}).", MADE, True, suspect
+        )
 
 
 def _where(files: Files, kind: Kind, sha256: str) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DatabaseError
 from app.database import Database
 from app.models import Base
 from app.upkeep.findings import Area, Finding
+from app.upkeep.opening import tables_are_whole
 
 MOST = 20  # faults that SQLite lists
 
@@ -40,9 +41,10 @@ def check_tables(database: Database) -> Iterator[Finding]:
     with database.engine.connect() as connection:
         faults = _rows(connection, f"PRAGMA integrity_check({MOST})")
         if faults != ["ok"]:
-            repairable = tables_are_whole(connection)
+            driver = connection.connection.driver_connection
+            whole = driver is not None and tables_are_whole(driver)
             for fault in faults:
-                yield Finding(Area.DATABASE, f"{fault}.", REBUILT if repairable else RESTORE, repairable)
+                yield _of_fault(fault, whole)
         for table, row, other, _ in connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
             yield Finding(Area.DATABASE, f"Row {row} of {table} points to a row of {other} that is gone.", RESTORE)
         yield from _missing(connection)
@@ -50,29 +52,25 @@ def check_tables(database: Database) -> Iterator[Finding]:
         yield Finding(Area.DATABASE, f"The index of the prompts' words is wrong: {wrong}.", INDEXED, True)
 
 
-def tables_are_whole(connection: Connection) -> bool:
-    """Whether every row of every table can be read without an index, so that only indices are damaged."""
-    try:
-        for name in table_names(connection):
-            for _ in connection.exec_driver_sql(f'SELECT * FROM "{name}" NOT INDEXED'):
-                pass
-            faults = _rows(connection, f"PRAGMA quick_check('{name}')")
-            if any(_is_of_rows(fault) for fault in faults):
-                return False
-    except DatabaseError:
-        return False
-    return True
+def _of_fault(fault: str, whole: bool) -> Finding:
+    """What a line of SQLite's check says, where all tables can be read, or not."""
+    if fault == "CHECK constraint failed in images":
+        return Finding(Area.DATABASE, f"{fault}: a picture is shown that must not be, or not.", "Counts again.", True)
+    if not whole or fault.startswith(("CHECK constraint", "NULL value", "non-unique")):
+        return Finding(Area.DATABASE, f"{fault}.", RESTORE)
+    return Finding(Area.DATABASE, f"{fault}.", REBUILT, True)
 
 
-def _is_of_rows(fault: str) -> bool:
-    """Whether SQLite's words are about the values of rows, rather than about an index."""
-    return fault.startswith(("NULL value", "CHECK constraint", "non-unique", "NUMERIC value", "TEXT value"))
-
-
-def table_names(connection: Connection) -> list[str]:
-    """The tables with rows of ours; those of the word index are made from them."""
-    found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return [name for (name,) in found if not name.startswith(("image_words", "sqlite_"))]
+def mend_tables(connection: Connection) -> None:
+    """Make missing indices and triggers, and the index of the prompts' words, again. Needs a writing connection."""
+    for table in Base.metadata.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    there = {name for (name,) in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    for name, statement in TRIGGERS.items():
+        if name not in there:
+            connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("INSERT INTO image_words (image_words) VALUES ('rebuild')")
 
 
 def _missing(connection: Connection) -> Iterator[Finding]:

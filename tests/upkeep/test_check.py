@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from app.upkeep.check import check
+from app.upkeep.repair import repair
 from app.upkeep.tables import TRIGGERS
 from tests.upkeep.conftest import Data
 from tests.upkeep.damage import DAMAGES, Damage
@@ -15,10 +16,13 @@ def test_nothing_is_wrong_with_whole_data(data: Data) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
-def test_damage_is_found(data: Data, damage: Damage) -> None:
+def test_damage_is_found_and_mended_as_promised(data: Data, damage: Damage) -> None:
     damage.do(data, Random(damage.name))
     found = check(data.database, data.files)
     assert {each.area for each in found if each.repairable == damage.repaired} >= {damage.area}, found
+    list(repair(data.database, data.files, found))
+    after = check(data.database, data.files)
+    assert after == [] if damage.repaired else {each.area for each in after} >= {damage.area}
 
 
 def test_triggers_are_as_the_migrations_make_them(data: Data) -> None:

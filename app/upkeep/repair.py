@@ -1,0 +1,105 @@
+"""Mend what a check has found, as far as that loses nothing. Nobody else may use the data.
+
+Rows are never removed, and files without a row are moved aside rather than deleted.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import move, rmtree
+
+from sqlalchemy import update
+
+from app.database import Database
+from app.errors import UserError
+from app.files import Files, Kind
+from app.models import Export, ExportFile, ExportState, Image, Reference, RightsFile, Subject
+from app.text import plural
+from app.upkeep.findings import Area, Finding
+from app.upkeep.outcomes import mend_outcomes
+from app.upkeep.rules import mend_rules
+from app.upkeep.stored import Suspect
+from app.upkeep.tables import mend_tables
+
+SIZED: dict[Kind, type[Reference | Image | Subject | RightsFile]] = {
+    Kind.REFERENCES: Reference,
+    Kind.IMAGES: Image,
+    Kind.LORAS: Subject,
+    Kind.RIGHTS: RightsFile,
+}
+
+
+def repair(database: Database, files: Files, findings: Sequence[Finding]) -> Iterator[str]:
+    """Mend the repairable ones of `findings`, and say what was done, a sentence each.
+
+    A damaged index is mended before, by `app.upkeep.rebuild`, while the database is closed.
+    """
+    by_area: dict[Area, list[Finding]] = {}
+    for finding in findings:
+        if finding.repairable:
+            by_area.setdefault(finding.area, []).append(finding)
+    if Area.DATABASE in by_area:
+        with database.engine.execution_options(writes=True).begin() as connection:
+            mend_tables(connection)
+        yield "Made the indices of the database again."
+    with database.write() as session:
+        mend_rules(session)
+        mend_outcomes(session)
+    wrong = len(by_area.get(Area.COUNTS, ())) + len(by_area.get(Area.STATES, ()))
+    if wrong:
+        yield f"Corrected {plural(wrong, 'count or state', 'counts and states')}."
+    for area, mend in (
+        (Area.FILES, _sizes),
+        (Area.EXPORTS, _exports),
+        (Area.THUMBNAILS, _thumbnails),
+        (Area.ORPHANS, _orphans),
+    ):
+        if area in by_area:
+            yield mend(database, files, [each.about for each in by_area[area]])
+
+
+def _sizes(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
+    with database.write() as session:
+        for suspect in suspects:
+            if suspect.kind in SIZED:
+                table = SIZED[suspect.kind]
+                size = files.path(suspect.kind, suspect.sha256).stat().st_size
+                session.execute(update(table).where(table.sha256 == suspect.sha256).values(bytes=size))
+    return f"Corrected the size in {plural(len(suspects), 'row')}."
+
+
+def _exports(database: Database, files: Files, ids: Sequence[int]) -> str:
+    with database.write() as session:
+        theirs = ExportFile.export_id.in_(ids)
+        session.execute(update(ExportFile).where(theirs).values(key=None, lost=False))
+        again = {"state": ExportState.QUEUED, "done": 0, "lost": 0, "error": None}
+        session.execute(update(Export).where(Export.id.in_(ids)).values(**again))
+    return f"Queued {plural(len(ids), 'export')}; the server prepares them again."
+
+
+def _thumbnails(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
+    made = 0
+    for suspect in suspects:
+        with suppress(UserError):  # the next check reports it
+            files.make_thumbnails(suspect.sha256)
+            made += 1
+    return f"Made the thumbnails of {plural(made, 'picture')}."
+
+
+def _orphans(database: Database, files: Files, orphans: Sequence[Suspect | Path]) -> str:
+    """Move files without a row aside; remove those of exports, which are made from others."""
+    folder = files.root.parent / "lost+found" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    moved = 0
+    for orphan in orphans:
+        if isinstance(orphan, Suspect) and orphan.found:
+            target = folder / orphan.found.path.relative_to(files.root)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            move(orphan.found.path, target)
+            moved += 1
+        elif isinstance(orphan, Path):
+            rmtree(orphan) if orphan.is_dir() else orphan.unlink(missing_ok=True)
+    removed = len(orphans) - moved
+    done = [f"Moved {plural(moved, 'file')} without a row to {folder}"] if moved else []
+    done += [f"{'r' if done else 'R'}emoved {plural(removed, 'file')} of exports that are gone"] if removed else []
+    return f"{', and '.join(done)}."

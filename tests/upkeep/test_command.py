@@ -1,0 +1,55 @@
+"""`soroe check`: what it prints, how it exits, and what `--repair` mends."""
+
+import fcntl
+import json
+from random import Random
+
+from tests.command import Done, soroe
+from tests.upkeep.conftest import Data
+from tests.upkeep.damage import DAMAGES
+
+
+def run(data: Data, *arguments: str) -> Done:
+    data.database.close()
+    return soroe("check", *arguments, SOROE_DATA=str(data.settings.data))
+
+
+def test_all_is_well(data: Data) -> None:
+    done = run(data)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "All is well.\n", "")
+    assert run(data, "--repair").stdout == "All is well.\n"
+
+
+def test_findings_are_grouped_and_counted(data: Data) -> None:
+    chance = Random(1)
+    by_name = {damage.name: damage for damage in DAMAGES}
+    for name in ("removed references", "orphan of images", "foreign file", "tag count"):
+        by_name[name].do(data, chance)
+    done = run(data)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("  ")] == [
+        "Files: 1",
+        "Files without a row: 2",
+        "Counts: 1",
+        "4 things are wrong; `soroe check --repair` mends 3 of them.",
+    ]
+    assert "is missing on the server" in lines[1]
+    assert "Upload the same picture again" in lines[1]
+    found = json.loads(run(data, "--json").stdout)["findings"]
+    assert [each["area"] for each in found] == ["files", "files without a row", "files without a row", "counts"]
+
+
+def test_orphans_are_moved_aside(data: Data) -> None:
+    next(damage for damage in DAMAGES if damage.name == "orphan of references").do(data, Random(1))
+    run(data, "--repair")
+    (moved,) = (path for path in (data.settings.data / "lost+found").rglob("*") if path.is_file())
+    assert moved.read_bytes() == b"left behind"
+
+
+def test_repair_needs_the_server_stopped(data: Data) -> None:
+    with (data.settings.data / "server.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run(data).returncode == 0
+        done = run(data, "--repair")
+    assert (done.returncode, "already running" in done.stderr) == (2, True)
