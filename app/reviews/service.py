@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.orm import Session
 
 from app import days
@@ -66,7 +66,10 @@ def decide(session: Session, user: User, image_id: int, verdict: str, seen: int 
         raise Conflict(f"{who} just {DID[Verdict(present.verdict)]} this picture. Check it before you decide.")
     if chosen is Verdict.APPROVED and (words := four_eyes.refusal(session, user, image)):
         raise OwnPicture(words)
-    (decision,) = _decide(session, user, [image], chosen, _reason(session, reason, chosen))
+    reason = _reason(session, reason, chosen)
+    decision = Decision(image_id=image.id, user_id=user.id, verdict=chosen, reason=reason)
+    session.add(decision)
+    _decided(session, user, [image], chosen, reason)
     return decision
 
 
@@ -86,17 +89,19 @@ def decide_many(
     if first := next(barred, None):
         raise OwnPicture(four_eyes.refusal(session, user, first))
     by_others = queries.by_others(session, user, [image.id for image in images], seen or 0)
-    _decide(session, user, [image for image in images if image.id not in by_others], chosen, reason)
+    open_ = [image for image in images if image.id not in by_others]
+    if open_:
+        shared = {"user_id": user.id, "verdict": chosen, "reason": reason}
+        session.execute(insert(Decision), [{"image_id": image.id, **shared} for image in open_])
+        _decided(session, user, open_, chosen, reason)
     return by_others
 
 
-def _decide(session: Session, user: User, images: Sequence[Image], verdict: Verdict, reason: str) -> list[Decision]:
-    made = [Decision(image_id=image.id, user_id=user.id, verdict=verdict, reason=reason) for image in images]
-    session.add_all(made)
+def _decided(session: Session, user: User, images: Sequence[Image], verdict: Verdict, reason: str) -> None:
+    """Settle and record decisions that were just added."""
     settle(session, images)
     said = {"reason": reason} if reason else {}
     record_all(session, user, Act.DECIDE, images, verdict=verdict, **said)
-    return made
 
 
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:

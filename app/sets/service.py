@@ -1,9 +1,10 @@
 """Make and cancel sets, and redo their pictures. `app.sets.units` describes how a picture is made."""
 
 import secrets
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.service import may_change as may_change
@@ -34,6 +35,15 @@ from app.sets.spec import SEEDS, SetSpec
 from app.sets.stack import ON_PAGE
 from app.text import shorten
 from app.work.queue import OPEN, cancel_units
+
+
+class Unmade(NamedTuple):
+    """What retrying needs of an image: plain rows, because a thousand objects would hold the write lock longer."""
+
+    id: int
+    position: int
+    strength: float | None
+
 
 NO_CAMPAIGN = "Unsorted"
 LOCKED = "The decisions of this set are locked, so its pictures cannot be generated again. Ask a manager to unlock it."
@@ -101,8 +111,7 @@ def cancel(session: Session, user: User, set_id: int) -> None:
 def retry_set(session: Session, user: User, set_id: int, unit_size: int) -> int:
     """Queue a set's failed and cancelled images again, and count them. Raises Conflict if there are none."""
     image_set = changeable(session, user, set_id)
-    wanted = Image.set_id == set_id, ON_PAGE, Image.state.in_([State.FAILED, State.CANCELLED])
-    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
+    images = _unmade(session, set_id, ON_PAGE, Image.state.in_([State.FAILED, State.CANCELLED]))
     if not images:
         raise Conflict("There is nothing to retry: no picture of this set failed or was cancelled.")
     return _retry(session, user, image_set, images, unit_size)
@@ -118,20 +127,22 @@ def remove_held(session: Session, user: User, set_id: int) -> int:
     """Cancel a set's held images, and count them. Raises Conflict if there are none."""
     image_set = changeable(session, user, set_id)
     images = _held(session, set_id)
-    for image in images:
-        image.state, image.error = State.CANCELLED, None
-    session.flush()
+    held = Image.set_id == set_id, Image.state == State.HELD
+    session.execute(update(Image).where(*held).values(state=State.CANCELLED, error=None))
     units.close_held(session, set_id)
     record(session, user, Act.HELD_REMOVE, image_set, pictures=[image.position for image in images])
     return len(images)
 
 
-def _held(session: Session, set_id: int) -> list[Image]:
-    wanted = Image.set_id == set_id, Image.state == State.HELD
-    images = list(session.scalars(select(Image).where(*wanted).order_by(Image.position, Image.version)))
-    if not images:
-        raise Conflict("No picture of this set is held now.")
-    return images
+def _held(session: Session, set_id: int) -> Sequence[Unmade]:
+    if images := _unmade(session, set_id, Image.state == State.HELD):
+        return images
+    raise Conflict("No picture of this set is held now.")
+
+
+def _unmade(session: Session, set_id: int, *which: ColumnElement[bool]) -> Sequence[Unmade]:
+    columns = select(Image.id, Image.position, Image.strength).where(Image.set_id == set_id, *which)
+    return [Unmade(*row) for row in session.execute(columns.order_by(Image.position, Image.version))]
 
 
 def retry_image(session: Session, user: User, image_id: int) -> Image:
@@ -142,16 +153,15 @@ def retry_image(session: Session, user: User, image_id: int) -> Image:
         raise Conflict("Only a failed, cancelled or held picture can be retried.")
     if image.superseded or image.deleted_at:
         raise Conflict("A newer version already replaced this picture.")
-    _retry(session, user, image_set, [image], unit_size=1)
+    _retry(session, user, image_set, [Unmade(image.id, image.position, image.strength)], unit_size=1)
+    session.refresh(image)
     return image
 
 
-def _retry(session: Session, user: User, image_set: ImageSet, images: list[Image], unit_size: int) -> int:
+def _retry(session: Session, user: User, image_set: ImageSet, images: Sequence[Unmade], unit_size: int) -> int:
     if image_set.locked_at:
         raise Conflict(LOCKED)
     units.need_rights(session, image_set)
-    for image in images:
-        image.state, image.error = State.QUEUED, None
     image_set.cancelled_at = None
     units.enqueue(session, image_set, images, unit_size)
     units.close_held(session, image_set.id)

@@ -3,9 +3,9 @@
 A kind of work of `app.work`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 from sqlalchemy import SQLColumnExpression, and_, insert, select, update
 from sqlalchemy.orm import Session, joinedload
@@ -38,6 +38,16 @@ class QueuedSet(queries.PictureCounts, Row):
     @property
     def runs(self) -> bool:
         return bool(self.making)
+
+
+class Queueable(Protocol):
+    """An image, or as much of its row as the queue needs."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def strength(self) -> float | None: ...
 
 
 class Pictures(WorkKind):
@@ -124,19 +134,31 @@ def add_images(session: Session, image_set: ImageSet, unit_size: int) -> None:
     session.execute(insert(Image), images)
 
 
-def enqueue(session: Session, image_set: ImageSet, images: list[Image], unit_size: int) -> None:
-    """Create units for images of a set. Images of one unit share their strength, because they share a batch."""
-    by_strength: dict[float | None, list[Image]] = {}
+def enqueue(session: Session, image_set: ImageSet, images: Iterable[Queueable], unit_size: int) -> None:
+    """Queue images of a set in new units. Images of one unit share their strength, because they share a batch.
+
+    Updates plain rows: a thousand changed objects would hold the write lock longer. The session reads these columns of
+    its objects again.
+    """
+    by_strength: dict[float | None, list[int]] = {}
     for image in images:
-        by_strength.setdefault(image.strength, []).append(image)
+        by_strength.setdefault(image.strength, []).append(image.id)
     batches = [
         alike[start : start + unit_size] for alike in by_strength.values() for start in range(0, len(alike), unit_size)
     ]
     unit = {"set_id": image_set.id, "owner_id": image_set.owner_id, "priority": image_set.priority}
-    for unit_id, batch in zip(add_units(session, [unit] * len(batches)), batches, strict=True):
-        for image in batch:
-            image.unit_id = unit_id
+    unit_ids = add_units(session, [unit] * len(batches))
+    queued = {"state": State.QUEUED, "error": None}
+    rows = [
+        {"id": image_id, "unit_id": unit_id, **queued}
+        for unit_id, batch in zip(unit_ids, batches, strict=True)
+        for image_id in batch
+    ]
     session.flush()
+    session.execute(update(Image), rows)
+    for held in session:
+        if isinstance(held, Image):
+            session.expire(held, ["unit_id", *queued])
 
 
 def close_held(session: Session, set_id: int) -> None:

@@ -109,6 +109,7 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
     made = _new_versions(user, image, spec, strength, newest + 1)
     session.add_all(made)
     take(session, user, "count", {What.PICTURES: len(made)})
+    session.flush()
     units.enqueue(session, image_set, made, unit_size)
     _keep_finds(session, image, made)
     numbers = [each.version for each in made]
