@@ -16,6 +16,7 @@ from app.background import BackgroundLoop
 from app.database import Database, migrate
 from app.decoding.pool import pool as decoders
 from app.engine.base import Engine
+from app.engine.local import LocalEngine
 from app.exports.preparer import Preparer
 from app.exports.removal import remove_holding
 from app.files import Files
@@ -113,10 +114,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     database = Database(settings, storage)
     files = Files(settings.data / "files", storage)
     bus = Bus()
-    if engine is None:
-        from app.engine.local import LocalEngine  # torch takes seconds to import, and other engines do not need it
-
-        engine = LocalEngine(settings)
+    engine = engine or LocalEngine(settings)
     resources = Resources(
         settings=settings,
         storage=storage,

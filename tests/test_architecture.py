@@ -32,6 +32,7 @@ ORDER = (
     "metrics",
     "lock_times",
     "private",
+    "processes",
     "decoding",
     "pictures",
     "files",
@@ -134,6 +135,20 @@ def test_the_docs_show_the_same_order() -> None:
     assert re.findall(r"^    app/(\w+)(?:/|\.py) +\S", rooms, re.M) == list(ORDER)
 
 
+def test_the_server_needs_no_model_library() -> None:
+    """The model runs in a process of its own; what the server imports, at any time, leads to nothing that it needs."""
+    reached, ahead = {"app.engine.worker"}, ["app.main", "app.cli.serve"]  # the first is that process
+    while ahead:
+        name = ahead.pop()
+        reached.add(name)
+        # The console has helpers for commands that hold a model themselves.
+        known = set() if name == "app.cli.console" else imported(name, modules()[name])
+        ahead += known - reached
+    assert not [name for name in reached if room(name) == "style_aligned"]
+    heavy = re.compile(r"^\s*(?:import|from) (torch|diffusers|transformers|peft|safetensors|huggingface_hub)\b", re.M)
+    assert not {name: found for name in reached if (found := heavy.findall(modules()[name].read_text()))}
+
+
 def columns(tree: ast.AST) -> list[str]:
     """Uses of a column or relationship through its class, as in `Image.id == 3` and `Image.id.in_(ids)`.
 
@@ -219,7 +234,11 @@ def test_doors_know_no_dispatcher(room: str) -> None:
 def test_units_are_queued_in_one_place() -> None:
     """That place wakes the dispatcher, so that no service can forget to."""
     created = re.compile(r"(?<![\w.])(Unit\(|insert\(Unit\))")
-    found = [file for file in APP.rglob("*.py") if "engine" not in file.parts and created.search(file.read_text())]
+    found = [
+        file
+        for file in APP.rglob("*.py")
+        if "engine" not in file.relative_to(APP).parts and created.search(file.read_text())
+    ]
     assert [str(file.relative_to(APP)) for file in found if "class Unit(" not in file.read_text()] == ["work/queue.py"]
 
 

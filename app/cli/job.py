@@ -7,8 +7,11 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
+from PIL import Image
+
 from app.cli.inputs import Inputs
 from app.cli.spec import CommandSpec
+from app.engine.depth import depth_model
 from app.engine.facts import model_facts
 from app.pictures import Limits
 from app.sets.looks import joined
@@ -91,11 +94,14 @@ class SetJob:
     def _read(self, prompt: str) -> str:
         return spoken(joined(prompt, self.spec.text), self._phrases)
 
+    def _depth_map(self, picture: Image.Image) -> Image.Image:
+        return depth_model(self._settings.depth_model)(picture)
+
     def _structure(self, index: int) -> Structure:
         """A structure with its ControlNet and maps, one per picture if there is one per prompt."""
         option, count = self.spec.structures[index], self.spec.count
         control = self._studio.control(self._controls.get(option.control, option.control), option.control)
         limits = Limits.of(self._settings)
-        drawn = option.maps(self.spec.size, self._facts, self._settings.depth_model, limits)
+        drawn = option.maps(self.spec.size, self._facts, self._depth_map, limits)
         maps = [each for each in drawn for _ in range(count if len(drawn) > 1 else 1)]
         return Structure(control, maps, option.weight, (option.start, option.end))

@@ -3,9 +3,9 @@
 import asyncio
 import fcntl
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from app.cli.console import (
     CommandRefused,
@@ -19,44 +19,57 @@ from app.cli.console import (
 )
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.engine.base import Engine
+
 
 def serve() -> None:
     """Start the server; every setting is an environment variable (SOROE_*, see the README)."""
     settings = read_settings()
     open_data(settings)
     with only_one_server(settings), listening_socket(settings) as listener:
-        from app.accounts.service import create_setup_link
-        from app.engine.local import LocalEngine
         from app.logs import configure_logging
-        from app.main import create_app
-        from app.web.server import Server, bounds_of_process
 
         configure_logging(settings)
         look_at_database(settings)
-        engine = load_engine(lambda progress: LocalEngine(settings, progress))
-        application = create_app(settings, engine)
-        database = open_database(settings)
-        with database.write() as session:
-            link = create_setup_link(session, settings)
-        database.close()
-        listener.listen()  # an early request waits a moment instead of being refused
-        out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
-        if link:
-            out.print("Create the first account here (the link works once):", f"  {link}", sep="\n", soft_wrap=True)
-        Server(application, bounds_of_process()).run(sockets=[listener])
+        with loaded_engine(settings) as engine:
+            run(settings, engine, listener)
 
 
-def load_engine(make: Callable[[Callable[[str, float], None]], Any]) -> Any:
-    """Create an engine and load its model before the server says that it is ready."""
-    from app.style_aligned import ModelError
+def run(settings: Settings, engine: "Engine", listener: socket.socket) -> None:
+    """Serve pages until stopped."""
+    from app.accounts.service import create_setup_link
+    from app.main import create_app
+    from app.web.server import Server, bounds_of_process
 
-    try:
-        with loading() as progress:
-            engine = make(progress)
+    application = create_app(settings, engine)
+    database = open_database(settings)
+    with database.write() as session:
+        link = create_setup_link(session, settings)
+    database.close()
+    listener.listen()  # an early request waits a moment instead of being refused
+    out.print(f"Soroe is ready at {settings.public_url} with the model {settings.model} on {engine.model.device}.")
+    if link:
+        out.print("Create the first account here (the link works once):", f"  {link}", sep="\n", soft_wrap=True)
+    Server(application, bounds_of_process()).run(sockets=[listener])
+
+
+@contextmanager
+def loaded_engine(settings: Settings) -> Iterator["Engine"]:
+    """An engine with its model, before the server says that it is ready; closed however the command ends."""
+    from app.engine.base import CannotLoad
+    from app.engine.local import LocalEngine
+
+    with ExitStack() as bar:
+        engine = LocalEngine(settings, bar.enter_context(loading()))
+        try:
             asyncio.run(engine.start())
-            return engine
-    except ModelError as error:
-        raise CommandRefused(str(error)) from error
+            bar.close()
+            yield engine
+        except CannotLoad as error:
+            raise CommandRefused(str(error)) from error
+        finally:
+            asyncio.run(engine.close())
 
 
 @contextmanager

@@ -1,10 +1,24 @@
 """The engine's interface: where a Studio runs. The rest of the app does not know which engine is in use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
+from PIL import Image
+
 from app.engine.events import Event, Work
+from app.errors import UserError
+
+
+class CannotLoad(Exception):
+    """The model cannot be loaded. The message is one sentence for the operator."""
+
+
+class NoDepth(UserError):
+    """The depth model is not available; the sentence is for the operator."""
+
+    status = 503
 
 
 class Cancelled(Exception):
@@ -49,10 +63,17 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Slot:
-    """One place where a unit or a training can run: a GPU, or the one thread of a `LocalEngine`."""
+    """One place where a unit or a training can run: a GPU, or the process of a `LocalEngine`."""
 
     name: str
     busy: bool
+
+
+class EngineState(StrEnum):
+    STOPPED = "stopped"
+    STARTING = "starting"  # loading its model for the first time
+    READY = "ready"
+    RESTARTING = "restarting"  # it was lost, and will be ready again without help
 
 
 class Engine(Protocol):
@@ -62,7 +83,7 @@ class Engine(Protocol):
         ...
 
     async def start(self) -> None:
-        """Load the model. Raises `app.style_aligned.ModelError` with one sentence on failure."""
+        """Load the model. Raises CannotLoad."""
         ...
 
     async def close(self) -> None:
@@ -80,8 +101,29 @@ class Engine(Protocol):
     def lora_phrase(self, data: bytes, file_name: str) -> str:
         """The trigger phrase of a LoRA file, "" if it states none. Thread-safe.
 
-        Raises Invalid("file", ...) if the file does not fit this model.
+        Raises Invalid("file", ...) if the file does not fit this model, and Busy while the engine is not ready.
         """
         ...
 
-    async def slots(self) -> list[Slot]: ...
+    def depth_map(self, picture: Image.Image) -> Image.Image:
+        """The depth of an RGB picture, in grey, at its size: the nearest is white. Thread-safe.
+
+        Raises NoDepth, and Busy while the engine is not ready.
+        """
+        ...
+
+    async def slots(self) -> list[Slot]:
+        """The places where work can run now; none while the engine restarts."""
+        ...
+
+    @property
+    def state(self) -> EngineState: ...
+
+    @property
+    def restarts(self) -> int:
+        """How often it was lost and started again by itself."""
+        ...
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, on any thread, whenever the state has changed."""
+        ...

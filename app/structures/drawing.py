@@ -20,7 +20,7 @@ Answer = tuple[Mapping[str, Any], list[bytes]]
 def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
     """Draw the map of an upload and its thumbnails.
 
-    For depth, whose model is in the server, return the input pixels.
+    For depth, whose model is in the engine, return the input pixels.
     """
     _, (png,) = clean.cleaned(data, keep_clear=True, **asked["upload"])
     picture = Image.open(io.BytesIO(png))
@@ -32,7 +32,7 @@ def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
         seen = maps.covering(maps.on_white(picture), size)
         return told | {"width": seen.width, "height": seen.height}, [seen.tobytes()]
     else:
-        drawn = maps.draw(picture, kind, size, "")
+        drawn = maps.draw(picture, kind, size)
     return _kept(drawn, asked["sides"], told)
 
 
@@ -56,5 +56,5 @@ def warm() -> None:
     square = Image.new("RGB", (64, 64), "white")
     square.paste("navy", (16, 16, 48, 48))
     for kind in ("edges", "silhouette"):
-        maps.draw(square, kind, (64, 64), "")
+        maps.draw(square, kind, (64, 64))
     maps.ready(square, "edges")

@@ -5,6 +5,7 @@ OKLab channel, so that a red apple on a green cloth of the same lightness has an
 wheel that needs only NumPy, and milliseconds for a large photo.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -14,12 +15,12 @@ from PIL import Image
 
 from app.errors import Invalid
 from app.quality.look import SIDE, oklab
-from app.structures import depth
 
 if TYPE_CHECKING:
     from app.models import MapKind  # the decoding process has no tables
 
 Map = NDArray[np.uint8]  # (H, W), 0 black to 255 white
+DrawDepth = Callable[[Image.Image], Image.Image]  # the depth of an RGB picture, in grey
 
 FAINTEST = 0.04  # gradient in OKLab per pixel: fainter ones are texture or noise
 WEAK = 0.4  # of the strong gradient: lines continue through these if they start at a stronger one
@@ -32,10 +33,12 @@ STRIP = 128  # rows
 COLOURED = 0.02  # fraction of a map that may exceed it
 
 
-def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], depth_model: str) -> Image.Image:
+def draw(
+    picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], depth_map: DrawDepth | None = None
+) -> Image.Image:
     """The map of a picture, in the picture's shape and detailed enough for images of `size` (width, height) px.
 
-    `depth_model` is a folder or a hub id. Raises Invalid("picture", ...) and NoDepth.
+    `depth_map` makes those of depth. Raises Invalid("picture", ...) and what `depth_map` raises.
     """
     match str(kind):
         case "edges":
@@ -43,8 +46,9 @@ def draw(picture: Image.Image, kind: "MapKind | str", size: tuple[int, int], dep
             return bold(lines) if max(size) < FINE else lines
         case "silhouette":
             return silhouette(covering(picture, (max(size[0], FINE), max(size[1], FINE))))
-        case _:
-            return depth.depth_model(depth_model)(covering(on_white(picture), size))
+        case "depth" if depth_map:
+            return depth_map(covering(on_white(picture), size))
+    raise ValueError(f"no map of {kind} can be made")
 
 
 def bold(lines: Image.Image) -> Image.Image:

@@ -10,14 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.accounts.service import need_active
 from app.audit.service import record
-from app.engine.base import ModelFacts
+from app.engine.base import Engine, ModelFacts
 from app.errors import Invalid
 from app.files import Files, Kind, Room
 from app.models import Act, MapKind, StructureMap, User
 from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
 from app.quotas.service import take_upload
 from app.rights import queries as rights
-from app.structures import depth
 from app.text import clean_line
 
 OFF = 0.04  # maximum log ratio between the shapes of map and pictures: about 4 per cent
@@ -44,20 +43,20 @@ def draw(
     *,
     size: tuple[int, int],
     ready: bool = False,
-    depth_model: str = "",
+    engine: Engine,
     limits: Limits | None = None,
     room: Room | None = None,
 ) -> tuple[KeptMap, str]:
     """Draw a map for pictures of `size` px from an upload, or take a `ready` one, and store its file.
 
     Also returns a message about it, a sentence or "". Slow, so call it before the transaction. Raises
-    Invalid("picture", ...), NoDepth, what `room` raises, and CannotSave.
+    Invalid("picture", ...), NoDepth, Busy, what `room` raises, and CannotSave.
     """
     need_active(user)
     drawn = drawn_map(data, kind, size, ready=ready, limits=limits)
     if not isinstance(drawn, Map):
         picture, source = drawn
-        drawn = _deep(depth.depth_model(depth_model)(picture), source)
+        drawn = _deep(engine.depth_map(picture), source)
     return _kept(files, drawn, kind, len(data), room), drawn.remark
 
 
@@ -122,7 +121,7 @@ def _off(width: int, height: int, other_width: int, other_height: int) -> float:
 
 
 def _deep(drawn: Picture.Image, source: str) -> Map:
-    """A depth map, drawn by the depth model in this process."""
+    """A depth map, drawn by the engine."""
     png = io.BytesIO()
     drawn.convert("L").save(png, "PNG", optimize=True)
     data = png.getvalue()

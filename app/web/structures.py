@@ -51,7 +51,7 @@ def create(resources: ResourcesDep, me: Me, form: Sent[MapForm]) -> Response:
         kind_of(form.kind),
         size=size_of(form.size, resources.engine.model),
         ready=form.ready,
-        depth_model=resources.settings.depth_model,
+        engine=resources.engine,
         limits=Limits.of(resources.settings),
         room=Quota(resources, me, "picture", data),
     )

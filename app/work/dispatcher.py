@@ -67,6 +67,7 @@ class Dispatcher:
         self.background = BackgroundLoop(
             self._fill, "dispatcher", trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS
         )
+        engine.listen(self.wake)
         self._units: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False

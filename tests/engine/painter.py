@@ -8,12 +8,12 @@ own fault).
 import asyncio
 import io
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 
 from PIL import Image
 
-from app.engine.base import Cancelled, ModelFacts, Slot, WorkerLost
+from app.engine.base import Cancelled, EngineState, ModelFacts, Slot, WorkerLost
 from app.engine.events import (
     ClassPicture,
     Done,
@@ -53,6 +53,9 @@ class Painter:
         self.pause_at = pause_at  # after this many steps in total it waits until a test raises the number
         self.places = slots
         self.started = False
+        self.listeners: list[Callable[[], None]] = []
+        self.restarts = 0
+        self.state = EngineState.READY
         self.running: set[int] = set()
         self.stopped: set[int] = set()
         self.units: list[Unit] = []  # in order of arrival
@@ -71,7 +74,25 @@ class Painter:
     async def close(self) -> None:
         self.stopped |= self.running
 
+    def depth_map(self, picture: Image.Image) -> Image.Image:
+        return picture.convert("L")
+
+    @property
+    def state(self) -> EngineState:
+        return self._state
+
+    @state.setter
+    def state(self, state: EngineState) -> None:
+        self._state = state
+        for listener in self.listeners:
+            listener()
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        self.listeners.append(changed)
+
     async def slots(self) -> list[Slot]:
+        if self.state == EngineState.RESTARTING:
+            return []
         return [Slot(f"easel {number + 1}", number < len(self.running)) for number in range(self.places)]
 
     async def cancel(self, unit_id: int) -> None:

@@ -1,6 +1,5 @@
-"""The single-machine engine passes structures to its studio: ControlNets from the settings, maps from their files."""
+"""A runner passes structures to its studio: ControlNets from the settings, maps from their files."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,14 @@ from diffusers import ControlNetModel
 from PIL import Image, ImageDraw
 
 from app.engine.events import Event, Failed, ImageReady, Unit, UnitStructure
-from app.engine.local import LocalEngine
+from app.engine.runner import Runner
 from app.settings import Settings
 from app.style_aligned.loading import Placement, load_pipeline
-from tests.engine.test_local import Run, collect
-from tests.engine.test_local import run as run  # fixtures, shared
-from tests.engine.test_local import unit as unit
+from tests.engine.conftest import Made
 
 
 @pytest.fixture(scope="module")
-def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """With a ControlNet for depth that has an effect, and a missing one for edges."""
     folder = tmp_path_factory.mktemp("engine")
     unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
@@ -29,10 +26,7 @@ def engine(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
     net.save_pretrained(folder / "net")
     names = f"depth={folder / 'net'}, edges={folder / 'gone'}"
-    engine = LocalEngine(Settings(_env_file=None, data=folder, device="cpu", controlnets=names))
-    run(engine.start())
-    yield engine
-    run(engine.close())
+    return Runner.load(Settings(data=folder, device="cpu", controlnets=names))
 
 
 @pytest.fixture
@@ -43,33 +37,33 @@ def lines(tmp_path: Path) -> Path:
     return tmp_path / "lines.png"
 
 
-def made(run: Run, engine: LocalEngine, unit: Unit, *structures: UnitStructure) -> list[Event]:
-    return list(run(collect(engine.run(replace(unit, steps=2, structures=structures)))))
+def short(unit: Unit, *structures: UnitStructure) -> Unit:
+    return replace(unit, steps=2, structures=structures)
 
 
 def pictures(events: list[Event]) -> list[bytes]:
     return [event.png for event in events if isinstance(event, ImageReady)]
 
 
-def test_the_model_says_which_maps_it_follows(engine: LocalEngine) -> None:
-    assert {"depth", "edges"} <= set(engine.model.controls)
+def test_the_model_says_which_maps_it_follows(runner: Runner) -> None:
+    assert {"depth", "edges"} <= set(runner.facts.controls)
 
 
-def test_a_unit_follows_its_maps(run: Run, engine: LocalEngine, unit: Unit, lines: Path) -> None:
-    plain = pictures(made(run, engine, unit))
-    one = pictures(made(run, engine, unit, UnitStructure("depth", (lines,))))
-    each = pictures(made(run, engine, unit, UnitStructure("depth", (lines, lines))))
+def test_a_unit_follows_its_maps(made: Made, unit: Unit, lines: Path) -> None:
+    plain = pictures(made(short(unit)))
+    one = pictures(made(short(unit, UnitStructure("depth", (lines,)))))
+    each = pictures(made(short(unit, UnitStructure("depth", (lines, lines)))))
     assert len(one) == 2
     assert one != plain
     assert each == one
-    assert pictures(made(run, engine, unit, UnitStructure("depth", (lines,), weight=0))) == plain
+    assert pictures(made(short(unit, UnitStructure("depth", (lines,), weight=0)))) == plain
 
 
-def test_what_cannot_be_followed_is_a_sentence(run: Run, engine: LocalEngine, unit: Unit, lines: Path) -> None:
-    *_, last = made(run, engine, unit, UnitStructure("edges", (lines,)))
+def test_what_cannot_be_followed_is_a_sentence(made: Made, unit: Unit, lines: Path) -> None:
+    *_, last = made(short(unit, UnitStructure("edges", (lines,))))
     assert isinstance(last, Failed)
     assert not last.transient
     assert last.message.startswith("There is no ControlNet at ")
-    *_, last = made(run, engine, unit, UnitStructure("depth", (Path("/nowhere/gone.png"),)))
+    *_, last = made(short(unit, UnitStructure("depth", (Path("/nowhere/gone.png"),))))
     assert isinstance(last, Failed)
     assert last.message == "A picture's file is missing: gone.png. Restore the data folder or upload it again."

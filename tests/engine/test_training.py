@@ -1,15 +1,15 @@
 """Trainings end to end: through the queue with an engine that paints, and through the engine with the demo model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import pytest
 
 from app.database import Database
-from app.engine.base import Cancelled
 from app.engine.events import (
     ClassPicture,
     Done,
@@ -23,15 +23,16 @@ from app.engine.events import (
     UnitReference,
     UnitSubject,
 )
-from app.engine.local import LocalEngine
-from app.errors import Invalid
+from app.engine.runner import Runner
 from app.files import Files
 from app.models import State, Subject
 from app.models import Unit as UnitRow
 from app.settings import Settings
+from app.style_aligned import ModelError
 from app.subjects import service
 from app.subjects.training import topic
 from app.work.dispatcher import LOST
+from tests.engine.conftest import Made
 from tests.engine.painter import Painter
 from tests.style_aligned.drawings import drawing
 from tests.work.test_dispatcher import Room, at_work
@@ -157,23 +158,12 @@ def test_a_shutdown_gives_the_training_back(database: Database, files: Files) ->
 
 # In the engine, with the demo model
 
-Run = Callable[..., Any]
-
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[Run]:
-    with asyncio.Runner() as runner:
-        yield runner.run
-
-
-@pytest.fixture(scope="module")
-def engine(loop: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    engine = LocalEngine(Settings(_env_file=None, data=tmp_path_factory.mktemp("engine"), device="cpu"))
-    loop(engine.start())
-    assert engine._studio
-    engine._studio.defaults = replace(engine._studio.defaults, steps=4)  # of the pictures of a class
-    yield engine
-    loop(engine.close())
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    runner = Runner.load(Settings(data=tmp_path_factory.mktemp("runner"), device="cpu"))
+    runner.studio.defaults = replace(runner.studio.defaults, steps=4)  # of the pictures of a class
+    return runner
 
 
 @pytest.fixture(scope="module")
@@ -184,61 +174,55 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     return Training(5, 1, tuple(sorted(folder.glob("*.png"))), "sks toy", "toy", 4, 2, 1e-3, False)
 
 
-async def collect(events: AsyncIterator[Event]) -> list[Event]:
-    return [event async for event in events]
-
-
 def test_a_cancelled_training_resumes_and_its_subject_draws(
-    loop: Run, engine: LocalEngine, training: Training, tmp_path: Path
+    runner: Runner, made: Made, training: Training, tmp_path: Path
 ) -> None:
     seen: list[Event] = []
 
-    async def cancel_at_two() -> None:
-        async for event in engine.run(training):
-            seen.append(event)
-            if isinstance(event, Step) and event.step == 2:
-                await engine.cancel(training.id)
-
-    with pytest.raises(Cancelled):
-        loop(cancel_at_two())
+    stop = Flag()
+    for event in runner.run(training, stop):
+        seen.append(event)
+        if isinstance(event, Step) and event.step == 2:
+            stop.set()
     assert any(isinstance(event, ClassPicture) for event in seen)
     done = [event.step for event in seen if isinstance(event, Step)]
-    assert done in ([1, 2], [1, 2, 3]), "one more may have been on its way"
+    assert done == [1, 2]
 
-    rest = loop(collect(engine.run(training)))
+    rest = made(training)
     assert not any(isinstance(event, ClassPicture) for event in rest)
     steps = [event for event in rest if isinstance(event, Step)]
-    assert [step.step for step in steps] == list(range(len(done) + 1, 5))
+    assert [step.step for step in steps] == [3, 4]
     assert all(step.loss and step.loss > 0 for step in steps)
     assert rest[-1] == Done(5)
     (trained,) = (event for event in rest if isinstance(event, Trained))
 
     file = tmp_path / "toy.safetensors"
     file.write_bytes(trained.safetensors)
-    assert engine.lora_phrase(trained.safetensors, "toy.safetensors") == "sks toy"
+    assert runner.lora_phrase(file, "toy.safetensors") == "sks toy"
     how = {"negative_prompt": "", "width": 128, "height": 128, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
     reference = (UnitReference(training.pictures[0]),)
     unit = Unit(6, (UnitImage(1, "a sks toy", 1),), reference, "noise", 1.0, 1.0, True, True, **how)
-    plain = loop(collect(engine.run(unit)))
+    plain = made(unit)
     adapted = Unit(**{**unit.__dict__, "subjects": (UnitSubject(file, 1.5),)})
-    shown = loop(collect(engine.run(adapted)))
+    shown = made(adapted)
     assert plain[-1] == shown[-1] == Done(6)
     assert plain[-2] != shown[-2]
 
 
-def test_a_file_that_does_not_fit_is_one_sentence(loop: Run, engine: LocalEngine, tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="damaged or not a safetensors file") as refused:
-        engine.lora_phrase(b"junk", "a.safetensors")
-    assert refused.value.field == "file"
+def test_a_file_that_does_not_fit_is_one_sentence(runner: Runner, made: Made, tmp_path: Path) -> None:
+    junk = tmp_path / "junk"
+    junk.write_bytes(b"junk")
+    with pytest.raises(ModelError, match=r"a\.safetensors is damaged or not a safetensors file"):
+        runner.lora_phrase(junk, "a.safetensors")
     how = {"negative_prompt": "", "width": 128, "height": 128, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
     unit = Unit(7, (UnitImage(1, "a fox", 1),), (), "noise", 1.0, 1.0, True, True, **how)
     missing = Unit(**{**unit.__dict__, "subjects": (UnitSubject(tmp_path / "gone.safetensors"),)})
-    (failed,) = loop(collect(engine.run(missing)))
+    (failed,) = made(missing)
     assert isinstance(failed, Failed)
     assert failed.message.startswith("There is no LoRA file at")
 
 
-def test_the_model_says_what_trainings_suit_it(engine: LocalEngine) -> None:
-    facts = engine.model.training
+def test_the_model_says_what_trainings_suit_it(runner: Runner) -> None:
+    facts = runner.facts.training
     assert (facts.words[0], facts.fewest_pictures, facts.most_pictures) == ("sks", 3, 20)
     assert facts.text_encoders

@@ -59,7 +59,7 @@ def pictures(studio: Studio, look: Image.Image, structures: list[Structure]) -> 
 
 
 def drawn(kind: MapKind) -> list[Image.Image]:
-    return [maps.draw(cut_out(thing), kind, SIZE, "") for thing in THINGS]
+    return [maps.draw(cut_out(thing), kind, SIZE) for thing in THINGS]
 
 
 def cut_out(thing: str) -> Image.Image:

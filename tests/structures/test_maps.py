@@ -81,7 +81,7 @@ def test_edges_between_colours_of_one_lightness() -> None:
 def test_a_large_photo_gives_clean_lines() -> None:
     """12 megapixels with the noise of a dark room."""
     photo = noisy(drawing((4032, 3024)), 25)
-    found = maps.draw(photo, MapKind.EDGES, (1024, 1024), "")
+    found = maps.draw(photo, MapKind.EDGES, (1024, 1024))
     assert min(found.size) == 1024
     recall, precision = follows(found, outline(found.size), within=3)
     assert recall > 0.95
@@ -95,15 +95,15 @@ def test_an_even_picture_has_no_edges() -> None:
 
 
 def test_a_small_picture_gives_lines_as_fine_as_the_images_need() -> None:
-    found = maps.draw(drawing((100, 100)), MapKind.EDGES, (512, 512), "")
+    found = maps.draw(drawing((100, 100)), MapKind.EDGES, (512, 512))
     assert found.size == (512, 512)
     recall, precision = follows(found, outline((512, 512)), within=6)  # one pixel became five
     assert min(recall, precision) > 0.9
 
 
 def test_the_map_keeps_the_pictures_shape() -> None:
-    assert maps.draw(drawing((800, 400)), MapKind.EDGES, (256, 256), "").size == (512, 256)
-    assert maps.draw(drawing((800, 400)), MapKind.SILHOUETTE, (64, 64), "").size == (1024, 512)
+    assert maps.draw(drawing((800, 400)), MapKind.EDGES, (256, 256)).size == (512, 256)
+    assert maps.draw(drawing((800, 400)), MapKind.SILHOUETTE, (64, 64)).size == (1024, 512)
 
 
 # Silhouettes

@@ -12,6 +12,7 @@ from app.files import Files, Kind
 from app.models import Act, AuditEvent, ImageSet, MapKind, State, StructureMap, Unit, User
 from app.sets import units
 from app.structures import queries, service
+from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory, encoded, png
 
 SIZE = (256, 256)
@@ -31,7 +32,7 @@ def user(make: Factory) -> User:
 def keep(
     session: Session, files: Files, user: User, data: bytes | None = None, kind: MapKind = MapKind.EDGES, **how: Any
 ) -> StructureMap:
-    kept, _ = service.draw(user, files, data or drawing(), kind, **{"size": SIZE} | how)
+    kept, _ = service.draw(user, files, data or drawing(), kind, engine=Painter(), **{"size": SIZE} | how)
     made = service.add(session, user, kept, "chair.png")
     session.flush()
     return made
@@ -230,3 +231,10 @@ def test_the_size_that_a_map_fits() -> None:
 def test_png_of_one_colour_has_no_silhouette(session: Session, files: Files, user: User) -> None:
     with pytest.raises(Invalid, match="No subject"):
         keep(session, files, user, png(), MapKind.SILHOUETTE)
+
+
+def test_a_depth_map_comes_from_the_engine(session: Session, files: Files, user: User) -> None:
+    made = keep(session, files, user, kind=MapKind.DEPTH)
+    with Picture.open(files.path(Kind.MAPS, made.sha256)) as kept:
+        assert (kept.mode, kept.size) == ("L", (made.width, made.height))
+    assert made.source_sha256

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psutil
+
 from app.database import Database
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, State, Unit
@@ -67,12 +69,54 @@ def traces(data: Path, images: list[Image]) -> dict[int, tuple[str, object, byte
     return kept
 
 
+def model_process(server: Process) -> psutil.Process:
+    """The server's process with the model."""
+    children = psutil.Process(server.process.pid).children()
+    (found,) = (child for child in children if "app.engine.worker" in child.cmdline())
+    return found
+
+
+@contextmanager
+def ended(server: Process) -> Iterator[None]:
+    """No process of the server, nor of one of these, remains afterwards."""
+    of_server = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(of_server) >= 2, "the model and what decodes uploads"
+    yield
+    assert psutil.wait_procs(of_server, timeout=10)[1] == []
+
+
+def test_a_crash_of_the_model_costs_a_try_and_pages_answer_meanwhile(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Process(data, unit_size=1) as server, set_up(server) as browser:
+        maps = Path(f"/proc/{server.process.pid}/maps")
+        assert not maps.exists() or "libtorch" not in maps.read_text(), "pages need no torch"
+        ask_for_a_set(browser)
+        before = traces(data, wait_until_finished(data, 1))
+        model_process(server).kill()
+        slowest = 0.0
+        while len(images := wait_until_finished(data, 1)) < 5:
+            began = time.monotonic()
+            assert browser.get("/sets/1").status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 2, "no page waited for the model, which takes longer to load"
+        assert "the engine was lost and will be restarted" in server.output
+        with ended(server):
+            assert server.stop() == INTERRUPTED, server.output
+        assert "Traceback" not in server.output
+    after = traces(data, images)
+    assert {image: after[image] for image in before} == before
+    assert len({image.sha256 for image in images}) == 5
+    _, units = rows(data)
+    assert [unit.state for unit in units] == [State.FINISHED] * 5
+
+
 def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Process(data, unit_size=1) as server, set_up(server) as browser:
         ask_for_a_set(browser)
         wait_until_finished(data, 2)
-        server.kill()
+        with ended(server):
+            server.kill()
     before = traces(data, wait_until_finished(data, 2))
     assert len(before) < 5, "it was killed in mid-set"
 
@@ -82,7 +126,8 @@ def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
         with Browser(server.url) as browser:
             browser.sign_in(FORM["email"], FORM["password"])
             assert browser.get("/sets/1").text.count('data-state="finished"') == 5
-        assert server.stop() == INTERRUPTED, server.output
+        with ended(server):
+            assert server.stop() == INTERRUPTED, server.output
         assert "Traceback" not in server.output
     assert {image: after[image] for image in before} == before
 

@@ -14,6 +14,7 @@ from app.models import MapKind
 from app.pictures import Limits, clean_upload, decoded
 from app.sets.spec import StructureSettings
 from app.structures import maps
+from app.structures.maps import DrawDepth
 from app.structures.service import shape_problem
 from app.text import shorten
 
@@ -33,12 +34,12 @@ class StructureOption(StructureSettings):
         numbers = self.model_dump(include={"weight", "start", "end"})
         return {"kind": self.control, "controlnet": controlnet, "ready": self.ready, "files": given, **numbers}
 
-    def maps(self, size: tuple[int, int], model: ModelFacts, depth_model: str, limits: Limits) -> list[Image.Image]:
+    def maps(self, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits) -> list[Image.Image]:
         """The maps for pictures of `size` px. Raises CommandRefused."""
-        return [self._map(file, size, model, depth_model, limits) for file in self.files]
+        return [self._map(file, size, model, depth_map, limits) for file in self.files]
 
     def _map(
-        self, file: Path, size: tuple[int, int], model: ModelFacts, depth_model: str, limits: Limits
+        self, file: Path, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits
     ) -> Image.Image:
         with reading("structure", file):
             clean = clean_upload(file.read_bytes(), limits, keep_clear=True)
@@ -47,7 +48,7 @@ class StructureOption(StructureSettings):
             raise CommandRefused(wrong)
         with reading("structure", file):
             ready = maps.ready(picture, self.control)[0] if self.ready else None
-            return ready or maps.draw(picture, self.control, size, depth_model)
+            return ready or maps.draw(picture, self.control, size, depth_map)
 
 
 def read(text: str) -> dict[str, Any]:

@@ -14,16 +14,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.errors import UserError
+from app.engine.base import NoDepth
 
 MULTIPLE = 14  # px: sides are rounded to this if the model's own settings do not say
 SIDE = 518
-
-
-class NoDepth(UserError):
-    """The depth model is not available; the sentence is for the operator."""
-
-    status = 503
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from transformers import (
     DPTForDepthEstimation,
 )
 
+from app.engine import depth
+from app.engine.base import NoDepth
 from app.models import MapKind
-from app.structures import depth, maps
+from app.structures import maps
 
 
 def depth_anything(folder: Path, kind: str = "relative") -> Path:
@@ -88,7 +90,7 @@ def picture() -> Image.Image:
 
 
 def test_a_depth_map_has_the_pictures_shape_and_the_whole_range(tmp_path: Path, picture: Image.Image) -> None:
-    found = maps.draw(picture, MapKind.DEPTH, (160, 96), str(depth_anything(tmp_path)))
+    found = maps.draw(picture, MapKind.DEPTH, (160, 96), depth.depth_model(str(depth_anything(tmp_path))))
     assert found.mode == "L"
     assert found.size == (160, 96)
     assert np.ptp(np.asarray(found)) > 200
@@ -108,7 +110,7 @@ def test_the_nearest_is_the_lightest(tmp_path: Path, picture: Image.Image) -> No
 
 
 def test_a_dpt_model_too(tmp_path: Path, picture: Image.Image) -> None:
-    assert maps.draw(picture, MapKind.DEPTH, (200, 120), str(dpt(tmp_path))).size == (200, 120)
+    assert maps.draw(picture, MapKind.DEPTH, (200, 120), depth.depth_model(str(dpt(tmp_path)))).size == (200, 120)
 
 
 def test_the_model_sees_the_picture_as_its_own_processor_would_give_it(tmp_path: Path, picture: Image.Image) -> None:
@@ -130,19 +132,19 @@ def test_a_model_is_loaded_once(tmp_path: Path) -> None:
 def test_an_unavailable_model_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     sentence = f"The depth model {re.escape(name)} cannot be loaded, so no depth map can be created; upload a ready map"
-    with pytest.raises(depth.NoDepth, match=sentence):
+    with pytest.raises(NoDepth, match=sentence):
         depth.depth_model(name)
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:
     folder = depth_anything(tmp_path)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(depth.NoDepth):
+    with pytest.raises(NoDepth):
         depth.depth_model(str(folder))
 
 
 def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     folder = depth_anything(tmp_path)
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(depth.NoDepth):
+    with pytest.raises(NoDepth):
         depth.depth_model(str(folder))

@@ -1,0 +1,65 @@
+"""Child processes of the server: started as this program, and ended with it, however it ends."""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+ROOT = Path(__file__).parents[1]
+START = """
+import sys; sys.path.insert(0, sys.argv[1])
+from importlib import import_module; import_module(sys.argv[2]).main(*map(int, sys.argv[3:5]), *sys.argv[5:])
+"""
+SET_DEATH_SIGNAL = 1  # prctl(2)
+
+
+def start(
+    module: str, connection: socket.socket, *arguments: str, environment: Mapping[str, str], folder: str | None = None
+) -> Popen[bytes]:
+    """Start `main(descriptor, parent, *arguments)` of a module of this program, with `connection` as `descriptor`.
+
+    The child is a session of its own, which Ctrl-C does not reach. If it calls `end_with(parent)`, the thread that
+    starts it must live as long as it does.
+    """
+    parts = [str(ROOT), module, str(connection.fileno()), str(os.getpid()), *arguments]
+    return Popen(  # noqa: S603  (this program itself)
+        [sys.executable, "-P", "-c", START, *parts],
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        pass_fds=[connection.fileno()],
+        env=environment,
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+# In the child
+
+
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process when the thread that started it ends (Linux; PR_SET_PDEATHSIG of prctl(2)).
+
+    The child also reads its socket, which ends with the parent, on any system.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(0)
+
+
+def give_way(nice: int, kill_first: int) -> None:
+    """Let the server come first: on the processor, by `nice` more than it, and to stay when memory runs out.
+
+    `kill_first`: -1000 to 1000; a process with more is killed before others (proc(5), oom_score_adj).
+    """
+    with suppress(OSError):
+        os.nice(nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))  # sessions compete before their processes do: sched(7)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(kill_first))
