@@ -93,7 +93,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     engine = create_engine(
         url,
         pool_size=10,
-        max_overflow=50,  # more than FastAPI has threads, so that no request waits for a connection
+        max_overflow=90,  # more than FastAPI has threads, so that no request waits for a connection
         connect_args={"timeout": BUSY_SECONDS},
         hide_parameters=True,  # error messages go into the log, which must not contain addresses, prompts or hashes
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False),

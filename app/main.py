@@ -65,6 +65,7 @@ from app.web.limits.leaving import Leaving
 from app.web.limits.proxies import Proxies
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
+from app.web.pools import separate_background
 from app.web.presence import Presence
 from app.web.requests import Requests, Routed
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
@@ -153,6 +154,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Serve requests only within: the model is loaded, and interrupted work is queued."""
     resources: Resources = app.state.resources
+    separate_background()
     await asyncio.to_thread(recover, resources)
     await asyncio.to_thread(decoders.warm)
     await start(resources.engine)

@@ -1,8 +1,7 @@
 """Password hashing, a few at a time: by design each takes 64 MiB of memory for a tenth of a second.
 
 Eighty simultaneous sign-ins would take 5 GB. So a few run at a time, some wait in a queue, and beyond that people get
-an error and try again. The queue is shorter than the number of request threads, so pages that need no password stay
-fast.
+an error and try again. The queue is shorter than the number of threads for requests that write, so it cannot fill them.
 """
 
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from app import slow
 from app.errors import Busy
 
 AT_ONCE = 2  # 64 MiB each
-IN_LINE = 14  # threads that may wait, of the 40 that answer requests
+IN_LINE = 14  # threads that may wait, of the 32 of requests that write
 PATIENCE = 10.0  # s
 RETRY_AFTER = 3  # s
 SENTENCE = "The server is checking many passwords right now. Wait a few seconds, then try again."

@@ -31,10 +31,11 @@ from app.web.deps import (
 from app.web.errors import answered
 from app.web.forms.accounts import PasswordForm, SetupForm, SignInForm
 from app.web.forms.form import Sent
+from app.web.pools import Route
 from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
 from app.web.templating import inner_path, page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 NO_ACCOUNTS = "There are no accounts yet. Open the link that the server printed when it started."
 

@@ -2,7 +2,7 @@
 
 Watchers of a topic wait in a `Channel`. When the topic changes, at most four times a second, it looks once and gives
 what it shows to all of them. So what it shows may not depend on who watches: acts that not everyone may do are in it
-for everyone, and the page hides them (`data-needs`, in `components.css`).
+for everyone, and each page hides those of others (`app.web.stream`).
 
 Someone who has missed something, because they just connected or read slowly, is not current. All of those together get
 what changed since the first thing that any of them missed. So a round renders twice at most, however many watch, and a
@@ -37,13 +37,22 @@ Look = Callable[[Session, User, frozenset[int] | None], T]
 """Reads and renders what changed: some images of a topic, or everything for None. `User` is one of those who watch."""
 
 
+@dataclass(frozen=True)
+class Heard(Generic[T]):
+    """What a watcher gets."""
+
+    cursor: str  # of the bus, for the next message
+    shown: T  # the same for everyone
+    person: User  # as they are now
+
+
 @dataclass(eq=False)
 class Waiting(Generic[T]):
     """A watcher between two messages."""
 
     token: str  # of their session
     cursor: str  # of the bus, for the last message that they have
-    answer: "asyncio.Future[tuple[str, T] | None]" = field(default_factory=asyncio.Future)
+    answer: "asyncio.Future[Heard[T] | None]" = field(default_factory=asyncio.Future)
 
 
 class Channel(Generic[T]):
@@ -59,8 +68,8 @@ class Channel(Generic[T]):
         self._joined = asyncio.Event()
         self._rounds: asyncio.Task[None] | None = None
 
-    async def next(self, token: str, cursor: str) -> tuple[str, T] | None:
-        """Wait for what changed after a cursor: the next cursor, and what `look` shows.
+    async def next(self, token: str, cursor: str) -> Heard[T] | None:
+        """Wait for what changed after a cursor.
 
         None once the person was signed out, or the server stops.
         """
@@ -124,19 +133,21 @@ class Channel(Generic[T]):
     async def _show(self, group: list[Waiting[T]], changes: Changes) -> None:
         tokens = frozenset(each.token for each in group)
         try:
-            signed_in, shown = await self.channels.in_thread(partial(self._look, tokens, changes))
+            people, shown = await self.channels.in_thread(partial(self._look, tokens, changes))
         except Exception:
             log.exception("a live page could not be rendered", topic=str(self.topic))
-            return self._answer(group, None)
-        self._answer([each for each in group if each.token in signed_in], (changes.cursor, shown))
-        return self._answer([each for each in group if each.token not in signed_in], None)
+            self._answer(group, None)
+            return
+        for each in group:
+            person = people.get(each.token)
+            self._answer([each], Heard(changes.cursor, shown, person) if person else None)
 
-    def _look(self, tokens: Collection[str], changes: Changes) -> tuple[Collection[str], T | None]:
-        """Which tokens are still signed in, and what they see."""
+    def _look(self, tokens: Collection[str], changes: Changes) -> tuple[dict[str, User], T | None]:
+        """Who is still signed in, by token, and what they see."""
         with self.channels.database.read() as session:
             people = accounts.people_of_tokens(session, tokens, self.channels.idle_minutes)
             one = next(iter(people.values()), None)
-            return people.keys(), self.look(session, one, changes.images) if one else None
+            return people, self.look(session, one, changes.images) if one else None
 
     def _answer(self, group: Iterable[Waiting[T]], answer: Any) -> None:
         for each in group:

@@ -22,9 +22,10 @@ from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import shorten, whole_number
 from app.web.deps import Me, Read
+from app.web.pools import Route
 from app.web.templating import inner_path, page
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 LETTERS = "ABCD"  # one per picture, in the order of the address
 MODES = ("side", "split", "difference")

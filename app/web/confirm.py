@@ -39,9 +39,10 @@ from app.web.deps import (
 from app.web.forms.accounts import OURS, ConfirmForm
 from app.web.forms.body import sent_form
 from app.web.forms.form import Sent
+from app.web.pools import Route
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 PASSWORD = f"{OURS}password"  # the field for errors on the page
 

@@ -1,6 +1,6 @@
 """Dependencies of routes: the app's resources, the person at the browser, a session to read with."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, cast
@@ -210,7 +210,14 @@ async def open_stream(request: Request, me: Annotated[User, Depends(current_user
         yield stream
 
 
-def read_session(request: Request) -> Iterator[Session]:
+# These two are async because they do nothing that takes time: another thread would cost more than they do.
+
+
+async def shared_resources(request: Request) -> Resources:
+    return resources_of(request)
+
+
+async def read_session(request: Request) -> AsyncIterator[Session]:
     with resources_of(request).database.read() as session:
         yield session
 
@@ -233,7 +240,7 @@ def need_as_before(request: Request) -> None:
         raise Forbidden("Your role changed, so nothing was done. Reload the page.")
 
 
-ResourcesDep = Annotated[Resources, Depends(resources_of)]
+ResourcesDep = Annotated[Resources, Depends(shared_resources)]
 Me = Annotated[User, Depends(current_user)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
 Confirmed = Annotated[User, Depends(confirmed)]

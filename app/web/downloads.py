@@ -23,9 +23,10 @@ from app.exports.options import ExportOptions
 from app.models import Export, User
 from app.text import normalized
 from app.web.deps import Me, Resources, ResourcesDep, address_of, session_token, tried
+from app.web.pools import Route, writing
 from app.web.templating import see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 AT_ONCE = 100  # files that a request waits for; for more, the export's page shows progress
 LOOK_BYTES = 4 * 2**20  # of a download between checks that it may continue
@@ -73,21 +74,25 @@ def as_long_as(request: Request, resources: Resources, may: Callable[[Session, U
 
 
 @router.get("/sets/{set_id}/approved.zip", dependencies=[tried("export")])
+@writing
 def of_set(request: Request, resources: ResourcesDep, me: Me, set_id: int) -> Response:
     return at_once(request, resources, me, set_id=set_id)
 
 
 @router.get("/campaigns/{campaign_id}/approved.zip", dependencies=[tried("export")])
+@writing
 def of_campaign(request: Request, resources: ResourcesDep, me: Me, campaign_id: int) -> Response:
     return at_once(request, resources, me, campaign_id=campaign_id)
 
 
 @router.get("/pictures/approved.zip", dependencies=[tried("export")])
+@writing
 def of_pictures(request: Request, resources: ResourcesDep, me: Me, ids: Ids) -> Response:
     return at_once(request, resources, me, image_ids=ids)
 
 
 @router.api_route("/exports/{export_id}/download.zip", methods=["GET", "HEAD"])
+@writing
 def of_export(request: Request, resources: ResourcesDep, me: Me, export_id: int) -> Response:
     with resources.database.read() as session:
         export = queries.get(session, me, export_id)

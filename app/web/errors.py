@@ -16,11 +16,12 @@ from starlette.types import Scope
 
 from app.errors import DeadLink, Forbidden, Later, UserError
 from app.quotas.service import Spent
-from app.storage import CannotSave
+from app.storage import CannotSave, Trouble
 from app.web.confirm import confirmation_page, form_of
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded, resources_of, signed_in_user
 from app.web.headers import HEADERS
+from app.web.pools import RETRY_AFTER
 from app.web.requests import HEADER, number_of, route_in
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
@@ -137,9 +138,12 @@ async def not_saved(request: Request, error: CannotSave) -> Response:
 
 def not_saved_page(request: Request, error: CannotSave, form: Sequence[tuple[str, str]]) -> Response:
     try:
-        return error_page(request, error.status, str(error), form=form)
+        response = error_page(request, error.status, str(error), form=form)
     except CannotSave:  # reading fails too
-        return PlainTextResponse(str(error), error.status)
+        response = PlainTextResponse(str(error), error.status)
+    if error.trouble is Trouble.LOCKED:
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return response
 
 
 async def typed(request: Request) -> Sequence[tuple[str, str]]:

@@ -20,9 +20,10 @@ from app.web import once
 from app.web.deps import Me, Read, Resources, ResourcesDep, tried
 from app.web.forms.form import Sent
 from app.web.forms.pictures import ExportForm, RevokeForm, ShareForm
+from app.web.pools import Route
 from app.web.templating import Page, page, render, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 PAGE = 20
 EXAMPLES = 3  # names shown on the page

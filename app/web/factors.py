@@ -26,10 +26,11 @@ from app.web.errors import answered
 from app.web.forms.accounts import CodeForm
 from app.web.forms.form import Sent
 from app.web.pending import short
+from app.web.pools import Route
 from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 ENDED = "Signing in took too long or was already finished. Sign in again."
 CODES = "/account/authenticator/codes"

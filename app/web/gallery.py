@@ -32,9 +32,10 @@ from app.web.forms.pictures import (
     StarForm,
     TagForm,
 )
+from app.web.pools import Route
 from app.web.templating import Page, page, render, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 MOST_AGAIN = 6 * PAGE  # pictures shown again after an act, up to where the person was
 

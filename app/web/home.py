@@ -10,11 +10,12 @@ from app.styles import queries as styles
 from app.subjects import training
 from app.web.deps import Admin, Me, Read, Resources, ResourcesDep
 from app.web.filters import filesize
+from app.web.pools import Route
 from app.web.templating import page
 from app.work import line
 from app.work.kinds import Row
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 RECENT_SETS = 8
 RIGHTS_SHOWN = 4  # the rest is collapsed

@@ -10,6 +10,7 @@ The review room has its own stream, which only says that there is news: the room
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -23,12 +24,13 @@ from app.sets.units import QueuedSet
 from app.storage import Pause
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
+from app.web.pools import Route
 from app.web.stream import EVERYTHING, May, Message, Watching, what_may
 from app.web.templating import Page
 from app.work import line
 from app.work.bus import Bus, RunningUnit
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def view(
     """
     image_set = queries.get(session, me, set_id)
     progress = queries.progress(session, me, set_id)
-    may = EVERYTHING if for_all else what_may(me, change=service.may_change(me, image_set))
+    may = EVERYTHING if for_all else may_in(image_set, me)
     mine, unlocks = "change" in may, authority.power(image_set.locked_as) or Role.MANAGER
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
@@ -139,6 +141,10 @@ def view(
         unlocks=unlocks,
     )
     return SetView(image_set, tiles, now, may)
+
+
+def may_in(image_set: ImageSet, me: User) -> May:
+    return what_may(me, change=service.may_change(me, image_set))
 
 
 def place_tile(
@@ -216,12 +222,12 @@ async def events(
     """
     end = whole_number(last)
     span = queries.Span(whole_number(first) or 1, end) if end is not None else None
-    async for event in watch.messages(queries.topic(set_id), Changed(span, show)):
+    async for event in watch.messages(queries.topic(set_id), ChangedPlaces(span, show)):
         yield event
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedPlaces:
     """The positions of changed images, or all, as far as they are within `span`, and the progress."""
 
     span: queries.Span | None
@@ -235,7 +241,7 @@ class Changed:
         environment = resources.environment
         rendered = [part.html(environment) for part in place_parts(positions, shown.tiles, oob=True)]
         rendered.append(replace(shown.now, show=self.show, oob=True).html(environment))
-        return Message("".join(rendered), done=shown.now.progress.done)
+        return Message("".join(rendered), partial(may_in, shown.image_set), done=shown.now.progress.done)
 
 
 def place_parts(positions: Iterable[int], tiles: Sequence[Tile], *, oob: bool = False) -> list[PlacePart]:
@@ -260,8 +266,8 @@ async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
     even across a restart of the server.
     """
     known = whole_number(watch.after) or 0
-    async for _, acts in watch.follow(queries.topic(set_id), latest_acts):
-        latest = max((number for person, number in acts.items() if person != watch.person_id), default=0)
+    async for heard in watch.follow(queries.topic(set_id), latest_acts):
+        latest = max((number for person, number in heard.shown.items() if person != heard.person.id), default=0)
         if latest > known:
             known = latest
             yield ServerSentEvent(raw_data="news", event="news", id=str(known))

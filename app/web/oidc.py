@@ -10,10 +10,11 @@ from app.web import door
 from app.web.deps import Resources, ResourcesDep, count_try, current_user, origin_of, session_token, set_session_cookie
 from app.web.door import MARK, login_page
 from app.web.pending import short
+from app.web.pools import Route, writing
 from app.web.signing_in import signed_in
 from app.web.templating import inner_path, page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 ENDED = "This sign-in was started elsewhere, already used or took too long. Start over."
 
@@ -36,6 +37,7 @@ def begin(request: Request, resources: ResourcesDep, next: str = "/", confirm: b
 
 
 @router.get("/login/oidc/callback")
+@writing
 def back(request: Request, resources: ResourcesDep) -> Response:
     """Return from the provider: sign this browser in, or say why not."""
     provider = provider_of(resources)

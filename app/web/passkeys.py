@@ -16,10 +16,11 @@ from app.web.errors import answered
 from app.web.factors import PAGE
 from app.web.forms.accounts import ConfirmForm, PasskeyForm, PasskeySignInForm
 from app.web.forms.form import Sent
+from app.web.pools import Route
 from app.web.signing_in import remember_browser, signed_in
 from app.web.templating import inner_path, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 ENDED = "This took too long or was already used. Try again."
 

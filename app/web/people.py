@@ -15,9 +15,10 @@ from app.web import once
 from app.web.deps import Admin, ConfirmedAdmin, Read, Resources, ResourcesDep, count_try
 from app.web.forms.accounts import InviteForm, PersonForm
 from app.web.forms.form import Sent
+from app.web.pools import Route
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/people")

@@ -17,8 +17,9 @@ from app.sets import queries as sets
 from app.styles import queries as styles
 from app.web.deps import Me, Read, ResourcesDep
 from app.web.headers import PICTURE_POLICY
+from app.web.pools import Route
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 Side = Literal["320", "960"]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]

@@ -37,9 +37,10 @@ from app.models import (
 )
 from app.text import whole_number
 from app.web.deps import Read, Resources, ResourcesDep, require, session_token
+from app.web.pools import Route, writing
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 PAGE = 50
 CSV_CHUNK = 1000  # events, each chunk read in its own session: a slow download holds nothing
@@ -131,6 +132,7 @@ def check(resources: ResourcesDep, me: Manager) -> Response:
 
 
 @router.get("/record.csv")
+@writing
 def csv(request: Request, resources: ResourcesDep, me: Manager, wanted: Wanted) -> Response:
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:

@@ -11,8 +11,9 @@ from app.web.deps import Me, Quota, ResourcesDep, tried
 from app.web.forms.form import Sent
 from app.web.forms.sets import MaskForm
 from app.web.pictures import Sha256, png
+from app.web.pools import Route
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 # Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/regions",)

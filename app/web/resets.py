@@ -9,9 +9,10 @@ from app.errors import Invalid
 from app.web.deps import Read, ResourcesDep, count_try
 from app.web.forms.accounts import NewPasswordForm
 from app.web.forms.form import Sent
+from app.web.pools import Route
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @router.get("/reset/{token}")

@@ -27,10 +27,11 @@ from app.web.compare import compare_address
 from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.forms.form import Sent
 from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
+from app.web.pools import Route
 from app.web.templating import Page, render, see_other
 from app.web.versions import RedoView, stack
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from app.reviews import queries, reasons, service
 from app.web.deps import Read, Resources, ResourcesDep, require
 from app.web.forms.form import Sent
 from app.web.forms.reviews import ApprovalsForm, FourEyesForm, ReasonForm, ReasonMoveForm
+from app.web.pools import Route
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 HERE = "/review/settings"
 

@@ -16,9 +16,10 @@ from app.web.filters import filesize
 from app.web.forms.form import Sent
 from app.web.forms.styles import RightsFileForm, RightsForm, RightsTurnForm
 from app.web.headers import PICTURE_POLICY
+from app.web.pools import Route, writing
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 # Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/references",)
@@ -97,6 +98,7 @@ def add_file(
 
 
 @router.get("/references/{reference_id}/rights/files/{file_id}")
+@writing
 def download(request: Request, resources: ResourcesDep, me: Me, reference_id: int, file_id: int) -> Response:
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:

@@ -19,7 +19,7 @@ from app.web.protocol import Bounds, Connection, Door
 CHECK_SECONDS = 1.0
 ACCEPTED_AT_ONCE = 32  # connections, before any is counted
 BACKLOG = 2048  # connections that the kernel keeps for us until then
-RESERVED_FILES = 384  # for the database (60 connections with 3 files each), pictures, and connections just accepted
+RESERVED_FILES = 512  # for the database (100 connections with 3 files each), pictures, and connections just accepted
 FILES_PER_CONNECTION = 2  # its socket, and the file that is being sent or received
 
 

@@ -28,12 +28,13 @@ from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import SetForm
 from app.web.live import PlacePart, ProgressPart, place_parts, place_url, view
+from app.web.pools import Route
 from app.web.stream import May
 from app.web.structures import named_facts
 from app.web.subjects import offered
 from app.web.templating import Page, page, render, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 PAGE = 24
 SHOWN = (State.FINISHED, State.FAILED)  # states that a set's page can show alone

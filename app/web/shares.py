@@ -13,9 +13,10 @@ from app.web.downloads import stream
 from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.pictures import UnlockForm
+from app.web.pools import Route, writing
 from app.web.templating import page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 COOKIE = "share"
 
@@ -53,6 +54,7 @@ def unlock(request: Request, resources: ResourcesDep, form: Sent[UnlockForm], to
 
 
 @router.api_route("/shared/{token}/download.zip", methods=["GET", "HEAD"])
+@writing
 def download(request: Request, resources: ResourcesDep, token: str) -> Response:
     with resources.database.read() as session:
         share = queries.share(session, token)

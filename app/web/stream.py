@@ -2,8 +2,10 @@
 
 A message describes the current state, never the change. Its id is a cursor of the bus, so a browser that reconnects
 with `Last-Event-ID` gets what it missed, once. A stream ends when its person has signed out, when a newer one takes its
-place (`app.web.limits.streams`), when its subject is done, or with the server. How often it says something, and that
-all watchers share one rendering, is up to `app.web.channels`.
+place (`app.web.limits.streams`), when its subject is done, or with the server.
+
+All who watch a topic share one rendering (`app.web.channels`), with the acts of everyone. Each act has what it
+`data-needs`, and is hidden on pages whose person may not do it: their `MayPart`, which follows their role.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +18,10 @@ from fastapi.sse import ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.models import Role, User
-from app.web.deps import Me, Open, Resources, ResourcesDep, session_token
+from app.web.channels import Heard
+from app.web.deps import Open, Resources, ResourcesDep, session_token
 from app.web.limits.streams import Stream
+from app.web.templating import Page
 from app.work.topics import Topic
 
 LANGUAGE = "en"  # of all pages
@@ -25,7 +29,7 @@ LANGUAGE = "en"  # of all pages
 May = frozenset[str]
 """What someone may do on a page: `change` what it shows, and act as each of the roles up to theirs."""
 
-EVERYTHING = May({"change", *Role})  # in messages, which are the same for everyone
+EVERYTHING = May({"change", *Role})
 
 T = TypeVar("T")
 
@@ -37,15 +41,25 @@ A function of a module, because the watchers of one topic and one such function 
 
 
 def what_may(me: User, *, change: bool) -> May:
-    """For the `data-may` of a page. An act of a message has what it `data-needs`, and is hidden without that."""
     return May([role for role in Role if me.can(role)] + ["change"] * change)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MayPart(Page):
+    """What a page's person may do there."""
+
+    template = "_may.html"
+
+    may: May
+    oob: bool = True  # for htmx to swap out of band
 
 
 @dataclass(frozen=True)
 class Message:
-    """HTML for a page, with the acts of everyone."""
+    """HTML for the pages of a topic."""
 
     data: str
+    may: Callable[[User], May]  # what a person may do there
     done: bool = False  # nothing more changes on its own
 
 
@@ -55,30 +69,33 @@ class Watch:
 
     resources: Resources
     stream: Stream
-    person_id: int
     token: str
     after: str  # the id of the last message that the browser has, or the cursor of its page
 
-    async def follow(self, topic: Topic, look: Look[T]) -> AsyncIterator[tuple[str, T]]:
-        """A cursor, and what `look` shows, after each change of `topic`, starting with the changes since `after`."""
+    async def follow(self, topic: Topic, look: Look[T]) -> AsyncIterator[Heard[T]]:
+        """What `look` shows after each change of `topic`, starting with the changes since `after`."""
         seen = partial(look, self.resources, topic.id)
         channel = self.resources.channels.of((topic, look, LANGUAGE), topic, seen)
         cursor = self.after
-        while found := await self.stream.first(channel.next(self.token, cursor)):
-            cursor, _ = found
-            yield found
+        while heard := await self.stream.first(channel.next(self.token, cursor)):
+            cursor = heard.cursor
+            yield heard
 
     async def messages(self, topic: Topic, look: Look[Message]) -> AsyncIterator[ServerSentEvent]:
         """The messages of `look`, until it says that nothing more changes."""
-        async for cursor, message in self.follow(topic, look):
-            yield ServerSentEvent(raw_data=message.data, id=cursor)
+        known: May | None = None
+        async for heard in self.follow(topic, look):
+            message, may = heard.shown, heard.shown.may(heard.person)
+            own = MayPart(may=may).html(self.resources.environment) if may != known else ""
+            known = may
+            yield ServerSentEvent(raw_data=message.data + own, id=heard.cursor)
             if message.done:
-                yield ServerSentEvent(raw_data="done", event="done", id=cursor)
+                yield ServerSentEvent(raw_data="done", event="done", id=heard.cursor)
                 return
 
 
-def watch(request: Request, resources: ResourcesDep, me: Me, stream: Open, after: str = "") -> Watch:
-    return Watch(resources, stream, me.id, session_token(request), request.headers.get("last-event-id", after))
+def watch(request: Request, resources: ResourcesDep, stream: Open, after: str = "") -> Watch:
+    return Watch(resources, stream, session_token(request), request.headers.get("last-event-id", after))
 
 
 Watching = Annotated[Watch, Depends(watch)]

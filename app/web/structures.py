@@ -22,9 +22,10 @@ from app.web.deps import Me, Quota, Read, ResourcesDep, tried
 from app.web.forms.form import Sent
 from app.web.forms.sets import MapCropForm, MapForm
 from app.web.pictures import Side, png, webp
+from app.web.pools import Route
 from app.web.templating import page
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 # Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/maps",)

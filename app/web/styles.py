@@ -24,9 +24,10 @@ from app.web.deps import Me, Quota, Read, Resources, ResourcesDep, resources_of,
 from app.web.filters import filesize
 from app.web.forms.form import Sent
 from app.web.forms.styles import StyleForm
+from app.web.pools import Route
 from app.web.templating import Page, page, render, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 # Upload addresses, where a body may be that large.
 UPLOAD_PATHS = ("/styles",)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -32,12 +33,13 @@ from app.web.downloads import WatchedFile, as_long_as
 from app.web.forms.form import Sent
 from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
+from app.web.pools import Route, writing
 from app.web.stream import EVERYTHING, May, Message, Watching, what_may
 from app.web.templating import Page, page, render, see_other
 from app.work import line
 from app.work.queue import OPEN, WAITING
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 # Upload addresses for pictures and for LoRA files, which are larger.
 UPLOAD_PATHS = ("/subjects",)
@@ -126,7 +128,7 @@ def show(request: Request, resources: ResourcesDep, me: Me, session: Read, subje
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
     subject = queries.get(session, me, subject_id)
-    may = what_may(me, change=service.may_change(me, subject))
+    may = may_on(subject, me)
     now = view(session, resources, me, subject_id, may)
     return render(request, SubjectPage(**now.variables, cursor=cursor, may=may))
 
@@ -169,6 +171,7 @@ def unarchive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
+@writing
 def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
@@ -278,7 +281,11 @@ def changed(
 ) -> Message:
     """Everything that changes on the page."""
     now = view(session, resources, me, subject_id, EVERYTHING)
-    return Message(replace(now, oob=True).html(resources.environment), done=now.done)
+    return Message(replace(now, oob=True).html(resources.environment), partial(may_on, now.subject), done=now.done)
+
+
+def may_on(subject: Subject, me: User) -> May:
+    return what_may(me, change=service.may_change(me, subject))
 
 
 # The form

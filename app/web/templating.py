@@ -3,13 +3,15 @@
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -72,13 +74,34 @@ class VersionedFiles(StaticFiles):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory)
         self.version = content_hash(directory)
+        self.kept: dict[str, tuple[int, bytes]] = {}  # by path: when it was changed (ns), and its content
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        """Without a thread, which might have to wait: the files are few, small and soon in memory."""
         version, _, path = path.partition("/")
-        response = await super().get_response(path, scope)
+        response = self.found(path, scope)
         fresh = version == self.version
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
         return response
+
+    def found(self, path: str, scope: Scope) -> Response:
+        """The file, or that it is the one that the browser has. Raises HTTPException."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(405)
+        try:
+            place, stat = self.lookup_path(path)
+        except (OSError, ValueError):  # such as a name that is too long
+            stat = None
+        if stat is None or not S_ISREG(stat.st_mode):
+            raise HTTPException(404)
+        response = self.file_response(place, stat, scope)
+        if not isinstance(response, FileResponse):
+            return response
+        changed, content = self.kept.get(place, (0, b""))
+        if changed != stat.st_mtime_ns:
+            content = Path(place).read_bytes()
+            self.kept[place] = stat.st_mtime_ns, content
+        return Response(content, headers=dict(response.headers) | {"content-length": str(len(content))})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,9 +21,10 @@ from app.web.errors import answered
 from app.web.forms.form import Sent
 from app.web.forms.sets import RedoForm
 from app.web.live import place_url
+from app.web.pools import Route
 from app.web.templating import inner_path, page, see_other
 
-router = APIRouter()
+router = APIRouter(route_class=Route)
 
 OWN = "own"  # in the seed field: use the custom seed
 

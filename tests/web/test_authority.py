@@ -4,18 +4,18 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 
 from app.models import Role, Subject, User
-from app.web import downloads, live, record
-from app.web.limits.streams import Stream
-from app.web.stream import Watch
+from app.sets import queries as sets
+from app.web import downloads, record
+from tests.engine.painter import Painter
 from tests.factory import png
-from tests.web.server import Browser, Server, make_person, signed_in_browser
+from tests.web.server import Browser, Server, make_person, making, signed_in_browser
+from tests.web.test_live import messages
 from tests.web.world import fill, populate, routes
 
 # What each address needs. For things of others; where stated, the owner may act in place of a manager.
@@ -377,21 +377,22 @@ def test_a_running_download_ends_with_the_role(server: Server, monkeypatch: pyte
         assert browser.get(address).status_code == 404
 
 
-def test_an_open_stream_shows_what_todays_role_may(server: Server) -> None:
+def test_an_open_stream_shows_what_todays_role_may(server: Server, engine: Painter) -> None:
+    engine.pause_at = 1
     manager = make_person(server, Role.MANAGER)
-    values = populate(server, make_person(server, Role.DESIGNER), manager)
+    with making(server) as make:
+        set_id = make.image_set(make_person(server, Role.DESIGNER)).id
     with signed_in_browser(server, manager) as browser:
-        watch = Watch(server.resources, Stream(), browser.cookies[server.resources.cookie], after="")
-    look = partial(live.changed, server.resources, int(values["set_id"]))
-    offers = f'action="/sets/{values["set_id"]}/retry"'
-    for role, offered in ((Role.MANAGER, True), (Role.REVIEWER, False), (Role.ADMIN, True)):
-        give(server, manager, role)
-        message = watch.told(look, frozenset())
-        assert message
-        assert (offers in message.data) == offered, role
-    with server.resources.database.write() as session:
-        session.get_one(User, manager.id).active = False
-    assert watch.told(look, frozenset()) is None
+        heard = messages(browser, f"/sets/{set_id}/events")
+        assert 'data-may="change designer manager reviewer"' in next(heard).data
+        for role, may in ((Role.REVIEWER, "designer reviewer"), (Role.ADMIN, "admin change designer manager reviewer")):
+            give(server, manager, role)
+            server.app.state.dispatcher.changed(sets.topic(set_id))
+            assert any(f'data-may="{may}"' in message.data for message in heard), role
+        with server.resources.database.write() as session:
+            session.get_one(User, manager.id).active = False
+        server.app.state.dispatcher.changed(sets.topic(set_id))
+        assert all(message.event != "done" for message in heard), "it ended, and not because the set was done"
 
 
 def test_shares_and_exports_of_a_manager_end_with_the_role(server: Server, anonymous: Browser) -> None:
