@@ -66,6 +66,7 @@ class DepthModel:
         from transformers import AutoModelForDepthEstimation
 
         from app.style_aligned.loading import hush
+        from app.style_aligned.weights import CheckedWeights, Unusable
 
         hush()
         try:
@@ -74,8 +75,11 @@ class DepthModel:
                 folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
             if not list(folder.glob("*.safetensors")):
                 raise OSError("it has no safetensors files.")
+            CheckedWeights(None).check(folder.glob("*.safetensors"), torch.float32)
             self.preparation = Preparation.read(folder)
             model = AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+        except Unusable as error:
+            raise NoDepth(f"No depth map can be created: {error}") from error
         except (OSError, ValueError, SafetensorError) as error:
             raise NoDepth(
                 f"The depth model {name} cannot be loaded, so no depth map can be created; upload a ready map, or ask"

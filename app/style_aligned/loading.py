@@ -16,6 +16,8 @@ import transformers
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
+from app.style_aligned.weights import CheckedWeights, Unusable
+
 DEMO = Path(__file__).parents[1] / "demo_model"
 UNSAFE = {".ckpt", ".pt", ".pth", ".bin"}  # formats that can carry code
 PARTS = ("tokenizer", "tokenizer_2", "scheduler", "text_encoder", "text_encoder_2", "vae", "unet")
@@ -79,26 +81,28 @@ class Placement:
         return psutil.virtual_memory().available
 
 
-def load_pipeline(model: str, place: Placement, progress: Progress) -> Any:
+def load_pipeline(model: str, place: Placement, progress: Progress, checked: CheckedWeights | None = None) -> Any:
     """Load the `StableDiffusionXLPipeline` that `model` names: "demo", a folder, a hub id, or a `.safetensors` file.
 
-    `progress(what, fraction)` receives what is being loaded and the completed fraction, 0 to 1. Raises ModelError.
+    `progress(what, fraction)` receives what is being loaded and the completed fraction, 0 to 1. `checked` knows which
+    weights need no other check. Raises ModelError.
     """
     hush()
+    checked = checked or CheckedWeights(None)
     path = DEMO if model == "demo" else Path(model).expanduser()
     if path.suffix in UNSAFE:
         raise ModelError(f"{model} is not a safetensors file; other formats can carry code and are refused.")
     if path.is_file():
-        return _load_file(path, place, progress)
+        return _load_file(path, place, progress, checked)
     if not path.is_dir():
         if not _is_hub_id(model):
             raise ModelError(f"There is no model at {model}: no such folder or file, and not a hub id like owner/name.")
         progress(f"Downloading {model}", 0.0)
         path = _download(model, place)
-    return _load_folder(path, model, place, progress)
+    return _load_folder(path, model, place, progress, checked)
 
 
-def load_controlnet(name: str, unet: Any, factor: int, place: Placement) -> Any:
+def load_controlnet(name: str, unet: Any, factor: int, place: Placement, checked: CheckedWeights | None = None) -> Any:
     """Load the ControlNet `name`, a folder in diffusers format or a hub id, made for a UNet like `unet`.
 
     `factor` is px per latent of the model: the net must downscale its maps by the same factor.
@@ -134,6 +138,7 @@ def load_controlnet(name: str, unet: Any, factor: int, place: Placement) -> Any:
                 f"{name} is a ControlNet for another model: {scale} px of its maps per latent, not {factor}."
             )
         _check_memory(sum(_parameters(file) for file in files), name, place)
+        _check_weights(files, place, checked or CheckedWeights(None))
         net = kind.from_pretrained(path, use_safetensors=True, variant=variant, torch_dtype=place.dtype)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"The ControlNet {name} could not be loaded: {str(error).splitlines()[0]}") from error
@@ -191,7 +196,7 @@ def _download(hub_id: str, place: Placement) -> Path:
     raise ModelError(f"The model {hub_id} could not be downloaded; check its name and the network.") from reason
 
 
-def _load_folder(folder: Path, model: str, place: Placement, progress: Progress) -> Any:
+def _load_folder(folder: Path, model: str, place: Placement, progress: Progress, checked: CheckedWeights) -> Any:
     try:
         index: dict[str, Any] = diffusers.DiffusionPipeline.load_config(folder)
     except (OSError, ValueError) as error:
@@ -202,6 +207,7 @@ def _load_folder(folder: Path, model: str, place: Placement, progress: Progress)
         raise ModelError(f"{model} is not a complete SDXL model: it has no {lacking[0].replace('_', ' ')}.")
     variant = _variant(folder, place)
     _check_memory(sum(_parameters(f) for part in PARTS for f in _weights(folder / part, variant)), model, place)
+    _check_weights([file for part in PARTS for file in _weights(folder / part, variant)], place, checked)
     parts: dict[str, Any] = {}
     sizes = {part: sum(f.stat().st_size for f in _weights(folder / part, variant)) for part in PARTS}
     whole = sum(sizes.values())
@@ -236,7 +242,7 @@ def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, pl
     return loaded.to(place.device).eval().requires_grad_(False)
 
 
-def _load_file(path: Path, place: Placement, progress: Progress) -> Any:
+def _load_file(path: Path, place: Placement, progress: Progress, checked: CheckedWeights) -> Any:
     if path.suffix != ".safetensors":
         raise ModelError(f"{path.name} is not a safetensors file; other formats can carry code and are refused.")
     try:
@@ -247,6 +253,7 @@ def _load_file(path: Path, place: Placement, progress: Progress) -> Any:
     if not keys >= SDXL_KEYS:
         raise ModelError(f"{path.name} is not an SDXL model: it lacks SDXL's second text encoder.")
     _check_memory(_parameters(path), path.name, place)
+    _check_weights([path], place, checked)
     progress(f"Loading {path.name}", 0.0)
     try:
         pipeline = diffusers.StableDiffusionXLPipeline.from_single_file(
@@ -294,6 +301,13 @@ def _tensor_names(file: Path) -> set[str]:
 
 def _keys(tensors: Any) -> Iterator[str]:
     yield from tensors.keys()
+
+
+def _check_weights(files: list[Path], place: Placement, checked: CheckedWeights) -> None:
+    try:
+        checked.check(files, place.dtype)
+    except Unusable as error:
+        raise ModelError(str(error)) from error
 
 
 def _check_memory(parameters: int, model: str, place: Placement) -> None:

@@ -50,6 +50,7 @@ from app.style_aligned.regions import Region, ground_of, split
 from app.style_aligned.sampler import SCHEDULERS, Brush, Conditioning, References, Sampler
 from app.style_aligned.sharing import Sharing
 from app.style_aligned.subjects import Adapted, Adapters
+from app.style_aligned.weights import CheckedWeights
 
 SDXL_WIDTH = 2048  # width of the text embeddings that its UNet attends to
 
@@ -70,9 +71,10 @@ class Studio:
     def __init__(self, pipeline: Any, place: Placement, name: str = "", cache: Path | None = None) -> None:
         """Wrap a loaded `StableDiffusionXLPipeline`.
 
-        `cache` is a folder for inverted references; None caches nothing.
+        `cache` is a folder for inverted references, and for which weights were checked; None caches nothing.
         """
         self.pipeline, self.place, self.name, self.cache = pipeline, place, name, cache
+        self._checked = CheckedWeights(cache)
         self.vae, self.unet = pipeline.vae, pipeline.unet
         if self.vae.dtype is torch.float16 and self.vae.config.force_upcast:
             self.vae.to(torch.float32)  # SDXL's own VAE overflows in half precision
@@ -100,7 +102,7 @@ class Studio:
         one-sentence message if the model is missing, not an SDXL, not safetensors, or too large.
         """
         place = Placement.choose(device, precision)
-        return cls(load_pipeline(model, place, progress), place, model, cache)
+        return cls(load_pipeline(model, place, progress, CheckedWeights(cache)), place, model, cache)
 
     @cached_property
     def defaults(self) -> Defaults:
@@ -146,7 +148,7 @@ class Studio:
         kind = name if name in KINDS else kind
         source = self.controls.get(name, name)
         if source not in self._controlnets:
-            self._controlnets[source] = load_controlnet(source, self.unet, self.factor, self.place)
+            self._controlnets[source] = load_controlnet(source, self.unet, self.factor, self.place, self._checked)
         net = self._controlnets[source]
         if not hasattr(net, "task_embedding"):
             return Control(net, source)

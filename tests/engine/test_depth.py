@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
@@ -141,6 +142,15 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(NoDepth):
         depth.depth_model(str(folder))
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    file = depth_anything(tmp_path) / "model.safetensors"
+    tensors = load_file(file)
+    next(iter(tensors.values())).view(-1)[0] = torch.nan
+    save_file(tensors, file, {"format": "pt"})
+    with pytest.raises(NoDepth, match=r"model\.safetensors is damaged: its tensor"):
+        depth.depth_model(str(tmp_path))
 
 
 def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
