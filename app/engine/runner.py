@@ -139,6 +139,7 @@ class Runner:
             seamless=unit.seamless,
             batch_size=len(unit.images),
             preview_every=max(unit.steps // 8, 1),
+            keep=True,
         )
         for event in events:
             match event:

@@ -17,12 +17,11 @@ from typing import Any
 import torch
 from peft import LoraConfig
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app import atomic
+from app.style_aligned import keeping
 from app.style_aligned.events import ImageFailed, ImageReady
 from app.style_aligned.finite import NotFinite, is_finite
 from app.style_aligned.sampler import Conditioning
@@ -172,14 +171,14 @@ class _Course:
         with torch.no_grad():
             lessons = torch.cat([self.studio.encode(view) for view in self._views()])
         file = self.folder / "class.safetensors" if self.folder else None
-        kept = _read(file, self.key)
+        kept = keeping.read(file, self.key)
         if kept is None:
             drawn: list[Tensor] = []
             for number, latents in enumerate(self._class_pictures(), start=1):
                 drawn.append(latents)
                 yield PriorImage(number, self.recipe.priors)
             kept = {"latents": torch.cat(drawn) if drawn else lessons[:0]}
-            _write(file, kept, self.key)
+            keeping.write(file, kept, self.key)
         return lessons, kept["latents"].to(lessons.device, lessons.dtype)
 
     def _views(self) -> Iterator[Image.Image]:
@@ -312,7 +311,7 @@ class _Course:
         for number, weight in enumerate(weights):
             state[f"{number}.weight"] = weight.detach()
             state |= {f"{number}.{name}": value for name, value in optimizer.state[weight].items()}
-        _write(self.folder and self.folder / "state.safetensors", state, self.key)
+        keeping.write(self.folder and self.folder / "state.safetensors", state, self.key)
 
     def _forget(self) -> None:
         """Delete the saved state, which would overflow again."""
@@ -320,7 +319,7 @@ class _Course:
             (self.folder / "state.safetensors").unlink(missing_ok=True)
 
     def _resume(self, weights: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
-        state = _read(self.folder and self.folder / "state.safetensors", self.key)
+        state = keeping.read(self.folder and self.folder / "state.safetensors", self.key)
         if state is None:
             return
         self.step = int(state["step"])
@@ -441,22 +440,3 @@ def _in_order(data: bytes) -> bytes:
 
 def _with_article(words: str) -> str:
     return f"{'an' if words[:1].lower() in 'aeiou' else 'a'} {words}"
-
-
-def _read(file: Path | None, key: str) -> dict[str, Tensor] | None:
-    """Read what was written for the same `key`; None if it is missing, damaged or from another training."""
-    if file is None or not file.exists():
-        return None
-    try:
-        with safe_open(file, "pt") as opened:
-            fits = (opened.metadata() or {}).get("key") == key
-        return load_file(file) if fits else None
-    except (OSError, SafetensorError):
-        return None
-
-
-def _write(file: Path | None, tensors: dict[str, Tensor], key: str) -> None:
-    if file is None:
-        return
-    with atomic.writing(file) as temporary:
-        save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, temporary, {"key": key})

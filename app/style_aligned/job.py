@@ -1,11 +1,18 @@
 """One call of `Studio.generate` with all its settings, checked before anything runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import isfinite
 
+import diffusers
+import torch
+from PIL import Image
+
 from app.style_aligned.controlnet import Structure
+from app.style_aligned.keeping import Work, digest
 from app.style_aligned.panorama import Canvas
+from app.style_aligned.reference import Reference
 from app.style_aligned.regions import Region
 from app.style_aligned.sampler import SCHEDULERS
 from app.style_aligned.sharing import Sharing
@@ -13,6 +20,7 @@ from app.style_aligned.subjects import Adapted
 
 MAX_SEED = 2**63 - 1
 MAX_STEPS = 1000
+BLANK = Image.new("RGB", (1, 1))  # ends a list of references
 LONGEST = 16  # side ratio of a picture, either way
 
 
@@ -35,6 +43,7 @@ class Job:
     adapters: Sequence[Adapted]
     batch_size: int
     preview_every: int
+    keep: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.prompts)
@@ -68,3 +77,32 @@ def check_size(size: tuple[int, int], multiple: int) -> None:
         raise ValueError(
             f"a picture can be at most {LONGEST} times as long as it is high or wide; {width} x {height} was given"
         )
+
+
+def work_of(job: Job, places: Sequence[int], references: Sequence[Reference], model: str) -> Work:
+    """What a denoising of the images at `places` makes: hashes of all that its result depends on."""
+    count = len(job.prompts)
+    shared = [(job.sharing, references), *((r.sharing or job.sharing, listed(r.reference)) for r in job.regions)]
+    common = [
+        *(model, torch.__version__, diffusers.__version__),
+        *(job.size, job.window, job.canvas, job.steps, job.guidance, job.scheduler, job.negative_prompt, job.adapters),
+        *(replace(sharing, strength=1.0) for sharing, _ in shared),
+        *(look.key(look.method, look.weight, look.seed) for _, looks in shared for look in [*looks, Reference(BLANK)]),
+        *((region.prompt, _pixels(region.mask)) for region in job.regions),
+        *((each.control.name, each.control.mode, each.weight, each.steps) for each in job.structures),
+    ]
+
+    def own(place: int) -> str:
+        maps = (each.maps[0 if len(each.maps) == 1 else place] for each in job.structures)
+        strengths = (sharing.strengths(count)[place] for sharing, _ in shared)
+        return digest(job.prompts[place], job.seeds[place], *strengths, *map(_pixels, maps))
+
+    return Work(digest(*common), tuple(map(own, places)))
+
+
+def listed(reference: Reference | Sequence[Reference] | None) -> Sequence[Reference]:
+    return [reference] if isinstance(reference, Reference) else reference or ()
+
+
+def _pixels(picture: Image.Image) -> str:
+    return digest(picture.mode, picture.size, sha256(picture.tobytes()).hexdigest())

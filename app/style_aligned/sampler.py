@@ -24,6 +24,7 @@ from diffusers import (
 from torch import Tensor, nn
 
 from app.style_aligned.controlnet import Hint, residuals
+from app.style_aligned.keeping import Point
 from app.style_aligned.panorama import Canvas, Patch
 from app.style_aligned.reference import NoiseLevels, Track
 from app.style_aligned.sharing import SharedLayers, Sharing
@@ -127,23 +128,26 @@ class Sampler:
         canvas: Canvas | None = None,
         hints: Sequence[Hint] = (),
         adapted: Callable[[], AbstractContextManager[None]] = nullcontext,
+        begin: Point | None = None,
     ) -> Iterator[Denoised]:
         """Denoise `noise` (N, C, h, w), standard normal, with a `scheduler` whose timesteps are set.
 
         Each of `brushes` paints its part of all N images; one without a mask paints everything. `guidance` only matters
         with two branches. `generators`, one per image, serve schedulers that draw noise in each step. The UNet sees the
         windows of `canvas` one by one (None: the whole picture at once). `hints` are structures that images follow, and
-        within `adapted()` the UNet has its adapters; both affect only the images, never their references.
+        within `adapted()` the UNet has its adapters; both affect only the images, never their references. With `begin`,
+        it continues from there, with a scheduler and generators that were restored to it.
         """
         timesteps = scheduler.timesteps
-        latents = noise * scheduler.init_noise_sigma
+        latents = begin.latents if begin else noise * scheduler.init_noise_sigma
         canvas = canvas or Canvas.whole(*noise.shape[-2:])
         patches = [
             [Patch(patch.window, patch.weight.to(noise.device)) for patch in own]
             for own in canvas.patches([brush.mask for brush in brushes])
         ]
         extra = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
-        for step, t in enumerate(timesteps):
+        for step in range(begin.step if begin else 0, len(timesteps)):
+            t = timesteps[step]
             seen = scheduler.scale_model_input(latents, t)
             present = [hint for hint in hints if hint.active(step, len(timesteps))]
             painted = torch.zeros(noise.shape, dtype=torch.float32, device=noise.device)

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from app import atomic
 from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Control, Structure
 from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
 from app.style_aligned.finite import NotFinite, finite_rows, is_finite
-from app.style_aligned.job import MAX_SEED, Job, check_size
+from app.style_aligned.job import MAX_SEED, Job, check_size, listed, work_of
+from app.style_aligned.keeping import Keeper, Point
 from app.style_aligned.loading import (
     DEMO,
     DeviceChoice,
@@ -183,6 +184,7 @@ class Studio:
         seamless: bool = False,
         batch_size: int = 4,
         preview_every: int = 4,
+        keep: bool = False,
     ) -> Generator[Event, None, None]:
         """Make one image per prompt in the look of `reference`, yielding events as they happen.
 
@@ -197,6 +199,9 @@ class Studio:
 
         Images follow the maps of `structures`, use `adapters`, and show each of `regions` in its part, later ones over
         earlier ones. All of these affect the images, never the references, and can be combined.
+
+        With `keep`, long work is kept in the cache about once a minute; after a crash, the same call resumes from there
+        and gives the same images, bit for bit. Only a call without a reference starts over.
 
         An image whose numbers overflow gives `ImageFailed`; the others continue. Closing the generator stops the work
         within one step. Raises ValueError, which names the wrong value, and NotFinite if the numbers of a reference
@@ -217,6 +222,7 @@ class Studio:
             adapters=adapters,
             batch_size=batch_size,
             preview_every=preview_every,
+            keep=keep,
         )
         yield from self._images(job, reference)
 
@@ -235,7 +241,9 @@ class Studio:
             references = yield from self._first_as_reference(job, looks)
             places = places[1:]
         for start in range(0, len(places), job.batch_size):
-            yield from self._batch(places[start : start + job.batch_size], job, references, looks)
+            batch = places[start : start + job.batch_size]
+            keeper = self._keeper(batch, job, reference) if reference is not None or not shares else None
+            yield from self._batch(batch, job, references, looks, keeper=keeper)
 
     def noise(self, seeds: Sequence[int], size: tuple[int, int]) -> Tensor:
         """The standard normal noise (N, C, h, w) that images with these seeds start from."""
@@ -316,21 +324,47 @@ class Studio:
         references: References | None,
         looks: Sequence[References | None],
         trail: list[Tensor] | None = None,
+        keeper: Keeper | None = None,
     ) -> Iterator[Event]:
         """Make the images at `places`. Appends what the UNet sees of them in each step to `trail`."""
+        with keeper.until_done() if keeper else nullcontext():
+            latents = yield from self._denoised(places, job, references, looks, trail, keeper)
+            for place, each in zip(places, latents.split(1), strict=True):
+                yield self._finished(place, each, job)
+
+    def _denoised(
+        self,
+        places: list[int],
+        job: Job,
+        references: References | None,
+        looks: Sequence[References | None],
+        trail: list[Tensor] | None,
+        keeper: Keeper | None,
+    ) -> Generator[Event, None, Tensor]:
+        """Denoise the images at `places`, from where a crash interrupted it: the last latents (N, C, h, w)."""
         seeds = [job.seeds[i] for i in places]
+        scheduler = self.scheduler(job.scheduler, job.steps)
+        # Not the generators of the initial noise, which the scheduler's own noise must not repeat.
+        generators = [torch.Generator("cpu").manual_seed(seed ^ MAX_SEED) for seed in seeds]
+        begin = keeper.find() if keeper else None
+        if begin:
+            begin.restore(scheduler, generators)
         steps = self.sampler.denoise(
-            self.scheduler(job.scheduler, job.steps),
+            scheduler,
             self.noise(seeds, job.size),
             self._brushes(places, job, references, looks),
             guidance=job.guidance,
-            # Not the generators of the initial noise, which the scheduler's own noise must not repeat.
-            generators=[torch.Generator("cpu").manual_seed(seed ^ MAX_SEED) for seed in seeds],
+            generators=generators,
             canvas=job.canvas,
             hints=[s.hint(places, job.size, self.factor, self.place.device) for s in job.structures],
             adapted=lambda: self._adapted(job),
+            begin=begin,
         )
+        latents = begin.latents if begin else torch.empty(0)
         for state in steps:
+            latents = state.latents
+            if keeper:
+                keeper.note(partial(Point.of, state.step, latents, scheduler, generators), state.step)
             if trail is not None:
                 trail.append(job.canvas.windows[0].cut(state.seen))
             yield Step(tuple(places), state.step, state.steps)
@@ -338,10 +372,19 @@ class Studio:
                 good = finite_rows(state.clean).tolist()
                 for place, clean in compress(zip(places, state.clean, strict=True), good):
                     yield Preview(place, self.preview(clean, job.size))
-            if not finite_rows(state.latents).any():
+            if not finite_rows(latents).any():
                 break  # the remaining steps would be useless
-        for place, latents in zip(places, state.latents.split(1), strict=True):
-            yield self._finished(place, latents, job)
+        return latents
+
+    def _keeper(self, places: list[int], job: Job, reference: Reference | Sequence[Reference] | None) -> Keeper | None:
+        """What keeps the denoising of the images at `places`; None if nothing is to be kept."""
+        if not (self.cache and job.keep):
+            return None
+        steps = len(self.scheduler(job.scheduler, job.steps).timesteps)
+        model = f"{self.name} {self.place}"
+        return Keeper(
+            self.cache / "denoising", lambda: work_of(job, places, listed(reference), model), steps, self.place.device
+        )
 
     def _finished(self, place: int, latents: Tensor, job: Job) -> ImageReady | ImageFailed:
         """Decode the image at `place` from its last latents (1, C, h, w).
