@@ -25,6 +25,10 @@ class Cancelled(Exception):
     """The unit was cancelled; finished results were already reported."""
 
 
+class NotReady(Exception):
+    """The engine takes no work at the moment, so nothing of it was begun."""
+
+
 class WorkerLost(Exception):
     """The worker died while running a unit; the unit can be retried."""
 
@@ -91,7 +95,7 @@ class Engine(Protocol):
         ...
 
     def run(self, work: Work) -> AsyncIterator[Event]:
-        """Make the unit's images, or train the subject. Raises Cancelled and WorkerLost."""
+        """Make the unit's images, or train the subject. Raises Cancelled, NotReady and WorkerLost."""
         ...
 
     async def cancel(self, unit_id: int) -> None:

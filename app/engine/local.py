@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import slow
 from app.atomic import UNFINISHED
-from app.engine.base import Cancelled, EngineState, ModelFacts, NoDepth, Slot, WorkerLost
+from app.engine.base import Cancelled, EngineState, ModelFacts, NoDepth, NotReady, Slot, WorkerLost
 from app.engine.events import Event, Work
 from app.engine.messages import DepthMap, LoraCheck, Question, Result, TaskEnd
 from app.engine.process import WorkerProcess
@@ -112,7 +112,7 @@ class LocalEngine:
         found: list[Any] = []
         try:
             self._process.submit(question, answers.put)
-        except WorkerLost as error:
+        except NotReady as error:
             raise _restarting() from error
         while isinstance(message := answers.get(), Result):
             found.append(message.value)

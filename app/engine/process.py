@@ -21,7 +21,7 @@ from threading import Lock, Thread
 import structlog
 
 from app import processes
-from app.engine.base import CannotLoad, EngineState, ModelFacts, WorkerLost
+from app.engine.base import CannotLoad, EngineState, ModelFacts, NotReady
 from app.engine.events import Work
 from app.engine.messages import FromWorker, Loaded, Loading, Question, Quit, Refused, Result, Stop, Task, TaskEnd
 from app.settings import Settings
@@ -69,10 +69,10 @@ class WorkerProcess:
         return first
 
     def submit(self, what: Work | Question, receive: Receive) -> int:
-        """Send a task, and return its number. Raises WorkerLost if the worker is not ready."""
+        """Send a task, and return its number. Raises NotReady."""
         with self._lock:
             if self.state != EngineState.READY:
-                raise WorkerLost
+                raise NotReady
             number = next(self._numbers)
             self._receivers[number] = receive
             self._outbox.put(Task(number, what))

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.background import AFTER_TROUBLE_SECONDS, BackgroundLoop
 from app.database import Database
-from app.engine.base import Cancelled, Engine, WorkerLost
+from app.engine.base import Cancelled, Engine, NotReady, WorkerLost
 from app.engine.events import ClassPicture, Done, Event, Failed, Preview, Step, Work
 from app.errors import UserError
 from app.files import Files
@@ -152,6 +152,8 @@ class Dispatcher:
             raise
         except UserError as error:  # a sentence for the person, and the queue continues
             end = partial(queue.fail_unit, message=str(error))
+        except NotReady:
+            end = queue.give_back
         except WorkerLost:
             end = partial(queue.lose_unit, message=LOST)
         except Exception:
@@ -190,7 +192,7 @@ class Dispatcher:
                     return await asyncio.to_thread(save, *arguments)
 
     async def _make(self, work: Work, kind: WorkKind) -> End:
-        """Run a unit and store its results. Returns how it ends. Raises WorkerLost."""
+        """Run a unit and store its results. Returns how it ends. Raises NotReady and WorkerLost."""
         if work.id in self._cancelled:
             return queue.end_unit
         events = self.engine.run(work)

@@ -147,10 +147,10 @@ def cancel_units(session: Session, of: ColumnElement[bool]) -> None:
 
 
 def give_back(session: Session, unit_id: int) -> Unit:
-    """Queue a unit again that did not fail: the server stops."""
+    """Queue a unit again that did not fail: the server stops, or the engine was not ready for it."""
     unit = session.get_one(Unit, unit_id)
     if unit.state == State.GENERATING:
-        _queue_again(session, unit, "The server was shut down.")
+        _queue_again(session, unit, "It was interrupted.")
     return unit
 
 

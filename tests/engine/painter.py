@@ -2,7 +2,7 @@
 
 It keeps every promise of `app.engine.base.Engine`, so tests of the queue and the pages are quick and exact. Words in a
 prompt make it misbehave: "fail" (for good), "stumble" (worth a retry), "vanish" (the worker is lost), "explode" (our
-own fault).
+own fault). It is not ready for the first `refusals` units.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from PIL import Image
 
-from app.engine.base import Cancelled, EngineState, ModelFacts, Slot, WorkerLost
+from app.engine.base import Cancelled, EngineState, ModelFacts, NotReady, Slot, WorkerLost
 from app.engine.events import (
     ClassPicture,
     Done,
@@ -53,6 +53,7 @@ class Painter:
         self.pause_at = pause_at  # after this many steps in total it waits until a test raises the number
         self.places = slots
         self.started = False
+        self.refusals = 0
         self.listeners: list[Callable[[], None]] = []
         self.restarts = 0
         self.state = EngineState.READY
@@ -106,6 +107,9 @@ class Painter:
 
     async def run(self, unit: Work) -> AsyncIterator[Event]:
         assert len(self.running) < self.places, "more units than slots"
+        if self.refusals:
+            self.refusals -= 1
+            raise NotReady
         self.running.add(unit.id)
         try:
             if isinstance(unit, Training):

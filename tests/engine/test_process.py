@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from app.engine import process
-from app.engine.base import Cancelled, CannotLoad, EngineState, WorkerLost
+from app.engine.base import Cancelled, CannotLoad, EngineState, NotReady, WorkerLost
 from app.engine.events import Done, Step, Unit
 from app.engine.local import LocalEngine
 from app.errors import Busy
@@ -67,7 +67,7 @@ def test_what_is_killed_in_the_middle_is_lost_and_the_next_process_works(tmp_pat
                 await anext(events)
             assert (engine.state, await engine.slots()) == (EngineState.RESTARTING, [])
             assert engine.model.name == "demo", "pages know the model meanwhile"
-            with pytest.raises(WorkerLost):
+            with pytest.raises(NotReady):
                 await anext(engine.run(unit))
             for ask in (lambda: engine.lora_phrase(b"lora", "a"), lambda: engine.depth_map(Image.new("RGB", (8, 8)))):
                 with pytest.raises(Busy, match="The engine is restarting"):

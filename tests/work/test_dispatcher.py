@@ -168,6 +168,17 @@ def test_a_unit_at_which_the_engine_dies_three_times_is_held_and_others_continue
     run(story)
 
 
+def test_an_engine_that_is_not_ready_charges_nobody(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        room.engine.refusals = 9
+        set_id = room.image_set("a fox")
+        await room.until_done(set_id)
+        (unit,) = room.units(set_id)
+        assert (unit.state, unit.crashes, unit.tries) == (State.FINISHED, 0, 0)
+
+    run(story)
+
+
 def test_a_database_that_refuses_for_a_while_loses_nothing(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
