@@ -199,15 +199,11 @@ def test_signed_out_during_a_set_leads_to_the_sign_in_page(
         page.locator("#prompts").press("Control+Enter")
     page.wait_for_url(re.compile(r"/sets/\d+$"))
     path = page.url.removeprefix(server.url)
+    stream = 'document.getElementById("live")._htmx?.sse?.reader'
+    page.evaluate(f"async () => {{ while (!{stream}) await new Promise(requestAnimationFrame); }}")
     another.clear_cookies()
-    # As with a lost connection: the stream ends, and is requested again.
-    page.evaluate(
-        """async () => {
-          const stream = () => document.getElementById("live")._htmx.sse.reader;
-          while (!stream()) await new Promise(requestAnimationFrame);
-          await stream().cancel();
-        }"""
-    )
+    # As with a lost connection: the stream ends, and is requested again, which leaves the page.
+    page.evaluate(f"() => {{ {stream}.cancel(); }}")
     page.wait_for_url(f"{server.url}/login?next={path}")
     another.close()
     tidy = context.new_page()
