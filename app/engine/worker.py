@@ -7,6 +7,7 @@ heartbeat     tells the server that this process is alive
 """
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -87,6 +88,7 @@ class ModelWorker:
         """Load the model, then work until told to quit."""
         self._in_background(self._read)
         self._in_background(self._beat)
+        gc.disable()  # what is imported and loaded stays: looking for garbage in it takes a fifth of the start
         from app.engine.runner import Runner  # torch takes seconds to import, and the server may close meanwhile
         from app.style_aligned import ModelError
 
@@ -95,6 +97,8 @@ class ModelWorker:
         except ModelError as error:
             self._send(Refused(str(error)))
             return
+        gc.freeze()
+        gc.enable()
         self._send(Loaded(runner.facts))
         self._in_background(lambda: self._answer_all(runner))
         while (task := self._work.get()) and not self._quitting:
