@@ -25,7 +25,7 @@ def backup(
 
     Exits with 0 if the backup is complete, 1 if the data folder lacks files, 2 if no backup was made.
     """
-    from app.text import filesize, plural
+    from app.text import filesize, plural, thin
     from app.upkeep.backup import Way, back_up
 
     settings = read_settings()
@@ -44,9 +44,9 @@ def backup(
             database.close()
         removed = backups.prune(keep) if keep else (0, 0)
     say(
-        f"Backed up the database and {plural(report.files, 'file')} to {folder} as {report.name}; {report.copied:,} of"
-        f" them ({filesize(report.bytes)}) were new or had changed. Thumbnails, the files of exports and caches are"
-        " left out: Soroe makes them again."
+        f"Backed up the database and {plural(report.files, 'file')} to {folder} as {report.name};"
+        f" {thin(report.copied)} of them ({filesize(report.bytes)}) were new or had changed. Thumbnails, the files of"
+        " exports and caches are left out: Soroe makes them again."
     )
     if removed[0]:
         say(f"Removed {plural(removed[0], 'old snapshot')} and {plural(removed[1], 'file')} that only they had.")
@@ -72,11 +72,13 @@ def restore(
 
     Exits with 0 if everything is restored, 1 if files are missing, 2 if nothing was restored.
     """
+    from app import wiring
     from app.text import plural
     from app.upkeep.restore import contents
     from app.upkeep.restore import restore as put_back
 
     settings = read_settings()
+    wiring.connect()
     with opened_backups(folder, create=False) as backups:
         names = backups.names()
         if list_only:
