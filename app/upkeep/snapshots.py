@@ -91,6 +91,8 @@ class Backups:
 
         Raises BackupRefused for one with other files in it, NotOurs, and OSError.
         """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise BackupRefused(f"{self.folder} is a file. Choose a folder.")
         if others := {path.name for path in self.folder.glob("*")} - OURS:
             raise BackupRefused(f"{self.folder} has other files in it, such as {min(others)}. Choose an empty folder.")
         private.use(self.folder)
