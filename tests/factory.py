@@ -39,6 +39,7 @@ from app.subjects import training
 from app.subjects.spec import SubjectSpec
 from app.work import queue
 from tests import reuse
+from tests.engine.painter import Painter
 
 MODEL = ModelFacts(
     name="demo",
@@ -163,7 +164,7 @@ class Factory:
         drawing = Picture.new("RGB", (128, 128), "white")
         drawing.paste("black", (40, 40, 90, 90))
         user = user or self.user()
-        kept, _ = structures.draw(user, self.files, encoded(drawing), MapKind.EDGES, size=(128, 128))
+        kept, _ = structures.draw(user, self.files, encoded(drawing), MapKind.EDGES, size=(128, 128), engine=Painter())
         made = structures.add(self.session, user, kept, "square.png")
         self.session.flush()
         return made
