@@ -64,16 +64,18 @@ class Flaw(StrEnum):
 class Flawed(NotFound):
     """A stored file is missing or damaged; the message names it and says what to do."""
 
-    def __init__(self, kind: Kind, sha256: str, flaw: Flaw, what: str = "") -> None:
-        super().__init__(f"{what or f'The file {sha256[:12]}'} {WHY[flaw]} {REMEDIES[kind]}")
+    def __init__(self, kind: Kind, sha256: str, flaw: Flaw, what: str = "this") -> None:
+        super().__init__(f"{told(flaw, what)} {REMEDIES[kind]}")
         self.kind, self.sha256, self.flaw = kind, sha256, flaw
 
-    def named(self, what: str) -> "Flawed":
-        """The same, of a file that people know as `what`, such as "The reference sunset.png"."""
-        return Flawed(self.kind, self.sha256, self.flaw, what)
+
+def told(flaw: Flaw, what: str) -> str:
+    """What is wrong with the file of `what`, in a sentence."""
+    if flaw is Flaw.MISSING:
+        return f"The server lost the file of {what}."
+    return f"The file of {what} is damaged on the server."
 
 
-WHY = {Flaw.MISSING: "is missing on the server.", Flaw.DAMAGED: "is damaged on the server."}
 REMEDIES = {
     Kind.REFERENCES: "Upload the same picture again, or ask an administrator to restore it from a backup.",
     Kind.IMAGES: "Redo the picture, or ask an administrator to restore it from a backup.",
@@ -102,7 +104,7 @@ class Files:
     def __init__(self, root: Path, storage: Storage | None = None) -> None:
         self.root = root
         self.storage = storage or Storage(root)
-        self.flawed: Callable[[Kind, str], None] = lambda kind, sha256: None  # told of each flaw that is met
+        self.noticed: Callable[[Kind, str], None] = lambda kind, sha256: None  # called with each flawed file
         self._removing = Lock()  # nobody removes a file while another stores or needs it
         self._reused: dict[Path, float] = {}  # when somebody last stored what was already there, monotonic
         self._making = Lock()  # one missing thumbnail is made at a time
@@ -176,24 +178,26 @@ class Files:
         """Whether a file of that name is stored; False for an invalid name."""
         return re.fullmatch("[0-9a-f]{64}", sha256) is not None and self.path(kind, sha256).is_file()
 
-    def read(self, kind: Kind, sha256: str) -> bytes:
-        """The content of a file, which is what its name says. Raises Flawed."""
+    def read(self, kind: Kind, sha256: str, what: str = "this") -> bytes:
+        """The content of a file, which is what its name says. Raises Flawed, in which `what` names it."""
         try:
             data = self.path(kind, sha256).read_bytes()
         except OSError:
             data = None
         if data is not None and hashlib.sha256(data).hexdigest() == sha256:
             return data
-        self.flawed(kind, sha256)
-        raise Flawed(kind, sha256, Flaw.MISSING if data is None else Flaw.DAMAGED)
+        raise self._flawed(kind, sha256, Flaw.MISSING if data is None else Flaw.DAMAGED, what)
 
     @slow.outside
-    def whole(self, kind: Kind, sha256: str) -> Path:
-        """The path of a file, after all of it was read and checked. Raises Flawed."""
+    def whole(self, kind: Kind, sha256: str, what: str = "this") -> Path:
+        """The path of a file, after all of it was read and checked. Raises Flawed, in which `what` names it."""
         if flaw := self.flaw(kind, sha256):
-            self.flawed(kind, sha256)
-            raise Flawed(kind, sha256, flaw)
+            raise self._flawed(kind, sha256, flaw, what)
         return self.path(kind, sha256)
+
+    def _flawed(self, kind: Kind, sha256: str, flaw: Flaw, what: str) -> Flawed:
+        self.noticed(kind, sha256)
+        return Flawed(kind, sha256, flaw, what)
 
     def flaw(self, kind: Kind, sha256: str) -> Flaw | None:
         """What is wrong with a file, after reading all of it; None if nothing is."""
@@ -235,8 +239,7 @@ class Files:
         kind = next((kind for kind in kinds if self.flaw(kind, sha256) is None), None)
         if kind is None:
             kind = kinds[0] if kinds else Kind.IMAGES
-            self.flawed(kind, sha256)
-            raise Flawed(kind, sha256, Flaw.DAMAGED if kinds else Flaw.MISSING)
+            raise self._flawed(kind, sha256, Flaw.DAMAGED if kinds else Flaw.MISSING, "this picture")
         self._write_thumbnails(kind, sha256, self.read(kind, sha256), None)
 
     def _write_thumbnails(self, kind: Kind, sha256: str, png: bytes, small: Mapping[int, bytes] | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.atomic import UNFINISHED
-from app.files import PICTURES, Files, Kind
+from app.files import PICTURES, Files, Flawed, Kind
 from app.storage import NoRoom
 from tests.factory import png
 
@@ -75,3 +75,49 @@ def test_sweep(files: Files) -> None:
 
 def test_sweep_of_nothing(tmp_path: Path) -> None:
     Files(tmp_path / "none").sweep()
+
+
+@pytest.mark.parametrize("content", [b"", b"other"])
+def test_storing_a_file_again_repairs_it(files: Files, content: bytes) -> None:
+    def refuse(size: int) -> None:
+        raise AssertionError("what is there already needs no room")
+
+    reference = files.put(Kind.REFERENCES, png("red"))
+    lora, document = files.put_lora(b"a lora"), files.put_document(b"a licence")
+    paths = {
+        files.path(Kind.REFERENCES, reference): png("red"),
+        files.lora(lora): b"a lora",
+        files.document(document): b"a licence",
+        files.thumbnail(reference, 320): files.thumbnail(reference, 320).read_bytes(),
+    }
+    for path in paths:
+        path.write_bytes(content)
+    files.put(Kind.REFERENCES, png("red"), room=refuse)
+    files.put_lora(b"a lora", room=refuse)
+    files.put_document(b"a licence", room=refuse)
+    assert {path: path.read_bytes() for path in paths} == paths
+
+
+def test_what_is_stored_again_is_not_removed(files: Files) -> None:
+    """Its row may not be committed yet."""
+    sha256 = files.put(Kind.IMAGES, png())
+    files.put(Kind.IMAGES, png())
+    assert not files.remove(Kind.IMAGES, sha256)
+    assert files.has(Kind.IMAGES, sha256)
+    assert Files(files.root).remove(Kind.IMAGES, sha256), "an hour later, or after a restart"
+    assert kept(files) == []
+
+
+def test_what_is_read_is_what_its_name_says(files: Files) -> None:
+    sha256 = files.put(Kind.IMAGES, png())
+    assert files.read(Kind.IMAGES, sha256) == files.whole(Kind.IMAGES, sha256).read_bytes() == png()
+    noticed: list[tuple[Kind, str]] = []
+    files.noticed = lambda *which: noticed.append(which)
+    files.path(Kind.IMAGES, sha256).write_bytes(b"other")
+    for read in (files.read, files.whole):
+        with pytest.raises(Flawed, match="The file of picture 7 is damaged on the server"):
+            read(Kind.IMAGES, sha256, "picture 7")
+    files.path(Kind.IMAGES, sha256).unlink()
+    with pytest.raises(Flawed, match="The server lost the file of picture 7"):
+        files.whole(Kind.IMAGES, sha256, "picture 7")
+    assert noticed == [(Kind.IMAGES, sha256)] * 3

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zlib import crc32
 
 from app import slow
 
@@ -44,6 +45,18 @@ class Member:
     crc32: int
 
     @property
+    def undamaged(self) -> bool:
+        """Whether the file has the content that it had when the zip was laid out. Reads all of it."""
+        checksum = size = 0
+        try:
+            with self.path.open("rb") as file:
+                while piece := file.read(CHUNK):
+                    size, checksum = size + len(piece), crc32(piece, checksum)
+        except OSError:
+            return False
+        return (size, checksum) == (self.bytes, self.crc32)
+
+    @property
     def whole(self) -> bool:
         """Whether the file exists in its full length."""
         try:
@@ -70,7 +83,10 @@ class Archive:
         self.length = place + len(self._directory)
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """The bytes from `start` to `end` (exclusive); the whole zip by default."""
+        """The bytes from `start` to `end` (exclusive); the whole zip by default.
+
+        Reads each file twice: to check it, then to send it. Raises FileChanged before a byte of a damaged one.
+        """
         end = self.length if end is None else min(end, self.length)
         number = max(0, bisect_right(self._starts, start) - 1)
         while start < end and start < self._directory_at:
@@ -84,9 +100,16 @@ class Archive:
 
     def is_whole(self, start: int = 0, end: int | None = None) -> bool:
         """Whether the files exist that hold the bytes from `start` to `end`."""
+        return all(member.whole for member in self._between(start, end))
+
+    def is_undamaged(self, start: int = 0, end: int | None = None) -> bool:
+        """Whether these files have their content. Reads all of each."""
+        return all(member.undamaged for member in self._between(start, end))
+
+    def _between(self, start: int, end: int | None) -> Sequence[Member]:
         first = max(0, bisect_right(self._starts, start) - 1)
         last = len(self.members) if end is None else bisect_left(self._starts, end)
-        return all(self.members[number].whole for number in range(first, last))
+        return self.members[first:last]
 
     def _member(self, member: Member, start: int, end: int) -> Iterator[bytes]:
         header = self._local(member)
@@ -95,6 +118,8 @@ class Archive:
         first, last = max(0, start - len(header)), min(member.bytes, end - len(header))
         if first >= last:
             return
+        if not member.undamaged:  # a part of it may be what was damaged, so the rest is not sent either
+            raise FileChanged(f"{member.path} is damaged or gone")
         with member.path.open("rb") as file:
             file.seek(first)
             while first < last:

@@ -24,7 +24,7 @@ from app.exports.options import ExportOptions, pixels
 from app.exports.provenance import Origin, Source
 from app.exports.service import Store
 from app.exports.set_facts import SetRow, SourceRow
-from app.files import Files, Kind, write_whole
+from app.files import Files, Flawed, Kind, write_whole
 
 RECIPE = 2  # increment it when the same options make other files
 BUDGET = 256 * 2**20  # bytes for all files being made, unless a single one needs more
@@ -120,10 +120,8 @@ class Maker:
     def _picture(self, row: FileRow) -> Image.Image | None:
         """The finished picture; None if its file is gone or altered."""
         try:
-            png = self.files.path(Kind.IMAGES, row.image_sha256).read_bytes()
-        except FileNotFoundError:
-            return None
-        if hashlib.sha256(png).hexdigest() != row.image_sha256:
+            png = self.files.read(Kind.IMAGES, row.image_sha256)
+        except Flawed:
             return None
         with Image.open(io.BytesIO(png), formats=["PNG"]) as opened:
             return opened.convert("RGB")

@@ -13,7 +13,7 @@ from app.models import Export, Verdict
 from app.rights.queries import stated
 
 CSV, JSON, MISSING = "manifest.csv", "manifest.json", "missing-files.txt"
-LOST = "The server lost this picture's file, so it is not in this zip."
+LOST = "The server lost this picture's file, or it is damaged, so it is not in this zip."
 
 COLUMNS = (
     "file",
@@ -81,7 +81,7 @@ def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
 
 def missing(names: Iterable[str]) -> bytes:
     """A note on what is missing from the zip."""
-    lines = ["These pictures are approved, but the server lost their files, so they are not in this zip.", ""]
+    lines = ["These pictures are approved, but their files are lost or damaged, so they are not in this zip.", ""]
     return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
 
 

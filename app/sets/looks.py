@@ -21,10 +21,10 @@ def latest_version(session: Session, code: str) -> StyleVersion | None:
 
 
 def engine_references(style: StyleVersion, files: Files) -> tuple[engine.UnitReference, ...]:
-    """The references of a style, in order."""
+    """The references of a style, in order. Raises Flawed for one that is lost or damaged."""
     return tuple(
         engine.UnitReference(
-            path=files.path(Kind.REFERENCES, part.reference.sha256),
+            path=files.whole(Kind.REFERENCES, part.reference.sha256, f"the reference {part.reference.original_name}"),
             crop=engine.Crop(part.crop_x, part.crop_y, part.crop_width, part.crop_height),
             weight=part.weight,
             prompt=joined(style.reference_prompt, style.text),

@@ -63,11 +63,12 @@ def draw(
 def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | None = None) -> KeptMap | None:
     """Crop a map to its largest centred part with the shape of pictures of `size` px, stored as a new map.
 
-    None if the map already has that shape. Slow, so call it before the transaction.
+    None if the map already has that shape. Slow, so call it before the transaction. Raises Flawed.
     """
     if _off(given.width, given.height, *size) <= OFF:
         return None
-    return _kept(files, cropped_map(files.path(Kind.MAPS, given.sha256).read_bytes(), size), given.kind, 0, room)
+    png = files.read(Kind.MAPS, given.sha256, f"the map {given.original_name}")
+    return _kept(files, cropped_map(png, size), given.kind, 0, room)
 
 
 def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) -> StructureMap:

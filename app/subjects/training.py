@@ -123,7 +123,10 @@ def engine_training(session: Session, unit: Unit, files: Files, model: str | Non
     return engine.Training(
         id=unit.id,
         subject_id=subject.id,
-        pictures=tuple(files.path(Kind.SUBJECTS, picture.sha256) for picture in subject.pictures),
+        pictures=tuple(
+            files.whole(Kind.SUBJECTS, picture.sha256, f"picture {picture.position} of @{subject.handle}")
+            for picture in subject.pictures
+        ),
         phrase=subject.phrase,
         class_words=subject.class_words,
         steps=subject.steps,

@@ -3,14 +3,12 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from zlib import crc32
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database import Database
 from app.exports import contents, service
-from app.exports.archive import Member
 from app.exports.service import Store
 from app.models import Export, ExportState
 from app.text import plural, whole_number
@@ -51,17 +49,9 @@ def _broken(database: Database, store: Store, export_id: int, known: dict[Path, 
         ]
     for member in members:
         if member.path not in known:
-            known[member.path] = _is_whole(member)
+            known[member.path] = member.undamaged
     count = sum(not known[member.path] for member in members)
     return (export, count) if count else None
-
-
-def _is_whole(member: Member) -> bool:
-    try:
-        data = member.path.read_bytes()
-    except OSError:
-        return False
-    return len(data) == member.bytes and crc32(data) == member.crc32
 
 
 def unexported(session: Session, store: Store) -> Iterator[Path]:

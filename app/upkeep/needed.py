@@ -25,7 +25,7 @@ class Need:
     """A file that a row names."""
 
     row_id: int  # of the first such row
-    name: str  # for people: "The reference sunset.png"
+    name: str  # for people: "the reference sunset.png"
     bytes: int | None  # None: the row does not say
 
 
@@ -66,32 +66,32 @@ _handle_of_sample = select(Subject.handle).where(Subject.id == SubjectSample.sub
 _STATEMENTS: tuple[tuple[Kind, str, Select[*tuple[Any, ...]]], ...] = (
     (
         Kind.REFERENCES,
-        "The reference",
+        "the reference",
         select(Reference.sha256, Reference.id, Reference.original_name, Reference.bytes),
     ),
     (
         Kind.IMAGES,
-        "Picture",
+        "picture",
         select(Image.sha256, Image.id, Image.id, Image.bytes).where(
             Image.sha256.is_not(None), Image.purged_at.is_(None)
         ),
     ),
-    (Kind.MAPS, "The map", select(StructureMap.sha256, StructureMap.id, StructureMap.original_name, null())),
+    (Kind.MAPS, "the map", select(StructureMap.sha256, StructureMap.id, StructureMap.original_name, null())),
     (
         Kind.MAPS,
-        "A mask of set",
+        "a mask of set",
         select(_mask, ImageSet.id, ImageSet.id, null()).join(_region, literal(True)).where(_mask.is_not(None)),
     ),
     (
         Kind.SUBJECTS,
-        "A training picture of",
+        "a training picture of",
         select(SubjectPicture.sha256, SubjectPicture.subject_id, _handle, null()),
     ),
-    (Kind.SUBJECTS, "A sample of", select(SubjectSample.sha256, SubjectSample.id, _handle_of_sample, null())),
+    (Kind.SUBJECTS, "a sample of", select(SubjectSample.sha256, SubjectSample.id, _handle_of_sample, null())),
     (
         Kind.LORAS,
-        "The LoRA of",
+        "the subject",
         select(Subject.sha256, Subject.id, Subject.handle, Subject.bytes).where(Subject.sha256.is_not(None)),
     ),
-    (Kind.RIGHTS, "The rights file", select(RightsFile.sha256, RightsFile.id, RightsFile.name, RightsFile.bytes)),
+    (Kind.RIGHTS, "the rights file", select(RightsFile.sha256, RightsFile.id, RightsFile.name, RightsFile.bytes)),
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.database import Database
-from app.files import PICTURES, WHY, Files, Flaw, Found, Kind
+from app.files import PICTURES, Files, Flaw, Found, Kind, told
 from app.upkeep.findings import Area, Finding, Progress
 from app.upkeep.needed import Need, Needed, needed, pictured
 
@@ -98,22 +98,21 @@ def _second_look(files: Files, rows: Needed, suspect: Suspect) -> Iterator[Findi
         return
     if suspect.flaw and (flaw := files.flaw(kind, sha256)):
         yield Finding(
-            Area.FILES, f"{need.name} {WHY[flaw]} ({_where(files, kind, sha256)})", REMEDIES[kind], about=suspect
+            Area.FILES, f"{told(flaw, need.name)} ({_where(files, kind, sha256)})", REMEDIES[kind], about=suspect
         )
     elif suspect.flaw and _flaw(files, kind, sha256, need):
         size = files.path(kind, sha256).stat().st_size
         yield Finding(
             Area.FILES,
-            f"{need.name} has {size} bytes and its row says {need.bytes}.",
+            f"The file of {need.name} has {size} bytes and its row says {need.bytes}.",
             "Corrects the row.",
             True,
             suspect,
         )
     sides = files.flawed_thumbnails(sha256) if suspect.sides else []
     if sides and not files.flaw(kind, sha256):
-        yield Finding(
-            Area.THUMBNAILS, f"{need.name} lacks a thumbnail ({_where(files, kind, sha256)}).", MADE, True, suspect
-        )
+        what = f"A thumbnail of {need.name} is missing or damaged ({_where(files, kind, sha256)})."
+        yield Finding(Area.THUMBNAILS, what, MADE, True, suspect)
 
 
 def _where(files: Files, kind: Kind, sha256: str) -> str:

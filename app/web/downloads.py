@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.accounts import service as accounts
 from app.errors import Conflict
 from app.exports import contents, queries, service
-from app.exports.archive import Archive
+from app.exports.archive import Archive, FileChanged
 from app.exports.options import ExportOptions
 from app.models import Export, User
 from app.text import normalized
@@ -169,7 +169,17 @@ def stream(
     if resources.downloads.begins(f"{who} {export.etag} {address_of(request)}", end - start, archive.length):
         begun()
     headers["Content-Length"] = str(end - start)
-    return StreamingResponse(watched(archive.read(start, end), may_go_on), status, headers, "application/zip")
+    pieces = whole(archive.read(start, end), lambda: resources.exporter.store.incomplete.add(export.etag or ""))
+    return StreamingResponse(watched(pieces, may_go_on), status, headers, "application/zip")
+
+
+def whole(pieces: Iterator[bytes], damaged: Callable[[], object]) -> Iterator[bytes]:
+    """Break a download off at a damaged file, rather than send it, and call `damaged`: its page offers to rebuild."""
+    try:
+        yield from pieces
+    except FileChanged:
+        damaged()
+        raise
 
 
 def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Errors as answers: a page for people, a line of text for everything else, one sentence either way."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from html import escape
 from typing import Any
 from urllib.parse import quote
 
@@ -15,12 +16,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import DeadLink, Forbidden, Later, UserError
+from app.files import Flaw, Flawed
 from app.quotas.service import Spent
 from app.storage import CannotSave, Trouble
 from app.web.confirm import confirmation_page, form_of
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import ConfirmationNeeded, SignInNeeded, resources_of, signed_in_user
-from app.web.headers import HEADERS
+from app.web.headers import HEADERS, PICTURE_POLICY
 from app.web.pools import RETRY_AFTER
 from app.web.requests import HEADER, number_of, route_in
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
@@ -37,6 +39,24 @@ SENTENCES = {
 FAULTS = (500, 507)  # whose cause an administrator finds in the log
 
 NOT_SENT = "You were signed out, so this was not saved. Sign in, then try again."
+
+
+# In place of a picture that the server lost: an address answered with text would show as a broken image.
+PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 320" role="img"><title>{title}</title>
+<rect width="320" height="320" fill="#808080" fill-opacity=".18"/>
+<g fill="none" stroke="#808080" stroke-width="8" stroke-linecap="round" stroke-linejoin="round">
+<rect x="110" y="85" width="100" height="100" rx="10"/><path d="m110 165 30-30 25 25M150 185l60-60M90 65l140 140"/></g>
+<text x="160" y="235" text-anchor="middle" font-family="sans-serif" font-size="20" fill="#808080">{words}</text>
+</svg>"""
+PLACED = {Flaw.MISSING: "File lost", Flaw.DAMAGED: "File damaged"}
+
+
+def flawed(request: Request, error: Flawed) -> Response:
+    """A placeholder with the sentence where an image is expected, the sentence elsewhere."""
+    if request.headers.get("sec-fetch-dest") != "image":
+        return user_error(request, error)
+    drawn = PLACEHOLDER.format(title=escape(str(error)), words=PLACED[error.flaw])
+    return Response(drawn, error.status, {"Content-Security-Policy": PICTURE_POLICY}, "image/svg+xml")
 
 
 def error_page(
@@ -181,6 +201,7 @@ def fault(request: Request, error: Exception) -> Response:
 HANDLERS: dict[type[Exception], Callable[[Request, Any], Response | Awaitable[Response]]] = {
     SignInNeeded: sign_in_needed,
     ConfirmationNeeded: proof_needed,
+    Flawed: flawed,
     UserError: user_error,
     HTTPException: http_error,
     RequestValidationError: wrong_request,

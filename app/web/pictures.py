@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from app.errors import NotFound
-from app.files import Kind
+from app.files import Files, Kind
 from app.models import Image
 from app.sets import queries as sets
 from app.styles import queries as styles
@@ -38,13 +38,13 @@ UNKEPT_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "p
 @router.get("/images/{image_id}.png")
 def image(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return png(resources.files.path(Kind.IMAGES, sha256))
+    return png(resources.files, Kind.IMAGES, sha256, f"picture {image_id}")
 
 
 @router.get("/images/{image_id}/thumb-{side}.webp")
 def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: int, side: Side) -> Response:
     sha256 = finished(sets.image(session, me, image_id))
-    return webp(resources.files.thumbnail(sha256, int(side)))
+    return webp(resources.files, sha256, int(side))
 
 
 @router.get("/images/{image_id}/preview")
@@ -59,7 +59,7 @@ def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Re
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
     if made.sha256 is None:  # between its last preview and its end: nothing to show, but no error
         return Response(status_code=204, headers=UNKEPT_HEADERS)
-    return webp(resources.files.thumbnail(made.sha256, 320), UNKEPT_HEADERS)
+    return webp(resources.files, made.sha256, 320, UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
@@ -68,19 +68,19 @@ def thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Re
 
     The name is as secret as the picture: only lists that a person may see contain it.
     """
-    return webp(resources.files.thumbnail(sha256, int(side)))
+    return webp(resources.files, sha256, int(side))
 
 
 @router.get("/references/{reference_id}.png")
 def reference(resources: ResourcesDep, me: Me, session: Read, reference_id: int) -> Response:
-    sha256 = styles.reference(session, me, reference_id).sha256
-    return png(resources.files.path(Kind.REFERENCES, sha256))
+    found = styles.reference(session, me, reference_id)
+    return png(resources.files, Kind.REFERENCES, found.sha256, f"the reference {found.original_name}")
 
 
 @router.get("/references/{reference_id}/thumb-{side}.webp")
 def reference_thumbnail(resources: ResourcesDep, me: Me, session: Read, reference_id: int, side: Side) -> Response:
     sha256 = styles.reference(session, me, reference_id).sha256
-    return webp(resources.files.thumbnail(sha256, int(side)))
+    return webp(resources.files, sha256, int(side))
 
 
 class Kept(FileResponse):
@@ -104,16 +104,15 @@ def finished(image: Image) -> str:
     return image.sha256
 
 
-def png(path: Path) -> Response:
-    return kept(path, "image/png", HEADERS)
+def png(files: Files, kind: Kind, sha256: str, what: str) -> Response:
+    """A whole picture, checked against its name. Raises Flawed, in which `what` names it, such as "picture 7"."""
+    return kept(files.whole(kind, sha256, what), "image/png", HEADERS)
 
 
-def webp(path: Path, headers: Mapping[str, str] = HEADERS) -> Response:
-    return kept(path, "image/webp", headers)
+def webp(files: Files, sha256: str, side: int, headers: Mapping[str, str] = HEADERS) -> Response:
+    """A thumbnail, which is made if it is missing. Raises Flawed."""
+    return kept(files.whole_thumbnail(sha256, side), "image/webp", headers)
 
 
 def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
-    """A file of the data folder. Raises NotFound if it is missing."""
-    if not path.is_file():
-        raise NotFound("The server lost this picture's file. Restore it from a backup.")
     return Kept(path, headers={"ETag": f'"{path.name}"', **headers}, media_type=media_type)

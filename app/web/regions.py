@@ -34,4 +34,4 @@ def keep(resources: ResourcesDep, me: Me, form: Sent[MaskForm]) -> Response:
 
 @router.get("/regions/masks/{mask}.png")
 def picture(resources: ResourcesDep, me: Me, mask: Sha256) -> Response:
-    return png(resources.files.path(Kind.MAPS, mask))
+    return png(resources.files, Kind.MAPS, mask, "this mask")

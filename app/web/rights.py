@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Invalid
+from app.files import Kind
 from app.models import Reference, RightsRecord, User
 from app.rights import queries, service
 from app.rights.spec import Reason, RightsSpec
@@ -103,11 +104,8 @@ def download(request: Request, resources: ResourcesDep, me: Me, reference_id: in
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
         row = service.note_download(session, me, queries.reference(session, me, reference_id), file_id)
-    path = resources.files.document(row.sha256)
-    if not path.is_file():
-        raise NotFound("The server lost this file. Restore it from a backup.")
     return WatchedFile(
-        path,
+        resources.files.whole(Kind.RIGHTS, row.sha256, row.name),
         as_long_as(request, resources, lambda session, now: queries.may_read(session, now, reference_id, file_id)),
         headers=DOWNLOAD_HEADERS,
         media_type=row.media_type,

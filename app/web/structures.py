@@ -82,12 +82,13 @@ def crop(resources: ResourcesDep, me: Me, form: Sent[MapCropForm], map_id: int) 
 
 @router.get("/maps/{map_id}.png")
 def picture(resources: ResourcesDep, me: Me, session: Read, map_id: int) -> Response:
-    return png(resources.files.path(Kind.MAPS, queries.get(session, me, map_id).sha256))
+    found = queries.get(session, me, map_id)
+    return png(resources.files, Kind.MAPS, found.sha256, f"the map {found.original_name}")
 
 
 @router.get("/maps/{map_id}/thumb-{side}.webp")
 def thumbnail(resources: ResourcesDep, me: Me, session: Read, map_id: int, side: Side) -> Response:
-    return webp(resources.files.thumbnail(queries.get(session, me, map_id).sha256, int(side)))
+    return webp(resources.files, queries.get(session, me, map_id).sha256, int(side))
 
 
 def facts(given: StructureMap) -> dict[str, Any]:

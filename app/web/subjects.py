@@ -84,7 +84,7 @@ def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) 
     """A thumbnail of a picture in a form, which belongs to no subject yet."""
     if not resources.files.has(Kind.SUBJECTS, sha256):
         raise NotFound("There is no such picture.")
-    return webp(resources.files.thumbnail(sha256, int(side)))
+    return webp(resources.files, sha256, int(side))
 
 
 @router.post("/subjects", dependencies=[tried("set")])
@@ -176,11 +176,11 @@ def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int)
     # Downloads are recorded, so this GET writes; no cross-site page can read the answer.
     with resources.database.write() as session:
         subject = queries.get(session, me, subject_id)
-        if subject.sha256 is None or not resources.files.lora(subject.sha256).is_file():
+        if subject.sha256 is None:
             raise NotFound("This subject has no LoRA file yet.")
         service.note_download(session, me, subject)
     return WatchedFile(
-        resources.files.lora(subject.sha256),
+        resources.files.whole(Kind.LORAS, subject.sha256, f"@{subject.handle}"),
         as_long_as(
             request, resources, lambda session, now: service.may_change(now, queries.get(session, now, subject_id))
         ),
@@ -192,12 +192,12 @@ def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int)
 
 @router.get("/subjects/{subject_id}/pictures/{position}/thumb-{side}.webp")
 def picture(resources: ResourcesDep, me: Me, session: Read, subject_id: int, position: int, side: Side) -> Response:
-    return webp(resources.files.thumbnail(queries.picture(session, me, subject_id, position).sha256, int(side)))
+    return webp(resources.files, queries.picture(session, me, subject_id, position).sha256, int(side))
 
 
 @router.get("/subjects/samples/{sample_id}/thumb-{side}.webp")
 def sample(resources: ResourcesDep, me: Me, session: Read, sample_id: int, side: Side) -> Response:
-    return webp(resources.files.thumbnail(queries.sample(session, me, sample_id).sha256, int(side)))
+    return webp(resources.files, queries.sample(session, me, sample_id).sha256, int(side))
 
 
 # Live updates

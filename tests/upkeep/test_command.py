@@ -34,7 +34,7 @@ def test_findings_are_grouped_and_counted(data: Data) -> None:
         "Counts: 1",
         "4 things are wrong; `soroe check --repair` mends 3 of them.",
     ]
-    assert "is missing on the server" in lines[1]
+    assert "The server lost the file of the reference" in lines[1]
     assert "Upload the same picture again" in lines[1]
     found = json.loads(run(data, "--json").stdout)["findings"]
     assert [each["area"] for each in found] == ["files", "files without a row", "files without a row", "counts"]

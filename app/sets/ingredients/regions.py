@@ -30,7 +30,7 @@ def problem(request: SetRequest) -> str | None:
             return f"Region {number} needs either a box or a painted mask."
         if wrong := region.box_problem():
             return f"Region {number} {wrong}."
-        if region.mask and request.files and not request.files.path(Kind.MAPS, region.mask).is_file():
+        if region.mask and request.files and request.files.flaw(Kind.MAPS, region.mask):
             return f"The mask of region {number} is not on the server. Paint it again."
         if region.style_code and (wrong := _style_problem(request.session, region.style_code, number)):
             return wrong
@@ -115,7 +115,7 @@ def _for_engine(region: SetRegion, own: StyleVersion | None, batch: Batch) -> en
     shares = own is not None or region.strength is not None
     return engine.UnitRegion(
         prompt=batch.prompt(region.prompt, style),
-        mask=batch.files.path(Kind.MAPS, region.mask) if region.mask else None,
+        mask=batch.files.whole(Kind.MAPS, region.mask, "a mask of this set") if region.mask else None,
         box=region.box,
         references=engine_references(style, batch.files) if shares else (),
         method=cast(Literal["noise", "ddim"], str(style.method)),

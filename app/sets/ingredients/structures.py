@@ -1,13 +1,14 @@
 """Structures of a set: maps that its images follow."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.engine import events as engine
 from app.engine.base import ModelFacts
-from app.files import Kind
+from app.files import Files, Kind
 from app.models import ImageSet, SetStructure, StructureMap
 from app.sets.ingredients.base import Batch, Redo, SetRequest
 from app.sets.spec import SetSpec, StructureChoice
@@ -43,7 +44,7 @@ def for_engine(batch: Batch) -> tuple[engine.UnitStructure, ...]:
     return tuple(
         engine.UnitStructure(
             control=part.control,
-            maps=tuple(batch.files.path(Kind.MAPS, known[map_id].sha256) for map_id in maps),
+            maps=tuple(_file(known[map_id], batch.files) for map_id in maps),
             weight=part.weight,
             start=part.start,
             end=part.end,
@@ -77,3 +78,8 @@ def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpe
 
 def _listed(kinds: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
+
+
+def _file(given: StructureMap, files: Files) -> Path:
+    """Raises Flawed."""
+    return files.whole(Kind.MAPS, given.sha256, f"the map {given.original_name}")

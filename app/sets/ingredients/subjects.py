@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.errors import Conflict
+from app.files import Kind
 from app.models import ImageSet, SetSubject, State, Subject
 from app.sets.ingredients.base import Batch, Redo, SetRequest
 from app.sets.spec import MOST_SUBJECTS, SetSpec
@@ -61,12 +62,13 @@ def redo_problem(redo: Redo) -> str | None:
 
 
 def for_engine(batch: Batch) -> tuple[engine.UnitSubject, ...]:
-    """The subjects as adapters. Raises Conflict if one of them has lost its file."""
+    """The subjects as adapters. Raises Conflict or Flawed if one of them has no whole file."""
     adapters = []
     for subject, weight in batch.subjects:
         if subject.sha256 is None:
             raise Conflict(f"@{subject.handle} has no LoRA file. Train it again.")
-        adapters.append(engine.UnitSubject(batch.files.lora(subject.sha256), weight, subject.handle))
+        lora = batch.files.whole(Kind.LORAS, subject.sha256, f"@{subject.handle}")
+        adapters.append(engine.UnitSubject(lora, weight, subject.handle))
     return tuple(adapters)
 
 
