@@ -7,7 +7,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from app import atomic, days, wiring
+from app import days, wiring
 from app.accounts import password_quality
 from app.accounts.oidc import Provider
 from app.accounts.vault import Vault
@@ -24,6 +24,8 @@ from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
 from app.settings import Settings
 from app.storage import CHECK_SECONDS, CannotSave, Storage, log_change
+from app.upkeep.reader import FileReader
+from app.upkeep.sweeper import Sweeper
 from app.web import (
     accounts,
     compare,
@@ -128,6 +130,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         exporter=Preparer(settings, database, files),
         channels=Channels(bus, database, settings.idle_minutes),
         checker=Checker(database),
+        reader=FileReader(database, files),
+        sweeper=Sweeper(database, files),
         presence=Presence(database),
         provider=Provider(settings) if settings.oidc_issuer else None,
         oidc_flows=Pending(),
@@ -171,6 +175,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(app.state.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(resources.exporter.background.run(), name="exporter"),
         asyncio.create_task(resources.checker.background.run(), name="checker"),
+        asyncio.create_task(resources.reader.background.run(), name="reader"),
+        asyncio.create_task(resources.sweeper.background.run(), name="sweeper"),
         asyncio.create_task(resources.presence.run(), name="presence"),
         asyncio.create_task(
             Purger(resources.database, resources.files, remove_holding).background.run(), name="purger"
@@ -197,8 +203,7 @@ async def start(engine: Engine) -> None:
 
 def recover(resources: Resources) -> None:
     """Clean up after a killed process, as far as the disk allows. The dispatcher queues what was running."""
-    steps = resources.files.sweep, partial(atomic.sweep, resources.settings.data / "cache"), resources.exporter.recover
-    for step in steps:
+    for step in (resources.sweeper.recover, resources.exporter.recover):
         with suppress(CannotSave), resources.storage.saving():
             step()
 

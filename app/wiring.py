@@ -26,6 +26,7 @@ FOLLOW_UPS = {
 }
 
 NOT_LIVE = "The pages that show this do not update while they are open."
+ON_EVERY_PAGE = "Administrators are warned on every page, which asks again every few seconds."
 NEW = "Nobody can have its page open yet."
 OWN_FORM = "Only the form that sent it shows it."
 NOTHING_CHANGED = "It changes nothing that a page shows."
@@ -75,6 +76,7 @@ NOTICES: dict[Act, Notice] = {
     **dict.fromkeys((Act.SHARE_CREATE, Act.SHARE_REVOKE, Act.SHARE_SUSPEND, Act.SHARE_RESUME), POLLED),
     **dict.fromkeys((Act.SHARE_REFUSED, Act.SIGN_IN_REFUSED, Act.CONFIRM_REFUSED), NOTHING_CHANGED),
     **dict.fromkeys((Act.BACKUP, Act.BACKUP_RESTORE), NOT_LIVE),
+    **dict.fromkeys((Act.FILE_DAMAGE, Act.FILE_HEAL), ON_EVERY_PAGE),
     **dict.fromkeys((Act.PASSWORD_REFUSED, Act.CERTIFICATE_MAKE, Act.CERTIFICATE_RENEW), NOT_LIVE),
     **dict.fromkeys((Act.ACCOUNT_CHANGE, Act.SIGN_IN, Act.SIGN_OUT, Act.CONFIRM), SESSION),
     **dict.fromkeys((Act.FACTOR_ADD, Act.FACTOR_REMOVE, Act.FACTOR_RESET, Act.RECOVERY_CODES), NOT_LIVE),

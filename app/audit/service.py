@@ -80,6 +80,11 @@ def note_backup(session: Session, **details: Any) -> None:
     record(session, None, Act.BACKUP, _the_record(session), **details)
 
 
+def note_file(session: Session, act: Act, **details: Any) -> None:
+    """Record that a stored file was found damaged, or whole again."""
+    record(session, None, act, _the_record(session), **details)
+
+
 def note_restore(session: Session, backup: str, taken_at: str, events: int, lost: chain.Head | None) -> None:
     """Record that the data was restored from a backup, which had `events` events.
 

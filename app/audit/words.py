@@ -99,6 +99,8 @@ DID = {
     Act.RIGHTS_FILE_DOWNLOAD: "downloaded a rights file of",
     Act.RECORD_CHECK: "checked the audit log",
     Act.RECORD_DOWNLOAD: "downloaded the audit log",
+    Act.FILE_DAMAGE: "noticed a lost or damaged file:",
+    Act.FILE_HEAL: "found a file whole again:",
     Act.BACKUP: "backed up the data of Soroe",
     Act.BACKUP_RESTORE: "restored the data of Soroe from a backup",
 }

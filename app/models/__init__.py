@@ -4,6 +4,7 @@ from app.models.audit import Act, AuditEvent, AuditHead
 from app.models.authenticator import Authenticator, RecoveryCode
 from app.models.base import Base, now
 from app.models.campaign import Campaign
+from app.models.damaged_file import DamagedFile, FileReading
 from app.models.decision import Decision, Verdict
 from app.models.export import Export, ExportFile, ExportState
 from app.models.identity import Identity
@@ -39,10 +40,12 @@ __all__ = [
     "Base",
     "Campaign",
     "Comment",
+    "DamagedFile",
     "Decision",
     "Export",
     "ExportFile",
     "ExportState",
+    "FileReading",
     "Identity",
     "Image",
     "ImageSet",

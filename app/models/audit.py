@@ -97,6 +97,8 @@ class Act(StrEnum):
     RIGHTS_FILE_ADD = "rights:file:add"
     RIGHTS_FILE_REMOVE = "rights:file:remove"
     RIGHTS_FILE_DOWNLOAD = "rights:file:download"
+    FILE_DAMAGE = "file:stored:damage"
+    FILE_HEAL = "file:stored:heal"
     RECORD_CHECK = "record:chain:check"
     RECORD_DOWNLOAD = "record:csv:download"
     BACKUP = "record:backup:create"

@@ -24,6 +24,8 @@ from app.quotas.service import need_upload
 from app.settings import Settings
 from app.storage import Storage
 from app.text import clean_line, shorten
+from app.upkeep.reader import FileReader
+from app.upkeep.sweeper import Sweeper
 from app.web.channels import Channels
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
@@ -62,6 +64,8 @@ class Resources:
     streams: Streams = field(default_factory=Streams)
     channels: Channels
     checker: Checker
+    reader: FileReader
+    sweeper: Sweeper
     presence: Presence
     provider: Provider | None
     oidc_flows: Pending[Flow]

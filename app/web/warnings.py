@@ -7,7 +7,10 @@ To add one, write a function that returns its sentence, or None, from the server
 from collections.abc import Callable, Sequence
 
 from app.models import User
+from app.text import listed, plural, thin
 from app.web.deps import Resources
+
+NAMED = 3  # files in a warning
 
 
 def paused(resources: Resources) -> str | None:
@@ -16,7 +19,28 @@ def paused(resources: Resources) -> str | None:
     return f"Generation is paused: {pause.reason}. It resumes by itself {pause.remedy}." if pause else None
 
 
-WARNINGS: tuple[Callable[[Resources], str | None], ...] = (paused,)
+def damaged_files(resources: Resources) -> str | None:
+    """Which stored files are lost or damaged."""
+    names = resources.reader.damaged
+    if not names:
+        return None
+    more = [*names[:NAMED], *([plural(len(names) - NAMED, "other")] if len(names) > NAMED else [])]
+    files = "1 stored file is" if len(names) == 1 else f"{thin(len(names))} stored files are"
+    return f"{files} lost or damaged: {listed(more)}. Run soroe check on the server: it says what to do about each."
+
+
+def unneeded_files(resources: Resources) -> str | None:
+    """That an older database may have been put in the place of a newer one."""
+    left = resources.sweeper.left
+    if not left:
+        return None
+    return (
+        f"{thin(left)} stored files belong to nothing. If an older database was restored by mistake, they are of the"
+        " newer one; otherwise soroe check --repair moves them aside."
+    )
+
+
+WARNINGS: tuple[Callable[[Resources], str | None], ...] = (paused, damaged_files, unneeded_files)
 
 
 def warnings(resources: Resources, user: User | None) -> Sequence[str]:

@@ -31,7 +31,7 @@ def test_a_missing_file_gives_a_sentence_or_a_placeholder(server: Server, design
         assert designer.get(f"/{folder}/1/thumb-960.webp").headers["content-type"] == "image/webp"
 
 
-def test_a_damaged_file_is_never_served(server: Server, designer: Browser) -> None:
+def test_a_damaged_file_is_never_served(server: Server, designer: Browser, admin: Browser) -> None:
     files, image, _ = finished(server)
     path = files.path(Kind.IMAGES, image)
     content = bytearray(path.read_bytes())
@@ -41,6 +41,10 @@ def test_a_damaged_file_is_never_served(server: Server, designer: Browser) -> No
     assert answer.status_code == 404
     assert "The file of picture 1 is damaged on the server. Redo the picture" in answer.text
     assert designer.get("/images/1/thumb-320.webp").status_code == 200
+    server.resources.reader.read()
+    warning = "1 stored file is lost or damaged: picture 1."
+    assert warning in admin.get("/").text
+    assert warning not in designer.get("/").text
 
 
 def test_a_missing_or_damaged_thumbnail_is_made_once_for_everyone_who_asks(
