@@ -12,6 +12,8 @@ from app.cli.console import BROKEN, DATABASE, CommandRefused, open_database, out
 from app.cli.serve import only_one_server
 from app.settings import Settings
 
+LISTED = 100  # findings of an area that are printed
+
 
 def check(
     repair: Annotated[
@@ -44,7 +46,7 @@ def check(
 
 def rebuilt(settings: Settings) -> Iterator[str]:
     """Rebuild a database with a damaged index, and say so. Raises CommandRefused."""
-    from app.upkeep.opening import IndexDamaged, Unusable, look
+    from app.upkeep.opening import IndexDamaged, UnusableDatabase, look
     from app.upkeep.rebuild import rebuild
 
     try:
@@ -53,7 +55,7 @@ def rebuilt(settings: Settings) -> Iterator[str]:
         except IndexDamaged:
             kept = rebuild(settings.data / DATABASE)
             yield f"Rebuilt the database from its tables; the old file is {kept}."
-    except Unusable as error:
+    except UnusableDatabase as error:
         raise CommandRefused(str(error)) from error
 
 
@@ -103,7 +105,8 @@ def tell(findings: list[Any], done: list[str], as_json: bool) -> None:
     for area, group in groupby(findings, key=lambda each: each.area):
         some = list(group)
         lines.append(f"{str(area).capitalize()}: {len(some)}")
-        lines += [f"  {each.sentence} {each.remedy}" for each in some]
+        lines += [f"  {each.sentence} {each.remedy}" for each in some[:LISTED]]
+        lines += [f"  and {len(some) - LISTED:,} more; --json lists all."] if len(some) > LISTED else []
     for line in lines:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     out.print(summary(findings, repaired=bool(done)), markup=False, highlight=False, soft_wrap=True)

@@ -57,11 +57,11 @@ def look_at_database(settings: Settings, *, for_check: bool = False) -> bool:
 
     `for_check`: it may be read-only, and have a damaged index. Returns False if it is too large to check all of it now.
     """
-    from app.upkeep.opening import IndexDamaged, Unusable, look
+    from app.upkeep.opening import IndexDamaged, UnusableDatabase, look
 
     try:
         return look(settings.data / DATABASE, writing=not for_check)
-    except Unusable as error:
+    except UnusableDatabase as error:
         if for_check and isinstance(error, IndexDamaged):
             return True
         raise CommandRefused(str(error)) from error

@@ -21,7 +21,7 @@ from app.models import (
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class NeededFile:
     """A file that a row names."""
 
     row_id: int  # of the first such row
@@ -29,7 +29,7 @@ class Need:
     bytes: int | None  # None: the row does not say
 
 
-Needed = dict[Kind, dict[str, Need]]
+Needed = dict[Kind, dict[str, NeededFile]]
 """By kind and SHA-256."""
 
 
@@ -38,7 +38,7 @@ def needed(session: Session) -> Needed:
     found: Needed = {kind: {} for kind in Kind}
     for kind, label, statement in _STATEMENTS:
         for sha256, row_id, name, size in session.execute(statement):
-            found[kind].setdefault(sha256, Need(row_id, f"{label} {name}", size))
+            found[kind].setdefault(sha256, NeededFile(row_id, f"{label} {name}", size))
     return found
 
 

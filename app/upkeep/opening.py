@@ -23,16 +23,16 @@ RESTORE = "Restore the latest backup with `soroe restore`."
 REBUILD = "Run `soroe check --repair`, which rebuilds it from them and keeps the old file."
 
 
-class Unusable(Exception):
+class UnusableDatabase(Exception):
     """The database cannot be used; the message is a sentence for what is wrong and one for what to do."""
 
 
-class IndexDamaged(Unusable):
+class IndexDamaged(UnusableDatabase):
     """Only an index is damaged, which can be made again from the tables."""
 
 
 def look(path: Path, *, writing: bool = True, seconds: float = SECONDS) -> bool:
-    """Raise Unusable unless the database in `path` is ours, of a version that we know, and whole.
+    """Raise UnusableDatabase unless the database in `path` is ours, of a version that we know, and whole.
 
     `writing`: it has to be writable too. Returns False if checking all of it would have taken more than `seconds`:
     what was checked by then is whole. A file that does not exist is fine.
@@ -43,9 +43,9 @@ def look(path: Path, *, writing: bool = True, seconds: float = SECONDS) -> bool:
     with path.open("rb") as file:
         head = file.read(len(HEADER))
     if not head:
-        raise Unusable(f"{path} is empty. {RESTORE} If this server is new, remove the file.")
+        raise UnusableDatabase(f"{path} is empty. {RESTORE} If this server is new, remove the file.")
     if head != HEADER:
-        raise Unusable(f"{path} is not a database, or its beginning is damaged. {RESTORE}")
+        raise UnusableDatabase(f"{path} is not a database, or its beginning is damaged. {RESTORE}")
     with _errors(path), _opened(path) as connection:
         _need_ours(connection, path)
         return _need_whole(connection, path, seconds)
@@ -55,11 +55,11 @@ def _need_access(path: Path, writing: bool) -> None:
     wanted = os.R_OK | (os.W_OK if writing else 0)
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         if file.exists() and not file.is_file():
-            raise Unusable(f"{file} is not a file. Move it away.")
+            raise UnusableDatabase(f"{file} is not a file. Move it away.")
         if file.exists() and not os.access(file, wanted):
-            raise Unusable(f"{file} {_barred(file, writing)}")
+            raise UnusableDatabase(f"{file} {_barred(file, writing)}")
     if writing and not os.access(path.parent, os.W_OK | os.X_OK):
-        raise Unusable(f"The folder {path.parent} {_barred(path.parent, writing)}")
+        raise UnusableDatabase(f"The folder {path.parent} {_barred(path.parent, writing)}")
 
 
 def _barred(file: Path, writing: bool) -> str:
@@ -84,11 +84,13 @@ def _errors(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Unusable(f"Another program has locked {path}. End it, then try again.") from error
+            raise UnusableDatabase(f"Another program has locked {path}. End it, then try again.") from error
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-            raise Unusable(f"{path} cannot be opened: {error}. Check the folder's owner and permissions.") from error
+            raise UnusableDatabase(
+                f"{path} cannot be opened: {error}. Check the folder's owner and permissions."
+            ) from error
         _need_own_log(path)
-        raise Unusable(f"{path} is damaged ({error}). {RESTORE}") from error
+        raise UnusableDatabase(f"{path} is damaged ({error}). {RESTORE}") from error
 
 
 def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
@@ -97,14 +99,14 @@ def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
     ours = application == APPLICATION or (application == 0 and (not tables or {"alembic_version", "users"} <= tables))
     if not ours and tables != {"alembic_version"}:
         _need_own_log(path)
-        raise Unusable(
+        raise UnusableDatabase(
             f"{path} is the database of another program. Set SOROE_DATA to Soroe's own folder, or restore the latest"
             " backup with `soroe restore`."
         )
     if "alembic_version" in tables:
         newer = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")} - versions()
         if newer:
-            raise Unusable(
+            raise UnusableDatabase(
                 f"{path} was written by a newer Soroe (version {', '.join(sorted(newer))} of its tables). Install that"
                 " one, or restore a backup of this one with `soroe restore`."
             )
@@ -140,12 +142,12 @@ def _need_whole(connection: sqlite3.Connection, path: Path, seconds: float) -> b
         _need_own_log(path)
         if tables_are_whole(connection):
             raise IndexDamaged(f"An index of {path} is damaged ({fault}); its tables are whole. {REBUILD}")
-        raise Unusable(f"{path} is damaged ({fault}). {RESTORE}")
+        raise UnusableDatabase(f"{path} is damaged ({fault}). {RESTORE}")
     return True
 
 
 def _need_own_log(path: Path) -> None:
-    """Raise Unusable if an unusable database is whole without its write-ahead log, which then is of another one."""
+    """Raise UnusableDatabase if a database is whole without its write-ahead log, which then is another's."""
     log = Path(f"{path}-wal")
     if not log.exists() or not log.stat().st_size:
         return
@@ -155,7 +157,7 @@ def _need_own_log(path: Path) -> None:
     except sqlite3.DatabaseError:
         return
     if whole:
-        raise Unusable(
+        raise UnusableDatabase(
             f"{log} does not belong to {path.name}, which is whole without it. Move it and {path.name}-shm away,"
             " with the changes that are only there, or restore the latest backup with `soroe restore`."
         )

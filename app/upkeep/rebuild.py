@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import atomic
-from app.upkeep.opening import RESTORE, Unusable, table_names
+from app.upkeep.opening import RESTORE, UnusableDatabase, table_names
 
 KEPT = ("application_id", "user_version")
 
@@ -18,7 +18,7 @@ KEPT = ("application_id", "user_version")
 def rebuild(path: Path) -> Path:
     """Rebuild the database in `path`, which nobody may have open. Returns where the old one is kept.
 
-    Raises Unusable, with nothing changed, if a table cannot be read, or the result is not whole.
+    Raises UnusableDatabase, with nothing changed, if a table cannot be read, or the result is not whole.
     """
     kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     try:
@@ -29,7 +29,7 @@ def rebuild(path: Path) -> Path:
                 old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             _set_aside(path, kept)
     except sqlite3.DatabaseError as error:
-        raise Unusable(f"{path} cannot be rebuilt from its tables ({error}). {RESTORE}") from error
+        raise UnusableDatabase(f"{path} cannot be rebuilt from its tables ({error}). {RESTORE}") from error
     return kept
 
 
@@ -61,7 +61,9 @@ def _need_whole(path: Path) -> None:
         (fault,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         lost = connection.execute("PRAGMA foreign_key_check").fetchall()
     if fault != "ok" or lost:
-        raise Unusable(f"The database that was rebuilt is not whole ({fault if fault != 'ok' else lost[0]}). {RESTORE}")
+        raise UnusableDatabase(
+            f"The database that was rebuilt is not whole ({fault if fault != 'ok' else lost[0]}). {RESTORE}"
+        )
 
 
 def _set_aside(path: Path, kept: Path) -> None:

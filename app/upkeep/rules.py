@@ -16,7 +16,7 @@ from app.upkeep.findings import Area, Finding
 
 
 @dataclass(frozen=True)
-class Rule:
+class Invariant:
     """`wrong` selects an id and further values for each row that breaks it, `sentence` is filled with them."""
 
     area: Area
@@ -71,7 +71,7 @@ _STRANDED_SUBJECT = f"""subjects.state IN {_WAITING} AND NOT EXISTS (
 _STRANDED = "This was left behind by an error. Retry it."
 
 RULES = (
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Picture {} is said to be shown: {}, replaced: {}; by its versions it is {} and {}.",
         f"""SELECT id, shown, superseded, {_SHOWN} AS s, {_SUPERSEDED} AS r FROM images
@@ -83,14 +83,14 @@ RULES = (
             f"WHERE shown <> {_SHOWN} OR superseded <> {_SUPERSEDED}",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Picture {} has the outcome {} with {} approvals, and nobody decided.",
         f"SELECT id, decision, approvals FROM images WHERE {_UNDECIDED}",
         COUNTED,
         (f"UPDATE images SET decision = NULL, approvals = 0 WHERE {_UNDECIDED}",),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Picture {} has the owner {} and its set has {}.",
         """SELECT images.id, images.owner_id, image_sets.owner_id AS wanted FROM images
@@ -101,7 +101,7 @@ RULES = (
                WHERE owner_id <> (SELECT owner_id FROM image_sets WHERE image_sets.id = images.set_id)""",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Picture {} has the style {} and its set has {}.",
         """SELECT images.id, images.style_id, style_versions.style_id AS wanted FROM images
@@ -116,7 +116,7 @@ RULES = (
                  WHERE image_sets.id = images.set_id)""",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Set {} has {} pictures and asked for {}.",
         """SELECT image_sets.id, count(images.id) AS made,
@@ -126,7 +126,7 @@ RULES = (
            HAVING made <> asked OR (made > 0 AND (min(images.position) <> 1 OR max(images.position) <> made))""",
         BY_HAND,
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Unit {} has the owner {} and its set or subject has {}.",
         """SELECT units.id, units.owner_id, coalesce(image_sets.owner_id, subjects.owner_id) AS wanted FROM units
@@ -139,7 +139,7 @@ RULES = (
                  (SELECT owner_id FROM subjects WHERE subjects.id = units.subject_id))""",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "The tag {} counts {} pictures and has {}.",
         """SELECT tag, pictures, (SELECT count(*) FROM image_tags WHERE image_tags.tag = tag_uses.tag) AS has
@@ -149,7 +149,7 @@ RULES = (
         COUNTED,
         ("DELETE FROM tag_uses", f"INSERT INTO tag_uses (tag, pictures) {_TAG_COUNTS}"),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Comment {} is on picture {} and its conversation on {}.",
         """SELECT comments.id, comments.image_id, threads.image_id AS wanted FROM comments
@@ -157,7 +157,7 @@ RULES = (
         COPIED,
         ("""UPDATE comments SET image_id = (SELECT image_id FROM threads WHERE threads.id = comments.thread_id)""",),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Export {} counts {} files of {} pictures, {} done, {} lost; it has {}, {}, {} and {}.",
         f"""SELECT exports.id, exports.total, exports.pictures, exports.done, exports.lost,
@@ -170,7 +170,7 @@ RULES = (
                 FROM ({_EXPORT_COUNTS}) AS files WHERE files.export_id = exports.id AND {_EXPORT_MISCOUNTED}""",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Person {} is said to store {} bytes, less than the {} of their uploads.",
         f"""SELECT held.person, coalesce(usage.amount, 0) AS amount, held.bytes FROM ({_HELD}) AS held
@@ -183,48 +183,48 @@ RULES = (
                 ON CONFLICT (user_id, day, what) DO UPDATE SET amount = max(amount, excluded.amount)""",
         ),
     ),
-    Rule(
+    Invariant(
         Area.COUNTS,
         "Person {} has used {} {} on {}.",
         "SELECT user_id, amount, what, day FROM usage WHERE amount < 0",
         "Sets it to 0.",
         ("UPDATE usage SET amount = 0 WHERE amount < 0",),
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Picture {} is {}, and no unit makes it.",
         f"SELECT id, state FROM images WHERE {_STRANDED_IMAGE}",
         FAILS,
         (f"UPDATE images SET state = 'failed', error = '{_STRANDED}' WHERE {_STRANDED_IMAGE}",),
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Subject {} is {}, and no unit trains it.",
         f"SELECT id, state FROM subjects WHERE {_STRANDED_SUBJECT}",
         FAILS,
         (f"UPDATE subjects SET state = 'failed', error = '{_STRANDED}' WHERE {_STRANDED_SUBJECT}",),
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Picture {} is {} and has the file {}.",
         """SELECT id, state, coalesce(sha256, 'none') AS file FROM images
            WHERE (state = 'finished') <> (sha256 IS NOT NULL)""",
         BY_HAND,
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Picture {} was removed for good, and is not in the bin.",
         "SELECT id FROM images WHERE purged_at IS NOT NULL AND deleted_at IS NULL",
         BY_HAND,
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Subject {} is {} and has the file {}.",
         """SELECT id, state, coalesce(sha256, 'none') AS file FROM subjects
            WHERE (state = 'finished') <> (sha256 IS NOT NULL)""",
         BY_HAND,
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Export {} is ready, and its row says too little of its files.",
         f"SELECT id FROM exports WHERE {_EXPORT_UNKNOWN}",
@@ -235,7 +235,7 @@ RULES = (
             f"UPDATE exports SET state = 'queued', done = 0, lost = 0 WHERE {_EXPORT_UNKNOWN}",
         ),
     ),
-    Rule(
+    Invariant(
         Area.STATES,
         "Decision {} is on picture {} and withdraws one on picture {}.",
         """SELECT decisions.id, decisions.image_id, earlier.image_id AS other FROM decisions

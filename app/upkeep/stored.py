@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.database import Database
 from app.files import PICTURES, Files, Flaw, Found, Kind, told
 from app.upkeep.findings import Area, Finding, Progress
-from app.upkeep.needed import Need, Needed, needed, pictured
+from app.upkeep.needed import Needed, NeededFile, needed, pictured
 
 HOUR = 3600.0
 # A file without a row may belong to an upload in progress, or to a form that somebody is filling in, which keeps the
@@ -79,7 +79,7 @@ def _first_look(database: Database, files: Files, progress: Progress) -> Iterato
             yield Suspect(found.kind, found.sha256, found=found)
 
 
-def _flaw(files: Files, kind: Kind, sha256: str, need: Need) -> Flaw | None:
+def _flaw(files: Files, kind: Kind, sha256: str, need: NeededFile) -> Flaw | None:
     if flaw := files.flaw(kind, sha256):
         return flaw
     size = files.path(kind, sha256).stat().st_size

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.upkeep.opening import IndexDamaged, Unusable, look
+from app.upkeep.opening import IndexDamaged, UnusableDatabase, look
 from tests.command import soroe
 from tests.upkeep.conftest import Data
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(path: Path, name: str) -> 
     do, sentence = WRONG[name]
     do(path)
     before = path.read_bytes()
-    with pytest.raises(Unusable) as raised:
+    with pytest.raises(UnusableDatabase) as raised:
         look(path)
     assert sentence in str(raised.value)
     assert "soroe restore" in str(raised.value) or "Move it away" in str(raised.value)

@@ -4,6 +4,7 @@ import pytest
 
 from app.files import Files, Kind
 from app.models import Image, Reference
+from tests.decoding.held import wait_for
 from tests.web.server import Browser, Server, making
 
 
@@ -41,7 +42,7 @@ def test_a_damaged_file_is_never_served(server: Server, designer: Browser, admin
     assert answer.status_code == 404
     assert "The file of picture 1 is damaged on the server. Redo the picture" in answer.text
     assert designer.get("/images/1/thumb-320.webp").status_code == 200
-    server.resources.reader.read()
+    wait_for(lambda: bool(server.resources.reader.damaged))
     warning = "1 stored file is lost or damaged: picture 1."
     assert warning in admin.get("/").text
     assert warning not in designer.get("/").text
