@@ -80,6 +80,14 @@ class EngineState(StrEnum):
     RESTARTING = "restarting"  # it was lost, and will be ready again without help
 
 
+@dataclass(frozen=True)
+class Restart:
+    """Why nothing is made while the engine restarts, in the words of a `storage.Pause`."""
+
+    reason: str = "the engine is restarting"
+    remedy: str = "when its model is loaded"
+
+
 class Engine(Protocol):
     @property
     def model(self) -> ModelFacts:

@@ -15,14 +15,14 @@ from app.accounts.oidc import Flow, Provider
 from app.accounts.vault import Vault
 from app.audit.checker import Checker
 from app.database import Database
-from app.engine.base import Engine
+from app.engine.base import Engine, EngineState, Restart
 from app.errors import Forbidden
 from app.exports.preparer import Preparer
 from app.files import Files
 from app.models import LoginSession, Role, User, now
 from app.quotas.service import need_upload
 from app.settings import Settings
-from app.storage import Storage
+from app.storage import Pause, Storage
 from app.text import clean_line, shorten
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
@@ -74,6 +74,11 @@ class Resources:
     challenges: Pending[bytes]  # for passkeys
     secrets: Pending[str]  # of authenticator apps being set up
     vault: Vault
+
+    @property
+    def pause(self) -> Pause | Restart | None:
+        """Why nothing is made at the moment: its `reason`, and the `remedy` after which it resumes by itself."""
+        return self.storage.pause or (Restart() if self.engine.state == EngineState.RESTARTING else None)
 
     @property
     def https(self) -> bool:

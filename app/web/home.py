@@ -45,7 +45,7 @@ def home(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Re
         needs=[*ending[:RIGHTS_SHOWN], *needs.of_user(session, me)],
         more_needs=ending[RIGHTS_SHOWN:],
         queue=[live_row(resources, row) for row in line.listed(session, me)],
-        pause=resources.storage.pause,
+        pause=resources.pause,
         recent_sets=sets.cards(session, me, limit=RECENT_SETS),
         sets_total=sets.count(session, me),
         campaigns=sets.campaigns(session, me),

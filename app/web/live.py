@@ -17,6 +17,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
+from app.engine.base import Restart
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
 from app.sets import queries, service
@@ -82,7 +83,7 @@ class ProgressPart(Page):
     template = "sets/_progress.html"
 
     progress: queries.Progress
-    pause: Pause | None  # why nothing of it is made at the moment
+    pause: Pause | Restart | None  # why nothing of it is made at the moment
     seconds_left: float | None
     can_cancel: bool
     can_retry: bool
@@ -125,7 +126,7 @@ def view(
     mine, unlocks = "change" in may, authority.power(image_set.locked_as) or Role.MANAGER
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
-    pause = None if progress.done else resources.storage.pause
+    pause = None if progress.done else resources.pause
     tiles = [place_tile(place, image_set, resources.bus, can_retry, pause) for place in places]
     now = ProgressPart(
         progress=progress,
@@ -148,13 +149,13 @@ def may_in(image_set: ImageSet, me: User) -> May:
 
 
 def place_tile(
-    place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | None = None
+    place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | Restart | None = None
 ) -> Tile:
     others = tuple(tile(image, image_set, bus, can_retry, pause) for image in place.others)
     return replace(tile(place.face, image_set, bus, can_retry, pause), others=others)
 
 
-def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | None = None) -> Tile:
+def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | Restart | None = None) -> Tile:
     running = bus.running.get(image.unit_id or 0) if image.state == State.GENERATING else None
     preview_step, _ = bus.previews.get(image.id, (None, b""))
     return Tile(

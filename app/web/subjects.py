@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
-from app.engine.base import ModelFacts
+from app.engine.base import ModelFacts, Restart
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
 from app.models import State, Subject, SubjectSample, User
@@ -211,7 +211,7 @@ class LivePart(Page):
     nav = "subjects"
 
     subject: Subject
-    pause: Pause | None  # why it is not trained at the moment
+    pause: Pause | Restart | None  # why it is not trained at the moment
     step: int
     loss: float | None
     class_pictures: tuple[int, int]  # drawn before the training, of how many
@@ -246,7 +246,7 @@ def view(session: Session, resources: Resources, me: User, subject_id: int, may:
     restores = authority.power(subject.archived_as)
     return LivePart(
         subject=subject,
-        pause=resources.storage.pause,
+        pause=resources.pause,
         step=max(running.step if running else 0, subject.step),
         loss=running.loss if running else None,
         class_pictures=running.class_pictures if running else (0, 0),

@@ -15,7 +15,7 @@ NAMED = 3  # files in a warning
 
 def paused(resources: Resources) -> str | None:
     """Why the queue stands still."""
-    pause = resources.storage.pause
+    pause = resources.pause
     return f"Generation is paused: {pause.reason}. It resumes by itself {pause.remedy}." if pause else None
 
 

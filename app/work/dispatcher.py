@@ -67,7 +67,7 @@ class Dispatcher:
         self.background = BackgroundLoop(
             self._fill, "dispatcher", trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS
         )
-        engine.listen(self.wake)
+        engine.listen(self._stopped_or_ready)
         self._units: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False
@@ -90,6 +90,10 @@ class Dispatcher:
         self.background.call(self.bus.publish_all if image_ids is None else self.bus.publish, topic, *(image_ids or ()))
 
     def _paused_or_resumed(self, before: Pause | None, now: Pause | None) -> None:
+        self._stopped_or_ready()
+
+    def _stopped_or_ready(self) -> None:
+        """Tell everyone who waits."""
         self.background.call(self.bus.publish_everywhere)
         self.wake()
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from app.engine.base import EngineState
 from app.models import Role
+from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
 
 BANNER = "Generation is paused: the disk is full. It resumes by itself when space is free."
@@ -46,6 +48,24 @@ def test_people_see_on_their_own_work_that_it_waits_and_for_what(
     assert NOTE not in designer.get(f"/sets/{done.id}").text
     assert NOTE in designer.get("/").text
     assert NOTE in designer.get(f"/subjects/{subject.id}").text
+
+
+def test_the_restart_of_the_engine_is_shown_where_work_waits(
+    server: Server, sign_in: Callable[..., Browser], engine: Painter
+) -> None:
+    admin, designer = sign_in(Role.ADMIN), sign_in(Role.DESIGNER)
+    engine.state = EngineState.RESTARTING
+    with making(server) as make:
+        waiting, subject = make.image_set(prompts="a fox"), make.subject()
+    words = "the engine is restarting. Nothing is lost, and it resumes by itself when its model is loaded."
+    for path in (f"/sets/{waiting.id}", "/", f"/subjects/{subject.id}"):
+        assert f"Paused: on the server, {words}" in designer.get(path).text, path
+    assert "Generation is paused: the engine is restarting." in admin.get("/warnings").text
+    with designer.stream("GET", f"/sets/{waiting.id}/events") as answer:
+        lines = answer.iter_lines()
+        engine.state = EngineState.READY
+        assert any('data-state="finished"' in line for line in lines), "an open page hears that it is ready"
+    assert "restarting" not in designer.get(f"/sets/{waiting.id}").text
 
 
 def test_nothing_is_shown_otherwise(server: Server, sign_in: Callable[..., Browser]) -> None:
