@@ -123,8 +123,12 @@ def thumbnails(png: bytes) -> dict[int, bytes]:
 @slow.outside
 def own_thumbnails(png: bytes) -> dict[int, bytes]:
     """Make thumbnails of a picture from this server's model, in this process."""
+    return dict(zip(THUMBNAILS, small_copies(_in_rgb(png), THUMBNAILS), strict=True))
+
+
+def _in_rgb(png: bytes) -> Image.Image:
     with Image.open(io.BytesIO(png)) as picture:
-        return dict(zip(THUMBNAILS, small_copies(picture.convert("RGB"), THUMBNAILS), strict=True))
+        return picture.convert("RGB")
 
 
 def opened(path: Path, mode: str) -> Image.Image:

@@ -2,8 +2,8 @@
 
 Hostile files mainly target memory, so it is used in one place only, the decoded picture, and as little as the libraries
 allow. JPEGs are scaled down while they are decoded (draft mode); large WebPs are decoded by OpenCV, which needs a third
-of the memory Pillow does; everything after that works on strips of a large picture, or on a copy of at most KEPT_SIDE
-px.
+of the memory Pillow does; everything after that works on strips of a large picture, which is gone before its copy of at
+most KEPT_SIDE px is converted, and each step lets go of the picture before it.
 """
 
 import io
@@ -50,13 +50,16 @@ def cleaned(
 
     Raises Invalid for faults to report to people, anything else for damage.
     """
-    picture, rights = _decoded(data, kind, pixels, memory, keep_clear)
+    decoded = _of_webp if kind == "WEBP" else _of_others
+    picture, turn, rights = decoded(data, kind, pixels, memory)
+    picture = _upright(picture, turn)
+    picture = _in_srgb(picture, keep_clear)
     if grey:
         picture = picture.convert("L")
     picture.info.clear()  # or the old profile would be written with the new colours
     facts = {"width": picture.width, "height": picture.height, "rights": rights, "lightest": _lightest(picture, grey)}
     options = {} if grey else ENCODED
-    return facts, [png(picture, **options), *small(picture.convert("RGB"), sides)]
+    return facts, [png(picture, **options), *small(in_rgb(picture), sides)]
 
 
 def png(picture: Image.Image, **options: Any) -> bytes:
@@ -73,14 +76,20 @@ def _lightest(picture: Image.Image, grey: bool) -> int:
 # Decoding
 
 
-def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool) -> tuple[Image.Image, dict[str, str]]:
-    """Decode upright, in sRGB, at most KEPT_SIDE px, with the rights that the file states."""
-    if kind == "WEBP":
-        said = webp.header(data)
-        check_size(said.width, said.height, pixels)
-        if max(said.width, said.height) > KEPT_SIDE and not said.animated:
-            return _large_webp(data, said, keep_clear)
-        _check_memory(said.width, said.height, WEBP_PIXEL, memory)
+Decoded = tuple[Image.Image, Image.Transpose | None, dict[str, str]]
+"""At most KEPT_SIDE px, the turn that makes it upright, and the rights that the file states."""
+
+
+def _of_webp(data: bytes, kind: str, pixels: int, memory: int) -> Decoded:
+    said = webp.header(data)
+    check_size(said.width, said.height, pixels)
+    if max(said.width, said.height) > KEPT_SIDE and not said.animated:
+        return _large_webp(data, said)
+    _check_memory(said.width, said.height, WEBP_PIXEL, memory)
+    return _of_others(data, kind, pixels, memory)
+
+
+def _of_others(data: bytes, kind: str, pixels: int, memory: int) -> Decoded:
     with Image.open(io.BytesIO(data), formats=[kind]) as opened:
         width, height = opened.size
         check_size(width, height, pixels)
@@ -90,11 +99,10 @@ def _decoded(data: bytes, kind: str, pixels: int, memory: int, keep_clear: bool)
         opened.load()
         rights = _rights(opened)  # after the pixels: a PNG may state them there
         turn = _turn(_exif(opened))
-        picture = _at_most(opened, KEPT_SIDE)
-    return _in_srgb(_upright(picture, turn), keep_clear), rights
+        return _at_most(opened, KEPT_SIDE), turn, rights
 
 
-def _large_webp(data: bytes, said: webp.Header, keep_clear: bool) -> tuple[Image.Image, dict[str, str]]:
+def _large_webp(data: bytes, said: webp.Header) -> Decoded:
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.shape[:2] != (said.height, said.width):
         raise ValueError("it cannot be decoded")
@@ -108,7 +116,7 @@ def _large_webp(data: bytes, said: webp.Header, keep_clear: bool) -> tuple[Image
     picture.info["xmp"] = said.chunks.get(b"XMP ")
     exif = _exif_of(said.chunks.get(b"EXIF", b""))
     rights = _found([_xmp_rights(picture), _exif_rights(exif)])
-    return _in_srgb(_upright(picture, _turn(exif)), keep_clear), rights
+    return picture, _turn(exif), rights
 
 
 def _draft(opened: JpegImagePlugin.JpegImageFile) -> None:
@@ -133,9 +141,9 @@ def _check_memory(width: int, height: int, each: int, memory: int) -> None:
 
 
 def _at_most(picture: Image.Image, side: int) -> Image.Image:
-    """The picture, or a copy whose longer side is `side` px."""
+    """A copy whose longer side is at most `side` px, without the file."""
     if max(picture.size) <= side:
-        return picture
+        return picture.copy()
 
     def strip(begin: int, end: int) -> Image.Image:
         return _plain(picture.crop((0, begin, picture.width, end)))
@@ -202,9 +210,10 @@ def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
     """Convert to 8-bit sRGB by the ICC profile, if it is readable, on white unless transparency is kept."""
     profile = picture.info.get("icc_profile")
     picture = _plain(picture)
-    clear = picture.mode == "RGBA"
-    alpha = picture.getchannel("A") if clear else None
-    colours = _by_profile(picture.convert("RGB") if clear else picture, profile).convert("RGB")
+    alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
+    if alpha:
+        picture = picture.convert("RGB")
+    colours = in_rgb(_by_profile(picture, profile))
     if not alpha:
         return colours
     if keep_clear:
@@ -213,6 +222,11 @@ def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
     white = Image.new("RGB", colours.size, "white")
     white.paste(colours, mask=alpha)
     return white
+
+
+def in_rgb(picture: Image.Image) -> Image.Image:
+    """The picture in RGB; itself if it is."""
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _plain(picture: Image.Image) -> Image.Image:

@@ -26,8 +26,12 @@ def cleaned(data: bytes, asked: Mapping[str, Any]) -> Answer:
 
 
 def thumbnails(data: bytes, asked: Mapping[str, Any]) -> Answer:
+    return {}, small(_in_rgb(data), asked["sides"])
+
+
+def _in_rgb(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as opened:
-        return {}, small(opened.convert("RGB"), asked["sides"])
+        return opened.convert("RGB")
 
 
 def pixels(data: bytes, asked: Mapping[str, Any]) -> Answer:

@@ -7,8 +7,11 @@ from PIL import Image
 
 
 def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
-    """WebP copies of an RGB picture, by their longest side; a smaller picture is not enlarged."""
-    made, picture = {}, picture.copy()
+    """WebP copies of an RGB picture, by their longest side; a smaller picture is not enlarged.
+
+    Uses up the picture: a copy of it would take as much memory again.
+    """
+    made = {}
     wanted = list(sides)
     for side in sorted(wanted, reverse=True):
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)

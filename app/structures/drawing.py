@@ -45,7 +45,7 @@ def crop(data: bytes, asked: Mapping[str, Any]) -> Answer:
 def _kept(drawn: Image.Image, sides: Any, told: dict[str, Any]) -> Answer:
     grey = drawn.convert("L")
     facts = told | {"width": grey.width, "height": grey.height}
-    return facts, [clean.png(grey, optimize=True), *small(grey.convert("RGB"), sides)]
+    return facts, [clean.png(grey, optimize=True), *small(clean.in_rgb(grey), sides)]
 
 
 JOBS = {"map": map, "crop": crop}

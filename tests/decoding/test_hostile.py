@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 
 from app.decoding import clean
+from app.decoding.pool import DecodingJob, pool
 from app.errors import Invalid
-from app.pictures import Limits, clean_upload
+from app.pictures import ANSWER, THUMBNAILS, Limits, clean_upload
 from tests.decoding.test_answers import chunk
 from tests.factory import encoded, png
 
 SIZE = (96, 64)
+CHEAPLY: dict[str, dict[str, object]] = {"WEBP": {"method": 0}, "PNG": {"compress_level": 1}}
 TEAL = Image.new("RGB", SIZE, "teal")
 
 
@@ -160,6 +162,21 @@ def test_a_large_webp_keeps_its_turn_profile_and_rights() -> None:
     made = clean_upload(encoded(large(), "WEBP", exif=exif, method=0))
     assert (made.width, made.height) == (573, 4096)
     assert made.rights == {"creator": "Mori Haruka"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "most"),
+    [("RGBA", "PNG", 400), ("RGB", "JPEG", 170), ("RGB", "WEBP", 400)],
+)
+def test_the_largest_picture_takes_no_more_memory_than_stated(mode: str, kind: str, most: int) -> None:
+    """As the child says itself, in MB above one with nothing to do: one whole picture, and a small copy of it."""
+    data = encoded(Image.new(mode, (8000, 8000), "teal"), kind, **CHEAPLY.get(kind, {}))
+    limits = Limits()
+    upload = {"kind": kind, "pixels": limits.pixels, "memory": limits.memory, "sides": THUMBNAILS}
+    idle = pool.run(DecodingJob("thumbnails", png(), {"sides": ()}, limits.memory, ANSWER)).peak
+    peak = pool.run(DecodingJob("clean", data, upload, limits.memory, ANSWER)).peak
+    assert (peak - idle - len(data)) / 2**20 < most
+    assert peak - idle - len(data) < limits.memory
 
 
 def test_small_memory_for_large_pictures() -> None:
