@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 
-from app.database import MIGRATIONS
+from app.database import versions
 
 APPLICATION = 0x536F726F  # "Soro": `PRAGMA application_id`, which the migrations set
 HEADER = b"SQLite format 3\0"
@@ -104,7 +104,9 @@ def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
             " backup with `soroe restore`."
         )
     if "alembic_version" in tables:
-        newer = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")} - versions()
+        newer = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")} - set(
+            versions()
+        )
         if newer:
             raise UnusableDatabase(
                 f"{path} was written by a newer Soroe (version {', '.join(sorted(newer))} of its tables). Install that"
@@ -112,17 +114,12 @@ def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
             )
 
 
-def versions() -> set[str]:
-    """The versions of the tables that this Soroe knows: one per migration."""
-    return {file.stem.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py")}
-
-
 def is_current(path: Path) -> bool:
     """Whether a database that was looked at has this version's tables."""
     with _opened(path) as connection:
         found = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
         return bool(found) and connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            (max(versions()),)
+            (versions()[0],)
         ]
 
 

@@ -13,15 +13,16 @@ from sqlalchemy.orm import Session
 from app.audit import chain
 from app.audit.service import record
 from app.cli.serve import only_one_server
-from app.database import Database
+from app.database import Database, migrate, versions
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, now
 from app.settings import Settings
-from app.upkeep.backup import Way, back_up
+from app.upkeep.backup import Way, back_up, copy_database
 from app.upkeep.check import check
-from app.upkeep.findings import Area
+from app.upkeep.copying import hash_of
+from app.upkeep.findings import Area, silent
 from app.upkeep.restore import BUILDING
-from app.upkeep.snapshots import Backups
+from app.upkeep.snapshots import Backups, Manifest
 from tests.command import Done, soroe
 from tests.factory import png
 from tests.upkeep.conftest import Data
@@ -302,3 +303,26 @@ def test_the_database_of_another_version_is_refused(data: Data, backup: Command,
     done = backup()
     assert (done.returncode, "another version" in done.stderr) == (2, True)
     assert not list((tmp_path / "backup" / "snapshots").iterdir())
+
+
+def test_a_snapshot_of_an_older_version_is_brought_to_this_one(restore: Command, tmp_path: Path) -> None:
+    older = Settings(data=tmp_path / "older")
+    migrate(older, versions()[1])
+    backups = Backups(tmp_path / "backup")
+    with backups.building() as folder:
+        copy_database(older.data / "soroe.sqlite3", folder / "soroe.sqlite3", silent)
+        manifest = Manifest(
+            taken_at="2026-11-28T22:05:01+00:00",
+            tables=versions()[1],
+            database=hash_of(folder / "soroe.sqlite3"),
+            events=0,
+            head=chain.BEGINNING,
+            secrets={},
+            files=[],
+            missing=[],
+            settings={},
+        )
+        (folder / "manifest.json").write_text(manifest.to_json())
+    assert restore().returncode == 0
+    (event,) = events(tmp_path / "restored", Act.BACKUP_RESTORE)
+    assert event.details["lost"] is None
