@@ -22,7 +22,7 @@ from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Cont
 from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
 from app.style_aligned.finite import NotFinite, finite_rows, is_finite
 from app.style_aligned.job import MAX_SEED, Job, check_size, listed, work_of
-from app.style_aligned.keeping import Keeper, Point
+from app.style_aligned.keeping import Keeper, Point, sweep
 from app.style_aligned.loading import (
     DEMO,
     DeviceChoice,
@@ -75,6 +75,8 @@ class Studio:
         `cache` is a folder for inverted references, and for which weights were checked; None caches nothing.
         """
         self.pipeline, self.place, self.name, self.cache = pipeline, place, name, cache
+        if cache:
+            sweep(cache / "denoising")
         self._checked = CheckedWeights(cache)
         self.vae, self.unet = pipeline.vae, pipeline.unet
         if self.vae.dtype is torch.float16 and self.vae.config.force_upcast:

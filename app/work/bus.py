@@ -28,7 +28,8 @@ class RunningUnit:
     step: int = 0
     steps: int = 0  # as the engine counts them: some schedulers take more than requested; 0 before the first
     started: float = field(default_factory=monotonic)
-    first_step: float = 0.0  # when step 1 was done, which took longer because it waited for the reference
+    begin: int = 0  # the first step of this attempt, later than 1 if it resumed
+    first_step: float = 0.0  # when that was done, which took longer because it waited for the reference
     last_step: float = 0.0
     loss: float | None = None  # of a training
     class_pictures: tuple[int, int] = (0, 0)  # before its first step: how many are drawn, of how many
@@ -36,6 +37,7 @@ class RunningUnit:
     def done(self, step: int, steps: int) -> None:
         """Step `step` of `steps` is done."""
         self.step, self.steps = step, steps
+        self.begin = self.begin or step
         self.last_step = monotonic()
         self.first_step = self.first_step or self.last_step
 
@@ -47,9 +49,9 @@ class RunningUnit:
     @property
     def seconds_left(self) -> float | None:
         """Estimated from the measured time of its own steps; None until two of them are done."""
-        if self.step < 2:
+        if not self.begin < self.step:
             return None
-        a_step = (self.last_step - self.first_step) / (self.step - 1)
+        a_step = (self.last_step - self.first_step) / (self.step - self.begin)
         return max(0.0, a_step * (self.steps - self.step) - (monotonic() - self.last_step))
 
 

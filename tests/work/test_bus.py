@@ -120,6 +120,17 @@ def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPa
     assert running.elapsed == pytest.approx(80.8)
 
 
+def test_time_left_of_resumed_work_is_measured_from_where_it_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
+    running = RunningUnit(unit(10, steps=10), topic=sets(1))
+    running.done(7, 10)
+    assert running.seconds_left is None
+    now += 2.0
+    running.done(8, 10)
+    assert running.seconds_left == 4.0
+
+
 def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
