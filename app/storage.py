@@ -158,7 +158,7 @@ class Storage:
         if trouble is None:
             return None
         if trouble is Trouble.FAILING:  # SQLite does not say why
-            trouble = self._look() or trouble
+            trouble = self._look() or self._try_file() or trouble
         self._set(trouble)
         return (NoRoom if trouble is Trouble.FULL else CannotSave)(trouble)
 
@@ -177,7 +177,7 @@ class Storage:
         """Look at the disk, and during a pause try whether it can be written again."""
         trouble = self._look()
         if self.pause and not trouble and not self._held:
-            trouble = self._try()
+            trouble = self._try_file() or self._try_database()
         if trouble or not self._held:
             self._set(trouble)
         return self.pause
@@ -208,26 +208,29 @@ class Storage:
         sizes = (file.stat().st_size for file in files if file.exists())
         return limit != resource.RLIM_INFINITY and max(sizes, default=0) + LIMIT_MARGIN > limit
 
-    def _try(self) -> Trouble | None:
-        """Write a file, and a page of the database."""
+    def _try_file(self) -> Trouble | None:
+        """Write a file."""
         trial = self.folder / "cache" / "trial"
         try:
             atomic.write(trial, bytes(TRIAL_BYTES))
             trial.unlink()
-            self._try_database()
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             return trouble_of(error) or Trouble.FAILING
         return None
 
-    def _try_database(self) -> None:
-        """Write the database's version number, which nothing uses, as it is. Raises sqlite3.Error."""
+    def _try_database(self) -> Trouble | None:
+        """Write the database's version number, which nothing uses, as it is."""
         if not self.database.exists():
-            return
-        with closing(sqlite3.connect(self.database, timeout=LOCK_SECONDS, isolation_level=None)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute(f"PRAGMA user_version = {version}")
-            connection.execute("COMMIT")
+            return None
+        try:
+            with closing(sqlite3.connect(self.database, timeout=LOCK_SECONDS, isolation_level=None)) as connection:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(f"PRAGMA user_version = {version}")
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            return trouble_of(error) or Trouble.FAILING
+        return None
 
     def _set(self, trouble: Trouble | None) -> None:
         """Begin or end a pause, or change its reason."""

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import compress
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -467,7 +468,7 @@ class Studio:
         if not all(is_finite(x) for x in track.values()):
             raise NotFinite("the numbers overflowed while a reference was inverted")
         if file:
-            with atomic.writing(file) as temporary:
+            with suppress(OSError, SafetensorError), atomic.writing(file) as temporary:  # a full disk costs only time
                 save_file({str(t): x.cpu().contiguous() for t, x in track.items()}, temporary)
         return TimedTrack(track)
 
