@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +152,19 @@ def migrate(settings: Settings, revision: str = "head") -> None:
         engine.dispose()
 
 
-def versions() -> list[str]:
+@cache
+def versions() -> Sequence[str]:
     """The versions of the tables that this Soroe knows, its own first: one per migration."""
-    scripts = Config()
-    scripts.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    return [script.revision for script in ScriptDirectory.from_config(scripts).walk_revisions()]
+    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
 
 
-def alembic_config(connection: Connection) -> Config:
+def version_of(session: Session) -> str | None:
+    """The version of the database's tables."""
+    found: str | None = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return found
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
     """Alembic's settings, in code, so that the server needs no extra file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

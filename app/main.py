@@ -24,6 +24,7 @@ from app.gallery.purger import Purger
 from app.rights.service import FILE_BYTES
 from app.settings import Settings
 from app.storage import CHECK_SECONDS, CannotSave, Storage, log_change
+from app.upkeep.disk import MEASURE_SECONDS, Disk
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
 from app.web import (
@@ -66,6 +67,7 @@ from app.web.limits.head import HeadLimit
 from app.web.limits.leaving import Leaving
 from app.web.limits.proxies import Proxies
 from app.web.limits.tries import Tries
+from app.web.measures import Measures
 from app.web.pending import Pending
 from app.web.pools import separate_background
 from app.web.presence import Presence
@@ -121,6 +123,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     resources = Resources(
         settings=settings,
         storage=storage,
+        disk=Disk(settings.data, storage, settings.low_disk_bytes),
         database=database,
         files=files,
         engine=engine,
@@ -145,6 +148,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.resources = resources
     app.state.dispatcher = Dispatcher(engine, database, files, bus)
+    measures = Measures(database, engine, resources.disk, resources.streams)
+    app.state.readiness = health.Readiness(database, engine, resources.disk, measures)
     Notifier(database, app.state.dispatcher, wiring.NOTICES)
     add_middleware(app, settings, resources)
     add_error_pages(app)
@@ -165,13 +170,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources.storage.listen(log_change)
     resources.storage.listen(lambda before, now: resources.exporter.background.wake())
     disk = BackgroundLoop(
-        partial(asyncio.to_thread, resources.storage.check),
+        partial(asyncio.to_thread, resources.disk.check),
         "disk",
         trouble="the disk could not be checked",
         seconds=CHECK_SECONDS,
     )
+    usage = BackgroundLoop(
+        partial(asyncio.to_thread, resources.disk.measure),
+        "usage",
+        trouble="the data folder could not be measured",
+        seconds=MEASURE_SECONDS,
+    )
     tasks = [
         asyncio.create_task(disk.run(), name="disk"),
+        asyncio.create_task(usage.run(), name="usage"),
         asyncio.create_task(app.state.dispatcher.run(), name="dispatcher"),
         asyncio.create_task(resources.exporter.background.run(), name="exporter"),
         asyncio.create_task(resources.checker.background.run(), name="checker"),
@@ -190,6 +202,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await resources.engine.close()
+        app.state.readiness.close()
         resources.database.close()
 
 

@@ -12,6 +12,7 @@ from app import days
 
 Network = IPv4Network | IPv6Network
 
+LEAST_TOKEN = 20  # characters of a token that nobody can guess
 MAP_KINDS = ("edges", "silhouette", "depth")
 ROLES = ("designer", "reviewer", "manager", "admin")  # each can do everything that the ones before it can
 
@@ -103,6 +104,16 @@ class Settings(BaseSettings):
     slow_transaction_seconds: float = Field(
         default=0.5, ge=0, description="A transaction that holds the write lock longer is logged; 0: none."
     )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Token with which Prometheus reads `/metrics`, at least 20 characters; empty: no metrics.",
+    )
+    low_disk_bytes: int = Field(
+        default=2 * 2**30,
+        ge=0,
+        description="Administrators are warned when less is free for the data folder, or less than a tenth of a small "
+        "disk; 0: never.",
+    )
     export_days: int = Field(
         default=30, ge=1, le=3650, description="Days that an export's files are kept; an open link keeps them longer."
     )
@@ -151,6 +162,14 @@ class Settings(BaseSettings):
     def _proxies_known(cls, names: str) -> str:
         networks(names)
         return names
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _metrics_token_is_no_guess(cls, token: SecretStr) -> SecretStr:
+        text = token.get_secret_value()
+        if text and not (len(text) >= LEAST_TOKEN and text.isascii() and text.isprintable() and " " not in text):
+            raise ValueError(f"it has at least {LEAST_TOKEN} letters, digits and signs, without spaces")
+        return token
 
     @field_validator("time_zone")
     @classmethod

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import structlog
 
+from app import metrics
 from app.decoding import frames, sandbox
 from app.errors import Busy, Invalid, UserError
 
@@ -110,7 +111,7 @@ class Pool:
 
         Raises Invalid with the child's message for people, DecodingFailed, Busy and Gone.
         """
-        with self._turn(patient):
+        with self._turn(patient), _measured():
             for again in (True, False):
                 worker = self._take()
                 try:
@@ -311,6 +312,26 @@ def _answer(head: dict[str, Any], blobs: list[bytes], status: int) -> Answer:
         raise DecodingFailed("damaged")
     log.warning("a picture ended the process that decoded it", status=status)
     raise DecodingFailed("crash")
+
+
+@contextmanager
+def _measured() -> Iterator[None]:
+    """Count and time a job by its outcome."""
+    began, outcome = time.monotonic(), "ok"
+    try:
+        yield
+    except Invalid:
+        outcome = "refused"
+        raise
+    except DecodingFailed as error:
+        outcome = error.how
+        raise
+    except BaseException:
+        outcome = "given up"
+        raise
+    finally:
+        metrics.decoded.labels(outcome).inc()
+        metrics.decode_seconds.observe(time.monotonic() - began)
 
 
 def _check_there() -> None:

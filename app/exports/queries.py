@@ -178,6 +178,12 @@ def outdated(session: Session, before: datetime) -> list[int]:
     return list(session.scalars(select(Export.id).where(Export.created_at < before, ~linked)))
 
 
+def counts(session: Session) -> dict[ExportState, int]:
+    """How many exports are in each state."""
+    rows = session.execute(select(Export.state, func.count()).group_by(Export.state))
+    return dict.fromkeys(ExportState, 0) | {ExportState(state): number for state, number in rows}
+
+
 def unlisted(session: Session, export_id: int | None = None) -> list[int]:
     """The ids of exports whose list of files is incomplete, or only one export if it is such."""
     which = Export.id == export_id if export_id is not None else true()

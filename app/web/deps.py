@@ -27,6 +27,7 @@ from app.text import clean_line, shorten
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
 from app.web.channels import Channels
+from app.upkeep.disk import Disk
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
@@ -53,6 +54,7 @@ class Resources:
 
     settings: Settings
     storage: Storage
+    disk: Disk
     database: Database
     files: Files
     engine: Engine

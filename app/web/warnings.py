@@ -7,7 +7,7 @@ To add one, write a function that returns its sentence, or None, from the server
 from collections.abc import Callable, Sequence
 
 from app.models import User
-from app.text import listed, plural, thin
+from app.text import filesize, listed, plural, thin
 from app.web.deps import Resources
 
 NAMED = 3  # files in a warning
@@ -40,7 +40,15 @@ def unneeded_files(resources: Resources) -> str | None:
     )
 
 
-WARNINGS: tuple[Callable[[Resources], str | None], ...] = (paused, damaged_files, unneeded_files)
+def low_disk(resources: Resources) -> str | None:
+    """Why it will soon stand still."""
+    low = resources.disk.low
+    if low is None or resources.storage.pause:
+        return None
+    return f"The disk is nearly full: {filesize(low)} left. Generation pauses when it is full."
+
+
+WARNINGS: tuple[Callable[[Resources], str | None], ...] = (paused, low_disk, damaged_files, unneeded_files)
 
 
 def warnings(resources: Resources, user: User | None) -> Sequence[str]:

@@ -20,13 +20,14 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app import metrics
 from app.background import AFTER_TROUBLE_SECONDS, BackgroundLoop
 from app.database import Database
 from app.engine.base import Cancelled, Engine, NotReady, WorkerLost
-from app.engine.events import ClassPicture, Done, Event, Failed, Preview, Step, Work
+from app.engine.events import ClassPicture, Done, Event, Failed, ImageReady, Preview, Step, Work
 from app.errors import UserError
 from app.files import Files
-from app.models import Unit
+from app.models import State, Unit
 from app.storage import CannotSave, Pause
 from app.work import queue
 from app.work.bus import Bus
@@ -218,6 +219,8 @@ class Dispatcher:
                     case _:
                         await self._until_saved(self._keep, kind, event)
                         self.bus.kept(event)
+                        if isinstance(event, ImageReady):
+                            metrics.picture_seconds.observe(event.seconds)
         except Cancelled:
             return queue.end_unit
         finally:
@@ -257,7 +260,11 @@ class Dispatcher:
     def _end(self, unit_id: int, end: End) -> None:
         with self.database.write() as session:
             end(session, unit_id)
+            unit = session.get_one(Unit, unit_id)
+            noun, outcome = kind_of(unit).noun, "retried" if unit.state == State.QUEUED else unit.state
+        metrics.units.labels(noun, outcome).inc()
 
     def _give_back(self, unit_id: int) -> None:
         with self.database.write() as session:
             queue.give_back(session, unit_id)
+        log.info("running work is queued again, because the server stops", unit=unit_id)

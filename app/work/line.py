@@ -1,5 +1,8 @@
 """Read the queue: what waits, in which order, and how long it takes."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -59,3 +62,27 @@ def mean_unit_seconds(session: Session, topic: Topic, latest: int = 20) -> float
     )
     seconds = [(ended - started).total_seconds() for started, ended in units if started and ended]
     return sum(seconds) / len(seconds) if seconds else None
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many units of a kind are in a state, and since when the oldest of them."""
+
+    kind: str
+    state: State
+    number: int
+    oldest: datetime | None
+
+
+def counts(session: Session) -> list[Count]:
+    """Every kind and state of what waits or runs, also where there is none."""
+    found = []
+    for kind in all_kinds():
+        rows = session.execute(
+            select(Unit.state, func.count(), func.min(Unit.created_at))
+            .where(kind.column.is_not(None), Unit.state.in_(WAITING))
+            .group_by(Unit.state)
+        )
+        known = {state: (number, oldest) for state, number, oldest in rows}
+        found += [Count(kind.noun, state, *known.get(state, (0, None))) for state in WAITING]
+    return found

@@ -204,6 +204,8 @@ NEEDS: dict[tuple[str, str], str] = {
     ("GET", "/shared/{token}/download.zip"): OPEN,
     ("HEAD", "/shared/{token}/download.zip"): OPEN,
     ("GET", "/healthz"): OPEN,
+    ("GET", "/readyz"): OPEN,
+    ("GET", "/metrics"): OPEN,
 }
 ENDLESS = ("/events", "/news")
 # These do not depend on the thing they act on.

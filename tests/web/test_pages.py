@@ -34,6 +34,8 @@ OPEN_TO_ALL = {
     "/setup/{token}",
     "/reset/{token}",
     "/healthz",
+    "/readyz",
+    "/metrics",
     "/shared/{token}",
     "/shared/{token}/download.zip",
 }
