@@ -8,10 +8,10 @@ someone else had written in between.
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from alembic import command
@@ -84,6 +84,11 @@ class Database:
 
     def _refused(self, context: ExceptionContext) -> CannotSave | None:
         return self.storage.refusal(context.original_exception)
+
+    def checkpoint(self) -> None:
+        """Move what was committed from SQLite's log into the file itself, as far as nobody reads it."""
+        with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as connection:
+            cast(sqlite3.Connection, connection.driver_connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -2,10 +2,14 @@
 
 import logging
 import sys
+from importlib.metadata import version
 
 import structlog
+from pydantic import SecretStr
 
 from app.settings import Settings
+
+log = structlog.get_logger()
 
 
 def configure_logging(settings: Settings) -> None:
@@ -43,3 +47,20 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+
+
+def log_start(settings: Settings) -> None:
+    """Log what starts: its version, model, data and address, and the other settings that are not as they come."""
+    told = {"version": version("soroe"), "model": settings.model, "data": str(settings.data.absolute())}
+    log.info("the server starts", **told, address=settings.public_url, settings=changed(settings))
+
+
+def changed(settings: Settings) -> dict[str, str]:
+    """The settings that differ from their defaults, without secrets."""
+    fields = type(settings).model_fields.items()
+    values = {name: (getattr(settings, name), field.default) for name, field in fields}
+    return {
+        name: "set" if isinstance(value, SecretStr) else str(value)
+        for name, (value, default) in values.items()
+        if value != default
+    }

@@ -72,10 +72,13 @@ from app.web.pending import Pending
 from app.web.pools import separate_background
 from app.web.presence import Presence
 from app.web.requests import Requests, Routed
+from app.web.server import end_endless
 from app.web.templating import PREFERENCES, STATIC, VersionedFiles, make_environment
 from app.work.bus import Bus
 from app.work.dispatcher import Dispatcher
 from app.work.notifier import Notifier
+
+LOOPS_SECONDS = 3.0  # at the end, for what background work has begun
 
 PAGES = (
     accounts,
@@ -194,16 +197,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             Purger(resources.database, resources.files, remove_holding).background.run(), name="purger"
         ),
     ]
+    app.state.background = tasks  # the server ends them while answers still finish
     try:
         yield
     finally:
-        resources.bus.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await resources.engine.close()
+        end_endless(app)
+        await asyncio.wait(tasks, timeout=LOOPS_SECONDS)
         app.state.readiness.close()
+        resources.database.checkpoint()
         resources.database.close()
+        await resources.engine.close()
 
 
 async def start(engine: Engine) -> None:

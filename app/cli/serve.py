@@ -28,9 +28,10 @@ def serve() -> None:
     settings = read_settings()
     open_data(settings)
     with only_one_server(settings), listening_socket(settings) as listener:
-        from app.logs import configure_logging
+        from app.logs import configure_logging, log_start
 
         configure_logging(settings)
+        log_start(settings)
         look_at_database(settings)
         with loaded_engine(settings) as engine:
             run(settings, engine, listener)

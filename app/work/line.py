@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.models import State, Unit, User
 from app.work.kinds import Row, all_kinds
-from app.work.queue import WAITING
+from app.work.queue import OPEN, WAITING
 from app.work.topics import Topic
 
 LISTED = 50
@@ -75,14 +75,14 @@ class Count:
 
 
 def counts(session: Session) -> list[Count]:
-    """Every kind and state of what waits or runs, also where there is none."""
+    """Every kind and state of what waits, runs or is held, also where there is none."""
     found = []
     for kind in all_kinds():
         rows = session.execute(
             select(Unit.state, func.count(), func.min(Unit.created_at))
-            .where(kind.column.is_not(None), Unit.state.in_(WAITING))
+            .where(kind.column.is_not(None), Unit.state.in_(OPEN))
             .group_by(Unit.state)
         )
         known = {state: (number, oldest) for state, number, oldest in rows}
-        found += [Count(kind.noun, state, *known.get(state, (0, None))) for state in WAITING]
+        found += [Count(kind.noun, state, *known.get(state, (0, None))) for state in OPEN]
     return found

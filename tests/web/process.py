@@ -61,9 +61,9 @@ class Process:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
-    def stop(self) -> int:
-        """Like Ctrl-C; returns the exit status."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Like Ctrl-C, or as a system does; returns the exit status."""
+        self.process.send_signal(how)
         return self.process.wait(30)
 
     def __enter__(self) -> "Process":

@@ -1,5 +1,7 @@
 """A real server process with the real engine, killed in the middle of a set and restarted on the same data."""
 
+import json
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +21,6 @@ from tests.web.server import Browser
 PROMPTS = "a fox\na teapot\nan owl\na bicycle\nan apple"
 FORM = {"name": "Mori Haruka", "email": "haruka@example.com", "password": "a sentence of my own"}
 PATIENCE = 120.0
-INTERRUPTED = 130  # the status of a command that Ctrl-C ended
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
             browser.sign_in(FORM["email"], FORM["password"])
             assert browser.get("/sets/1").text.count('data-state="finished"') == 5
         with ended(server):
-            assert server.stop() == INTERRUPTED, server.output
+            assert server.stop() == 0, server.output
         assert "Traceback" not in server.output
     assert {image: after[image] for image in before} == before
 
@@ -145,14 +146,29 @@ def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
 
 def test_an_orderly_end_is_quick_even_while_somebody_watches(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with Process(data, unit_size=1) as server, set_up(server) as browser:
-        ask_for_a_set(browser)
-        with browser.stream("GET", "/sets/1/events") as answer:
-            lines = answer.iter_lines()
-            next(lines)
-            assert server.stop() == INTERRUPTED, server.output
+    with Process(data, unit_size=1, log_format="json", metrics_token="a-token-of-the-tests") as server:
+        with set_up(server) as browser:
+            ask_for_a_set(browser)
+            with browser.stream("GET", "/sets/1/events") as answer:
+                lines = answer.iter_lines()
+                next(lines)
+                assert server.stop(signal.SIGTERM) == 0, server.output
+                assert "event: done" not in list(lines), "so the browser connects to the next server"
         assert "graceful shutdown exceeded" not in server.output, "nobody waited for the stream"
         assert "Traceback" not in server.output
+        told = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
+        assert "a-token-of-the-tests" not in server.output
+    story = ["the server starts", "the server is ready", "the server stops", "the server has stopped"]
+    assert [line["event"] for line in told if line["event"] in story] == story
+    begin, ready, stop, end = (line for line in told if line["event"] in story)
+    assert begin["settings"]["unit_size"] == "1"
+    assert begin["settings"]["metrics_token"] == "set"
+    assert stop["because"] == "SIGTERM"
+    assert end["seconds"] < 10
+    (given_back,) = [line for line in told if "queued again" in line["event"]]
     _, units = rows(data)
     assert State.GENERATING not in [unit.state for unit in units], "what ran was given back"
     assert all(unit.tries == 0 for unit in units)
+    assert given_back["unit"] in [unit.id for unit in units if unit.state == State.QUEUED]
+    assert not (data / "soroe.sqlite3-wal").exists(), "the file alone is whole"
+    assert ready["address"] == server.url
