@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
 
     async def _cut_late_answers(self) -> None:
         began = monotonic()
-        while monotonic() - began < self.graceful:
+        while monotonic() - began < self.graceful:  # noqa: ASYNC110  (nothing announces the end of a time)
             await asyncio.sleep(0.1)
         late = [connection for connection in self.door.everybody if connection.busy]
         for connection in late:
