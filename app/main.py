@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.storage import CHECK_SECONDS, CannotSave, Storage, log_change
 from app.upkeep.disk import MEASURE_SECONDS, Disk
 from app.upkeep.reader import FileReader
+from app.upkeep.retention import Retention
 from app.upkeep.sweeper import Sweeper
 from app.web import (
     accounts,
@@ -178,6 +179,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         trouble="the disk could not be checked",
         seconds=CHECK_SECONDS,
     )
+    purger = Purger(resources.database, resources.files, remove_holding)
+    retention = Retention(resources.settings, resources.database, purger)
     usage = BackgroundLoop(
         partial(asyncio.to_thread, resources.disk.measure),
         "usage",
@@ -193,9 +196,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         asyncio.create_task(resources.reader.background.run(), name="reader"),
         asyncio.create_task(resources.sweeper.background.run(), name="sweeper"),
         asyncio.create_task(resources.presence.run(), name="presence"),
-        asyncio.create_task(
-            Purger(resources.database, resources.files, remove_holding).background.run(), name="purger"
-        ),
+        asyncio.create_task(retention.background.run(), name="retention"),
     ]
     app.state.background = tasks  # the server ends them while answers still finish
     try:

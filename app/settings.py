@@ -117,6 +117,12 @@ class Settings(BaseSettings):
     export_days: int = Field(
         default=30, ge=1, le=3650, description="Days that an export's files are kept; an open link keeps them longer."
     )
+    link_days: int = Field(
+        default=90, ge=30, le=3650, description="Days that invite and reset links are kept after they ended."
+    )
+    training_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that an interrupted training can resume where it stopped."
+    )
     signing_certificate: str = Field(
         default="",
         description="PEM file with the certificate that signs delivered pictures, then its issuers; "

@@ -7,10 +7,10 @@ account. A stranger with any other link cannot take over what someone left behin
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from app.accounts.queries import token_hash
 from app.accounts.typed import email_error, name_error, normal_email, parse_role
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
-from app.models import Act, Identity, Invitation, Role, User, now
+from app.models import Act, Identity, Invitation, PasswordReset, Role, User, now
 from app.settings import Settings
 from app.text import clean_line
 
@@ -170,3 +170,12 @@ def _new_invitation(
     session.add(invitation)
     record(session, user, Act.ACCOUNT_INVITE, invitation, role=role, email=email, reopens=reopens and reopens.name)
     return token
+
+
+def remove_ended_links(session: Session, before: datetime) -> int:
+    """Remove the invite and reset links that had ended before a moment, and count them. The audit log keeps them."""
+    removed = 0
+    for table in (Invitation, PasswordReset):
+        ended = func.coalesce(table.used_at, table.revoked_at, table.expires_at) < before
+        removed += len(session.scalars(delete(table).where(ended).returning(table.id)).all())
+    return removed

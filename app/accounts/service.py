@@ -9,6 +9,7 @@ from app.accounts.invitations import accept_invitation as accept_invitation
 from app.accounts.invitations import create_setup_link as create_setup_link
 from app.accounts.invitations import invite as invite
 from app.accounts.invitations import newcomer as newcomer
+from app.accounts.invitations import remove_ended_links as remove_ended_links
 from app.accounts.invitations import revoke_invitation as revoke_invitation
 from app.accounts.passwords import NewPassword as NewPassword
 from app.accounts.passwords import authenticate as authenticate
@@ -45,6 +46,7 @@ from app.accounts.sessions import note_seen as note_seen
 from app.accounts.sessions import people_of_tokens as people_of_tokens
 from app.accounts.sessions import person_at as person_at
 from app.accounts.sessions import person_of_ended as person_of_ended
+from app.accounts.sessions import remove_ended_sessions as remove_ended_sessions
 from app.accounts.sessions import renew_token as renew_token
 from app.accounts.sessions import sign_out as sign_out
 from app.accounts.sessions import start_session as start_session

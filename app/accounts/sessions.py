@@ -200,3 +200,9 @@ def _end(session: Session, user: User | None, person: User, which: ColumnElement
     if ended:
         record(session, user, Act.SIGN_OUT, person, browsers=len(ended))
     return len(ended)
+
+
+def remove_ended_sessions(session: Session) -> int:
+    """Remove the sessions that no browser can use any more, and count them."""
+    ended = delete(LoginSession).where(LoginSession.expires_at <= now()).returning(LoginSession.id)
+    return len(session.scalars(ended).all())

@@ -75,6 +75,11 @@ def note_certificate(session: Session, act: Act, **details: Any) -> None:
     record(session, None, act, _the_record(session), **details)
 
 
+def note_removed(session: Session, **counts: int) -> None:
+    """Record how many things were removed because their time was over, by rule of `app.upkeep.retention`."""
+    record(session, None, Act.RETENTION, _the_record(session), **counts)
+
+
 def note_backup(session: Session, **details: Any) -> None:
     """Record that the data was backed up, by a command."""
     record(session, None, Act.BACKUP, _the_record(session), **details)

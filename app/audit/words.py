@@ -101,6 +101,7 @@ DID = {
     Act.RECORD_DOWNLOAD: "downloaded the audit log",
     Act.FILE_DAMAGE: "noticed a lost or damaged file:",
     Act.FILE_HEAL: "found a file whole again:",
+    Act.RETENTION: "removed what was kept for a time only",
     Act.BACKUP: "backed up the data of Soroe",
     Act.BACKUP_RESTORE: "restored the data of Soroe from a backup",
 }

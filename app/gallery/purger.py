@@ -1,19 +1,12 @@
-"""Empties the bin: at start, then daily, removes the files of pictures whose 30 days are over."""
+"""Empties the bin: removes the files of pictures whose 30 days are over."""
 
-import asyncio
+import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 
-import structlog
-
-from app.background import BackgroundLoop
 from app.database import Database
 from app.files import Files, Kind
 from app.gallery import service
 
-log = structlog.get_logger()
-
-DAY_SECONDS = 86400.0
 BATCH = 100  # pictures per transaction, so that others can write in between
 
 
@@ -23,23 +16,15 @@ class Purger:
         self.database = database
         self.files = files
         self._before = before
-        self.background = BackgroundLoop(
-            partial(asyncio.to_thread, self.purge),
-            "purger",
-            trouble="the bin could not be emptied",
-            seconds=DAY_SECONDS,
-        )
 
-    def purge(self) -> int:
-        """Remove expired pictures, and count them."""
+    def purge(self, stopping: threading.Event | None = None) -> int:
+        """Remove expired pictures until `stopping` is set, and count them."""
         removed = 0
-        while not self.background.stopping.is_set():
+        while not (stopping and stopping.is_set()):
             batch = self._batch()
             removed += batch
             if batch < BATCH:
                 break
-        if removed:
-            log.info("the bin was emptied", pictures=removed)
         return removed
 
     def _batch(self) -> int:

@@ -101,6 +101,7 @@ class Act(StrEnum):
     FILE_HEAL = "file:stored:heal"
     RECORD_CHECK = "record:chain:check"
     RECORD_DOWNLOAD = "record:csv:download"
+    RETENTION = "record:retention:remove"
     BACKUP = "record:backup:create"
     BACKUP_RESTORE = "record:backup:restore"
 

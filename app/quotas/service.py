@@ -4,8 +4,9 @@ One statement takes the count, in the same writing transaction as what it counts
 both take the last of a quota, and refused or failed requests use nothing.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
+from sqlalchemy import delete
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
@@ -68,6 +69,12 @@ def need_upload(session: Session, user: User, field: str, files: int, size: int,
     for what, amount in {What.UPLOADS: files, What.UPLOAD_BYTES: size, What.STORAGE: kept}.items():
         if used[what].most and used[what].used + amount > used[what].most:
             raise _refusal(field, what, used[what].used, amount, used[what].most)
+
+
+def forget_usage(session: Session, before: date) -> int:
+    """Remove what was counted before a day, and return how many counts. What is stored is counted for good."""
+    rows = session.scalars(delete(Usage).where(Usage.day < before, Usage.day != HELD).returning(Usage.amount))
+    return len(rows.all())
 
 
 def _add(session: Session, user: User, what: What, amount: int) -> int:

@@ -458,6 +458,7 @@ class Studio:
         if file and file.exists():
             stored = {float(t): x.to(clean.device, clean.dtype) for t, x in load_file(file).items()}
             if all(is_finite(x) for x in stored.values()):
+                file.touch()  # those used longest ago are removed first
                 return TimedTrack(stored)
         conditioning = self.condition([reference.prompt], "", INVERSION_GUIDANCE, job.window)
         track: dict[float, Tensor] = {}

@@ -24,10 +24,10 @@ from app.quotas.service import need_upload
 from app.settings import Settings
 from app.storage import Pause, Storage
 from app.text import clean_line, shorten
+from app.upkeep.disk import Disk
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
 from app.web.channels import Channels
-from app.upkeep.disk import Disk
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
