@@ -26,7 +26,7 @@ OUT = ROOT / "out" / "container"
 DEBIAN = "bookworm"
 PIP_FOLDERS = [word for word in os.environ.get("PIP_FIND_LINKS", "").split() if word.startswith("/")]
 PACKAGES = "ca-certificates,python3,python3-venv"
-GRACE = 60.0  # seconds to stop, as in docker-compose.yml
+GRACE = 20.0  # seconds to stop, as in docker-compose.yml
 # In the container: run the upload decoder and the model.
 DECODE = """
 from pathlib import Path

@@ -1,7 +1,7 @@
 """How long things are kept. `RULES` has every rule; a server applies them at its start, then daily.
 
-Exports have a rule of their own in `app.exports.preparer`, which knows whose links are open; files without a row and inverted
-references are removed by `app.upkeep.sweeper`. The audit log has none: it is kept for ever. docs/operate.md lists all of it.
+Exports have a rule of their own in `app.exports.preparer`, which knows whose links are open. Files without a row and
+inverted references are removed by `app.upkeep.sweeper`. The audit log is kept for ever. docs/operate.md lists all.
 """
 
 import asyncio
