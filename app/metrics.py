@@ -6,7 +6,7 @@ What can be read from the database or the system at any time is not counted here
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # a second series for each, with the time of its first value
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, with the time of its first value
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LOCK_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from starlette.exceptions import HTTPException
 
 from app.database import Database, version_of, versions
-from app.engine.base import Engine
+from app.engine.base import Engine, EngineState
 from app.errors import UserError
 from app.upkeep.disk import Disk
 from app.web.measures import Measures
@@ -60,11 +60,7 @@ class Readiness:
             return parts | {"database": "The database does not answer."}
 
     def _engine(self) -> str:
-        try:
-            _ = self.engine.model
-        except RuntimeError:
-            return "The model is not loaded."
-        return OK
+        return OK if self.engine.state == EngineState.READY else f"The engine is {self.engine.state}."
 
     def _disk(self) -> str:
         pause = self.disk.storage.pause

@@ -6,14 +6,14 @@ from importlib.metadata import version
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app import metrics
 from app.database import Database
 from app.decoding.pool import pool as decoders
 from app.effects import Happened
-from app.engine.base import Engine
+from app.engine.base import Engine, EngineState
 from app.exports import queries as exports
 from app.models import now
 from app.upkeep.disk import Disk
@@ -45,16 +45,13 @@ class Measures(Collector):
         yield _gauge("soroe_build_info", "The version of Soroe.", facts, 1)
         yield _gauge("soroe_event_streams", "Open event streams of pages.", {}, len(self.streams))
         yield _gauge("soroe_decoding_waiting", "Uploads that wait to be decoded.", {}, decoders.waits)
-        yield _gauge("soroe_engine_up", "1 while the model is loaded.", {}, float(self._is_up()))
+        up = float(self.engine.state == EngineState.READY)
+        yield _gauge("soroe_engine_up", "1 while the engine can work.", {}, up)
+        lost = CounterMetricFamily("soroe_engine_restarts", "How often the engine was lost, and started again.")
+        lost.add_metric([], self.engine.restarts)
+        yield lost
         yield from self._disk()
         yield from self._queue()
-
-    def _is_up(self) -> bool:
-        try:
-            _ = self.engine.model
-        except RuntimeError:
-            return False
-        return True
 
     def _disk(self) -> Iterator[Metric]:
         storage = self.disk.storage

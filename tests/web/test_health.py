@@ -12,6 +12,7 @@ import pytest
 from anyio import to_thread
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.engine.base import EngineState
 from app.main import create_app
 from app.models import Role
 from app.settings import Settings
@@ -85,17 +86,18 @@ def test_a_server_that_can_work_says_so(server: Server, anonymous: Browser) -> N
 
 
 def test_each_part_that_does_not_work_is_named(server: Server, anonymous: Browser, engine: Painter) -> None:
-    engine.started = False
-    server.resources.storage.pause = Pause(Trouble.READ_ONLY, datetime.now(UTC))
-    with locked(server):
+    storage = server.resources.storage
+    with storage.holding(), locked(server):  # so that nobody ends the pause
+        storage.pause = Pause(Trouble.READ_ONLY, datetime.now(UTC))
+        engine.state = EngineState.RESTARTING
         status, word, parts = ready(anonymous)
     assert (status, word) == (503, "not ready")
     assert parts == {
-        "engine": "The model is not loaded.",
+        "engine": "The engine is restarting.",
         "disk": "Nothing can be saved: the disk is read-only.",
         "database": "The database cannot be written at the moment.",
     }
-    engine.started, server.resources.storage.pause = True, None
+    engine.state, storage.pause = EngineState.READY, None
     forget(server)
     assert ready(anonymous)[0] == 200
 
