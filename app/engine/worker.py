@@ -107,8 +107,9 @@ class ModelWorker:
     def _do(self, runner: "Runner", task: Task) -> None:
         stop = self._stops[task.number]
         if not stop.is_set():
-            for event in runner.run(task.what, stop):  # type: ignore[arg-type]  # only work is queued here
-                self._send(Result(task.number, event))
+            with structlog.contextvars.bound_contextvars(unit=task.what.id):  # type: ignore[union-attr]  # only work
+                for event in runner.run(task.what, stop):  # type: ignore[arg-type]  # is queued here
+                    self._send(Result(task.number, event))
         del self._stops[task.number]
         self._send(TaskEnd(task.number))
 
