@@ -12,11 +12,11 @@ from app import metrics
 log = structlog.get_logger()
 
 
-class _Thread(threading.local):
+class _Taken(threading.local):
     since: float | None = None  # when its transaction took the lock
 
 
-_thread = _Thread()
+_taken = _Taken()
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def taking() -> Iterator[None]:
     began = perf_counter()
     try:
         yield
-        _thread.since = perf_counter()
+        _taken.since = perf_counter()
     finally:
         metrics.write_wait.observe(perf_counter() - began)
 
@@ -36,7 +36,7 @@ def holding(slow_seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        since, _thread.since = _thread.since, None
+        since, _taken.since = _taken.since, None
         if since is not None:
             seconds = perf_counter() - since
             metrics.write_hold.observe(seconds)

@@ -44,4 +44,4 @@ loop_succeeded = Gauge(
 )
 loop_failed = Counter("soroe_background_failures", "Rounds of background loops that failed.", ["loop"])
 
-removed = Counter("soroe_retention_removed", "What was removed because its time was over.", ["rule"])
+removed = Counter("soroe_retention_removed", "What was removed because it had expired.", ["rule"])

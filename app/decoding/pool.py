@@ -327,7 +327,7 @@ def _measured() -> Iterator[None]:
         outcome = error.how
         raise
     except BaseException:
-        outcome = "given up"
+        outcome = "cancelled"
         raise
     finally:
         metrics.decoded.labels(outcome).inc()

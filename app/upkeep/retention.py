@@ -64,7 +64,7 @@ class Retention:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetentionRule:
     """`name` is its label in the log, the audit log, the metrics and docs/operate.md."""
 
     name: str
@@ -102,4 +102,6 @@ def trainings(kept: Retention) -> int:
     return len(old)
 
 
-RULES = tuple(Rule(remove.__name__.rstrip("_"), remove) for remove in (bin_, sessions, links, usage, trainings))
+RULES = tuple(
+    RetentionRule(remove.__name__.rstrip("_"), remove) for remove in (bin_, sessions, links, usage, trainings)
+)
