@@ -37,6 +37,7 @@ from app.work.topics import Topic
 log = structlog.get_logger()
 
 LOOK_AGAIN_SECONDS = 30.0  # every change of ours wakes the dispatcher; this covers rows that changed otherwise
+TOLD = 20  # units that a line of the log names
 
 SAVE_AGAIN_SECONDS = 2.0
 
@@ -236,7 +237,7 @@ class Dispatcher:
         with self.database.write() as session:
             units = queue.requeue_running(session)
         if units:
-            log.info("interrupted work is queued again", units=units)
+            log.info("interrupted work is queued again", number=len(units), units=units[:TOLD])
 
     def _claim(self) -> Claimed | None:
         if self.database.storage.check():

@@ -154,8 +154,8 @@ def give_back(session: Session, unit_id: int) -> Unit:
     return unit
 
 
-def requeue_running(session: Session) -> int:
-    """Queue again what was running when the server was killed, however often that happened, and count the units.
+def requeue_running(session: Session) -> list[int]:
+    """Queue again what was running when the server was killed, however often that happened; returns the units' ids.
 
     Call it at start, before any claim.
     """
@@ -165,4 +165,4 @@ def requeue_running(session: Session) -> int:
             _queue_again(session, unit, "The server stopped during this.")
         else:
             end_unit(session, unit.id)
-    return len(running)
+    return [unit.id for unit in running]

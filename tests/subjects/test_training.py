@@ -90,7 +90,7 @@ def test_neither_a_shutdown_nor_a_kill_of_the_server_counts_as_a_try(session: Se
     queue.give_back(session, unit.id)
     assert (unit.tries, state_of(session, subject)[0]) == (0, State.QUEUED)
     claim(session)
-    assert queue.requeue_running(session) == 1
+    assert len(queue.requeue_running(session)) == 1
     assert (unit.tries, state_of(session, subject)[0]) == (0, State.QUEUED)
 
 

@@ -279,7 +279,7 @@ def test_requeue_running(session: Session, make: Factory) -> None:
     image_set = make.image_set(prompts="a\nb\nc\nd", unit_size=2)
     unit = claim(session)
     units.finish_image(session, unit.id, image_set.images[0].id, "0" * 64, 1, 1.0)
-    assert queue.requeue_running(session) == 1
+    assert len(queue.requeue_running(session)) == 1
     assert [image.state for image in image_set.images] == [State.FINISHED] + [State.QUEUED] * 3
     assert claim(session).id == unit.id
 

@@ -217,7 +217,7 @@ def test_what_a_killed_server_was_making_of_it_is_queued_again(poems: Poems, dat
         assert queue.claim_next(make.session) is None
     assert poem(room, poem_id).state == State.GENERATING
     with room.making() as make:
-        assert queue.requeue_running(make.session) == 1
+        assert len(queue.requeue_running(make.session)) == 1
     assert poem(room, poem_id).state == State.QUEUED
 
 
