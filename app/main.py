@@ -80,6 +80,7 @@ from app.work.dispatcher import Dispatcher
 from app.work.notifier import Notifier
 
 LOOPS_SECONDS = 3.0  # at the end, for what background work has begun
+ENGINE_SECONDS = 1.5  # and then for the engine
 
 PAGES = (
     accounts,
@@ -207,7 +208,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.readiness.close()
         resources.database.checkpoint()
         resources.database.close()
-        await resources.engine.close()
+        with suppress(TimeoutError):  # in the middle of a long step, it ends with this process
+            async with asyncio.timeout(ENGINE_SECONDS):
+                await resources.engine.close()
 
 
 async def start(engine: Engine) -> None:
