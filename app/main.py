@@ -153,8 +153,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.resources = resources
     app.state.dispatcher = Dispatcher(engine, database, files, bus)
-    measures = Measures(database, engine, resources.disk, resources.streams)
-    app.state.readiness = health.Readiness(database, engine, resources.disk, measures)
+    app.state.readiness = health.Readiness(Measures(database, engine, resources.disk, resources.streams))
     Notifier(database, app.state.dispatcher, wiring.NOTICES)
     add_middleware(app, settings, resources)
     add_error_pages(app)

@@ -18,10 +18,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import DatabaseError
 from starlette.exceptions import HTTPException
 
-from app.database import Database, version_of, versions
-from app.engine.base import Engine, EngineState
+from app.database import version_of, versions
+from app.engine.base import EngineState
 from app.errors import UserError
-from app.upkeep.disk import Disk
 from app.web.measures import Measures
 
 router = APIRouter()
@@ -35,11 +34,9 @@ OK = "ok"
 class Readiness:
     """Whether a server can do its work: each part is "ok", or a sentence with what is wrong."""
 
-    def __init__(self, database: Database, engine: Engine, disk: Disk, measures: Measures) -> None:
-        self.database = database
-        self.engine = engine
-        self.disk = disk
+    def __init__(self, measures: Measures) -> None:
         self.measures = measures
+        self.database, self.engine, self.disk = measures.database, measures.engine, measures.disk
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")  # never waits for those of pages
         self._look: asyncio.Task[dict[str, str]] | None = None
         self._began = 0.0
