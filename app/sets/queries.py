@@ -274,6 +274,14 @@ def image(session: Session, user: User, image_id: int) -> Image:
     return found
 
 
+def picture(session: Session, user: User, image_id: int) -> str | None:
+    """The name of an image's files, its SHA-256; None until it is finished. Raises NotFound."""
+    found = session.execute(select(Image.sha256).where(Image.id == image_id, signed_in(user))).one_or_none()
+    if not found:
+        raise NotFound("There is no such picture.")
+    return found[0]
+
+
 def campaign(session: Session, user: User, campaign_id: int) -> Campaign:
     """The campaign. Raises NotFound."""
     found = session.scalar(select(Campaign).where(Campaign.id == campaign_id, signed_in(user)))

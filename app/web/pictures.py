@@ -12,7 +12,6 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import NotFound
 from app.files import Files, Kind
-from app.models import Image
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.web.deps import Me, Read, ResourcesDep
@@ -37,13 +36,13 @@ UNKEPT_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "p
 
 @router.get("/images/{image_id}.png")
 def image(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
-    sha256 = finished(sets.image(session, me, image_id))
+    sha256 = finished(sets.picture(session, me, image_id))
     return png(resources.files, Kind.IMAGES, sha256, f"picture {image_id}")
 
 
 @router.get("/images/{image_id}/thumb-{side}.webp")
 def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: int, side: Side) -> Response:
-    sha256 = finished(sets.image(session, me, image_id))
+    sha256 = finished(sets.picture(session, me, image_id))
     return webp(resources.files, sha256, int(side))
 
 
@@ -51,15 +50,16 @@ def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: in
 def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
     """The latest preview. The step in the address is ignored; it only makes browsers ask again.
 
-    If the picture has been finished since, shows the picture itself.
+    If the picture has been finished since, shows the picture itself. A preview is encoded once, by the engine, and
+    everyone who watches requests each, so it is shown without a statement: whoever is signed in sees all sets.
     """
-    made = sets.image(session, me, image_id)
     _, rough = resources.bus.previews.get(image_id, (0, b""))
     if rough:
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
-    if made.sha256 is None:  # between its last preview and its end: nothing to show, but no error
+    sha256 = sets.picture(session, me, image_id)
+    if sha256 is None:  # between its last preview and its end: nothing to show, but no error
         return Response(status_code=204, headers=UNKEPT_HEADERS)
-    return webp(resources.files, made.sha256, 320, UNKEPT_HEADERS)
+    return webp(resources.files, sha256, 320, UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
@@ -97,11 +97,11 @@ class Kept(FileResponse):
             await super().__call__(scope, receive, send)
 
 
-def finished(image: Image) -> str:
+def finished(sha256: str | None) -> str:
     """The name of an image's files. Raises NotFound if there are none."""
-    if image.sha256 is None:
+    if sha256 is None:
         raise NotFound("This picture is not finished.")
-    return image.sha256
+    return sha256
 
 
 def png(files: Files, kind: Kind, sha256: str, what: str) -> Response:
