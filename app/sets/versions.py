@@ -14,7 +14,8 @@ from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
-from app.models import Act, Image, ImageTag, Star, State, Unit, User, What
+from app.files import Kind
+from app.models import Act, DamagedFile, Image, ImageTag, Star, State, Unit, User, What
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, service, units
@@ -100,6 +101,7 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
             "prompt": next(filter(None, (each.redo_problem(request) for each in INGREDIENTS)), None),
             "seed": "The same prompt, seed and strength give the same picture; change one of them."
             if (spec.prompt, spec.seed, strength) == (image.prompt, image.seed, image.strength)
+            and not _is_damaged(session, image)
             else None,
             "count": f"This picture has {newest} versions of at most {MOST_VERSIONS}; ask for fewer."
             if newest + spec.count > MOST_VERSIONS
@@ -152,6 +154,12 @@ def discard(session: Session, user: User, image_id: int) -> None:
     others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(OPEN)).limit(1)
     if image.unit_id and session.scalar(others) is None:
         cancel_units(session, Unit.id == image.unit_id)
+
+
+def _is_damaged(session: Session, image: Image) -> bool:
+    """Whether the file of a picture is known to be lost or damaged: then the same bytes, made again, replace it."""
+    known = DamagedFile.kind == Kind.IMAGES, DamagedFile.sha256 == image.sha256
+    return session.scalar(select(DamagedFile.id).where(*known)) is not None
 
 
 def _newest(session: Session, image: Image) -> int:

@@ -18,6 +18,7 @@ from app.models import Export, ExportFile, ExportState, Image, Reference, Rights
 from app.text import plural
 from app.upkeep.findings import Area, Finding
 from app.upkeep.outcomes import mend_outcomes
+from app.upkeep.reader import FileReader
 from app.upkeep.rules import mend_rules
 from app.upkeep.stored import Suspect
 from app.upkeep.tables import mend_tables
@@ -57,6 +58,21 @@ def repair(database: Database, files: Files, findings: Sequence[Finding]) -> Ite
     ):
         if area in by_area:
             yield mend(database, files, [each.about for each in by_area[area]])
+    if lost := [each.about for each in findings if each.area is Area.FILES and not each.repairable]:
+        yield _mark(database, files, lost)
+
+
+def _mark(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
+    """Record lost and damaged files, as the server does when it meets them."""
+    reader = FileReader(database, files)
+    for suspect in suspects:
+        if suspect.kind:
+            reader.suspect(suspect.kind, suspect.sha256)
+    try:
+        reader.read(seconds=0.0)
+    except UserError as error:  # the audit log itself may be damaged
+        return f"Lost and damaged files could not be recorded. {error}"
+    return f"Recorded {plural(len(suspects), 'lost or damaged file')}; administrators see them on every page."
 
 
 def _sizes(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:

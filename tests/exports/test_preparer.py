@@ -21,6 +21,7 @@ from app.audit.queries import of
 from app.csv import harmless
 from app.errors import Conflict
 from app.exports import certificates, provenance, queries, removal, service
+from app.exports.archive import FileChanged
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
@@ -511,6 +512,32 @@ def test_a_page_knows_what_a_download_missed(
     path.write_bytes(data)
     service.archive(session, export, preparer.store)
     assert service.is_there(session, export, preparer.store)
+
+
+def test_a_damaged_file_is_not_delivered_and_can_be_rebuilt(
+    session: Session, make: Factory, preparer: Preparer, ready: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = make.user()
+    export = ready(user, set_id=approved_set(make, user, prompts="a fox").id)
+    archive = service.archive(session, export, preparer.store)
+    path = archive.members[0].path
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FileChanged, match="is damaged"):
+        list(archive.read())
+    with pytest.raises(FileChanged, match="is damaged"):
+        list(archive.read(100, 200))
+    with pytest.raises(Conflict, match=r"A file of this export is damaged on the server\. Open its page and rebuild"):
+        service.archive(session, export, preparer.store)
+    assert not service.is_there(session, export, preparer.store)
+    monkeypatch.setattr(service, "READ_BYTES", 0)
+    assert not service.is_whole(session, user, export.id, preparer.store), "which reads all, however large"
+    service.rebuild(session, user, export.id)
+    session.commit()
+    preparer.prepare(export.id)
+    session.refresh(export)
+    unzipped(session, export, preparer)
 
 
 def test_a_half_listed_export_is_not_prepared_and_a_crash_leaves_none(

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from app import slow
 from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.files import Files
+from app.files import Files, Kind
 from app.models import (
     Act,
     AuditEvent,
+    DamagedFile,
     Image,
     ImageSet,
     ImageTag,
@@ -244,6 +245,8 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
         "seed": "The same prompt, seed and strength give the same picture; change one of them."
     }
     assert again(session, user, image, seed=str(image.seed), strength="1.25")
+    session.add(DamagedFile(kind=Kind.IMAGES, sha256=image.sha256, flaw="damaged"))
+    assert again(session, user, image, seed=str(image.seed), strength="1.2"), "the same bytes repair its file"
 
 
 @pytest.mark.parametrize(
