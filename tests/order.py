@@ -33,7 +33,9 @@ LONGEST = (
     "tests/test_cli.py",
     "tests/web/test_connections.py",
     "tests/web/test_restart.py",
+    "tests/faults/",
     "tests/engine/",
+    "tests/upkeep/",
     "tests/structures/",
     "tests/web/",
 )
