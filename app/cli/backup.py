@@ -100,7 +100,10 @@ def restore(
     say(f"Restored {snapshot or names[-1]} into {settings.data}: the database and {plural(done.files, 'file')}.")
     if done.aside:
         say(f"What was there is in {done.aside}. Remove it when you no longer need it.")
-    say("Start the server. `soroe check` then shows which exports to prepare again, and --repair queues them.")
+    say(
+        "Soroe makes thumbnails again when someone looks at them. `soroe check --repair` makes all of them, and queues"
+        " exports whose files are missing; then start the server."
+    )
     if done.missing:
         say("The backup lacks these files, or has them damaged:", *done.missing)
         raise typer.Exit(BROKEN)

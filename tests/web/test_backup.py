@@ -55,3 +55,4 @@ def test_a_server_at_work_is_backed_up_and_restored(server: Server, settings: Se
         assert browser.post("/login", data=ACCOUNT).status_code == 303
         for image_id in before.pictures:
             assert browser.get(f"/images/{image_id}.png").status_code == 200
+            assert browser.get(f"/images/{image_id}/thumb-320.webp").status_code == 200, "made again"
