@@ -351,7 +351,7 @@ def test_other_protocols_are_not_begun(dial: Callable[..., socket.socket]) -> No
         assert taken.count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize(("soft", "hard", "raised", "most"), [(512, 1024, 1024, 320), (64, 128, 128, 16)])
+@pytest.mark.parametrize(("soft", "hard", "raised", "most"), [(512, 1024, 1024, 256), (64, 128, 128, 16)])
 def test_connections_fit_into_the_files_that_the_process_may_open(soft: int, hard: int, raised: int, most: int) -> None:
     """In a separate process, because a lowered limit stays lowered."""
     script = (
