@@ -176,7 +176,8 @@ def processor_seconds(pid: int) -> dict[str, float]:
         one = waiting.pop()
         try:
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            waiting += [int(each) for each in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
+            for children_of_thread in Path(f"/proc/{one}/task").glob("*/children"):
+                waiting += [int(each) for each in children_of_thread.read_text().split()]
         except OSError:  # it has ended
             continue
         seconds = (int(fields[11]) + int(fields[12])) / TICKS
