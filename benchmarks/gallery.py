@@ -106,6 +106,8 @@ class NoEngine:
     async def slots(self) -> list[object]:
         return []
 
+    def listen(self, listener: object) -> None: ...
+
 
 # Filling
 
