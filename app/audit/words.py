@@ -13,6 +13,7 @@ GROUPS = {  # by the first word of an act
     "search": "Searches",
     "rights": "Rights",
     "record": "Audit log",
+    "file": "Files",
 }
 
 # The words between a person and the subject.
