@@ -33,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.database import Database, migrate
-from app.engine.base import Engine, ModelFacts
+from app.engine.base import Engine, EngineState, ModelFacts
 from app.gallery import search
 from app.main import create_app
 from app.models import (
@@ -98,6 +98,7 @@ class NoEngine:
     """Replaces the model: nothing is generated here."""
 
     model: ModelFacts | None = None
+    state = EngineState.READY
 
     async def start(self) -> None: ...
 
