@@ -86,7 +86,7 @@ def ended(server: Process) -> Iterator[None]:
     assert psutil.wait_procs(of_server, timeout=10)[1] == []
 
 
-def test_a_crash_of_the_model_costs_a_try_and_pages_answer_meanwhile(tmp_path: Path) -> None:
+def test_a_crash_of_the_model_costs_no_try_and_pages_answer_meanwhile(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Process(data, unit_size=1) as server, set_up(server) as browser:
         maps = Path(f"/proc/{server.process.pid}/maps")
@@ -109,6 +109,8 @@ def test_a_crash_of_the_model_costs_a_try_and_pages_answer_meanwhile(tmp_path: P
     assert len({image.sha256 for image in images}) == 5
     _, units = rows(data)
     assert [unit.state for unit in units] == [State.FINISHED] * 5
+    assert sum(unit.tries for unit in units) == 0
+    assert sum(unit.crashes for unit in units) <= 1
 
 
 def test_killed_mid_set_it_loses_and_repeats_nothing(tmp_path: Path) -> None:
