@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from subprocess import DEVNULL, Popen, TimeoutExpired
+from subprocess import TimeoutExpired
 from typing import Any, Literal
 
 import structlog
 
-from app import metrics
+from app import metrics, processes
 from app.decoding import frames, sandbox
 from app.errors import Busy, Invalid, UserError
 
@@ -38,11 +37,7 @@ START_SECONDS = 60.0  # for a worker to import what it needs on a busy machine
 LOOK_SECONDS = 0.25  # how often a waiting thread checks that its request is still there
 MEBIBYTE = 2**20
 
-ROOT = Path(__file__).parents[2]
-START = """
-import sys; sys.path.insert(0, sys.argv[1])
-from app.decoding.worker import main; main(int(sys.argv[2]), *sys.argv[3:])
-"""
+WORKER = "app.decoding.worker"
 # Return large blocks to the system immediately, and start no threads.
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(MEBIBYTE),
@@ -192,15 +187,7 @@ class Worker:
     def __init__(self, modules: Sequence[str]) -> None:
         self.control, theirs = socket.socketpair()
         with theirs:
-            self.process = Popen(  # noqa: S603  (this program itself)
-                [sys.executable, "-I", "-c", START, str(ROOT), str(theirs.fileno()), *modules],
-                stdin=DEVNULL,
-                stdout=DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,  # it ends with its children, and ignores Ctrl-C
-            )
+            self.process = processes.start(WORKER, theirs, *modules, environment=ENVIRONMENT, folder="/")
         try:
             self.control.settimeout(START_SECONDS)
             head, _ = frames.receive(self.control, 0)

@@ -17,6 +17,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from app import processes
+
+NICE = 5  # pages come first
+KILL_FIRST = 1000  # when memory runs out: before the server and the engine
 FILES = 16  # descriptors that a child may have open
 STEPS = ("no privileges", "no network", "no files", "few system calls")  # all steps on Linux, by name
 FILTER = STEPS[-1]
@@ -43,11 +47,7 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # seccomp's answers; the second with EPE
 def confine_worker() -> list[str]:
     """Confine the warm process after its imports, without files and network. Returns the active steps by name."""
     held = []
-    with contextlib.suppress(OSError):
-        os.nice(5)  # pages come first
-    with contextlib.suppress(OSError):
-        # When memory runs out, the kernel should kill a decoder rather than the server.
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    processes.give_way(NICE, KILL_FIRST)
     for name, limit in (("core", resource.RLIMIT_CORE), ("written files", resource.RLIMIT_FSIZE)):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(limit, (0, 0))

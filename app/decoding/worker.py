@@ -18,8 +18,8 @@ from app.decoding import frames, jobs, sandbox
 STATUS = struct.Struct(">i")  # a child's exit status, as in wait(2)
 
 
-def main(descriptor: int, *modules: str) -> None:
-    """Serve the control socket `descriptor` until it is closed, including jobs of `modules`."""
+def main(descriptor: int, parent: int, *modules: str) -> None:
+    """Serve the control socket `descriptor` until `parent` closes it, including jobs of `modules`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     control = socket.socket(fileno=descriptor)
     jobs.warm(modules)
