@@ -8,7 +8,7 @@ TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 
-.PHONY: run install test test-fast check format lock bench bench-gallery bench-load demo-model container clean
+.PHONY: run install test test-fast test-faults check format lock bench bench-gallery bench-load demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
@@ -49,6 +49,11 @@ bench-gallery: $(TESTING)
 # Pictures made, pages and events while nobody, 10 and 50 people watch; a quiet machine gives the figures of the docs.
 bench-load: $(TESTING)
 	@$(BIN)/python -m benchmarks.load
+
+# People work while the server is killed, its disk fills or fails, the power goes, ...: MINUTES=60 SEED=7 ONLY=disk_full
+# As root on Linux, also with faults of the disk.
+test-faults: $(TESTING)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.storm --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))
 
 # Retrains the bundled model; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
 demo-model: $(TESTING)

@@ -35,6 +35,14 @@ class Acknowledged:
         return sum(map(len, vars(self).values()))
 
 
+class Refused(AssertionError):
+    """An answer that was not the wanted one."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        super().__init__(f"{answer.status_code} of {answer.request.url.path}: {answer.text[-2000:]}")
+        self.status = answer.status_code
+
+
 class Client:
     """Signs up as the first administrator if there is a link for that, or signs in; then does rounds of work."""
 
@@ -106,9 +114,11 @@ class Client:
 
     def _page(self, address: str) -> httpx2.Response:
         answer = self.browser.get(address)
-        assert answer.status_code == 200, (answer.status_code, answer.text[-2000:])
+        if answer.status_code != 200:
+            raise Refused(answer)
         return answer
 
     def _accepted(self, answer: httpx2.Response) -> httpx2.Response:
-        assert answer.status_code in (201, 303), (answer.status_code, answer.text[-2000:])
+        if answer.status_code not in (201, 303):
+            raise Refused(answer)
         return answer

@@ -24,7 +24,7 @@ class LoopDisk:
         self.folder.mkdir(parents=True)
         with self.image.open("wb") as file:
             file.truncate(MEGABYTES * 2**20)
-        subprocess.run(["mkfs.ext4", "-q", self.image], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True)  # nothing reserved for root
 
     def __enter__(self) -> "LoopDisk":
         self._mount()
@@ -41,10 +41,38 @@ class LoopDisk:
         finally:
             os.close(folder)
 
-    def power_on(self) -> None:
-        """Mount what the device holds, as after a power cut."""
+    def power_on(self, *, repair: bool = False) -> None:
+        """Mount what the device holds, as after a power cut; with `repair`, as an operator does after an error."""
         subprocess.run(["umount", self.folder], check=True)
+        if repair:
+            subprocess.run(
+                ["fsck.ext4", "-p", self.image], stdout=subprocess.DEVNULL, check=False
+            )  # 1: errors were mended
         self._mount()
 
+    def fill(self, leave: int = 0) -> None:
+        """Fill it up to `leave` bytes; `free` undoes it."""
+        size, step = 0, 2**24
+        with self._filler.open("wb") as file:
+            while step >= 4096:
+                try:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
+                except OSError:
+                    step //= 2
+            file.truncate(max(0, size - leave))
+
+    def free(self) -> None:
+        self._filler.unlink(missing_ok=True)
+
+    def fail(self) -> None:
+        """Let the file system find an error: it becomes read-only until `power_on(repair=True)`."""
+        device = Path(subprocess.check_output(["findmnt", "-no", "SOURCE", self.folder], text=True).strip())
+        Path("/sys/fs/ext4", device.name, "trigger_fs_error").write_text("1")
+
+    @property
+    def _filler(self) -> Path:
+        return self.folder / "filler"
+
     def _mount(self) -> None:
-        subprocess.run(["mount", "-o", "loop", self.image, self.folder], check=True)
+        subprocess.run(["mount", "-o", "loop,errors=remount-ro", self.image, self.folder], check=True)

@@ -23,7 +23,8 @@ SERVE = ("-c", "from app.cli import main; main()", "serve")
 class Process:
     """A server on a data folder. It printed `url` and `setup_link`; `kill` or `stop` ends it.
 
-    `command` is what Python runs; `extra` is added to its environment; `log` is for its output.
+    `command` is what Python runs; `extra` is added to its environment; `log` is for its output. Without `wait`, it may
+    still be starting.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Process:
         command: Sequence[str] = SERVE,
         extra: Mapping[str, str] | None = None,
         log: Path | None = None,
+        wait: bool = True,
         **settings: object,
     ) -> None:
         self.log = log or data.parent / f"server-{time.monotonic_ns()}.log"
@@ -48,9 +50,8 @@ class Process:
                 env=environment,
                 cwd=Path(__file__).parent.parent.parent,
             )
-        self.url = self._wait_until_ready()
-        found = SETUP.search(self.output)
-        self.setup_link = found[1] if found else ""
+        if wait:
+            self.wait_until_ready()
 
     @property
     def output(self) -> str:
@@ -73,14 +74,21 @@ class Process:
         if self.process.poll() is None:
             self.kill()
 
-    def _wait_until_ready(self) -> str:
-        """Its address, once it answers, when its start-up output is complete."""
+    @property
+    def setup_link(self) -> str:
+        """The link that it printed for the first account; empty if there is one."""
+        found = SETUP.search(self.output)
+        return found[1] if found else ""
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers at `url`, when its start-up output is complete."""
         ends = time.monotonic() + PATIENCE
         while time.monotonic() < ends and self.process.poll() is None:
             if found := READY.search(self.output):
                 with suppress(httpx2.TransportError):
                     httpx2.get(f"{found[1]}/healthz", timeout=5, trust_env=False)
-                    return found[1]
+                    self.url = found[1]
+                    return
             time.sleep(0.05)
         self.process.kill()
         self.process.wait(10)
