@@ -199,7 +199,7 @@ def test_signed_out_during_a_set_leads_to_the_sign_in_page(
         page.locator("#prompts").press("Control+Enter")
     page.wait_for_url(re.compile(r"/sets/\d+$"))
     path = page.url.removeprefix(server.url)
-    stream = 'document.getElementById("live")._htmx?.sse?.reader'
+    stream = 'document.querySelector("#stream > span")?._htmx?.sse?.reader'
     page.evaluate(f"async () => {{ while (!{stream}) await new Promise(requestAnimationFrame); }}")
     another.clear_cookies()
     # As with a lost connection: the stream ends, and is requested again, which leaves the page.
