@@ -52,14 +52,22 @@ def end_with(parent: int) -> None:
         os._exit(0)
 
 
-def give_way(nice: int, kill_first: int) -> None:
-    """Let the server come first: on the processor, by `nice` more than it, and to stay when memory runs out.
+def give_way(nice: int) -> None:
+    """Let the server come first on the processor: all threads of this process have `nice` more than it from now on."""
+    tasks = Path("/proc/self/task")  # Linux has a priority for each thread; a new one takes it from its creator
+    threads = [int(task.name) for task in tasks.iterdir()] if tasks.exists() else [0]
+    priority = os.getpriority(os.PRIO_PROCESS, 0) + nice
+    for thread in threads:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, priority)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))  # sessions compete before their processes do: sched(7)
+
+
+def die_before_server(kill_first: int) -> None:
+    """When memory runs out, be killed before the server.
 
     `kill_first`: -1000 to 1000; a process with more is killed before others (proc(5), oom_score_adj).
     """
-    with suppress(OSError):
-        os.nice(nice)
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))  # sessions compete before their processes do: sched(7)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(kill_first))

@@ -47,7 +47,8 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050001  # seccomp's answers; the second with EPE
 def confine_worker() -> list[str]:
     """Confine the warm process after its imports, without files and network. Returns the active steps by name."""
     held = []
-    processes.give_way(NICE, KILL_FIRST)
+    processes.give_way(NICE)
+    processes.die_before_server(KILL_FIRST)
     for name, limit in (("core", resource.RLIMIT_CORE), ("written files", resource.RLIMIT_FSIZE)):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(limit, (0, 0))

@@ -53,7 +53,7 @@ HEARTBEAT_SECONDS = 10.0
 def main(descriptor: int, parent: int) -> None:
     """Serve the socket `descriptor` of the server `parent` until it closes or says `Quit`."""
     processes.end_with(parent)
-    processes.give_way(NICE, KILL_FIRST)
+    processes.die_before_server(KILL_FIRST)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)  # the server stops this process when it has stopped itself
     faulthandler.enable()
@@ -99,6 +99,7 @@ class ModelWorker:
             return
         gc.freeze()
         gc.enable()
+        processes.give_way(NICE)  # only now: on a busy machine, loading would take minutes
         self._send(Loaded(runner.facts))
         self._in_background(lambda: self._answer_all(runner))
         while (task := self._work.get()) and not self._quitting:

@@ -88,7 +88,9 @@ def test_questions_are_answered_while_a_unit_runs(run: Run, engine: LocalEngine,
 def test_it_lets_pages_come_first_and_obeys_the_server_alone(engine: LocalEngine) -> None:
     assert engine._process._process
     worker = psutil.Process(engine._process._process.pid)
-    assert worker.nice() == psutil.Process().nice() + 10
+    threads = [int(task.name) for task in Path(f"/proc/{worker.pid}/task").iterdir()] or [worker.pid]
+    wanted = psutil.Process().nice() + 10
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {wanted}, "each thread has its own"
     if Path("/proc/self/oom_score_adj").exists():
         mine, its = (int(Path(f"/proc/{each}/oom_score_adj").read_text()) for each in ("self", worker.pid))
         assert its > mine, "when memory runs out, the server stays"

@@ -4,14 +4,16 @@ Seeded: the same seed gives the same faults in the same order, though not at the
 """
 
 import argparse
+import math
 import os
 import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -63,8 +65,16 @@ class Report:
         )
 
 
-def storm(machine: Machine, strikes: Mapping[Strike, int], seed: int, minutes: float, most: int = 1_000_000) -> Report:
+def storm(
+    machine: Machine,
+    strikes: Mapping[Strike, int],
+    seed: int,
+    minutes: float,
+    most: float = math.inf,
+    say: Callable[[str], None] = lambda line: None,
+) -> Report:
     """People work on `machine` for `minutes`, or until `most` faults have struck; then everything is checked."""
+    began = time.monotonic()
     chance = random.Random(seed)
     report = Report()
     people = [Person(machine.server.url, machine.server.setup_link, seed)]
@@ -77,6 +87,7 @@ def storm(machine: Machine, strikes: Mapping[Strike, int], seed: int, minutes: f
         while time.monotonic() < ends and report.struck.total() < most:
             time.sleep(chance.uniform(*CALM_SECONDS))
             strike = chance.choices(list(strikes), list(strikes.values()))[0]
+            say(f"{time.monotonic() - began:5.0f} s  {strike.__name__}")
             strike(machine, chance)
             machine.check_alive()
             report.struck[strike.__name__] += 1
@@ -84,6 +95,7 @@ def storm(machine: Machine, strikes: Mapping[Strike, int], seed: int, minutes: f
         machine.clock.set(0)
         for person in people:
             person.end()
+    say("waiting for the queue to empty")
     drain(machine, report)
     machine.stop()
     report.problems += judge(machine.data, people) + machine.problems
@@ -166,7 +178,7 @@ def main() -> None:
     if asked.only:
         strikes = {strike: often for strike, often in strikes.items() if strike.__name__ in asked.only.split(",")}
     with tempfile.TemporaryDirectory() as folder, Machine(Path(folder), disk=on_a_disk) as machine:
-        report = storm(machine, strikes, asked.seed, asked.minutes)
+        report = storm(machine, strikes, asked.seed, asked.minutes, say=partial(print, flush=True))
     print(report)
     raise SystemExit(bool(report.problems))
 
