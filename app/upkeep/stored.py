@@ -4,6 +4,7 @@ Reads everything, so it takes as long as the disk does. On a live server files c
 looked at again, with the rows as they are by then, before it is reported.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def _second_look(files: Files, rows: Needed, suspect: Suspect) -> Iterator[Findi
     kind, sha256 = suspect.kind, suspect.sha256
     if suspect.found:
         name = suspect.found.path.relative_to(files.root)
-        if suspect.found.path.exists() and is_orphan(suspect.found, rows, pictured(rows)):
+        if os.path.lexists(suspect.found.path) and is_orphan(suspect.found, rows, pictured(rows)):
             yield Finding(Area.ORPHANS, f"{name} belongs to nothing.", MOVED, True, suspect)
         return
     need = rows[kind].get(sha256) if kind else None

@@ -94,6 +94,12 @@ def cached(content: bytes | None) -> Callable[[Data, Random], object]:
     return do
 
 
+def broken_link(data: Data, _: Random) -> None:
+    path = data.files.root / "images" / "link"
+    path.symlink_to("nowhere")
+    os.utime(path, (0, 0), follow_symlinks=False)
+
+
 NAME = "ab" * 32
 
 DAMAGES = (
@@ -109,6 +115,7 @@ DAMAGES = (
     ),
     Damage("orphan thumbnail", Area.ORPHANS, True, orphan("files", "thumbs", "ab", f"{NAME}-320.webp")),
     Damage("foreign file", Area.ORPHANS, True, orphan("files", "images", "notes.txt")),
+    Damage("broken link", Area.ORPHANS, True, broken_link),
     Damage("misplaced file", Area.ORPHANS, True, orphan("files", "images", "cd", f"{NAME}.png")),
     Damage("orphan of an export", Area.ORPHANS, True, orphan("exports", "made", "99", "manifest.csv")),
     Damage("orphan of a recipe", Area.ORPHANS, True, orphan("exports", "cache", "ab", NAME, f"{NAME}.png")),
