@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, DATABASE, CommandRefused, open_database, out, progress_bar, read_settings
+from app.cli.console import BROKEN, DATABASE, CommandRefused, open_data, open_database, out, progress_bar, read_settings
 from app.cli.serve import only_one_server
 from app.settings import Settings
 
@@ -25,11 +25,16 @@ def check(
 
     Exits with 0 if all is well, 1 if something is wrong, 2 if it could not be checked.
     """
+    from app.logs import configure_logging
+
     settings = read_settings()
     if not (settings.data / DATABASE).exists():
         raise CommandRefused(
             f"There is no database in {settings.data}; SOROE_DATA says where the server keeps its data."
         )
+    if repair:  # what is made again has to belong to the server's user
+        open_data(settings)
+        configure_logging(settings)  # standard output is for the report
     with only_one_server(settings) if repair else nullcontext():
         done = [*rebuilt(settings)] if repair else []
         with opened_data(settings) as (database, files):

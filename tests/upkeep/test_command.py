@@ -2,8 +2,13 @@
 
 import fcntl
 import json
+import os
 from random import Random
 
+import pytest
+
+from app.cli.check import check
+from app.cli.console import CommandRefused
 from tests.command import Done, soroe
 from tests.upkeep.conftest import Data
 from tests.upkeep.damage import DAMAGES
@@ -53,3 +58,18 @@ def test_repair_needs_the_server_stopped(data: Data) -> None:
         assert run(data).returncode == 0
         done = run(data, "--repair")
     assert (done.returncode, "already running" in done.stderr) == (2, True)
+
+
+def test_a_repair_prints_nothing_but_its_report(data: Data) -> None:
+    next(damage for damage in DAMAGES if damage.name == "removed references").do(data, Random(1))
+    done = run(data, "--repair", "--json")
+    assert json.loads(done.stdout)["done"]
+    assert "a file is lost or damaged" in done.stderr
+
+
+def test_a_repair_as_another_user_is_refused(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    data.database.close()
+    monkeypatch.setenv("SOROE_DATA", str(data.settings.data))
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(CommandRefused, match="belongs to another user"):
+        check(repair=True)
