@@ -87,7 +87,9 @@ def only_one_server(settings: Settings, *, restoring: bool = False) -> Iterator[
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CommandRefused(f"Another Soroe is already running on the data in {settings.data}.") from error
+            raise CommandRefused(
+                f"Another Soroe is already running on the data in {settings.data}. Stop it first."
+            ) from error
         yield
 
 

@@ -58,7 +58,7 @@ def _of_fault(fault: str, whole: bool) -> Finding:
         return Finding(Area.DATABASE, f"{fault}: a picture is shown that must not be, or not.", "Counts again.", True)
     if not whole or fault.startswith(("CHECK constraint", "NULL value", "non-unique")):
         return Finding(Area.DATABASE, f"{fault}.", RESTORE)
-    return Finding(Area.DATABASE, f"{fault}.", REBUILT, True)
+    return Finding(Area.DATABASE, f"An index is damaged ({fault}); the tables are whole.", REBUILT, True)
 
 
 def mend_tables(connection: Connection) -> None:
