@@ -1,5 +1,6 @@
 """`soroe backup` and `soroe restore`."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +24,8 @@ def backup(
 ) -> None:
     """Back up the data folder, while the server runs or not; only what is new is copied.
 
-    Exits with 0 if the backup is complete, 1 if the data folder lacks files, 2 if no backup was made.
+    Exits with 0 if all is done, 1 if the data folder lacks files or old snapshots stay, 2 if no backup was made.
     """
-    from app.text import filesize, plural, thin
     from app.upkeep.backup import Way, back_up
 
     settings = read_settings()
@@ -33,7 +33,11 @@ def backup(
         raise CommandRefused(
             f"There is no database in {settings.data}; SOROE_DATA says where the server keeps its data."
         )
-    if folder.resolve().is_relative_to(settings.data.resolve()):
+    if folder.is_symlink() and not folder.exists():
+        raise CommandRefused(
+            f"{folder} is a link that leads nowhere. Mount what it points to, or choose another folder."
+        )
+    if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(settings.data)):
         raise CommandRefused("The backup folder is within the data folder. Choose one on another disk.")
     with refusing_disk(folder), opened_backups(folder, create=True) as backups:
         database = open_database(settings)
@@ -42,19 +46,42 @@ def backup(
                 report = back_up(database, settings, backups, Way(quick, hard_links), progress)
         finally:
             database.close()
-        removed = backups.prune(keep) if keep else (0, 0)
+        tell(folder, report)
+        pruned = not keep or prune(backups, keep)
+    if report.missing or not pruned:
+        raise typer.Exit(BROKEN)
+
+
+def tell(folder: Path, report: Any) -> None:
+    from app.text import filesize, plural, thin
+
     say(
         f"Backed up the database and {plural(report.files, 'file')} to {folder} as {report.name};"
         f" {thin(report.copied)} of them ({filesize(report.bytes)}) were new or had changed. Thumbnails, the files of"
         " exports and caches are left out: Soroe makes them again."
     )
-    if removed[0]:
-        say(f"Removed {plural(removed[0], 'old snapshot')} and {plural(removed[1], 'file')} that only they had.")
     if report.unrecorded:
         say(f"The audit log does not mention this backup. {report.unrecorded}")
     if report.missing:
         say("The data folder lacks these files, or has them damaged. Run `soroe check`.", *report.missing)
-        raise typer.Exit(BROKEN)
+
+
+def prune(backups: Any, keep: int) -> bool:
+    """Remove old snapshots and say so; False if they stay. The new backup is made by then, whatever happens here."""
+    from app.errors import UserError
+    from app.text import plural
+
+    try:
+        snapshots, files = backups.prune(keep)
+    except UserError as error:
+        say(f"No old snapshot was removed. {error}")
+        return False
+    except OSError as error:
+        say(f"The old snapshots could not all be removed. {error.filename} stays: {error.strerror}.")
+        return False
+    if snapshots:
+        say(f"Removed {plural(snapshots, 'old snapshot')} and {plural(files, 'file')} that only they had.")
+    return True
 
 
 def restore(

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from app.errors import UserError
 
 DATABASE, MANIFEST, SECRETS = "soroe.sqlite3", "manifest.json", "secrets"
 OURS = {"files", "snapshots", "lock", "lost+found"}
+NAME = re.compile(r"\d{8}T\d{6}Z(-2)*")  # of a finished snapshot; a file manager may put files next to them
 FORMAT = 1  # of the manifest
 
 
@@ -68,7 +70,7 @@ class Backups:
 
     def names(self) -> list[str]:
         """The finished snapshots, oldest first."""
-        return sorted(path.name for path in self.snapshots.glob("*") if path.suffix != atomic.UNFINISHED)
+        return sorted(path.name for path in self.snapshots.glob("*") if NAME.fullmatch(path.name) and path.is_dir())
 
     def manifest(self, name: str) -> Manifest:
         """What a snapshot holds. Raises BackupRefused for one that is damaged, or from a newer version."""
@@ -138,16 +140,23 @@ class Backups:
     def prune(self, keep: int) -> tuple[int, int]:
         """Remove all but the `keep` newest snapshots, then the files that none names.
 
-        Returns how many of both. Raises BackupRefused if a manifest cannot be read, before any file goes.
+        Returns how many of both. Raises BackupRefused, with nothing removed, if a manifest of those cannot be read.
         """
-        old = self.names()[:-keep]
+        old, kept = self.names()[:-keep], self.names()[-keep:]
+        if not old:
+            return 0, 0
+        named: set[str] = set()
+        for name in kept:
+            try:
+                named.update(self.manifest(name).files)
+            except BackupRefused as error:
+                raise BackupRefused(
+                    f"{self.snapshots / name} is damaged, so its files are unknown. Move it away, then back up again."
+                ) from error
         for name in old:
             going = self.snapshots / (name + atomic.UNFINISHED)
             atomic.move(self.snapshots / name, going)
             shutil.rmtree(going)
-        if not old:
-            return 0, 0
-        named = {path for name in self.names() for path in self.manifest(name).files}
         files = [path for path in self.files.rglob("*") if path.is_file()]
         unnamed = [path for path in files if str(path.relative_to(self.files)) not in named]
         for path in unnamed:

@@ -235,6 +235,16 @@ def test_old_snapshots_go_with_the_files_that_only_they_had(
     assert restore().returncode == 0
 
 
+def test_a_damaged_snapshot_among_those_to_keep_stops_no_backup(data: Data, backup: Command, tmp_path: Path) -> None:
+    backups = Backups(tmp_path / "backup")
+    backup(), backup()
+    (backups.snapshots / ".DS_Store").touch()
+    (backups.snapshots / backups.names()[-1] / "manifest.json").write_text("{}")
+    done = backup("--keep", "2")
+    assert (done.returncode, done.stderr, "Move it away" in done.stdout) == (1, "", True)
+    assert len(backups.names()) == 3
+
+
 def test_an_interrupted_restore_is_not_served(data: Data, backup: Command, restore: Command, tmp_path: Path) -> None:
     backup()
     restore()
@@ -279,6 +289,14 @@ def test_wrong_folders_are_one_sentence(data: Data, tmp_path: Path, folder: str)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     inside = soroe("backup", data.settings.data / folder, SOROE_DATA=str(data.settings.data))
     assert (inside.returncode, "within the data folder" in inside.stderr) == (2, True)
+
+
+def test_a_link_that_leads_nowhere_is_no_backup_folder(backup: Command, tmp_path: Path) -> None:
+    for target in ("nothing", "backup"):
+        (tmp_path / "backup").unlink(missing_ok=True)
+        (tmp_path / "backup").symlink_to(target)
+        done = backup()
+        assert (done.returncode, "leads nowhere" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
 
 
 def test_hard_links_are_made_where_asked(data: Data, backup: Command, tmp_path: Path) -> None:
