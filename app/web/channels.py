@@ -65,7 +65,7 @@ class Channel(Generic[T]):
         self.cursor = ""  # of the latest round
         self.waiting: set[Waiting[T]] = set()
         self._next_round = 0.0
-        self._joined = asyncio.Event()
+        self._moved = asyncio.Event()  # someone joined or left
         self._rounds: asyncio.Task[None] | None = None
 
     async def next(self, token: str, cursor: str) -> Heard[T] | None:
@@ -75,13 +75,14 @@ class Channel(Generic[T]):
         """
         waiting = Waiting[T](token, cursor)
         self.waiting.add(waiting)
-        self._joined.set()
+        self._moved.set()
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._run(), name=f"watchers of {self.topic}")
         try:
             return await waiting.answer
         finally:
             self.waiting.discard(waiting)
+            self._moved.set()
 
     async def _run(self) -> None:
         """Rounds, as long as someone waits."""
@@ -100,12 +101,12 @@ class Channel(Generic[T]):
         return [each for each in self.waiting if self.channels.bus.since(self.topic, each.cursor)]
 
     async def _something(self) -> None:
-        """Wait until the topic changes, or someone joins. Nobody is due, so any cursor will do."""
-        self._joined.clear()
+        """Wait until the topic changes, or someone joins or leaves. Nobody is due, so any cursor will do."""
+        self._moved.clear()
         cursor = next(iter(self.waiting)).cursor
         waiting = [
             asyncio.ensure_future(self.channels.bus.changes(self.topic, cursor)),
-            asyncio.ensure_future(self._joined.wait()),
+            asyncio.ensure_future(self._moved.wait()),
         ]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -171,3 +171,19 @@ def test_a_message_is_the_same_for_every_person_and_pages_hide_what_theirs_may_n
     pages = {name: browser.get(path).text for name, browser in people.items()}
     for texts in (pages, first):
         assert {name: text.split('data-may="')[1].split('"')[0] for name, text in texts.items()} == may
+
+
+def test_nothing_stays_when_the_last_watcher_leaves(story: Story) -> None:
+    async def told(room: Room) -> None:
+        leaving, staying = room.watch(0, room.bus.cursor()), room.watch(1, room.bus.cursor())
+        await asyncio.sleep(0.01)
+        leaving.cancel()
+        await asyncio.sleep(0.01)
+        assert room.bus._topics[topic(1)].watchers == 1
+        staying.cancel()
+        rounds = room.channel._rounds
+        assert rounds
+        await rounds
+        assert room.bus._topics[topic(1)].watchers == 0
+
+    story(told)
