@@ -1,7 +1,8 @@
 // A set's page has only some of its pictures at a time. The address of a picture, such as #place-700, opens the part with
 // it, and so does the way back from a picture.
 
-const place = location.hash.match(/^#place-(\d+)$/)?.[1];
+const placeIn = (hash) => hash.match(/^#place-(\d+)$/)?.[1];
+const place = placeIn(location.hash);
 const here = new URL(location.href);
 const atFirst = document.querySelectorAll("#pictures > li").length;
 
@@ -18,6 +19,12 @@ if (place && !document.getElementById(`place-${place}`) && here.searchParams.get
 } else if (place && performance.getEntriesByType("navigation")[0]?.type === "back_forward") {
   document.getElementById(`place-${place}`)?.scrollIntoView({ block: "center" });
 }
+
+// A link to a picture, followed while the page is open, changes only the address.
+addEventListener("hashchange", () => {
+  const position = placeIn(location.hash);
+  if (position && !document.getElementById(`place-${position}`)) location.replace(partWith(position));
+});
 
 // On the way back, the browser knows how far the page was scrolled, but not how much of it was loaded.
 addEventListener("click", ({ target }) => {

@@ -122,8 +122,10 @@ def test_all_are_selected_though_few_are_on_the_page(page: Page) -> None:
 
 def test_a_filter_finds_what_is_not_on_the_page(studio: tuple[Server, User], page: Page) -> None:
     page.goto("/sets/1")
+    expect(page.get_by_role("link", name="Show all on one page")).to_be_visible()
     page.locator("#set-show label", has_text="Failed 1").click()
     loaded(page, 1)
+    expect(page.get_by_role("link", name="Show all on one page")).to_be_hidden()
     expect(page.locator(f"#place-{PICTURES}")).to_contain_text("It was too dark.")
     assert "show=failed" in page.url
     with making(studio[0]) as make:
@@ -144,6 +146,10 @@ def test_an_address_of_a_picture_and_the_way_back_find_its_part(page: Page) -> N
     page.get_by_role("link", name="Load earlier pictures").click()
     expect(page.locator("#place-1")).to_be_visible()
     expect(page.get_by_role("link", name="Load earlier pictures")).to_have_count(0)
+
+    page.goto("/sets/1")
+    page.evaluate("location.hash = '#place-140'")
+    expect(page.locator("#place-140")).to_be_in_viewport()
 
     page.goto("/sets/1")
     scroll(page)
