@@ -3,13 +3,18 @@
 
 const EVERY = 10000;
 const live = document.getElementById("live");
-let spoken = "";
+let spoken = [];
+
+// As shown: without what this person does not see.
+const sentences = () => Array.from(document.querySelectorAll("[data-spoken]"), (each) => each.innerText.trim());
 
 function speak() {
-  const words = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
   const speaker = document.querySelector("[data-speaker]");
-  if (!speaker || words === spoken) return;
-  spoken = speaker.textContent = words;
+  if (!speaker) return;
+  const now = sentences();
+  const changed = now.filter((words) => !spoken.includes(words));
+  spoken = now;
+  if (changed.length) speaker.textContent = changed.join(" ");
 }
 
 function lost(hidden) {
@@ -17,7 +22,7 @@ function lost(hidden) {
   if (line) line.hidden = hidden;
 }
 
-if (live) spoken = document.querySelector("[data-spoken]")?.textContent.trim() ?? "";
+if (live) spoken = sentences();
 setInterval(speak, EVERY);
 document.addEventListener("htmx:sse:error", ({ detail }) => {
   if (detail.status === 401) location.reload(); // signed out: the server leads to the sign-in page, and back here

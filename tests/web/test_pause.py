@@ -11,7 +11,7 @@ from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making
 
 BANNER = "Generation is paused: the disk is full. It resumes by itself when space is free."
-NOTE = "Paused: on the server, the disk is full. Nothing is lost, and it resumes by itself when space is free."
+NOTE = "Paused: the disk is full on the server. Nothing is lost, and work resumes by itself when space is free."
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def test_people_see_on_their_own_work_that_it_waits_and_for_what(
         waiting, done = make.image_set(prompts="a fox"), make.finished_set(prompts="an owl")
         subject = make.subject()
     assert NOTE in designer.get(f"/sets/{waiting.id}").text
+    assert "</svg>Paused</span>" in designer.get(f"/sets/{waiting.id}").text.replace("\n", "").replace("  ", "")
     assert NOTE not in designer.get(f"/sets/{done.id}").text
     assert NOTE in designer.get("/").text
     assert NOTE in designer.get(f"/subjects/{subject.id}").text
@@ -57,9 +58,9 @@ def test_the_restart_of_the_engine_is_shown_where_work_waits(
     engine.state = EngineState.RESTARTING
     with making(server) as make:
         waiting, subject = make.image_set(prompts="a fox"), make.subject()
-    words = "the engine is restarting. Nothing is lost, and it resumes by itself when its model is loaded."
+    note = "Paused: the engine is restarting on the server. Nothing is lost, and work resumes by itself"
     for path in (f"/sets/{waiting.id}", "/", f"/subjects/{subject.id}"):
-        assert f"Paused: on the server, {words}" in designer.get(path).text, path
+        assert note in designer.get(path).text, path
     assert "Generation is paused: the engine is restarting." in admin.get("/warnings").text
     with designer.stream("GET", f"/sets/{waiting.id}/events") as answer:
         lines = answer.iter_lines()
