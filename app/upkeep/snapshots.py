@@ -108,7 +108,13 @@ class Backups:
         if not path.exists():  # a medium that is read-only
             yield
             return
-        with path.open() as lock:
+        try:
+            lock = path.open()
+        except OSError as error:
+            raise BackupRefused(
+                f"{path} cannot be opened: {error.strerror}. Run this as the user who made the backup."
+            ) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:

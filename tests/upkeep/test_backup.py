@@ -273,6 +273,15 @@ def test_one_backup_at_a_time(data: Data, backup: Command, tmp_path: Path) -> No
         assert "Another backup or restore" in backup().stderr
 
 
+def test_a_backup_of_another_user_is_refused(backup: Command, restore: Command, tmp_path: Path) -> None:
+    backup()
+    lock = tmp_path / "backup" / "lock"
+    lock.unlink()
+    lock.mkdir()  # as unreadable as another user's file, for root too
+    for done in (backup(), restore()):
+        assert (done.returncode, "the user who made" in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
 def test_a_newer_backup_is_refused(data: Data, backup: Command, restore: Command, tmp_path: Path) -> None:
     backup()
     backups = Backups(tmp_path / "backup")
