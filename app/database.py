@@ -49,6 +49,7 @@ class Database:
         self.info = {"quotas": settings.quotas}  # which `app.quotas` reads from a session
         self.slow_seconds = settings.slow_transaction_seconds
         self._listeners: list[Listener] = []
+        self._versions = Versions(settings.database_path)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -85,13 +86,51 @@ class Database:
     def _refused(self, context: ExceptionContext) -> CannotSave | None:
         return self.storage.refusal(context.original_exception)
 
+    def version(self) -> int:
+        """A number that changes whenever anything is committed, by any process. It takes microseconds and never waits.
+
+        Read it before what it is to be the version of. Belongs to one thread at a time.
+        """
+        return self._versions.latest()
+
     def checkpoint(self) -> None:
         """Move what was committed from SQLite's log into the file itself, as far as nobody reads it."""
         with suppress(sqlite3.Error), closing(self.engine.raw_connection()) as connection:
             cast(sqlite3.Connection, connection.driver_connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def close(self) -> None:
+        self._versions.close()
         self.engine.dispose()
+
+
+class Versions:
+    """A connection that only looks whether others have committed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._seen: int | None = None
+        self._count = 0
+
+    def latest(self) -> int:
+        try:
+            found = self._open().execute("PRAGMA data_version").fetchall()[0][0]
+        except sqlite3.OperationalError:  # it would have to wait: whatever was known may have changed
+            found = None
+        if found is None or found != self._seen:
+            self._seen = found
+            self._count += 1
+        return self._count
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
 
 def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:

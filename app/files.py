@@ -10,6 +10,7 @@ checked against its name, and storing a file again replaces a damaged one.
 import hashlib
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ class Files:
         self._removing = Lock()  # nobody removes a file while another stores or needs it
         self._reused: dict[Path, float] = {}  # when somebody last stored what was already there, monotonic
         self._making = Lock()  # one missing thumbnail is made at a time
+        self._small = _Small()
 
     # Storing
 
@@ -229,6 +231,17 @@ class Files:
                     self.make_thumbnails(sha256)
         return path
 
+    def small(self, sha256: str, side: int) -> bytes:
+        """The content of a thumbnail, which is kept in memory. Raises as `whole_thumbnail`."""
+        path = self.whole_thumbnail(sha256, side)
+        facts, content = _facts(path), path.read_bytes()
+        self._small.keep(path, facts, content)
+        return content
+
+    def small_in_memory(self, sha256: str, side: int) -> bytes | None:
+        """The content of a thumbnail that is in memory, and on disk as it was. Reads no file."""
+        return self._small.get(self.thumbnail(sha256, side))
+
     def flawed_thumbnails(self, sha256: str) -> list[int]:
         """The sides of the thumbnails of a picture that are missing or not whole."""
         return [side for side in THUMBNAILS if not _is_webp(self.thumbnail(sha256, side))]
@@ -301,6 +314,49 @@ class Files:
         ours = small is not None and int(small[2]) in THUMBNAILS and path == self.thumbnail(small[1], int(small[2]))
         named = sha256 if kind or ours else ""
         return Found(path, kind, named, ours, facts.st_size, now - facts.st_mtime)
+
+
+class _Small:
+    """Recent thumbnails in memory, as long as their files are there and unchanged. For any thread."""
+
+    def __init__(self, most: int = 32 * 2**20) -> None:
+        self.most = most  # bytes
+        self._kept: OrderedDict[Path, tuple[tuple[int, ...], bytes]] = OrderedDict()  # latest used last
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, path: Path) -> bytes | None:
+        facts = _facts(path)
+        with self._lock:
+            known, content = self._kept.get(path, (None, b""))
+            if known is None or known != facts:
+                return None
+            self._kept.move_to_end(path)
+        return content
+
+    def keep(self, path: Path, facts: tuple[int, ...] | None, content: bytes) -> None:
+        """`facts`: of the file, from before it was read."""
+        if facts is None or facts[0] != len(content):
+            return
+        with self._lock:
+            self._drop(path)
+            self._kept[path] = facts, content
+            self._bytes += len(content)
+            while self._bytes > self.most:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, path: Path) -> None:
+        _, content = self._kept.pop(path, (None, b""))
+        self._bytes -= len(content)
+
+
+def _facts(path: Path) -> tuple[int, ...] | None:
+    """What differs once a file was written again: its size, its time and its number on the disk."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _is_name(text: str) -> bool:

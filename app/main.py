@@ -82,7 +82,11 @@ from app.work.notifier import Notifier
 LOOPS_SECONDS = 3.0  # at the end, for what background work has begun
 ENGINE_SECONDS = 1.5  # and then for the engine
 
+# The router tries one after another, so those of the most requests come first: a page shows dozens of pictures.
 PAGES = (
+    pictures,  # also before the rights: addresses ending in .png are theirs
+    health,
+    live,
     accounts,
     factors,
     passkeys,
@@ -96,19 +100,16 @@ PAGES = (
     subjects,
     regions,
     sets_pages,
-    live,
     review,
     review_settings,
     versions,
     compare,
     gallery,
-    pictures,
-    rights,  # after the pictures: addresses ending in .png are theirs
+    rights,
     exports,
     downloads,
     shares,
     record,
-    health,
 )
 
 UPLOAD_PATHS = (*styles.UPLOAD_PATHS, *structures.UPLOAD_PATHS, *regions.UPLOAD_PATHS, *subjects.UPLOAD_PATHS)
@@ -157,9 +158,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     Notifier(database, app.state.dispatcher, wiring.NOTICES)
     add_middleware(app, settings, resources)
     add_error_pages(app)
+    app.mount("/static", VersionedFiles(STATIC))
     for module in PAGES:
         app.include_router(module.router)
-    app.mount("/static", VersionedFiles(STATIC))
     return app
 
 

@@ -264,7 +264,11 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.data / 'soroe.sqlite3'}"
+        return f"sqlite:///{self.database_path}"
+
+    @property
+    def database_path(self) -> Path:
+        return self.data / "soroe.sqlite3"
 
     @property
     def public_url(self) -> str:

@@ -119,6 +119,8 @@ def _needs(
     # Sets first: an index has them in order, so the search ends with the newest few.
     newest = select(Image.set_id).where(which).group_by(Image.set_id).order_by(Image.set_id.desc()).limit(limit)
     set_ids = list(session.scalars(newest))
+    if not set_ids:  # as usual; building statements for nothing takes longer than the search
+        return []
     at = func.coalesce(Image.finished_at, ImageSet.created_at)
     rows = session.execute(
         select(ImageSet.id, ImageSet.name, User.name, func.count(), func.max(at), func.sum(Image.bytes))
@@ -140,6 +142,8 @@ def _needs(
 def _changes(session: Session, user: User, which: ColumnElement[bool], limit: int) -> list[Need]:
     """With who requested them last, "" if no decision says so, and the newest comment on one by someone else."""
     found = _needs(session, "changes", which, limit)
+    if not found:
+        return []
     set_ids = [need.set_id for need in found]
     asked = _newest_by_set(session, Decision, set_ids, and_(Decision.verdict == Verdict.CHANGES_REQUESTED, which))
     said = _newest_by_set(session, Comment, set_ids, and_(Comment.user_id != user.id, which))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property, partial
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -28,6 +29,7 @@ from app.upkeep.disk import Disk
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
 from app.web.channels import Channels
+from app.web.fresh import Fresh
 from app.web.limits.begun import Begun
 from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
@@ -76,6 +78,10 @@ class Resources:
     challenges: Pending[bytes]  # for passkeys
     secrets: Pending[str]  # of authenticator apps being set up
     vault: Vault
+
+    @cached_property
+    def fresh(self) -> Fresh:
+        return Fresh(self.database)
 
     @property
     def pause(self) -> Pause | Restart | None:
@@ -160,6 +166,18 @@ def current_user(request: Request) -> User:
     if user is None:
         raise SignInNeeded
     return user
+
+
+async def viewer(request: Request) -> User:
+    """`current_user` for pictures, of which one page requests dozens. Only to read; other requests share it."""
+    resources, token = resources_of(request), session_token(request)
+    find = partial(accounts.login_for_token, token=token, idle_minutes=resources.settings.idle_minutes)
+    login = await resources.fresh.find(("login", token), find) if token else None
+    if login is None:
+        raise SignInNeeded
+    if by_somebody(request):
+        resources.presence.see(login.token_hash, address_of(request))
+    return login.user
 
 
 def require(role: Role) -> Callable[[User], User]:
@@ -253,6 +271,7 @@ def need_as_before(request: Request) -> None:
 
 ResourcesDep = Annotated[Resources, Depends(shared_resources)]
 Me = Annotated[User, Depends(current_user)]
+Viewer = Annotated[User, Depends(viewer)]
 Admin = Annotated[User, Depends(require(Role.ADMIN))]
 Confirmed = Annotated[User, Depends(confirmed)]
 ConfirmedAdmin = Annotated[User, Depends(confirmed_admin)]

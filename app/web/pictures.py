@@ -1,20 +1,23 @@
 """Picture files. Addresses contain numbers, never names from outside. Their content never changes."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from app.errors import NotFound
 from app.files import Files, Kind
+from app.models import User
 from app.sets import queries as sets
 from app.styles import queries as styles
-from app.web.deps import Me, Read, ResourcesDep
+from app.web.deps import Me, Read, Resources, ResourcesDep, Viewer
 from app.web.headers import PICTURE_POLICY
 from app.web.pools import Route
 
@@ -40,14 +43,17 @@ def image(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Resp
     return png(resources.files, Kind.IMAGES, sha256, f"picture {image_id}")
 
 
+# Pages show dozens of these, and all who watch a set load each of its previews. So they run on the event loop, where
+# they find what was read or made for others, and use a thread for the rest only.
+
+
 @router.get("/images/{image_id}/thumb-{side}.webp")
-def image_thumbnail(resources: ResourcesDep, me: Me, session: Read, image_id: int, side: Side) -> Response:
-    sha256 = finished(sets.picture(session, me, image_id))
-    return webp(resources.files, sha256, int(side))
+async def image_thumbnail(resources: ResourcesDep, me: Viewer, image_id: int, side: Side) -> Response:
+    return await small(resources.files, finished(await sha256_of(resources, me, image_id)), int(side))
 
 
 @router.get("/images/{image_id}/preview")
-def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
+async def preview(resources: ResourcesDep, me: Viewer, image_id: int) -> Response:
     """The latest preview. The step in the address is ignored; it only makes browsers ask again.
 
     If the picture has been finished since, shows the picture itself. A preview is encoded once, by the engine, and
@@ -56,19 +62,19 @@ def preview(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Re
     _, rough = resources.bus.previews.get(image_id, (0, b""))
     if rough:
         return Response(rough, media_type="image/webp", headers=UNKEPT_HEADERS)
-    sha256 = sets.picture(session, me, image_id)
+    sha256 = await sha256_of(resources, me, image_id)
     if sha256 is None:  # between its last preview and its end: nothing to show, but no error
         return Response(status_code=204, headers=UNKEPT_HEADERS)
-    return webp(resources.files, sha256, 320, UNKEPT_HEADERS)
+    return await small(resources.files, sha256, 320, UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
-def thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
-    """A thumbnail by its content, so that a browser requests it once, and only the person is looked up.
+async def thumbnail(resources: ResourcesDep, me: Viewer, sha256: Sha256, side: Side) -> Response:
+    """A thumbnail by its content: only the person is looked up.
 
     The name is as secret as the picture: only lists that a person may see contain it.
     """
-    return webp(resources.files, sha256, int(side))
+    return await small(resources.files, sha256, int(side))
 
 
 @router.get("/references/{reference_id}.png")
@@ -78,23 +84,40 @@ def reference(resources: ResourcesDep, me: Me, session: Read, reference_id: int)
 
 
 @router.get("/references/{reference_id}/thumb-{side}.webp")
-def reference_thumbnail(resources: ResourcesDep, me: Me, session: Read, reference_id: int, side: Side) -> Response:
-    sha256 = styles.reference(session, me, reference_id).sha256
-    return webp(resources.files, sha256, int(side))
+async def reference_thumbnail(resources: ResourcesDep, me: Viewer, reference_id: int, side: Side) -> Response:
+    find = partial(styles.reference, user=me, reference_id=reference_id)
+    found = await resources.fresh.find(("reference", reference_id), find)
+    return await small(resources.files, found.sha256, int(side))
 
 
 class Kept(FileResponse):
     """A content-addressed file, whose name is its version: a client that has it gets no second copy."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        known = Headers(scope=scope).get("if-none-match", "")
-        etag = self.headers["etag"]
-        if etag in [each.strip().removeprefix("W/") for each in known.split(",")]:
-            names = ("etag", "cache-control", "vary", "content-security-policy")
-            same = {name: self.headers[name] for name in names if name in self.headers}
-            await Response(status_code=304, headers=same)(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        answer = super().__call__ if (same := unchanged(scope, self.headers)) is None else same
+        await answer(scope, receive, send)
+
+
+class KeptSmall(Response):
+    """`Kept`, from memory."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = super().__call__ if (same := unchanged(scope, self.headers)) is None else same
+        await answer(scope, receive, send)
+
+
+def unchanged(scope: Scope, headers: Headers) -> Response | None:
+    """The answer to a client that has the version of these `headers`; None if it has not."""
+    known = Headers(scope=scope).get("if-none-match")
+    if known is None or headers["etag"] not in [each.strip().removeprefix("W/") for each in known.split(",")]:
+        return None
+    names = ("etag", "cache-control", "vary", "content-security-policy")
+    return Response(status_code=304, headers={name: headers[name] for name in names if name in headers})
+
+
+async def sha256_of(resources: Resources, me: User, image_id: int) -> str | None:
+    """The name of an image's files; None until it is finished. Raises NotFound."""
+    return await resources.fresh.find(("image", image_id), partial(sets.picture, user=me, image_id=image_id))
 
 
 def finished(sha256: str | None) -> str:
@@ -111,7 +134,20 @@ def png(files: Files, kind: Kind, sha256: str, what: str) -> Response:
 
 def webp(files: Files, sha256: str, side: int, headers: Mapping[str, str] = HEADERS) -> Response:
     """A thumbnail, which is made if it is missing. Raises Flawed."""
-    return kept(files.whole_thumbnail(sha256, side), "image/webp", headers)
+    content = files.small_in_memory(sha256, side)
+    return kept_small(content or files.small(sha256, side), sha256, side, headers)
+
+
+async def small(files: Files, sha256: str, side: int, headers: Mapping[str, str] = HEADERS) -> Response:
+    """`webp`, without a thread if it is in memory."""
+    content = files.small_in_memory(sha256, side)
+    if content is None:
+        content = await run_in_threadpool(files.small, sha256, side)
+    return kept_small(content, sha256, side, headers)
+
+
+def kept_small(content: bytes, sha256: str, side: int, headers: Mapping[str, str]) -> Response:
+    return KeptSmall(content, headers={"ETag": f'"{sha256}-{side}.webp"', **headers}, media_type="image/webp")
 
 
 def kept(path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
