@@ -1,8 +1,9 @@
 """One rendering for everyone who watches the same thing.
 
 Watchers of a topic wait in a `Channel`. When the topic changes, at most four times a second, it looks once and gives
-what it shows to all of them. So what it shows may not depend on who watches: acts that not everyone may do are in it
-for everyone, and each page hides those of others (`app.web.stream`).
+what it shows to all of them. Steps and previews alone make a round once a second: each page then loads every preview,
+so they are most of what many watchers cost. What a round shows may not depend on who watches: acts that not everyone
+may do are in it for everyone, and each page hides those of others (`app.web.stream`).
 
 Someone who has missed something, because they just connected or read slowly, is not current. All of those together get
 what changed since the first thing that any of them missed. So a round renders twice at most, however many watch, and a
@@ -13,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -28,6 +30,7 @@ from app.work.bus import Bus, Changes
 from app.work.topics import Topic
 
 MESSAGE_SECONDS = 0.25  # at most four rounds a second; changes in between are combined
+PROGRESS_SECONDS = 1.0  # between rounds with steps and previews alone
 THREADS = 2  # that render; more would only compete for the processor
 
 T = TypeVar("T")
@@ -64,7 +67,7 @@ class Channel(Generic[T]):
         self.look = look
         self.cursor = ""  # of the latest round
         self.waiting: set[Waiting[T]] = set()
-        self._next_round = 0.0
+        self._last_round = -inf
         self._moved = asyncio.Event()  # someone joined or left
         self._rounds: asyncio.Task[None] | None = None
 
@@ -88,11 +91,10 @@ class Channel(Generic[T]):
         """Rounds, as long as someone waits."""
         try:
             while self.waiting and not self.channels.bus.closed.is_set():
-                if not self._due():
-                    await self._something()
+                if (seconds := self._seconds_left()) > 0:
+                    await self._something(seconds)
                     continue
-                await asyncio.sleep(self._next_round - monotonic())
-                self._next_round = monotonic() + MESSAGE_SECONDS
+                self._last_round = monotonic()
                 await self._round()
         finally:
             self._answer(tuple(self.waiting), None)
@@ -100,16 +102,26 @@ class Channel(Generic[T]):
     def _due(self) -> list[Waiting[T]]:
         return [each for each in self.waiting if self.channels.bus.since(self.topic, each.cursor)]
 
-    async def _something(self) -> None:
-        """Wait until the topic changes, or someone joins or leaves. Nobody is due, so any cursor will do."""
+    def _seconds_left(self) -> float:
+        """Until the next round; infinite while nobody is due."""
+        cursors = {each.cursor for each in self.waiting}
+        missed = [each for cursor in cursors if (each := self.channels.bus.since(self.topic, cursor))]
+        if not missed:
+            return inf
+        between = PROGRESS_SECONDS if all(each.progress for each in missed) else MESSAGE_SECONDS
+        return self._last_round + between - monotonic()
+
+    async def _something(self, seconds: float) -> None:
+        """Wait until the topic changes from now on, someone joins or leaves, or these seconds are over."""
         self._moved.clear()
-        cursor = next(iter(self.waiting)).cursor
+        cursor = self.channels.bus.cursor()
         waiting = [
             asyncio.ensure_future(self.channels.bus.changes(self.topic, cursor)),
             asyncio.ensure_future(self._moved.wait()),
         ]
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            timeout = None if seconds == inf else seconds
+            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in waiting:
                 each.cancel()

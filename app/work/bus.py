@@ -61,22 +61,23 @@ class Changes:
 
     cursor: str
     images: frozenset[int] | None
+    progress: bool = False  # nothing but steps and previews
 
 
 class _Changes:
     """The recent changes of one topic."""
 
     def __init__(self, forgotten: int) -> None:
-        self.changes: deque[tuple[int, frozenset[int] | None]] = deque(maxlen=REMEMBERED_CHANGES)
+        self.changes: deque[tuple[int, frozenset[int] | None, bool]] = deque(maxlen=REMEMBERED_CHANGES)
         self.forgotten = forgotten  # changes up to this number may have been forgotten
         self.last = forgotten
         self.changed = asyncio.Event()  # replaced by every change
         self.watchers = 0
 
-    def add(self, number: int, images: frozenset[int] | None) -> None:
+    def add(self, number: int, images: frozenset[int] | None, progress: bool = False) -> None:
         if len(self.changes) == REMEMBERED_CHANGES:
             self.forgotten = self.changes[0][0]
-        self.changes.append((number, images))
+        self.changes.append((number, images, progress))
         self.last = number
         self.changed.set()
         self.changed = asyncio.Event()
@@ -92,10 +93,10 @@ class Bus:
         self._topics: OrderedDict[Topic, _Changes] = OrderedDict()
         self._life = secrets.token_hex(4)  # numbers restart with the process; a cursor from another process is invalid
 
-    def publish(self, topic: Topic, *image_ids: int) -> None:
-        """Tell watchers of a topic that it changed, and which of its images."""
+    def publish(self, topic: Topic, *image_ids: int, progress: bool = False) -> None:
+        """Tell watchers of a topic that it changed, and which of its images; `progress` that it was only a step."""
         self._count += 1
-        self._topic(topic).add(self._count, frozenset(image_ids))
+        self._topic(topic).add(self._count, frozenset(image_ids), progress)
 
     def publish_all(self, topic: Topic) -> None:
         """Tell watchers of a topic that any of its images may have changed."""
@@ -121,9 +122,11 @@ class Bus:
             return Changes(self.cursor(), None)
         if recent.last <= min(numbers):
             return None
-        missed = [images for count, images in recent.changes if count > min(numbers)]
-        known = [images for images in missed if images is not None]
-        return Changes(self.cursor(), frozenset().union(*known) if len(known) == len(missed) else None)
+        first = min(numbers)
+        missed = [(images, progress) for count, images, progress in recent.changes if count > first]
+        known = [images for images, _ in missed if images is not None]
+        images = frozenset[int]().union(*known) if len(known) == len(missed) else None
+        return Changes(self.cursor(), images, all(progress for _, progress in missed))
 
     async def changes(self, topic: Topic, after: str) -> Changes:
         """Wait for changes in a topic after a cursor, or until the bus is closed."""
@@ -152,17 +155,17 @@ class Bus:
         running = self.running[event.unit_id]
         running.done(event.step, event.steps)
         running.loss = event.loss
-        self.publish(running.topic, *_image_ids(running.work))
+        self.publish(running.topic, *_image_ids(running.work), progress=True)
 
     def class_picture(self, event: ClassPicture) -> None:
         running = self.running[event.unit_id]
         running.class_pictures = event.number, event.count
-        self.publish(running.topic)
+        self.publish(running.topic, progress=True)
 
     def preview(self, event: Preview) -> None:
         running = self.running[event.unit_id]
         self.previews[event.image_id] = (running.step, event.webp)
-        self.publish(running.topic, event.image_id)
+        self.publish(running.topic, event.image_id, progress=True)
 
     def kept(self, event: Event) -> None:
         """An event's result is in the database. A finished or failed image needs no preview any more."""

@@ -13,7 +13,7 @@ from app.accounts import service as accounts
 from app.database import Database
 from app.models import Role, State, User
 from app.sets.queries import topic
-from app.web.channels import MESSAGE_SECONDS, Channel, Channels
+from app.web.channels import MESSAGE_SECONDS, PROGRESS_SECONDS, Channel, Channels
 from app.work.bus import Bus
 from tests.factory import Factory
 from tests.web.server import Browser, Server, making
@@ -90,6 +90,28 @@ def test_changes_are_combined_to_four_messages_a_second(story: Story) -> None:
             cursor = found[0]
         assert room.looks == [{0, 1}, {10, 11}, {20, 21}]
         assert monotonic() - began >= 2 * MESSAGE_SECONDS
+
+    story(told)
+
+
+def test_steps_alone_make_one_message_a_second_and_a_finished_picture_does_not_wait_for_it(story: Story) -> None:
+    async def told(room: Room) -> None:
+        first = room.watch(0, room.bus.cursor())
+        await asyncio.sleep(0)
+        room.bus.publish(topic(1), 1, progress=True)
+        heard, began = await first, monotonic()
+        assert heard == (room.bus.cursor(), {1})
+        room.bus.publish(topic(1), 2, progress=True)
+        heard = await room.watch(0, heard[0])
+        assert monotonic() - began >= 0.9 * PROGRESS_SECONDS
+        assert heard == (room.bus.cursor(), {2})
+        began = monotonic()
+        room.bus.publish(topic(1), 3, progress=True)
+        second = room.watch(0, heard[0])
+        await asyncio.sleep(0.01)
+        room.bus.publish(topic(1), 4)
+        assert await second == (room.bus.cursor(), {3, 4})
+        assert monotonic() - began < PROGRESS_SECONDS
 
     story(told)
 
