@@ -199,6 +199,6 @@ def test_open_rooms_are_updated(session: Session, make: Factory, maker: User, ow
     for on, end in ((False, "that people may approve"), (True, "that nobody approves")):
         service.set_four_eyes(session, maker, own.campaign_id, on)
         session.flush()
-        assert news.latest(session, reviewer, own.id, known) > known
+        assert max(news.latest(session, reviewer, own.id).values()) > known
         told = news.told(session, reviewer, own.images[0], known)[-1]
         assert (told.who, told.words) == ("Mori Haruka", f"ruled {end} their own pictures in this campaign.")
