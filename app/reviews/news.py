@@ -3,7 +3,7 @@
 Event numbers have no gaps and follow the order of commits, so one number says how much someone knows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -49,6 +49,11 @@ def latest(session: Session, user: User, set_id: int) -> dict[int | None, int]:
     where = or_(_about(ImageSet, [set_id]), _about(Image, of_set), _about(Campaign, campaigns))
     newest = select(AuditEvent.user_id, func.max(AuditEvent.id)).where(where, signed_in(user))
     return dict(session.execute(newest.group_by(AuditEvent.user_id)).all())
+
+
+def of_others(latest: Mapping[int | None, int], user: User) -> int:
+    """The number of the latest event that `user` did not cause; 0 if there is none."""
+    return max((number for person, number in latest.items() if person != user.id), default=0)
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[News]:

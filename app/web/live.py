@@ -268,7 +268,7 @@ async def news(watch: Watching, set_id: int) -> AsyncIterator[ServerSentEvent]:
     """
     known = whole_number(watch.after) or 0
     async for heard in watch.follow(queries.topic(set_id), latest_acts):
-        latest = max((number for person, number in heard.shown.items() if person != heard.person.id), default=0)
+        latest = review_news.of_others(heard.shown, heard.person)
         if latest > known:
             known = latest
             yield ServerSentEvent(raw_data="news", event="news", id=str(known))

@@ -42,6 +42,7 @@ from app.settings import Settings
 from app.structures import service as structures
 from app.styles import service as styles
 from app.subjects import service as subjects
+from tests.engine.painter import Painter
 from tests.exports.test_service import approved_set
 from tests.factory import MODEL, Factory, png
 
@@ -137,7 +138,7 @@ def test_uploading_the_same_picture_restores_no_rights(session: Session, make: F
 def test_it_is_not_used_as_a_map_or_for_training_either(session: Session, make: Factory, owner: User) -> None:
     data = png("olive", (256, 256))
     rights.withdraw(session, make.user(Role.MANAGER), make.reference(owner, data), LEGAL)
-    drawn, _ = structures.draw(owner, make.files, data, MapKind.EDGES, size=(256, 256))
+    drawn, _ = structures.draw(owner, make.files, data, MapKind.EDGES, size=(256, 256), engine=Painter())
     with pytest.raises(Invalid, match="were withdrawn on"):
         structures.add(session, owner, drawn, "a.png")
     kept = subjects.keep_picture(owner, make.files, data, MODEL)

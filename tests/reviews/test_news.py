@@ -28,8 +28,7 @@ def ito(make: Factory) -> User:
 
 def heard(session: Session, user: User, set_id: int, before: int) -> int:
     """The latest event that the open room of `user` hears of, which knows all up to `before`."""
-    others = {person: number for person, number in news.latest(session, user, set_id).items() if person != user.id}
-    return max([before, *others.values()])
+    return max(before, news.of_others(news.latest(session, user, set_id), user))
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[str]:

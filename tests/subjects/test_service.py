@@ -155,7 +155,7 @@ def test_cancel_and_resume(session: Session, make: Factory) -> None:
         service.cancel(session, subject.owner, subject.id)
     service.retry(session, subject.owner, subject.id)
     assert subject.state == State.QUEUED
-    with pytest.raises(Conflict, match="failed or cancelled"):
+    with pytest.raises(Conflict, match="failed, cancelled or held"):
         service.retry(session, subject.owner, subject.id)
     assert {Act.SUBJECT_CANCEL, Act.SUBJECT_RETRY} <= set(acts(session))
 

@@ -40,6 +40,8 @@ NOTHING_READ = {
     "/subjects/{subject_id}/unarchive",
     "/sets/{set_id}/cancel",
     "/sets/{set_id}/retry",
+    "/sets/{set_id}/held/retry",
+    "/sets/{set_id}/held/remove",
     "/images/{image_id}/retry",
     "/images/{image_id}/discard",
     "/review/reasons/{reason_id}/remove",
