@@ -88,7 +88,7 @@ def test_it_learns_under_sharing(task, pictures):
     weights = list(task.unet.parameters())
     optimizer = torch.optim.AdamW(weights, lr=1e-3)
     losses = []
-    for _ in range(20):
+    for _ in range(25):
         loss, error = task.errors_in_sets(sets, Draw.of(5, 5, CPU))
         assert error > 0
         optimizer.zero_grad()
