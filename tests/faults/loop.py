@@ -49,6 +49,7 @@ class LoopDisk:
                 ["fsck.ext4", "-p", self.image], stdout=subprocess.DEVNULL, check=False
             )  # 1: errors were mended
         self._mount()
+        self.free()  # a cut may bring back what was removed just before
 
     def fill(self, leave: int = 0) -> None:
         """Fill it up to `leave` bytes; `free` undoes it."""
