@@ -22,7 +22,7 @@ def writing(path: Path, *, mode: int = 0o666, replace: bool = True, flush: bool 
     """Yield a path to write to; afterwards `path` has that content, safe against power loss.
 
     Creates the folder. `mode` is the file's, minus the umask. Without `replace`, an existing file stays. Without
-    `flush`, whoever writes thousands of files flushes them all at the end. Raises OSError; then, or if the block
+    `flush`, a caller that writes thousands of files flushes them all at the end. Raises OSError; then, or if the block
     raises, nothing changes.
     """
     make_folder(path.parent)
@@ -79,7 +79,7 @@ def make_folder(folder: Path, *, mode: int = 0o777) -> None:
 def keep(path: Path) -> None:
     """Make a file that `writing` wrote earlier safe against power loss. Raises OSError.
 
-    Whoever wrote it may have been killed, or be about to flush its folder.
+    Its writer may have been killed, or be about to flush its folder.
     """
     make_folder(path.parent)
     _sync(path.parent)

@@ -226,7 +226,7 @@ class Files:
         """
         path = self.thumbnail(sha256, side)
         if not _is_webp(path):
-            with self._making:  # whoever waited finds it made
+            with self._making:  # requests that waited find it made
                 if not _is_webp(path):
                     self.make_thumbnails(sha256)
         return path

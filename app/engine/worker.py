@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -89,7 +90,7 @@ class ModelWorker:
         self._in_background(self._read)
         self._in_background(self._beat)
         gc.disable()  # what is imported and loaded stays: looking for garbage in it takes a fifth of the start
-        from app.engine.runner import Runner  # torch takes seconds to import, and the server may close meanwhile
+        from app.engine.runner import Runner  # torch takes seconds to import, in which the server may close
         from app.style_aligned import ModelError
 
         try:
@@ -121,7 +122,7 @@ class ModelWorker:
             task = self._questions.get()
             refusal = ""
             try:
-                self._send(Result(task.number, _answer(runner, task.what)))  # type: ignore[arg-type]
+                self._send(Result(task.number, _answer(runner, task.what)))  # type: ignore[arg-type]  # is queued here
             except (ModelError, UserError) as error:
                 refusal = str(error)
             except Exception:
@@ -165,8 +166,8 @@ class ModelWorker:
             os._exit(0)
 
     @staticmethod
-    def _in_background(target: object) -> None:
-        Thread(target=target, daemon=True).start()  # type: ignore[arg-type]
+    def _in_background(target: Callable[[], object]) -> None:
+        Thread(target=target, daemon=True).start()
 
 
 def _answer(runner: "Runner", question: Question) -> object:

@@ -57,7 +57,7 @@ async def preview(resources: ResourcesDep, me: Viewer, image_id: int) -> Respons
     """The latest preview. The step in the address is ignored; it only makes browsers ask again.
 
     If the picture has been finished since, shows the picture itself. A preview is encoded once, by the engine, and
-    everyone who watches requests each, so it is shown without a statement: whoever is signed in sees all sets.
+    everyone who watches requests each, so it is shown without a statement: everyone who is signed in sees all sets.
     """
     _, rough = resources.bus.previews.get(image_id, (0, b""))
     if rough:

@@ -1,7 +1,7 @@
 """Threads for each kind of request, so that nobody who only reads waits for those who write.
 
-SQLite has one write lock, and whoever wants it may have to wait for seconds, on a thread. Routes that read run in
-Starlette's own pool of 40 threads. Routes that write, by their method or marked as `writing`, run in another one, which
+SQLite has one write lock, and a request that wants it may have to wait for seconds, on a thread. Routes that read run
+in Starlette's own pool of 40 threads. Routes that write, by their method or marked as `writing`, run in another, which
 they may wait for without a thread, but not for long: then the person gets a sentence, with the form to send again.
 
 Work in the background has threads of its own as well (`separate_background`). Event streams share two

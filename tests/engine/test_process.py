@@ -66,7 +66,7 @@ def test_what_is_killed_in_the_middle_is_lost_and_the_next_process_works(tmp_pat
             with pytest.raises(WorkerLost):
                 await anext(events)
             assert (engine.state, await engine.slots()) == (EngineState.RESTARTING, [])
-            assert engine.model.name == "demo", "pages know the model meanwhile"
+            assert engine.model.name == "demo", "pages know the model all the time"
             with pytest.raises(NotReady):
                 await anext(engine.run(unit))
             for ask in (lambda: engine.lora_phrase(b"lora", "a"), lambda: engine.depth_map(Image.new("RGB", (8, 8)))):
