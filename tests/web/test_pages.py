@@ -51,9 +51,8 @@ OF_ADMINS = {
     "/people/resets/{reset_id}/revoke",
 }
 ONCE = "/account/authenticator/codes"  # shows what was just made, and redirects otherwise
-HELD = {"sets/_held.html", "subjects/_held.html"}
-# Covered by test_oidc, test_factors and test_held.
-MOMENTS = {"accounts/ended.html", "accounts/second.html", "accounts/codes.html"} | HELD
+# Covered by test_oidc and test_factors.
+MOMENTS = {"accounts/ended.html", "accounts/second.html", "accounts/codes.html"}
 ENDLESS = "/news"  # a stream that waits for more
 NO_PAGES = ("/preview", "/events", ENDLESS, "/example", "/maps", "/warnings")  # parts of pages, or streams
 
