@@ -22,6 +22,7 @@ WORKDIR /app
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 COPY migrations migrations
+COPY locales locales
 COPY templates templates
 COPY static static
 USER 10001:10001

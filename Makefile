@@ -8,7 +8,7 @@ TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 INSTALLED := .venv/.installed-$(TORCH)
 TESTING := .venv/.testing-$(TORCH)
 
-.PHONY: run install test test-fast test-faults check format lock bench bench-gallery bench-load demo-model container clean
+.PHONY: messages run install test test-fast test-faults check format lock bench bench-gallery bench-load bench-feel bench-pages bench-paint bench-measures demo-model container clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/soroe serve
@@ -47,13 +47,30 @@ bench-gallery: $(TESTING)
 	@$(BIN)/python -m benchmarks.gallery
 
 # Pictures made, pages and events while nobody, 10 and 50 people watch; a quiet machine gives the figures of the docs.
+# NICE=15: with another priority of the model's process
 bench-load: $(TESTING)
-	@$(BIN)/python -m benchmarks.load
+	@$(BIN)/python -m benchmarks.load $(if $(NICE),--nice $(NICE))
+
+# Processor time of one page, picture, preview and message.
+bench-pages: $(TESTING)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pages
+
+# Checks that every page shows something within 2 s at 50 kB/s and 300 ms, and does not move.
+bench-paint: $(TESTING)
+	@$(BIN)/python -m benchmarks.paint
+
+# When pages can be used in a browser, what moves, their scripts, and the frames of a scroll through 10,000 pictures.
+bench-feel: $(TESTING)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.feel
+
+# What the measures of a picture cost; ART=folder also tells how well they tell drawings apart.
+bench-measures: $(TESTING)
+	@$(BIN)/python -m benchmarks.measures $(if $(ART),--art $(ART))
 
 # People work while the server is killed, its disk fills or fails, the power goes, ...: MINUTES=60 SEED=7 ONLY=disk_full
 # As root on Linux, also with faults of the disk.
 test-faults: $(TESTING)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.storm --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))
+	@OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tests.faults.storm --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))
 
 # Retrains the bundled model; resumes where it stopped. `make demo-model SIZE=full` for a GPU, MINUTES=5 for a slice.
 demo-model: $(TESTING)
@@ -62,6 +79,10 @@ demo-model: $(TESTING)
 # After a change of dependencies in pyproject.toml. To take newer ones: make lock LOCK=--upgrade
 lock: $(TESTING)
 	@scripts/lock $(LOCK)
+
+# After a change of what pages say: updates locales/, and says what is not translated.
+messages: $(TESTING)
+	@$(BIN)/python -m scripts.messages
 
 # After a change of settings.
 .env.example: app/settings.py scripts/env_example.py $(TESTING)

@@ -6,9 +6,11 @@ which holds the file's name, and so is the parent of each new folder, up to the 
 
 import fcntl
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
 
@@ -90,6 +92,21 @@ def move(path: Path, target: Path) -> None:
     path.rename(target)
     _sync(target.parent)
     _sync(path.parent)
+
+
+class NoFile(OSError):
+    """Something that is not a file has a file's name, such as a folder or a fifo."""
+
+
+def opened(path: Path) -> BufferedReader:
+    """Open a file to read it. Raises OSError, also for a fifo, a socket or a device, and waits for none of them."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NoFile(f"{path} is not a file")  # English
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NoFile(f"{path} is not a file")  # English
+    return file
 
 
 def sweep(folder: Path, pattern: str = "**/*") -> None:

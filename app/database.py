@@ -16,6 +16,7 @@ from typing import Any, cast
 import structlog
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import ORMExecuteState, Session
@@ -23,7 +24,22 @@ from sqlalchemy.pool import NullPool
 
 from app import atomic, effects, lock_times, slow
 from app.errors import NotFound
-from app.models import AuditEvent, Base, Comment, Decision, RightsRecord, StyleReference, StyleVersion
+from app.languages import gettext as _
+from app.models import (
+    AuditEvent,
+    Base,
+    BrandVersion,
+    ChecklistSheet,
+    ChecklistVersion,
+    Decision,
+    PolicyAcceptance,
+    PolicyVersion,
+    RightsRecord,
+    StyleBounds,
+    StyleReference,
+    StyleVersion,
+)
+from app.ranking import rank
 from app.settings import Settings
 from app.storage import CannotSave, Storage
 
@@ -36,7 +52,19 @@ Listener = Callable[[Sequence[Any]], None]
 log = structlog.get_logger()
 
 # Append-only rows: an edit is the next style version, a change of mind the next decision.
-HISTORY = (StyleVersion, StyleReference, Decision, Comment, RightsRecord, AuditEvent)
+HISTORY = (
+    StyleVersion,
+    StyleReference,
+    BrandVersion,
+    Decision,
+    ChecklistVersion,
+    ChecklistSheet,
+    RightsRecord,
+    PolicyVersion,
+    PolicyAcceptance,
+    StyleBounds,
+    AuditEvent,
+)
 
 
 class Database:
@@ -137,8 +165,9 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     """An engine whose connections have every setting that we rely on; `foreign_keys=False` is for migrations only."""
     engine = create_engine(
         url,
-        pool_size=10,
-        max_overflow=90,  # more than FastAPI has threads, so that no request waits for a connection
+        pool_size=100,  # more than there are threads, so that nothing waits; a new connection costs more than a lookup
+        max_overflow=0,
+        pool_use_lifo=True,  # a few stay busy, with the database's pages in their caches
         connect_args={"timeout": BUSY_SECONDS},
         hide_parameters=True,  # error messages go into the log, which must not contain addresses, prompts or hashes
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False),
@@ -146,6 +175,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
+        connection.create_function("match_rank", 2, rank, deterministic=True)
         # sqlite3 would start transactions on its own, late and without the lock; `begin` below does it instead.
         connection.isolation_level = None
         for pragma in (
@@ -170,7 +200,7 @@ def make_engine(url: str, *, foreign_keys: bool = True) -> Engine:
     def refuse_huge_number(context: ExceptionContext) -> NotFound | None:
         # An id in an address can have any length; a column has 64 bits.
         huge = isinstance(context.original_exception, OverflowError)
-        return NotFound("There is nothing with this number.") if huge else None
+        return NotFound(_("There is nothing with this number.")) if huge else None
 
     return engine
 
@@ -188,12 +218,18 @@ def migrate(settings: Settings, revision: str = "head") -> None:
     engine = make_engine(settings.database_url, foreign_keys=False)
     try:
         with engine.execution_options(writes=True).begin() as connection:
-            config = alembic_config(connection)
-            (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+            if revision != "head" or not is_of_this_version(connection):  # Alembic would read all migrations again
+                config = alembic_config(connection)
+                (command.downgrade if revision == "base" else command.upgrade)(config, revision)
             if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall():
                 raise RuntimeError(f"the migration left rows that point nowhere: {broken[:5]}")
     finally:
         engine.dispose()
+
+
+def is_of_this_version(connection: Connection) -> bool:
+    """Whether there is nothing to migrate."""
+    return MigrationContext.configure(connection).get_current_revision() == versions()[0]
 
 
 @cache

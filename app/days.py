@@ -6,6 +6,9 @@ Moments are stored and compared in UTC. Only days and times of day that people r
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from app.languages import formats
+from app.languages import gettext as _
+
 _zone: tzinfo = UTC  # of this process, set by `use` at its start
 
 
@@ -52,10 +55,20 @@ def begin(day: date) -> datetime:
 
 def written(day: date | None) -> str:
     """11 December 2026 -> "11 Dec 2026"; "" for None."""
-    return f"{day.day} {day:%b %Y}" if day else ""
+    return formats.day(day, year=True) if day else ""
+
+
+def stamped(moment: datetime) -> str:
+    """For files that people and programs read: the time in the zone, with its offset: "2026-12-11T23:05:31+09:00"."""
+    return local(moment).isoformat(timespec="seconds")
+
+
+def in_names(moment: datetime) -> str:
+    """For names of files: the time in the zone, "20261211-230531"."""
+    return f"{local(moment):%Y%m%d-%H%M%S}"
 
 
 def written_exactly(moment: datetime) -> str:
     """The day and time in the zone: "11 Dec 2026 at 14:05 UTC"."""
     at = local(moment)
-    return f"{written(at)} at {at:%H:%M %Z}"
+    return _("%(day)s at %(time)s", day=written(at), time=f"{at:%H:%M %Z}")

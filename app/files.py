@@ -21,10 +21,12 @@ from time import monotonic
 
 from app import atomic, slow
 from app.errors import NotFound
+from app.languages import N_, formats, translated
 from app.pictures import THUMBNAILS, own_thumbnails, thumbnails
 from app.storage import Storage
 
 _THUMBNAIL = re.compile(r"([0-9a-f]{64})-(\d+)\.webp")
+SHORT_BYTES = 512 * 2**10  # of a PNG that is kept in memory, and sent from there
 UPLOAD_SECONDS = 3600.0  # within this time after a file was stored, its row is committed, or never will be
 
 
@@ -60,30 +62,38 @@ class Flaw(StrEnum):
 
     MISSING = "missing"
     DAMAGED = "damaged"
+    UNREADABLE = "unreadable"  # the disk or its permissions refuse
+    NO_FILE = "no file"  # a folder or a fifo, for example, has its name
 
 
 class Flawed(NotFound):
     """A stored file is missing or damaged; the message names it and says what to do."""
 
     def __init__(self, kind: Kind, sha256: str, flaw: Flaw, what: str = "this") -> None:
-        super().__init__(f"{told(flaw, what)} {REMEDIES[kind]}")
+        super().__init__(formats.sentences((told(flaw, what), translated(REMEDIES[kind]))))
         self.kind, self.sha256, self.flaw = kind, sha256, flaw
 
 
 def told(flaw: Flaw, what: str) -> str:
     """What is wrong with the file of `what`, in a sentence."""
-    if flaw is Flaw.MISSING:
-        return f"The server lost the file of {what}."
-    return f"The file of {what} is damaged on the server."
+    return translated(TOLD[flaw]) % {"what": translated(what)}
+
+
+TOLD = {
+    Flaw.MISSING: N_("The server lost the file of %(what)s."),
+    Flaw.DAMAGED: N_("The file of %(what)s is damaged on the server."),
+    Flaw.UNREADABLE: N_("The server cannot read the file of %(what)s."),
+    Flaw.NO_FILE: N_("On the server, something that is not a file is in the place of %(what)s."),
+}
 
 
 REMEDIES = {
-    Kind.REFERENCES: "Upload the same picture again, or ask an administrator to restore it from a backup.",
-    Kind.IMAGES: "Redo the picture, or ask an administrator to restore it from a backup.",
-    Kind.MAPS: "Upload the same map again, or ask an administrator to restore it from a backup.",
-    Kind.SUBJECTS: "Upload the same picture again, or ask an administrator to restore it from a backup.",
-    Kind.LORAS: "Upload the same LoRA again, or ask an administrator to restore it from a backup.",
-    Kind.RIGHTS: "Upload the same file again, or ask an administrator to restore it from a backup.",
+    Kind.REFERENCES: N_("Upload the same picture again, or ask an administrator to restore it from a backup."),
+    Kind.IMAGES: N_("Redo the picture, or ask an administrator to restore it from a backup."),
+    Kind.MAPS: N_("Upload the same map again, or ask an administrator to restore it from a backup."),
+    Kind.SUBJECTS: N_("Upload the same picture again, or ask an administrator to restore it from a backup."),
+    Kind.LORAS: N_("Upload the same LoRA again, or ask an administrator to restore it from a backup."),
+    Kind.RIGHTS: N_("Upload the same file again, or ask an administrator to restore it from a backup."),
 }
 
 
@@ -183,12 +193,28 @@ class Files:
     def read(self, kind: Kind, sha256: str, what: str = "this") -> bytes:
         """The content of a file, which is what its name says. Raises Flawed, in which `what` names it."""
         try:
-            data = self.path(kind, sha256).read_bytes()
-        except OSError:
-            data = None
-        if data is not None and hashlib.sha256(data).hexdigest() == sha256:
+            with atomic.opened(self.path(kind, sha256)) as file:
+                data = file.read()
+        except OSError as error:
+            raise self._flawed(kind, sha256, _flaw_of(error), what) from error
+        if hashlib.sha256(data).hexdigest() == sha256:
             return data
-        raise self._flawed(kind, sha256, Flaw.MISSING if data is None else Flaw.DAMAGED, what)
+        raise self._flawed(kind, sha256, Flaw.DAMAGED, what)
+
+    def png_in_memory(self, kind: Kind, sha256: str) -> bytes | None:
+        """The content of a short PNG that is in memory, and on disk as it was when it was checked. Reads no file."""
+        return self._small.get(self.path(kind, sha256))
+
+    @slow.outside
+    def short_png(self, kind: Kind, sha256: str, what: str = "this") -> bytes | None:
+        """`read`, which is kept in memory; None for a PNG longer than that. Raises Flawed."""
+        path = self.path(kind, sha256)
+        facts = _facts(path)
+        if facts and facts[0] > SHORT_BYTES:
+            return None
+        content = self.read(kind, sha256, what)
+        self._small.keep(path, facts, content)
+        return content
 
     @slow.outside
     def whole(self, kind: Kind, sha256: str, what: str = "this") -> Path:
@@ -204,12 +230,10 @@ class Files:
     def flaw(self, kind: Kind, sha256: str) -> Flaw | None:
         """What is wrong with a file, after reading all of it; None if nothing is."""
         try:
-            with self.path(kind, sha256).open("rb") as file:
+            with atomic.opened(self.path(kind, sha256)) as file:
                 same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
-        except FileNotFoundError:
-            return Flaw.MISSING
-        except OSError:  # the disk cannot read it, or a folder has its name
-            return Flaw.DAMAGED
+        except OSError as error:
+            return _flaw_of(error)
         return None if same else Flaw.DAMAGED
 
     # Thumbnails
@@ -307,6 +331,11 @@ class Files:
                 with suppress(FileNotFoundError):
                     yield self._found(Path(folder, name), now)
 
+    def linked_folders(self) -> Iterator[Path]:
+        """Links to folders within the folder. What is behind them is used, but `found` does not go there."""
+        for folder, inner, _ in os.walk(self.root):
+            yield from (path for name in sorted(inner) if (path := Path(folder, name)).is_symlink())
+
     def _found(self, path: Path, now: float) -> Found:
         facts, sha256 = path.lstat(), path.name[:64]
         kind = next((kind for kind in Kind if path == self.path(kind, sha256) and _is_name(sha256)), None)
@@ -317,7 +346,7 @@ class Files:
 
 
 class _Small:
-    """Recent thumbnails in memory, as long as their files are there and unchanged. For any thread."""
+    """Recent thumbnails and short PNGs in memory, as long as their files are there and unchanged. For any thread."""
 
     def __init__(self, most: int = 32 * 2**20) -> None:
         self.most = most  # bytes
@@ -359,6 +388,12 @@ def _facts(path: Path) -> tuple[int, ...] | None:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
+def _flaw_of(error: OSError) -> Flaw:
+    if isinstance(error, atomic.NoFile):
+        return Flaw.NO_FILE
+    return Flaw.MISSING if isinstance(error, FileNotFoundError) else Flaw.UNREADABLE
+
+
 def _is_name(text: str) -> bool:
     return re.fullmatch("[0-9a-f]{64}", text) is not None
 
@@ -366,7 +401,7 @@ def _is_name(text: str) -> bool:
 def _is_webp(path: Path) -> bool:
     """Whether a file begins as a WebP and has the length that it says: cut off, empty or foreign ones do not."""
     try:
-        with path.open("rb") as file:
+        with atomic.opened(path) as file:
             head = file.read(12)
             size = os.fstat(file.fileno()).st_size
     except OSError:

@@ -18,23 +18,35 @@ from typing import Any
 from PIL import Image
 
 from app import slow
-from app.decoding.limits import KEPT_SIDE, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
+from app.decoding.limits import FORMATS, KEPT_SIDE, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
 from app.decoding.pool import Answer, DecodingFailed, DecodingJob, pool
 from app.decoding.thumbnails import small as small_copies
 from app.errors import Invalid
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.settings import Settings
 from app.text import clean_line
 
 __all__ = ["MIN_SIDE", "CleanPicture", "Limits", "Map", "clean_upload", "cropped_map", "drawn_map", "thumbnails"]
 
-KINDS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "WEBP": b"RIFF"}
+PNG = b"\x89PNG\r\n\x1a\n"
+# By the first bytes. A camera's raw files begin like a TIFF; they are refused when their header is read.
+KINDS = {
+    "PNG": re.compile(re.escape(PNG)),
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "HEIF": re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL),
+    "AVIF": re.compile(rb"....ftyp(avif|avis)", re.DOTALL),
+    "TIFF": re.compile(rb"II\*\0(?!....CR)|MM\0\*", re.DOTALL),
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "BMP": re.compile(rb"BM....\0\0\0\0", re.DOTALL),
+}
 THUMBNAILS = (320, 960)  # px, the longer side
 
 # Memory for a child in addition to its file: a base, plus an amount per pixel of the largest upload. Measured by
 # `benchmarks/decoding.py`, with figures in `docs/how-it-works.md`.
 MEMORY = 192 * 2**20
 MEMORY_PIXEL = 7
-CROP = "Crop the picture closer to the shape of the set's pictures and try again."
 ANSWER = 2 * KEPT_SIDE**2 * 4  # bytes: more than any PNG of ours with its thumbnails
 
 
@@ -63,6 +75,7 @@ class CleanPicture:
     rights: dict[str, str]  # those found of creator, copyright, credit
     small: dict[int, bytes] = field(default_factory=dict)  # thumbnails, if requested
     lightest: int = 255  # its lightest grey, if requested in grey
+    ground: str = ""  # the colour behind it, such as "#ffffff", if its file is transparent
 
     @property
     def clear(self) -> bool:
@@ -87,30 +100,19 @@ def clean_upload(
     data: bytes,
     limits: Limits | None = None,
     *,
-    keep_clear: bool = False,
+    ground: str = "",
     grey: bool = False,
     small: bool = False,
 ) -> CleanPicture:
-    """Clean an uploaded PNG, JPEG or WebP: first frame, upright, in sRGB, longer side at most KEPT_SIDE.
+    """Clean an uploaded picture in one of `NAMES`: first frame, upright, in sRGB, longer side at most KEPT_SIDE.
 
-    Transparency becomes white unless `keep_clear`; `grey` converts to greyscale; `small` adds thumbnails. Raises only
-    Invalid("picture", ...), Busy and Gone, for any bytes.
+    A transparent picture is put on `ground`, a colour such as "#ffffff", or stays transparent without one; `grey`
+    converts to greyscale; `small` adds thumbnails. Raises only Invalid("picture", ...), Busy and Gone, for any bytes.
     """
     limits = limits or Limits()
     sides = THUMBNAILS if small else ()
-    asked = _upload(data, limits) | {"keep_clear": keep_clear, "grey": grey, "sides": sides}
-    answer = _asked("clean", data, asked, limits.memory)
-    width, height = _png_size(answer.blobs[:1])
-    rights = answer.facts.get("rights")
-    lightest = answer.facts.get("lightest")
-    return CleanPicture(
-        answer.blobs[0],
-        width,
-        height,
-        _rights(rights if isinstance(rights, dict) else {}),
-        _small(answer.blobs[1:], sides),
-        lightest if isinstance(lightest, int) else 255,
-    )
+    asked = _upload(data, limits) | {"ground": ground, "grey": grey, "sides": sides}
+    return _clean(_asked("clean", data, asked, limits.memory), sides, ground)
 
 
 @slow.outside
@@ -148,16 +150,19 @@ def decoded(png: bytes, mode: str) -> Image.Image:
 
 @slow.outside
 def drawn_map(
-    data: bytes, kind: str, size: tuple[int, int], *, ready: bool, limits: Limits | None = None
-) -> Map | tuple[Image.Image, str]:
+    data: bytes, kind: str, size: tuple[int, int], *, ready: bool, ground: str = "", limits: Limits | None = None
+) -> Map | tuple[Image.Image, str] | CleanPicture:
     """Draw the structure map of an upload for pictures of `size` px, or accept it as a `ready` map.
 
-    See `structures.maps`. For depth, returns the picture for the depth model, in RGB, and its SHA-256. Raises as
-    `clean_upload`.
+    See `structures.maps`. For depth, returns the picture for the depth model, in RGB, and its SHA-256; for a
+    transparent picture whose map needs a `ground`, the clean picture. Raises as `clean_upload`.
     """
     limits = limits or Limits()
-    asked = {"upload": _upload(data, limits), "kind": kind, "size": size, "ready": ready, "sides": THUMBNAILS}
+    upload = _upload(data, limits) | {"ground": ground}
+    asked = {"upload": upload, "kind": kind, "size": size, "ready": ready, "sides": THUMBNAILS}
     answer = _asked("map", data, asked, limits.memory)
+    if answer.facts.get("clear") is True:
+        return _clean(answer, THUMBNAILS)
     source = str(answer.facts.get("source"))[:64]
     if kind == "depth" and not ready:
         try:
@@ -185,32 +190,41 @@ def png_size(path: Path) -> tuple[int, int]:
 
 def _upload(data: bytes, limits: Limits) -> dict[str, Any]:
     if len(data) > limits.bytes:
-        raise refusal(f"The file has {_megabytes(len(data))}; at most {_megabytes(limits.bytes)} can be uploaded")
+        size, most = _megabytes(len(data)), _megabytes(limits.bytes)
+        raise refusal(
+            _("The file has %(size)s; at most %(most)s can be uploaded. Choose another picture.", size=size, most=most)
+        )
     return {"kind": _kind(data), "pixels": limits.pixels, "memory": limits.memory}
 
 
 # Kinds that people try, by their first bytes, so that the message can name them.
 _OTHERS = (
-    (rb"\s*(<\?xml|<!--|<!DOCTYPE svg|<svg)", "an SVG drawing"),
-    (rb"GIF8[79]a", "a GIF"),
-    (rb"....ftyp(avif|avis)", "an AVIF picture"),
-    (rb"....ftyp(heic|heix|hevc|mif1|msf1)", "a HEIC photo"),
-    (rb"II\*\0|MM\0\*", "a TIFF or camera raw file"),
-    (rb"8BPS", "a Photoshop file"),
-    (rb"%PDF", "a PDF"),
-    (rb"BM", "a BMP"),
+    (rb"\s*(<\?xml|<!--|<!DOCTYPE svg|<svg)", N_("an SVG drawing")),
+    (rb"II\*\0|IIU\0|IIR|FUJIFILMCCD-RAW|....ftypcrx", N_("a camera raw file")),
+    (rb"8BPS", N_("a Photoshop file")),
+    (rb"%PDF", N_("a PDF")),
+    (rb"\0\0\0\x0cJXL |\xff\x0a", N_("a JPEG XL picture")),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", N_("a JPEG 2000 picture")),
 )
 
 
 def _kind(data: bytes) -> str:
     for kind, start in KINDS.items():
-        if data.startswith(start) and (kind != "WEBP" or data[8:12] == b"WEBP"):
-            return kind
+        if start.match(data):
+            return _heif_kind(data) if kind == "HEIF" else kind
     if not data:
-        raise refusal("The file is empty")
+        raise refusal(_("The file is empty. Choose another picture."))
     head = data[:512].removeprefix(b"\xef\xbb\xbf")
-    what = next((name for start, name in _OTHERS if re.match(start, head, re.DOTALL)), "not a supported picture")
-    raise refusal(f"The file is {what}", "Save it as PNG, JPEG or WebP, then upload that.")
+    what = next((name for start, name in _OTHERS if re.match(start, head, re.DOTALL)), N_("not a supported picture"))
+    raise refusal(
+        _("The file is %(what)s. Save it as %(formats)s, then upload that.", what=translated(what), formats=FORMATS)
+    )
+
+
+def _heif_kind(data: bytes) -> str:
+    """HEIC and AVIF share their container; one that starts with the brand of both says more in the next ones."""
+    brands = data[8 : min(int.from_bytes(data[:4]), 256)]
+    return "AVIF" if b"avif" in brands and b"hei" not in brands and b"hev" not in brands else "HEIF"
 
 
 def _megabytes(size: int) -> str:
@@ -219,11 +233,17 @@ def _megabytes(size: int) -> str:
 
 
 def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, patient: bool = False) -> Answer:
+    threads = asked.get("upload", asked).get("kind") == "HEIF"
     try:
-        return pool.run(DecodingJob(name, data, asked, memory, ANSWER), patient=patient)
+        return pool.run(DecodingJob(name, data, asked, memory, ANSWER, threads), patient=patient)
     except DecodingFailed as failed:
         if name == "map" and failed.how == "memory":
-            raise refusal("A map of this picture takes too much memory", CROP) from failed
+            raise refusal(
+                _(
+                    "A map of this picture takes too much memory. Crop the picture closer to the shape of the set's"
+                    " pictures and try again."
+                )
+            ) from failed
         upload = asked.get("upload", asked)
         raise _failure(upload.get("kind", "PNG"), failed.how) from failed
 
@@ -231,14 +251,30 @@ def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, pat
 def _failure(kind: str, how: str) -> Invalid:
     name = NAMES[kind]
     return {
-        "memory": refusal("This picture takes too much memory to decode", "Save it smaller and try again."),
-        "time": refusal(f"This {name} file is unsafe to decode"),
-        "damaged": refusal(f"This {name} file is damaged or incomplete"),
-        "crash": refusal(f"This {name} file cannot be read", "Open it in another program, save it and try again."),
+        "memory": refusal(_("This picture takes too much memory to decode. Save it smaller and try again.")),
+        "time": refusal(_("This %(kind)s file is unsafe to decode. Choose another picture.", kind=name)),
+        "damaged": refusal(_("This %(kind)s file is damaged or incomplete. Choose another picture.", kind=name)),
+        "crash": refusal(
+            _("This %(kind)s file cannot be read. Open it in another program, save it and try again.", kind=name)
+        ),
     }[how]
 
 
 # Output, from a process that its input may have taken over
+
+
+def _clean(answer: Answer, sides: Sequence[int], ground: str = "") -> CleanPicture:
+    width, height = _png_size(answer.blobs[:1])
+    rights, lightest = answer.facts.get("rights"), answer.facts.get("lightest")
+    return CleanPicture(
+        answer.blobs[0],
+        width,
+        height,
+        _rights(rights if isinstance(rights, dict) else {}),
+        _small(answer.blobs[1:], sides),
+        lightest if isinstance(lightest, int) else 255,
+        ground if answer.facts.get("clear") is True else "",
+    )
 
 
 def _map(answer: Answer, source: str) -> Map:
@@ -282,7 +318,7 @@ def _png_size(blobs: Sequence[bytes]) -> tuple[int, int]:
 def _chunks(png: bytes) -> list[tuple[bytes, int]]:
     """Names and lengths of the chunks. Raises ValueError."""
     view, place, found = memoryview(png), 8, []
-    if png[:8] != KINDS["PNG"]:
+    if png[:8] != PNG:
         raise ValueError("no PNG")
     while place < len(png):
         size, name = struct.unpack(">I4s", view[place : place + 8])

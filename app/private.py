@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app import atomic
+from app.languages import gettext as _
 
 OTHERS = 0o077  # permission bits of group and others
 
@@ -33,8 +34,12 @@ def close(folder: Path) -> None:
     owner = folder.stat().st_uid
     if owner != os.geteuid():
         raise NotOurs(
-            f"The folder {folder} belongs to another user (number {owner}), so that user could read its pictures and"
-            " passwords. Run Soroe as that user, or give this user the folder with chown -R."
+            _(
+                "The folder %(folder)s belongs to another user (number %(owner)s), so that user could read its"
+                " pictures and passwords. Run Soroe as that user, or give this user the folder with chown -R.",
+                folder=folder,
+                owner=owner,
+            )
         )
     _take(folder)
     waiting = [folder]

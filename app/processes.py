@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from threading import get_native_id
 
 ROOT = Path(__file__).parents[1]
 START = """
@@ -16,6 +17,7 @@ import sys; sys.path.insert(0, sys.argv[1])
 from importlib import import_module; import_module(sys.argv[2]).main(*map(int, sys.argv[3:5]), *sys.argv[5:])
 """
 SET_DEATH_SIGNAL = 1  # prctl(2)
+LOW_PRIORITY = 15
 
 
 def start(
@@ -36,6 +38,13 @@ def start(
         cwd=folder,
         start_new_session=True,
     )
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the system, which the GNU C library would keep: after something large was read once."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 # In the child
@@ -61,7 +70,9 @@ def give_way(nice: int) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, thread, priority)
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))  # sessions compete before their processes do: sched(7)
+        Path("/proc/self/autogroup").write_text(
+            str(min(priority, 19))
+        )  # sessions compete before their processes do: sched(7)
 
 
 def die_before_server(kill_first: int) -> None:
@@ -71,3 +82,10 @@ def die_before_server(kill_first: int) -> None:
     """
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(kill_first))
+
+
+def lower_thread_priority() -> None:
+    """Let all others come before this thread. Only Linux has priorities per thread."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), LOW_PRIORITY)

@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import days
+from app.languages import ENGLISH, LANGUAGES
+from app.quality.embedder import parsed
 
 Network = IPv4Network | IPv6Network
 
@@ -57,6 +59,29 @@ class Settings(BaseSettings):
         default="depth-anything/Depth-Anything-V2-Small-hf",
         description="Model that makes depth maps: a folder or a hub id.",
     )
+    translation: str = Field(
+        default="",
+        description="Translates prompts in Japanese: a Marian model, as a folder or a hub id such as "
+        "`Helsinki-NLP/opus-mt-ja-en`; `dictionary`, of what the demo model draws; or `off`. Empty: the dictionary for "
+        "the demo model, nothing for others.",
+    )
+    measures: str = Field(
+        default="",
+        description="Models that measure how alike pictures look: `dino=facebook/dino-vitb8`, `clip=` and `csd=`, each "
+        "a folder or a hub id, by commas; `off`: none. Empty: the bundled CLIP only.",
+    )
+    safety: str = Field(
+        default="",
+        description="Image classifier that flags finished pictures: a folder in transformers' format with "
+        "safetensors, or a hub id. Empty: pictures are not checked.",
+    )
+    safety_labels: str = Field(
+        default="nsfw, porn, hentai, sexy, unsafe",
+        description="Its labels that flag a picture, by commas.",
+    )
+    safety_threshold: float = Field(
+        default=0.5, gt=0, le=1, description="Probability of these labels together from which a picture is flagged."
+    )
     unit_size: int = Field(default=4, ge=1, le=64, description="Images generated together in one batch.")
     upload_bytes: int = Field(default=32 * 2**20, ge=2**10, description="Largest upload, in bytes.")
     upload_pixels: int = Field(default=64_000_000, ge=2**12, description="Largest uploaded picture, in pixels.")
@@ -76,7 +101,14 @@ class Settings(BaseSettings):
         le=1440,
         description="Minutes that a confirmation of who you are lasts, for acts that need one.",
     )
-    time_zone: str = Field(default="UTC", description="Time zone for days and shown times, such as Asia/Tokyo.")
+    time_zone: str = Field(
+        default="UTC", description="Time zone for days and for times on pages and in files, such as Asia/Tokyo."
+    )
+    language: str = Field(
+        default=ENGLISH,
+        description="Language for browsers that ask for none of ours, and for the command line if the locale names "
+        "none: `en` or `ja`.",
+    )
     quota_sets: int = Field(default=200, ge=0, description="Sets that a person may make per day; 0: no limit.")
     quota_pictures: int = Field(
         default=5000, ge=0, description="Pictures that a person may make per day, including new versions; 0: no limit."
@@ -119,6 +151,15 @@ class Settings(BaseSettings):
     )
     link_days: int = Field(
         default=90, ge=30, le=3650, description="Days that invite and reset links are kept after they ended."
+    )
+    bin_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that deleted pictures can be restored from the bin."
+    )
+    inversion_bytes: int = Field(
+        default=2 * 2**30,
+        ge=0,
+        description="Bytes of inverted references (method DDIM inversion) that are kept, so that the next sets of a "
+        "style start sooner; 0: for a day.",
     )
     training_days: int = Field(
         default=30, ge=1, le=3650, description="Days that an interrupted training can resume where it stopped."
@@ -183,6 +224,13 @@ class Settings(BaseSettings):
         days.named(name)
         return name
 
+    @field_validator("language")
+    @classmethod
+    def _language_known(cls, name: str) -> str:
+        if name not in LANGUAGES:
+            raise ValueError(f"it is one of {', '.join(LANGUAGES)}; {name!r} was given")
+        return name
+
     @field_validator("controlnets")
     @classmethod
     def _controlnets_named(cls, text: str) -> str:
@@ -190,6 +238,12 @@ class Settings(BaseSettings):
             kind, _, name = part.partition("=")
             if kind.strip() not in MAP_KINDS or not name.strip():
                 raise ValueError(f"it is a list such as edges=owner/name,depth=folder; {part!r} was given")
+        return text
+
+    @field_validator("measures")
+    @classmethod
+    def _measures_named(cls, text: str) -> str:
+        parsed(text)
         return text
 
     @field_validator("signing_key")

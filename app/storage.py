@@ -23,6 +23,8 @@ import structlog
 
 from app import atomic
 from app.errors import UserError
+from app.languages import N_, translated
+from app.languages import gettext as _
 
 log = structlog.get_logger()
 
@@ -46,22 +48,22 @@ class Trouble(StrEnum):
 
 
 REASONS = {
-    Trouble.FULL: "the disk is full",
-    Trouble.READ_ONLY: "the disk is read-only",
-    Trouble.LOCKED: "the database is locked",
-    Trouble.FAILING: "the disk reports errors",
+    Trouble.FULL: N_("the disk is full"),
+    Trouble.READ_ONLY: N_("the disk is read-only"),
+    Trouble.LOCKED: N_("the database is locked"),
+    Trouble.FAILING: N_("the disk reports errors"),
 }
 REMEDIES = {
-    Trouble.FULL: "when space is free",
-    Trouble.READ_ONLY: "when the disk can be written again",
-    Trouble.LOCKED: "when the lock is released",
-    Trouble.FAILING: "when the disk works again",
+    Trouble.FULL: N_("when space is free"),
+    Trouble.READ_ONLY: N_("when the disk can be written again"),
+    Trouble.LOCKED: N_("when the lock is released"),
+    Trouble.FAILING: N_("when the disk works again"),
 }
 REFUSALS = {
-    Trouble.FULL: "The server's disk is full, so nothing was saved. Ask an administrator.",
-    Trouble.READ_ONLY: "The server's disk is read-only, so nothing was saved. Ask an administrator.",
-    Trouble.LOCKED: "The server is busy saving other changes, so this one was not saved. Try again in a moment.",
-    Trouble.FAILING: "The server's disk reports errors, so this did not work. Ask an administrator.",
+    Trouble.FULL: N_("The server's disk is full, so nothing was saved. Ask an administrator."),
+    Trouble.READ_ONLY: N_("The server's disk is read-only, so nothing was saved. Ask an administrator."),
+    Trouble.LOCKED: N_("The server is busy saving other changes, so this one was not saved. Try again in a moment."),
+    Trouble.FAILING: N_("The server's disk reports errors, so this did not work. Ask an administrator."),
 }
 
 OF_FILES = {
@@ -87,7 +89,7 @@ class CannotSave(UserError):
     status = 503
 
     def __init__(self, trouble: Trouble) -> None:
-        super().__init__(REFUSALS[trouble])
+        super().__init__(translated(REFUSALS[trouble]))
         self.trouble = trouble
 
 
@@ -116,12 +118,26 @@ class Pause:
     @property
     def reason(self) -> str:
         """Such as "the disk is full"."""
-        return REASONS[self.trouble]
+        return translated(REASONS[self.trouble])
 
     @property
     def remedy(self) -> str:
         """When it ends, such as "when space is free"."""
-        return REMEDIES[self.trouble]
+        return translated(REMEDIES[self.trouble])
+
+    @property
+    def sentence(self) -> str:
+        """For the people who wait."""
+        return waiting_words(self.reason, self.remedy)
+
+
+def waiting_words(reason: str, remedy: str) -> str:
+    """What the people who wait read during a pause."""
+    return _(
+        "Paused: %(reason)s on the server. Nothing is lost, and work resumes by itself %(remedy)s.",
+        reason=translated(reason),
+        remedy=translated(remedy),
+    )
 
 
 class Storage:
@@ -247,7 +263,7 @@ class Storage:
 def log_change(before: Pause | None, now: Pause | None) -> None:
     """A listener that writes one line to the log for each pause, and one when it ends."""
     if now and not before:
-        log.error("saving is paused", reason=now.reason)
+        log.error("saving is paused", reason=REASONS[now.trouble])
     elif before and not now:
         seconds = round((datetime.now(UTC) - before.since).total_seconds())
-        log.warning("saving has resumed", reason=before.reason, seconds=seconds)
+        log.warning("saving has resumed", reason=REASONS[before.trouble], seconds=seconds)

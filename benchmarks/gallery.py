@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 
 import httpx2
 from fastapi import FastAPI
+from PIL.Image import Image as Picture
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Table as Rows
@@ -33,7 +34,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.database import Database, migrate
-from app.engine.base import Engine, EngineState, ModelFacts
+from app.engine.base import EngineState, ModelFacts, ModelUnknown, NoDepth, NotReady, Slot
+from app.engine.events import Event, Work
 from app.gallery import search
 from app.main import create_app
 from app.models import (
@@ -55,6 +57,7 @@ from app.models import (
 )
 from app.settings import Settings
 from app.styles.service import CODE_LETTERS
+from app.translation.translator import CannotTranslate
 
 BUDGET = 100.0  # ms
 TIMES = 20
@@ -94,20 +97,43 @@ HOUSE = "studio light"  # in seven of ten
 DECISIONS = {Verdict.APPROVED: 45, Verdict.CHANGES_REQUESTED: 7, Verdict.REJECTED: 14, Verdict.WITHDRAWN: 1, None: 33}
 
 
-class NoEngine:
+class IdleEngine:
     """Replaces the model: nothing is generated here."""
 
-    model: ModelFacts | None = None
     state = EngineState.READY
+    restarts = 0
+
+    def __init__(self, model: ModelFacts | None = None) -> None:
+        self._model = model
+
+    @property
+    def model(self) -> ModelFacts:
+        if self._model is None:
+            raise ModelUnknown
+        return self._model
 
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
 
-    async def slots(self) -> list[object]:
+    def run(self, work: Work) -> AsyncIterator[Event]:
+        raise NotReady
+
+    async def cancel(self, unit_id: int) -> None: ...
+
+    def lora_phrase(self, data: bytes, file_name: str) -> str:
+        raise NotImplementedError
+
+    def depth_map(self, picture: Picture) -> Picture:
+        raise NoDepth
+
+    def translate(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        raise CannotTranslate("no model translates here")
+
+    async def slots(self) -> list[Slot]:
         return []
 
-    def listen(self, listener: object) -> None: ...
+    def listen(self, changed: Callable[[], None]) -> None: ...
 
 
 # Filling
@@ -260,7 +286,7 @@ def pages(session: Session) -> list[Page]:
     oldest = {"order": "oldest"}
     seed = session.scalar(select(Image.seed).where(Image.id == at(total // 3)))
     code = session.scalar(select(Style.code).where(Style.id == 2))
-    alone = [
+    alone: list[tuple[str, Any]] = [  # name, query
         ("by decision", {"decision": "rejected"}),
         ("by two decisions", [("decision", "none"), ("decision", "changes_requested")]),
         ("by all decisions", [("decision", each) for each in search.DECISIONS]),
@@ -280,6 +306,7 @@ def pages(session: Session) -> list[Page]:
         ("common words", {"q": "table fog window"}),
         ("two common words", {"q": "fox window"}),
         ("word of most", {"q": "light"}),
+        ("part of a word of most", {"q": "igh"}),
         ("no such word", {"q": "qqqqq"}),
         ("Japanese word", {"q": "富士山"}),
         ("Japanese, two letters", {"q": "花火"}),
@@ -318,6 +345,9 @@ def pages(session: Session) -> list[Page]:
         Page("oldest first, page at row 50,000", f"/pictures?order=oldest&after={at(total // 2)}", partial=True),
         Page("oldest first, last page", f"/pictures?order=oldest&after={at(30)}", partial=True),
         Page("bin", "/pictures/bin"),
+        *(Page(f"everything: {words}", f"/search?{urlencode({'q': words})}") for words in ("fox", "igh", RARE, "花火")),
+        Page("palette", "/search/palette?q=fox"),
+        Page("sets by words", "/sets?q=a"),
         Page("review room", "/review"),
         Page("review room, newest picture", f"/review?image={at(0)}"),
     ]
@@ -370,7 +400,7 @@ def filled(folder: Path | None, pictures: int, spread: Spread) -> Iterator[tuple
         data = (folder or Path(temporary)) / spread.name.replace(" ", "-")
         settings = Settings(data=data, _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
         migrate(settings)
-        app = create_app(settings, cast(Engine, NoEngine()))
+        app = create_app(settings, IdleEngine())
         database: Database = app.state.resources.database
         with database.read() as session:
             there = session.scalar(select(func.count()).select_from(Image))

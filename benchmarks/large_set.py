@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.database import Database, migrate
-from app.engine.base import Engine, ModelFacts
+from app.engine.base import ModelFacts
 from app.exports import service as exports
 from app.exports.options import ExportOptions
 from app.gallery import service as gallery
@@ -43,7 +43,7 @@ from app.settings import Settings
 from app.styles import service as styles
 from app.styles.spec import ReferenceSpec, StyleSpec
 from app.web.gallery import in_parts
-from benchmarks.gallery import NoEngine, reference
+from benchmarks.gallery import IdleEngine, reference
 
 MODEL = ModelFacts(
     name="demo",
@@ -149,11 +149,11 @@ class Stage:
 
     def all(self, act: Callable[..., gallery.Outcome], *values: Any, who: User | None = None) -> None:
         """An act of the gallery on all pictures."""
-        done = in_parts(
+        done, _ = in_parts(
             self.app.state.resources, self.ids, lambda session, ids: act(session, who or self.me, ids, *values)
         )
         if len(done.ids) != self.pictures:
-            raise SystemExit(f"{act.__name__}: {done.told('changed')}")
+            raise SystemExit(f"{act.__name__}: {len(done.ids)} of {self.pictures} were changed, {dict(done.refused)}")
 
     def export(self) -> None:
         with self.database.read() as session:
@@ -190,9 +190,7 @@ def staged(pictures: int) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder), _env_file=None)  # type: ignore[call-arg]  # pydantic takes it
         migrate(settings)
-        engine = NoEngine()
-        engine.model = MODEL
-        app = create_app(settings, cast(Engine, engine))
+        app = create_app(settings, IdleEngine(MODEL))
         database: Database = app.state.resources.database
         with database.write() as session:
             me, reviewer = (User(email=f"{role}@example.com", name=role, role=role, password_hash="") for role in ROLES)

@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 
@@ -114,7 +115,6 @@ def generating(url: str, cookie: str, world: World) -> Iterator[list[int]]:
     sets = []
     for token in world.tokens[:2]:
         form = {"style": world.style, "prompts": "\n".join(THINGS), "count": str(COUNT), "steps": "20"}
-        form |= {"size": "custom", "width": "128", "height": "128"}
         answer = post(url, "/sets", {cookie: token}, form)
         sets.append(int(answer.headers["location"].rsplit("/", 1)[1]))
     try:
@@ -168,6 +168,24 @@ def turn(server: Process, database: Database, world: World, scene: Scene, asked:
     return figures
 
 
+def renice(pid: int, niceness: int) -> None:
+    """Give the process of the model, which is the server's child of the lowest priority, another one."""
+    model = max(children_of(pid), key=partial(os.getpriority, os.PRIO_PROCESS))
+    for thread in Path(f"/proc/{model}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+    with suppress(OSError):  # as `app.processes.give_way` does
+        Path(f"/proc/{model}/autogroup").write_text(str(niceness))
+
+
+def children_of(pid: int) -> list[int]:
+    """The ids of its children."""
+    return [
+        int(each)
+        for children_of_thread in Path(f"/proc/{pid}/task").glob("*/children")
+        for each in children_of_thread.read_text().split()
+    ]
+
+
 def processor_seconds(pid: int) -> dict[str, float]:
     """Processor time so far of the server's process, and of all its children together."""
     own, children = 0.0, 0.0
@@ -176,8 +194,7 @@ def processor_seconds(pid: int) -> dict[str, float]:
         one = waiting.pop()
         try:
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-            for children_of_thread in Path(f"/proc/{one}/task").glob("*/children"):
-                waiting += [int(each) for each in children_of_thread.read_text().split()]
+            waiting += children_of(one)
         except OSError:  # it has ended
             continue
         seconds = (int(fields[11]) + int(fields[12])) / TICKS
@@ -263,6 +280,7 @@ def main() -> None:
     parser.add_argument("--think", type=float, default=5.0, help="seconds between two pages of a reader, on average")
     parser.add_argument("--streams", type=int, default=50, help="open pages in the last scene")
     parser.add_argument("--readers", type=int, default=50, help="people who read pages in the last scene")
+    parser.add_argument("--nice", type=int, help="of the model's process, instead of its own; 1 to 19, lower as root")
     asked = parser.parse_args()
     last = Scene(f"{asked.streams} open pages, {asked.readers} readers", asked.streams, asked.readers)
     scenes = (*SCENES[:-1], last)
@@ -272,6 +290,8 @@ def main() -> None:
         world = fill(settings)
         database = Database(settings)
         with Process(settings.data) as server:
+            if asked.nice is not None:
+                renice(server.process.pid, asked.nice)
             for _ in range(asked.turns):
                 for scene in scenes:
                     add(found[scene.name], turn(server, database, world, scene, asked))

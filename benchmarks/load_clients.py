@@ -21,7 +21,7 @@ CONNECTIONS = 6  # of a browser to one server
 SEEN = 12  # pictures that a page shows before it is scrolled; `loading="lazy"` keeps browsers from loading the others
 STATIC = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 PICTURES = re.compile(r'<img[^>]*src="(/[^"]+)"')
-CURSOR = re.compile(r'hx-sse:connect="([^"]+)"')
+CURSOR = re.compile(r'data-follow="([^"]+)"')
 FINISHED = re.compile(r'id="place-(\d+)"\s+data-state="finished"')
 
 
@@ -168,7 +168,12 @@ class Browser:
         wanted = [("preview" if "/preview" in each else "picture", each) for each in pictures]
         loading = asyncio.create_task(self.load_all(wanted))
         self.loading.add(loading)
-        loading.add_done_callback(self.loading.discard)
+        loading.add_done_callback(self.loaded)
+
+    def loaded(self, loading: asyncio.Task[None]) -> None:
+        """Forget what was loaded; what failed is told at the end."""
+        if loading.cancelled() or loading.exception() is None:
+            self.loading.discard(loading)
 
 
 async def run(order: dict[str, Any]) -> Measured:
@@ -188,16 +193,17 @@ async def run(order: dict[str, Any]) -> Measured:
     fresh = Measured()
     vars(measured).update(vars(fresh))
     await asyncio.sleep(order["seconds"])
+    tasks += [task for browser in browsers for task in browser.loading]
     ended = [task for task in tasks if task.done()]
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)  # before their connections close under them
     for browser in browsers:
         for connection in browser.pool:
             connection.close()
     for task in ended:
         with suppress(asyncio.CancelledError):
             task.result()
-    await asyncio.gather(*tasks, return_exceptions=True)
     return measured
 
 

@@ -102,17 +102,24 @@ def ours(studio: Any, picture: Any) -> None:
         pass
 
 
+def _noise_like(clean: Any) -> Any:
+    from app.style_aligned.reference import latent_noise
+
+    _, channels, height, width = clean.shape
+    return latent_noise(0, channels, height, width, clean.device, clean.dtype)
+
+
 def textbook(studio: Any, picture: Any) -> None:
     """The same set with concatenated keys and values and an explicit softmax, the reference in the batch."""
     import torch
 
-    from app.style_aligned.reference import NoisedTrack, latent_noise
+    from app.style_aligned.reference import NoisedTrack
     from tests.style_aligned.textbook import style_aligned
 
     with torch.inference_mode():
         size = studio.defaults.size
         clean = studio.encode(picture.resize(size))
-        track = NoisedTrack(clean, latent_noise(0, *clean.shape[1:], clean.device, clean.dtype), studio.levels)
+        track = NoisedTrack(clean, _noise_like(clean), studio.levels)
         latents = style_aligned(
             studio.pipeline,
             PROMPTS,

@@ -4,8 +4,10 @@ Each page of docs/ with pictures has a function of the same name here, which wri
 seeds are fixed, so that the same weights give the same pictures.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,12 +19,15 @@ from app.models import MapKind
 from app.structures import maps
 from app.style_aligned import ImageReady, Region, Sharing, Structure, Studio
 from app.style_aligned.dreambooth import Finished, Recipe, train
+from app.style_aligned.layers import UP
+from app.text import slug
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 LOOKS = ROOT / "tests" / "data" / "looks"  # pictures that the model was not trained on
 SAMPLES = ROOT / "static" / "samples"
 LARGEST = 200 * 1024  # bytes of a file
+TILE = (192, 192)  # px, of a picture among others
 
 PAGES: dict[str, Callable[[], None]] = {}
 
@@ -52,6 +57,10 @@ def save(picture: Image.Image, name: str) -> None:
     print(file.relative_to(ROOT))
 
 
+def tile(picture: Image.Image) -> Image.Image:
+    return picture.resize(TILE, Image.Resampling.LANCZOS)
+
+
 def row(pictures: list[Image.Image], gap: int = 8, ground: str = "white") -> Image.Image:
     """Pictures side by side at the first one's height."""
     height = pictures[0].height
@@ -62,6 +71,35 @@ def row(pictures: list[Image.Image], gap: int = 8, ground: str = "white") -> Ima
         sheet.paste(picture, (left, 0))
         left += picture.width + gap
     return sheet
+
+
+@page
+def sharing() -> None:
+    """Every option of sharing: in the first line pictures as usual, in the second with the option."""
+    options: dict[str, tuple[str, dict[str, Any]]] = {
+        "layers": ("poster-pear", {"layers": UP}),
+        "colour": ("neon-guitar", {"colour": 1.0}),
+        "queries": ("poster-pear", {"reference_queries": 1.0}),
+        "subject": ("poster-pear", {"subject_attention": 0.0}),
+    }
+    things = ["a fox", "a teapot", "a house", "a car"]
+
+    def made(references: Sequence[str], how: Sharing) -> list[Image.Image]:
+        given = [studio().reference(look(name)) for name in references]
+        events = studio().generate(things, reference=given, sharing=how, seeds=range(1, 5), preview_every=0)
+        return [event.picture for event in events if isinstance(event, ImageReady)]
+
+    def lines(shown: list[Image.Image], references: Sequence[str], option: dict[str, Any]) -> Image.Image:
+        usual = Sharing.for_picture()
+        sets = [made(references, each) for each in (usual, replace(usual, **option))]
+        rows = [row([tile(each) for each in (*shown, *pictures)]) for pictures in sets]
+        return stacked(rows)
+
+    for name, (reference, option) in options.items():
+        save(lines([look(reference)], [reference], option), f"sharing-{name}")
+    two = ["poster-pear", "neon-guitar"]
+    shown = [look(name) for name in two]
+    save(lines(shown, two, {"blend": "sphere"}), "sharing-blend")
 
 
 @page
@@ -84,16 +122,35 @@ def panoramas() -> None:
     def region(prompt: str, box: tuple[float, float, float, float], name: str) -> Region:
         return Region.box(prompt, box, studio().reference(look(name)), Sharing.for_picture())
 
-    poster = made("a house", "poster-pear", size=(512, 128), seed=3)
-    save(row([look("poster-pear"), poster.resize((1024, 256), Image.Resampling.LANCZOS)]), "panorama")
-    tulips = made("a tulip", "pencil-handbag", size=(512, 128), seed=5, seamless=True)
+    side = studio().defaults.size[1]
+    poster = made("a house", "poster-pear", size=(4 * side, side), seed=3)
+    save(row([look("poster-pear"), poster]), "panorama")
+    tulips = made("a tulip", "pencil-handbag", size=(4 * side, side), seed=5, seamless=True)
     save(row([tulips, tulips], gap=0).resize((1536, 192), Image.Resampling.LANCZOS), "panorama-seamless")
     thirds = [
         region("a tulip", (1 / 3, 0, 1 / 3, 1), "neon-guitar"),
         region("a car", (2 / 3, 0, 1 / 3, 1), "blueprint-camera"),
     ]
-    three = made("a house", "pencil-handbag", thirds, size=(384, 128), seed=4)
-    save(three.resize((1152, 384), Image.Resampling.LANCZOS), "regions")
+    three = made("a house", "pencil-handbag", thirds, size=(3 * side, side), seed=4)
+    save(three, "regions")
+
+
+@page
+def prompts() -> None:
+    """Words at five weights."""
+
+    def made(prompts: list[str], seed: int) -> list[Image.Image]:
+        how = {"seeds": [seed] * len(prompts), "sharing": Sharing(0.0), "preview_every": 0}
+        pictures = [event.picture for event in studio().generate(prompts, **how) if isinstance(event, ImageReady)]
+        return [tile(picture) for picture in pictures]
+
+    weighed = (
+        ("a (blue:{}) teapot, sticker", 2),
+        ("a fox, (watercolor:{})", 3),
+        ("a (cat:{}) and an apple, flat design", 1),
+    )
+    rows = [row(made([form.format(weight) for weight in (0, 0.5, 1, 1.5, 2)], seed)) for form, seed in weighed]
+    save(stacked(rows), "prompts-weights")
 
 
 @page
@@ -101,10 +158,12 @@ def structure() -> None:
     """Maps of a drawing, and pictures that follow them in three looks."""
     drawing = Image.open(SAMPLES / "teapot.webp").convert("RGB").resize((512, 512), Image.Resampling.LANCZOS)
     drawing.putalpha(maps.silhouette(drawing))  # without the rays behind it, which have edges too
-    drawn = {kind: maps.draw(drawing, kind, (512, 512), "") for kind in (MapKind.EDGES, MapKind.SILHOUETTE)}
-    save(row([maps.on_white(drawing), *(each.convert("RGB") for each in drawn.values())]), "structure-maps")
+    opaque = Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("RGB")
+    sources = {MapKind.EDGES: opaque, MapKind.SILHOUETTE: drawing}
+    drawn = {kind: maps.draw(source, kind, (512, 512)) for kind, source in sources.items()}
+    save(row([opaque, *(each.convert("RGB") for each in drawn.values())]), "structure-maps")
     size = studio().defaults.size
-    rows = [followed(kind, maps.draw(drawing, kind, size, "")) for kind in drawn if kind in studio().controls]
+    rows = [followed(kind, maps.draw(sources[kind], kind, size)) for kind in drawn if kind in studio().controls]
     if rows:
         save(stacked(rows), "structure")
 
@@ -155,9 +214,27 @@ def subjects() -> None:
         events = studio().generate(["a sks toy"] * 4, **how)
         rows.append([event.picture for event in events if isinstance(event, ImageReady)])
     save(
-        stacked([row([each.resize((192, 192), Image.Resampling.LANCZOS) for each in line]) for line in rows]),
+        stacked([row([tile(each) for each in line]) for line in rows]),
         "subjects",
     )
+
+
+EVALUATED = Path("evaluation")  # where `soroe evaluate --out evaluation` put its sets
+EVALUATED_STYLES = 3  # of the sheet
+
+
+@page
+def evaluation() -> None:
+    """The plot of an evaluation, and its first styles: a row for each setting."""
+    results = json.loads((EVALUATED / "results.json").read_text())
+    (IMAGES / "evaluation.svg").write_bytes((EVALUATED / "plot.svg").read_bytes())
+    rows = []
+    for setting in results["rows"]:
+        folder = EVALUATED / "sets" / slug(setting["name"])
+        styles = [folder / f"{number + 1:03}" for number in range(EVALUATED_STYLES)]
+        files = [style / f"{place}.png" for style in styles for place in range(1, 5)]
+        rows.append(row([Image.open(file).convert("RGB").resize((96, 96), Image.Resampling.LANCZOS) for file in files]))
+    save(stacked(rows), "evaluation-sets")
 
 
 def main() -> None:

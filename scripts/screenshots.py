@@ -126,8 +126,9 @@ def walk(page: Page, folder: Path, link: str) -> None:
 def review(page: Page, folder: Path) -> None:
     """Decisions by keys, a pinned comment, a redone picture, and pictures side by side."""
     page.goto("/review/settings")
+    # The network is never idle: Chromium does not tell a page that the script of its shared worker has arrived.
     page.get_by_label("Nobody approves their own pictures in Autumn table").uncheck()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_url(re.compile(r"/review/settings\?open="))
     page.goto("/review?set=1")
     for keys in ("a", "a", "a", "r2", "a", "c"):
         page.wait_for_selector("main img")
@@ -144,7 +145,7 @@ def review(page: Page, folder: Path) -> None:
     shoot(page, folder, "again", ("390", "1440"))
     for mode in ("side", "split", "difference"):
         page.goto(f"/compare?ids=1,2,3&reference=1&mode={mode}")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.images].every((image) => image.complete)")
         shoot(page, folder, f"compare-{mode}")
     page.goto("/review/settings")
     shoot(page, folder, "review-settings", ("390", "1440"))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import wiring
 from app.database import Database, migrate
 from app.files import Files
+from app.languages import now
 from app.settings import Settings
 from tests import renders, reuse, writes
 from tests.factory import Factory
@@ -50,6 +51,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
+def nobody_speaks() -> Iterator[None]:
+    """A command that ran in this thread leaves no language to the next test."""
+    token = now._speaker.set(None)
+    yield
+    now._speaker.reset(token)
+
+
+@pytest.fixture(autouse=True)
 def watched() -> Iterator[None]:
     """Fail the test, or the next one, if a write transaction held the lock too long or a template sent a statement."""
     yield
@@ -73,10 +82,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.data / "soroe.sqlite3"
 
 
+@pytest.fixture(scope="session")
+def usual_settings() -> Settings:
+    """Reading the environment for each setting takes longer than many tests."""
+    return Settings(measures="off")
+
+
 @pytest.fixture
-def settings(tmp_path: Path, migrated: Path) -> Settings:
-    """Settings of a server with a migrated, empty database."""
-    settings = Settings(data=tmp_path / "data")
+def settings(tmp_path: Path, migrated: Path, usual_settings: Settings) -> Settings:
+    """Settings of a server with a migrated, empty database, whose pictures are measured without models."""
+    settings = usual_settings.model_copy(update={"data": tmp_path / "data"})
     settings.data.mkdir()
     shutil.copy(migrated, settings.data)
     return settings

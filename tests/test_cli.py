@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.engine.sensitivity import LayerRanking
 from app.quality.look import Look
 from tests.command import soroe
+from tests.demo import FACTOR, SIDE, SQUARE
 
 LOOKS = Path(__file__).parent / "data" / "looks"
 REFERENCE = LOOKS / "poster-pear.webp"
@@ -33,7 +35,7 @@ def generate(out: Path, *arguments: str | Path, run: Callable[..., Any] = soroe)
 
 def test_a_set_with_a_reference(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    asked = ("--reference", REFERENCE, "--prompt", "a fox", "--prompt", "a Teapot!", "--count", "2")
+    asked = ("--reference", REFERENCE, "--prompt", "[a fox]", "--prompt", "a Teapot!", "--count", "2")
     done = generate(out, *asked, run=process)
     assert (done.returncode, done.stderr) == (0, "")
     names = ["001-a-fox.png", "002-a-fox.png", "003-a-teapot.png", "004-a-teapot.png"]
@@ -43,8 +45,10 @@ def test_a_set_with_a_reference(tmp_path: Path) -> None:
     assert [i["seed"] for i in record["images"]] == record["seeds"] == [7, 8, 9, 10]
     assert record["reference"]["file"] == "poster-pear.webp"
     assert record["sharing"]["strength"] == 1.0
-    sheet, first = Image.open(out / "sheet.png"), Image.open(REFERENCE).convert("RGB").resize((128, 128))
-    corner = sheet.crop((16, 16, 16 + 256, 16 + 256)).resize((128, 128))
+    assert record["prompts"][1:3] == ["[a fox]", "a Teapot!"]
+    assert record["prompts_read"][1:3] == ["(a fox:0.9091)", "a Teapot!"]
+    sheet, first = Image.open(out / "sheet.png"), Image.open(REFERENCE).convert("RGB").resize(SQUARE)
+    corner = sheet.crop((16, 16, 16 + 256, 16 + 256)).resize(SQUARE)
     assert (
         max(
             abs(a - b)
@@ -68,7 +72,7 @@ def test_prompts_from_a_file_without_a_reference(tmp_path: Path) -> None:
     assert {f.name for f in (tmp_path / "out").glob("*.jpg")} == {"001-a-fox.jpg", "002-雪だるま.jpg"}
     record = json.loads((tmp_path / "out/set.json").read_text(encoding="utf-8"))
     assert record["reference_method"] == "text"
-    assert [i["text"] for i in record["images"]] == ["a fox, watercolor", "雪だるま, watercolor"]
+    assert [i["text"] for i in record["images"]] == ["a fox, watercolor", "a snowman, watercolor"]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +86,14 @@ def test_prompts_from_a_file_without_a_reference(tmp_path: Path) -> None:
             ["--prompt", "x", "--size", "big"],
             "The size is width x height in pixels, such as 1024x768; 'big' was given.",
         ),
-        (["--prompt", "x", "--size", "100x100"], "Width must be a multiple of 8 px from 64 to 1024; 100 was given"),
-        (["--prompt", "x", "--size", "3840x128"], "Width must be a multiple of 8 px from 64 to 1024; 3840 was given"),
+        (
+            ["--prompt", "x", "--size", "100x100"],
+            f"Width must be a multiple of {FACTOR} px from 64 to {8 * SIDE}; 100 was given",
+        ),
+        (
+            ["--prompt", "x", "--size", "3840x256"],
+            f"Width must be a multiple of {FACTOR} px from 64 to {8 * SIDE}; 3840 was given",
+        ),
         (["--prompt", "x", "--region", "a fox"], '--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"'),
         (["--prompt", "x", "--region", "0.5,0,0.6,1|a fox"], "Region 1 reaches beyond the picture."),
         (["--prompt", "x", "--region", "nowhere.png|a fox"], "The mask nowhere.png cannot be read"),
@@ -104,14 +114,14 @@ def test_bad_input_is_one_sentence_and_status_2(tmp_path: Path, arguments: list[
 
 def test_a_banner_with_a_region_in_another_look(tmp_path: Path) -> None:
     region = f"0.5,0,0.5,1|a fox|{LOOKS / 'neon-guitar.webp'}|1.2"
-    reference = LOOKS / "pencil-handbag.webp"
+    reference, size = LOOKS / "pencil-handbag.webp", f"{2 * SIDE}x{SIDE // 2}"
     done = generate(
-        tmp_path, "--prompt", "a house", "--reference", reference, "--size", "256x64", "--seamless", "--region", region
+        tmp_path, "--prompt", "a house", "--reference", reference, "--size", size, "--seamless", "--region", region
     )
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "001-a-house.png") as picture:
-        assert picture.size == (256, 64)
-        left, right = (Look.of(picture.crop((x, 0, x + 96, 64))) for x in (16, 144))
+        assert picture.size == (2 * SIDE, SIDE // 2)
+        left, right = (Look.of(picture.crop((x, 0, x + SIDE * 3 // 4, SIDE // 2))) for x in (SIDE // 8, SIDE * 9 // 8))
     with Image.open(reference) as pencil:
         assert left.distance(Look.of(pencil)) < right.distance(Look.of(pencil))
     record = json.loads((tmp_path / "set.json").read_text(encoding="utf-8"))
@@ -119,6 +129,47 @@ def test_a_banner_with_a_region_in_another_look(tmp_path: Path) -> None:
     (part,) = record["regions"]
     assert (part["prompt"], part["box"], part["strength"], part["mask"]) == ("a fox", [0.5, 0.0, 0.5, 1.0], 1.2, None)
     assert part["reference"]["file"] == "neon-guitar.webp"
+
+
+def test_the_options_of_sharing_reach_the_pictures(tmp_path: Path) -> None:
+    """With two references, and the most sensitive layers by the bundled ranking."""
+    options = ("--layers", "sensitive", "--layer-count", "3", "--calibration", "0.5", "--calibration-end", "0.4")
+    more = ("--reference-queries", "0.1", "--subject-attention", "0.3", "--blend", "sphere")
+    references = ("--reference", REFERENCE, "--reference", LOOKS / "neon-guitar.webp")
+    done = generate(tmp_path, "--prompt", "a fox", *references, *options, *more)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "set.json").read_text(encoding="utf-8"))
+    shared = record["sharing"]
+    assert len(shared["layers"]) == 3
+    assert (shared["colour"], shared["colour_steps"], shared["blend"]) == (0.5, [0.0, 0.4], "sphere")
+    assert (shared["reference_queries"], shared["subject_attention"]) == (0.1, 0.3)
+    assert shared["adain_values"] is True, "the rest is usual for pictures"
+    assert [each["file"] for each in (record["reference"], *record["further_references"])] == [
+        "poster-pear.webp",
+        "neon-guitar.webp",
+    ]
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 3 * 128, "both references and the picture"
+
+
+def test_layers_are_ranked_by_a_command_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "ranking.json"
+    done = soroe("rank-layers", "--pairs", "1", "--steps", "1", "--out", file)
+    assert done.returncode == 0, done.stderr
+    ranking = LayerRanking.read(file)
+    assert ranking
+    assert (ranking.pairs, ranking.steps, len(ranking.layers)) == (1, 1, 11)
+    listed = re.findall(r"^ +(\d+) +(-?[\d.]+) +(\S+)$", done.stdout, re.MULTILINE)
+    assert [(int(place), name) for place, _, name in listed] == [*enumerate(ranking.names, start=1)]
+    assert [float(score) for _, score, _ in listed] == sorted((float(score) for _, score, _ in listed), reverse=True)
+    assert "Restart the server to use it." in done.stdout
+    assert [each.name for each in tmp_path.iterdir()] == ["ranking.json"], "what was measured on the way is gone"
+
+
+def test_layers_are_not_ranked_where_the_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    done = soroe("rank-layers", "--out", tmp_path / "notes.txt" / "ranking.json", "--model", "nowhere")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_model_is_loaded(tmp_path: Path) -> None:
@@ -190,5 +241,44 @@ def test_a_wrong_setting_is_a_sentence_before_the_server_is_ready(
     assert done.returncode == 2
     *log, said = done.stderr.splitlines()
     assert sentence in said
-    assert [json.loads(line)["event"] for line in log] in ([], ["the server starts"])
+    assert not [line for line in log if not line.startswith("{")], "nothing but the log, and no traceback in it"
+    assert "Traceback" not in done.stderr
     assert "ready" not in done.stdout
+
+
+def test_a_set_says_what_the_model_does_not_read(tmp_path: Path) -> None:
+    long = "a red fox and an owl on a teapot and a sailboat and a rose and an apple and a cat and a dog"
+    asked = ("--prompt", f"{long} <lora:x:1>", "--prompt", "a unicorn", "--negative-prompt", "fox", "--guidance", "1")
+    made = [generate(tmp_path / text, *asked, "--style-text", text) for text in ("neon sign", "oil painting")]
+    assert [done.returncode for done in made] == [0, 0], made[0].stderr
+    said = made[0].stderr.splitlines()
+    assert said[0] == "Warning: Prompt 1: <lora:x:1> is not read. Use @handle for a subject."
+    assert said[1].startswith("Warning: Prompt 1: The prompt is too long: the model stops reading before")
+    assert said[2] == "Warning: Prompt 2: None of these words is known to the model."
+    assert said[3].startswith("Warning: The negative prompt does nothing at guidance 1")
+    pictures = [next((tmp_path / text).glob("001-*.png")).read_bytes() for text in ("neon sign", "oil painting")]
+    assert pictures[0] != pictures[1], "the style's text is never what is cut"
+
+
+def test_a_scheduler_says_how_many_steps_it_takes(tmp_path: Path) -> None:
+    done = soroe("generate", "--out", tmp_path / "out", "--prompt", "a fox", "--scheduler", "pndm", "--steps", "3")
+    assert (done.returncode, "pndm takes at least 4 steps; 3 was given." in done.stderr) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_seeds_continue_at_zero(tmp_path: Path) -> None:
+    asked = ("--prompt", "a fox", "--prompt", "an owl", "--steps", "1")
+    assert generate(tmp_path / "out", *asked, "--seed", "2147483647").returncode == 0
+    assert json.loads((tmp_path / "out/set.json").read_text())["seeds"] == [2147483647, 0]
+
+
+def test_a_ranking_in_the_place_of_a_folder_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    done = soroe("rank-layers", "--out", tmp_path, "--model", "nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"soroe: {tmp_path} is a folder. Name the file to write.\n"
+
+
+def test_without_a_command_there_is_only_the_help() -> None:
+    done = soroe()
+    assert "rank-layers" in done.stdout
+    assert done.stderr == ""

@@ -1,6 +1,7 @@
 """The database file: made by migrations, safe for concurrent writers, its history never rewritten."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import HISTORY, Database, make_engine, migrate
+from app.engine.events import UnitSharing
 from app.errors import NotFound
 from app.models import AuditEvent, Base, Campaign, Decision, Export, Role, StyleVersion, User, now
+from app.sets.looks import engine_sharing
 from app.settings import Settings
+from tests import reuse
 from tests.factory import Factory
 
 
@@ -109,16 +113,47 @@ def test_addresses_are_kept_as_they_are_looked_up(tmp_path: Path) -> None:
     database.close()
 
 
+def test_styles_from_before_the_options_share_as_they_did(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    migrate(settings, "0040")
+    engine = make_engine(settings.database_url, foreign_keys=False)
+    rows = {
+        "users": {"email": "a@example.com", "name": "A", "password_hash": "-", "role": "admin", "active": True},
+        "styles": {"code": "SOR-7K2Q", "name": "Neon", "owner_id": 1},
+        "style_versions": {
+            **{"style_id": 1, "number": 1, "text": "", "reference_prompt": "", "method": "noise", "created_by_id": 1},
+            **{"strength": 1.2, "scale": 0.8, "share_group_norm": True, "adain_values": False},
+        },
+    }
+    with engine.execution_options(writes=True).begin() as connection:
+        old = MetaData()
+        old.reflect(connection, only=list(rows))
+        for table, values in rows.items():
+            usual = {"language": "en", "checklist_hidden": False}.items() if table == "users" else ()
+            connection.execute(insert(old.tables[table]), {"id": 1, **dict(usual), **values, "created_at": now()})
+    engine.dispose()
+    migrate(settings)
+    database = Database(settings)
+    with database.read() as session:
+        version = session.scalars(select(StyleVersion)).one()
+        assert (version.strength, version.scale, version.adain_values) == (1.2, 0.8, False)
+        assert engine_sharing(version) == UnitSharing()
+    database.close()
+
+
 def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "a" / "data")
     migrate(settings)
     assert settings.data.stat().st_mode & 0o077 == 0
 
 
-def test_connections_have_what_we_rely_on(session: Session) -> None:
-    pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("foreign_keys", "journal_mode", "synchronous")}
-    assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
-    assert session.scalar(text("PRAGMA busy_timeout")) >= 5000
+def test_connections_have_what_we_rely_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.database.make_engine", reuse.usual_engine)
+    names = ("foreign_keys", "journal_mode", "synchronous")
+    with closing(Database(settings)) as database, database.read() as session:
+        pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in names}
+        assert pragmas == {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
+        assert session.scalar(text("PRAGMA busy_timeout")) >= 5000
 
 
 def test_foreign_keys_are_enforced(session: Session) -> None:

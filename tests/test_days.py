@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app import days
 from app.audit import queries as audit
 from app.audit.queries import RecordFilter
+from app.cli import console
 from app.gallery import matching
 from app.gallery.search import PictureFilter
 from app.models import AuditEvent, Image, RightsRecord, Role
@@ -81,3 +82,18 @@ def test_the_record_and_the_gallery_ask_for_days_of_the_zone(tokyo: None, sessio
     assert audit.events(session, user, RecordFilter(since=now, until=now))
     line = Line(AuditEvent(at=EVENING), "", "", "", None, "")
     assert by_day([line]) == [(TOKYO, [line])]
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_files_state_the_time_with_its_offset() -> None:
+    assert days.stamped(EVENING) == "2026-04-01T05:30:00+09:00"
+    assert days.in_names(EVENING) == "20260401-053000"
+
+
+def test_every_command_uses_the_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOROE_TIME_ZONE", "Asia/Tokyo")
+    try:
+        console.read_settings()
+        assert days.zone() == "Asia/Tokyo"
+    finally:
+        days.use("UTC")

@@ -47,6 +47,27 @@ def test_the_readme_names_no_setting_that_is_not_there() -> None:
     assert named <= {f"SOROE_{name.upper()}" for name in Settings.model_fields}
 
 
+JAPANESE = {
+    ROOT / "README.ja.md": ROOT / "README.md",
+    **{page: DOCS / page.name for page in (DOCS / "ja").glob("*.md")},
+}
+
+
+def commands(page: Path) -> set[str]:
+    """The examples of a page, without comments and the texts in quotes."""
+    lines = re.findall(r"^    (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r'"[^"]*"', '""', line.partition(" #")[0]).strip() for line in lines}
+
+
+@pytest.mark.parametrize("page", JAPANESE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_japanese_pages_have_the_commands_of_the_english_ones(page: Path) -> None:
+    known = commands(JAPANESE[page]) | commands(ROOT / "README.md")
+    settings = {f"SOROE_{name.upper()}" for name in Settings.model_fields}
+    ours = {line for line in commands(page) if line.isascii() and line.partition("=")[0] not in settings}
+    assert ours <= known
+    assert set(re.findall(r"SOROE_[A-Z_]*[A-Z]", page.read_text())) <= settings
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_docs_lead_somewhere(page: Path) -> None:
     for file, heading in links(page):

@@ -18,6 +18,9 @@ class Example(Spec):
     steps: int = Field(default=1, title="Steps", ge=1, le=100)
     share_of: float = Field(default=0.5, ge=0, le=1)
     kind: Literal["a", "b"] = "a"
+    on: bool = False
+    code: str = Field(default="", pattern="^[a-z]*$")
+    part: dict[str, int] = Field(default_factory=dict)
 
 
 def errors(**values: object) -> dict[str, str]:
@@ -43,6 +46,9 @@ def test_parse_cleans_what_is_typed() -> None:
         ({"share_of": "nan"}, "Share of must be a number from 0 to 1; 'nan' was given."),
         ({"share_of": "much"}, "Share of must be a number from 0 to 1; 'much' was given."),
         ({"kind": "c"}, "Kind must be 'a' or 'b'; 'c' was given."),
+        ({"on": "perhaps"}, "On must be on or off; 'perhaps' was given."),
+        ({"code": "A*"}, "Code cannot be 'A*'."),
+        ({"part": "x"}, "Part cannot be 'x'."),
     ],
 )
 def test_sentences(values: dict[str, object], sentence: str) -> None:

@@ -133,7 +133,7 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(database: Database) -> None
         with pytest.raises(NoRoom):
             Files(database.storage.folder / "files", database.storage).put_document(bytes(2 * size))
         with pytest.raises(NoRoom):
-            add_words(database, 1_000_000)
+            add_words(database, 2 * size)
         assert database.storage.check()
     assert database.storage.check() is None
 

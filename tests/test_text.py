@@ -2,13 +2,27 @@
 
 import unicodedata
 from pathlib import Path
-from time import thread_time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.text import MOST_MARKS, clean_line, clean_text, normalized, plural, shorten, slug, thin, whole_number
+from app.text import (
+    MOST_MARKS,
+    clean_line,
+    clean_prompt,
+    clean_text,
+    lines,
+    narrow,
+    narrow_places,
+    normalized,
+    plural,
+    shorten,
+    slug,
+    thin,
+    whole_number,
+)
+from tests import clock
 
 
 @pytest.mark.parametrize(
@@ -17,6 +31,7 @@ from app.text import MOST_MARKS, clean_line, clean_text, normalized, plural, sho
         ("  a fox\t", "a fox"),
         ("a\tfox", "a fox"),
         ("a\x00f\u202eox\ud800", "afox"),
+        ("a\vfox\u2028on\x85ice\r\nfloes", "a fox on ice floes"),
         ("か\u3099", "が"),
         ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),
     ],
@@ -26,11 +41,39 @@ def test_clean_line(typed: str, clean: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "prompt"),
+    [
+        ("ａ　ｆｏｘ", "a fox"),
+        ("狐、家 、木", "狐, 家, 木"),
+        ("（ｆｏｘ：１．３），＠ｍｕｇ", "(fox:1.3),@mug"),
+        ("ｷﾞﾀｰ", "ギター"),
+        ("½ … ① ™", "½ … ① ™"),
+    ],
+)
+def test_a_prompt_is_read_in_the_usual_width(typed: str, prompt: str) -> None:
+    assert clean_prompt(typed) == prompt
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("ａ１，　ｷﾞﾟ、ﾞ￣")), max_size=50))
+def test_narrow_letters_know_where_they_come_from(text: str) -> None:
+    plain, places = narrow_places(text)
+    assert plain == narrow(text) or "ﾞ" in text or "ﾟ" in text
+    assert places == sorted(places)
+    assert len(places) == len(plain) + 1
+    assert narrow(plain) == plain
+
+
+@pytest.mark.parametrize(
     ("typed", "number"),
     [("7", 7), ("007", 7), ("", None), ("-1", None), (" 7", None), ("٧", None), ("7.0", None), ("9" * 5000, None)],
 )
 def test_whole_number(typed: str, number: int | None) -> None:
     assert whole_number(typed) == number
+
+
+def test_lines_are_those_of_a_text_field() -> None:
+    assert lines("a\r\nb\rc\n\nd") == ["a", "b", "c", "", "d"]
+    assert lines("a\v\f\x1c\x85\u2028\u2029b") == ["a\v\f\x1c\x85\u2028\u2029b"]
 
 
 def test_clean_text_keeps_lines() -> None:
@@ -96,11 +139,10 @@ def test_plural() -> None:
 def test_marks_in_a_row_take_linear_time(mark: str) -> None:
     """Python's own normal forms take seconds for forty thousand, and four times as long for twice as many."""
     hostile = "a" + mark * (100_000 // len(mark))
-    began = thread_time()
-    assert len(clean_line(hostile)) <= 1 + 2 * MOST_MARKS
-    assert len(slug(hostile)) <= 40
-    assert len(normalized("NFKC", hostile)) <= 1 + 2 * MOST_MARKS
-    assert thread_time() - began < 0.05
+    with clock.at_most(0.05):
+        assert len(clean_line(hostile)) <= 1 + 2 * MOST_MARKS
+        assert len(slug(hostile)) <= 40
+        assert len(normalized("NFKC", hostile)) <= 1 + 2 * MOST_MARKS
 
 
 def test_no_written_language_loses_a_mark() -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app import slow
 from app.database import Database
+from tests import clock
 
 MOST_SECONDS = 0.1
 SLOW = {
@@ -79,7 +80,7 @@ class Watch:
 
     def _ended(self, where: str, seconds: float) -> None:
         self.longest[where] = max(seconds, self.longest.get(where, 0.0))
-        if seconds > MOST_SECONDS:
+        if clock.exceeds(seconds, MOST_SECONDS):
             self.problems.append(f"A writing transaction held the lock for {seconds * 1000:.0f} ms: {where}")
 
     def take(self) -> list[str]:

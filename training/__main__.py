@@ -19,6 +19,7 @@ from training.config import SIZES, Size
 from training.data import artwork, drawn
 from training.data.drawn import Drawn
 from training.data.pictures import Pictures, build, drawn_beside, fetch_artwork, read_scenes
+from training.data.scenes import other_words
 from training.data.structure import KINDS
 from training.loop import Run, pick_device, prepare
 from training.models.clip import clip_run
@@ -89,8 +90,10 @@ def collect(folders: Folders) -> Path:
     shutil.copytree(folders["clip"] / "clip", model / "clip")
     lines = (f"- {source.credit}: {source.licence} (npm {source.package})" for source in artwork.SOURCES.values())
     (model / "CREDITS.md").write_text("Trained on renderings of\n\n" + "\n".join(lines) + "\n")
-    known = {thing for scene in read_scenes(folders["data"]) for thing in scene.objects}
-    (model / "words.txt").write_text("".join(f"{thing}\n" for thing in sorted(known)))
+    scenes = read_scenes(folders["data"])
+    known = {thing for scene in scenes for thing in scene.objects}
+    for file, words in (("words.txt", known), ("other_words.txt", other_words(scenes))):
+        (model / file).write_text("".join(f"{word}\n" for word in sorted(words)))
     return model
 
 

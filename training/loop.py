@@ -185,13 +185,17 @@ class Run:
     def fit(self, minutes: float | None = None, save_every: float = 8.0) -> bool:
         """Train to the end of the plan or of the time slice of ``minutes``; return whether the plan is complete.
 
-        The state is saved every ``save_every`` minutes. Raises RuntimeError if the loss is no longer finite.
+        Even the shortest slice is at least one step, so that slices come to an end. The state is saved every
+        ``save_every`` minutes. Raises RuntimeError if the loss is no longer finite.
         """
         began = saved = time.monotonic()
+        first = self.step
         window: list[dict[str, Tensor]] = []
         if self.step == 0:
             self.measure()
-        while not self.done and together.first_says(minutes is None or time.monotonic() - began < minutes * 60):
+        while not self.done and together.first_says(
+            minutes is None or self.step == first or time.monotonic() - began < minutes * 60
+        ):
             window.append(self._one_step())
             if self.step % self.plan.log_every == 0:
                 self._log_window(window, time.monotonic() - began)

@@ -4,13 +4,26 @@ Permission depends on today's role and on the relation to the thing. But nobody 
 someone stopped as a manager or above; so such acts store the role they were done with.
 """
 
+from datetime import datetime
+from typing import Protocol
+
 from sqlalchemy import ColumnElement, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.errors import Forbidden
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import Role, User
 
-PEOPLE = {Role.MANAGER: "managers", Role.ADMIN: "administrators"}
+
+class Archivable(Protocol):
+    """A row that is hidden from new work, with the role in which somebody did that."""
+
+    archived_at: datetime | None
+    archived_as: Role | None
+
+
+PEOPLE = {Role.MANAGER: N_("managers"), Role.ADMIN: N_("administrators")}
 ONE = {Role.MANAGER: "a manager", Role.ADMIN: "an administrator"}
 
 
@@ -41,16 +54,40 @@ def need_power(user: User, done_as: Role | None, did: str, undo: str, who: str =
 def refusal(done_as: Role | None, did: str, undo: str, who: str = "") -> str:
     """Say who did it and who can undo it.
 
-    For example: "Ito Kenji withdrew this right as a manager; only managers can restore it."
+    For example: "Ito Kenji withdrew this right as a manager; only managers can restore it." `did` and `undo` are
+    messages that fit into these sentences, such as `_("archived %(name)s", name=name)` and `_("restore it")`.
     """
-    needed = power(done_as) or Role.MANAGER
-    done = f"{who} {did} as {ONE[needed]}" if who else f"{ONE[needed].capitalize()} {did}"
-    return f"{done}; only {PEOPLE[needed]} can {undo}. Ask one of them."
+    manager = power(done_as) is not Role.ADMIN
+    if who and manager:
+        return _(
+            "%(who)s %(did)s as a manager; only managers can %(undo)s. Ask one of them.", who=who, did=did, undo=undo
+        )
+    if who:
+        return _(
+            "%(who)s %(did)s as an administrator; only administrators can %(undo)s. Ask one of them.",
+            who=who,
+            did=did,
+            undo=undo,
+        )
+    if manager:
+        return _("A manager %(did)s; only managers can %(undo)s. Ask one of them.", did=did, undo=undo)
+    return _("An administrator %(did)s; only administrators can %(undo)s. Ask one of them.", did=did, undo=undo)
+
+
+def archived(row: Archivable) -> list[str] | None:
+    """Since when a row is archived, and in which role, as JSON can hold it; None if it is not."""
+    return [row.archived_at.isoformat(), row.archived_as or ""] if row.archived_at else None
+
+
+def archive_as(row: Archivable, state: list[str] | None) -> None:
+    """Archive or restore a row as it was: the opposite of `archived`."""
+    row.archived_at = datetime.fromisoformat(state[0]) if state else None
+    row.archived_as = Role(state[1]) if state and state[1] else None
 
 
 def undone_by(done_as: Role | None) -> str:
     """The people who can undo it, if not everyone who may change the thing: "managers", "administrators"."""
-    return PEOPLE[power(done_as) or Role.MANAGER]
+    return translated(PEOPLE[power(done_as) or Role.MANAGER])
 
 
 def undoable(user: User, done_as: InstrumentedAttribute[Role | None]) -> ColumnElement[bool]:

@@ -5,6 +5,8 @@ from ipaddress import ip_address, ip_network
 
 from ua_parser import parse
 
+from app.languages import gettext as _
+
 SHORT = {"Mobile Safari": "Safari", "Chrome Mobile": "Chrome", "Firefox Mobile": "Firefox", "Mac OS X": "macOS"}
 # Networks of companies, homes and providers' own routers; unlike Python's private ones, without example addresses.
 OWN = [
@@ -21,16 +23,23 @@ OWN = [
 ]
 
 
-@lru_cache(maxsize=512)
 def browser_name(user_agent: str) -> str:
     """Name a browser from its user agent: "Firefox on Windows", or "A browser" if that says nothing.
 
     It proves nothing: any client can claim any name.
     """
+    browser, system = parsed(user_agent)
+    browser = browser or _("A browser")
+    return _("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
+
+
+@lru_cache(maxsize=512)
+def parsed(user_agent: str) -> tuple[str, str]:
+    """The browser and the system that a user agent names; "" for an unknown one."""
     found = parse(user_agent)
     parts = (found.user_agent and found.user_agent.family, found.os and found.os.family)
     browser, system = (SHORT.get(part, part) if part and part != "Other" else "" for part in parts)
-    return f"{browser or 'A browser'} on {system}" if system else browser or "A browser"
+    return browser, system
 
 
 def place(address: str) -> str:
@@ -44,5 +53,7 @@ def place(address: str) -> str:
         return address
     found = getattr(found, "ipv4_mapped", None) or found
     if found.is_loopback:
-        return "the computer that Soroe runs on"
-    return f"your network, {found}" if any(found in network for network in OWN) else str(found)
+        return _("the computer that Soroe runs on")
+    if any(found in network for network in OWN):
+        return _("your network, %(address)s", address=found)
+    return str(found)

@@ -24,6 +24,7 @@ from app.accounts.typed import normal_email
 from app.accounts.vault import Vault
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
+from app.languages import gettext as _
 from app.models import Act, AuditEvent, Authenticator, Identity, Passkey, RecoveryCode, User, now
 from app.text import normalized
 
@@ -46,7 +47,7 @@ def let_in(session: Session, user: User) -> User:
     """
     person = queries.person(session, user.id)
     if not person.active or person.password_hash != user.password_hash or has_app(session, person):
-        raise Invalid("password", "Your account changed while you were signing in. Try again.")
+        raise Invalid("password", _("Your account changed while you were signing in. Try again."))
     return person
 
 
@@ -61,7 +62,7 @@ def qr(secret: str, user: User) -> str:
     written = io.BytesIO()
     # Without a size, so that the page can scale it.
     segno.make(uri, error="m").save(
-        written, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title="QR code"
+        written, kind="svg", xmldecl=False, omitsize=True, border=4, light="#fff", title=_("QR code")
     )
     return written.getvalue().decode()
 
@@ -72,10 +73,10 @@ def enable(session: Session, user: User, vault: Vault, secret: str, code: str) -
     Raises Invalid, and Conflict if the person already has an app.
     """
     if has_app(session, user):
-        raise Conflict("You already have an authenticator app. Remove it first.")
+        raise Conflict(_("You already have an authenticator app. Remove it first."))
     step = _step(secret, _tidy(code), after=0)
     if step is None:
-        raise Invalid("code", "This code does not match. Check your phone’s clock, then try again.")
+        raise Invalid("code", _("This code does not match. Check your phone’s clock, then try again."))
     session.add(Authenticator(user_id=user.id, secret=vault.seal(secret), last_step=step))
     record(session, user, Act.FACTOR_ADD, user, kind=APP)
     return new_codes(session, user)
@@ -106,7 +107,7 @@ def check(session: Session, user: User, vault: Vault, typed: str) -> str:
     if len(code) == CODE_LETTERS and (found := session.scalar(wanted)):
         found.used_at = now()
         return "recovery code"
-    raise Invalid("code", "This code is wrong or already used. Wait for the next one, then try again.")
+    raise Invalid("code", _("This code is wrong or already used. Wait for the next one, then try again."))
 
 
 def remove(session: Session, user: User) -> None:
@@ -150,7 +151,7 @@ def reset_by_operator(session: Session, email: str) -> tuple[User, list[str]]:
     """Reset by e-mail, from the command line. Raises NotFound."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
-        raise NotFound(f"No account here has the e-mail {normal_email(email)[:80]}.")
+        raise NotFound(_("No account here has the e-mail %(email)s.", email=normal_email(email)[:80]))
     return person, reset(session, None, person)
 
 

@@ -9,12 +9,19 @@ A person who is promoted keeps what they handed out: every role can do everythin
 account.
 """
 
+from datetime import datetime
+from typing import TypeVar
+
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from app import undo
 from app.accounts import sessions
 from app.audit.service import record
+from app.errors import Conflict, Forbidden
+from app.languages import gettext as _
 from app.models import Act, Invitation, PasswordReset, Role, User, now
+from app.undo import Undone
 
 ROLE_CHANGED, CLOSED, REOPENED = "the role was changed", "the account was closed", "the account was opened again"
 
@@ -48,6 +55,7 @@ def revoke_invitations(session: Session, user: User | None, because: str, which:
     for row in rows:
         row.revoked_at = now()
         record(session, user, Act.INVITATION_REVOKE, row, role=row.role, email=row.email, because=because)
+        undo.offer(session, user, "invitation", invitation_id=row.id, at=row.revoked_at.isoformat())
     return len(rows)
 
 
@@ -58,4 +66,33 @@ def revoke_resets(session: Session, user: User | None, because: str, which: Colu
     for row in found:
         row.revoked_at = now()
         record(session, user, Act.RESET_REVOKE, row.user, because=because)
+        undo.offer(session, user, "reset", reset_id=row.id, at=row.revoked_at.isoformat())
     return len(found)
+
+
+def undo_invitation(session: Session, user: User, invitation_id: int, at: str) -> Undone:
+    """Let a revoked invite link work again. Raises Forbidden, and Conflict if it was used or has expired."""
+    row = _ended(session, user, session.get(Invitation, invitation_id), at)
+    record(session, user, Act.INVITATION_REVOKE, row, undone=True, email=row.email)
+    return Undone(_("The invite link works again."))
+
+
+def undo_reset(session: Session, user: User, reset_id: int, at: str) -> Undone:
+    """Let a revoked reset link work again. Raises Forbidden, and Conflict if it was used or has expired."""
+    row = _ended(session, user, session.get(PasswordReset, reset_id), at)
+    record(session, user, Act.RESET_REVOKE, row.user, undone=True)
+    return Undone(_("The reset link for %(name)s works again.", name=row.user.name))
+
+
+L = TypeVar("L", Invitation, PasswordReset)
+
+
+def _ended(session: Session, user: User, row: L | None, at: str) -> L:
+    if not user.can(Role.ADMIN):
+        raise Forbidden(_("Only administrators can manage people. Ask one of them."))
+    if row is None or row.used_at or row.revoked_at != datetime.fromisoformat(at):
+        raise Conflict(_("This link was changed since, so it was not undone. Reload the page."))
+    if row.expires_at <= now():
+        raise Conflict(_("This link has expired. Create a new one."))
+    row.revoked_at = None
+    return row

@@ -12,12 +12,13 @@ from pwdlib import PasswordHash
 
 from app import slow
 from app.errors import Busy
+from app.languages import N_, translated
 
 AT_ONCE = 2  # 64 MiB each
 IN_LINE = 14  # threads that may wait, of the 32 of requests that write
 PATIENCE = 10.0  # s
 RETRY_AFTER = 3  # s
-SENTENCE = "The server is checking many passwords right now. Wait a few seconds, then try again."
+SENTENCE = N_("The server is checking many passwords right now. Wait a few seconds, then try again.")
 
 
 class BoundedHash:
@@ -41,10 +42,10 @@ class BoundedHash:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if not self._present.acquire(blocking=False):
-            raise Busy(SENTENCE, RETRY_AFTER)
+            raise Busy(translated(SENTENCE), RETRY_AFTER)
         try:
             if not self._working.acquire(timeout=PATIENCE):
-                raise Busy(SENTENCE, RETRY_AFTER)
+                raise Busy(translated(SENTENCE), RETRY_AFTER)
             try:
                 yield
             finally:

@@ -23,6 +23,7 @@ from app.accounts.people import give_role
 from app.accounts.sessions import end_all_sessions
 from app.accounts.typed import EMAIL_MAX, NAME_MAX, email_error, is_plain_email, normal_email
 from app.audit.service import record
+from app.languages import gettext as _
 from app.models import Act, Identity, Role, User, now
 from app.settings import Settings
 from app.text import clean_line
@@ -46,14 +47,20 @@ def admit(session: Session, settings: Settings, profile: Profile, **origin: str)
     name = settings.oidc_name
     identity = session.scalar(select(Identity).filter_by(issuer=profile.issuer, subject=profile.subject))
     if settings.oidc_role_of and profile.groups is None:
-        return Admission(None, f"{name} lists you in too many groups to send them. Ask its administrator.")
+        return Admission(
+            None, _("%(name)s lists you in too many groups to send them. Ask its administrator.", name=name)
+        )
     role = role_by_groups(settings, profile)
     if settings.oidc_role_of and role is None:
         if identity:
             _fall(session, identity.user, settings)
             _note_refusal(session, identity.user, "no group", origin)
         return Admission(
-            None, f"None of your groups at {name} has access to Soroe. Ask an administrator to add you to one."
+            None,
+            _(
+                "None of your groups at %(name)s has access to Soroe. Ask an administrator to add you to one.",
+                name=name,
+            ),
         )
     if identity:
         return _known(session, settings, identity, role, origin)
@@ -94,9 +101,18 @@ def _unknown(
 ) -> Admission:
     name, email = settings.oidc_name, normal_email(profile.email)
     if not email or email_error(email) or len(profile.email) > EMAIL_MAX or not is_plain_email(profile.email):
-        return Admission(None, f"{name} did not send your e-mail address, which Soroe needs. Ask an administrator.")
+        return Admission(
+            None, _("%(name)s did not send your e-mail address, which Soroe needs. Ask an administrator.", name=name)
+        )
     if not profile.verified:
-        return Admission(None, f"{name} has not verified your e-mail address {email}. Verify it there, then try again.")
+        return Admission(
+            None,
+            _(
+                "%(name)s has not verified your e-mail address %(email)s. Verify it there, then try again.",
+                name=name,
+                email=email,
+            ),
+        )
     user = session.scalar(select(User).filter_by(email=email))
     if user and not user.active:
         return _closed(session, user, origin)
@@ -104,11 +120,17 @@ def _unknown(
         _note_refusal(session, user, "another sign-in has this address", origin)
         return Admission(
             None,
-            f"The account of {email} belongs to another person at {name}. Ask an administrator to remove its sign-in"
-            " methods.",
+            _(
+                "The account of %(email)s belongs to another person at %(name)s. "
+                "Ask an administrator to remove its sign-in methods.",
+                email=email,
+                name=name,
+            ),
         )
     if not user and not role:
-        return Admission(None, f"There is no account for {email} here. Ask an administrator to invite you.")
+        return Admission(
+            None, _("There is no account for %(email)s here. Ask an administrator to invite you.", email=email)
+        )
     if not user:
         user = User(name=_name(profile, email), email=email, role=role, password_hash=NO_PASSWORD)
         session.add(user)
@@ -138,7 +160,9 @@ def _makes_admins(settings: Settings) -> bool:
 
 def _closed(session: Session, user: User, origin: dict[str, str]) -> Admission:
     _note_refusal(session, user, "closed account", origin)
-    return Admission(None, f"The account {user.email} is deactivated. Ask an administrator to reactivate it.")
+    return Admission(
+        None, _("The account %(email)s is deactivated. Ask an administrator to reactivate it.", email=user.email)
+    )
 
 
 def _note_refusal(session: Session, user: User, reason: str, origin: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ from app.accounts.queries import token_hash
 from app.accounts.typed import email_error, name_error, normal_email, parse_role
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
+from app.languages import gettext as _
 from app.models import Act, Identity, Invitation, PasswordReset, Role, User, now
 from app.settings import Settings
 from app.text import clean_line
@@ -60,7 +61,10 @@ def invite(session: Session, user: User, role: str, email: str = "") -> str:
     Invalid.check({"email": email_error(email)})
     there = session.scalar(select(User).where(User.email == email))
     if there and there.active:
-        raise Invalid("email", f"{there.name} already has an account with this address. Reset their password instead.")
+        raise Invalid(
+            "email",
+            _("%(name)s already has an account with this address. Reset their password instead.", name=there.name),
+        )
     handed.revoke_invitations(session, user, REPLACED, Invitation.email == email)
     return _new_invitation(session, wanted, user, email, there)
 
@@ -69,9 +73,9 @@ def revoke_invitation(session: Session, user: User, invitation_id: int) -> None:
     """End an open invitation. Administrators only. Raises NotFound, and Conflict if it is no longer open."""
     need_admin(user)
     if not session.get(Invitation, invitation_id):
-        raise NotFound("There is no such link here.")
+        raise NotFound(_("There is no such link here."))
     if not handed.revoke_invitations(session, user, WITHDRAWN, Invitation.id == invitation_id):
-        raise Conflict("This link was already used or has expired. Nothing was changed.")
+        raise Conflict(_("This link was already used or has expired. Nothing was changed."))
 
 
 def newcomer(session: Session, token: str, name: str, email: str, password: str) -> Newcomer:
@@ -113,10 +117,11 @@ def _created(session: Session, invitation: Invitation, new: Newcomer) -> User:
     except IntegrityError:
         there = session.scalars(select(User).where(User.email == new.email)).one()
         if there.active:
-            sentence = f"There is already an account for {new.email}. Sign in with it instead."
+            sentence = _("There is already an account for %(email)s. Sign in with it instead.", email=new.email)
         else:
-            sentence = (
-                f"The account {new.email} is deactivated. Ask an administrator for an invite link to this address."
+            sentence = _(
+                "The account %(email)s is deactivated. Ask an administrator for an invite link to this address.",
+                email=new.email,
             )
         raise Invalid("email", sentence) from None
     record(session, user, Act.ACCOUNT_CREATE, user, role=user.role, invited_by=invitation.invited_by_id)
@@ -130,7 +135,7 @@ def _reopened(session: Session, invitation: Invitation, new: Newcomer) -> User:
     """
     user = queries.person(session, invitation.reopens_id or 0)
     if user.active:
-        raise Invalid("email", f"The account {user.email} is already active. Sign in with it instead.")
+        raise Invalid("email", _("The account %(email)s is already active. Sign in with it instead.", email=user.email))
     forget_ways_in(session, user)
     changes = {"name": [user.name, new.name], "role": [str(user.role), str(invitation.role)]}
     told: dict[str, Any] = {what: pair for what, pair in changes.items() if pair[0] != pair[1]}
@@ -152,7 +157,9 @@ def forget_ways_in(session: Session, user: User) -> None:
 def _other_address(invitation: Invitation, email: str) -> str | None:
     if not invitation.email or invitation.email == email:
         return None
-    return f"This link is for {invitation.email}. Use that address, or ask an administrator for a new link."
+    return _(
+        "This link is for %(email)s. Use that address, or ask an administrator for a new link.", email=invitation.email
+    )
 
 
 def _new_invitation(

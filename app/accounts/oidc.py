@@ -26,6 +26,7 @@ from joserfc.jws import JWSRegistry
 from requests import RequestException, Response
 
 from app.errors import Forbidden, UserError
+from app.languages import gettext as _
 from app.settings import Settings, is_loopback
 
 log = structlog.get_logger()
@@ -138,7 +139,9 @@ class Provider:
                 raise self._refused("the answer came from another provider")
             if "error" in answer or not answer.get("code"):
                 log.info("the sign-in provider refused a sign-in", error=answer.get("error", "no code")[:40])
-                raise ProviderRefused(f"{self.name} did not sign you in. Try again, or ask an administrator.")
+                raise ProviderRefused(
+                    _("%(name)s did not sign you in. Try again, or ask an administrator.", name=self.name)
+                )
             with self._session(metadata) as session:
                 token = session.fetch_token(
                     metadata["token_endpoint"], code=answer["code"], code_verifier=flow.verifier, grant_type=GRANT
@@ -217,11 +220,20 @@ class Provider:
         found = self._get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise ProviderFailed(
-                f"{self.name} identifies itself differently from SOROE_OIDC_ISSUER. Ask an administrator."
+                _(
+                    "%(name)s identifies itself differently from SOROE_OIDC_ISSUER. Ask an administrator.",
+                    name=self.name,
+                )
             )
         for endpoint in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
             if not self._is_allowed(found.get(endpoint)):
-                raise ProviderFailed(f"{self.name} does not say where its {endpoint} is. Ask an administrator.")
+                raise ProviderFailed(
+                    _(
+                        "%(name)s does not say where its %(endpoint)s is. Ask an administrator.",
+                        name=self.name,
+                        endpoint=endpoint,
+                    )
+                )
         return found
 
     def _keys(self, metadata: dict[str, Any], fresh: bool = False) -> KeySet:
@@ -286,7 +298,9 @@ class Provider:
         if not self._is_allowed(url):
             raise self._failed("an address without https")
         if not self._calls.acquire(blocking=False):
-            raise ProviderBusy(f"Many people are signing in with {self.name} right now. Try again in a moment.")
+            raise ProviderBusy(
+                _("Many people are signing in with %(name)s right now. Try again in a moment.", name=self.name)
+            )
         try:
             yield
         finally:
@@ -310,12 +324,12 @@ class Provider:
 
     def _failed(self, why: str) -> ProviderFailed:
         log.warning("the sign-in provider did not answer correctly", issuer=self.issuer, why=why)
-        return ProviderFailed(f"{self.name} is not responding. Try again in a moment.")
+        return ProviderFailed(_("%(name)s is not responding. Try again in a moment.", name=self.name))
 
     def _refused(self, why: str) -> ProviderRefused:
         log.warning("an answer of the sign-in provider was refused", issuer=self.issuer, why=why)
         return ProviderRefused(
-            f"The answer from {self.name} could not be verified, so you were not signed in. Try again."
+            _("The answer from %(name)s could not be verified, so you were not signed in. Try again.", name=self.name)
         )
 
 

@@ -29,12 +29,14 @@ from webauthn.helpers.structs import (
 
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import Act, Passkey, User, now
 from app.text import clean_line
 
 NAME_MAX, MOST, ANSWER_MAX = 60, 20, 20_000
 REQUIRED = UserVerificationRequirement.REQUIRED
-UNKNOWN = "No account here has this passkey. Sign in another way, then add it on your account page."
+UNKNOWN = N_("No account here has this passkey. Sign in another way, then add it on your account page.")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class Site:
         host = parts.hostname or ""
         problem = ""
         if _is_number(host):
-            problem = f"Passkeys need a host name, not {host}. The server’s operator can set one in SOROE_URL."
+            problem = _(
+                "Passkeys need a host name, not %(host)s. The server’s operator can set one in SOROE_URL.", host=host
+            )
         elif parts.scheme != "https" and host != "localhost":
-            problem = (
+            problem = _(
                 "Passkeys need https, and this server uses http. The server’s operator can change that in SOROE_URL."
             )
         return cls(host, f"{parts.scheme}://{parts.netloc}", problem)
@@ -68,7 +72,7 @@ def registration(session: Session, user: User, site: Site) -> tuple[str, bytes]:
     _need_site(site)
     known = of_person(session, user)
     if len(known) >= MOST:
-        raise Conflict(f"You have {MOST} passkeys. Remove one first.")
+        raise Conflict(_("You have %(number)s passkeys. Remove one first.", number=MOST))
     options = generate_registration_options(
         rp_id=site.host,
         rp_name="Soroe",
@@ -85,6 +89,11 @@ def registration(session: Session, user: User, site: Site) -> tuple[str, bytes]:
 
 def add(session: Session, user: User, site: Site, challenge: bytes, answer: str, name: str) -> Passkey:
     """Store the passkey that a browser made for `user`. Raises Invalid and Conflict."""
+    name = clean_line(name) or "Passkey"
+    if len(name) > NAME_MAX:
+        raise Invalid(
+            "name", _("The name has %(length)s characters; at most %(most)s fit.", length=len(name), most=NAME_MAX)
+        )
     try:
         made = verify_registration_response(
             credential=_parsed(answer),
@@ -95,17 +104,17 @@ def add(session: Session, user: User, site: Site, challenge: bytes, answer: str,
         )
     except Exception as error:  # the library parses untrusted input, and raises many kinds of error
         raise Invalid(
-            "passkey", "The browser's answer could not be verified, so the passkey was not saved. Try again."
+            "form", _("The browser's answer could not be verified, so the passkey was not saved. Try again.")
         ) from error
     credential = bytes_to_base64url(made.credential_id)
     if session.scalar(select(Passkey.id).filter_by(credential_id=credential)):
-        raise Conflict("This passkey is already on your account.")
+        raise Conflict(_("This passkey is already on your account."))
     key = Passkey(
         user_id=user.id,
         credential_id=credential,
         public_key=made.credential_public_key,
         sign_count=made.sign_count,
-        name=clean_line(name[:NAME_MAX]) or "Passkey",
+        name=name,
     )
     session.add(key)
     record(session, user, Act.FACTOR_ADD, user, kind="passkey", name=key.name)
@@ -124,7 +133,7 @@ def question(site: Site, keys: list[Passkey] | None = None) -> tuple[str, bytes]
 
 def use(session: Session, site: Site, challenge: bytes, answer: str) -> Passkey:
     """The passkey that signed the challenge, with its person. Raises Invalid with a sentence."""
-    wrong = Invalid("form", UNKNOWN)
+    wrong = Invalid("form", translated(UNKNOWN))
     try:
         given = _parsed(answer)
         key = session.scalar(select(Passkey).filter_by(credential_id=str(given["id"])))
@@ -145,9 +154,12 @@ def use(session: Session, site: Site, challenge: bytes, answer: str) -> Passkey:
     except Invalid:
         raise
     except Exception as error:  # as above
-        raise Invalid("form", "The passkey could not be verified. Try again, or sign in another way.") from error
+        raise Invalid("form", _("The passkey could not be verified. Try again, or sign in another way.")) from error
     if not key.user.active:
-        raise Invalid("form", f"The account {key.user.email} is deactivated. Ask an administrator to reactivate it.")
+        raise Invalid(
+            "form",
+            _("The account %(email)s is deactivated. Ask an administrator to reactivate it.", email=key.user.email),
+        )
     key.sign_count, key.used_at = checked.new_sign_count, now()
     return key
 
@@ -156,7 +168,7 @@ def remove(session: Session, user: User, passkey_id: int) -> Passkey:
     """Remove a passkey of `user`. Raises NotFound."""
     key = session.get(Passkey, passkey_id)
     if key is None or key.user_id != user.id:
-        raise NotFound("You have no such passkey.")
+        raise NotFound(_("You have no such passkey."))
     record(session, user, Act.FACTOR_REMOVE, user, kind="passkey", name=key.name)
     session.delete(key)
     return key

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 from zxcvbn import matching, zxcvbn
 
+from app.languages import N_, translated
+from app.languages import gettext as _
+from app.languages.formats import sentences
 from app.text import clean_line, normalized
 
 GUESSES = 10**8  # zxcvbn's third of five scores: out of reach for guessing over the network
@@ -59,7 +62,7 @@ READ = [
 INVISIBLE = ("\u200b", "\u200c", "\u200d", "\ufeff", "\u00ad")
 LETTERS = r"[^\W\d_]+"
 FEW = 4  # fewer extra letters than this do not help
-REMEDY = "Use a sentence of your own, or four unrelated words."
+REMEDY = N_("Use a sentence of your own, or four unrelated words.")
 
 _alone = Lock()  # zxcvbn keeps a person's words in a module-level table
 _server: list[str] = []
@@ -72,7 +75,7 @@ def use(public_url: str) -> None:
 
 
 def problem(
-    password: str, known: Sequence[str] = (), guesses: int = GUESSES, whose: str = "your own name or address"
+    password: str, known: Sequence[str] = (), guesses: int = GUESSES, whose: str = N_("your own name or address")
 ) -> str | None:
     """Say why `password` is easy to guess, as a sentence with a remedy; None for a good one.
 
@@ -82,14 +85,16 @@ def problem(
     password = password[:LONGEST]
     server = frozenset(map(fold, _server))
     own = {
-        "the name of this product": frozenset(map(fold, PRODUCT)),
+        N_("the name of this product"): frozenset(map(fold, PRODUCT)),
         whose: frozenset(_words(known)),
-        "this server's own name": server,
+        N_("this server's own name"): server,
     }
     if found := _made_of(password, own):
-        return f"This password is little more than {found}, so it is easy to guess. {REMEDY}"
+        little = _("This password is little more than %(found)s, so it is easy to guess.", found=translated(found))
+        return sentences((little, translated(REMEDY)))
     if _guesses(password, frozenset().union(*own.values())) < guesses:
-        return f"This password is easy to guess: it is common, a pattern, or common words with digits. {REMEDY}"
+        easy = _("This password is easy to guess: it is common, a pattern, or common words with digits.")
+        return sentences((easy, translated(REMEDY)))
     return None
 
 

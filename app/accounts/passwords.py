@@ -13,6 +13,7 @@ from app.accounts.sessions import end_other_sessions, renew_token
 from app.accounts.typed import normal_email
 from app.audit.service import record
 from app.errors import Invalid
+from app.languages import gettext as _
 from app.models import Act, PasswordReset, User
 from app.text import normalized
 
@@ -28,16 +29,18 @@ def authenticate(session: Session, email: str, password: str) -> User:
     user = session.scalar(select(User).where(User.email == normal_email(email)))
     right = is_password(user, password)
     if not user or not right:
-        raise Invalid("password", "This e-mail and password do not match. Check both and try again.")
+        raise Invalid("password", _("This e-mail and password do not match. Check both and try again."))
     if not user.active:
-        raise Invalid("email", f"The account {user.email} is deactivated. Ask an administrator to reactivate it.")
+        raise Invalid(
+            "email", _("The account %(email)s is deactivated. Ask an administrator to reactivate it.", email=user.email)
+        )
     return user
 
 
 def check_password(session: Session, user: User, password: str) -> None:
     """Check that `password` is the current one of `user`. Reads only, slowly by design. Raises Invalid."""
     if not is_password(queries.person(session, user.id), password):
-        raise Invalid("password", "This is not your password. Try again.")
+        raise Invalid("password", _("This is not your password. Try again."))
 
 
 def hashed(password: str) -> str:
@@ -63,7 +66,7 @@ def new_password(session: Session, user: User, current: str, new: str) -> NewPas
     """Prepare `change_password`. Reads only, slowly by design: pass a reading session. Raises Invalid."""
     person = queries.person(session, user.id)
     if not is_password(person, current):
-        raise Invalid("current", "This is not your current password. Nothing was changed.")
+        raise Invalid("current", _("This is not your current password. Nothing was changed."))
     Invalid.check({"password": password_error(new, person.name, person.email)})
     return NewPassword(person.password_hash, hashed(new))
 
@@ -77,7 +80,7 @@ def change_password(session: Session, user: User, new: NewPassword, token: str) 
     person = queries.person(session, user.id)
     if person.password_hash != new.before:
         raise Invalid(
-            "current", "Your password was changed in another browser. Enter the new one; nothing else was changed."
+            "current", _("Your password was changed in another browser. Enter the new one; nothing else was changed.")
         )
     person.password_hash = new.after
     record(session, user, Act.ACCOUNT_CHANGE, person, changed="password")
@@ -100,9 +103,17 @@ def normal_password(password: str) -> str:
 def password_error(password: str, *known: str) -> str | None:
     """What is wrong with a password, as a sentence. `known`: the person's name and e-mail, which attackers try."""
     if len(password) < PASSWORD_MIN:
-        return f"The password needs at least {PASSWORD_MIN} characters; this one has {len(password)}."
+        return _(
+            "The password needs at least %(least)s characters; this one has %(length)s.",
+            least=PASSWORD_MIN,
+            length=len(password),
+        )
     if len(password) > PASSWORD_MAX:
-        return f"The password may have at most {PASSWORD_MAX} characters; this one has {len(password)}."
+        return _(
+            "The password may have at most %(most)s characters; this one has %(length)s.",
+            most=PASSWORD_MAX,
+            length=len(password),
+        )
     return password_quality.problem(password, known)
 
 

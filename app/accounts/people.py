@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import undo
 from app.accounts import handed, queries, sessions
 from app.accounts.typed import email_error as email_error
 from app.accounts.typed import name_error as name_error
@@ -10,7 +11,10 @@ from app.accounts.typed import normal_email as normal_email
 from app.accounts.typed import parse_role as parse_role
 from app.audit.service import record
 from app.errors import Conflict, Forbidden
-from app.models import Act, ImageSet, Invitation, Role, Style, Subject, User
+from app.languages import gettext as _
+from app.languages import translated
+from app.models import Act, FormTemplate, ImageSet, Invitation, Role, Style, Subject, User
+from app.undo import Undone, changed_since
 
 
 def set_role(session: Session, user: User, person_id: int, role: str) -> User:
@@ -19,8 +23,21 @@ def set_role(session: Session, user: User, person_id: int, role: str) -> User:
     person, wanted = queries.person(session, person_id), parse_role(role)
     if wanted is not Role.ADMIN:
         _keep_an_admin(session, person)
+    before = person.role
     give_role(session, user, person, wanted)
+    if before != wanted:
+        undo.offer(session, user, "role", person_id=person.id, before=before, after=wanted)
     return person
+
+
+def undo_role(session: Session, user: User, person_id: int, before: str, after: str) -> Undone:
+    """Undo a change of role. Raises Forbidden, and Conflict if it was changed since."""
+    need_admin(user)
+    person = queries.person(session, person_id)
+    if person.role != after:
+        raise changed_since(session, user, person, _("the role of %(name)s", name=person.name))
+    set_role(session, user, person_id, before)
+    return Undone(_("%(name)s has the role %(role)s again.", name=person.name, role=translated(Role(before).word)))
 
 
 def give_role(session: Session, user: User | None, person: User, role: Role, **how: str) -> None:
@@ -49,7 +66,20 @@ def set_active(session: Session, user: User, person_id: int, active: bool) -> Us
     if person.active != active:
         record(session, user, Act.ACCOUNT_CHANGE, person, active=active)
         person.active = active
+        undo.offer(session, user, "active", person_id=person.id, after=active)
     return person
+
+
+def undo_active(session: Session, user: User, person_id: int, after: bool) -> Undone:
+    """Undo a deactivation or reactivation. Raises Forbidden, and Conflict if it was done since."""
+    need_admin(user)
+    person = queries.person(session, person_id)
+    if person.active != after:
+        raise changed_since(session, user, person, _("the account of %(name)s", name=person.name))
+    set_active(session, user, person_id, not after)
+    if after:
+        return Undone(_("%(name)s is deactivated again.", name=person.name))
+    return Undone(_("%(name)s can sign in again. They were signed out everywhere.", name=person.name))
 
 
 def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User, int]:
@@ -59,20 +89,20 @@ def end_sessions_of(session: Session, user: User, person_id: int) -> tuple[User,
     return person, sessions.end_all_sessions(session, user, person)
 
 
-def may_change(user: User, row: Style | ImageSet | Subject) -> bool:
-    """Whether `user` may change a style, set or subject: their own, or anyone's for managers and administrators."""
+def may_change(user: User, row: FormTemplate | ImageSet | Style | Subject) -> bool:
+    """Whether `user` may change a style, set, subject or template: their own, managers anyone's."""
     return user.active and (row.owner_id == user.id or user.can(Role.MANAGER))
 
 
 def need_active(user: User) -> None:
     """Raise Forbidden for someone whose account was deactivated while they were signed in."""
     if not user.active:
-        raise Forbidden("This account is deactivated.")
+        raise Forbidden(_("This account is deactivated."))
 
 
 def need_admin(user: User) -> None:
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators can manage people. Ask one of them.")
+        raise Forbidden(_("Only administrators can manage people. Ask one of them."))
 
 
 def _keep_an_admin(session: Session, person: User) -> None:
@@ -82,4 +112,6 @@ def _keep_an_admin(session: Session, person: User) -> None:
         select(func.count()).where(User.role == Role.ADMIN, User.active, User.id != person.id).select_from(User)
     )
     if not others:
-        raise Conflict(f"{person.name} is the only administrator. Make someone else an administrator first.")
+        raise Conflict(
+            _("%(name)s is the only administrator. Make someone else an administrator first.", name=person.name)
+        )

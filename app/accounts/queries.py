@@ -1,21 +1,50 @@
 """Read people, their sign-ins and the open links."""
 
 import hashlib
-from datetime import timedelta
-from typing import TypeVar
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, func, literal, select, true
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import Session, joinedload
 
 from app.errors import DeadLink, Forbidden, NotFound
-from app.models import Invitation, LoginSession, PasswordReset, Role, User, now
+from app.languages import gettext as _
+from app.models import Act, AuditEvent, Invitation, LoginSession, PasswordReset, Role, User, now
+from app.ranking import NOTHING, rank
 
+PEOPLE_PAGE = 50
+UNSEEN_DAYS = 60  # after which the people page counts somebody as not seen
 LISTED, LISTED_DAYS = 200, 30  # invitations on the people page, and how long an ended one stays there
 
 
 def token_hash(token: str) -> str:
     """The stored form of a secret token. Tokens are random enough for plain SHA-256."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+# The person who asks, in statements that are built once: building one takes longer than running it. `asks` binds both.
+MY_ID = bindparam("my_id", type_=Integer())
+I_AM_ACTIVE = bindparam("i_am_active", type_=Boolean())
+
+
+def asks(user: User) -> dict[str, Any]:
+    """The values of `MY_ID` and `I_AM_ACTIVE`, to execute a statement for `user`."""
+    return {"my_id": user.id, "i_am_active": user.active}
 
 
 def signed_in(user: User) -> ColumnElement[bool]:
@@ -32,19 +61,94 @@ def person(session: Session, person_id: int) -> User:
     """The person. Raises NotFound."""
     found = session.get(User, person_id)
     if not found:
-        raise NotFound("There is no such person here.")
+        raise NotFound(_("There is no such person here."))
     return found
 
 
 def need_list(user: User) -> None:
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators can see accounts. Ask one of them.")
+        raise Forbidden(_("Only administrators can see accounts. Ask one of them."))
 
 
-def people(session: Session, user: User) -> list[User]:
-    """Everyone, active accounts first, by name. Administrators only."""
+@dataclass(frozen=True)
+class PeopleFilter:
+    """Which people to list: `words` is a part of a name or address, `state` is one of `STATES` or ""."""
+
+    words: str = ""
+    role: str = ""
+    state: str = ""
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        values = {"q": self.words, "role": self.role, "state": self.state}
+        return {name: value for name, value in values.items() if value}
+
+    @property
+    def query(self) -> str:
+        return urlencode(self.pairs)
+
+    @property
+    def rank(self) -> ColumnElement[int]:
+        """How well a name or address matches the words."""
+        return func.match_rank(User.name.concat(" ").concat(User.email), self.words, type_=Integer)
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        text = self.words.strip()
+        named = self.rank > NOTHING
+        role = User.role == self.role if self.role else true()
+        return and_(named if text else true(), role, STATES.get(self.state, true()))
+
+
+_IN_BROWSER = select(func.max(LoginSession.seen_at)).where(LoginSession.user_id == User.id).correlate(User)
+_SIGNED = (
+    select(func.max(AuditEvent.at))
+    .where(AuditEvent.user_id == User.id, AuditEvent.act.in_([Act.SIGN_IN, Act.SIGN_OUT]))
+    .correlate(User)
+)
+_SEEN = func.coalesce(_IN_BROWSER.scalar_subquery(), _SIGNED.scalar_subquery(), type_=User.created_at.type)
+_LONG_AGO = bindparam("long_ago", callable_=lambda: now() - timedelta(days=UNSEEN_DAYS), type_=User.created_at.type)
+STATES = {
+    "active": User.active,
+    "closed": ~User.active,
+    "unseen": and_(User.active, or_(_SEEN.is_(None), _SEEN < _LONG_AGO)),
+}
+
+
+def people(
+    session: Session,
+    user: User,
+    wanted: PeopleFilter | None = None,
+    after: int | None = None,
+    limit: int = PEOPLE_PAGE,
+) -> list[User]:
+    """The people that match, active accounts first, then by match and name; `after` is the id of the last one shown.
+
+    Administrators only.
+    """
     need_list(user)
-    return list(session.scalars(select(User).order_by(User.active.desc(), User.name, User.id)))
+    wanted = wanted or PeopleFilter()
+    order = User.active.is_(False), -wanted.rank, User.name, User.id
+    statement = select(User).where(wanted.condition).order_by(*order).limit(limit)
+    if last := session.get(User, after) if after is not None else None:
+        place = -rank(f"{last.name} {last.email}", wanted.words)
+        shown = tuple_(literal(not last.active), literal(place), literal(last.name), last.id)
+        statement = statement.where(tuple_(*order) > shown)
+    return list(session.scalars(statement))
+
+
+def people_count(session: Session, user: User, wanted: PeopleFilter | None = None) -> int:
+    """How many accounts `people` lists in total. Administrators only."""
+    need_list(user)
+    matching = (wanted or PeopleFilter()).condition
+    return session.scalar(select(func.count()).select_from(User).where(matching)) or 0
+
+
+def last_seen(session: Session, user: User, ids: Collection[int]) -> dict[int, datetime]:
+    """When people were last seen in a browser, or else last signed in or out, by id. Administrators only."""
+    need_list(user)
+    rows = session.execute(select(User.id, _SEEN).where(User.id.in_(ids)))
+    return {person_id: seen for person_id, seen in rows if seen}
 
 
 def invitation(session: Session, token: str) -> Invitation:
@@ -77,13 +181,15 @@ L = TypeVar("L", Invitation, PasswordReset)
 
 def _open(link: L | None, meant: bool) -> L:
     if not link:
-        sentence = "This link is not complete or not known. Check the address, or ask an administrator for a new link."
+        sentence = _(
+            "This link is not complete or not known. Check the address, or ask an administrator for a new link."
+        )
     elif link.used_at:
-        sentence = "This link was already used. Ask an administrator for a new one."
+        sentence = _("This link was already used. Ask an administrator for a new one.")
     elif link.revoked_at or not meant:
-        sentence = "This link was revoked. Ask an administrator for a new one."
+        sentence = _("This link was revoked. Ask an administrator for a new one.")
     elif link.expires_at <= now():
-        sentence = "This link has expired. Ask an administrator for a new one."
+        sentence = _("This link has expired. Ask an administrator for a new one.")
     else:
         return link
     raise DeadLink(sentence)
@@ -127,10 +233,14 @@ def sessions(session: Session, user: User, idle_minutes: int = 0) -> list[LoginS
     )
 
 
-def sessions_by_person(session: Session, user: User, idle_minutes: int = 0) -> dict[int, int]:
-    """How many browsers each person is signed in with, by id. Administrators only."""
+def sessions_by_person(
+    session: Session, user: User, person_ids: Collection[int], idle_minutes: int = 0
+) -> dict[int, int]:
+    """How many browsers each of these people is signed in with, by id. Administrators only."""
     need_list(user)
     rows = session.execute(
-        select(LoginSession.user_id, func.count()).where(alive(idle_minutes)).group_by(LoginSession.user_id)
+        select(LoginSession.user_id, func.count())
+        .where(LoginSession.user_id.in_(person_ids), alive(idle_minutes))
+        .group_by(LoginSession.user_id)
     )
     return {row[0]: row[1] for row in rows}

@@ -19,6 +19,7 @@ from app.accounts.queries import token_hash
 from app.accounts.typed import normal_email
 from app.audit.service import record
 from app.errors import Conflict, Invalid, NotFound
+from app.languages import gettext as _
 from app.models import Act, PasswordReset, User, now
 
 RESET_HOURS = 24
@@ -40,7 +41,7 @@ def create_reset(session: Session, user: User, person_id: int) -> str:
     need_admin(user)
     person = queries.person(session, person_id)
     if person.id == user.id:
-        raise Conflict("Change your own password on your account page.")
+        raise Conflict(_("Change your own password on your account page."))
     return _new_reset(session, user, person)
 
 
@@ -48,7 +49,7 @@ def create_reset_by_operator(session: Session, email: str) -> str:
     """Make a reset link by e-mail, from the command line. Raises NotFound and Conflict."""
     person = session.scalar(select(User).where(User.email == normal_email(email)))
     if not person:
-        raise NotFound(f"No account here has the e-mail {normal_email(email)[:80]}.")
+        raise NotFound(_("No account here has the e-mail %(email)s.", email=normal_email(email)[:80]))
     return _new_reset(session, None, person)
 
 
@@ -75,14 +76,16 @@ def revoke_reset(session: Session, user: User, reset_id: int) -> None:
     """End an open link. Administrators only. Raises NotFound, and Conflict if it is no longer open."""
     need_admin(user)
     if not session.get(PasswordReset, reset_id):
-        raise NotFound("There is no such link here.")
+        raise NotFound(_("There is no such link here."))
     if not handed.revoke_resets(session, user, WITHDRAWN, PasswordReset.id == reset_id):
-        raise Conflict("This link was already used or has expired. Nothing was changed.")
+        raise Conflict(_("This link was already used or has expired. Nothing was changed."))
 
 
 def _new_reset(session: Session, user: User | None, person: User) -> str:
     if not person.active:
-        raise Conflict(f"The account of {person.name} is deactivated. Reactivate it first, or invite its address.")
+        raise Conflict(
+            _("The account of %(name)s is deactivated. Reactivate it first, or invite its address.", name=person.name)
+        )
     token = secrets.token_urlsafe(32)
     session.add(
         PasswordReset(

@@ -10,9 +10,9 @@ requests do not count as activity.
 
 import secrets
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, true, update
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from app.accounts import queries
@@ -20,10 +20,12 @@ from app.accounts.queries import token_hash
 from app.accounts.typed import normal_email
 from app.audit.service import record
 from app.errors import NotFound
+from app.languages import gettext as _
 from app.models import Act, LoginSession, User, now
 from app.text import clean_line
 
 USER_AGENT_MAX, ADDRESS_MAX = 255, 64  # characters
+NEVER = datetime(1, 1, 1, tzinfo=UTC)  # before anything was seen
 # Reasons for a refused sign-in, by the form field of the message.
 REFUSALS = {"password": "wrong password", "email": "closed account", "form": "too many tries"}
 
@@ -44,10 +46,13 @@ def note_refused_step(session: Session, user: User, reason: str, **origin: str) 
     record(session, None, Act.SIGN_IN_REFUSED, user, reason=reason, **origin)
 
 
-def start_session(session: Session, user: User, user_agent: str = "", days: int = 14, **origin: str) -> str:
+def start_session(
+    session: Session, user: User, user_agent: str = "", days: int = 14, by_provider: bool = False, **origin: str
+) -> str:
     """Start a session for `user`, valid for `days`, and return its token. Only its hash is stored.
 
-    `origin` says, for the audit log and the person, where it is. A new sign-in counts as a confirmation.
+    `by_provider`: the sign-in provider saw who they are, with a second factor if it demands one. `origin` says, for the
+    audit log and the person, where it is. A new sign-in counts as a confirmation.
     """
     session.execute(delete(LoginSession).where(LoginSession.user_id == user.id, LoginSession.expires_at <= now()))
     token = new_token()
@@ -59,6 +64,7 @@ def start_session(session: Session, user: User, user_agent: str = "", days: int 
             address=origin.get("address", "")[:ADDRESS_MAX],
             confirmed_at=now(),
             expires_at=now() + timedelta(days=days),
+            by_provider=by_provider,
         )
     )
     record(session, user, Act.SIGN_IN, user, **origin)
@@ -69,34 +75,44 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+_ALIVE = (
+    select(LoginSession)
+    .join(LoginSession.user)
+    .options(contains_eager(LoginSession.user))
+    .where(LoginSession.expires_at > bindparam("now"), LoginSession.seen_at > bindparam("seen_since"), User.active)
+)
+_LOGIN = _ALIVE.where(LoginSession.token_hash == bindparam("hash"))  # built once: every request asks
+_LOGINS = _ALIVE.where(
+    LoginSession.token_hash.in_(bindparam("hashes", expanding=True)),
+    ~LoginSession.needs_factor,
+    ~LoginSession.needs_policy,
+)
+
+
+def _moment(idle_minutes: int) -> dict[str, datetime]:
+    """What `_ALIVE` needs to know; 0 minutes: no limit."""
+    at = now()
+    return {"now": at, "seen_since": at - timedelta(minutes=idle_minutes) if idle_minutes else NEVER}
+
+
 def login_for_token(session: Session, token: str, idle_minutes: int = 0) -> LoginSession | None:
     """The session that holds `token`, with its person. Reads only.
 
     None if it has ended, was idle for `idle_minutes` (0: no limit), or the account is deactivated.
     """
-    return session.scalar(
-        select(LoginSession)
-        .join(LoginSession.user)
-        .options(contains_eager(LoginSession.user))
-        .where(LoginSession.token_hash == token_hash(token), queries.alive(idle_minutes), User.active)
-    )
+    return session.scalar(_LOGIN, {"hash": token_hash(token), **_moment(idle_minutes)})
 
 
 def user_for_token(session: Session, token: str, idle_minutes: int = 0) -> User | None:
-    """The person of the session that `login_for_token` finds."""
+    """The person of the session that `login_for_token` finds; None if they need a second factor or the policy first."""
     found = login_for_token(session, token, idle_minutes)
-    return found.user if found else None
+    return found.user if found and not found.needs_factor and not found.needs_policy else None
 
 
 def people_of_tokens(session: Session, tokens: Collection[str], idle_minutes: int = 0) -> dict[str, User]:
-    """The people of those `tokens` that `login_for_token` would find."""
+    """The people of those `tokens` that `user_for_token` would find."""
     by_hash = {token_hash(token): token for token in tokens}
-    found = session.scalars(
-        select(LoginSession)
-        .join(LoginSession.user)
-        .options(contains_eager(LoginSession.user))
-        .where(LoginSession.token_hash.in_(by_hash), queries.alive(idle_minutes), User.active)
-    )
+    found = session.scalars(_LOGINS, {"hashes": list(by_hash), **_moment(idle_minutes)})
     return {by_hash[login.token_hash]: login.user for login in found}
 
 
@@ -137,7 +153,7 @@ def confirm(session: Session, token: str, **origin: str) -> str:
     """
     found = session.scalar(select(LoginSession).where(LoginSession.token_hash == token_hash(token)))
     if not found:
-        raise NotFound("This browser was signed out. Sign in again.")
+        raise NotFound(_("This browser was signed out. Sign in again."))
     record(session, found.user, Act.CONFIRM, found.user, **origin)
     return _renew(found)
 
@@ -180,7 +196,7 @@ def sign_out(session: Session, token: str) -> None:
 def end_session(session: Session, user: User, session_id: int) -> None:
     """Sign `user` out of one of their browsers. Raises NotFound if it is not theirs or has ended."""
     if not _end(session, user, user, LoginSession.id == session_id):
-        raise NotFound("This browser is signed out already.")
+        raise NotFound(_("This browser is signed out already."))
 
 
 def end_other_sessions(session: Session, user: User, token: str) -> int:

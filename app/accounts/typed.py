@@ -3,6 +3,7 @@
 import re
 
 from app.errors import Invalid
+from app.languages import gettext as _
 from app.models import Role
 from app.text import clean_line, normalized
 
@@ -14,7 +15,10 @@ def parse_role(role: str) -> Role:
     try:
         return Role(role)
     except ValueError:
-        raise Invalid("role", f"The role must be one of {', '.join(Role)}; {role!r} was given.") from None
+        raise Invalid(
+            "role",
+            _("The role must be one of %(roles)s; %(role)s was given.", roles=", ".join(Role), role=repr(role)),
+        ) from None
 
 
 def normal_email(email: str) -> str:
@@ -37,11 +41,15 @@ def name_error(name: str) -> str | None:
     if 1 <= len(name) <= NAME_MAX:
         return None
     return (
-        f"Enter your name, at most {NAME_MAX} characters." if name else "Enter your name, so that others recognise you."
+        _("Enter your name, at most %(most)s characters.", most=NAME_MAX)
+        if name
+        else _("Enter your name, so that others recognise you.")
     )
 
 
 def email_error(email: str) -> str | None:
     if len(email) <= EMAIL_MAX and re.fullmatch(r"[^@\s]+@[^@\s]+", email):
         return None
-    return f"Enter an e-mail address such as haruka@example.com; {email[:80]!r} was given."
+    if email:
+        return _("Enter an e-mail address such as haruka@example.com; %(given)s was given.", given=repr(email[:80]))
+    return _("Enter an e-mail address such as haruka@example.com.")

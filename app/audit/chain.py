@@ -21,12 +21,46 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import Act, AuditEvent, AuditHead
 
 BEGINNING = "0" * 64  # the first event's previous hash
 CHUNK = 1000  # events read at a time
 
-NO_HEAD = "The head of the audit log was removed."
+# What can be wrong, in a sentence. It is stored in English, and said in the reader's language by `translated`.
+NO_HEAD = N_("The head of the audit log was removed.")
+NOT_NOTED = N_("The saved hash is not in the audit log, so events up to it were altered or removed.")
+UNREADABLE = N_("Event %(number)s was altered: it cannot even be read.")
+BEFORE_FIRST = N_("Event %(number)s was inserted: the audit log begins at event 1.")
+SWAPPED = N_("Events %(first)s and %(second)s have changed places.")
+RENUMBERED = N_("Event %(number)s was removed and later ones renumbered.")
+INSERTED = N_("Event %(number)s was inserted.")
+ONE_REPLACED = N_("Event %(number)s does not follow event %(before)s: one of the two was replaced.")
+FIRST_REPLACED = N_("Event %(number)s was replaced: it does not begin the audit log.")
+ALTERED = N_("Event %(number)s was altered.")
+REMOVED = N_("Event %(number)s was removed.")
+SEVERAL_REMOVED = N_("Events %(first)s to %(last)s were removed.")
+ADDED = N_("Event %(number)s was added after the end of the audit log.")
+SEVERAL_ADDED = N_("Events %(first)s to %(last)s were added after the end of the audit log.")
+END_ALTERED = N_("Event %(number)s, the latest, does not match the head of the audit log: one was altered.")
+PROBLEMS = (
+    NO_HEAD,
+    NOT_NOTED,
+    UNREADABLE,
+    BEFORE_FIRST,
+    SWAPPED,
+    RENUMBERED,
+    INSERTED,
+    ONE_REPLACED,
+    FIRST_REPLACED,
+    ALTERED,
+    REMOVED,
+    SEVERAL_REMOVED,
+    ADDED,
+    SEVERAL_ADDED,
+    END_ALTERED,
+)
 
 _events, _head = cast(Table, AuditEvent.__table__), cast(Table, AuditHead.__table__)
 _HASHED = tuple(column.name for column in _events.c if column.name != "hash")
@@ -55,7 +89,10 @@ class Verification:
 
 
 class BrokenChain(Conflict):
-    """The chain is broken. The message says in a sentence how and where."""
+    """The chain is broken. The message, one of `PROBLEMS`, says in a sentence how and where."""
+
+    def __init__(self, problem: str, **named: int) -> None:
+        super().__init__(translated(problem) % named)
 
 
 def event_hash(event: dict[str, Any]) -> str:
@@ -130,7 +167,7 @@ def verify(
             for restore in restores:
                 if _may_have_lost(restore, noted, noted_number):
                     return Verification(last.count, last.hash, lost=_lost_words(restore))
-            raise BrokenChain("The saved hash is not in the audit log, so events up to it were altered or removed.")
+            raise BrokenChain(NOT_NOTED)
     except BrokenChain as broken:
         return Verification(last.count, last.hash, str(broken))
     return Verification(last.count, last.hash, noted=number)
@@ -149,11 +186,20 @@ def _may_have_lost(restore: Row[Any], noted: str, number: int | None) -> bool:
 
 def _lost_words(restore: Row[Any]) -> str:
     first, end = restore.details["events"] + 1, restore.details["lost"]
-    lost = f"events {first:,} to {end['count']:,}" if end else f"the events from {first:,} on"
-    return (
-        f"Event {restore.id:,} restored the backup of {restore.details['taken_at']}, which lost {lost}. The saved hash"
-        " is not in the audit log: it can be of one of them. If you saved it before that backup, or after the restore,"
-        " events were altered or removed."
+    named = {"number": f"{restore.id:,}", "time": restore.details["taken_at"], "first": f"{first:,}"}
+    if end:
+        return _(
+            "Event %(number)s restored the backup of %(time)s, which lost events %(first)s to %(last)s. The saved hash "
+            "is not in the audit log: it can be of one of them. If you saved it before that backup, or after the "
+            "restore, events were altered or removed.",
+            last=f"{end['count']:,}",
+            **named,
+        )
+    return _(
+        "Event %(number)s restored the backup of %(time)s, which lost the events from %(first)s on. The saved hash is "
+        "not in the audit log: it can be of one of them. If you saved it before that backup, or after the restore, "
+        "events were altered or removed.",
+        **named,
     )
 
 
@@ -169,7 +215,7 @@ def _rows(session: Session) -> Iterator[Row[Any]]:
         except (ValueError, TypeError, OperationalError) as error:
             if size == 1:
                 bad = session.scalar(select(func.min(_events.c.id)).where(later))
-                raise BrokenChain(f"Event {bad} was altered: it cannot even be read.") from error
+                raise BrokenChain(UNREADABLE, number=bad) from error
             size = 1  # one by one, to find which it is
             continue
         if not rows:
@@ -182,30 +228,26 @@ def _check(session: Session, before: Head | None, last: Head, row: Row[Any]) -> 
     """Raise BrokenChain unless `row` follows `last`."""
     expected = last.count + 1
     if row.id < expected:
-        raise BrokenChain(f"Event {row.id} was inserted: the audit log begins at event 1.")
+        raise BrokenChain(BEFORE_FIRST, number=row.id)
     if row.id > expected:
-        raise BrokenChain(_removed(expected, row.id - 1))
+        raise _some(REMOVED, SEVERAL_REMOVED, expected, row.id - 1)
     intact = _fits(row, row.id)
     if intact and row.previous == last.hash:
         return
     following = session.scalar(select(_events.c.previous).where(_events.c.id > row.id).order_by(_events.c.id).limit(1))
     if _fits(row, row.id + 1):
-        raise BrokenChain(
-            f"Events {row.id} and {row.id + 1} have changed places."
-            if following == last.hash
-            else f"Event {row.id} was removed and later ones renumbered."
-        )
+        if following == last.hash:
+            raise BrokenChain(SWAPPED, first=row.id, second=row.id + 1)
+        raise BrokenChain(RENUMBERED, number=row.id)
     if following == last.hash:
-        raise BrokenChain(f"Event {row.id} was inserted.")
+        raise BrokenChain(INSERTED, number=row.id)
     if before and row.previous == before.hash:
-        raise BrokenChain(f"Event {last.count} was inserted.")
+        raise BrokenChain(INSERTED, number=last.count)
     if intact:
-        raise BrokenChain(
-            f"Event {row.id} does not follow event {last.count}: one of the two was replaced."
-            if last.count
-            else f"Event {row.id} was replaced: it does not begin the audit log."
-        )
-    raise BrokenChain(f"Event {row.id} was altered.")
+        if last.count:
+            raise BrokenChain(ONE_REPLACED, number=row.id, before=last.count)
+        raise BrokenChain(FIRST_REPLACED, number=row.id)
+    raise BrokenChain(ALTERED, number=row.id)
 
 
 def _fits(row: Row[Any], number: int) -> bool:
@@ -220,16 +262,13 @@ def _fits(row: Row[Any], number: int) -> bool:
 def _check_end(session: Session, last: Head, end: Head, at_end: str | None) -> None:
     """Raise BrokenChain if the last event is not `end`, the head, or if the hash there is not `at_end`."""
     if last.count < end.count:
-        raise BrokenChain(_removed(last.count + 1, end.count))
+        raise _some(REMOVED, SEVERAL_REMOVED, last.count + 1, end.count)
     if last.count > (known := head(session).count):
-        raise BrokenChain(f"{_events_words(known + 1, last.count)} added after the end of the audit log.")
+        raise _some(ADDED, SEVERAL_ADDED, known + 1, last.count)
     if at_end != end.hash:
-        raise BrokenChain(f"Event {end.count}, the latest, does not match the head of the audit log: one was altered.")
+        raise BrokenChain(END_ALTERED, number=end.count)
 
 
-def _removed(first: int, last: int) -> str:
-    return f"{_events_words(first, last)} removed."
-
-
-def _events_words(first: int, last: int) -> str:
-    return f"Event {first} was" if first == last else f"Events {first} to {last} were"
+def _some(one: str, several: str, first: int, last: int) -> BrokenChain:
+    """What happened to one event, or to several in a row."""
+    return BrokenChain(one, number=first) if first == last else BrokenChain(several, first=first, last=last)

@@ -14,6 +14,7 @@ import structlog
 from app.audit import chain, queries, service
 from app.background import BackgroundLoop
 from app.database import Database
+from app.languages import ENGLISH, speaking
 from app.models import User
 from app.storage import CannotSave
 
@@ -65,7 +66,7 @@ class Checker:
         if walk is None:
             return
         try:
-            with self.database.read() as session:
+            with speaking(ENGLISH), self.database.read() as session:  # as it is stored
                 verdict = chain.verify(session, progress=self._see)
             with self.database.write() as session:
                 service.note_check(session, session.get_one(User, walk.user_id), verdict)

@@ -15,12 +15,14 @@ from sqlalchemy.orm.interfaces import LoaderOption
 
 from app import days
 from app.errors import Forbidden
+from app.languages import gettext as _
 from app.models import (
     Act,
     AuditEvent,
     Base,
     Campaign,
     Export,
+    FormTemplate,
     Image,
     ImageSet,
     Reference,
@@ -130,7 +132,7 @@ def last_check(session: Session, user: User) -> AuditEvent | None:
 
 def need_manager(user: User) -> None:
     if not user.can(Role.MANAGER):
-        raise Forbidden("The audit log is for managers and administrators. Ask one of them to look something up.")
+        raise Forbidden(_("The audit log is for managers and administrators. Ask one of them to look something up."))
 
 
 def _conditions(wanted: RecordFilter) -> list[ColumnElement[bool]]:
@@ -192,6 +194,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
         (StructureMap, says(StructureMap.original_name)),
         (Subject, says(Subject.name, Subject.handle)),
         (SavedSearch, says(SavedSearch.name)),
+        (FormTemplate, says(FormTemplate.name)),
         (Export, says(Export.name)),
         (Share, or_(says(Share.note), Share.export_id.in_(exports))),
     )

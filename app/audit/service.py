@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.audit import chain, queries
 from app.effects import Happened, happened
 from app.errors import Forbidden
+from app.languages import gettext as _
 from app.models import Act, AuditEvent, AuditHead, Base, User, now
 
 
@@ -52,7 +53,7 @@ def _need_as_before(session: Session, user: User | None) -> None:
     with session.no_autoflush:
         found = session.execute(select(User.role, User.active).where(User.id == user.id)).one()
     if tuple(found) != (user.role, user.active):
-        raise Forbidden("Your role changed or your account was deactivated, so nothing was done. Reload the page.")
+        raise Forbidden(_("Your role changed or your account was deactivated, so nothing was done. Reload the page."))
     session.info["as before"].add(user.id)
 
 

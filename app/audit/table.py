@@ -1,10 +1,14 @@
-"""The audit log as a CSV that spreadsheets open correctly, and from which every hash can be recomputed."""
+"""The audit log as a CSV that spreadsheets open correctly, and from which every hash can be recomputed.
+
+It is always in English: programs read it, and it is compared with earlier ones.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 
 from app import csv
 from app.audit import words
+from app.languages import ENGLISH, speaking
 from app.models import AuditEvent, Base
 
 COLUMNS = (
@@ -30,7 +34,8 @@ def head() -> bytes:
 
 def lines(found: Sequence[AuditEvent], things: Mapping[tuple[str, int], Base]) -> bytes:
     """Write one line per event; `things` comes from `queries.things`."""
-    return csv.lines(_cells(event, things.get((event.subject, event.subject_id or 0))) for event in found)
+    with speaking(ENGLISH):
+        return csv.lines(_cells(event, things.get((event.subject, event.subject_id or 0))) for event in found)
 
 
 def _cells(event: AuditEvent, thing: Base | None) -> tuple[str | int, ...]:

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import CommandRefused, open_database, out, read_settings
+from app.cli.console import CommandRefused, need_database, open_database, out, read_settings
+from app.languages import N_
+from app.languages import gettext as _
 from app.settings import Settings
 
 
@@ -17,7 +19,7 @@ def reset(email: Annotated[str, typer.Argument(help="E-mail address of the accou
 
     with open_accounts() as (settings, session):
         token = create_reset_by_operator(session, email)
-    what = f"The link works once, within {RESET_HOURS} hours. Until then the current password works:"
+    what = _("The link works once, within %(hours)s hours. Until then the current password works:", hours=RESET_HOURS)
     out.print(what, f"  {settings.public_url}/reset/{token}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -26,10 +28,14 @@ def second_step(email: Annotated[str, typer.Argument(help="E-mail address of the
     from app.accounts.factors import reset_by_operator
     from app.text import listed
 
-    with open_accounts() as (_, session):
+    with open_accounts() as (_settings, session):
         person, removed = reset_by_operator(session, email)
         name = person.name
-    done = f"Removed from {name}: {listed(removed)}." if removed else f"{name} signs in with a password only."
+    done = (
+        _("Removed from %(name)s: %(removed)s.", name=name, removed=listed(removed))
+        if removed
+        else _("%(name)s signs in with a password only.", name=name)
+    )
     out.print(done, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -42,22 +48,24 @@ def open_accounts() -> Iterator[tuple[Settings, Any]]:
     from app.errors import UserError
 
     settings = read_settings()
-    if not (settings.data / "soroe.sqlite3").exists():
-        raise CommandRefused(
-            f"There are no accounts in {settings.data}; SOROE_DATA says where the server keeps its data."
-        )
+    need_database(settings, N_("account"))
     database = open_database(settings)
     try:
         if not inspect(database.engine).has_table("passkeys"):
             raise CommandRefused(
-                f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
-                " update it."
+                _(
+                    "The data in %(data)s is from an earlier version of Soroe. Start this version on it once to"
+                    " update it.",
+                    data=settings.data,
+                )
             )
         with database.write() as session:
             yield settings, session
     except UserError as error:
         raise CommandRefused(str(error)) from error
     except DatabaseError as error:
-        raise CommandRefused(f"The database in {settings.data} cannot be used: {error.orig}.") from error
+        raise CommandRefused(
+            _("The database in %(data)s cannot be used: %(orig)s.", data=settings.data, orig=error.orig)
+        ) from error
     finally:
         database.close()

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, LOST, CommandRefused, open_database, out, progress_bar, read_settings
+from app.cli.console import BROKEN, LOST, CommandRefused, need_database, open_database, out, progress_bar, read_settings
+from app.languages import N_, formats, ngettext, translated
+from app.languages import gettext as _
 
 
 def verify(
@@ -21,16 +23,29 @@ def verify(
 
     noted, number = parse_head(head) if head else (None, None)
     with open_record() as session, progress_bar() as bar:
-        task = bar.add_task("Checking the audit log", total=None)
+        task = bar.add_task(_("Checking the audit log"), total=None)
         verdict = chain.verify(
             session, noted, lambda done, total: bar.update(task, completed=done, total=total), number
         )
     if verdict.problem:
-        out.print(f"The audit log was altered. {verdict.problem}", markup=False, highlight=False, soft_wrap=True)
+        out.print(
+            _("The audit log was altered. %(problem)s", problem=translated(verdict.problem)),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(BROKEN)
-    events = "1 event" if verdict.count == 1 else f"{verdict.count:,} events"
-    where = f" The saved hash is that of event {verdict.noted:,}." if verdict.noted is not None else ""
-    out.print(f"The audit log is intact: {events}.{where}", markup=False, highlight=False, soft_wrap=True)
+    told = [
+        ngettext(
+            "The audit log is intact: %(count)s event.",
+            "The audit log is intact: %(count)s events.",
+            verdict.count,
+            count=f"{verdict.count:,}",
+        )
+    ]
+    if verdict.noted is not None:
+        told.append(_("The saved hash is that of event %(number)s.", number=f"{verdict.noted:,}"))
+    out.print(formats.sentences(told), markup=False, highlight=False, soft_wrap=True)
     if verdict.lost:
         out.print(verdict.lost, markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(LOST)
@@ -55,28 +70,30 @@ def open_record() -> Iterator[Any]:
     from sqlalchemy.exc import DatabaseError
 
     settings = read_settings()
-    if not (settings.data / "soroe.sqlite3").exists():
-        raise CommandRefused(
-            f"There is no audit log in {settings.data}; SOROE_DATA says where the server keeps its data."
-        )
+    need_database(settings, N_("audit log"))
     database = open_database(settings)
     try:
         if not inspect(database.engine).has_table("audit_head"):
             raise CommandRefused(
-                f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
-                " update it."
+                _(
+                    "The data in %(data)s is from an earlier version of Soroe. Start this version on it once to"
+                    " update it.",
+                    data=settings.data,
+                )
             )
         with database.read() as session:
             yield session
     except DatabaseError as error:
-        raise CommandRefused(f"The database in {settings.data} cannot be read: {error.orig}.") from error
+        raise CommandRefused(
+            _("The database in %(data)s cannot be read: %(orig)s.", data=settings.data, orig=error.orig)
+        ) from error
     finally:
         database.close()
 
 
 def parse_head(text: str) -> tuple[str, int | None]:
     """Read a noted hash, and the number that `soroe audit head` prints after it, if it was noted too."""
-    found = re.search(r"\b([0-9a-f]{64})\b(?:\s+(\d{1,15})\b)?", text.lower())
+    found = re.search(r"\b([0-9a-f]{64})\b(?:\s+([0-9]{1,15})\b)?", text.lower())
     if not found:
-        raise CommandRefused(f"A saved hash has 64 hexadecimal digits; {text[:80]} was given.")
+        raise CommandRefused(_("A saved hash has 64 hexadecimal digits; %(text)s was given.", text=text[:80]))
     return found[1], int(found[2]) if found[2] else None

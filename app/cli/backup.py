@@ -4,12 +4,27 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, CommandRefused, open_data, open_database, out, progress_bar, read_settings
+from app.cli.console import (
+    BROKEN,
+    CommandRefused,
+    need_database,
+    open_data,
+    open_database,
+    out,
+    progress_bar,
+    read_settings,
+    refused_by_disk,
+)
 from app.cli.serve import only_one_server
+from app.languages import gettext as _
+from app.languages import ngettext, translated
+
+if TYPE_CHECKING:
+    from app.upkeep.restore import Restored
 
 Folder = Annotated[Path, typer.Argument(help="The backup folder, such as a mounted disk.")]
 
@@ -29,16 +44,16 @@ def backup(
     from app.upkeep.backup import Way, back_up
 
     settings = read_settings()
-    if not (settings.data / "soroe.sqlite3").exists():
-        raise CommandRefused(
-            f"There is no database in {settings.data}; SOROE_DATA says where the server keeps its data."
-        )
+    need_database(settings)
     if folder.is_symlink() and not folder.exists():
         raise CommandRefused(
-            f"{folder} is a link that leads nowhere. Mount what it points to, or choose another folder."
+            _(
+                "%(folder)s is a link that leads nowhere. Mount what it points to, or choose another folder.",
+                folder=folder,
+            )
         )
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(settings.data)):
-        raise CommandRefused("The backup folder is within the data folder. Choose one on another disk.")
+        raise CommandRefused(_("The backup folder is within the data folder. Choose one on another disk."))
     with refusing_disk(folder), opened_backups(folder, create=True) as backups:
         database = open_database(settings)
         try:
@@ -53,34 +68,55 @@ def backup(
 
 
 def tell(folder: Path, report: Any) -> None:
-    from app.text import filesize, plural, thin
+    from app.text import filesize, thin
 
     say(
-        f"Backed up the database and {plural(report.files, 'file')} to {folder} as {report.name};"
-        f" {thin(report.copied)} of them ({filesize(report.bytes)}) were new or had changed. Thumbnails, the files of"
-        " exports and caches are left out: Soroe makes them again."
+        ngettext(
+            "Backed up the database and %(number)s file to %(folder)s as %(name)s; %(copied)s of them"
+            " (%(bytes)s) were new or had changed. Thumbnails, the files of exports and caches are left out:"
+            " Soroe makes them again.",
+            "Backed up the database and %(number)s files to %(folder)s as %(name)s; %(copied)s of them"
+            " (%(bytes)s) were new or had changed. Thumbnails, the files of exports and caches are left out:"
+            " Soroe makes them again.",
+            report.files,
+            folder=folder,
+            name=report.name,
+            copied=thin(report.copied),
+            bytes=filesize(report.bytes),
+        )
     )
     if report.unrecorded:
-        say(f"The audit log does not mention this backup. {report.unrecorded}")
+        say(_("The audit log does not mention this backup. %(error)s", error=report.unrecorded))
     if report.missing:
-        say("The data folder lacks these files, or has them damaged. Run `soroe check`.", *report.missing)
+        say(_("The data folder lacks these files, or has them damaged. Run `soroe check`."), *report.missing)
 
 
 def prune(backups: Any, keep: int) -> bool:
     """Remove old snapshots and say so; False if they stay. The new backup is made by then, whatever happens here."""
     from app.errors import UserError
-    from app.text import plural
 
     try:
         snapshots, files = backups.prune(keep)
     except UserError as error:
-        say(f"No old snapshot was removed. {error}")
+        say(_("No old snapshot was removed. %(error)s", error=error))
         return False
     except OSError as error:
-        say(f"The old snapshots could not all be removed. {error.filename} stays: {error.strerror}.")
+        say(
+            _(
+                "The old snapshots could not all be removed. %(filename)s stays: %(strerror)s.",
+                filename=error.filename,
+                strerror=error.strerror,
+            )
+        )
         return False
     if snapshots:
-        say(f"Removed {plural(snapshots, 'old snapshot')} and {plural(files, 'file')} that only they had.")
+        say(
+            _(
+                "Removed %(snapshots)s and %(files)s that only they had.",
+                snapshots=ngettext("%(number)s old snapshot", "%(number)s old snapshots", snapshots),
+                files=ngettext("%(number)s file", "%(number)s files", files),
+            )
+        )
     return True
 
 
@@ -100,7 +136,6 @@ def restore(
     Exits with 0 if everything is restored, 1 if files are missing, 2 if nothing was restored.
     """
     from app import wiring
-    from app.text import plural
     from app.upkeep.restore import contents
     from app.upkeep.restore import restore as put_back
 
@@ -108,32 +143,59 @@ def restore(
     wiring.connect()
     with opened_backups(folder, create=False) as backups:
         names = backups.names()
+        if not names:
+            raise CommandRefused(
+                _("There is no snapshot in %(folder)s. Name the folder that `soroe backup` was given.", folder=folder)
+            )
         if list_only:
             say(*names)
             return
-        if not names:
-            raise CommandRefused(f"There is no snapshot in {folder}.")
         if snapshot and snapshot not in names:
-            raise CommandRefused(f"There is no snapshot {snapshot} in {folder}. The newest is {names[-1]}.")
+            raise CommandRefused(
+                _(
+                    "There is no snapshot %(snapshot)s in %(folder)s. The newest is %(newest)s.",
+                    snapshot=snapshot,
+                    folder=folder,
+                    newest=names[-1],
+                )
+            )
         open_data(settings)
         with refusing_disk(settings.data), only_one_server(settings, restoring=True):
             if not replace and contents(settings.data):
                 raise CommandRefused(
-                    f"The data folder {settings.data} is not empty. Set SOROE_DATA to an empty one, or add --replace,"
-                    " which keeps what is there in a folder next to the restored data."
+                    _(
+                        "The data folder %(data)s is not empty. Set SOROE_DATA to an empty one, or add"
+                        " --replace, which keeps what is there in a folder next to the restored data.",
+                        data=settings.data,
+                    )
                 )
             with showing() as progress:
                 done = put_back(settings, backups, snapshot or names[-1], progress, skip_damaged=skip_damaged)
-    say(f"Restored {snapshot or names[-1]} into {settings.data}: the database and {plural(done.files, 'file')}.")
-    if done.aside:
-        say(f"What was there is in {done.aside}. Remove it when you no longer need it.")
-    say(
-        "Soroe makes thumbnails again when someone looks at them. `soroe check --repair` makes all of them, and queues"
-        " exports whose files are missing; then start the server."
-    )
+    tell_restored(done, snapshot or names[-1], settings.data)
     if done.missing:
-        say("The backup lacks these files, or has them damaged:", *done.missing)
+        say(_("The backup lacks these files, or has them damaged:"), *done.missing)
         raise typer.Exit(BROKEN)
+
+
+def tell_restored(done: "Restored", snapshot: str, data: Path) -> None:
+    """Say what was restored, and what to do next."""
+    say(
+        ngettext(
+            "Restored %(name)s into %(data)s: the database and %(number)s file.",
+            "Restored %(name)s into %(data)s: the database and %(number)s files.",
+            done.files,
+            name=snapshot,
+            data=data,
+        )
+    )
+    if done.aside:
+        say(_("What was there is in %(aside)s. Remove it when you no longer need it.", aside=done.aside))
+    say(
+        _(
+            "Soroe makes thumbnails again when someone looks at them. `soroe check --repair` makes all of them,"
+            " and queues exports whose files are missing; then start the server."
+        )
+    )
 
 
 def say(*lines: str) -> None:
@@ -148,7 +210,7 @@ def opened_backups(folder: Path, *, create: bool) -> Iterator[Any]:
     from app.upkeep.snapshots import Backups
 
     if not create and not folder.is_dir():
-        raise CommandRefused(f"There is no backup in {folder}.")
+        raise CommandRefused(_("There is no backup in %(folder)s.", folder=folder))
     if create:
         try:
             Backups(folder).create()
@@ -165,7 +227,7 @@ def refusing_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CommandRefused(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
+        raise refused_by_disk(error, folder, writing=True) from error
 
 
 @contextmanager
@@ -176,7 +238,7 @@ def showing() -> Iterator[Callable[[str, int, int], None]]:
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(f"Copying {what}", total=total)
+                tasks[what] = bar.add_task(_("Copying %(what)s", what=translated(what)), total=total)
             bar.update(tasks[what], completed=done, total=total)
 
         yield progress

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.console import CommandRefused, open_data, open_database, opened, out, read_settings
+from app.languages import gettext as _
 from app.settings import Settings
 
 
@@ -21,7 +22,7 @@ def certificates(
 
     settings = read_settings()
     if renew and settings.signing_certificate:
-        raise CommandRefused("SOROE_SIGNING_CERTIFICATE names your own certificate. Renew it where you got it.")
+        raise CommandRefused(_("SOROE_SIGNING_CERTIFICATE names your own certificate. Renew it where you got it."))
     open_data(settings)
     try:
         with noting(settings, renew):

@@ -3,16 +3,30 @@
 import json as jsons
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.console import BROKEN, DATABASE, CommandRefused, open_data, open_database, out, progress_bar, read_settings
+from app.cli.console import (
+    BROKEN,
+    DATABASE,
+    CommandRefused,
+    need_database,
+    open_data,
+    open_database,
+    out,
+    progress_bar,
+    read_settings,
+)
 from app.cli.serve import only_one_server
+from app.languages import formats, ngettext, translated
+from app.languages import gettext as _
 from app.settings import Settings
 
 LISTED = 100  # findings of an area that are printed
+LISTED_ALIKE = {"thumbnails": 3}  # of these, since after a restore every picture lacks them
 
 
 def check(
@@ -28,10 +42,7 @@ def check(
     from app.logs import configure_logging
 
     settings = read_settings()
-    if not (settings.data / DATABASE).exists():
-        raise CommandRefused(
-            f"There is no database in {settings.data}; SOROE_DATA says where the server keeps its data."
-        )
+    need_database(settings)
     if repair:  # what is made again has to belong to the server's user
         open_data(settings)
         configure_logging(settings)  # standard output is for the report
@@ -59,7 +70,7 @@ def rebuilt(settings: Settings) -> Iterator[str]:
             look(settings.data / DATABASE)
         except IndexDamaged:
             kept = rebuild(settings.data / DATABASE)
-            yield f"Rebuilt the database from its tables; the old file is {kept}."
+            yield _("Rebuilt the database from its tables; the old file is %(kept)s.", kept=kept)
     except UnusableDatabase as error:
         raise CommandRefused(str(error)) from error
 
@@ -74,8 +85,11 @@ def opened_data(settings: Settings) -> Iterator[tuple[Any, Any]]:
     try:
         if not is_current(settings.data / DATABASE):
             raise CommandRefused(
-                f"The data in {settings.data} is from an earlier version of Soroe. Start this version on it once to"
-                " update it."
+                _(
+                    "The data in %(data)s is from an earlier version of Soroe. Start this version on it once to"
+                    " update it.",
+                    data=settings.data,
+                )
             )
         yield database, Files(settings.data / "files")
     finally:
@@ -91,7 +105,7 @@ def checked(database: Any, files: Any) -> list[Any]:
         def progress(what: str, done: int, total: int) -> None:
             task = tasks.get(what)
             if task is None:
-                task = tasks[what] = bar.add_task(f"Checking {what}", total=total)
+                task = tasks[what] = bar.add_task(_("Checking %(what)s", what=translated(what)), total=total)
             bar.update(task, completed=done, total=total)
 
         return find(database, files, progress)
@@ -101,7 +115,7 @@ def tell(findings: list[Any], done: list[str], as_json: bool) -> None:
     """Print what was done and found: one line each, grouped, and a summary."""
     if as_json:
         told = ("area", "sentence", "remedy", "repairable")
-        listed = [{name: getattr(each, name) for name in told} for each in findings]
+        listed = [{name: getattr(each, name) for name in told} for each in map(spoken, findings)]
         out.print(
             jsons.dumps({"done": done, "findings": listed}, indent=2), markup=False, highlight=False, soft_wrap=True
         )
@@ -109,19 +123,30 @@ def tell(findings: list[Any], done: list[str], as_json: bool) -> None:
     lines = list(done)
     for area, group in groupby(findings, key=lambda each: each.area):
         some = list(group)
-        lines.append(f"{str(area).capitalize()}: {len(some)}")
-        lines += [f"  {each.sentence} {each.remedy}" for each in some[:LISTED]]
-        lines += [f"  and {len(some) - LISTED:,} more; --json lists all."] if len(some) > LISTED else []
+        lines.append(_("%(area)s: %(number)s", area=translated(area).capitalize(), number=len(some)))
+        most = LISTED_ALIKE.get(area, LISTED)
+        lines += [f"  {formats.sentences((each.sentence, each.remedy))}" for each in map(spoken, some[:most])]
+        if len(some) > most:
+            lines.append("  " + _("and %(number)s more; --json lists all.", number=f"{len(some) - most:,}"))
     for line in lines:
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     out.print(summary(findings, repaired=bool(done)), markup=False, highlight=False, soft_wrap=True)
 
 
-def summary(findings: list[Any], *, repaired: bool) -> str:
-    from app.text import plural
+def spoken(finding: Any) -> Any:
+    """With its remedy in the language of now."""
+    return replace(finding, remedy=translated(finding.remedy))
 
+
+def summary(findings: list[Any], *, repaired: bool) -> str:
     if not findings:
-        return "All is well now." if repaired else "All is well."
+        return _("All is well now.") if repaired else _("All is well.")
     repairable = sum(each.repairable for each in findings)
-    more = f"; `soroe check --repair` mends {repairable} of them" if repairable else ""
-    return f"{plural(len(findings), 'thing is wrong', 'things are wrong')}{more}."
+    if not repairable:
+        return ngettext("%(number)s thing is wrong.", "%(number)s things are wrong.", len(findings))
+    return ngettext(
+        "%(number)s thing is wrong; `soroe check --repair` mends %(repairable)s of them.",
+        "%(number)s things are wrong; `soroe check --repair` mends %(repairable)s of them.",
+        len(findings),
+        repairable=repairable,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from app import atomic
+from app import atomic, days
 from app.text import slug
 
 FORMATS = {"png": {}, "jpeg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
@@ -36,15 +36,15 @@ class SetFolder:
         self.records.append({"file": file.name, "prompt": prompt, **record})
         return file
 
-    def save_sheet(self, reference: Image.Image | None) -> Path:
-        """Write `sheet.png`: the reference first, then the pictures in prompt order."""
+    def save_sheet(self, references: Sequence[Image.Image]) -> Path:
+        """Write `sheet.png`: the references first, then the pictures in prompt order."""
         pictures = [self.pictures[index] for index in sorted(self.pictures)]
-        return self._write("sheet.png", contact_sheet([*([reference] if reference else []), *pictures]), "png")
+        return self._write("sheet.png", contact_sheet([*references, *pictures]), "png")
 
     def save_record(self, **settings: Any) -> Path:
         """Write `set.json`."""
         images = sorted(self.records, key=lambda record: record["file"])
-        record = {"soroe": 1, "made": datetime.now(UTC).isoformat(timespec="seconds"), **settings, "images": images}
+        record = {"soroe": 1, "made": days.stamped(datetime.now(UTC)), **settings, "images": images}
         file = self.path / "set.json"
         atomic.write(file, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
         return file

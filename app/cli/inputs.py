@@ -9,11 +9,11 @@ from app.cli.spec import CommandSpec
 
 @dataclass(frozen=True)
 class Inputs:
-    reference: PictureFile | None
+    references: tuple[PictureFile, ...]
     regions: tuple[ReadRegion, ...]
 
     @classmethod
     def of(cls, spec: CommandSpec) -> "Inputs":
         """Read the files that a spec names. Raises CommandRefused."""
-        reference = read_picture(spec.reference) if spec.reference else None
-        return cls(reference, tuple(ReadRegion.of(option) for option in spec.regions))
+        references = tuple(read_picture(file, ground=spec.ground) for file in spec.references)
+        return cls(references, tuple(ReadRegion.of(option, spec.ground) for option in spec.regions))

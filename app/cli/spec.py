@@ -13,8 +13,9 @@ from app.cli.options.structure import StructureOption
 from app.cli.options.subject import SubjectOption
 from app.engine.base import ModelFacts
 from app.errors import Invalid
+from app.grounds import ground_of
 from app.sets.spec import MIN_SIDE, MOST_REGIONS, MOST_SIDE, MOST_STRUCTURES, MOST_SUBJECTS, PictureSpec
-from app.styles.spec import LookSpec
+from app.styles.spec import MOST_REFERENCES, SENSITIVE, LayerCount, LookSpec, SharingSpec, shared
 
 if TYPE_CHECKING:
     from app.cli.generate import GenerateOptions
@@ -33,26 +34,40 @@ UNLOADED = ModelFacts(
 )
 
 
-class CommandSpec(LookSpec, PictureSpec):
+class CommandSpec(LookSpec, SharingSpec, PictureSpec):
     """A set and its look."""
 
-    reference: Path | None = None
+    references: tuple[Path, ...] = Field(default=(), title="Reference", max_length=MOST_REFERENCES)
+    ground: str = ""  # behind transparent pictures, such as "#ffffff"
     structures: tuple[StructureOption, ...] = Field(default=(), title="Structure", max_length=MOST_STRUCTURES)
     subjects: tuple[SubjectOption, ...] = Field(default=(), title="Subjects", max_length=MOST_SUBJECTS)
     regions: tuple[RegionOption, ...] = Field(default=(), title="Regions", max_length=MOST_REGIONS)
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return *super().texts, self.text, self.reference_prompt, *(region.prompt for region in self.regions)
+
+    @property
+    def shown_texts(self) -> tuple[str, ...]:
+        """`texts` without the negative prompt, which names what must not be shown."""
+        return *self.prompts, self.text, self.reference_prompt, *(region.prompt for region in self.regions)
+
     @classmethod
     def before_loading(cls, form: Mapping[str, Any]) -> "CommandSpec":
         """Check everything that does not depend on the model. Raises Invalid."""
+        if form["layers"] == SENSITIVE:
+            LayerCount.parse({"layer_count": form["layer_count"]})
+            form = {**form, "layers": ""}
         spec = cls.from_form(form, UNLOADED)
         followed = (option.problem(len(option.files), len(spec.prompts)) for option in spec.structures)
-        boxes = ((number, option.box_problem()) for number, option in enumerate(spec.regions, start=1))
+        boxes = (option.box_problem(number) for number, option in enumerate(spec.regions, start=1))
         Invalid.check(
             {
                 "count": spec.count_problem(),
                 "structures": next(filter(None, followed), None),
                 "subjects": subject.twice(spec.subjects),
-                "regions": next((f"Region {number} {wrong}." for number, wrong in boxes if wrong), None),
+                "regions": next(filter(None, boxes), None),
+                **spec.sharing_problems(),
             }
         )
         return spec
@@ -60,8 +75,8 @@ class CommandSpec(LookSpec, PictureSpec):
     @classmethod
     def for_model(cls, form: Mapping[str, Any], model: ModelFacts) -> "CommandSpec":
         """The spec with the model's defaults for empty fields. Raises Invalid."""
-        spec = cls.from_form(form, model)
-        Invalid.check(spec.problems(model))
+        spec = cls.from_form({**form, **shared(form, model.ranked_layers)}, model)
+        Invalid.check({**spec.problems(model), **spec.sharing_problems(model.layers)})
         return spec
 
 
@@ -73,10 +88,12 @@ def form_of(options: "GenerateOptions") -> dict[str, Any]:
         "negative_prompt": options.negative_prompt,
         "seamless": options.seamless,
         "text": options.style_text,
-        "reference": options.reference or "",
+        "references": options.reference or [],
+        **{name: getattr(options, name) for name in (*SharingSpec.model_fields, "layer_count")},
+        "ground": ground_of(options.ground),
         "reference_prompt": options.reference_prompt,
         "method": options.reference_method,
-        "prompts": read_prompts(options.prompt or [], options.prompts_file),
+        "prompts": read_prompts(options.prompt or [], options.prompts_file, options.prompts_encoding),
         "structures": [structure.read(text) for text in options.structure or []],
         "subjects": [subject.read(text) for text in options.subject or []],
         "regions": [region.read(text) for text in options.region or []],

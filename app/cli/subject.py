@@ -20,6 +20,8 @@ from app.cli.console import (
     refusing,
 )
 from app.cli.files import read_picture
+from app.languages import N_
+from app.languages import gettext as _
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class SubjectOptions:
     picture: Annotated[list[Path] | None, typer.Option(help="A picture of the thing. Repeat for 3 to 20 pictures.")] = (
         None
     )
+    ground: Annotated[
+        str,
+        typer.Option(metavar="<colour>", help="Behind transparent pictures: white, black, grey or such as '#ffcc00'."),
+    ] = ""
     steps: Annotated[str | None, typer.Option(metavar="<int>", help="Training steps, 1 to 10000.")] = None
     rank: Annotated[str | None, typer.Option(metavar="<int>", help="Capacity of the LoRA, 1 to 128.")] = None
     rate: Annotated[str | None, typer.Option(metavar="<float>", help="Learning rate, 0.000001 to 0.01.")] = None
@@ -41,18 +47,22 @@ class SubjectOptions:
 
 def teach(options: SubjectOptions) -> None:
     """Train a LoRA of your own product for --subject. Run the same command again to resume."""
+    from app.cli.allowed import need_allowed
     from app.engine.base import TrainingFacts
     from app.errors import Invalid
-    from app.subjects.handles import handle_from
+    from app.grounds import ground_of
+    from app.prompts.handles import handle_from
     from app.subjects.spec import SubjectSpec
 
     file, files, form = options.out_file, options.picture or [], form_of(options)
     Invalid.check(SubjectSpec.from_form(form, TrainingFacts()).training_problems(len(files), TrainingFacts()))
     if file.suffix != ".safetensors":
-        raise CommandRefused(f"--out is a .safetensors file; {file.name} was given.")
+        raise CommandRefused(_("--out is a .safetensors file; %(name)s was given.", name=file.name))
     check_folder(file.parent)
-    pictures = [read_picture(each, "picture").picture for each in files]
+    ground = ground_of(options.ground)
     settings = read_settings()
+    need_allowed(settings, [options.class_words])
+    pictures = [read_picture(each, N_("picture"), ground).picture for each in files]
 
     from app.engine.facts import training_facts
     from app.style_aligned.dreambooth import train
@@ -64,11 +74,13 @@ def teach(options: SubjectOptions) -> None:
         spec = SubjectSpec.from_form({"text_encoders": facts.text_encoders} | form, facts)
         data = follow_training(train(studio, pictures, recipe(studio, spec, facts.words[0], options.seed), state))
         if data is None:
-            err.print("Stopped. Run the same command to resume.", markup=False)
+            err.print(_("Stopped. Run the same command to resume."), markup=False)
             raise typer.Exit(INTERRUPTED)
         atomic.write(file, data)
         shutil.rmtree(state)
-    out.print(f"{file} is ready; prompts name it @{handle_from(file.stem)}.", markup=False)
+    out.print(
+        _("%(file)s is ready; prompts name it @%(handle)s.", file=file, handle=handle_from(file.stem)), markup=False
+    )
 
 
 def form_of(options: SubjectOptions) -> dict[str, Any]:
@@ -96,14 +108,19 @@ def follow_training(events: Any) -> bytes | None:
     from app.style_aligned.dreambooth import Finished, PriorImage, TrainStep
 
     with progress_bar() as bar:
-        task = bar.add_task("Training", total=None)
+        task = bar.add_task(_("Training"), total=None)
         try:
             for event in events:
                 match event:
                     case PriorImage(number=number, count=count):
-                        bar.update(task, description="Preparing training", completed=number, total=count)
+                        bar.update(task, description=_("Preparing training"), completed=number, total=count)
                     case TrainStep(step=step, steps=total, loss=loss):
-                        bar.update(task, description=f"Training, loss {loss:.3f}", completed=step, total=total)
+                        bar.update(
+                            task,
+                            description=_("Training, loss %(loss)s", loss=f"{loss:.3f}"),
+                            completed=step,
+                            total=total,
+                        )
                     case Finished(safetensors=data):
                         return bytes(data)
         except KeyboardInterrupt:

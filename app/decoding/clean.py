@@ -14,11 +14,22 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, IptcImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    Image,
+    ImageCms,
+    ImageColor,
+    ImageFile,
+    IptcImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+)
 
-from app.decoding import webp
+from app.decoding import colours, heic, webp
 from app.decoding.limits import KEPT_SIDE, MAX_ASPECT, MIN_SIDE, NAMES, RIGHTS_LENGTH, refusal
 from app.decoding.thumbnails import small
+from app.languages import gettext as _
 from app.text import clean_line, shorten
 
 ENOUGH = KEPT_SIDE * 15 // 16  # px: a JPEG is decoded at half its size if at least this much remains
@@ -29,12 +40,16 @@ STRIP = 256  # rows of a large picture to scale down at a time
 PROFILE_BYTES = 8 * 2**20  # of an ICC profile; printers' profiles have three or four MB
 EXIF_BYTES = 2**16  # the most a JPEG can hold
 XMP_BYTES = 2**20
+DNG_VERSION, PHOTOMETRIC, KIND_OF_PICTURE = 50706, 262, 254  # tags of a TIFF
+RAW_COLOURS = {32803, 34892}  # values of a sensor: a colour filter array, and linear
+OPAQUE = 255  # in the alpha channel
 ENCODED = {"compress_level": 3}  # a fifth larger than the smallest, in a quarter of the time
 
 # Pillow warns at its own limit; ours come from the settings and are checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
 cv2.setNumThreads(0)
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 def cleaned(
@@ -42,24 +57,30 @@ def cleaned(
     kind: str,
     pixels: int,
     memory: int,
-    keep_clear: bool = False,
+    ground: str = "",
     grey: bool = False,
     sides: Sequence[int] = (),
 ) -> tuple[Mapping[str, Any], list[bytes]]:
     """Return the clean PNG of an upload of `kind`, then its thumbnails of `sides`; with `grey`, in greyscale.
+
+    A picture with transparent pixels is put on `ground`, such as "#ffffff"; without one, it stays transparent.
 
     Raises Invalid for faults to report to people, anything else for damage.
     """
     decoded = _of_webp if kind == "WEBP" else _of_others
     picture, turn, rights = decoded(data, kind, pixels, memory)
     picture = _upright(picture, turn)
-    picture = _in_srgb(picture, keep_clear)
+    picture = _in_srgb(picture)
+    clear = picture.mode == "RGBA"
+    if clear and ground:
+        picture = on_ground(picture, ground)
     if grey:
         picture = picture.convert("L")
     picture.info.clear()  # or the old profile would be written with the new colours
     facts = {"width": picture.width, "height": picture.height, "rights": rights, "lightest": _lightest(picture, grey)}
     options = {} if grey else ENCODED
-    return facts, [png(picture, **options), *small(in_rgb(picture), sides)]
+    shown = picture if picture.mode == "RGBA" else in_rgb(picture)
+    return facts | {"clear": clear}, [png(picture, **options), *small(shown, sides)]
 
 
 def png(picture: Image.Image, **options: Any) -> bytes:
@@ -96,7 +117,10 @@ def _of_others(data: bytes, kind: str, pixels: int, memory: int) -> Decoded:
         if isinstance(opened, JpegImagePlugin.JpegImageFile):
             _check_scans(data, width * height)
             _draft(opened)
+        if isinstance(opened, TiffImagePlugin.TiffImageFile):
+            _check_no_raw(opened)
         opened.load()
+        opened.info["icc_profile"] = _profile(data, kind, opened.info)
         rights = _rights(opened)  # after the pixels: a PNG may state them there
         turn = _turn(_exif(opened))
         return _at_most(opened, KEPT_SIDE), turn, rights
@@ -127,17 +151,34 @@ def _draft(opened: JpegImagePlugin.JpegImageFile) -> None:
         opened.draft(None, (opened.width // scale, opened.height // scale))
 
 
+def _profile(data: bytes, kind: str, info: Mapping[Any, Any]) -> bytes | None:
+    """The colour profile, stated as such or by numbers, of which cICP is the strongest."""
+    points = colours.stated(data, kind)
+    if kind == "PNG" and points:
+        return colours.of_code_points(*points)
+    if info.get("icc_profile"):
+        return bytes(info["icc_profile"])
+    return colours.of_code_points(*points) if points else colours.of_png(info) if kind == "PNG" else None
+
+
+def _check_no_raw(opened: TiffImagePlugin.TiffImageFile) -> None:
+    """Refuse a camera raw file, which is a TIFF whose first picture is a preview or the sensor's own values."""
+    tags = opened.tag_v2
+    if DNG_VERSION in tags or tags.get(PHOTOMETRIC) in RAW_COLOURS or (tags.get(KIND_OF_PICTURE, 0) & 1):
+        raise refusal(_("The file is a camera raw file. Develop it in a photo editor, then upload that."))
+
+
 def _check_scans(data: bytes, pixels: int) -> None:
     """Limit the scans of a progressive JPEG: each covers the whole picture, even if it changes nothing."""
     scans = data.count(b"\xff\xda")
     if scans > SCANS or scans * pixels > SCAN_PIXELS:
-        raise refusal("This JPEG file is unsafe to decode")
+        raise refusal(_("This %(kind)s file is unsafe to decode. Choose another picture.", kind="JPEG"))
 
 
 def _check_memory(width: int, height: int, each: int, memory: int) -> None:
     """Refuse in advance a picture whose decoder is known to take `each` bytes per pixel."""
     if width * height * each > memory:
-        raise refusal("This picture takes too much memory to decode", "Save it smaller and try again.")
+        raise refusal(_("This picture takes too much memory to decode. Save it smaller and try again."))
 
 
 def _at_most(picture: Image.Image, side: int) -> Image.Image:
@@ -173,16 +214,30 @@ def _reduced(strip: Any, size: tuple[int, int], side: int) -> Image.Image:
 
 
 def check_size(width: int, height: int, pixels: int) -> None:
-    size = f"The picture is {width} × {height} px"
+    size = f"{width} × {height} px"
     if width * height > pixels:
-        most = pixels / 1e6
-        raise refusal(f"{size}; at most {most:g} million pixels can be uploaded", "Make it smaller and try again.")
-    if min(width, height) < MIN_SIDE:
-        raise refusal(f"{size}; each side needs at least {MIN_SIDE} px")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise refusal(
-            f"{size}; one side may be at most {MAX_ASPECT} times the other", "Crop it closer to a square and try again."
+        message = _(
+            "The picture is %(size)s; at most %(most)s million pixels can be uploaded. Make it smaller and try again.",
+            size=size,
+            most=f"{pixels / 1e6:g}",
         )
+        raise refusal(message)
+    if min(width, height) < MIN_SIDE:
+        raise refusal(
+            _(
+                "The picture is %(size)s; each side needs at least %(least)s px. Choose another picture.",
+                size=size,
+                least=MIN_SIDE,
+            )
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        message = _(
+            "The picture is %(size)s; one side may be at most %(most)s times the other. Crop it closer to a square and"
+            " try again.",
+            size=size,
+            most=MAX_ASPECT,
+        )
+        raise refusal(message)
 
 
 # Converting
@@ -206,22 +261,25 @@ def _upright(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _in_srgb(picture: Image.Image, keep_clear: bool) -> Image.Image:
-    """Convert to 8-bit sRGB by the ICC profile, if it is readable, on white unless transparency is kept."""
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """Convert to 8-bit sRGB by the ICC profile, if it is readable; RGBA if any pixel is transparent, even a little."""
     profile = picture.info.get("icc_profile")
     picture = _plain(picture)
     alpha = picture.getchannel("A") if picture.mode == "RGBA" else None
     if alpha:
         picture = picture.convert("RGB")
     colours = in_rgb(_by_profile(picture, profile))
-    if not alpha:
-        return colours
-    if keep_clear:
+    if alpha and alpha.getextrema()[0] != OPAQUE:
         colours.putalpha(alpha)
-        return colours
-    white = Image.new("RGB", colours.size, "white")
-    white.paste(colours, mask=alpha)
-    return white
+    return colours
+
+
+def on_ground(picture: Image.Image, ground: str) -> Image.Image:
+    """A transparent picture in RGB, on a ground of one colour, such as "#ffffff"."""
+    colour = ImageColor.getrgb(ground)
+    made = Image.new("RGB", picture.size, colour)
+    made.paste(picture.convert("RGB"), mask=picture.getchannel("A"))
+    return made
 
 
 def in_rgb(picture: Image.Image) -> Image.Image:
@@ -242,6 +300,9 @@ def _in_8_bits(picture: Image.Image) -> Image.Image:
     if picture.mode == "I" or picture.mode.startswith("I;16"):
         # Pillow would clip to 255 instead of scaling.
         return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if picture.mode == "F":  # of a TIFF: light from 0 to 1, or any range
+        values = np.nan_to_num(np.asarray(picture))
+        return Image.fromarray((values / max(1.0, float(values.max())) * 255).clip(0, 255).astype(np.uint8))
     return picture.convert("L") if picture.mode == "1" else picture
 
 
@@ -374,5 +435,10 @@ def warm() -> None:
     for kind in NAMES:
         written = io.BytesIO()
         more: dict[str, Any] = {"pnginfo": texts} if kind == "PNG" else {"xmp": b"<x/>"}
-        Image.new("RGB", (MIN_SIDE, MIN_SIDE)).save(written, kind, exif=exif, icc_profile=profile, **more)
-        cleaned(written.getvalue(), kind, 2**20, 2**30, sides=(16,))
+        if kind in ("GIF", "BMP"):
+            Image.new("P", (MIN_SIDE, MIN_SIDE)).save(written, kind)
+        elif kind == "TIFF":
+            Image.new("RGB", (MIN_SIDE, MIN_SIDE)).save(written, kind, compression="tiff_lzw", icc_profile=profile)
+        elif kind != "HEIF":
+            Image.new("RGB", (MIN_SIDE, MIN_SIDE)).save(written, kind, exif=exif, icc_profile=profile, **more)
+        cleaned(written.getvalue() or heic.SAMPLE, kind, 2**20, 2**30, sides=(16,))

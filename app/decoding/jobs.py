@@ -26,12 +26,9 @@ def cleaned(data: bytes, asked: Mapping[str, Any]) -> Answer:
 
 
 def thumbnails(data: bytes, asked: Mapping[str, Any]) -> Answer:
-    return {}, small(_in_rgb(data), asked["sides"])
-
-
-def _in_rgb(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as opened:
-        return opened.convert("RGB")
+        picture = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+    return {}, small(picture, asked["sides"])
 
 
 def pixels(data: bytes, asked: Mapping[str, Any]) -> Answer:
@@ -51,7 +48,7 @@ JOBS: dict[str, Callable[[bytes, Mapping[str, Any]], Answer]] = {
 def answer(connection: socket.socket, mapped: int, filtered: bool) -> None:
     """Read one job and answer it: facts and blobs, a `refusal` for people, or what went `wrong`."""
     head, (data,) = frames.receive(connection, WHOLE)
-    sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"], filtered)
+    sandbox.confine_child(mapped + head["memory"] + len(data), head["seconds"], filtered, head["threads"])
     try:
         facts, blobs = JOBS[head["job"]](data, head["asked"])
     except Invalid as error:

@@ -24,6 +24,8 @@ import structlog
 from app import metrics, processes
 from app.decoding import frames, sandbox
 from app.errors import Busy, Invalid, UserError
+from app.languages import gettext as _
+from app.languages import translated
 
 log = structlog.get_logger()
 
@@ -77,6 +79,7 @@ class DecodingJob:
     asked: Mapping[str, Any]
     memory: int  # bytes that it may use in addition to its data
     most: int  # bytes of an answer
+    threads: bool = False  # whether its decoder needs some
 
 
 @dataclass(frozen=True)
@@ -190,12 +193,13 @@ class Worker:
             self.process = processes.start(WORKER, theirs, *modules, environment=ENVIRONMENT, folder="/")
         try:
             self.control.settimeout(START_SECONDS)
-            head, _ = frames.receive(self.control, 0)
+            head, _blobs = frames.receive(self.control, 0)
         except (OSError, frames.BrokenFrame) as error:
             self.kill()
             log.error("no picture can be decoded: its process does not start", status=self.process.returncode)
             raise Busy(
-                "Pictures cannot be decoded right now, so this one was not saved. Try again in a moment.", RETRY_AFTER
+                _("Pictures cannot be decoded right now, so this one was not saved. Try again in a moment."),
+                RETRY_AFTER,
             ) from error
         self.held = [str(each) for each in head.get("held", [])]  # the restrictions that the system allowed
 
@@ -279,7 +283,7 @@ class _Watched:
 
 
 def _exchange(connection: Any, job: DecodingJob) -> tuple[dict[str, Any], list[bytes]]:
-    told = {"job": job.name, "asked": job.asked, "memory": job.memory, "seconds": CPU_SECONDS}
+    told = {"job": job.name, "asked": job.asked, "memory": job.memory, "seconds": CPU_SECONDS, "threads": job.threads}
     frames.send(connection, told, [job.data])
     return frames.receive(connection, job.most)
 
@@ -287,7 +291,7 @@ def _exchange(connection: Any, job: DecodingJob) -> tuple[dict[str, Any], list[b
 def _answer(head: dict[str, Any], blobs: list[bytes], status: int) -> Answer:
     refusal, wrong, facts = head.get("refusal"), head.get("wrong"), head.get("facts")
     if isinstance(refusal, str):
-        raise Invalid("picture", refusal[:500])
+        raise Invalid("picture", translated(refusal[:500]))
     if isinstance(facts, dict):
         peak = head.get("peak")
         return Answer(facts, blobs, peak if isinstance(peak, int) else 0)
@@ -323,12 +327,13 @@ def _measured() -> Iterator[None]:
 
 def _check_there() -> None:
     if (is_gone := gone.get(None)) and is_gone():
-        raise Gone("The upload was cancelled.")
+        raise Gone(_("The upload was cancelled."))
 
 
 def _busy() -> Busy:
     return Busy(
-        "Too many pictures are being uploaded right now, so this one was not saved. Try again in a moment.", RETRY_AFTER
+        _("Too many pictures are being uploaded right now, so this one was not saved. Try again in a moment."),
+        RETRY_AFTER,
     )
 
 

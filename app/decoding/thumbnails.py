@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def small(picture: Image.Image, sides: Iterable[int]) -> list[bytes]:
-    """WebP copies of an RGB picture, by their longest side; a smaller picture is not enlarged.
+    """WebP copies of a picture in RGB or RGBA, by their longest side; a smaller picture is not enlarged.
 
     Uses up the picture: a copy of it would take as much memory again.
     """

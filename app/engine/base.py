@@ -1,18 +1,29 @@
 """The engine's interface: where a Studio runs. The rest of the app does not know which engine is in use."""
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from PIL import Image
 
 from app.engine.events import Event, Work
-from app.errors import UserError
+from app.errors import Busy, UserError
+from app.languages import N_, translated
+from app.languages import gettext as _
+from app.prompts.reader import Reader
+from app.storage import waiting_words
 
 
 class CannotLoad(Exception):
     """The model cannot be loaded. The message is one sentence for the operator."""
+
+
+class ModelUnknown(Busy):
+    """The model is loaded for the first time, so what forms need to know about it is not known yet."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The model is loading for the first time, so this is not possible yet. Try again soon."), 5)
 
 
 class NoDepth(UserError):
@@ -59,10 +70,14 @@ class ModelFacts:
     default_steps: int
     default_guidance: float
     device: str  # "cpu, float32"
+    scheduler_steps: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # least and most, if there are limits
     longest: int = 16  # side ratio of a picture, either way
     words: tuple[str, ...] = ()  # what a small model can draw; empty: anything
     controls: tuple[str, ...] = ()  # kinds of structure map that it supports
+    reader: Reader = field(default_factory=Reader, repr=False, compare=False)  # of prompts
     training: TrainingFacts = TrainingFacts()
+    layers: tuple[str, ...] = ()  # its self-attention layers, in its order; empty: not known
+    ranked_layers: tuple[str, ...] = ()  # the same, the most style-sensitive first; empty: not ranked
 
 
 @dataclass(frozen=True)
@@ -81,17 +96,36 @@ class EngineState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Restart:
-    """Why nothing is made while the engine restarts, in the words of a `storage.Pause`."""
+class NoEngine:
+    """Why nothing is made while the engine has no model, in the words of a `storage.Pause`."""
 
-    reason: str = "the engine is restarting"
-    remedy: str = "when its model is loaded"
+    state: str
+    end: str
+
+    @property
+    def reason(self) -> str:
+        return translated(self.state)
+
+    @property
+    def remedy(self) -> str:
+        return translated(self.end)
+
+    @property
+    def sentence(self) -> str:
+        """For the people who wait."""
+        return waiting_words(self.reason, self.remedy)
+
+
+NO_ENGINE = {
+    EngineState.STARTING: NoEngine(N_("the model is loading"), N_("when it is loaded")),
+    EngineState.RESTARTING: NoEngine(N_("the engine is restarting"), N_("when its model is loaded")),
+}
 
 
 class Engine(Protocol):
     @property
     def model(self) -> ModelFacts:
-        """Facts about the loaded model. Raises RuntimeError before `start` has finished."""
+        """Facts about the model: those of the last time while it loads. Raises ModelUnknown if there are none."""
         ...
 
     async def start(self) -> None:
@@ -121,6 +155,13 @@ class Engine(Protocol):
         """The depth of an RGB picture, in grey, at its size: the nearest is white. Thread-safe.
 
         Raises NoDepth, and Busy while the engine is not ready.
+        """
+        ...
+
+    def translate(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """The texts in English, by the model of SOROE_TRANSLATION. Thread-safe.
+
+        Raises CannotTranslate, also after a while, and Busy while the engine is not ready.
         """
         ...
 

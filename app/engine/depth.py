@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from app.engine.base import NoDepth
+from app.languages import gettext as _
 
 MULTIPLE = 14  # px: sides are rounded to this if the model's own settings do not say
 SIDE = 518
@@ -61,29 +62,24 @@ class DepthModel:
     def __init__(self, name: str) -> None:
         """`name` is a folder in transformers' format or a hub id. Raises NoDepth."""
         import torch
-        from huggingface_hub import snapshot_download
-        from safetensors import SafetensorError
         from transformers import AutoModelForDepthEstimation
 
-        from app.style_aligned.loading import hush
-        from app.style_aligned.weights import CheckedWeights, Unusable
+        from app.style_aligned.loading import UNLOADABLE, helper_folder
+        from app.style_aligned.weights import Unusable
 
-        hush()
         try:
-            folder = Path(name).expanduser()
-            if not folder.is_dir():
-                folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
-            if not list(folder.glob("*.safetensors")):
-                raise OSError("it has no safetensors files.")
-            CheckedWeights(None).check(folder.glob("*.safetensors"), torch.float32)
+            folder = helper_folder(name)
             self.preparation = Preparation.read(folder)
             model = AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
         except Unusable as error:
-            raise NoDepth(f"No depth map can be created: {error}") from error
-        except (OSError, ValueError, SafetensorError) as error:
+            raise NoDepth(_("No depth map can be created: %(error)s", error=error)) from error
+        except UNLOADABLE as error:
             raise NoDepth(
-                f"The depth model {name} cannot be loaded, so no depth map can be created; upload a ready map, or ask"
-                " an administrator to check SOROE_DEPTH_MODEL and the network."
+                _(
+                    "The depth model %(name)s cannot be loaded, so no depth map can be created; upload a ready map, or"
+                    " ask an administrator to check SOROE_DEPTH_MODEL and the network.",
+                    name=name,
+                )
             ) from error
         self.model = model.eval().requires_grad_(False)
         self.lock = Lock()

@@ -5,7 +5,7 @@ Plain data: it can cross a process or a network.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class UnitImage:
     image_id: int
     prompt: str  # as the model reads it, including the style's text
     seed: int
+    strength: float | None = None  # None: the unit's
+    object: str = ""  # the words of the prompt that name its main subject
+    layers: tuple[str, ...] | None = None  # as of `UnitSharing`; None: the unit's
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class UnitSubject:
 
 
 @dataclass(frozen=True)
+class UnitSharing:
+    """How images share other than in the paper; see `app.style_aligned.Sharing`. The defaults are the paper's."""
+
+    layers: tuple[str, ...] = ()  # names of self-attention layers, or of blocks of them; empty: all
+    colour: float = 0.0  # 0 to 1
+    colour_start: float = 0.0  # the part of the denoising in which it applies, 0 to 1
+    colour_end: float = 1.0
+    reference_queries: float = 0.0  # 0 to 1
+    subject_attention: float = 1.0  # 0 to 1
+    blend: Literal["weight", "sphere"] = "weight"
+
+
+@dataclass(frozen=True)
 class UnitRegion:
     """A part of every image with its own prompt and look."""
 
@@ -64,6 +80,8 @@ class UnitRegion:
     scale: float = 1.0
     share_group_norm: bool = True
     adain_values: bool = True
+    object: str = ""  # as of an image
+    options: UnitSharing = UnitSharing()
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,10 @@ class Unit:
     subjects: tuple[UnitSubject, ...] = ()
     regions: tuple[UnitRegion, ...] = ()
     seamless: bool = False
+    maps: bool = False  # whether to make a `StyleMap` of each image
+    options: UnitSharing = UnitSharing()
+    measured: bool = False  # whether to measure the images and references, by the models of SOROE_MEASURES
+    batch: int | None = None  # how many images share a batch; None: all
 
 
 @dataclass(frozen=True)
@@ -155,12 +177,44 @@ class Preview:
 
 @dataclass(frozen=True)
 class ImageReady:
-    """A finished image. `seconds` is its part of the unit's time."""
+    """A finished image. `seconds` is its part of the unit's time.
+
+    `flagged` is the score of the safety check, 0 to 1, of a picture that it flagged; None for others. `subject` is the
+    outline of its main subject, white, and `layout` its self-attention (`app.style_aligned.maps`), coarse: both small
+    grey PNGs, None if unknown. `features` are `app.quality.features.Features` as JSON, if they were asked for.
+    """
 
     unit_id: int
     image_id: int
     png: bytes
     seconds: float
+    flagged: float | None = None
+    subject: bytes | None = None
+    layout: bytes | None = None
+    features: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceMeasured:
+    """The features of a unit's reference, as those of an image."""
+
+    unit_id: int
+    position: int  # from 1, in the unit's order
+    features: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StyleMap:
+    """How much of its attention each part of an image gave to its references, in a grey PNG: white is all of it.
+
+    The PNG has a row of maps for each group of layers, and a column for each step.
+    """
+
+    unit_id: int
+    image_id: int
+    png: bytes
+    groups: tuple[str, ...]  # "down 2": a part of the UNet, and how far latents are reduced in it
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -179,6 +233,7 @@ class Failed:
     unit_id: int
     message: str
     transient: bool = False
+    cause: str = ""  # of a transient failure, in a few words: the same for the same kind of error
 
 
 @dataclass(frozen=True)
@@ -186,4 +241,16 @@ class Done:
     unit_id: int
 
 
-Event = Step | Preview | ImageReady | ImageFailed | ClassPicture | Sample | Trained | Failed | Done
+Event = (
+    Step
+    | Preview
+    | ImageReady
+    | StyleMap
+    | ReferenceMeasured
+    | ImageFailed
+    | ClassPicture
+    | Sample
+    | Trained
+    | Failed
+    | Done
+)

@@ -5,9 +5,11 @@ So pages share neither an interpreter nor memory with torch, and a crash there l
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from tempfile import NamedTemporaryFile
 from typing import Any, cast
 
@@ -15,14 +17,29 @@ from PIL import Image
 
 from app import slow
 from app.atomic import UNFINISHED
-from app.engine.base import Cancelled, EngineState, ModelFacts, NoDepth, NotReady, Slot, WorkerLost
+from app.engine.base import (
+    Cancelled,
+    EngineState,
+    ModelFacts,
+    ModelUnknown,
+    NoDepth,
+    NotReady,
+    Slot,
+    WorkerLost,
+)
 from app.engine.events import Event, Work
-from app.engine.messages import DepthMap, LoraCheck, Question, Result, TaskEnd
+from app.engine.messages import DepthMap, LoraCheck, Question, Result, TaskEnd, ToTranslate
 from app.engine.process import WorkerProcess
+from app.engine.remembered import recall, remember
 from app.errors import Busy, Invalid
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.settings import Settings
+from app.translation.translator import CannotTranslate
 
 RETRY_AFTER = 30  # s
+TRANSLATION_SECONDS = 30.0
+TOO_SLOW = N_("The translation takes too long. Try again soon, or write the prompts in English.")
 
 
 @dataclass
@@ -40,14 +57,17 @@ class LocalEngine:
         """`progress(what, fraction)` is called on another thread as the model loads, 0 to 1."""
         self._settings = settings
         self._listeners: list[Callable[[], None]] = []
+        self._remembered = recall(settings)
+        self._first: Future[ModelFacts] | None = None
         self._process = WorkerProcess(settings, progress, self._changed)
         self._running: dict[int, _Running] = {}
 
     @property
     def model(self) -> ModelFacts:
-        if self._process.facts is None:
-            raise RuntimeError("the model is not loaded yet")
-        return self._process.facts
+        facts = self._process.facts or self._remembered
+        if facts is None:
+            raise ModelUnknown
+        return facts
 
     @property
     def state(self) -> EngineState:
@@ -60,8 +80,17 @@ class LocalEngine:
     def listen(self, changed: Callable[[], None]) -> None:
         self._listeners.append(changed)
 
+    def begin(self) -> None:
+        """Begin to load the model; `start` then waits for it."""
+        self._first = self._process.start()
+
     async def start(self) -> None:
-        await asyncio.wrap_future(self._process.start())
+        if not self._first:
+            self.begin()
+        first, self._first = cast("Future[ModelFacts]", self._first), None
+        facts = await asyncio.wrap_future(first)
+        with suppress(OSError):  # it is only for the next start
+            await asyncio.to_thread(remember, self._settings, facts)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._process.close)
@@ -106,20 +135,33 @@ class LocalEngine:
     def depth_map(self, picture: Image.Image) -> Image.Image:
         return cast(Image.Image, self._ask(DepthMap(picture), NoDepth))
 
-    def _ask(self, question: Question, refusal: Callable[[str], Exception]) -> Any:
-        """Wait for the answer to a question. Raises what `refusal` makes of a sentence, and Busy."""
+    @slow.outside
+    def translate(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        question = ToTranslate(texts)
+        return cast(tuple[str, ...], self._ask(question, CannotTranslate, TRANSLATION_SECONDS, TOO_SLOW))
+
+    def _ask(
+        self, question: Question, refusal: Callable[[str], Exception], patience: float | None = None, late: str = ""
+    ) -> Any:
+        """Wait for the answer to a question, not longer than `patience` in seconds.
+
+        Raises what `refusal` makes of a sentence, which is `late` after that time, and Busy.
+        """
         answers: SimpleQueue[Result | TaskEnd | None] = SimpleQueue()
         found: list[Any] = []
         try:
             self._process.submit(question, answers.put)
         except NotReady as error:
-            raise _restarting() from error
-        while isinstance(message := answers.get(), Result):
-            found.append(message.value)
+            raise self._not_ready() from error
+        try:
+            while isinstance(message := answers.get(timeout=patience), Result):
+                found.append(message.value)
+        except Empty as error:
+            raise refusal(translated(late)) from error
         if message is None:
-            raise _restarting()
+            raise self._not_ready()
         if message.refusal:
-            raise refusal(message.refusal)
+            raise refusal(translated(message.refusal))
         if not found:
             raise RuntimeError("the engine failed; its own lines in the log say how")
         return found[0]
@@ -128,6 +170,9 @@ class LocalEngine:
         for listener in self._listeners:
             listener()
 
-
-def _restarting() -> Busy:
-    return Busy("The engine is restarting, so this file could not be used yet. Try again in a minute.", RETRY_AFTER)
+    def _not_ready(self) -> Busy:
+        if self.state == EngineState.STARTING:
+            why = _("The model is loading, so this file could not be used yet. Try again in a minute.")
+        else:
+            why = _("The engine is restarting, so this file could not be used yet. Try again in a minute.")
+        return Busy(why, RETRY_AFTER)

@@ -29,7 +29,14 @@ class DepthMap:
     picture: Image.Image  # RGB
 
 
-Question = LoraCheck | DepthMap
+@dataclass(frozen=True)
+class ToTranslate:
+    """What are these texts in English? The answer is as many texts."""
+
+    texts: tuple[str, ...]
+
+
+Question = LoraCheck | DepthMap | ToTranslate
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Result:
     """An event of work, or the answer to a question."""
 
     number: int
-    value: Event | str | Image.Image
+    value: Event | str | Image.Image | tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from app import processes
 from app.engine.base import CannotLoad, EngineState, ModelFacts, NotReady
 from app.engine.events import Work
 from app.engine.messages import FromWorker, Loaded, Loading, Question, Quit, Refused, Result, Stop, Task, TaskEnd
+from app.languages import gettext as _
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ SILENT_SECONDS = 120  # without a heartbeat: the process hangs
 EXIT_SECONDS = 5.0  # for its own orderly end
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0  # s before a restart, twice as long each time
 STABLE_SECONDS = 300.0  # after which a loss starts with the first delay again
+FIRST_TRIES = 3  # to load the model at all; something else may have taken the memory for a moment
 
 Receive = Callable[[Result | TaskEnd | None], object]
 """Takes a task's results, then its end, or None if the worker was lost. Must not block."""
@@ -58,7 +60,10 @@ class WorkerProcess:
         self._refused = ""
 
     def start(self) -> "Future[ModelFacts]":
-        """Start it. The result comes when the model is loaded; the exception is CannotLoad."""
+        """Start it. The result comes when the model is loaded; the exception is CannotLoad.
+
+        A process that is lost before it has its model is started again, FIRST_TRIES in all; one that refuses is not.
+        """
         self.close()
         first: Future[ModelFacts] = Future()
         first.set_running_or_notify_cancel()
@@ -106,9 +111,10 @@ class WorkerProcess:
         # Inherited by the processes, so that no Ctrl-C or SIGTERM for the whole group ends them before they start.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         delay = FIRST_DELAY
-        while True:
+        for tries in count(1):
             how, lived = self._live(first)
-            if self._closing.is_set() or not first.done():
+            hopeless = not first.done() and (self._refused or tries >= FIRST_TRIES)
+            if self._closing.is_set() or hopeless:
                 break
             delay = FIRST_DELAY if lived > STABLE_SECONDS else delay
             log.error("the engine was lost and will be restarted", how=how, lived=round(lived, 1), delay=delay)
@@ -118,7 +124,8 @@ class WorkerProcess:
             delay = min(2 * delay, LONGEST_DELAY)
         self._become(EngineState.STOPPED)
         if not first.done():
-            first.set_exception(CannotLoad(self._refused or f"The engine's process ended as it started: {how}."))
+            ended = _("The engine's process ended as it started: %(how)s.", how=how)
+            first.set_exception(CannotLoad(self._refused or ended))
 
     def _live(self, first: "Future[ModelFacts]") -> tuple[str, float]:
         """Run one process to its end. Returns how it ended, and how many seconds it had its model."""
@@ -162,6 +169,7 @@ class WorkerProcess:
                 self._progress(what, fraction)
             case Loaded(facts):
                 self.facts, self._loaded = facts, time.monotonic()
+                processes.give_back_memory()  # 20 MB, after SDXL's tokenizers were unpickled
                 self._become(EngineState.READY)
                 if not first.done():
                     first.set_result(facts)

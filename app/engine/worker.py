@@ -36,6 +36,7 @@ from app.engine.messages import (
     Stop,
     Task,
     TaskEnd,
+    ToTranslate,
 )
 from app.errors import UserError
 from app.logs import configure_logging
@@ -139,7 +140,7 @@ class ModelWorker:
 
     def _take(self, message: Task | Stop | Quit) -> None:
         match message:
-            case Task(number, LoraCheck() | DepthMap()):
+            case Task(number, LoraCheck() | DepthMap() | ToTranslate()):
                 self._questions.put(message)
             case Task(number):
                 self._stops[number] = Flag()
@@ -173,4 +174,6 @@ class ModelWorker:
 def _answer(runner: "Runner", question: Question) -> object:
     if isinstance(question, LoraCheck):
         return runner.lora_phrase(question.path, question.file_name)
+    if isinstance(question, ToTranslate):
+        return runner.translate(question.texts)
     return runner.depth_map(question.picture)

@@ -1,9 +1,9 @@
 """Read the approved pictures that a person may export."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, func, select, true
+from sqlalchemy import ColumnElement, Select, exists, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from app.accounts.queries import signed_in
@@ -13,9 +13,20 @@ from app.models import (
     Decision,
     Image,
     ImageSet,
+    PictureReport,
     Role,
     User,
     Verdict,
+)
+from app.rights import queries as rights
+from app.rights.standing import Held
+
+CAMPAIGNS_PAGE = 20  # listed at a time
+# A picture that was reported, and that a manager holds back until the report is decided.
+HELD_BACK = exists(
+    select(PictureReport.id)
+    .where(PictureReport.image_id == Image.id, PictureReport.held, PictureReport.decided_at.is_(None))
+    .correlate(Image)
 )
 
 
@@ -71,7 +82,7 @@ def pictures(
     """
     latest = select(func.max(Decision.id)).where(Decision.image_id == Image.id).correlate(Image)
     rows = session.execute(
-        _pictures(user, *which)
+        _pictures(session, user, *which)
         .join(Campaign, Campaign.id == Image.campaign_id)
         .with_only_columns(
             Image.id,
@@ -93,7 +104,7 @@ def pictures(
 def by_set(session: Session, user: User, *which: ColumnElement[bool]) -> list[SetTally]:
     """How many such pictures each set has."""
     rows = session.execute(
-        _pictures(user, *which)
+        _pictures(session, user, *which)
         .with_only_columns(Image.set_id, func.count(), func.sum(Image.bytes))
         .group_by(Image.set_id)
     )
@@ -102,23 +113,49 @@ def by_set(session: Session, user: User, *which: ColumnElement[bool]) -> list[Se
 
 def of_others(session: Session, user: User, which: ColumnElement[bool]) -> bool:
     """Whether some of these pictures are from other people's sets."""
-    theirs = _pictures(user, which).where(ImageSet.owner_id != user.id).with_only_columns(Image.id).limit(1)
+    theirs = _pictures(session, user, which).where(ImageSet.owner_id != user.id).with_only_columns(Image.id).limit(1)
     return session.scalar(theirs) is not None
 
 
-def campaigns(session: Session, user: User) -> list[ExportableRow]:
-    """The campaigns in which `user` can export something, newest first."""
-    rows = session.execute(
-        _pictures(user)
+def campaigns(
+    session: Session, user: User, after: int | None = None, limit: int = CAMPAIGNS_PAGE
+) -> list[ExportableRow]:
+    """The campaigns in which `user` can export something, newest first; `after` is the id of the last one shown."""
+    newest = func.max(ImageSet.id)
+    statement = (
+        _pictures(session, user)
         .join(Campaign, Campaign.id == Image.campaign_id)
         .with_only_columns(Campaign.id, Campaign.name, func.count())
         .group_by(Campaign.id)
-        .order_by(func.max(ImageSet.id).desc())
+        .order_by(newest.desc(), Campaign.id.desc())
+        .limit(limit)
     )
-    return [ExportableRow(*row) for row in rows]
+    if after is not None:
+        last = session.scalar(_pictures(session, user, Image.campaign_id == after).with_only_columns(newest))
+        statement = statement.having(tuple_(newest, Campaign.id) < tuple_(literal(last or 0), literal(after)))
+    return [ExportableRow(*row) for row in session.execute(statement)]
 
 
-def _pictures(user: User, *which: ColumnElement[bool]) -> Select[Image]:
+def count_without_consent(session: Session, user: User, which: ColumnElement[bool], helds: Sequence[Held]) -> int:
+    """How many approved pictures of `which` come from one of these, that `user` could export otherwise."""
+    if not helds:
+        return 0
+    barred = rights.made_from(*(held.reference_id for held in helds))
+    return session.scalar(_all_pictures(user, which, barred).with_only_columns(func.count())) or 0
+
+
+def count_held(session: Session, user: User, which: ColumnElement[bool]) -> int:
+    """How many approved pictures of `which` are held back because they were reported."""
+    return session.scalar(_all_pictures(user, which, HELD_BACK).with_only_columns(func.count())) or 0
+
+
+def _pictures(session: Session, user: User, *which: ColumnElement[bool]) -> Select[Image]:
+    helds = rights.without_consent(session)
+    free = [~rights.made_from(*(held.reference_id for held in helds))] if helds else []
+    return _all_pictures(user, *which, *free, ~HELD_BACK)
+
+
+def _all_pictures(user: User, *which: ColumnElement[bool]) -> Select[Image]:
     return (
         select(Image)
         .join(ImageSet, ImageSet.id == Image.set_id)

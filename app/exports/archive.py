@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from zlib import crc32
 
-from app import slow
+from app import atomic, days, slow
 
 CHUNK = 2**18  # bytes read at a time
 LIMIT_32, LIMIT_16 = 0xFFFFFFFF, 0xFFFF
@@ -49,7 +49,7 @@ class Member:
         """Whether the file has the content that it had when the zip was laid out. Reads all of it."""
         checksum = size = 0
         try:
-            with self.path.open("rb") as file:
+            with atomic.opened(self.path) as file:
                 while piece := file.read(CHUNK):
                     size, checksum = size + len(piece), crc32(piece, checksum)
         except OSError:
@@ -119,7 +119,7 @@ class Archive:
         if first >= last:
             return
         if not member.undamaged:  # a part of it may be what was damaged, so the rest is not sent either
-            raise FileChanged(f"{member.path} is damaged or gone")
+            raise FileChanged(f"{member.path} is damaged or gone")  # English
         with member.path.open("rb") as file:
             file.seek(first)
             while first < last:
@@ -178,6 +178,7 @@ class Archive:
 
 
 def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Time and date in DOS format: in steps of two seconds, from 1980."""
+    """Time and date in DOS format, which has no zone and is read as local time: in steps of two seconds, from 1980."""
+    moment = days.local(moment)
     date = (max(moment.year, 1980) - 1980) << 9 | moment.month << 5 | moment.day
     return moment.hour << 11 | moment.minute << 5 | moment.second // 2, date

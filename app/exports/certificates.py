@@ -31,6 +31,7 @@ from PIL import Image
 
 from app import atomic, slow
 from app.errors import Conflict
+from app.languages import gettext as _
 from app.models import now
 from app.settings import Settings
 
@@ -102,8 +103,12 @@ def identity(settings: Settings) -> SigningIdentity:
         found = _own(Path(settings.signing_certificate), Path(settings.signing_key))
         if refusal := _refusal(found):
             raise CertificateError(
-                f"C2PA cannot sign with the certificate in {settings.signing_certificate} ({refusal}). It needs an "
-                "extended key usage for documents, such as emailProtection."
+                _(
+                    "C2PA cannot sign with the certificate in %(file)s (%(refusal)s). It needs an extended key"
+                    " usage for documents, such as emailProtection.",
+                    file=settings.signing_certificate,
+                    refusal=refusal,
+                )
             )
         return found
     folder = folder_of(settings)
@@ -132,18 +137,24 @@ def told(identity: SigningIdentity, settings: Settings) -> list[str]:
     """Describe who signs, in a few lines for a terminal."""
     place = settings.signing_certificate if identity.own else str(folder_of(settings) / "authority.pem")
     lines = [
-        f"Delivered pictures are signed by {identity.subject} ({identity.algorithm}), valid until"
-        f" {identity.ends:%Y-%m-%d}.",
-        f"To verify them, trust the authority whose certificate is in {place}",
+        _(
+            "Delivered pictures are signed by %(name)s (%(algorithm)s), valid until %(day)s.",
+            name=identity.subject,
+            algorithm=identity.algorithm,
+            day=f"{identity.ends:%Y-%m-%d}",
+        ),
+        _("To verify them, trust the authority whose certificate is in %(file)s", file=place),
         f"  SHA-256 {identity.authority_fingerprint}",
     ]
     if identity.alone:
         lines.append(
-            "The file holds only this certificate, without its issuers: readers find the pictures valid, but not"
-            " trusted. Append the issuers' certificates."
+            _(
+                "The file holds only this certificate, without its issuers: readers find the pictures valid, but not"
+                " trusted. Append the issuers' certificates."
+            )
         )
     if identity.ends_soon:
-        lines.append("The certificate expires soon. Renew it before then: exports need one.")
+        lines.append(_("The certificate expires soon. Renew it before then: exports need one."))
     return lines
 
 
@@ -164,8 +175,12 @@ def _renew(folder: Path) -> None:
     authority_key = _key(_text(folder / "authority.key"))
     if authority.not_valid_after_utc - now() < timedelta(days=SIGNING_DAYS):
         raise CertificateError(
-            f"The authority in {folder} expires on {authority.not_valid_after_utc:%Y-%m-%d}. "
-            "Move the folder away to create a new one, and give its certificate to everyone who verifies."
+            _(
+                "The authority in %(folder)s expires on %(day)s. Move the folder away to create a new one, and give its"
+                " certificate to everyone who verifies.",
+                folder=folder,
+                day=f"{authority.not_valid_after_utc:%Y-%m-%d}",
+            )
         )
     _make_signing(folder, authority, authority_key)
 
@@ -175,7 +190,7 @@ def _make_missing(folder: Path) -> None:
         return
     if not ((folder / "authority.pem").exists() and (folder / "authority.key").exists()):
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name("Soroe certificate authority")
+        name = _name("Soroe certificate authority")  # English
         usage = _usage(key_cert_sign=True, crl_sign=True)
         certificate = (
             _builder(name, name, key, AUTHORITY_DAYS)
@@ -249,7 +264,9 @@ def _own(certificate: Path, key: Path) -> SigningIdentity:
     try:
         return _read(certificate, key, own=True)
     except OSError as error:
-        raise CertificateError(f"{error.filename} cannot be read: {error.strerror}.") from error
+        raise CertificateError(
+            _("%(file)s cannot be read: %(reason)s.", file=error.filename, reason=error.strerror)
+        ) from error
 
 
 @lru_cache(maxsize=8)
@@ -280,7 +297,9 @@ def _read(certificate_file: Path, key_file: Path, *, own: bool) -> SigningIdenti
     """Read a certificate with its chain and key. Raises CertificateError for what C2PA would refuse."""
     chain, key = _chain(certificate_file), _key(_text(key_file))
     if problem := _problem(chain, key):
-        raise CertificateError(f"The certificate in {certificate_file} cannot sign: {problem}")
+        raise CertificateError(
+            _("The certificate in %(file)s cannot sign: %(problem)s", file=certificate_file, problem=problem)
+        )
     leaf = chain[0]
     common = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     subject = str(common[0].value) if common else leaf.subject.rfc4514_string()
@@ -289,21 +308,21 @@ def _read(certificate_file: Path, key_file: Path, *, own: bool) -> SigningIdenti
 
 
 def _problem(chain: Sequence[x509.Certificate], key: Key) -> str | None:
-    """What is wrong with it, as a sentence."""
+    """What is wrong with it, as the end of a sentence."""
     leaf = chain[0]
     if leaf.public_key() != key.public_key():
-        return "the key is another certificate's."
+        return _("the key is another certificate's.")
     if leaf.subject == leaf.issuer:
-        return "it is self-signed, which C2PA refuses; an authority must sign it."
+        return _("it is self-signed, which C2PA refuses; an authority must sign it.")
     if leaf.not_valid_after_utc <= now():
-        return f"it expired on {leaf.not_valid_after_utc:%Y-%m-%d}. Renew it."
+        return _("it expired on %(day)s. Renew it.", day=f"{leaf.not_valid_after_utc:%Y-%m-%d}")
     if leaf.not_valid_before_utc > now():
-        return f"it is valid only from {leaf.not_valid_before_utc:%Y-%m-%d}."
+        return _("it is valid only from %(day)s.", day=f"{leaf.not_valid_before_utc:%Y-%m-%d}")
     for signed, signer in pairwise(chain):
         try:
             signed.verify_directly_issued_by(signer)
         except (ValueError, TypeError, InvalidSignature):
-            return "its chain is broken; the file must hold it first, then each issuer in order."
+            return _("its chain is broken; the file must hold it first, then each issuer in order.")
     return _wrong_use(leaf)
 
 
@@ -312,11 +331,11 @@ def _wrong_use(leaf: x509.Certificate) -> str | None:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         uses = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except x509.ExtensionNotFound:
-        return "it does not say what its key is for; C2PA needs a key usage and an extended key usage."
+        return _("it does not say what its key is for; C2PA needs a key usage and an extended key usage.")
     if not usage.digital_signature or usage.key_cert_sign:
-        return "its key usage must be digitalSignature, and not keyCertSign."
+        return _("its key usage must be digitalSignature, and not keyCertSign.")
     if not uses or uses & FORBIDDEN_USES:
-        return "its extended key usage must be one that C2PA accepts, such as emailProtection."
+        return _("its extended key usage must be one that C2PA accepts, such as emailProtection.")
     return None
 
 
@@ -329,7 +348,7 @@ def _algorithm(key: Key) -> str:
         case rsa.RSAPrivateKey() if key.key_size >= RSA_BITS:
             return "ps256"
     raise CertificateError(
-        "C2PA signs with keys on P-256, P-384 or P-521, with Ed25519, or with RSA of 2048 bits or more."
+        _("C2PA signs with keys on P-256, P-384 or P-521, with Ed25519, or with RSA of 2048 bits or more.")
     )
 
 
@@ -344,16 +363,16 @@ def _chain(file: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(_text(file).encode())
     except ValueError as error:
-        raise CertificateError(f"{file} holds no certificate in PEM.") from error
+        raise CertificateError(_("%(file)s holds no certificate in PEM.", file=file)) from error
 
 
 def _key(pem: str) -> Key:
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise CertificateError("The signing key is not a private key in PEM without a password.") from error
+        raise CertificateError(_("The signing key is not a private key in PEM without a password.")) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey):
-        raise CertificateError("The signing key is of a type that C2PA does not support.")
+        raise CertificateError(_("The signing key is of a type that C2PA does not support."))
     return key
 
 

@@ -1,6 +1,6 @@
 """Read the contents of an export: its files, in chunks, and the decisions on their pictures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, islice
@@ -9,14 +9,20 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
+from app.customs import queries as customs
+from app.exports.options import pixels
 from app.models import (
+    BrandScore,
     Campaign,
+    ChecklistSheet,
     Decision,
     ExportFile,
     Image,
+    ImageSet,
+    PictureMeasures,
     Verdict,
 )
-from app.reviews.standing import standing
+from app.reviews.standing import counted, standing
 
 T = TypeVar("T")
 CHUNK = 500  # rows read at a time, so that memory does not grow with an export
@@ -38,12 +44,18 @@ class FileRow:
     place: int  # of the image in its set
     version: int  # of the image at that position
     prompt: str
+    drawn_as: str | None  # what the model got for the prompt, if not the prompt itself
     seed: int
     strength: float
     image_sha256: str
     made_at: datetime
     decision_id: int
     campaign: str
+    numbers: dict[str, float] | None = None  # what was measured, by measure
+    flags: dict[str, float] | None = None  # the bounds that it is beyond, by measure
+    embedders: dict[str, str] | None = None  # the models that took part, by role
+    on_brand: float | None = None  # 0 to 100; None: no rules, or not known
+    brand_parts: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ class DecisionRow:
     by: str
     at: datetime
     stands: bool  # neither withdrawn nor replaced by another of the same person
+    sheet: ChecklistSheet | None = None  # the checklists that it was made on, as answered
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
@@ -96,15 +109,23 @@ def files_after(session: Session, export_id: int, after: int, *which: ColumnElem
             Image.position,
             Image.version,
             Image.prompt,
+            Image.drawn_as,
             Image.seed,
             Image.used_strength,
             Image.sha256,
             func.coalesce(Image.finished_at, Image.created_at, type_=Image.created_at.type),
             ExportFile.decision_id,
             Campaign.name,
+            PictureMeasures.numbers,
+            PictureMeasures.flags,
+            PictureMeasures.embedders,
+            BrandScore.score,
+            BrandScore.parts,
         )
         .join(Image, Image.id == ExportFile.image_id)
+        .outerjoin(PictureMeasures, PictureMeasures.image_id == Image.id)
         .join(Campaign, Campaign.id == Image.campaign_id)
+        .outerjoin(BrandScore, BrandScore.image_id == Image.id)
         .where(ExportFile.export_id == export_id, ExportFile.position > after, *which)
         .order_by(ExportFile.position)
         .limit(CHUNK)
@@ -121,6 +142,48 @@ def members(session: Session, export_id: int, *which: ColumnElement[bool]) -> It
         .execution_options(yield_per=CHUNK)
     )
     return (MemberRow(name, key or "", sha256 or "", size or 0, crc32 or 0) for name, key, sha256, size, crc32 in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRow:
+    """A picture of an export as a guest sees it: its first file."""
+
+    position: int  # of the file in the export
+    name: str
+    key: str
+    sha256: str
+    bytes: int
+    prompt: str
+    width: int  # px, of the file
+    height: int
+
+
+def shared(
+    session: Session, export_id: int, *which: ColumnElement[bool], limit: int, newest_first: bool = False
+) -> list[SharedRow]:
+    """The pictures of an export in order, each by the first of its files, or the last before a position."""
+    first = select(func.min(ExportFile.position)).where(ExportFile.export_id == export_id, ExportFile.lost == false())
+    order = ExportFile.position.desc() if newest_first else ExportFile.position
+    rows = session.execute(
+        select(ExportFile, Image.prompt, ImageSet.width, ImageSet.height)
+        .join(Image, Image.id == ExportFile.image_id)
+        .join(ImageSet, ImageSet.id == Image.set_id)
+        .where(ExportFile.export_id == export_id, ExportFile.position.in_(first.group_by(ExportFile.image_id)), *which)
+        .order_by(order)
+        .limit(limit)
+    )
+    return [
+        SharedRow(
+            file.position,
+            file.name,
+            file.key or "",
+            file.sha256 or "",
+            file.bytes or 0,
+            prompt,
+            *(pixels(file.size) or (width, height)),
+        )
+        for file, prompt, width, height in rows
+    ]
 
 
 def made(session: Session, export_id: int) -> tuple[int, int]:
@@ -147,15 +210,20 @@ def decisions(session: Session, files: Sequence[FileRow]) -> dict[int, list[Deci
         .where(tuple_(approval.image_id, approval.id).in_(pairs), Decision.id <= approval.id)
         .options(joinedload(Decision.user))
         .order_by(Decision.image_id, Decision.id)
-    )
+    ).all()
+    sheets = customs.sheets(session, {row.sheet_id for row in rows if row.sheet_id})
     return {
-        image_id: _decision_rows(list(decided)) for image_id, decided in groupby(rows, key=lambda row: row.image_id)
+        image_id: _decision_rows(list(decided), sheets)
+        for image_id, decided in groupby(rows, key=lambda row: row.image_id)
     }
 
 
-def _decision_rows(decided: Sequence[Decision]) -> list[DecisionRow]:
+def _decision_rows(decided: Sequence[Decision], sheets: Mapping[int, ChecklistSheet]) -> list[DecisionRow]:
     stand = {each.id for each in standing(decided)}
-    return [DecisionRow(each.verdict, each.user.name, each.created_at, each.id in stand) for each in decided]
+    return [
+        DecisionRow(each.verdict, each.user.name, each.created_at, each.id in stand, sheets.get(each.sheet_id or 0))
+        for each in counted(decided)
+    ]
 
 
 def lost_names(session: Session, export_id: int, limit: int = 20) -> list[str]:

@@ -137,7 +137,7 @@ class Maker:
     def _origin(self, row: FileRow) -> Origin:
         image_set, size = self.facts[row.set_id], pixels(row.size)
         return Origin(
-            prompt=row.prompt if self.options.prompts else "",
+            prompt=_told(row) if self.options.prompts else "",
             model=image_set.model,
             made_at=row.made_at,
             style=f"{image_set.style} ({image_set.code}, version {image_set.version})",
@@ -163,6 +163,11 @@ class Maker:
         if self._baseline(row):
             told["progressive"] = False
         return hashlib.sha256(json.dumps(told, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _told(row: FileRow) -> str:
+    """The prompt, as it was written and as it was drawn."""
+    return f"{row.prompt} (drawn as: {row.drawn_as})" if row.drawn_as else row.prompt
 
 
 def _source(row: SourceRow) -> Source:

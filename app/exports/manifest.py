@@ -4,22 +4,27 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from app import csv
+from app import csv, days
+from app.customs.sheets import counted
 from app.exports import provenance
 from app.exports.contents import DecisionRow, FileRow
 from app.exports.options import pixels
 from app.exports.set_facts import SetRow
 from app.models import Export, Verdict
 from app.rights.queries import stated
+from app.rights.standing import Held
 
 CSV, JSON, MISSING = "manifest.csv", "manifest.json", "missing-files.txt"
-LOST = "The server lost this picture's file, or it is damaged, so it is not in this zip."
+LOST = "The server lost this picture's file, or it is damaged, so it is not in this zip."  # English
+
+PEOPLE = ("person", "consent", "consent_until")  # of references and of subjects
 
 COLUMNS = (
     "file",
     "image",
     "picture version",
     "prompt",
+    "drawn as",
     "seed",
     "campaign",
     "set",
@@ -35,6 +40,9 @@ COLUMNS = (
     "rights standing",
     "rights territory",
     "rights allows",
+    "real people",
+    "consent",
+    "consent until",
     "model",
     "size",
     "made as",
@@ -43,10 +51,14 @@ COLUMNS = (
     "scheduler",
     "strength",
     "decisions",
+    "checklists",
+    "on brand",
     "approved by",
     "approved at",
     "sha256",
     "bytes",
+    "measures",
+    "flags",
     "note",
 )
 
@@ -66,23 +78,28 @@ def as_json(export: Export, lines: Iterable[Line]) -> Iterator[bytes]:
     head = {
         "export": export.id,
         "name": export.name,
-        "made": export.created_at.isoformat(timespec="seconds"),
+        "made": days.stamped(export.created_at),
         "by": export.made_by.name,
         "software": f"Soroe {provenance.software()}",
         "options": export.options,
     }
     yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "files": ['
     before = b"\n"
+    answers: dict[str, Any] = {}
     for file, image_set, decisions in lines:
         yield before + json.dumps(_entry(file, image_set, decisions), ensure_ascii=False).encode()
         before = b",\n"
-    yield b"\n]}\n"
+        answers |= {each.sheet.sha256: each.sheet.content for each in decisions if each.sheet}
+    yield b"\n]"
+    if answers:  # once, however many decisions were made on the same ones
+        yield b', "answers": ' + json.dumps(answers, ensure_ascii=False).encode()
+    yield b"}\n"
 
 
 def missing(names: Iterable[str]) -> bytes:
     """A note on what is missing from the zip."""
-    lines = ["These pictures are approved, but their files are lost or damaged, so they are not in this zip.", ""]
-    return "\r\n".join([*lines, *names, ""]).encode("utf-8-sig")
+    said = "These pictures are approved, but their files are lost or damaged, so they are not in this zip."  # English
+    return "\r\n".join([said, "", *names, ""]).encode("utf-8-sig")
 
 
 def rights(sources: Iterable[Mapping[str, Any]]) -> str:
@@ -92,8 +109,15 @@ def rights(sources: Iterable[Mapping[str, Any]]) -> str:
 
 def _stated(image_set: SetRow, name: str) -> str:
     """What the rights records of a set's references say under `name`, in one cell: one part each, in the same order."""
-    parts = [getattr(source.held.record, name, None) or "" for source in image_set.sources]
+    helds = [source.held for source in image_set.sources]
+    if name in PEOPLE:
+        helds += [held for held, _documents in image_set.people]
+    parts = [getattr(held.record, name, None) or "" for held in helds if name not in PEOPLE or _shows_person(held)]
     return "; ".join(map(str, parts)) if any(parts) else ""
+
+
+def _shows_person(held: Held) -> bool:
+    return held.record is not None and bool(held.record.person)
 
 
 def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -> tuple[str | float, ...]:
@@ -104,6 +128,7 @@ def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         file.image_id,
         file.version,
         file.prompt,
+        file.drawn_as or "",
         file.seed,
         file.campaign,
         image_set.name,
@@ -119,6 +144,9 @@ def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         "; ".join(source.held.standing.kind for source in image_set.sources),
         _stated(image_set, "territory"),
         _stated(image_set, "allows"),
+        _stated(image_set, "person"),
+        _stated(image_set, "consent"),
+        _stated(image_set, "consent_until"),
         image_set.model,
         "x".join(map(str, _size(file, image_set))),
         settings["size"],
@@ -127,10 +155,14 @@ def _cells(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         settings["scheduler"],
         settings["strength"],
         "; ".join(f"{each.verdict.replace('_', ' ')} by {each.by}" for each in decisions),
+        "; ".join(dict.fromkeys(told for each in approvals if each.sheet for told in counted(each.sheet.content))),
+        "" if file.on_brand is None else file.on_brand,
         "; ".join(each.by for each in approvals),
-        approvals[-1].at.isoformat(timespec="seconds"),
+        days.stamped(approvals[-1].at),
         file.sha256 or "",
         file.bytes or "",
+        "; ".join(f"{name}={number:g}" for name, number in (file.numbers or {}).items()),
+        "; ".join(file.flags or ()),
         LOST if file.lost else "",
     )
 
@@ -147,8 +179,9 @@ def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
         "image": file.image_id,
         "version": file.version,
         "prompt": file.prompt,
+        **({"drawn as": file.drawn_as} if file.drawn_as else {}),
         "seed": file.seed,
-        "made": file.made_at.isoformat(timespec="seconds"),
+        "made": days.stamped(file.made_at),
         "campaign": file.campaign,
         "set": image_set.name,
         "style": {"name": image_set.style, "code": image_set.code, "version": image_set.version},
@@ -162,12 +195,32 @@ def _entry(file: FileRow, image_set: SetRow, decisions: Sequence[DecisionRow]) -
             }
             for each in image_set.sources
         ],
+        **(
+            {"subjects show": [stated(held, documents) for held, documents in image_set.people]}
+            if image_set.people
+            else {}
+        ),
         "model": image_set.model,
         "settings": _settings(file, image_set),
-        "decisions": [
-            {"verdict": each.verdict, "by": each.by, "at": each.at.isoformat(timespec="seconds")} for each in decisions
-        ],
+        **({"on brand": {"score": file.on_brand, "parts": file.brand_parts}} if file.on_brand is not None else {}),
+        "decisions": [_decision(each) for each in decisions],
+        **_measured(file),
     }
+
+
+def _measured(file: FileRow) -> dict[str, Any]:
+    """What was measured of a picture, as docs/measures.md defines it; nothing if it was not."""
+    if not file.numbers:
+        return {}
+    return {"measures": file.numbers, "flags": file.flags or {}, "measured by": file.embedders or {}}
+
+
+def _decision(row: DecisionRow) -> dict[str, Any]:
+    """`answers` names those to the checklists, which are at the end of the manifest."""
+    told = {"verdict": row.verdict, "by": row.by, "at": days.stamped(row.at)}
+    if row.sheet:
+        return told | {"checklists": counted(row.sheet.content), "answers": row.sheet.sha256}
+    return told
 
 
 def _settings(file: FileRow, image_set: SetRow) -> dict[str, Any]:

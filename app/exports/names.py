@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from string import Formatter
 
+from app.languages import N_
+from app.languages import gettext as _
 from app.text import RESERVED
 
 DEFAULT = "{campaign}-{style}-{n:03}-{slug}"
@@ -17,18 +19,18 @@ PART_BYTES = 200  # per folder or file name; file systems allow 255 with the ext
 
 # The meaning of each field; the page lists them.
 FIELDS = {
-    "campaign": "the campaign",
-    "set": "the set",
-    "style": "the style's name",
-    "code": "the style's code",
-    "version": "the style's version",
-    "n": "the number in this export; {n:03} has three digits",
-    "position": "the number in its set",
-    "slug": "the prompt, in short",
-    "seed": "the seed",
-    "id": "the picture's number in Soroe",
-    "size": "the size, such as 1080x1350",
-    "format": "the format",
+    "campaign": N_("the campaign"),
+    "set": N_("the set"),
+    "style": N_("the style's name"),
+    "code": N_("the style's code"),
+    "version": N_("the style's version"),
+    "n": N_("the number in this export; {n:03} has three digits"),
+    "position": N_("the number in its set"),
+    "slug": N_("the prompt, in short"),
+    "seed": N_("the seed"),
+    "id": N_("the picture's number in Soroe"),
+    "size": N_("the size, such as 1080x1350"),
+    "format": N_("the format"),
 }
 NUMBERS = {"version", "n", "position", "seed", "id"}
 FORBIDDEN = '<>:"|?*\\'  # in names on Windows
@@ -55,14 +57,20 @@ class NameValues:
 def checked(template: str) -> str:
     """Return `template` if it is usable. Raises ValueError with a sentence for its author."""
     if not template or len(template) > LENGTH:
-        raise ValueError(f"The name template has {len(template)} characters; 1 to {LENGTH} are allowed.")
+        raise ValueError(
+            _(
+                "The name template has %(number)s characters; 1 to %(most)s are allowed.",
+                number=len(template),
+                most=LENGTH,
+            )
+        )
     if found := next((letter for letter in template if letter in FORBIDDEN and letter not in ":"), None):
-        raise ValueError(f"The name template has {found!r}, which file names cannot have.")
-    fields = [field for field, _, _ in _pieces(template) if field]
+        raise ValueError(_("The name template has %(sign)s, which file names cannot have.", sign=repr(found)))
+    fields = [field for field, *_rest in _pieces(template) if field]
     if not fields:
-        raise ValueError("The name template has no field. Add {n} or {slug} to tell pictures apart.")
+        raise ValueError(_("The name template has no field. Add {n} or {slug} to tell pictures apart."))
     if any(part.strip(" .") == "" for part in template.split("/")):
-        raise ValueError("The name template has a folder without a name.")
+        raise ValueError(_("The name template has a folder without a name."))
     return template
 
 
@@ -105,11 +113,11 @@ def _pieces(template: str) -> list[tuple[str, str, str]]:
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError("The name template has an unmatched brace.") from error
+        raise ValueError(_("The name template has an unmatched brace.")) from error
     pieces = []
     for text, field, spec, conversion in parsed:
         if ":" in text:
-            raise ValueError("The name template has ':', which file names cannot have.")
+            raise ValueError(_("The name template has %(sign)s, which file names cannot have.", sign="':'"))
         if text:
             pieces.append(("", "", text))
         if field is not None:
@@ -119,13 +127,24 @@ def _pieces(template: str) -> list[tuple[str, str, str]]:
 
 def _field(field: str, conversion: str | None) -> str:
     if field not in FIELDS or conversion:
-        raise ValueError(f"The name template has {{{field[:40]}}}; the fields are {', '.join(FIELDS)}.")
+        raise ValueError(
+            _(
+                "The name template has %(field)s; the fields are %(known)s.",
+                field="{" + field[:40] + "}",
+                known=", ".join(FIELDS),
+            )
+        )
     return field
 
 
 def _digits(field: str, spec: str) -> str:
     if spec and (field not in NUMBERS or not re.fullmatch("0?[1-9]", spec)):
-        raise ValueError(f"The name template has {{{field}:{spec[:20]}}}; a number's digits are written as {{n:03}}.")
+        raise ValueError(
+            _(
+                "The name template has %(field)s; a number's digits are written as {n:03}.",
+                field="{" + f"{field}:{spec[:20]}" + "}",
+            )
+        )
     return spec
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import chain
 from math import inf
@@ -34,8 +34,9 @@ from app import atomic
 from app.audit.service import record
 from app.background import BackgroundLoop
 from app.database import Database
+from app.days import today
 from app.errors import UserError
-from app.exports import certificates, contents, manifest, queries, removal, service, set_facts
+from app.exports import certificates, contents, endings, manifest, queries, removal, service, set_facts
 from app.exports.archive import Archive
 from app.exports.certificates import SigningIdentity
 from app.exports.contents import FileRow
@@ -45,6 +46,7 @@ from app.exports.service import Plan, Selection, Store
 from app.exports.set_facts import SetRow
 from app.exports.turns import Turns
 from app.files import Files
+from app.languages import ENGLISH, N_, speaking
 from app.models import Act, Export, ExportFile, ExportState, User, now
 from app.settings import Settings
 from app.storage import CannotSave
@@ -60,7 +62,8 @@ LOW_PRIORITY = 10  # for the threads that make files: pages and the model come f
 LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
 CACHE_DAYS = 1  # an unused cache file is kept this long
-BROKEN = "Something went wrong on the server. The details are in the server's log."
+LOST = N_("The server lost all files of these pictures. Restore them from a backup.")
+BROKEN = N_("Something went wrong on the server. The details are in the server's log.")
 
 
 @dataclass
@@ -96,6 +99,7 @@ class Preparer:
         self._turns = Turns()
         self._going: dict[int, Going] = {}
         self._tidied = -TIDY_SECONDS
+        self._held_on: date | None = None  # the day on which links were last compared with consents
         self.background = BackgroundLoop(
             partial(asyncio.to_thread, self.make_ready),
             "exporter",
@@ -110,6 +114,7 @@ class Preparer:
     def make_ready(self) -> None:
         """Prepare waiting exports, slice by slice, until none are left or the server stops. Raises CannotSave."""
         with self.database.storage.saving():
+            self.hold_lapsed()
             self.tidy()
         while not self.database.storage.pause and self._next():
             pass
@@ -208,10 +213,12 @@ class Preparer:
     def _work_on(self, export_id: int, seconds: float = inf) -> bool:
         """Make files of an export for up to `seconds`; returns whether it is finished: ready, failed or gone."""
         try:
-            with self.database.storage.saving():
+            with self.database.storage.saving(), speaking(ENGLISH):  # of a fault that is stored
                 going = self._going_on(export_id)
                 if going and not self._make_files(export_id, going, monotonic() + seconds):
-                    return self.background.stopping.is_set()
+                    if stopping := self.background.stopping.is_set():
+                        del self._going[export_id]  # some of what it took is not made
+                    return stopping
         except CannotSave:
             self._going.pop(export_id, None)  # some of what it took is not made: it reads again
             raise
@@ -252,7 +259,7 @@ class Preparer:
         """
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="export", initializer=_in_the_background) as pool:
             for batch in going.batches():
-                made = list(pool.map(going.maker.make, batch))
+                made = [each for each in pool.map(partial(self._make, going.maker), batch) if each]
                 going.done += len(made)
                 going.lost += sum(each.lost for each in made)
                 if not self._note(export_id, made, going.done, going.lost):
@@ -261,6 +268,10 @@ class Preparer:
                     return False
         self._finish(export_id, going.maker)
         return True
+
+    def _make(self, maker: Maker, row: FileRow) -> MadeFile | None:
+        """Make a file; None if the server stops, which cannot wait for a whole batch of large ones."""
+        return None if self.background.stopping.is_set() else maker.make(row)
 
     def _unmade(self, export_id: int) -> Iterator[FileRow]:
         """The files not made yet; each chunk in its own short transaction, so that writers can continue."""
@@ -282,7 +293,8 @@ class Preparer:
                 return False
             export.done, export.lost = done, lost
             changes = [{"export_id": export_id, **asdict(each), "lost": each.lost} for each in made]
-            session.execute(update(ExportFile), changes)
+            if changes:
+                session.execute(update(ExportFile), changes)
         return True
 
     def _finish(self, export_id: int, maker: Maker) -> None:
@@ -293,7 +305,7 @@ class Preparer:
             if not export:
                 return
             if export.lost == export.total:
-                raise UserError("The server lost all files of these pictures. Restore them from a backup.")
+                raise UserError(LOST)
             extras = self._write_extras(session, export, facts, options, identity)
             pictures = service.pictures(session, export, self.store)
             members = [*pictures, *service.extras(export_id, extras, self.store)]
@@ -340,6 +352,14 @@ class Preparer:
             if export := session.get(Export, export_id):
                 export.state, export.error = ExportState.FAILED, sentence
                 record(session, None, Act.EXPORT_FAIL, export, name=export.name, error=sentence)
+
+    def hold_lapsed(self) -> None:
+        """Put links on hold whose pictures show people with a consent that ended. Runs once a day, and at start."""
+        if self._held_on == (day := today()):
+            return
+        with self.database.write() as session:
+            endings.suspend_lapsed(session)
+        self._held_on = day
 
     def tidy(self) -> None:
         """Remove expired exports, and files that no export uses. Runs once in a while."""

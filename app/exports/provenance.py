@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 import c2pa
 from PIL import Image, ImageCms, PngImagePlugin
 
-from app import slow
+from app import days, slow
 from app.exports import certificates
 from app.exports.certificates import SigningIdentity
 from app.exports.options import PictureFormat
@@ -28,9 +28,9 @@ TITLE_LENGTH = 80
 PROGRESSIVE_PIXELS = 2**24  # of a JPEG; for a larger one, the encoder would hold six bytes more per pixel
 # What was done to a picture for its size, in C2PA 2.x terms. C2PA has no term for padding, so it counts as an edit.
 ACTIONS = {
-    "cropped": ("c2pa.cropped", "Cropped to the requested shape"),
-    "resized": ("c2pa.resized", "Resized to the requested size"),
-    "padded": ("c2pa.edited", "Padded with its edge colour"),
+    "cropped": ("c2pa.cropped", "Cropped to the requested shape"),  # English
+    "resized": ("c2pa.resized", "Resized to the requested size"),  # English
+    "padded": ("c2pa.edited", "Padded with its edge colour"),  # English
 }
 PNG_XMP = "XML:com.adobe.xmp"  # the keyword under which PNG keeps XMP
 
@@ -116,7 +116,7 @@ def xmp(origin: Origin) -> bytes:
         "Iptc4xmpExt:AISystemVersionUsed": software(),
         "Iptc4xmpExt:AIPromptInformation": origin.prompt,
         "xmp:CreatorTool": f"Soroe {software()}",
-        "xmp:CreateDate": origin.made_at.isoformat(timespec="seconds"),
+        "xmp:CreateDate": days.stamped(origin.made_at),
     }
     attributes = "".join(f"\n  {name}={quoteattr(text)}" for name, text in fields.items() if text)
     title = escape(_title(origin))

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, false, func, select, true
+from sqlalchemy import ColumnElement, case, exists, false, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in, token_hash
 from app.errors import DeadLink, NotFound
+from app.exports.approved import HELD_BACK
 from app.exports.contents import set_ids
 from app.exports.set_facts import of_sets
+from app.languages import gettext as _
+from app.languages import ngettext
 from app.models import (
     Export,
     ExportFile,
@@ -27,7 +30,9 @@ from app.models import (
 )
 from app.rights import queries as rights
 from app.rights.standing import Held
-from app.text import plural, thin
+from app.text import thin
+
+SHARES_PAGE = 20  # links listed at a time
 
 
 @dataclass(frozen=True)
@@ -37,25 +42,57 @@ class Changed:
     deleted: int
     unapproved: int
     restrained: int  # from a reference without valid rights
+    held_back: int = 0  # because they were reported
 
     @property
     def number(self) -> int:
-        return self.deleted + self.unapproved + self.restrained
+        return self.deleted + self.unapproved + self.held_back + self.restrained
 
     def told(self, total: int) -> str:
         """ "1 of 3 pictures is no longer approved; 1 was deleted."."""
-        parts = (
-            (self.unapproved, "is no longer approved", "are no longer approved"),
-            (
-                self.restrained,
-                "comes from a reference without valid rights",
-                "come from a reference without valid rights",
-            ),
-            (self.deleted, "was deleted", "were deleted"),
-        )
-        said = [(number, one if number == 1 else many) for number, one, many in parts if number]
-        of = [f" of {plural(total, 'picture')}", "", ""]
-        return "; ".join(f"{thin(number)}{of[place]} {what}" for place, (number, what) in enumerate(said)) + "."
+        unapproved, restrained, deleted = self.unapproved, self.restrained, self.deleted
+        clauses: list[str] = []
+
+        def of(number: int) -> str:
+            return thin(number) if clauses else _of(number, total)
+
+        if unapproved:
+            clauses.append(
+                ngettext(
+                    "%(pictures)s is no longer approved",
+                    "%(pictures)s are no longer approved",
+                    unapproved,
+                    pictures=of(unapproved),
+                )
+            )
+        if self.held_back:
+            clauses.append(
+                ngettext(
+                    "%(pictures)s was reported and is held back",
+                    "%(pictures)s were reported and are held back",
+                    self.held_back,
+                    pictures=of(self.held_back),
+                )
+            )
+        if restrained:
+            clauses.append(
+                ngettext(
+                    "%(pictures)s comes from a reference without valid rights",
+                    "%(pictures)s come from a reference without valid rights",
+                    restrained,
+                    pictures=of(restrained),
+                )
+            )
+        if deleted:
+            clauses.append(
+                ngettext("%(pictures)s was deleted", "%(pictures)s were deleted", deleted, pictures=of(deleted))
+            )
+        return _("%(clauses)s.", clauses=_("; ").join(clauses))
+
+
+def _of(number: int, total: int) -> str:
+    """ "1 of 3 pictures"."""
+    return ngettext("%(given)s of %(number)s picture", "%(given)s of %(number)s pictures", total, given=thin(number))
 
 
 # Exports
@@ -79,11 +116,10 @@ def get(session: Session, user: User, export_id: int) -> Export:
             joinedload(Export.made_by),
             joinedload(Export.campaign),
             joinedload(Export.image_set).joinedload(ImageSet.campaign),
-            joinedload(Export.shares).joinedload(Share.made_by),
         )
     )
     if not found:
-        raise NotFound("This export does not exist or has expired. Create it again.")
+        raise NotFound(_("This export does not exist or has expired. Create it again."))
     return found
 
 
@@ -101,7 +137,7 @@ def recent(
     before: int | None = None,
     limit: int = 20,
 ) -> list[Export]:
-    """Exports, newest first, with their owners and links, of a campaign or a set; those before the export `before`."""
+    """Exports, newest first, with their owners, of a campaign or a set; those before the export `before`."""
     statement = select(Export).where(readable(user)).order_by(Export.id.desc()).limit(limit)
     if campaign_id is not None:
         statement = statement.where(Export.campaign_id == campaign_id)
@@ -109,8 +145,7 @@ def recent(
         statement = statement.where(Export.set_id == set_id)
     if before is not None:
         statement = statement.where(Export.id < before)
-    loads = (joinedload(Export.made_by), joinedload(Export.shares))
-    return list(session.scalars(statement.options(*loads)).unique())
+    return list(session.scalars(statement.options(joinedload(Export.made_by))))
 
 
 def latest_options(session: Session, campaign_id: int | None) -> dict[str, Any] | None:
@@ -141,18 +176,19 @@ def waiting_besides(session: Session, export_id: int) -> int:
 
 
 def changed(session: Session, export_ids: Sequence[int]) -> dict[int, Changed]:
-    """What was decided, withdrawn or deleted since these exports were requested; only those with changes."""
+    """What was decided, held back, withdrawn or deleted since these exports were requested; only those with changes."""
     deleted = Image.deleted_at.is_not(None)
     unapproved = Image.decision.is_distinct_from(Verdict.APPROVED)
     restrained = restrained_now(rights.not_held(session))
-    kind = case((deleted, "deleted"), (unapproved, "unapproved"), (restrained, "restrained"))
+    kind = case((deleted, "deleted"), (unapproved, "unapproved"), (HELD_BACK, "held_back"), (restrained, "restrained"))
     rows = session.execute(
         select(ExportFile.export_id, kind, func.count(ExportFile.image_id.distinct()))
         .join(Image, Image.id == ExportFile.image_id)
         .where(ExportFile.export_id.in_(export_ids), kind.is_not(None))
         .group_by(ExportFile.export_id, kind)
     )
-    found: defaultdict[int, dict[str, int]] = defaultdict(lambda: {"deleted": 0, "unapproved": 0, "restrained": 0})
+    none = {"deleted": 0, "unapproved": 0, "restrained": 0}
+    found: defaultdict[int, dict[str, int]] = defaultdict(none.copy)
     for export_id, name, number in rows:
         found[export_id][name] = number
     return {export_id: Changed(**numbers) for export_id, numbers in found.items()}
@@ -165,11 +201,28 @@ def restrained_now(unheld: Sequence[Held]) -> ColumnElement[bool]:
     return Image.set_id.in_(select(ImageSet.id).where(rights.made_from(*(held.reference_id for held in unheld))))
 
 
+def references(session: Session, export_id: int) -> list[Held]:
+    """The references from which an export has pictures, or of whose people, each once."""
+    facts = of_sets(session, set_ids(session, export_id)).values()
+    sources = {source.held.reference_id: source.held for each in facts for source in each.sources}
+    people = {held.reference_id: held for each in facts for held, _documents in each.people}
+    return list((people | sources).values())
+
+
 def restraining(session: Session, export_id: int) -> list[Held]:
     """The references without a valid right from which an export has pictures."""
-    facts = of_sets(session, set_ids(session, export_id)).values()
-    helds = (source.held for each in facts for source in each.sources)
-    return list({held.reference_id: held for held in helds if not held.standing.usable}.values())
+    return [held for held in references(session, export_id) if not held.standing.usable]
+
+
+def has_held_back(session: Session, export_id: int) -> bool:
+    """Whether an export has a picture that was reported, and that a manager holds back."""
+    held = select(ExportFile.image_id).join(Image, Image.id == ExportFile.image_id).where(HELD_BACK)
+    return session.scalar(held.where(ExportFile.export_id == export_id).limit(1)) is not None
+
+
+def unstated(session: Session, export_id: int) -> list[Held]:
+    """The references from which an export has pictures, and whose rights nobody has recorded."""
+    return [held for held in references(session, export_id) if held.standing.kind == "unstated"]
 
 
 def outdated(session: Session, before: datetime) -> list[int]:
@@ -193,17 +246,41 @@ def unlisted(session: Session, export_id: int | None = None) -> list[int]:
 # Links
 
 
-def open_shares(session: Session, user: User) -> list[Share]:
-    """All current links to exports that `user` may open, the next to end first."""
-    return list(
-        session.scalars(
-            select(Share)
-            .join(Export, Export.id == Share.export_id)
-            .where(Share.revoked_at.is_(None), Share.expires_at > now(), readable(user))
-            .options(joinedload(Share.export), joinedload(Share.made_by))
-            .order_by(Share.expires_at, Share.id)
-        )
-    )
+def open_shares(session: Session, user: User, after: int | None = None, limit: int = SHARES_PAGE) -> list[Share]:
+    """Current links to exports that `user` may open, the next to end first; `after` is the id of the last one shown."""
+    order = Share.expires_at, Share.id
+    statement = select(Share).where(*_open(user)).order_by(*order).limit(limit)
+    if last := session.get(Share, after) if after is not None else None:
+        statement = statement.where(tuple_(*order) > tuple_(literal(last.expires_at, Share.expires_at.type), last.id))
+    return list(session.scalars(statement.options(joinedload(Share.export), joinedload(Share.made_by))))
+
+
+def shares_of(session: Session, export_id: int, after: int | None = None, limit: int = SHARES_PAGE) -> list[Share]:
+    """The links to an export, newest first; `after` is the id of the last one shown."""
+    statement = select(Share).where(Share.export_id == export_id).order_by(Share.id.desc()).limit(limit)
+    if after is not None:
+        statement = statement.where(Share.id < after)
+    return list(session.scalars(statement.options(joinedload(Share.made_by))))
+
+
+def open_by_export(session: Session, export_ids: Sequence[int]) -> dict[int, int]:
+    """How many open links these exports have, by id; those without are left out."""
+    current = Share.export_id.in_(export_ids), *_still_open()
+    counts = select(Share.export_id, func.count()).where(*current).group_by(Share.export_id)
+    return dict(session.execute(counts).all())
+
+
+def open_shares_count(session: Session, user: User) -> int:
+    """How many links `open_shares` lists in total."""
+    return session.scalar(select(func.count()).select_from(Share).where(*_open(user))) or 0
+
+
+def _open(user: User) -> tuple[ColumnElement[bool], ...]:
+    return Share.export.has(readable(user)), *_still_open()
+
+
+def _still_open() -> tuple[ColumnElement[bool], ...]:
+    return Share.revoked_at.is_(None), Share.expires_at > now()
 
 
 def share(session: Session, token: str) -> Share:
@@ -214,5 +291,5 @@ def share(session: Session, token: str) -> Share:
         .options(joinedload(Share.export), joinedload(Share.made_by))
     )
     if not found or not found.open or not found.answered_for:
-        raise DeadLink("This link has expired or was revoked. Ask the person who sent it for a new one.")
+        raise DeadLink(_("This link has expired or was revoked. Ask the person who sent it for a new one."))
     return found

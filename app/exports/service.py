@@ -24,12 +24,14 @@ from app.exports.set_facts import SetRow
 from app.gallery.matching import Search
 from app.gallery.queries import count as count_found
 from app.gallery.search import PictureFilter
+from app.languages import N_, formats, ngettext, translated
+from app.languages import gettext as _
 from app.models import Act, Campaign, Export, ExportFile, ExportState, Image, ImageSet, User, What
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.rights.standing import Held
 from app.sets import queries as sets
-from app.text import plural, slug, thin
+from app.text import listed, slug, thin
 
 MOST_AVIF_PIXELS = 2**25  # its encoder takes 25 bytes per pixel
 MOST_ZIP_FILES = 60_000  # below the 65 535 files that every program can read in a zip
@@ -40,8 +42,8 @@ ROWS = 2000  # written per transaction
 ARCHIVES = 4  # zips whose file lists are kept in memory
 LOOKED_AT = 200  # files of an export, checked as a sample
 READ_BYTES = 64 * 2**20  # a zip, or the part of one, that is read before it is sent: in a tenth of a second
-CLEARED = "This export's files were deleted to free space. Open its page and rebuild the zip."
-DAMAGED = "A file of this export is damaged on the server. Open its page and rebuild the zip."
+CLEARED = N_("This export's files were deleted to free space. Open its page and rebuild the zip.")
+DAMAGED = N_("A file of this export is damaged on the server. Open its page and rebuild the zip.")
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def selection(
     if set_id is not None:
         image_set = sets.get(session, user, set_id)
         if not may_change(user, image_set):
-            raise Forbidden(f"Only {image_set.owner.name} or a manager can export this set.")
+            raise Forbidden(_("Only %(name)s or a manager can export this set.", name=image_set.owner.name))
         name = slug(image_set.name) or f"set-{set_id}"
         return Selection(Image.set_id == set_id, name, image_set.name, image_set=image_set)
     if campaign_id is not None:
@@ -123,19 +125,24 @@ def selection(
     if search is not None:
         found = Search.of(session, user, search)
         name = "-".join(filter(None, ("pictures", slug(search.q))))
-        title = "pictures that match" if search else "all pictures"
+        title = _("pictures that match") if search else _("all pictures")
         return Selection(Image.id.in_(found.ids), name, title, search=search, number=count_found(session, found))
     chosen = set(image_ids or ())
     if not chosen:
-        raise Invalid("ids", "Select the pictures to export.")
+        raise Invalid("ids", _("Select the pictures to export."))
     if len(chosen) > MOST_CHOSEN:
         raise Invalid(
             "ids",
-            f"{plural(len(chosen), 'picture was', 'pictures were')} selected one by one, more than the"
-            f" {thin(MOST_CHOSEN)} that "
-            "can be. Search for them instead, then select all matches.",
+            ngettext(
+                "%(number)s picture was selected one by one, more than the %(most)s that can be. Search for them"
+                " instead, then select all matches.",
+                "%(number)s pictures were selected one by one, more than the %(most)s that can be. Search for them"
+                " instead, then select all matches.",
+                len(chosen),
+                most=thin(MOST_CHOSEN),
+            ),
         )
-    return Selection(Image.id.in_(chosen), "pictures", "selected pictures", number=len(chosen))
+    return Selection(Image.id.in_(chosen), "pictures", _("selected pictures"), number=len(chosen))
 
 
 @dataclass(frozen=True)
@@ -171,8 +178,8 @@ def plan(session: Session, user: User, wanted: Selection, options: ExportOptions
     )
 
 
-def create(session: Session, user: User, planned: Plan) -> Export:
-    """Create a planned export; it is prepared afterwards.
+def create(session: Session, user: User, planned: Plan, *, counted: bool = True) -> Export:
+    """Create a planned export; it is prepared afterwards. `counted`: by the quotas of `user`.
 
     The same pictures in the same form are not made twice: an existing export is returned. One with more than `ROWS`
     files only has the first of them and is in the state "listing" until `add_files` has added the last.
@@ -193,7 +200,8 @@ def create(session: Session, user: User, planned: Plan) -> Export:
         state=ExportState.LISTING,
     )
     session.add(export)
-    take(session, user, "sizes", {What.EXPORTS: 1, What.EXPORT_PICTURES: planned.pictures})
+    if counted:
+        take(session, user, "sizes", {What.EXPORTS: 1, What.EXPORT_PICTURES: planned.pictures})
     told: dict[str, Any] = {"format": options.format, "sizes": ", ".join(options.sizes)}
     if wanted.search is not None:
         told["search"] = wanted.search.query
@@ -208,8 +216,12 @@ def _need_memory(options: ExportOptions) -> None:
         width, height = large[0]
         raise Invalid(
             "sizes",
-            f"An AVIF of {width} × {height} px takes too much memory; the most is 33 million pixels. Choose a smaller"
-            " size, or JPEG, WebP or PNG.",
+            _(
+                "An AVIF of %(width)s × %(height)s px takes too much memory; the most is 33 million pixels. Choose a"
+                " smaller size, or JPEG, WebP or PNG.",
+                width=width,
+                height=height,
+            ),
         )
 
 
@@ -238,19 +250,37 @@ def tally(session: Session, user: User, wanted: Selection, sizes: int = 1) -> li
     if files > MOST_ZIP_FILES:
         raise Invalid(
             "sizes",
-            f"This would be {plural(files, 'file')}; a zip holds at most {thin(MOST_ZIP_FILES)}. Choose fewer pictures"
-            " or"
-            " sizes.",
+            ngettext(
+                "This would be %(number)s file; a zip holds at most %(most)s. Choose fewer pictures or sizes.",
+                "This would be %(number)s files; a zip holds at most %(most)s. Choose fewer pictures or sizes.",
+                files,
+                most=thin(MOST_ZIP_FILES),
+            ),
         )
     return found
 
 
 def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
+    helds = rights.without_consent(session)
+    if approved.count_without_consent(session, user, wanted.which, helds):
+        return Conflict(
+            _(
+                "The approved pictures here show %(people)s, without valid consent. Record it with the rights of the"
+                " reference first.",
+                people=listed(list(dict.fromkeys(held.record.person for held in helds if held.record))),
+            )
+        )
+    if approved.count_held(session, user, wanted.which):
+        return Conflict(
+            _("The approved pictures here were reported and are held back. Ask a manager to decide the reports.")
+        )
     if approved.count_all(session, user, wanted.which):
-        return Forbidden("The approved pictures here are other people's. Ask their owners or a manager to export them.")
+        return Forbidden(
+            _("The approved pictures here are other people's. Ask their owners or a manager to export them.")
+        )
     if wanted.search is not None and not wanted.number:
-        return Conflict("There is nothing to export: no picture matches.")
-    return Conflict("There is nothing to export: none of these pictures is approved yet.")
+        return Conflict(_("There is nothing to export: no picture matches."))
+    return Conflict(_("There is nothing to export: none of these pictures is approved yet."))
 
 
 def first(session: Session, user: User, wanted: Selection, number: int) -> list[ApprovedRow]:
@@ -259,15 +289,27 @@ def first(session: Session, user: User, wanted: Selection, number: int) -> list[
 
 
 def left_out(session: Session, user: User, wanted: Selection, taken: Sequence[SetTally]) -> int:
-    """How many approved pictures `user` may not export."""
-    return approved.count_all(session, user, wanted.which) - sum(each.pictures for each in taken)
+    """How many approved pictures `user` may not export, because they are other people's."""
+    barred = approved.count_without_consent(session, user, wanted.which, rights.without_consent(session))
+    barred += approved.count_held(session, user, wanted.which)
+    return approved.count_all(session, user, wanted.which) - sum(each.pictures for each in taken) - barred
 
 
 def restrained(taken: Sequence[SetTally], facts: dict[int, SetRow]) -> tuple[int, list[Held]]:
     """How many of the pictures come from a reference without valid rights now, and these references."""
+    return _made_from(taken, facts, lambda held: not held.standing.usable)
+
+
+def unstated(taken: Sequence[SetTally], facts: dict[int, SetRow]) -> tuple[int, list[Held]]:
+    """How many of the pictures come from a reference whose rights nobody has recorded, and these references."""
+    return _made_from(taken, facts, lambda held: held.standing.kind == "unstated")
+
+
+def _made_from(
+    taken: Sequence[SetTally], facts: dict[int, SetRow], which: Callable[[Held], bool]
+) -> tuple[int, list[Held]]:
     by_set = {
-        set_id: [each.held for each in image_set.sources if not each.held.standing.usable]
-        for set_id, image_set in facts.items()
+        set_id: [each.held for each in image_set.sources if which(each.held)] for set_id, image_set in facts.items()
     }
     found = {held.reference_id: held for helds in by_set.values() for held in helds}
     return sum(each.pictures for each in taken if by_set[each.set_id]), list(found.values())
@@ -307,10 +349,10 @@ def need_files(
     end = made.length if end is None else end
     if not made.is_whole(start, end):
         store.incomplete.add(export.etag or "")
-        raise Conflict(CLEARED)
+        raise Conflict(translated(CLEARED))
     if end - start <= most and not made.is_undamaged(start, end):
         store.incomplete.add(export.etag or "")
-        raise Conflict(DAMAGED)
+        raise Conflict(translated(DAMAGED))
     if start == 0 and end == made.length:
         store.incomplete.discard(export.etag or "")
 
@@ -318,12 +360,12 @@ def need_files(
 def laid_out(session: Session, export: Export, store: Store) -> Archive:
     """The zip of a ready export, without checking its files. Raises Conflict if it is not ready."""
     if export.state == ExportState.FAILED:
-        raise Conflict(f"This export failed. {export.error}")
+        raise Conflict(formats.sentences((_("This export failed."), translated(export.error or ""))))
     if export.state != ExportState.READY:
-        raise Conflict("This export is not ready yet. Its page shows the progress.")
+        raise Conflict(_("This export is not ready yet. Its page shows the progress."))
     made = store.archive(export, lambda: [*pictures(session, export, store), *extras(export.id, export.extras, store)])
     if made.length != export.bytes:
-        raise Conflict(CLEARED)
+        raise Conflict(translated(CLEARED))
     return made
 
 
@@ -381,7 +423,8 @@ def rebuild(session: Session, user: User, export_id: int) -> Export:
 def planned_without_changed(session: Session, user: User, export_id: int) -> Plan:
     """Plan another export of the same pictures in the same form.
 
-    Leaves out those no longer approved and those from a reference without valid rights. Raises what `plan` raises.
+    Leaves out those no longer approved or held back, and those from a reference without valid rights. Raises what
+    `plan` raises.
     """
     export = queries.get(session, user, export_id)
     in_it = select(ExportFile.image_id).where(ExportFile.export_id == export.id)
@@ -421,8 +464,13 @@ def _files(rows: Iterable[ApprovedRow], facts: dict[int, SetRow], options: Expor
 
 
 def _values(row: ApprovedRow, image_set: SetRow, number: int) -> NameValues:
+    return name_values(row, slug(row.campaign), image_set, number)
+
+
+def name_values(row: ApprovedRow | Image, campaign: str, image_set: SetRow, number: int) -> NameValues:
+    """What the name of a picture's file can say, without its size and format; `campaign` is a slug."""
     return NameValues(
-        campaign=slug(row.campaign),
+        campaign=campaign,
         set=slug(image_set.name) or f"set-{image_set.id}",
         style=slug(image_set.style),
         code=image_set.code,

@@ -22,6 +22,7 @@ from app.models import (
 )
 from app.rights import queries as rights
 from app.rights.standing import Held
+from app.styles.spec import SharingSpec
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class SetRow:
     count: int  # pictures per prompt
     maps: tuple[tuple[Input | None, ...], ...]  # per structure: one for all prompts, or one each
     learned: tuple[Input, ...]  # the sources of its subjects
+    people: tuple[tuple[Held, tuple[RightsFile, ...]], ...] = ()  # real ones, whom its subjects show
 
     def inputs(self, place: int) -> tuple[Input, ...]:
         """The inputs of the picture at a position of the set, besides the references."""
@@ -78,9 +80,21 @@ def _of_sets(session: Session, set_ids: Sequence[int]) -> dict[int, SetRow]:
     maps = _maps(session, {map_id for each in found for part in each.structures for map_id in part.maps})
     learned = _learned(session, {part.id for each in found for part in each.subjects})
     return {
-        each.id: _set_row(each, _once(sources[version_id] for version_id in each.version_ids), maps, learned)
+        each.id: _set_row(
+            each,
+            _once(sources[version_id] for version_id in each.version_ids),
+            maps,
+            learned,
+            _people(session, [part.id for part in each.subjects]),
+        )
         for each in found
     }
+
+
+def _people(session: Session, subject_ids: Sequence[int]) -> tuple[tuple[Held, tuple[RightsFile, ...]], ...]:
+    helds = rights.of_subjects(session, subject_ids)
+    documents = rights.files_of(session, [held.reference_id for held in helds]) if helds else {}
+    return tuple((held, tuple(documents.get(held.reference_id, ()))) for held in helds)
 
 
 def _once(sources: Iterable[tuple[SourceRow, ...]]) -> tuple[SourceRow, ...]:
@@ -132,11 +146,18 @@ def _learned(session: Session, subject_ids: Iterable[int]) -> dict[int, list[Inp
     return found
 
 
+def _options(version: StyleVersion) -> dict[str, Any]:
+    """How a style shares other than the paper, if it does."""
+    usual, own = SharingSpec(), {name: getattr(version, name) for name in SharingSpec.model_fields}
+    return {"sharing": own} if any(value != getattr(usual, name) for name, value in own.items()) else {}
+
+
 def _set_row(
     image_set: ImageSet,
     sources: tuple[SourceRow, ...],
     maps: Mapping[int, Input],
     learned: Mapping[int, Sequence[Input]],
+    people: tuple[tuple[Held, tuple[RightsFile, ...]], ...],
 ) -> SetRow:
     version = image_set.style_version
     return SetRow(
@@ -155,8 +176,12 @@ def _set_row(
             "scheduler": image_set.scheduler,
             "strength": image_set.strength,
             "scale": version.scale,
+            "shared group norm": version.share_group_norm,
+            "AdaIN on values": version.adain_values,
+            **_options(version),
             "style text": version.text,
             "negative prompt": image_set.negative_prompt,
+            **({"drawn as": said} if (said := {**version.drawn_as, **image_set.drawn_as}) else {}),
             "structures": [part.model_dump(mode="json") for part in image_set.structures],
             "subjects": [part.model_dump(mode="json") for part in image_set.subjects],
             "regions": [part.model_dump(mode="json") for part in image_set.regions],
@@ -165,5 +190,6 @@ def _set_row(
         sources=sources,
         count=image_set.count,
         maps=tuple(tuple(maps.get(each) for each in part.maps) for part in image_set.structures),
+        people=people,
         learned=tuple(given for part in image_set.subjects for given in learned.get(part.id, ())),
     )

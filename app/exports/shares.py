@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -15,8 +15,11 @@ from app.accounts.service import passwords
 from app.audit.service import record
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports import endings, queries
+from app.languages import N_
+from app.languages import gettext as _
 from app.models import Act, Export, ExportState, Share, User, now
 from app.specs import Line, Spec
+from app.undo import Undone, changed_since
 
 DAYS = (1, 7, 30, 90)  # offered on the page
 MOST_DAYS = 365
@@ -26,9 +29,9 @@ PASSWORD_MIN, PASSWORD_MAX = 8, 256  # characters; one for many people is shorte
 class ShareSpec(Spec):
     """A request for a link."""
 
-    days: int = Field(default=7, ge=1, le=MOST_DAYS, title="The number of days")
-    password: str = Field(default="", max_length=PASSWORD_MAX, title="The password")
-    note: Line = Field(default="", max_length=120, title="The note")
+    days: int = Field(default=7, ge=1, le=MOST_DAYS, title=N_("The number of days"))
+    password: str = Field(default="", max_length=PASSWORD_MAX, title=N_("The password"))
+    note: Line = Field(default="", max_length=120, title=N_("The note"))
 
 
 def create(session: Session, user: User, export_id: int, spec: ShareSpec, password_hash: str | None) -> str:
@@ -39,8 +42,8 @@ def create(session: Session, user: User, export_id: int, spec: ShareSpec, passwo
     """
     export = queries.get(session, user, export_id)
     if export.state != ExportState.READY:
-        raise Conflict("This export is not ready yet. Share it when it is.")
-    _need_answerable(session, user, export, "share pictures from it")
+        raise Conflict(_("This export is not ready yet. Share it when it is."))
+    _need_answerable(session, user, export, _("share pictures from it"))
     token = secrets.token_urlsafe(32)
     share = Share(
         export_id=export.id,
@@ -64,8 +67,11 @@ def hashed(password: str, known: Sequence[str] = ()) -> str | None:
     if not password:
         return None
     if len(password) < PASSWORD_MIN:
-        raise Invalid("password", f"The password needs at least {PASSWORD_MIN} characters. Leave it empty for none.")
-    whose = "the link's own note"
+        raise Invalid(
+            "password",
+            _("The password needs at least %(number)s characters. Leave it empty for none.", number=PASSWORD_MIN),
+        )
+    whose = _("the link's own note")
     if problem := password_quality.problem(password, known, password_quality.SHARED_GUESSES, whose):
         raise Invalid("password", problem)
     return passwords.hash(password)
@@ -86,22 +92,54 @@ def revoke_all(session: Session, user: User, export_id: int) -> int:
     return len(found)
 
 
+def undo_revocation(session: Session, user: User, share_id: int, at: str) -> Undone:
+    """Reopen a revoked link, perhaps on hold. Raises NotFound if its export is gone, and Conflict if it has expired."""
+    share = session.get(Share, share_id)
+    if share is None:
+        raise NotFound(_("The export of this link was deleted."))
+    _share(session, user, share.export_id, share_id)
+    if share.revoked_at != datetime.fromisoformat(at):
+        raise changed_since(session, user, share, _("this link"))
+    if share.expires_at <= now():
+        raise Conflict(_("This link has expired. Create a new one."))
+    share.revoked_at = None
+    record(session, user, Act.SHARE_REVOKE, share, export=share.export_id, undone=True)
+    endings.suspend_reopened(session, user, share)
+    if share.suspended_at:
+        return Undone(
+            _("The link is on hold again, because of reported pictures, withdrawn rights or a missing consent.")
+        )
+    return Undone(_("The link works again."))
+
+
 def resume(session: Session, user: User, export_id: int, share_id: int) -> Share:
     """Reopen a link that is on hold: `user` takes responsibility for it.
 
     Raises NotFound, and Forbidden while someone with a higher role has withdrawn the right.
     """
     share = _share(session, user, export_id, share_id)
-    _need_answerable(session, user, share.export, "resume this link")
+    _need_answerable(session, user, share.export, _("resume this link"))
     endings.resume(session, user, share, "confirmed")
     return share
 
 
 def _need_answerable(session: Session, user: User, export: Export, what: str) -> None:
-    """Refuse pictures from a reference whose rights someone with a higher role has withdrawn."""
+    """Refuse pictures that are held back or of people without consent, and what a higher role has withdrawn."""
+    if queries.has_held_back(session, export.id):
+        raise Conflict(
+            _("Pictures of this export were reported and are held back. Ask a manager to decide the reports first.")
+        )
     for held in queries.restraining(session, export.id):
+        if held.record and held.record.person and held.standing.kind != "withdrawn":
+            raise Conflict(
+                _(
+                    "This export shows %(person)s, without valid consent. Record it with the rights of the reference"
+                    " first.",
+                    person=held.record.person,
+                )
+            )
         if held.standing.kind == "withdrawn" and held.record:
-            did = f"withdrew the rights to the reference {held.name}"
+            did = _("withdrew the rights to the reference %(name)s", name=held.name)
             authority.need_power(user, held.record.made_as, did, what, held.record.made_by.name)
 
 
@@ -109,7 +147,7 @@ def _share(session: Session, user: User, export_id: int, share_id: int) -> Share
     export = queries.get(session, user, export_id)
     share = session.get(Share, share_id)
     if share is None or share.export_id != export.id:
-        raise NotFound("There is no such link.")
+        raise NotFound(_("There is no such link."))
     return share
 
 
@@ -119,7 +157,7 @@ def _share(session: Session, user: User, export_id: int, share_id: int) -> Share
 def unlock(share: Share, password: str) -> None:
     """Raise Forbidden if `password` is not the link's. Reads only, slowly by design."""
     if share.password_hash and not passwords.verify(password[: 2 * PASSWORD_MAX], share.password_hash):
-        raise Forbidden("This is not the password of the link. Ask the person who sent it.")
+        raise Forbidden(_("This is not the password of the link. Ask the person who sent it."))
 
 
 def proof(share: Share, token: str) -> str:

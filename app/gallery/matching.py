@@ -12,36 +12,46 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Float,
     Integer,
     Select,
+    case,
     column,
     false,
     func,
+    literal,
     literal_column,
     or_,
     select,
     table,
+    true,
     union,
 )
 from sqlalchemy.orm import Session
 
 from app import days
 from app.accounts.queries import signed_in
-from app.gallery.search import PictureFilter, Word, match, words
+from app.gallery.search import ORDERS, PictureFilter, Word, match, match_whole, words
 from app.models import (
     Image,
     ImageSet,
     ImageTag,
+    PictureMeasures,
     Star,
     Style,
     User,
 )
+from app.ranking import INSIDE, WHOLE
 from app.rights.queries import made_from
 from app.sets.queries import NOT_REVIEWED
 
 MOST_LISTED = 5000  # pictures with a short word to look up one by one; more than this appear on every page
+MOST_RANKED = 3000  # matches, the first by age, whose prompts are looked at to rank them
+MOST_SORTED = 5000  # matches, the first by age, whose measures are looked at to sort them
+WITHOUT, BEYOND = 1e9, 2e9  # sort keys of pictures without a measure, and of those that are not looked at
 SHOWN_BY_SCAN = Image.shown.is_not(False)  # no index fits this, when scanning all pictures costs least
 _ID_IN_ORDER = literal_column("+images.id", Integer)  # nor this: pictures are read in order, without sorting
+_TEXT = Image.prompt.concat(func.coalesce(literal(" ").concat(Image.drawn_as), ""))  # as typed, and as drawn
 _WORDS = table("image_words", column("rowid", Integer))
 
 
@@ -53,6 +63,7 @@ class Search:
     wanted: PictureFilter
     codes: dict[str, int]  # styles that the filter names, or that its words may name
     listed: str | None = None  # ids of pictures with the unindexed words, as JSON; None: too many, or unneeded
+    edge: int | None = None  # the last picture, by age, that is ranked or sorted one by one; None: all are
 
     @classmethod
     def of(cls, session: Session, user: User, wanted: PictureFilter, *, to_count: bool = False) -> "Search":
@@ -60,17 +71,56 @@ class Search:
         codes = {*wanted.style, *(word.code for word in words(wanted.q) if word.code)}
         rows = session.execute(select(Style.code, Style.id).where(Style.code.in_(codes))) if codes else None
         search = cls(user, wanted, dict(rows.all()) if rows else {})
-        if not to_count or not search.short:
+        if to_count and search.short:
+            few = select(Image.id).where(SHOWN_BY_SCAN, *map(_short, search.short)).limit(MOST_LISTED + 1)
+            found = session.scalars(few).all()
+            search = replace(search, listed=json.dumps(found) if len(found) <= MOST_LISTED else None)
+        if not search.ranked and not wanted.measure:
             return search
-        few = select(Image.id).where(SHOWN_BY_SCAN, *map(_short, search.short)).limit(MOST_LISTED + 1)
-        found = session.scalars(few).all()
-        return replace(search, listed=json.dumps(found) if len(found) <= MOST_LISTED else None)
+        edge = search.in_order.offset((MOST_SORTED if wanted.measure else MOST_RANKED) - 1).limit(1)
+        return replace(search, edge=session.scalar(edge))
 
     @property
     def ids(self) -> Select[int]:
         """The ids of the matches."""
         limits = (has_any(facet, values) for facet, values in self.chosen.items())
         return select(Image.id).where(Image.shown, *self.unfaceted, *limits)
+
+    @property
+    def in_order(self) -> Select[int]:
+        """The ids of the matches, by age."""
+        return self.ids.order_by(Image.id.asc() if self.wanted.oldest else Image.id.desc())
+
+    def beyond(self, image_id: int) -> ColumnElement[bool]:
+        """That a picture comes after another, by age."""
+        return Image.id > image_id if self.wanted.oldest else Image.id < image_id
+
+    @property
+    def ranked(self) -> str:
+        """The words by which the matches are ordered: those not written as a code. "": by age alone."""
+        return " ".join(word.text for word in words(self.wanted.q) if not word.only_code)
+
+    @property
+    def rank(self) -> ColumnElement[int]:
+        """How well a picture matches the words; its seed counts as one.
+
+        Of very many matches, those beyond the edge are ranked by the index alone, which knows whole words between
+        spaces and common punctuation: to look at a prompt takes 4 µs, and a part of a word may be in most of them.
+        """
+        looked: ColumnElement[int] = func.match_rank(_TEXT.concat(" ").concat(Image.seed), self.ranked, type_=Integer)
+        if self.edge is None:
+            return looked
+        query = " AND ".join(match_whole(word) for word in words(self.wanted.q) if word.indexed and not word.only_code)
+        whole = Image.id.in_(_matching(query)) if query and not self.short else false()
+        return case((~self.beyond(self.edge), looked), (whole, WHOLE), else_=INSIDE)
+
+    @property
+    def badness(self) -> ColumnElement[float]:
+        """The sort key of an order by a measure: the worst have the least. Of very many, only the first are sorted."""
+        number = func.json_extract(PictureMeasures.numbers, f"$.{self.wanted.measure}", type_=Float)
+        found = select(number).where(PictureMeasures.image_id == Image.id).scalar_subquery()
+        key = func.coalesce(-found if ORDERS[self.wanted.measure].worse == "high" else found, WITHOUT)
+        return key if self.edge is None else case((~self.beyond(self.edge), key), else_=BEYOND)
 
     @property
     def short(self) -> list[Word]:
@@ -106,6 +156,8 @@ class Search:
             conditions.append(Image.id.in_(select(ImageTag.image_id).where(ImageTag.tag.in_(wanted.tag))))
         if wanted.starred:
             conditions.append(Image.id.in_(select(Star.image_id).where(Star.user_id == self.user.id)))
+        if wanted.flagged:
+            conditions.append(Image.id.in_(select(PictureMeasures.image_id).where(PictureMeasures.flagged == true())))
         return conditions + self._said()
 
     def _said(self) -> list[ColumnElement[bool]]:
@@ -122,8 +174,8 @@ class Search:
             elif word.seed is not None or style_id:
                 conditions.append(_has(word, style_id))
             else:
-                plain.append(match(word.text))
-        return [*conditions, _ID_IN_ORDER.in_(_matching(" ".join(plain)))] if plain else conditions
+                plain.append(match(word))
+        return [*conditions, _ID_IN_ORDER.in_(_matching(" AND ".join(plain)))] if plain else conditions
 
 
 def has_any(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
@@ -137,13 +189,15 @@ def has_any(facet: Any, values: Collection[Any]) -> ColumnElement[bool]:
 
 def _short(word: Word) -> ColumnElement[bool]:
     """Match a word too short for the index. As in the index, case is ignored, but only for ASCII."""
-    found = Image.prompt.contains(word.text, autoescape=True)
+    found = or_(
+        *(part.contains(text, autoescape=True) for text in word.spellings for part in (Image.prompt, Image.drawn_as))
+    )
     return found if word.seed is None else or_(found, Image.seed == word.seed)
 
 
 def _has(word: Word, style_id: int | None) -> ColumnElement[bool]:
     """Match a word in the prompt, as a seed, or as a style's code."""
-    found: Any = _matching(match(word.text))
+    found: Any = _matching(match(word))
     if word.seed is not None:
         found = union(found, select(Image.id).where(Image.seed == word.seed))
     named = Image.id.in_(found)

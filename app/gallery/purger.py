@@ -1,4 +1,4 @@
-"""Empties the bin: removes the files of pictures whose 30 days are over."""
+"""Empties the bin: removes the files of pictures whose time in it is over."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -19,9 +19,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, joinedload
 
+from app import bin
 from app.accounts.authority import undoable
 from app.accounts.queries import signed_in
-from app.gallery.matching import Search
+from app.gallery.matching import WITHOUT, Search
 from app.models import (
     Campaign,
     Image,
@@ -38,9 +39,8 @@ from app.models import (
     now,
 )
 from app.pictures import THUMBNAILS
-from app.sets import queries as set_queries
+from app.ranking import NOTHING, WHOLE
 
-KEPT_DAYS = set_queries.KEPT_DAYS
 PAGE = 60
 TAGS_SUGGESTED = 100  # suggested
 MOST_CAMPAIGNS = 200
@@ -91,7 +91,7 @@ class Deleted:
     @property
     def days_left(self) -> int:
         """Days until its files are removed, including today."""
-        return KEPT_DAYS - (now() - self.deleted_at).days
+        return bin.kept_days() - (now() - self.deleted_at).days
 
 
 # Pages
@@ -101,13 +101,7 @@ def pictures(
     session: Session, search: Search, after: int | None = None, limit: int = PAGE, upto: int | None = None
 ) -> list[Cell]:
     """Up to `limit` pictures in search order, after the id of the last one shown, optionally up to another id."""
-    oldest = search.wanted.oldest
-    order = Image.id.asc() if oldest else Image.id.desc()
-    shown = search.ids.order_by(order).limit(limit)
-    if after is not None:
-        shown = shown.where(Image.id > after if oldest else Image.id < after)
-    if upto is not None:
-        shown = shown.where(Image.id <= upto if oldest else Image.id >= upto)
+    shown = _in_order(session, search, after, limit, upto)
     starred = select(Star.image_id).where(Star.image_id == Image.id, Star.user_id == search.user.id).exists()
     rows: Sequence[Any] = session.execute(
         select(
@@ -128,12 +122,65 @@ def pictures(
         .join(Style, Style.id == Image.style_id)
         .join(User, User.id == Image.owner_id)
         .where(Image.id.in_(shown))
-        .order_by(order)
     ).all()
-    cells = [Cell(*row) for row in rows]
+    by_id = {row[0]: Cell(*row) for row in rows}
+    cells = [by_id[image_id] for image_id in shown]
     tags = tags_of(session, [cell.id for cell in cells])
     references = references_of(session, {cell.set_id for cell in cells})
     return [replace(cell, tags=tuple(tags[cell.id]), reference_ids=tuple(references[cell.set_id])) for cell in cells]
+
+
+def _in_order(session: Session, search: Search, after: int | None, limit: int, upto: int | None) -> list[int]:
+    """The ids of `pictures`: those that match the words best first, then by age."""
+    age, beyond = Image.id.asc() if search.wanted.oldest else Image.id.desc(), search.beyond
+    if search.wanted.measure:
+        return _by_measure(session, search, after, limit, upto)
+    if not search.ranked:
+        shown = search.in_order.limit(limit)
+        if after is not None:
+            shown = shown.where(beyond(after))
+        return list(session.scalars(shown if upto is None else shown.where(~beyond(upto))))
+    limits = []
+    best = WHOLE
+    if after is not None:
+        best = _rank_of(session, search, after)
+        limits.append(or_(search.rank < best, and_(search.rank == best, beyond(after))))
+    if upto is not None:
+        last = _rank_of(session, search, upto)
+        limits.append(or_(search.rank > last, and_(search.rank == last, ~beyond(upto))))
+    matches = search.ids.where(*limits)
+    found: list[int] = []
+    # Where many have the whole word, the first page needs no look at all the others.
+    if best == WHOLE:
+        found += session.scalars(matches.where(search.rank == WHOLE).order_by(age).limit(limit))
+    if len(found) < limit:
+        others = matches.where(search.rank < WHOLE).order_by(search.rank.desc(), age)
+        found += session.scalars(others.limit(limit - len(found)))
+    return found
+
+
+def _by_measure(session: Session, search: Search, after: int | None, limit: int, upto: int | None) -> list[int]:
+    """The ids of `pictures` in the order of a measure, the worst first, then by age."""
+    key, beyond = search.badness, search.beyond
+    age = Image.id.asc() if search.wanted.oldest else Image.id.desc()
+    shown = search.ids.order_by(key, age).limit(limit)
+    if after is not None:
+        last = _badness_of(session, search, after)
+        shown = shown.where(or_(key > last, and_(key == last, beyond(after))))
+    if upto is not None:
+        last = _badness_of(session, search, upto)
+        shown = shown.where(or_(key < last, and_(key == last, ~beyond(upto))))
+    return list(session.scalars(shown))
+
+
+def _badness_of(session: Session, search: Search, image_id: int) -> float:
+    """The sort key of a picture; of one that never was, such as in an edited address, that of one without a measure."""
+    found = session.scalar(select(search.badness).where(Image.id == image_id))
+    return WITHOUT if found is None else found
+
+
+def _rank_of(session: Session, search: Search, image_id: int) -> int:
+    return session.scalar(select(search.rank).where(Image.id == image_id)) or NOTHING
 
 
 def _changeable(user: User) -> ColumnElement[bool]:
@@ -188,7 +235,8 @@ def tags(session: Session, user: User) -> list[str]:
 
 def campaigns(session: Session, user: User) -> list[str]:
     """The names of campaigns, newest first."""
-    statement = select(Campaign.name).where(signed_in(user)).order_by(Campaign.id.desc()).limit(MOST_CAMPAIGNS)
+    present = Campaign.deleted_at.is_(None), Campaign.archived_at.is_(None), signed_in(user)
+    statement = select(Campaign.name).where(*present).order_by(Campaign.id.desc()).limit(MOST_CAMPAIGNS)
     return list(session.scalars(statement))
 
 
@@ -204,6 +252,14 @@ def searches(session: Session, user: User) -> list[SavedSearch]:
         .order_by(SavedSearch.owner_id != user.id, func.lower(SavedSearch.name), SavedSearch.id)
     )
     return list(rows)
+
+
+def values_of(search: SavedSearch | None) -> dict[str, Any] | None:
+    """The values of a saved search, as JSON can hold them; None for none."""
+    if search is None:
+        return None
+    names = ("owner_id", "name", "query", "shared")
+    return {name: getattr(search, name) for name in names} | {"created_at": search.created_at.isoformat()}
 
 
 # The bin
@@ -243,24 +299,15 @@ def deleted_count(session: Session, user: User) -> int:
     return session.scalar(select(func.count()).select_from(Image).where(*_restorable(user))) or 0
 
 
-def deleted_at_once(session: Session, user: User, at: datetime) -> list[int]:
-    """The pictures that `user` deleted in one act, which share their time."""
-    rows = select(Image.id).where(Image.deleted_at == at, Image.deleted_by_id == user.id, *_restorable(user))
-    return list(session.scalars(rows.order_by(Image.id)))
-
-
 def _restorable(user: User) -> Sequence[ColumnElement[bool]]:
-    return *set_queries.restorable(), signed_in(user)
+    """Pictures in the bin; those of a set that is there too are listed as that set."""
+    with_set = select(ImageSet.id).where(ImageSet.deleted_at.is_not(None))
+    return *bin.restorable(Image), Image.set_id.not_in(with_set), signed_in(user)
 
 
-def to_purge(session: Session, before: datetime, limit: int) -> list[Image]:
-    """Pictures deleted before a moment whose files still exist, oldest first."""
-    rows = session.scalars(
-        select(Image)
-        .where(Image.deleted_at <= before, Image.purged_at.is_(None))
-        .order_by(Image.deleted_at, Image.id)
-        .limit(limit)
-    )
+def to_purge(session: Session, limit: int) -> list[Image]:
+    """Pictures that were in the bin for 30 days and whose files still exist, oldest first."""
+    rows = session.scalars(select(Image).where(*bin.expired(Image)).order_by(Image.deleted_at, Image.id).limit(limit))
     return list(rows)
 
 

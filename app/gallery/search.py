@@ -4,10 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from app.models import Verdict
+from app.quality.measures import DEFINITIONS
+from app.ranking import spellings
 from app.sets.queries import NOT_REVIEWED
 from app.styles.queries import normal_code
 from app.styles.service import CODE_LETTERS
@@ -15,8 +18,10 @@ from app.text import clean_line, whole_number
 
 DECISIONS = (*(str(verdict) for verdict in Verdict), NOT_REVIEWED)
 OLDEST = "oldest"  # the order that an address can request
+ORDERS = {str(measure): each for measure, each in DEFINITIONS.items() if each.worse}  # measures that can be
 WORDS_LENGTH = 200  # characters that are searched for
 MOST_VALUES = 50  # per filter
+BEFORE, AFTER = " (-", " ,.)-"  # a word in a prompt
 TRIGRAM = 3  # characters; shorter words are not in the index
 _CODE = re.compile(rf"(SOR-)?[{CODE_LETTERS}]{{4}}", re.IGNORECASE)
 
@@ -33,10 +38,12 @@ class PictureFilter:
     set: int | None = None
     reference: int | None = None  # of a style version that made the picture
     starred: bool = False  # by the current user
+    flagged: bool = False  # by its measures
     since: date | None = None  # first completion day
     until: date | None = None  # last completion day
-    q: str = ""  # words that must all be found: in the prompt, as a seed or as a style's code
+    q: str = ""  # words that must all be found: in the prompt, in what was drawn for it, as a seed or as a style's code
     oldest: bool = False  # first; otherwise newest first
+    measure: str = ""  # by which the worst come first; before the words and the age
 
     @classmethod
     def of_query(cls, query: str) -> "PictureFilter":
@@ -58,10 +65,12 @@ class PictureFilter:
             set=whole_number(_last(values, "set")),
             reference=whole_number(_last(values, "reference")),
             starred=bool(_last(values, "starred")),
+            flagged=bool(_last(values, "flagged")),
             since=_day(_last(values, "since")),
             until=_day(_last(values, "until")),
             q=clean_line(_last(values, "q"))[:WORDS_LENGTH].strip(),
             oldest=_last(values, "order") == OLDEST,
+            measure=_last(values, "order") if _last(values, "order") in ORDERS else "",
         )
 
     @property
@@ -69,9 +78,9 @@ class PictureFilter:
         """The pairs of an address; `of_pairs` gives the same filter."""
         several = ((name, value) for name in ("decision", "style", "campaign", "owner", "tag") for value in self[name])
         single = ((name, self[name]) for name in ("set", "reference", "since", "until", "q") if self[name] is not None)
-        starred = [("starred", 1)] if self.starred else []
-        order = [("order", OLDEST)] if self.oldest else []
-        return [*several, *starred, *((name, value) for name, value in single if value != ""), *order]
+        marks = [(name, 1) for name in ("starred", "flagged") if self[name]]
+        order = [("order", self.measure or OLDEST)] if self.measure or self.oldest else []
+        return [*several, *marks, *((name, value) for name, value in single if value != ""), *order]
 
     @property
     def query(self) -> str:
@@ -93,7 +102,7 @@ class PictureFilter:
     @property
     def cleared(self) -> "PictureFilter":
         """All pictures, in the same order."""
-        return PictureFilter(oldest=self.oldest)
+        return PictureFilter(oldest=self.oldest, measure=self.measure)
 
 
 EVERYTHING = PictureFilter()
@@ -114,7 +123,11 @@ class Word:
 
     @property
     def indexed(self) -> bool:
-        return len(self.text) >= TRIGRAM
+        return all(len(each) >= TRIGRAM for each in self.spellings)
+
+    @cached_property
+    def spellings(self) -> list[str]:
+        return spellings(self.text)
 
 
 def words(q: str) -> list[Word]:
@@ -129,9 +142,16 @@ def words(q: str) -> list[Word]:
     ]
 
 
-def match(text: str) -> str:
-    """An FTS5 query for text that contains `text`, taken literally."""
-    return '"' + text.replace('"', '""') + '"'
+def match(word: Word) -> str:
+    """An FTS5 query for text that contains a word in one of its spellings, each taken literally."""
+    return "(" + " OR ".join('"' + text.replace('"', '""') + '"' for text in word.spellings) + ")"
+
+
+def match_whole(word: Word) -> str:
+    """An FTS5 query for text that contains a word between spaces or common punctuation, or begins with it."""
+    quoted = [text.replace('"', '""') for text in word.spellings]
+    starts = [f'^"{text}{after}"' for text in quoted for after in AFTER]
+    return "(" + " OR ".join([*starts, *(f'"{a}{text}{b}"' for text in quoted for a in BEFORE for b in AFTER)]) + ")"
 
 
 def normal_tag(text: str) -> str:

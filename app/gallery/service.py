@@ -1,4 +1,4 @@
-"""Act on many pictures at once: decide, move, tag, star, delete, restore; and save searches.
+"""Act on many pictures at once: decide, move, tag, star, delete, restore.
 
 Each picture is checked separately: a refused one is reported and does not block the others. The rest are changed in a
 few statements for all, because nobody else can write at the same time; for the same reason thousands are not changed in
@@ -6,29 +6,33 @@ one transaction but a `PART` at a time.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, selectinload
 
+from app import bin, undo
 from app.accounts import authority
 from app.accounts.service import may_change, need_active
-from app.audit.service import record, record_all
-from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.audit.service import record_all
+from app.customs import sheets
+from app.customs.sheets import Answers, Sheet
+from app.errors import Conflict, Invalid
 from app.gallery import queries
 from app.gallery.matching import Search
-from app.gallery.queries import KEPT_DAYS
 from app.gallery.search import PictureFilter, normal_tag
+from app.gallery.words import Did, Otherwise, otherwise
+from app.languages import N_, formats, ngettext, translated
+from app.languages import gettext as _
 from app.models import (
     Act,
     Campaign,
+    Decision,
     Image,
     ImageTag,
-    Role,
-    SavedSearch,
     Star,
     State,
     User,
@@ -39,20 +43,20 @@ from app.reviews import four_eyes
 from app.reviews import queries as review_queries
 from app.reviews import service as reviews
 from app.sets import queries as sets
+from app.sets import safety
 from app.sets.service import campaign_named
 from app.sets.stack import restack_all
-from app.text import clean_line, plural, thin
+from app.text import clean_line, thin
 
 MOST = 2000  # pictures per act
 PART = 200  # of these, per transaction: others can write in between
+PART_ANSWERED = 40  # with checklists that were answered for each: then each has words of its own to store
 MOST_TAGS = 20  # per picture
 TAG_LENGTH = 40  # characters
-NAME_LENGTH = 60  # for a saved search
 CAMPAIGN_LENGTH = 120
-QUERY_LENGTH = 2000
 
-LOCKED = "their set is locked"
-NOT_YOURS = "only the set's owner or a manager may"
+LOCKED = N_("their set is locked")
+NOT_YOURS = N_("only the set's owner or a manager may")
 
 
 @dataclass
@@ -61,8 +65,7 @@ class Outcome:
 
     ids: list[int] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)  # pictures by the reason
-    # Those of `ids` with another outcome than requested, by that outcome, in singular and plural.
-    otherwise: Counter[tuple[str, str]] = field(default_factory=Counter)
+    otherwise: Counter[Otherwise] = field(default_factory=Counter)  # those of `ids` with another outcome than requested
     at: datetime | None = None  # the common time, for deleted pictures
 
     @property
@@ -79,24 +82,24 @@ class Outcome:
         self.otherwise += other.otherwise
         self.at = other.at or self.at
 
-    def told(self, did: str) -> str:
+    def told(self, did: Did, **named: str) -> str:
         """In sentences: "37 pictures were approved. 3 of 40 could not be approved: their set is locked."."""
-        return " ".join(filter(None, (self.told_done(did), self.told_refused(did)))) or f"No pictures were {did}."
+        told = formats.sentences((self.told_done(did, **named), self.told_refused(did, **named)))
+        return told or translated(did.none) % named
 
-    def told_done(self, did: str) -> str:
+    def told_done(self, did: Did, **named: str) -> str:
         """Only the successes: "25 pictures were approved; 24 need one more approval."; "" if there were none."""
-        as_asked = (f"was {did}", f"were {did}"), len(self.ids) - self.otherwise.total()
-        parts: list[str] = []
-        for (of_one, of_several), number in (as_asked, *self.otherwise.most_common()):
-            if number:
-                words = (of_one, of_several) if parts else (f"picture {of_one}", f"pictures {of_several}")
-                parts.append(plural(number, *words))
-        return "; ".join(parts) + "." * bool(parts)
+        as_asked = len(self.ids) - self.otherwise.total()
+        parts = [did.done(as_asked, **named)] if as_asked else []
+        for outcome, number in self.otherwise.most_common():
+            parts.append(otherwise(outcome, number, alone=not parts))
+        return _("%(clauses)s.", clauses=_("; ").join(parts)) if parts else ""
 
-    def told_refused(self, did: str) -> str:
+    def told_refused(self, did: Did, **named: str) -> str:
         """Only the refusals; "" if there were none."""
-        return " ".join(
-            f"{thin(number)} of {thin(self.total)} could not be {did}: {reason}."
+        told, total = translated(did.refused), thin(self.total)
+        return formats.sentences(
+            told % {"number": thin(number), "total": total, "reason": reason, **named}
             for reason, number in self.refused.most_common()
         )
 
@@ -124,31 +127,53 @@ def chosen(
         found = queries.ids(session, search, MOST + 1)
         number = len(found) if len(found) <= MOST else queries.count(session, search)
     if wanted is not None and seen != number:
-        match = plural(number, "picture matches", "pictures match")
-        raise Conflict(f"{match} now, not {thin(seen or 0)}, so nothing was changed. Reload and check again.")
+        raise Conflict(
+            ngettext(
+                "%(number)s picture matches now, not %(seen)s, so nothing was changed. Reload and check again.",
+                "%(number)s pictures match now, not %(seen)s, so nothing was changed. Reload and check again.",
+                number,
+                seen=thin(seen or 0),
+            )
+        )
     if not number:
-        raise Invalid("ids", "Select pictures first.")
+        raise Invalid("ids", _("Select pictures first."))
     if number > MOST:
-        most = plural(MOST, "picture")
-        raise Invalid("ids", f"{plural(number, 'picture')} were selected; at most {most} can be changed at once.")
+        raise Invalid(
+            "ids",
+            _(
+                "%(number)s pictures were selected; at most %(most)s pictures can be changed at once.",
+                number=thin(number),
+                most=thin(MOST),
+            ),
+        )
     return found
+
+
+def images(session: Session, user: User, ids: Sequence[int]) -> list[Image]:
+    """Pictures with their sets and campaigns, in the order of `ids`, without those that are gone."""
+    need_active(user)
+    loaded = selectinload(Image.image_set), selectinload(Image.campaign)
+    rows = {image.id: image for image in session.scalars(select(Image).where(Image.id.in_(ids)).options(*loaded))}
+    return [rows[image_id] for image_id in ids if image_id in rows]
+
+
+def requiring(session: Session, ids: Sequence[int]) -> bool:
+    """Whether the campaign of one of these pictures requires checklists."""
+    asking = select(Campaign.id).where(func.json_array_length(Campaign.checklists) > 0)
+    return bool(session.scalar(select(exists().where(Image.id.in_(ids), Image.campaign_id.in_(asking)))))
 
 
 def _able(
     session: Session, user: User, ids: Sequence[int], need: Callable[[Image], None]
 ) -> tuple[Outcome, list[Image]]:
     """The pictures that pass `need`, and the reasons it raises for the others."""
-    need_active(user)
     done, able = Outcome(), []
-    rows = session.scalars(
-        select(Image).where(Image.id.in_(ids)).options(selectinload(Image.image_set), selectinload(Image.campaign))
-    )
-    images = {image.id: image for image in rows}
+    found = {image.id: image for image in images(session, user, ids)}
     for image_id in ids:
-        image = images.get(image_id)
+        image = found.get(image_id)
         try:
             if image is None:
-                raise PictureRefused("they no longer exist")
+                raise PictureRefused(_("they no longer exist"))
             need(image)
         except PictureRefused as reason:
             done.refused[str(reason)] += 1
@@ -168,16 +193,16 @@ def _each(
 
 def _need_shown(image: Image) -> None:
     if image.deleted_at:
-        raise PictureRefused("they were just deleted")
+        raise PictureRefused(_("they were just deleted"))
     if not image.shown:
-        raise PictureRefused("a newer version replaced them")
+        raise PictureRefused(_("a newer version replaced them"))
 
 
 def _need_right(user: User, image: Image) -> None:
     if not may_change(user, image.image_set):
-        raise PictureRefused(NOT_YOURS)
+        raise PictureRefused(translated(NOT_YOURS))
     if image.image_set.locked_at:
-        raise PictureRefused(LOCKED)
+        raise PictureRefused(translated(LOCKED))
 
 
 def _need_changeable(user: User, image: Image) -> None:
@@ -189,26 +214,43 @@ def _need_changeable(user: User, image: Image) -> None:
 
 
 def decide(
-    session: Session, user: User, ids: Sequence[int], verdict: str, seen: int | None, reason: str = ""
+    session: Session,
+    user: User,
+    ids: Sequence[int],
+    verdict: str,
+    seen: int | None,
+    reason: str = "",
+    answers: Answers | None = None,
 ) -> Outcome:
     """Approve, request changes or reject, as `app.reviews.service.decide_many`; replaces one's own decision.
 
     `seen` is the id of the newest decision on any picture when `user` was shown these. A picture that someone else
-    decided on after it is refused, with who did what.
+    decided on after it is refused, with who did what. Where a campaign requires checklists, `answers` are the same for
+    all of these pictures, or None for what `user` answered about each; those without enough of them are not approved.
     """
+
+    flagged = safety.flagged(session, ids) if verdict == Verdict.APPROVED else set()
 
     def need(image: Image) -> None:
         _need_shown(image)
         if image.image_set.locked_at:
-            raise PictureRefused(LOCKED)
+            raise PictureRefused(translated(LOCKED))
+        if image.id in flagged:
+            raise PictureRefused(_("the safety check flagged them, and a reviewer has to clear them first"))
         if verdict == Verdict.APPROVED and four_eyes.bars(user, image):
-            raise PictureRefused(f"you made them, and in {image.campaign.name} nobody approves their own pictures")
+            name = image.campaign.name
+            raise PictureRefused(_("you made them, and in %(name)s nobody approves their own pictures", name=name))
 
     done, able = _able(session, user, ids, need)
-    by_others = reviews.decide_many(session, user, able, verdict, seen, reason)
+    answered = sheets.of(session, user, able, answers)
+    if verdict == Verdict.APPROVED:
+        able = _answered(done, able, answered)
+    by_others = reviews.decide_many(session, user, able, verdict, seen, reason, answered)
     for other in by_others.values():
-        done.refused[f"{other.user.name} just {reviews.DID[Verdict(other.verdict)]} them"] += 1
+        done.refused[_decided(other)] += 1
     decided = [image for image in able if image.id not in by_others]
+    if answers is not None:  # in place of what was answered singly
+        sheets.forget(session, user, [image.id for image in decided])
     done.add(decided)
     rules = review_queries.rules(session, {image.campaign_id for image in decided})
     otherwise = (image for image in decided if image.decision != verdict)
@@ -216,15 +258,40 @@ def decide(
     return done
 
 
-def _outcome(image: Image, needed: int) -> tuple[str, str]:
-    """An image's outcome if it differs from the decision, in singular and plural."""
-    if image.decision == Verdict.CHANGES_REQUESTED:
-        return "still has changes requested", "still have changes requested"
-    if image.decision == Verdict.REJECTED:
-        return "is still rejected", "are still rejected"
-    missing = needed - image.approvals
-    more = "one more approval" if missing == 1 else f"{missing} more approvals"
-    return f"needs {more}", f"need {more}"
+def _answered(done: Outcome, able: Sequence[Image], answered: Mapping[int, Sheet]) -> list[Image]:
+    """The pictures whose checklists, if they need any, are answered and fine; the others are refused."""
+    passed = []
+    for image in able:
+        sheet = answered.get(image.id)
+        if sheet and sheet.not_fine:
+            done.refused[_("something in their checklists is not fine")] += 1
+        elif sheet and sheet.open:
+            names = formats.listed([each.name for each in sheet.lists if sheet.missing(each)])
+            done.refused[
+                _("%(campaign)s requires %(lists)s to be answered", campaign=image.campaign.name, lists=names)
+            ] += 1
+        else:
+            passed.append(image)
+    return passed
+
+
+def _decided(other: Decision) -> str:
+    """Who just decided what on pictures."""
+    name = other.user.name
+    if other.verdict == Verdict.APPROVED:
+        return _("%(name)s just approved them", name=name)
+    if other.verdict == Verdict.CHANGES_REQUESTED:
+        return _("%(name)s just asked for changes to them", name=name)
+    if other.verdict == Verdict.REJECTED:
+        return _("%(name)s just rejected them", name=name)
+    return _("%(name)s just withdrew a decision on them", name=name)
+
+
+def _outcome(image: Image, needed: int) -> Otherwise:
+    """An image's outcome if it differs from the decision: a verdict, or how many approvals are missing."""
+    if image.decision in (Verdict.CHANGES_REQUESTED, Verdict.REJECTED):
+        return Verdict(image.decision)
+    return needed - image.approvals
 
 
 # Moving
@@ -240,7 +307,7 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     if not images:  # then no new campaign is needed
         return done
-    target = _campaign(session, user, campaign)
+    target, new = _campaign(session, user, campaign)
     session.flush()
     moved = defaultdict(list)  # by previous campaign
     for image in images:
@@ -251,21 +318,28 @@ def move(session: Session, user: User, ids: Sequence[int], campaign: str | int) 
     names = dict(session.execute(select(Campaign.id, Campaign.name).where(Campaign.id.in_(moved))).all())
     for before, some in moved.items():
         record_all(session, user, Act.IMAGE_MOVE, some, to=target.name, before=names[before])
+    if moved:
+        were = {str(before): [image.id for image in some] for before, some in moved.items()}
+        undo.offer(session, user, "move", to=target.id, before=were, new=new)
     return done
 
 
-def _campaign(session: Session, user: User, campaign: str | int) -> Campaign:
+def _campaign(session: Session, user: User, campaign: str | int) -> tuple[Campaign, bool]:
+    """The campaign, and whether it was created for this."""
     if isinstance(campaign, int):
-        return sets.campaign(session, user, campaign)
+        return sets.campaign(session, user, campaign), False
     return campaign_named(session, user, campaign)
 
 
 def _campaign_name(text: str) -> str:
     name = clean_line(text)
     if not name:
-        raise Invalid("campaign", "Choose a campaign or enter a new name.")
+        raise Invalid("campaign_name", _("Choose a campaign or enter a new name."))
     if len(name) > CAMPAIGN_LENGTH:
-        raise Invalid("campaign", f"The campaign has {len(name)} characters; at most {CAMPAIGN_LENGTH} fit.")
+        raise Invalid(
+            "campaign_name",
+            _("The campaign has %(number)s characters; at most %(most)s fit.", number=len(name), most=CAMPAIGN_LENGTH),
+        )
     return name
 
 
@@ -278,9 +352,12 @@ def star(session: Session, user: User, ids: Sequence[int], on: bool = True) -> O
     mine = Star.user_id == user.id, Star.image_id.in_(done.ids)
     if on:
         marked = set(session.scalars(select(Star.image_id).where(*mine)))
-        session.add_all(Star(user_id=user.id, image_id=image.id) for image in images if image.id not in marked)
+        changed = [image.id for image in images if image.id not in marked]
+        session.add_all(Star(user_id=user.id, image_id=image_id) for image_id in changed)
     else:
-        session.execute(delete_rows(Star).where(*mine))
+        changed = list(session.scalars(delete_rows(Star).where(*mine).returning(Star.image_id)))
+    if changed:
+        undo.offer(session, user, "star", images=changed, on=on)
     session.flush()
     return done
 
@@ -293,12 +370,14 @@ def tag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcome:
     def need(image: Image) -> None:
         _need_shown(image)
         if name not in has[image.id] and len(has[image.id]) >= MOST_TAGS:
-            raise PictureRefused(f"a picture has at most {MOST_TAGS} tags")
+            raise PictureRefused(_("a picture has at most %(number)s tags", number=MOST_TAGS))
 
     done, images = _each(session, user, ids, need)
     without = [image for image in images if name not in has[image.id]]
     session.add_all(ImageTag(image_id=image.id, tag=name, added_by_id=user.id) for image in without)
     record_all(session, user, Act.IMAGE_TAG, without, tag=name)
+    if without:
+        undo.offer(session, user, "tag", tag=name, images=[image.id for image in without])
     session.flush()
     return done
 
@@ -310,17 +389,22 @@ def untag(session: Session, user: User, ids: Sequence[int], text: str) -> Outcom
     done, images = _each(session, user, ids, _need_shown)
     having = [image for image in images if name in has[image.id]]
     theirs = ImageTag.tag == name, ImageTag.image_id.in_([image.id for image in having])
-    session.execute(delete_rows(ImageTag).where(*theirs))
+    removed = delete_rows(ImageTag).where(*theirs).returning(ImageTag.image_id, ImageTag.added_by_id)
+    added = [tuple(row) for row in session.execute(removed)]
     record_all(session, user, Act.IMAGE_TAG, having, removed=name)
+    if added:
+        undo.offer(session, user, "untag", tag=name, added=added)
     return done
 
 
 def _tag(text: str) -> str:
     name = normal_tag(text)
     if not name:
-        raise Invalid("tag", "Enter a tag.")
+        raise Invalid("tag_name", _("Enter a tag."))
     if len(name) > TAG_LENGTH:
-        raise Invalid("tag", f"The tag has {len(name)} characters; at most {TAG_LENGTH} fit.")
+        raise Invalid(
+            "tag_name", _("The tag has %(number)s characters; at most %(most)s fit.", number=len(name), most=TAG_LENGTH)
+        )
     return name
 
 
@@ -335,10 +419,12 @@ def delete(session: Session, user: User, ids: Sequence[int], at: datetime | None
     done, images = _each(session, user, ids, lambda image: _need_changeable(user, image))
     done.at = at or now()
     for image in images:
-        image.deleted_at, image.deleted_by_id, image.deleted_as = done.at, user.id, user.role
+        bin.put(image, user, done.at)
         image.shown = False
-    _restack(session, images)
+    restack(session, images)
     record_all(session, user, Act.IMAGE_DELETE, images)
+    if images:
+        undo.offer(session, user, "deletion", at=done.at.isoformat(), images=done.ids)
     return done
 
 
@@ -350,31 +436,40 @@ def restore(session: Session, user: User, ids: Sequence[int]) -> Outcome:
 
     def need(image: Image) -> None:
         if image.deleted_at is None:
-            raise PictureRefused("they are not in the bin")
-        if image.purged_at or image.deleted_at <= now() - timedelta(days=KEPT_DAYS):
-            raise PictureRefused(f"they were in the bin for {KEPT_DAYS} days")
+            raise PictureRefused(_("they are not in the bin"))
+        if image.image_set.deleted_at:
+            raise PictureRefused(_("their set is in the bin, and they come back with it"))
+        if bin.over(image):
+            raise PictureRefused(_("they were in the bin for %(days)s days", days=bin.kept_days()))
         _need_right(user, image)
         if not authority.may_undo(user, image.deleted_as):
             whom = authority.undone_by(image.deleted_as)
-            raise PictureRefused(f"they were deleted by one of the {whom}, and only {whom} can restore them")
+            raise PictureRefused(
+                _("they were deleted by one of the %(people)s, and only %(people)s can restore them", people=whom)
+            )
 
     done, images = _each(session, user, ids, need)
+    if images:
+        were = {str(each.id): (each.deleted_at, each.deleted_by_id, each.deleted_as) for each in images}
+        told = {key: (at.isoformat(), by, role) for key, (at, by, role) in were.items() if at}
+        undo.offer(session, user, "restoration", images=told)
     for image in images:
-        image.deleted_at = image.deleted_by_id = image.deleted_as = None
+        bin.take_out(image)
         image.shown = image.state == State.FINISHED and not image.superseded
-    _restack(session, images)
+    restack(session, images)
     record_all(session, user, Act.IMAGE_RESTORE, images)
     return done
 
 
-def _restack(session: Session, images: Sequence[Image]) -> None:
+def restack(session: Session, images: Sequence[Image]) -> None:
+    """Show what is now the newest version, where pictures went into the bin or came back."""
     session.flush()
     restack_all(session, {(image.set_id, image.position) for image in images})
 
 
 def over(session: Session, limit: int) -> list[int]:
     """Up to `limit` pictures, by id, that were in the bin for 30 days and still have their files."""
-    return [image.id for image in queries.to_purge(session, now() - timedelta(days=KEPT_DAYS), limit)]
+    return [image.id for image in queries.to_purge(session, limit)]
 
 
 def purged(session: Session, ids: Sequence[int]) -> list[str]:
@@ -389,78 +484,3 @@ def purged(session: Session, ids: Sequence[int]) -> list[str]:
     session.flush()
     sha256s = {image.sha256 for image in images if image.sha256}
     return sorted(sha256s - queries.still_used(session, sha256s, ids))
-
-
-# Saved searches
-
-
-def save_search(session: Session, user: User, name: str, query: str, shared: bool = False) -> SavedSearch:
-    """Save a search under a name; replaces one's own of the same name. Raises Invalid."""
-    need_active(user)
-    kept = PictureFilter.of_query(query).query
-    Invalid.check(
-        {
-            "query": None if kept and len(kept) <= QUERY_LENGTH else _no_search(kept),
-            "name": _name_problem(name),
-        }
-    )
-    name = clean_line(name)
-    search = _own(session, user, name) or SavedSearch(owner_id=user.id, name=name)
-    was_shared = bool(search.shared)
-    search.query, search.shared = kept, shared
-    session.add(search)
-    session.flush()
-    if shared or was_shared:  # private searches concern nobody else
-        record(session, user, Act.SEARCH_SAVE if shared else Act.SEARCH_DELETE, search, name=name, search=kept)
-    return search
-
-
-def rename_search(session: Session, user: User, search_id: int, name: str) -> SavedSearch:
-    """Rename a search. Raises NotFound, Forbidden, Invalid, and Conflict if the person has another with that name."""
-    search = _search(session, user, search_id, "rename")
-    Invalid.check({"name": _name_problem(name)})
-    name = clean_line(name)
-    other = _own(session, search.owner, name)
-    if other and other.id != search.id:
-        raise Conflict(f"There is already a search {name!r}. Choose another name.")
-    if search.shared and search.name != name:
-        record(session, user, Act.SEARCH_RENAME, search, before=search.name)
-    search.name = name
-    return search
-
-
-def delete_search(session: Session, user: User, search_id: int) -> SavedSearch:
-    """Delete one's own search; managers also shared ones. Raises NotFound and Forbidden."""
-    search = _search(session, user, search_id, "delete")
-    if search.shared:
-        record(session, user, Act.SEARCH_DELETE, search, name=search.name, search=search.query)
-    session.delete(search)
-    return search
-
-
-def _search(session: Session, user: User, search_id: int, act: str) -> SavedSearch:
-    search = session.get(SavedSearch, search_id)
-    if not search or not (search.shared or search.owner_id == user.id):
-        raise NotFound("This search does not exist; it may have been deleted.")
-    if search.owner_id != user.id and not user.can(Role.MANAGER):
-        raise Forbidden(f"Only {search.owner.name} or a manager can {act} this search.")
-    return search
-
-
-def _own(session: Session, user: User, name: str) -> SavedSearch | None:
-    return session.scalar(select(SavedSearch).where(SavedSearch.owner_id == user.id, SavedSearch.name == name))
-
-
-def _name_problem(name: str) -> str | None:
-    name = clean_line(name)
-    if not name:
-        return "Enter a name for the search."
-    if len(name) > NAME_LENGTH:
-        return f"The name has {len(name)} characters; at most {NAME_LENGTH} fit."
-    return None
-
-
-def _no_search(query: str) -> str:
-    if not query:
-        return "There is nothing to save. Add a filter first."
-    return "This search has too many filters to save. Use fewer."

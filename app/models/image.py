@@ -22,13 +22,14 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.models.base import Base, now
 from app.models.campaign import Campaign
 from app.models.decision import Verdict
+from app.models.filed import BinColumns
 from app.models.image_set import ImageSet
 from app.models.state import State
 from app.models.unit import Unit
-from app.models.user import Role, User
+from app.models.user import User
 
 
-class Image(Base):
+class Image(BinColumns, Base):
     """One picture of a set, from queued to decided.
 
     A redone picture has the same position in the set and the next version: a stack, of which the newest finished
@@ -79,6 +80,7 @@ class Image(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     style_id: Mapped[int] = mapped_column(ForeignKey("styles.id"), index=True)
     prompt: Mapped[str] = mapped_column(Text)
+    drawn_as: Mapped[str | None] = mapped_column(Text)  # what the model gets for the prompt, if not the prompt itself
     seed: Mapped[int] = mapped_column(index=True)
     strength: Mapped[float | None]  # None: the set's
     state: Mapped[State] = mapped_column(String(16), default=State.QUEUED)
@@ -92,16 +94,17 @@ class Image(Base):
     shown: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None] = mapped_column(index=True)
-    deleted_at: Mapped[datetime | None] = mapped_column(index=True)  # in the bin, for 30 days
-    deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    deleted_as: Mapped[Role | None] = mapped_column(String(16))  # the role they had then
-    purged_at: Mapped[datetime | None]  # its files are permanently deleted
+    deleted_at: Mapped[datetime | None] = mapped_column(index=True)
 
     image_set: Mapped[ImageSet] = relationship(back_populates="images")
     unit: Mapped[Unit | None] = relationship(back_populates="images")
     campaign: Mapped[Campaign] = relationship()
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
-    deleted_by: Mapped[User | None] = relationship(foreign_keys=deleted_by_id)
+
+    @property
+    def said(self) -> str:
+        """The prompt, as the model gets it."""
+        return self.drawn_as or self.prompt
 
     @hybrid_property
     def used_strength(self) -> float:

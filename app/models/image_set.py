@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import JSON, ColumnElement, ForeignKey, Select, String, Text, column, exists, func, or_, select
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from app.models.base import Base, now
 from app.models.campaign import Campaign
+from app.models.drawn import DrawnColumns
+from app.models.filed import ArchiveColumns, BinColumns
 from app.models.ingredient import Parts, SetRegion, SetStructure, SetSubject
+from app.models.sample import Sample
 from app.models.style import StyleVersion
 from app.models.user import Role, User
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from app.models.image import Image
 
 
-class ImageSet(Base):
+class ImageSet(ArchiveColumns, BinColumns, DrawnColumns, Base):
     """One request: a style version, prompts, and everything needed to reproduce it."""
 
     __tablename__ = "image_sets"
@@ -49,6 +52,9 @@ class ImageSet(Base):
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     locked_as: Mapped[Role | None] = mapped_column(String(16))  # the role they had then
 
+    # Whether its pictures came with Soroe, in a sample campaign: nobody made them.
+    sample: Mapped[bool] = column_property(exists(select(1).where(Sample.set_id == id).correlate_except(Sample)))
+
     owner: Mapped[User] = relationship(foreign_keys=owner_id)
     locked_by: Mapped[User | None] = relationship(foreign_keys=locked_by_id)
     campaign: Mapped[Campaign] = relationship()
@@ -62,6 +68,13 @@ class ImageSet(Base):
         """The style versions that its images take their look from: its own, then those of its regions."""
         regions = (region.style_version_id for region in self.regions if region.style_version_id)
         return list(dict.fromkeys((self.style_version_id, *regions)))
+
+    @classmethod
+    def has_subject(cls, subject_ids: Select[int]) -> ColumnElement[bool]:
+        """A condition: one of these subjects is among the set's."""
+        part = func.json_each(cls.subjects).table_valued(column("value")).alias("subject")
+        own = func.json_extract(part.c.value, "$.id")
+        return exists(select(1).select_from(part).where(own.in_(subject_ids)).correlate(cls))
 
     @classmethod
     def has_version(cls, version_ids: Select[int]) -> ColumnElement[bool]:

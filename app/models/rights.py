@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
@@ -26,6 +26,13 @@ class RightsRecord(Base):
     valid_until: Mapped[date | None]  # the last day, included; None: unlimited
     source_url: Mapped[str] = mapped_column(String(2000), default="")
     note: Mapped[str] = mapped_column(Text, default="")
+    person: Mapped[str] = mapped_column(String(200), default="")  # a real one, whom the picture shows; "" for nobody
+    consent: Mapped[str] = mapped_column(String(200), default="")  # of that person; "" for none
+    consent_scope: Mapped[str] = mapped_column(Text, default="")
+    consent_from: Mapped[date | None]
+    consent_until: Mapped[date | None]
+    person_for: Mapped[str] = mapped_column(String(16), default="")  # who may use it: see `app.rights.likeness`
+    person_users: Mapped[str] = mapped_column(Text, default="")  # addresses of named people, by commas
     withdrawn: Mapped[bool] = mapped_column(default=False)
     reason: Mapped[str] = mapped_column(Text, default="")  # of a withdrawal or restoration
     made_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
@@ -34,6 +41,21 @@ class RightsRecord(Base):
 
     reference: Mapped[Reference] = relationship()
     made_by: Mapped[User] = relationship()
+
+
+class SubjectLikeness(Base):
+    """A subject shows the real person of a reference, whose rights hold for it too."""
+
+    __tablename__ = "subject_likenesses"
+    __table_args__ = (UniqueConstraint("subject_id", "reference_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject_id: Mapped[int] = mapped_column(ForeignKey("subjects.id"))
+    reference_id: Mapped[int] = mapped_column(ForeignKey("references.id"), index=True)
+    added_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    reference: Mapped[Reference] = relationship()
 
 
 class RightsFile(Base):

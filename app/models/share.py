@@ -24,7 +24,7 @@ class Share(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
-    suspended_at: Mapped[datetime | None]  # on hold since then: rights were withdrawn
+    suspended_at: Mapped[datetime | None]  # on hold since then: rights were withdrawn, or a picture was reported
     downloads: Mapped[int] = mapped_column(default=0)
     last_download_at: Mapped[datetime | None]
 

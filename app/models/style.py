@@ -3,12 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
+from app.models.drawn import DrawnColumns
+from app.models.filed import ArchiveColumns, BinColumns
 from app.models.reference import Reference
-from app.models.user import Role, User
+from app.models.user import User
 
 
 class ReferenceMethod(StrEnum):
@@ -18,7 +20,14 @@ class ReferenceMethod(StrEnum):
     DDIM = "ddim"
 
 
-class Style(Base):
+class Blend(StrEnum):
+    """How several references combine (see `app.style_aligned.sharing`)."""
+
+    WEIGHT = "weight"
+    SPHERE = "sphere"
+
+
+class Style(ArchiveColumns, BinColumns, Base):
     """A named look with a short code such as SOR-7K2Q."""
 
     __tablename__ = "styles"
@@ -28,16 +37,14 @@ class Style(Base):
     name: Mapped[str] = mapped_column(String(120))
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
-    archived_at: Mapped[datetime | None]
-    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the archiver's role at the time
 
-    owner: Mapped[User] = relationship()
+    owner: Mapped[User] = relationship(foreign_keys=owner_id)
     versions: Mapped[list["StyleVersion"]] = relationship(
         back_populates="style", order_by="StyleVersion.number.desc()", cascade="all, delete-orphan"
     )
 
 
-class StyleVersion(Base):
+class StyleVersion(DrawnColumns, Base):
     __tablename__ = "style_versions"
     __table_args__ = (UniqueConstraint("style_id", "number"),)
 
@@ -51,8 +58,23 @@ class StyleVersion(Base):
     scale: Mapped[float] = mapped_column(default=1.0)  # 0 to 2, of the logits towards the reference
     share_group_norm: Mapped[bool] = mapped_column(default=True)
     adain_values: Mapped[bool] = mapped_column(default=True)
+    # Other ways than the paper's, see `app.style_aligned.sharing`; the defaults are the paper's.
+    layers: Mapped[list[str]] = mapped_column(JSON, default=list)  # names of layers or blocks that share; none: all
+    calibration: Mapped[float] = mapped_column(default=0.0)  # 0 to 1: calibration of the colours
+    calibration_start: Mapped[float] = mapped_column(
+        default=0.0
+    )  # the part of the denoising in which it applies, 0 to 1
+    calibration_end: Mapped[float] = mapped_column(default=1.0)
+    reference_queries: Mapped[float] = mapped_column(default=0.0)  # 0 to 1: in the unconditional branch
+    subject_attention: Mapped[float] = mapped_column(default=1.0)  # 0 to 1: to the reference's subject
+    blend: Mapped[Blend] = mapped_column(String(16), default=Blend.WEIGHT)  # of several references
     created_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def said_text(self) -> str:
+        """The style's text, as the model gets it."""
+        return self.said(self.text)
 
     style: Mapped[Style] = relationship(back_populates="versions")
     created_by: Mapped[User] = relationship()

@@ -8,8 +8,9 @@ from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, now
+from app.models.filed import ArchiveColumns, BinColumns
 from app.models.state import State
-from app.models.user import Role, User
+from app.models.user import User
 
 
 class SubjectKind(StrEnum):
@@ -17,7 +18,7 @@ class SubjectKind(StrEnum):
     FILE = "file"  # a LoRA in safetensors
 
 
-class Subject(Base):
+class Subject(ArchiveColumns, BinColumns, Base):
     """Usable in prompts as `@handle` once it is finished."""
 
     __tablename__ = "subjects"
@@ -39,10 +40,8 @@ class Subject(Base):
     bytes: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
-    archived_at: Mapped[datetime | None]
-    archived_as: Mapped[Role | None] = mapped_column(String(16))  # the archiver's role at the time
 
-    owner: Mapped[User] = relationship()
+    owner: Mapped[User] = relationship(foreign_keys=owner_id)
     pictures: Mapped[list["SubjectPicture"]] = relationship(
         order_by="SubjectPicture.position", cascade="all, delete-orphan"
     )

@@ -1,4 +1,4 @@
-"""Threads: conversations on an image, with their comments and mentions. Comments are append-only."""
+"""Threads: conversations on an image, with their comments and mentions. The audit log keeps earlier texts."""
 
 from datetime import datetime
 
@@ -36,6 +36,8 @@ class Comment(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]  # then nobody reads it, and its replies stay
 
     user: Mapped[User] = relationship()
     thread: Mapped[Thread] = relationship(back_populates="comments")

@@ -36,6 +36,8 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))  # argon2id
     role: Mapped[Role] = mapped_column(String(16))
     active: Mapped[bool] = mapped_column(default=True)
+    language: Mapped[str] = mapped_column(String(16), default="")  # such as "ja"; "": the browser's
+    checklist_hidden: Mapped[bool] = mapped_column(default=False)  # of the first steps, on the home page
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property

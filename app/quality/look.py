@@ -1,9 +1,8 @@
 """Measure how alike two pictures look: their colours in OKLab and their texture, never their content.
 
 Both parts compare distributions over the whole picture, so an object can move, turn or be a different one. Lower is
-more alike; 0 is identical. Sources: OKLab, Björn Ottosson, "A perceptual color space for image processing", 2020;
-distances between distributions as in sliced optimal transport (Rabin et al. 2011); texture by the energies of a
-Laplacian pyramid (Burt and Adelson 1983; Heeger and Bergen 1995).
+more alike; 0 is identical. Sources: distances between distributions as in sliced optimal transport (Rabin et al. 2011);
+texture by the energies of a Laplacian pyramid (Burt and Adelson 1983; Heeger and Bergen 1995).
 """
 
 from collections.abc import Sequence
@@ -11,38 +10,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float64]
+from app.quality.colour import Floats, oklab
 
 SIDE = 128  # px: pictures are compared at this size, so that a larger one does not seem finer just by its size
 QUANTILES = 64
 DIRECTIONS = 24  # along which the colour distribution is sampled, in OKLab
 BANDS = 5  # of the Laplacian pyramid, an octave each
-
-_LMS = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
-
-
-def oklab(picture: Image.Image) -> Floats:
-    """The picture's pixels (H, W, 3) in OKLab: L 0 to 1, a and b about -0.4 to 0.4."""
-    srgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    lab: Floats = np.cbrt(linear @ _LMS.T) @ _LAB.T
-    return lab
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What people have used today, and what they store."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from app import days
 from app.errors import Forbidden
+from app.languages import N_, ngettext
+from app.languages import gettext as _
 from app.models import HELD, Role, Usage, User, What
 from app.text import filesize, thin
 
@@ -16,14 +19,14 @@ LITTLE = 0.2  # of a quota: people get a warning when less is left
 
 
 NAMES = {
-    What.SETS: "Sets",
-    What.PICTURES: "Pictures made",
-    What.TRAININGS: "Trainings",
-    What.UPLOADS: "Uploads",
-    What.UPLOAD_BYTES: "Upload volume",
-    What.EXPORTS: "Exports",
-    What.EXPORT_PICTURES: "Pictures exported",
-    What.STORAGE: "Stored files",
+    What.SETS: N_("Sets"),
+    What.PICTURES: N_("Pictures made"),
+    What.TRAININGS: N_("Trainings"),
+    What.UPLOADS: N_("Uploads"),
+    What.UPLOAD_BYTES: N_("Upload volume"),
+    What.EXPORTS: N_("Exports"),
+    What.EXPORT_PICTURES: N_("Pictures exported"),
+    What.STORAGE: N_("Stored files"),
 }
 
 
@@ -46,11 +49,25 @@ class QuotaUse:
 
     @property
     def told(self) -> str:
-        """What is left, as a sentence: how many, and when the count restarts."""
+        """What is left of sets or pictures, as a sentence: how many, and when the count restarts."""
+        sets, reset = self.what is What.SETS, starts_again()
         if not self.left:
-            return f"You have used all of today's {self.most_written} {self.what}; {starts_again()}."
-        noun = self.what.removesuffix("s") if self.left == 1 else self.what
-        return f"You can make {written(self.what, self.left)} more {noun} today; {starts_again()}."
+            if sets:
+                return _("You have used all of today's %(most)s sets; %(reset)s.", most=thin(self.most), reset=reset)
+            return _("You have used all of today's %(most)s pictures; %(reset)s.", most=thin(self.most), reset=reset)
+        if sets:
+            return ngettext(
+                "You can make %(number)s more set today; %(reset)s.",
+                "You can make %(number)s more sets today; %(reset)s.",
+                self.left,
+                reset=reset,
+            )
+        return ngettext(
+            "You can make %(number)s more picture today; %(reset)s.",
+            "You can make %(number)s more pictures today; %(reset)s.",
+            self.left,
+            reset=reset,
+        )
 
     @property
     def name(self) -> str:
@@ -87,7 +104,7 @@ def scarcest(session: Session, user: User, *which: What) -> QuotaUse | None:
 def starts_again() -> str:
     """When the day's counts restart."""
     midnight = days.local(days.begin(days.today() + timedelta(days=1)))
-    return f"the count resets at midnight, {midnight:%H:%M %Z}"
+    return _("the count resets at midnight, %(time)s", time=f"{midnight:%H:%M %Z}")
 
 
 def limits(session: Session, user: User) -> dict[What, int]:
@@ -95,13 +112,13 @@ def limits(session: Session, user: User) -> dict[What, int]:
     return {} if user.can(Role.ADMIN) else session.info.get("quotas", {})
 
 
-def of_people(session: Session, user: User) -> dict[int, dict[What, str]]:
-    """What everyone has used today and stores, formatted, by user id. Administrators only."""
+def of_people(session: Session, user: User, person_ids: Collection[int]) -> dict[int, dict[What, str]]:
+    """What these people have used today and store, formatted, by user id. Administrators only."""
     if not user.can(Role.ADMIN):
-        raise Forbidden("Only administrators can see usage. Ask one of them.")
+        raise Forbidden(_("Only administrators can see usage. Ask one of them."))
     return {
         user_id: {what: written(what, amount) for what, amount in used.items()}
-        for user_id, used in _used(session).items()
+        for user_id, used in _used(session, *person_ids).items()
     }
 
 

@@ -6,24 +6,26 @@ both take the last of a quota, and refused or failed requests use nothing.
 
 from datetime import date, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import Executable, bindparam, delete
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
 from app import days
 from app.errors import Invalid
+from app.languages import N_, ngettext, translated
+from app.languages import gettext as _
 from app.models import HELD, Usage, User, What, now
 from app.quotas.queries import BYTES, limits, starts_again, uses, written
 
-# The verb for what someone did, and the noun for what was counted, singular and plural.
-DONE = {
-    What.SETS: ("made", "set", "sets"),
-    What.PICTURES: ("made", "picture", "pictures"),
-    What.TRAININGS: ("begun", "training", "trainings"),
-    What.UPLOADS: ("uploaded", "file", "files"),
-    What.UPLOAD_BYTES: ("uploaded", "", ""),
-    What.EXPORTS: ("made", "export", "exports"),
-    What.EXPORT_PICTURES: ("exported", "picture", "pictures"),
+# The beginning of a refusal.
+USED = {
+    What.SETS: N_("You have made %(used)s of %(most)s sets today"),
+    What.PICTURES: N_("You have made %(used)s of %(most)s pictures today"),
+    What.TRAININGS: N_("You have begun %(used)s of %(most)s trainings today"),
+    What.UPLOADS: N_("You have uploaded %(used)s of %(most)s files today"),
+    What.UPLOAD_BYTES: N_("You have uploaded %(used)s of %(most)s today"),
+    What.EXPORTS: N_("You have made %(used)s of %(most)s exports today"),
+    What.EXPORT_PICTURES: N_("You have exported %(used)s of %(most)s pictures today"),
 }
 
 
@@ -80,29 +82,67 @@ def forget_usage(session: Session, before: date) -> int:
 def _add(session: Session, user: User, what: What, amount: int) -> int:
     """Add to the count and return the new amount."""
     day = HELD if what is What.STORAGE else days.today()
-    row = insert(Usage).values(user_id=user.id, day=day, what=what, amount=amount)
+    values = {"user": user.id, "day": day, "what": what, "amount": amount}
+    new: int = session.connection().execute(_ADD, values).scalar_one()
+    return new
+
+
+def _addition() -> Executable:
+    row = insert(Usage).values(
+        user_id=bindparam("user"), day=bindparam("day"), what=bindparam("what"), amount=bindparam("amount")
+    )
     added = row.on_conflict_do_update(
         index_elements=[Usage.user_id, Usage.day, Usage.what], set_={"amount": Usage.amount + row.excluded.amount}
     )
-    return session.execute(added.returning(Usage.amount)).scalar_one()
+    return added.returning(Usage.amount)
+
+
+_ADD = _addition()
 
 
 def _refusal(field: str, what: What, used: int, wanted: int, most: int) -> Invalid:
     if what is What.STORAGE:
         return Full(
             field,
-            f"You have {written(what, used)} of the {written(what, most)} allowed, and this file has "
-            f"{written(what, wanted)}; ask an administrator for more space.",
+            _(
+                "You have %(used)s of the %(most)s allowed, and this file has %(wanted)s; ask an administrator for"
+                " more space.",
+                used=written(what, used),
+                most=written(what, most),
+                wanted=written(what, wanted),
+            ),
         )
-    did, one, many = DONE[what]
-    name = f" {many}" if many else ""
-    left = max(0, most - used)
-    more = ""
-    if left:
-        wants = f"{written(what, wanted)} {one if wanted == 1 else many}".strip()
-        is_left = "is" if left == 1 or what in BYTES else "are"
-        too_many = "is too many" if wanted == 1 else "are too many"
-        more = f", so {written(what, left)} {is_left} left and {wants} {too_many}"
-    sentence = f"You have {did} {written(what, used)} of {written(what, most)}{name} today{more}; {starts_again()}."
+    begin = translated(USED[what]) % {"used": written(what, used), "most": written(what, most)}
+    if left := max(0, most - used):
+        sentence = _(
+            "%(begin)s, so %(left)s and %(wanted)s; %(reset)s.",
+            begin=begin,
+            left=_left(what, left),
+            wanted=_too_many(what, wanted),
+            reset=starts_again(),
+        )
+    else:
+        sentence = _("%(begin)s; %(reset)s.", begin=begin, reset=starts_again())
     ends = days.begin(days.today() + timedelta(days=1))
     return Spent(field, sentence, max(1, round((ends - now()).total_seconds())))
+
+
+def _left(what: What, amount: int) -> str:
+    if what in BYTES:
+        return _("%(size)s is left", size=written(what, amount))
+    return ngettext("%(number)s is left", "%(number)s are left", amount)
+
+
+def _too_many(what: What, wanted: int) -> str:
+    match what:
+        case What.SETS:
+            return ngettext("%(number)s set is too many", "%(number)s sets are too many", wanted)
+        case What.TRAININGS:
+            return ngettext("%(number)s training is too many", "%(number)s trainings are too many", wanted)
+        case What.UPLOADS:
+            return ngettext("%(number)s file is too many", "%(number)s files are too many", wanted)
+        case What.EXPORTS:
+            return ngettext("%(number)s export is too many", "%(number)s exports are too many", wanted)
+        case What.UPLOAD_BYTES:
+            return _("%(size)s are too many", size=written(what, wanted))
+    return ngettext("%(number)s picture is too many", "%(number)s pictures are too many", wanted)

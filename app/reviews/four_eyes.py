@@ -1,18 +1,20 @@
 """Four eyes: campaigns in which nobody approves their own pictures.
 
-A person's own pictures are those of their own sets, and versions that they made of others' pictures. Makers may reject
-their own and request changes. Their approval does not count while the campaign has this rule, whenever it was given.
+A person's own pictures are those of their own sets, and versions that they made of others' pictures. Those that came
+with Soroe, in a sample campaign, are nobody's own. Makers may reject their own and request changes. Their approval does
+not count while the campaign has this rule, whenever it was given.
 """
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from app.accounts.queries import MY_ID
 from app.errors import Forbidden
-from app.models import Campaign, Image, Role, User
-from app.text import listed
+from app.languages import formats
+from app.languages import gettext as _
+from app.models import Campaign, Image, Role, Sample, User
 
 NAMED = 2  # of those who can approve instead
-HERE = "Reasons and approvals"
 
 
 class OwnPicture(Forbidden):
@@ -21,7 +23,8 @@ class OwnPicture(Forbidden):
 
 def makers(image: Image) -> set[int]:
     """The makers of a picture, by id: the owner of its set, and the person who redid this version."""
-    return {image.owner_id, *([image.made_by_id] if image.made_by_id else [])}
+    owner = [] if image.image_set.sample else [image.owner_id]
+    return {*owner, *([image.made_by_id] if image.made_by_id else [])}
 
 
 def uncounted(image: Image, four_eyes: bool) -> set[int]:
@@ -29,11 +32,14 @@ def uncounted(image: Image, four_eyes: bool) -> set[int]:
     return makers(image) if four_eyes else set()
 
 
-def own(user: User) -> ColumnElement[bool]:
-    """A condition for pictures that `user` made and may not approve. Never NULL."""
-    asking = select(Campaign.id).where(Campaign.four_eyes)
-    mine = or_(Image.owner_id == user.id, Image.made_by_id.is_not_distinct_from(user.id))
-    return and_(mine, Image.campaign_id.in_(asking))
+OWN = and_(
+    or_(
+        and_(Image.owner_id == MY_ID, Image.set_id.not_in(select(Sample.set_id))),
+        Image.made_by_id.is_not_distinct_from(MY_ID),
+    ),
+    Image.campaign_id.in_(select(Campaign.id).where(Campaign.four_eyes)),
+)
+"""A condition for pictures that the person who asks made and may not approve. Never NULL."""
 
 
 def bars(user: User, image: Image) -> bool:
@@ -45,14 +51,31 @@ def refusal(session: Session, user: User, image: Image) -> str:
     """Why `user` may not approve a picture, who can, and where to change that; "" if they may."""
     if not bars(user, image):
         return ""
-    why = f"You made this picture, and in {image.campaign.name} nobody approves their own pictures."
+    why = _(
+        "You made this picture, and in %(campaign)s nobody approves their own pictures.", campaign=image.campaign.name
+    )
+    return formats.sentences((why, _way_out(session, user, image)))
+
+
+def _way_out(session: Session, user: User, image: Image) -> str:
+    """Who can approve a picture instead of `user`, or what to do if there is nobody."""
     deciding = [role for role in Role if role.rank >= Role.REVIEWER.rank]
     able = select(User.name).where(User.active, User.role.in_(deciding), User.id.not_in(makers(image)))
     names = list(session.scalars(able.order_by(User.name, User.id).limit(NAMED + 1)))
     if len(names) > NAMED:
-        names = [*names[:NAMED], "others"]
+        return _("%(one)s, %(other)s and others can approve it.", one=names[0], other=names[1])
+    if len(names) == NAMED:
+        return _("%(one)s and %(other)s can approve it.", one=names[0], other=names[1])
     if names:
-        return f"{why} {listed(names)} can approve it."
-    invite = "invite a reviewer under People" if user.can(Role.ADMIN) else "ask an administrator to invite a reviewer"
-    change = f", or change that under {HERE}" if user.can(Role.MANAGER) else ""
-    return f"{why} There is no other reviewer yet: {invite}{change}."
+        return _("%(name)s can approve it.", name=names[0])
+    if user.can(Role.ADMIN):
+        return _(
+            "There is no other reviewer yet: invite a reviewer under People, or change that under Reasons and "
+            "approvals."
+        )
+    if user.can(Role.MANAGER):
+        return _(
+            "There is no other reviewer yet: ask an administrator to invite a reviewer, or change that under Reasons "
+            "and approvals."
+        )
+    return _("There is no other reviewer yet: ask an administrator to invite a reviewer.")

@@ -11,28 +11,45 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
 from app.audit import words
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, User, Verdict
 
 MOST = 3  # sentences at a time: the latest
-TOLD = (
-    Act.DECIDE,
-    Act.COMMENT,
-    Act.THREAD_RESOLVE,
-    Act.THREAD_REOPEN,
-    Act.SET_LOCK,
-    Act.SET_UNLOCK,
-    Act.CAMPAIGN_CHANGE,
-    Act.IMAGE_REDO,
-    Act.IMAGE_DISCARD,
-    Act.IMAGE_FINISH,
-    Act.IMAGE_DELETE,
-    Act.IMAGE_RESTORE,
-)
+# What somebody did to a picture or its set.
+DID = {
+    Act.COMMENT: N_("%(name)s commented on %(thing)s."),
+    Act.COMMENT_EDIT: N_("%(name)s edited a comment on %(thing)s."),
+    Act.COMMENT_DELETE: N_("%(name)s deleted a comment on %(thing)s."),
+    Act.COMMENT_RESTORE: N_("%(name)s restored a comment on %(thing)s."),
+    Act.THREAD_RESOLVE: N_("%(name)s resolved a comment on %(thing)s."),
+    Act.THREAD_REOPEN: N_("%(name)s reopened a comment on %(thing)s."),
+    Act.SET_RENAME: N_("%(name)s renamed %(thing)s."),
+    Act.SET_DELETE: N_("%(name)s deleted %(thing)s."),
+    Act.SET_RESTORE: N_("%(name)s restored %(thing)s."),
+    Act.SET_LOCK: N_("%(name)s locked the decisions of %(thing)s."),
+    Act.SET_UNLOCK: N_("%(name)s unlocked the decisions of %(thing)s."),
+    Act.IMAGE_REDO: N_("%(name)s redid %(thing)s."),
+    Act.IMAGE_DISCARD: N_("%(name)s cancelled a new version of %(thing)s."),
+    Act.IMAGE_DELETE: N_("%(name)s deleted %(thing)s."),
+    Act.IMAGE_RESTORE: N_("%(name)s restored %(thing)s."),
+}
+DECIDED = {  # by the verdict in the event
+    "approved": N_("%(name)s approved %(thing)s."),
+    "changes_requested": N_("%(name)s asked for changes to %(thing)s."),
+    "rejected": N_("%(name)s rejected %(thing)s."),
+    "withdrawn": N_("%(name)s withdrew the decision on %(thing)s."),
+    "undone": N_("%(name)s undid the decision on %(thing)s."),
+}
+YOURS = N_("%(name)s withdrew your decision on %(thing)s.")
+THEIRS = N_("%(name)s withdrew %(whose)s’s decision on %(thing)s.")
+MENTIONED = N_("%(name)s mentioned you in a comment on %(thing)s.")
+TOLD = (Act.DECIDE, Act.CAMPAIGN_CHANGE, Act.IMAGE_FINISH, *DID)
 
 
 @dataclass(frozen=True)
 class News:
-    """A sentence: "Ito Kenji" and "rejected this picture."; nobody and "Version 2 of this picture is finished."."""
+    """A sentence such as "Ito Kenji rejected this picture.", and who did it; nobody if the server did."""
 
     who: str
     words: str
@@ -78,25 +95,49 @@ def told(session: Session, user: User, image: Image, after: int) -> list[News]:
 
 
 def _news(event: AuditEvent, user: User, image: Image, versions: dict[int, int]) -> News:
-    if event.act == Act.CAMPAIGN_CHANGE:
-        if own := event.details.get("approving_own_pictures"):
-            nobody = "that nobody approves" if own == "not allowed" else "that people may approve"
-            return News(words.who(event), f"ruled {nobody} their own pictures in this campaign.")
-        needed = str(event.details.get("approvals", "")).split()[-1:]
-        return News(words.who(event), f"set the approvals needed in this campaign to {''.join(needed)}.")
-    if event.subject == ImageSet.__tablename__:
-        thing = "this set"
-    elif event.subject_id == image.id:
-        thing = "this picture"
-    else:
-        thing = f"version {versions[event.subject_id or 0]} of this picture"
     if event.act == Act.IMAGE_FINISH:
-        return News("", f"{thing[0].upper()}{thing[1:]} is finished.")
-    whose = event.details.get("of")
-    if event.act == Act.DECIDE and event.details.get("verdict") == Verdict.WITHDRAWN and whose:
-        return News(words.who(event), f"withdrew {'your' if whose == user.name else f'{whose}’s'} decision on {thing}.")
-    named = event.act == Act.COMMENT and user.name in event.details.get("mentioned", ())
-    return News(words.who(event), f"{'mentioned you in a comment on' if named else words.did(event)} {thing}.")
+        return News("", _finished(event, image, versions))
+    who = words.who(event)
+    if event.act == Act.CAMPAIGN_CHANGE:
+        return News(who, _ruled(event, who))
+    return News(who, translated(_did(event, user)) % _parameters(event, who, image, versions))
+
+
+def _finished(event: AuditEvent, image: Image, versions: dict[int, int]) -> str:
+    if event.subject_id == image.id:
+        return _("This picture is finished.")
+    return _("Version %(number)s of this picture is finished.", number=versions[event.subject_id or 0])
+
+
+def _ruled(event: AuditEvent, who: str) -> str:
+    if own := event.details.get("approving_own_pictures"):
+        if own == "not allowed":
+            return _("%(name)s ruled that nobody approves their own pictures in this campaign.", name=who)
+        return _("%(name)s ruled that people may approve their own pictures in this campaign.", name=who)
+    needed = str(event.details.get("approvals", "")).split()[-1:]
+    return _("%(name)s set the approvals needed in this campaign to %(number)s.", name=who, number="".join(needed))
+
+
+def _did(event: AuditEvent, user: User) -> str:
+    """The message for an act on a picture or its set, with the parameters of `_parameters`."""
+    if event.act == Act.DECIDE:
+        verdict, whose = event.details.get("verdict"), event.details.get("of")
+        if verdict == Verdict.WITHDRAWN and whose:
+            return YOURS if whose == user.name else THEIRS
+        return DECIDED[str(verdict)]
+    if event.act in (Act.COMMENT, Act.COMMENT_EDIT) and user.name in event.details.get("mentioned", ()):
+        return MENTIONED
+    return DID[Act(event.act)]
+
+
+def _parameters(event: AuditEvent, who: str, image: Image, versions: dict[int, int]) -> dict[str, str]:
+    if event.subject == ImageSet.__tablename__:
+        thing = _("this set")
+    elif event.subject_id == image.id:
+        thing = _("this picture")
+    else:
+        thing = _("version %(number)s of this picture", number=versions[event.subject_id or 0])
+    return {"name": who, "thing": thing, "whose": event.details.get("of", "")}
 
 
 def _by_others(user: User, after: int) -> tuple[ColumnElement[bool], ...]:

@@ -6,36 +6,96 @@ approves their own. A review goes set by set, and in each position by position. 
 pictures there are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Select,
     and_,
+    bindparam,
     exists,
     func,
-    literal,
     literal_column,
     not_,
     or_,
     select,
+    true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.orm import Session, aliased
 
+from app.accounts.queries import MY_ID
 from app.models import (
     Campaign,
     Decision,
     Image,
+    PictureMeasures,
     User,
     Verdict,
 )
-from app.reviews.four_eyes import own
-from app.reviews.scoping import OPEN, UNLOCKED, Scope, pictures_of
+from app.reviews.four_eyes import OWN
+from app.reviews.scoping import NO_SAMPLE_OF_OTHERS, OPEN, UNLOCKED, Scope, pictures_of
 from app.sets.queries import TO_REVIEW
 
-_mine, _back = aliased(Decision), aliased(Decision)  # once: their columns take longer to set up than a count
+_mine, _back, _undo = aliased(Decision), aliased(Decision), aliased(Decision)
+_undone = select(_undo.withdraws_id).where(_undo.image_id == Image.id, _undo.undoes).correlate(Image)
+_newest = (
+    select(func.max(_mine.id))
+    .where(_mine.image_id == Image.id, _mine.user_id == MY_ID, _mine.verdict != Verdict.WITHDRAWN)
+    .where(_mine.id.not_in(_undone))
+    .correlate(Image)
+    .scalar_subquery()
+)
+_taken_back = (
+    select(_back.id)
+    .where(_back.image_id == Image.id, _back.verdict == Verdict.WITHDRAWN, _back.id > _newest)
+    .where(_back.id.not_in(_undone))
+    .where(or_(_back.withdraws_id == _newest, _back.withdraws_id.is_(None)))
+    .correlate(Image)
+)
+# Whether a decision of the person who asks on an image is current; `app.reviews.standing` in SQL.
+_DECIDED = and_(_newest.is_not(None), ~exists(_taken_back))
+
+WAITS_FOR_ME = and_(
+    Image.shown, TO_REVIEW, UNLOCKED, NO_SAMPLE_OF_OTHERS, or_(Image.approvals == 0, not_(_DECIDED)), not_(OWN)
+)
+"""A condition for the pictures in the queue of the person who asks."""
+
+EVERYTHING = Scope()
+Firsts = tuple[Select[int, int, int], ...]
+
+_HERE = tuple_(
+    bindparam("here_set", type_=Integer()), bindparam("here_position", type_=Integer())
+)  # a picture's sort key, to compare with `_place`
+
+_strip = (
+    pictures_of(frozenset({"set_id"}))
+    .join(Campaign)
+    .with_only_columns(
+        Image.id,
+        Image.set_id,
+        Image.position,
+        Image.prompt,
+        Image.decision,
+        Image.approvals,
+        Campaign.approvals_needed,
+    )
+    .limit(bindparam("most"))
+)
+_STRIP = union_all(
+    *(
+        select(*part.subquery().c)
+        for part in (
+            _strip.where(Image.position < bindparam("around")).order_by(Image.position.desc()),
+            _strip.where(Image.position >= bindparam("around")).order_by(Image.position),
+        )
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -65,59 +125,86 @@ class Neighbours:
     next_open_id: int | None  # the next one in the person's queue, wrapping around
 
 
-def count(session: Session, user: User, scope: Scope | None = None) -> int:
+def count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
     """How many pictures wait for `user`'s decision, including those with a withdrawn decision."""
-    pictures = pictures_of(user, scope or Scope()).where(UNLOCKED).with_only_columns(func.count())
-    waiting = sum(session.scalar(pictures.where(open_)) or 0 for open_ in OPEN)
+    return session.scalar(_count(scope.shape), scope.asks(user)) or 0
+
+
+@cache
+def _count(shape: frozenset[str]) -> Select[int]:
+    pictures = _counted(pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS))
+    waiting = [pictures.where(open_) for open_ in OPEN]
     # A literal, so that SQLite recognises its small index of such pictures.
-    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _decided_by(user), not_(own(user)))
-    return waiting - own_count(session, user, scope) - (session.scalar(partly) or 0)
+    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _DECIDED, not_(OWN))
+    one, two = (each.scalar_subquery() for each in waiting)
+    return select(one + two - _own(shape) - partly.scalar_subquery())
 
 
-def own_count(session: Session, user: User, scope: Scope | None = None) -> int:
+def own_count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
     """How many of `user`'s own pictures wait for someone else's approval."""
+    return session.scalar(select(_own(scope.shape)), scope.asks(user)) or 0
+
+
+@cache
+def _own(shape: frozenset[str]) -> ColumnElement[int]:
     # Set owners and makers of versions separately: an index finds either.
-    mine = Image.owner_id == user.id
-    again = and_(Image.made_by_id == user.id, Image.owner_id != user.id)
-    pictures = pictures_of(user, scope or Scope()).where(UNLOCKED, TO_REVIEW, own(user)).with_only_columns(func.count())
-    return sum(session.scalar(pictures.where(which)) or 0 for which in (mine, again))
+    mine = Image.owner_id == MY_ID
+    again = and_(Image.made_by_id == MY_ID, Image.owner_id != MY_ID)
+    pictures = _counted(pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS, TO_REVIEW, OWN))
+    return pictures.where(mine).scalar_subquery() + pictures.where(again).scalar_subquery()
+
+
+def partly_count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
+    """How many pictures `user` has decided on that need approvals of other people."""
+    return session.scalar(_partly(scope.shape), scope.asks(user)) or 0
+
+
+@cache
+def _partly(shape: frozenset[str]) -> Select[int]:
+    pictures = _counted(pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS))
+    return pictures.where(OPEN[0], literal_column("images.approvals > 0"), _DECIDED)
 
 
 def first_own(session: Session, user: User, scope: Scope) -> int | None:
     """The first picture of a review that waits for a decision and is `user`'s own; None if there is none."""
-    place = Image.set_id, Image.position
-    pictures = pictures_of(user, scope).where(UNLOCKED, TO_REVIEW, own(user)).order_by(*place).limit(1)
-    return session.scalar(pictures.with_only_columns(Image.id))
+    pictures = (
+        pictures_of(scope.shape)
+        .where(UNLOCKED, NO_SAMPLE_OF_OTHERS, TO_REVIEW, OWN)
+        .order_by(Image.set_id, Image.position)
+    )
+    return session.scalar(pictures.with_only_columns(Image.id).limit(1), scope.asks(user))
 
 
 def strip(session: Session, user: User, set_id: int, around: int, limit: int = 200) -> list[StripRow]:
     """The pictures of a set in order; for a long one, those around the position `around`."""
-    half = limit // 2
-    of_set = pictures_of(user, Scope(set_id))
-    before = of_set.where(Image.position < around).order_by(Image.position.desc()).limit(half)
-    after = of_set.where(Image.position >= around).order_by(Image.position).limit(limit - half)
-    return _rows(session, before)[::-1] + _rows(session, after)
+    values = Scope(set_id).asks(user) | {"around": around, "most": limit // 2}
+    return sorted((StripRow(*row) for row in session.execute(_STRIP, values)), key=lambda row: row.position)
 
 
 def neighbours(session: Session, user: User, scope: Scope, image_id: int) -> Neighbours:
     """The position of `image_id` among the pictures of a review."""
-    pictures = pictures_of(user, scope)
-    here, place = _place_of(session, image_id), _place(scope)
-    earlier, later = pictures.where(place < here), pictures.where(place > here)
-
-    def count(statement: Select[Image]) -> int:
-        return session.scalar(statement.with_only_columns(func.count())) or 0
-
-    def first(statement: Select[Image], *order: Any) -> int | None:
-        return session.scalar(statement.with_only_columns(Image.id).order_by(*order).limit(1))
-
+    here = _place_of(session, image_id)
+    earlier, at, total, previous_id, next_id = session.execute(_neighbours(scope.shape), scope.asks(user) | here).one()
     return Neighbours(
-        place=count(earlier) + 1 if count(pictures.where(place == here)) else None,
-        total=count(pictures),
-        previous_id=first(earlier, Image.set_id.desc(), Image.position.desc()),
-        next_id=first(later, Image.set_id, Image.position),
-        next_open_id=next_open(session, user, scope, image_id),
+        place=earlier + 1 if at else None,
+        total=total,
+        previous_id=previous_id,
+        next_id=next_id,
+        next_open_id=(scope.flagged_first and next_flagged(session, user, scope, image_id))
+        or _next_open(session, user, scope, image_id, here),
     )
+
+
+@cache
+def _neighbours(shape: frozenset[str]) -> Select[int, int, int, int | None, int | None]:
+    """How many are before a place and at it, how many there are, and the ones next to it."""
+    pictures, place = pictures_of(shape), _place(shape)
+    earlier, later = pictures.where(place < _HERE), pictures.where(place > _HERE)
+    counts = (_counted(each).scalar_subquery() for each in (earlier, pictures.where(place == _HERE), pictures))
+    before = earlier.order_by(Image.set_id.desc(), Image.position.desc())
+    after = later.order_by(Image.set_id, Image.position)
+    ids = (each.with_only_columns(Image.id).limit(1).scalar_subquery() for each in (before, after))
+    return select(*counts, *ids)
 
 
 def next_open(session: Session, user: User, scope: Scope, after: int | None = None) -> int | None:
@@ -125,62 +212,72 @@ def next_open(session: Session, user: User, scope: Scope, after: int | None = No
 
     Never returns the picture `after` itself.
     """
+    if scope.flagged_first and (flagged := next_flagged(session, user, scope, after)):
+        return flagged
     if after is None:
-        return _first_open(session, user, scope)
-    here, place = _place_of(session, after), _place(scope)
-    later = _first_open(session, user, scope, place > here)
-    return later or _first_open(session, user, scope, place <= here, Image.id != after)
+        return _first(session, _open(scope.shape), scope.asks(user))
+    return _next_open(session, user, scope, after, _place_of(session, after))
 
 
-def waits_for(user: User) -> ColumnElement[bool]:
-    """A condition for the pictures in `user`'s queue."""
-    undecided = or_(Image.approvals == 0, not_(_decided_by(user)))
-    return and_(Image.shown, TO_REVIEW, UNLOCKED, undecided, not_(own(user)))
+def next_flagged(session: Session, user: User, scope: Scope, after: int | None = None) -> int | None:
+    """The next picture in a person's queue that is flagged by its measures, wrapping around; never `after` itself."""
+    here = _place_of(session, after) if after is not None else {"here_set": 0, "here_position": 0}
+    return session.scalar(select(next_flagged_of(scope.shape)), scope.asks(user) | here | {"after": after or 0})
 
 
-def _first_open(session: Session, user: User, scope: Scope, *which: ColumnElement[bool]) -> int | None:
-    """In position order."""
-    unlocked = pictures_of(user, scope).where(UNLOCKED, *which)
-    mine = unlocked.where(or_(Image.approvals == 0, not_(_decided_by(user))), not_(own(user)))
-    ordered = mine.with_only_columns(Image.set_id, Image.position, Image.id).order_by(Image.set_id, Image.position)
-    firsts = (session.execute(ordered.where(open_).limit(1)).first() for open_ in OPEN)
+@cache
+def next_flagged_of(shape: frozenset[str]) -> ColumnElement[int | None]:
+    """`next_flagged` as a part of a statement that has the values of `_HERE` and `after`."""
+    flagged = select(PictureMeasures.image_id).where(PictureMeasures.flagged == true())
+    waiting = pictures_of(shape).where(Image.id.in_(flagged), WAITS_FOR_ME, Image.id != bindparam("after"))
+    ids = waiting.with_only_columns(Image.id).order_by(Image.set_id, Image.position).limit(1)
+    return func.coalesce(ids.where(_place(shape) > _HERE).scalar_subquery(), ids.scalar_subquery())
+
+
+def _next_open(session: Session, user: User, scope: Scope, after: int, here: dict[str, int]) -> int | None:
+    values = scope.asks(user) | here | {"after": after}
+    return _first(session, _later(scope.shape), values) or _first(session, _around(scope.shape), values)
+
+
+def _first(session: Session, statements: Firsts, values: Mapping[str, Any]) -> int | None:
+    """The one that comes first in order of position."""
+    firsts = (session.execute(each, values).first() for each in statements)
     found = min(map(tuple, filter(None, firsts)), default=None)
     return found[-1] if found else None
 
 
-def _place(scope: Scope) -> ColumnElement[Any]:
+@cache
+def _later(shape: frozenset[str]) -> Firsts:
+    return tuple(each.where(_place(shape) > _HERE) for each in _open(shape))
+
+
+@cache
+def _around(shape: frozenset[str]) -> Firsts:
+    return tuple(each.where(_place(shape) <= _HERE, Image.id != bindparam("after")) for each in _open(shape))
+
+
+@cache
+def _open(shape: frozenset[str]) -> Firsts:
+    """The first picture of a person's queue without a decision, and with a withdrawn one."""
+    mine = pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS, or_(Image.approvals == 0, not_(_DECIDED)), not_(OWN))
+    ordered = mine.with_only_columns(Image.set_id, Image.position, Image.id).order_by(Image.set_id, Image.position)
+    return tuple(ordered.where(open_).limit(1) for open_ in OPEN)
+
+
+def _place(shape: frozenset[str]) -> ColumnElement[Any]:
     """The sort key of a review's pictures, for an index in that order.
 
     Not for a single set: its few pictures are found directly, while a range of positions would include all sets before
     it.
     """
-    return tuple_(Image.set_id if scope.set_id is None else Image.set_id + 0, Image.position)
+    return tuple_(Image.set_id + 0 if "set_id" in shape else Image.set_id, Image.position)
 
 
-def _place_of(session: Session, image_id: int) -> ColumnElement[Any]:
-    """A picture's sort key, to compare with `_place`."""
-    row = session.execute(select(Image.set_id, Image.position).where(Image.id == image_id)).one()
-    return tuple_(*map(literal, row))
+def _place_of(session: Session, image_id: int) -> dict[str, int]:
+    """The values of `_HERE` for a picture, which the session has often read before."""
+    image = session.get_one(Image, image_id)
+    return {"here_set": image.set_id, "here_position": image.position}
 
 
-def _decided_by(user: User) -> ColumnElement[bool]:
-    """Whether a decision of `user` on an image is current; `app.reviews.standing` in SQL."""
-    newest = (
-        select(func.max(_mine.id))
-        .where(_mine.image_id == Image.id, _mine.user_id == user.id, _mine.verdict != Verdict.WITHDRAWN)
-        .correlate(Image)
-        .scalar_subquery()
-    )
-    taken_back = (
-        select(_back.id)
-        .where(_back.image_id == Image.id, _back.verdict == Verdict.WITHDRAWN, _back.id > newest)
-        .where(or_(_back.withdraws_id == newest, _back.withdraws_id.is_(None)))
-        .correlate(Image)
-    )
-    return and_(newest.is_not(None), ~exists(taken_back))
-
-
-def _rows(session: Session, statement: Select[Image]) -> list[StripRow]:
-    columns = Image.id, Image.set_id, Image.position, Image.prompt, Image.decision, Image.approvals
-    chosen = statement.join(Campaign).with_only_columns(*columns, Campaign.approvals_needed)
-    return [StripRow(*row) for row in session.execute(chosen)]
+def _counted(statement: Select[Image]) -> Select[int]:
+    return statement.with_only_columns(func.count())

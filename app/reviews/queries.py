@@ -1,19 +1,22 @@
 """Read what people decided and said about a picture."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
     ColumnElement,
     func,
+    literal,
     or_,
     select,
+    tuple_,
 )
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.accounts.queries import signed_in
 from app.errors import NotFound
+from app.languages import gettext as _
 from app.models import (
     Campaign,
     Comment,
@@ -29,6 +32,8 @@ from app.models import (
 from app.reviews import standing as told
 from app.reviews.scoping import UNLOCKED
 
+CAMPAIGNS_PAGE = 50  # listed at a time
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -37,6 +42,7 @@ class Rule:
     name: str  # of the campaign
     needed: int  # people who must approve it
     four_eyes: bool  # none of them its maker
+    checklists: list[int]  # ids of those to answer before
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,29 @@ class DecisionUndo:
 
     id: int
     prompt: str  # of its picture
-    verdict: Verdict
+    outcome: Verdict | None  # of the picture, which other people's decisions may outweigh
+    approvals: int  # of the picture
+    needed: int
+    by: str  # the other person whose decision is the outcome; "": the outcome is as decided
 
 
-def campaigns(session: Session, user: User) -> list[Campaign]:
-    """All campaigns, by name."""
-    return list(session.scalars(select(Campaign).where(signed_in(user)).order_by(Campaign.name)))
+def campaigns(session: Session, user: User, after: int | None = None, limit: int = CAMPAIGNS_PAGE) -> list[Campaign]:
+    """Campaigns by name; `after` is the id of the last one shown."""
+    order = Campaign.name, Campaign.id
+    statement = select(Campaign).where(Campaign.deleted_at.is_(None), signed_in(user)).order_by(*order).limit(limit)
+    if last := session.get(Campaign, after) if after is not None else None:
+        statement = statement.where(tuple_(*order) > tuple_(literal(last.name), last.id))
+    return list(session.scalars(statement))
+
+
+def with_opened(session: Session, user: User, campaigns: Sequence[Campaign], opened: int | None) -> Sequence[Campaign]:
+    """The campaigns, after the one with the id `opened` if that is in another part of the list."""
+    if opened is None or opened in [campaign.id for campaign in campaigns]:
+        return campaigns
+    found = session.scalars(
+        select(Campaign).where(Campaign.id == opened, Campaign.deleted_at.is_(None), signed_in(user))
+    )
+    return [*found, *campaigns]
 
 
 # Decisions
@@ -77,7 +100,7 @@ def decision(session: Session, user: User, decision_id: int) -> Decision:
         select(Decision).where(Decision.id == decision_id, signed_in(user)).options(joinedload(Decision.user))
     )
     if not found:
-        raise NotFound("There is no such decision.")
+        raise NotFound(_("There is no such decision."))
     return found
 
 
@@ -123,11 +146,16 @@ def newest(session: Session, user: User) -> int:
     return session.scalar(select(func.max(Decision.id)).where(signed_in(user))) or 0
 
 
+def rule_of(campaign: Campaign) -> Rule:
+    """The requirements of a campaign that is loaded."""
+    return Rule(campaign.name, campaign.approvals_needed, campaign.four_eyes, campaign.checklists)
+
+
 def rules(session: Session, campaign_ids: Collection[int]) -> dict[int, Rule]:
     """The requirements of campaigns, by id."""
-    columns = Campaign.id, Campaign.name, Campaign.approvals_needed, Campaign.four_eyes
+    columns = Campaign.id, Campaign.name, Campaign.approvals_needed, Campaign.four_eyes, Campaign.checklists
     rows = session.execute(select(*columns).where(Campaign.id.in_(campaign_ids)))
-    return {row[0]: Rule(row[1], row[2], row[3]) for row in rows}
+    return {row[0]: Rule(row[1], row[2], row[3], row[4]) for row in rows}
 
 
 def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Image]:
@@ -138,16 +166,29 @@ def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Im
     return list(session.scalars(select(Image).where(Image.id.in_(found))))
 
 
+def approved_elsewhere(session: Session, *which: ColumnElement[bool]) -> list[Image]:
+    """The pictures of `which` with approvals from another campaign than theirs."""
+    found = select(Decision.image_id).join(Image, Image.id == Decision.image_id)
+    foreign = Decision.verdict == Verdict.APPROVED, Decision.campaign_id != Image.campaign_id
+    return list(session.scalars(select(Image).where(Image.id.in_(found.where(*foreign, *which)))))
+
+
 def undoable(session: Session, user: User, decision_id: int | None) -> DecisionUndo | None:
     """`user`'s own decision with that id, if it is current and they can undo it."""
-    if not user.can(Role.REVIEWER):
+    if decision_id is None or not user.can(Role.REVIEWER):
         return None
     mine = Decision.id == decision_id, Decision.user_id == user.id, UNLOCKED, signed_in(user)
-    joined = select(Decision, Image.prompt).join(Image, Image.id == Decision.image_id)
+    joined = select(Decision, Image).join(Image, Image.id == Decision.image_id).options(joinedload(Image.campaign))
     found = session.execute(joined.where(*mine)).first()
-    if not found or found[0].id not in {each.id for each in standing(session, user, found[0].image_id)}:
+    if not found:
         return None
-    return DecisionUndo(found[0].id, found[1], found[0].verdict)
+    decision, image = found
+    stands = standing(session, user, image.id)
+    if decision.id not in {each.id for each in stands}:
+        return None
+    others = [each for each in stands if each.verdict == image.decision and each.user_id != user.id]
+    by = others[-1].user.name if others and image.decision != decision.verdict else ""
+    return DecisionUndo(decision.id, image.prompt, image.decision, image.approvals, image.campaign.approvals_needed, by)
 
 
 def latest(session: Session, image_id: int) -> Decision | None:
@@ -170,11 +211,15 @@ def reasons(session: Session) -> list[RejectReason]:
 
 
 def conversations(session: Session, user: User, image: Image) -> list[Conversation]:
-    """All threads on a picture and its other versions, including deleted ones, oldest first, with authors."""
+    """All threads on a picture and its other versions, including deleted ones, oldest first, with authors.
+
+    Without those of which every comment was deleted.
+    """
+    said = select(Comment.id).where(Comment.thread_id == Thread.id, Comment.deleted_at.is_(None)).exists()
     rows = session.execute(
         select(Thread, Image.id, Image.version, Image.deleted_at.is_not(None))
         .join(Image, Image.id == Thread.image_id)
-        .where(*_at_place(image), signed_in(user))
+        .where(*_at_place(image), said, signed_in(user))
         .options(selectinload(Thread.comments).joinedload(Comment.user), joinedload(Thread.resolved_by))
         .order_by(Thread.id)
     ).all()
@@ -190,7 +235,16 @@ def thread(session: Session, user: User, thread_id: int) -> Thread:
     """The thread. Raises NotFound."""
     found = session.scalar(select(Thread).where(Thread.id == thread_id, signed_in(user)))
     if not found:
-        raise NotFound("There is no such conversation.")
+        raise NotFound(_("There is no such conversation."))
+    return found
+
+
+def comment(session: Session, user: User, comment_id: int) -> Comment:
+    """The comment, with its writer. Raises NotFound."""
+    wanted = select(Comment).where(Comment.id == comment_id, signed_in(user)).options(joinedload(Comment.user))
+    found = session.scalar(wanted)
+    if not found:
+        raise NotFound(_("There is no such comment."))
     return found
 
 

@@ -1,6 +1,6 @@
 """Combine decisions: which are current, and their outcome. Plain functions of rows, without a database."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from app.models import Decision, Verdict
 
@@ -8,10 +8,16 @@ from app.models import Decision, Verdict
 OUTWEIGH = (Verdict.REJECTED, Verdict.CHANGES_REQUESTED)
 
 
-def standing(decisions: Iterable[Decision]) -> list[Decision]:
+def counted(decisions: Sequence[Decision]) -> list[Decision]:
+    """Without those that were undone, and without what undid them."""
+    undone = {each.withdraws_id for each in decisions if each.undoes}
+    return [each for each in decisions if not each.undoes and each.id not in undone]
+
+
+def standing(decisions: Sequence[Decision]) -> list[Decision]:
     """Each person's newest decision, unless it was withdrawn. `decisions` are those on one image, oldest first."""
     by_person: dict[int, Decision] = {}
-    for each in decisions:
+    for each in counted(decisions):
         if each.verdict != Verdict.WITHDRAWN:
             by_person.pop(each.user_id, None)  # so that a changed decision comes last
             by_person[each.user_id] = each
@@ -39,5 +45,6 @@ def outcome(decisions: Sequence[Decision], needed: int, uncounted: Collection[in
             return verdict
     if approvals(decisions, uncounted) >= needed:
         return Verdict.APPROVED
-    gone = decisions and decisions[-1].verdict == Verdict.WITHDRAWN and not verdicts
+    last = counted(decisions)[-1:]
+    gone = last and last[0].verdict == Verdict.WITHDRAWN and not verdicts
     return Verdict.WITHDRAWN if gone else None

@@ -5,16 +5,18 @@ Everyone who is signed in sees all of them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.accounts.queries import signed_in
-from app.days import today, written, written_exactly
+from app.days import stamped, today, written, written_exactly
 from app.errors import NotFound
+from app.languages import gettext as _
+from app.languages import pgettext, translated
 from app.models import (
     Image,
     ImageSet,
@@ -26,18 +28,19 @@ from app.models import (
     Style,
     StyleReference,
     StyleVersion,
+    SubjectLikeness,
     User,
 )
-from app.rights.spec import RightsSpec
-from app.rights.standing import ENDING_DAYS, Held, standing, worst
+from app.rights.spec import USERS, RightsSpec
+from app.rights.standing import Held, standing, worst
 from app.text import listed
 
 # At most one record belongs to a reference: its newest.
 _NEWEST = select(func.max(RightsRecord.id)).where(RightsRecord.reference_id == Reference.id).correlate(Reference)
-_HOLDS = (RightsRecord.reference_id == Reference.id) & (RightsRecord.id == _NEWEST.scalar_subquery())
+HOLDS = (RightsRecord.reference_id == Reference.id) & (RightsRecord.id == _NEWEST.scalar_subquery())
 # New sets only use the newest version of a style.
 _of_style = aliased(StyleVersion)
-_LATEST = (
+LATEST = (
     StyleVersion.number
     == (
         select(func.max(_of_style.number)).where(_of_style.style_id == StyleVersion.style_id).correlate(StyleVersion)
@@ -45,10 +48,15 @@ _LATEST = (
 )
 
 
+INTERNAL = {"person_for", "person_users"}  # who of the team may use a likeness is nobody else's concern
+USES_PAGE = 24  # listed at a time
+
+
 @dataclass(frozen=True)
 class UseRow:
     """A style that uses a reference."""
 
+    id: int
     code: str
     name: str
     archived: bool
@@ -77,11 +85,17 @@ class LaterChanges:
 
     def told(self, user: User) -> str:
         """Who changed what and when, in a sentence for `user`."""
-        names = dict.fromkeys("You" if row.made_by_id == user.id else row.made_by.name for row in self.later)
-        what = listed([f"“{RightsSpec.model_fields[name].title}”" for name in self.fields])
-        did = f"just changed {what} of these rights" if self.seen else "just recorded these rights"
-        on = written_exactly(self.present.created_at)
-        return f"{listed(list(names))} {did}, {'last ' if len(self.later) > 1 else ''}on {on}."
+        names = listed(list(dict.fromkeys(named(row.made_by, user) for row in self.later)))
+        titles = [translated(RightsSpec.model_fields[name].title or name) for name in self.fields]
+        what = listed([_("“%(title)s”", title=title) for title in titles])
+        on, several = written_exactly(self.present.created_at), len(self.later) > 1
+        if self.seen and several:
+            return _("%(names)s just changed %(what)s of these rights, last on %(on)s.", names=names, what=what, on=on)
+        if self.seen:
+            return _("%(names)s just changed %(what)s of these rights, on %(on)s.", names=names, what=what, on=on)
+        if several:
+            return _("%(names)s just recorded these rights, last on %(on)s.", names=names, on=on)
+        return _("%(names)s just recorded these rights, on %(on)s.", names=names, on=on)
 
     def merged(self, spec: RightsSpec) -> dict[str, str]:
         """The form to review: what was typed, and current values in untouched fields."""
@@ -92,9 +106,9 @@ class LaterChanges:
         """The current values to show next to the form's fields, by name."""
         before, typed, present = ({n: read(row, n) for n in self.fields} for row in (self.seen, spec, self.present))
         return {
-            name: f"Changed by someone else and updated here. Before: {before[name] or 'nothing'}"
+            name: _("Changed by someone else and updated here. Before: %(value)s", value=before[name] or _("nothing"))
             if typed[name] == before[name]
-            else f"Current value: {present[name] or 'nothing'}"
+            else _("Current value: %(value)s", value=present[name] or _("nothing"))
             for name in self.fields
             if typed[name] != present[name]
         }
@@ -109,16 +123,6 @@ class UsedReference:
     held: Held
 
 
-@dataclass(frozen=True)
-class RightsNeed:
-    """A reference in use whose rights end soon, have ended or were withdrawn."""
-
-    kind: ClassVar[str] = "rights"
-
-    held: Held
-    styles: list[tuple[str, str]] = field(default_factory=list)  # code and name
-
-
 # References
 
 
@@ -130,8 +134,15 @@ def reference(session: Session, user: User, reference_id: int) -> Reference:
         .options(joinedload(Reference.uploaded_by))
     )
     if not found:
-        raise NotFound("There is no such reference.")
+        raise NotFound(_("There is no such reference."))
     return found
+
+
+def named(person: User, reader: User) -> str:
+    """A person's name within a sentence that `reader` reads."""
+    if person.id == reader.id:
+        return pgettext("person in a sentence", "You")
+    return pgettext("person in a sentence", "%(name)s", name=person.name)
 
 
 def held(session: Session, row: Reference, on: date | None = None) -> Held:
@@ -139,22 +150,40 @@ def held(session: Session, row: Reference, on: date | None = None) -> Held:
     return of_references(session, [row.id], on)[row.id]
 
 
-def of_references(session: Session, reference_ids: Iterable[int], on: date | None = None) -> dict[int, Held]:
-    rows = session.execute(
-        select(Reference.id, Reference.original_name, RightsRecord)
-        .outerjoin(RightsRecord, _HOLDS)
-        .where(Reference.id.in_(set(reference_ids)))
-        .options(joinedload(RightsRecord.made_by))
-    )
-    return {row[0]: Held(*row, standing(row[2], on or today())) for row in rows}
+_OF_REFERENCES = (
+    select(Reference.id, Reference.original_name, RightsRecord)
+    .outerjoin(RightsRecord, HOLDS)
+    .where(Reference.id.in_(bindparam("reference_ids", expanding=True)))
+    .options(joinedload(RightsRecord.made_by))
+)
+
+
+def of_references(
+    session: Session, reference_ids: Iterable[int], on: date | None = None, reader: User | None = None
+) -> dict[int, Held]:
+    """The status of each; `reader` is the person who wants to use them."""
+    rows = session.execute(_OF_REFERENCES, {"reference_ids": list(set(reference_ids))})
+    return {row[0]: Held(*row, standing(row[2], on or today()), reader) for row in rows}
 
 
 def not_held(session: Session, on: date | None = None) -> list[Held]:
     """The references without valid rights on a day, by default today."""
     on = on or today()
     dates = or_(RightsRecord.valid_until < on, RightsRecord.valid_from > on)
-    ids = session.scalars(select(Reference.id).join(RightsRecord, _HOLDS).where(RightsRecord.withdrawn | dates)).all()
+    person = or_(RightsRecord.consent == "", RightsRecord.consent_until < on, RightsRecord.consent_from > on)
+    ids = session.scalars(
+        select(Reference.id)
+        .join(RightsRecord, HOLDS)
+        .where(RightsRecord.withdrawn | dates | ((RightsRecord.person != "") & person))
+    ).all()
+    if not ids:  # as usual
+        return []
     return [held for held in of_references(session, ids, on).values() if not held.standing.usable]
+
+
+def without_consent(session: Session) -> list[Held]:
+    """The references of real people without valid rights or consent now: pictures from them are in no new export."""
+    return [held for held in not_held(session) if held.record and held.record.person]
 
 
 def changes(session: Session, user: User, reference_id: int) -> list[Change]:
@@ -191,6 +220,8 @@ def said(record: RightsRecord | RightsSpec | None, name: str) -> str:
 def read(record: RightsRecord | RightsSpec | None, name: str) -> str:
     """A record's value for a field, as shown to people: days are written out."""
     value = getattr(record, name, None)
+    if name == "person_for":
+        return translated(USERS.get(value or "", "")) if record and record.person else ""
     return written(value) if isinstance(value, date) else said(record, name)
 
 
@@ -242,7 +273,7 @@ def file(session: Session, user: User, reference_id: int, file_id: int) -> Right
     """The file. Raises NotFound."""
     found = session.scalar(_files([reference_id]).where(RightsFile.id == file_id, _may_read(user)))
     if not found:
-        raise NotFound("This file does not exist; it may have been removed.")
+        raise NotFound(_("This file does not exist; it may have been removed."))
     return found
 
 
@@ -260,20 +291,39 @@ def _files(reference_ids: Iterable[int]) -> Select[RightsFile]:
 # Styles
 
 
-def refusal(session: Session, version: StyleVersion, on: date | None = None) -> str | None:
-    """Why a style version cannot be used on a day, in one sentence; None if it can."""
-    return references_refusal(session, [part.reference_id for part in version.references], on)
+def refusal(session: Session, version: StyleVersion, on: date | None = None, reader: User | None = None) -> str | None:
+    """Why a style version cannot be used on a day, by `reader` if given, in one sentence; None if it can."""
+    return references_refusal(session, [part.reference_id for part in version.references], on, reader)
 
 
-def references_refusal(session: Session, reference_ids: Sequence[int], on: date | None = None) -> str | None:
-    """Why references cannot be used on a day, in one sentence; None if they can."""
-    return _refusal(list(of_references(session, reference_ids, on).values()))
+def references_refusal(
+    session: Session, reference_ids: Sequence[int], on: date | None = None, reader: User | None = None
+) -> str | None:
+    """Why references cannot be used on a day, by `reader` if given, in one sentence; None if they can."""
+    return _refusal(list(of_references(session, reference_ids, on, reader).values()))
 
 
-def pictures_refusal(session: Session, hashes: Iterable[str]) -> str | None:
+def pictures_refusal(session: Session, hashes: Iterable[str], reader: User | None = None) -> str | None:
     """Why pictures cannot be used in any other way: one of them is a reference without valid rights."""
     ids = session.scalars(select(Reference.id).where(Reference.sha256.in_(set(hashes)))).all()
-    return references_refusal(session, ids) if ids else None
+    return references_refusal(session, ids, reader=reader) if ids else None
+
+
+_OF_SUBJECTS = select(SubjectLikeness.reference_id).where(
+    SubjectLikeness.subject_id.in_(bindparam("subject_ids", expanding=True))
+)
+
+
+def of_subjects(session: Session, subject_ids: Iterable[int], reader: User | None = None) -> list[Held]:
+    """The rights to the references of the real people whom subjects show."""
+    wanted = list(set(subject_ids))
+    ids = session.scalars(_OF_SUBJECTS, {"subject_ids": wanted}).all() if wanted else []
+    return list(of_references(session, ids, reader=reader).values()) if ids else []
+
+
+def subjects_refusal(session: Session, subject_ids: Iterable[int], reader: User | None = None) -> str | None:
+    """Why subjects cannot be used, by `reader` if given, in one sentence; None if they can."""
+    return _refusal(of_subjects(session, subject_ids, reader))
 
 
 def of_version(session: Session, version: StyleVersion, on: date | None = None) -> list[Held]:
@@ -283,32 +333,36 @@ def of_version(session: Session, version: StyleVersion, on: date | None = None) 
     return [found[reference_id] for reference_id in dict.fromkeys(ids)]
 
 
-def parts_of_set(session: Session, image_set: ImageSet) -> list[UsedReference]:
+_PARTS = (
+    select(StyleReference, Style)
+    .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
+    .join(Style, Style.id == StyleVersion.style_id)
+    .where(StyleReference.version_id.in_(bindparam("version_ids", expanding=True)))
+    .options(joinedload(StyleReference.reference))
+    .order_by(StyleReference.position)
+)
+
+
+def parts_of_set(session: Session, image_set: ImageSet, reader: User | None = None) -> list[UsedReference]:
     """All references of a set, each once: its style's in order, then those of its regions' styles."""
     version_ids = image_set.version_ids
-    rows = session.execute(
-        select(StyleReference, Style)
-        .join(StyleVersion, StyleVersion.id == StyleReference.version_id)
-        .join(Style, Style.id == StyleVersion.style_id)
-        .where(StyleReference.version_id.in_(version_ids))
-        .options(joinedload(StyleReference.reference))
-        .order_by(StyleReference.position)
-    ).all()
-    found = of_references(session, [use.reference_id for use, _ in rows])
+    rows = session.execute(_PARTS, {"version_ids": version_ids}).all()
+    found = of_references(session, [use.reference_id for use, _ in rows], reader=reader)
     parts: dict[int, UsedReference] = {}
     for use, style in sorted(rows, key=lambda row: version_ids.index(row[0].version_id)):
         parts.setdefault(use.reference_id, UsedReference(use, style, found[use.reference_id]))
     return list(parts.values())
 
 
-def of_set(session: Session, image_set: ImageSet) -> list[Held]:
+def of_set(session: Session, image_set: ImageSet, reader: User | None = None) -> list[Held]:
     """The status today of the rights to all references of a set, in the same order."""
-    return [part.held for part in parts_of_set(session, image_set)]
+    return [part.held for part in parts_of_set(session, image_set, reader)]
 
 
-def set_refusal(session: Session, image_set: ImageSet) -> str | None:
-    """Why nothing more can be made for a set, in one sentence; None if it can."""
-    return _refusal(of_set(session, image_set))
+def set_refusal(session: Session, image_set: ImageSet, held: list[Held] | None = None) -> str | None:
+    """Why nothing more can be made for a set, in one sentence; None if it can. `held`: of its references, if known."""
+    subjects = of_subjects(session, [part.id for part in image_set.subjects])
+    return _refusal([*(of_set(session, image_set) if held is None else held), *subjects])
 
 
 def _refusal(helds: list[Held]) -> str | None:
@@ -322,35 +376,47 @@ def of_styles(session: Session, user: User, style_ids: Iterable[int], on: date |
     for style_id, reference_id in session.execute(
         select(StyleVersion.style_id, StyleReference.reference_id)
         .join(StyleReference, StyleReference.version_id == StyleVersion.id)
-        .where(StyleVersion.style_id.in_(set(style_ids)), _LATEST, signed_in(user))
+        .where(StyleVersion.style_id.in_(set(style_ids)), LATEST, signed_in(user))
     ):
         used[style_id].append(reference_id)
-    found = of_references(session, {each for ids in used.values() for each in ids}, on)
+    found = of_references(session, {each for ids in used.values() for each in ids}, on, user)
     restrained = {style_id: worst([found[each] for each in ids]) for style_id, ids in used.items()}
     return {style_id: held for style_id, held in restrained.items() if held}
 
 
-def uses(session: Session, user: User, reference_id: int) -> list[UseRow]:
-    """The styles that use a reference in any version, those available to new sets first."""
-    present = func.max(case((_LATEST, 1), else_=0))
-    rows = session.execute(
-        select(Style.code, Style.name, Style.archived_at.is_not(None), present)
+def uses(
+    session: Session, user: User, reference_id: int, after: int | None = None, limit: int = USES_PAGE
+) -> list[UseRow]:
+    """The styles that use a reference in any version, those available to new sets first.
+
+    `after` is the id of the last one shown.
+    """
+    archived, present = Style.archived_at.is_not(None), func.max(case((LATEST, 1), else_=0))
+    every = (
+        select(Style.id, Style.code, Style.name, archived, present)
         .join(StyleVersion, StyleVersion.style_id == Style.id)
         .join(StyleReference, StyleReference.version_id == StyleVersion.id)
         .where(StyleReference.reference_id == reference_id, signed_in(user))
         .group_by(Style.id)
-        .order_by(Style.archived_at.is_not(None), present.desc(), Style.id.desc())
     )
-    return [UseRow(code, name, bool(archived), bool(now)) for code, name, archived, now in rows]
+    order = archived, -present, -Style.id
+    shown = every.order_by(*order).limit(limit)
+    if last := session.execute(every.where(Style.id == after)).first() if after is not None else None:
+        shown = shown.having(tuple_(*order) > tuple_(literal(last[3]), literal(-last[4]), literal(-last[0])))
+    return [UseRow(each, code, name, bool(old), bool(now)) for each, code, name, old, now in session.execute(shown)]
 
 
 # Pictures
 
 
 def made_from(*reference_ids: int) -> ColumnElement[bool]:
-    """A condition for sets whose pictures take their look from one of these references, even if only in a region."""
+    """A condition for sets whose pictures take their look from one of these references, even if only in a region.
+
+    And for those with a subject that shows the real person of one.
+    """
     versions = select(StyleReference.version_id).where(StyleReference.reference_id.in_(reference_ids))
-    return ImageSet.has_version(versions)
+    subjects = select(SubjectLikeness.subject_id).where(SubjectLikeness.reference_id.in_(reference_ids))
+    return or_(ImageSet.has_version(versions), ImageSet.has_subject(subjects))
 
 
 def newest_pictures(session: Session, user: User, reference_id: int, limit: int = 12) -> list[Image]:
@@ -381,48 +447,18 @@ def _made(user: User, reference_id: int) -> Select[Image]:
     )
 
 
-# What needs attention
-
-
-def needs(session: Session, user: User, on: date | None = None) -> list[RightsNeed]:
-    """References available to new sets whose rights end soon, have ended or were withdrawn, most urgent first.
-
-    Includes those of `user`'s styles and uploads; all for managers.
-    """
-    on = on or today()
-    whose = true() if user.can(Role.MANAGER) else or_(Style.owner_id == user.id, Reference.uploaded_by_id == user.id)
-    ends = RightsRecord.valid_until <= on + timedelta(days=ENDING_DAYS)
-    rows = session.execute(
-        select(Reference.id, Style.code, Style.name)
-        .join(RightsRecord, _HOLDS)
-        .join(StyleReference, StyleReference.reference_id == Reference.id)
-        .join(StyleVersion, and_(StyleVersion.id == StyleReference.version_id, _LATEST))
-        .join(Style, Style.id == StyleVersion.style_id)
-        .where(Style.archived_at.is_(None), RightsRecord.withdrawn | ends, whose, signed_in(user))
-        .order_by(Style.id.desc())
-    ).all()
-    found = of_references(session, {row[0] for row in rows}, on)
-    ordered = sorted(found.values(), key=lambda held: (held.standing.day or on, held.reference_id), reverse=True)
-    # Those still valid come first, while there is time to act. Then those that ended, latest first.
-    ordered.sort(key=lambda held: (not held.standing.usable, held.standing.days_left or 0))
-    return [
-        RightsNeed(held, list(dict.fromkeys((code, name) for id, code, name in rows if id == held.reference_id)))
-        for held in ordered
-    ]
-
-
 def stated(held: Held, documents: Sequence[RightsFile]) -> dict[str, Any] | None:
     """Rights in full, as JSON; None if nothing is recorded."""
     row = held.record
     if row is None:
         return None
-    fields = {name: getattr(row, name) for name in RightsSpec.model_fields}
+    fields = {name: getattr(row, name) for name in RightsSpec.model_fields if name not in INTERNAL}
     return {
         "standing": held.standing.kind,
         **{name: value.isoformat() if isinstance(value, date) else value for name, value in fields.items()},
         "withdrawn": row.withdrawn,
         "reason": row.reason,
         "recorded by": row.made_by.name,
-        "recorded at": row.created_at.isoformat(timespec="seconds"),
+        "recorded at": stamped(row.created_at),
         "files": [{"name": each.name, "sha256": each.sha256, "bytes": each.bytes} for each in documents],
     }

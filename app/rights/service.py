@@ -5,22 +5,27 @@ Nothing is overwritten: each change is the reference's next record, and the newe
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app import undo
 from app.accounts import authority
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.days import written_exactly
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Room
-from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, now
-from app.quotas.service import take_upload
-from app.rights import queries
+from app.languages import ENGLISH, formats, speaking
+from app.languages import gettext as _
+from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, What, now
+from app.quotas.service import take, take_upload
+from app.rights import likeness, queries
 from app.rights.spec import Reason, RightsSpec
-from app.text import clean_line, slug
+from app.text import file_name, slug
+from app.undo import Undone
 
 FILE_BYTES = 20 * 2**20
 MOST_RIGHTS_FILES = 50  # per reference
@@ -66,8 +71,22 @@ def outweighed_words(user: User, withdrawal: RightsRecord) -> str:
     """The refusal as a sentence; "" if `user` may restore."""
     if authority.may_undo(user, withdrawal.made_as):
         return ""
-    did = f"withdrew these rights on {written_exactly(withdrawal.created_at)}"
-    return authority.refusal(withdrawal.made_as, did, "restore them", _who(withdrawal, user))
+    day = written_exactly(withdrawal.created_at)
+    if withdrawal.made_by_id == user.id:  # with a higher role than today's
+        return (
+            _(
+                "You withdrew these rights on %(day)s as an administrator; only administrators can restore them. "
+                "Ask one of them.",
+                day=day,
+            )
+            if authority.power(withdrawal.made_as) is Role.ADMIN
+            else _(
+                "You withdrew these rights on %(day)s as a manager; only managers can restore them. Ask one of them.",
+                day=day,
+            )
+        )
+    did = _("withdrew these rights on %(day)s", day=day)
+    return authority.refusal(withdrawal.made_as, did, _("restore them"), withdrawal.made_by.name)
 
 
 def suggested(reference: Reference) -> dict[str, Any]:
@@ -91,17 +110,25 @@ def save(session: Session, user: User, reference: Reference, spec: RightsSpec, s
     before = queries.held(session, reference).record
     if before and before.withdrawn:
         need_restorer(user, before)
-        raise Conflict(f"{_withdrawn(before, user, 'these rights')}. Restore them first, then edit them.")
+        raise Conflict(
+            _(
+                "%(who)s withdrew these rights on %(day)s. Restore them first, then edit them.",
+                who=queries.named(before.made_by, user),
+                day=written_exactly(before.created_at),
+            )
+        )
     if spec.valid_from and spec.valid_until and spec.valid_until < spec.valid_from:
-        raise Invalid("valid_until", f"The rights would expire on {spec.valid_until}, before they start.")
+        raise Invalid("valid_until", _("The rights would expire on %(day)s, before they start.", day=spec.valid_until))
+    likeness.check(session, spec)
     after = RightsRecord(reference_id=reference.id, made_by_id=user.id, made_as=user.role, **spec.model_dump())
-    changes = queries.changed(before, after)
-    if before and not changes:
+    if before and not queries.differing(before, after):
         return before
     if later := queries.later_changes(session, reference.id, seen):
-        raise Conflict(f"{later.told(user)} Check the changes, then save again.")
+        raise Conflict(formats.sentences((later.told(user), _("Check the changes, then save again."))))
     session.add(after)
-    record(session, user, Act.RIGHTS_SAVE, reference, **{title: after_text for title, _, after_text in changes})
+    with speaking(ENGLISH):
+        stored = {title: text for title, __, text in queries.changed(before, after)}
+    record(session, user, Act.RIGHTS_SAVE, reference, **stored)
     session.flush()
     return after
 
@@ -115,7 +142,7 @@ def withdraw(session: Session, user: User, reference: Reference, reason: Reason)
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if before and before.withdrawn and not outweighs(user, before):
-        raise Conflict(f"The rights to {reference.original_name} are already withdrawn.")
+        raise Conflict(_("The rights to %(name)s are already withdrawn.", name=reference.original_name))
     record(session, user, Act.RIGHTS_WITHDRAW, reference, reason=reason.reason)
     return _next(session, user, reference, before, withdrawn=True, reason=reason.reason)
 
@@ -129,10 +156,16 @@ def restore(session: Session, user: User, reference: Reference, reason: Reason, 
     _need_change(user, reference)
     before = queries.held(session, reference).record
     if not before or not before.withdrawn:
-        raise Conflict(f"The rights to {reference.original_name} are not withdrawn.")
+        raise Conflict(_("The rights to %(name)s are not withdrawn.", name=reference.original_name))
     need_restorer(user, before)
     if before.id != seen:
-        raise Conflict(f"{_withdrawn(before, user, 'these rights again')}, maybe for another reason. Check it first.")
+        raise Conflict(
+            _(
+                "%(who)s withdrew these rights again on %(day)s, maybe for another reason. Check it first.",
+                who=queries.named(before.made_by, user),
+                day=written_exactly(before.created_at),
+            )
+        )
     after = _next(session, user, reference, before, withdrawn=False, reason=reason.reason)
     record(session, user, Act.RIGHTS_RESTORE, reference, reason=reason.reason)
     return after
@@ -152,7 +185,7 @@ def need_room(session: Session, user: User, reference: Reference) -> Sequence[Ri
     _need_change(user, reference)
     present = queries.files(session, user, reference.id)
     if len(present) >= MOST_RIGHTS_FILES:
-        raise Invalid("file", f"A reference has at most {MOST_RIGHTS_FILES} files; remove one first.")
+        raise Invalid("file", _("A reference has at most %(most)s files; remove one first.", most=MOST_RIGHTS_FILES))
     return present
 
 
@@ -164,19 +197,32 @@ def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDo
     return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data, room), bytes=len(data))
 
 
-def add_file(session: Session, user: User, reference: Reference, kept: KeptDocument, name: str) -> RightsFile:
-    """Add a stored licence or consent to a reference. Raises Invalid("file", ...) and Forbidden."""
+def need_new(session: Session, user: User, reference: Reference, kept: KeptDocument) -> None:
+    """Refuse a file that a reference has already, or has no room for. Raises Invalid("file", ...) and Forbidden."""
     present = need_room(session, user, reference)
     if twin := next((each for each in present if each.sha256 == kept.sha256), None):
-        raise Invalid("file", f"This file is already here, as {twin.name}.")
+        raise Invalid("file", _("This file is already here, as %(name)s.", name=twin.name))
+
+
+def add_file(
+    session: Session, user: User, reference: Reference, kept: KeptDocument, name: str, *, counted: bool = False
+) -> RightsFile:
+    """Add a stored licence or consent to a reference; `counted`: its upload was, when it was kept for an unsent form.
+
+    Raises Invalid("file", ...), Forbidden, Spent and Full.
+    """
+    need_new(session, user, reference, kept)
     row = RightsFile(
         reference_id=reference.id,
-        name=clean_line(PurePath(name.replace("\\", "/")).name)[:255] or "file",
+        name=file_name(name),
         uploaded_by_id=user.id,
         **asdict(kept),
     )
     session.add(row)
-    take_upload(session, user, "file", kept.bytes, kept.bytes)
+    if counted:
+        take(session, user, "file", {What.STORAGE: kept.bytes})
+    else:
+        take_upload(session, user, "file", kept.bytes, kept.bytes)
     record(session, user, Act.RIGHTS_FILE_ADD, reference, file=row.name, sha256=row.sha256)
     return row
 
@@ -186,10 +232,22 @@ def remove_file(session: Session, user: User, reference: Reference, file_id: int
     _need_change(user, reference)
     row = queries.file(session, user, reference.id, file_id)
     if not may_remove(user, row):
-        raise Forbidden(f"{row.uploaded_by.name} added this file; only they and managers can remove it.")
+        raise Forbidden(_("%(name)s added this file; only they and managers can remove it.", name=row.uploaded_by.name))
     row.removed_at = now()
     record(session, user, Act.RIGHTS_FILE_REMOVE, reference, file=row.name, sha256=row.sha256)
+    undo.offer(session, user, "rights file", file_id=row.id, at=row.removed_at.isoformat())
     return row
+
+
+def undo_removal(session: Session, user: User, file_id: int, at: str) -> Undone:
+    """Show a removed file again. Raises Forbidden, and Conflict if the reference has as many as it may have."""
+    row = session.get_one(RightsFile, file_id)
+    present = need_room(session, user, row.reference)
+    if row.removed_at != datetime.fromisoformat(at) or any(each.sha256 == row.sha256 for each in present):
+        raise Conflict(_("This file was added again since, so it was not undone."))
+    row.removed_at = None
+    record(session, user, Act.RIGHTS_FILE_REMOVE, row.reference, file=row.name, sha256=row.sha256, undone=True)
+    return Undone(_("%(name)s is here again.", name=row.name))
 
 
 def may_remove(user: User, row: RightsFile) -> bool:
@@ -204,7 +262,9 @@ def note_download(session: Session, user: User, reference: Reference, file_id: i
     """
     if not may_change(user, reference):
         name = reference.uploaded_by.name
-        raise Forbidden(f"Only {name}, who uploaded this reference, and managers can read its licences and consents.")
+        raise Forbidden(
+            _("Only %(name)s, who uploaded this reference, and managers can read its licences and consents.", name=name)
+        )
     row = queries.file(session, user, reference.id, file_id)
     record(session, user, Act.RIGHTS_FILE_DOWNLOAD, reference, file=row.name, sha256=row.sha256)
     return row
@@ -219,16 +279,7 @@ def _need_change(user: User, reference: Reference) -> None:
     need_active(user)
     if not may_change(user, reference):
         name = reference.uploaded_by.name
-        raise Forbidden(f"Only {name}, who uploaded this reference, and managers can change its rights.")
-
-
-def _withdrawn(row: RightsRecord, user: User, what: str) -> str:
-    """Who withdrew it and when, for `user`."""
-    return f"{_who(row, user)} withdrew {what} on {written_exactly(row.created_at)}"
-
-
-def _who(row: RightsRecord, user: User) -> str:
-    return "You" if row.made_by_id == user.id else row.made_by.name
+        raise Forbidden(_("Only %(name)s, who uploaded this reference, and managers can change its rights.", name=name))
 
 
 def _next(
@@ -250,15 +301,15 @@ def _next(
 def _media_type(data: bytes) -> str:
     """Detect a file's type by content. Raises Invalid if it is not accepted."""
     if not data:
-        raise Invalid("file", "The file is empty.")
+        raise Invalid("file", _("The file is empty."))
     if len(data) > FILE_BYTES:
-        raise Invalid("file", f"The file is larger than {FILE_BYTES // 2**20} MB, the most allowed.")
+        raise Invalid("file", _("The file is larger than %(most)s MB, the most allowed.", most=FILE_BYTES // 2**20))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     found = next((kind for beginning, kind in BEGINNINGS if data.startswith(beginning)), None)
     if found or _is_text(data):
         return found or "text/plain"
-    raise Invalid("file", "The file is not a PDF, PNG, JPEG, WebP or plain text in UTF-8. Save it as a PDF.")
+    raise Invalid("file", _("The file is not a PDF, PNG, JPEG, WebP or plain text in UTF-8. Save it as a PDF."))
 
 
 def _is_text(data: bytes) -> bool:

@@ -4,17 +4,20 @@ Pages of a list are cut by id (keyset), so that the thousandth costs what the fi
 rows arrive at the top. Lists of any length take a fixed number of statements.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session, joinedload
 
-from app.accounts.queries import signed_in
+from app import bin
+from app.accounts.queries import I_AM_ACTIVE, asks, signed_in
 from app.errors import NotFound
+from app.languages import gettext as _
 from app.models import (
     Campaign,
     Image,
@@ -25,14 +28,14 @@ from app.models import (
     StyleVersion,
     User,
     Verdict,
-    now,
 )
+from app.ranking import NOTHING
+from app.sets.mosaics import mosaics
 from app.sets.stack import FACE, ON_PAGE
 from app.work import line
 from app.work.topics import Topic
 
 NOT_REVIEWED = "none"  # the value for "no decision" in filters and counts
-KEPT_DAYS = 30  # a deleted picture can be restored this long
 PAGE = 60  # pictures of a set that its page loads at a time
 MOSAIC = 6  # pictures on a set's card
 TO_REVIEW = or_(Image.decision.is_(None), Image.decision == Verdict.WITHDRAWN)
@@ -63,6 +66,7 @@ class PictureCounts:
     redo_failed: int = 0
     redo_held: int = 0
     binned: int = 0  # pictures in the bin that can be restored; counted if nothing else is left
+    under_way: float = 0.0  # how much of those in the engine is done, in pictures; only the engine knows
 
     @property
     def waiting(self) -> int:
@@ -73,6 +77,16 @@ class PictureCounts:
     def making(self) -> int:
         """Pictures in the engine, new or redone."""
         return self.generating + self.redo_generating
+
+    @property
+    def work(self) -> int:
+        """Pictures to generate in total, with redone ones that are not finished."""
+        return self.total + self.redo_queued + self.redo_generating
+
+    @property
+    def fraction(self) -> float:
+        """How much of the work is done, 0 to 1."""
+        return (self.finished + self.under_way) / self.work if self.work else 0.0
 
     @property
     def unmade(self) -> int:
@@ -101,6 +115,12 @@ class PictureCounts:
         if self.failed:
             return State.FAILED
         return State.CANCELLED if self.cancelled else State.FINISHED
+
+    def nothing_generates(self) -> None:
+        """Count as queued what is generating: the engine that had it is gone."""
+        self.queued, self.generating = self.queued + self.generating, 0
+        self.redo_queued, self.redo_generating = self.redo_queued + self.redo_generating, 0
+        self.under_way = 0.0
 
     def add(self, state: str, decision: str | None, number: int, face: bool = True) -> None:
         """Count `number` images in `state` with `decision`; those that are not a `face` are on top of a shown one."""
@@ -131,6 +151,7 @@ class SetCard(PictureCounts):
     campaign: str
     owner: str
     created_at: datetime
+    reference_id: int  # the first of its style
     image_ids: list[int] = field(default_factory=list)  # up to MOSAIC finished ones, approved first
 
 
@@ -140,14 +161,6 @@ class Progress(PictureCounts):
 
     set_id: int
     line: int | None  # sets and trainings before it in the queue; None: it is running, or nothing of it waits
-
-
-@dataclass(frozen=True)
-class CampaignRow:
-    id: int
-    name: str
-    approved: int
-    total: int  # pictures that are shown
 
 
 @dataclass(frozen=True)
@@ -191,62 +204,96 @@ def topic(set_id: int) -> Topic:
 # One set, one picture
 
 
+_version = joinedload(ImageSet.style_version)
+_SET = (
+    select(ImageSet)
+    .where(ImageSet.id == bindparam("set_id"), I_AM_ACTIVE)
+    .options(
+        joinedload(ImageSet.owner),
+        joinedload(ImageSet.campaign),
+        _version.joinedload(StyleVersion.style),
+        _version.selectinload(StyleVersion.references).joinedload(StyleReference.reference),
+    )
+)
+
+
 def get(session: Session, user: User, set_id: int) -> ImageSet:
     """A set with its owner, campaign, style and references. Raises NotFound."""
-    version = joinedload(ImageSet.style_version)
-    found = session.scalar(
-        select(ImageSet)
-        .where(ImageSet.id == set_id, signed_in(user))
-        .options(
-            joinedload(ImageSet.owner),
-            joinedload(ImageSet.campaign),
-            version.joinedload(StyleVersion.style),
-            version.selectinload(StyleVersion.references).joinedload(StyleReference.reference),
-        )
-    )
+    found = session.scalar(_SET, asks(user) | {"set_id": set_id})
     if not found:
-        raise NotFound("There is no such set.")
+        raise NotFound(_("There is no such set."))
     return found
+
+
+_NAME = select(ImageSet.name).where(ImageSet.id == bindparam("set_id"), I_AM_ACTIVE)
+
+
+def name(session: Session, user: User, set_id: int) -> str:
+    """The name of a set. Raises NotFound."""
+    found = session.scalar(_NAME, asks(user) | {"set_id": set_id})
+    if found is None:
+        raise NotFound(_("There is no such set."))
+    return found
+
+
+_PLACES = (
+    select(Image)
+    .where(Image.set_id == bindparam("set_id"), ON_PAGE, I_AM_ACTIVE)
+    .options(joinedload(Image.unit), joinedload(Image.campaign))
+    .order_by(Image.position, Image.shown.desc(), Image.version.desc())
+)
+_SOME_PLACES = _PLACES.where(Image.position.in_(bindparam("positions", expanding=True)))
 
 
 def places(session: Session, user: User, set_id: int, positions: Collection[int] | None = None) -> list[Place]:
     """The non-empty positions of a set in order, with units and campaigns; only those `positions`, if given."""
-    statement = (
-        select(Image)
-        .where(Image.set_id == set_id, ON_PAGE, signed_in(user))
-        .options(joinedload(Image.unit), joinedload(Image.campaign))
-        .order_by(Image.position, Image.shown.desc(), Image.version.desc())
-    )
-    found = session.scalars(statement if positions is None else statement.where(Image.position.in_(positions)))
+    values = asks(user) | {"set_id": set_id}
+    if positions is None:
+        found = session.scalars(_PLACES, values)
+    else:
+        found = session.scalars(_SOME_PLACES, values | {"positions": list(positions)})
     return [
         Place(position, face, tuple(others))
         for position, (face, *others) in groupby(found, key=lambda image: image.position)
     ]
 
 
+@cache
+def _positions(*, only: bool, span: bool) -> Select[int]:
+    statement = select(Image.position).where(Image.set_id == bindparam("set_id"), I_AM_ACTIVE).distinct()
+    if only:
+        statement = statement.where(Image.id.in_(bindparam("only", expanding=True)))
+    return statement.where(Image.position.between(bindparam("first"), bindparam("last"))) if span else statement
+
+
 def positions(
     session: Session, user: User, set_id: int, only: Collection[int] | None = None, span: Span | None = None
 ) -> list[int]:
     """The positions of a set, including empty ones; `only` those of some images, within a `span`."""
-    statement = select(Image.position).where(Image.set_id == set_id, signed_in(user)).distinct()
+    values = asks(user) | {"set_id": set_id} | (span._asdict() if span else {})
     if only is not None:
-        statement = statement.where(Image.id.in_(only))
-    return list(session.scalars(statement.where(Image.position.between(*span)) if span else statement))
+        values["only"] = list(only)
+    return list(session.scalars(_positions(only=only is not None, span=span is not None), values))
 
 
-def part(session: Session, user: User, set_id: int, wanted: WantedPlaces) -> PlacesFound:
-    """The next positions of a set's page in one direction. Raises NotFound."""
-    image_set = get(session, user, set_id)
-    total = len(image_set.prompts) * image_set.count
-    on_page = Image.set_id == set_id, ON_PAGE, FACE, signed_in(user)
-    statement = select(Image.position).where(*on_page)
-    if wanted.show is not None:
-        statement = statement.where(Image.state == wanted.show)
-    if wanted.before is not None:
-        statement = statement.where(Image.position < wanted.before).order_by(Image.position.desc())
+_ON_PAGE = select(Image.position).where(Image.set_id == bindparam("set_id"), ON_PAGE, FACE, I_AM_ACTIVE)
+
+
+@cache
+def _part(*, before: bool, show: bool) -> Select[int]:
+    if before:
+        statement = _ON_PAGE.where(Image.position < bindparam("before")).order_by(Image.position.desc())
     else:
-        statement = statement.where(Image.position > wanted.after).order_by(Image.position)
-    found = list(session.scalars(statement.limit(wanted.limit + 1 if wanted.limit else None)))
+        statement = _ON_PAGE.where(Image.position > bindparam("after")).order_by(Image.position)
+    return (statement.where(Image.state == bindparam("show")) if show else statement).limit(bindparam("most"))
+
+
+def part(session: Session, user: User, image_set: ImageSet, wanted: WantedPlaces) -> PlacesFound:
+    """The next positions of a set's page in one direction."""
+    total = len(image_set.prompts) * image_set.count
+    values = asks(user) | {"set_id": image_set.id, "before": wanted.before, "after": wanted.after, "show": wanted.show}
+    statement = _part(before=wanted.before is not None, show=wanted.show is not None)
+    found = list(session.scalars(statement, values | {"most": wanted.limit + 1 if wanted.limit else -1}))
     more = wanted.limit is not None and len(found) > wanted.limit
     found = sorted(found[: wanted.limit])
     if wanted.before is not None:
@@ -256,29 +303,35 @@ def part(session: Session, user: User, set_id: int, wanted: WantedPlaces) -> Pla
     return PlacesFound(found, span, total)
 
 
+_image_set = joinedload(Image.image_set)
+_IMAGE = (
+    select(Image)
+    .where(Image.id == bindparam("image_id"), I_AM_ACTIVE)
+    .options(
+        joinedload(Image.campaign),
+        _image_set.joinedload(ImageSet.owner),
+        _image_set.joinedload(ImageSet.campaign),
+        _image_set.joinedload(ImageSet.style_version).joinedload(StyleVersion.style),
+    )
+)
+
+
 def image(session: Session, user: User, image_id: int) -> Image:
     """An image with its campaign and set, and that set's owner, campaign and style. Raises NotFound."""
-    image_set = joinedload(Image.image_set)
-    found = session.scalar(
-        select(Image)
-        .where(Image.id == image_id, signed_in(user))
-        .options(
-            joinedload(Image.campaign),
-            image_set.joinedload(ImageSet.owner),
-            image_set.joinedload(ImageSet.campaign),
-            image_set.joinedload(ImageSet.style_version).joinedload(StyleVersion.style),
-        )
-    )
+    found = session.scalar(_IMAGE, asks(user) | {"image_id": image_id})
     if not found:
-        raise NotFound("There is no such picture.")
+        raise NotFound(_("There is no such picture."))
     return found
+
+
+_PICTURE = select(Image.sha256).where(Image.id == bindparam("image_id"), I_AM_ACTIVE)
 
 
 def picture(session: Session, user: User, image_id: int) -> str | None:
     """The name of an image's files, its SHA-256; None until it is finished. Raises NotFound."""
-    found = session.execute(select(Image.sha256).where(Image.id == image_id, signed_in(user))).one_or_none()
+    found = session.execute(_PICTURE, asks(user) | {"image_id": image_id}).one_or_none()
     if not found:
-        raise NotFound("There is no such picture.")
+        raise NotFound(_("There is no such picture."))
     return found[0]
 
 
@@ -286,15 +339,14 @@ def campaign(session: Session, user: User, campaign_id: int) -> Campaign:
     """The campaign. Raises NotFound."""
     found = session.scalar(select(Campaign).where(Campaign.id == campaign_id, signed_in(user)))
     if not found:
-        raise NotFound("There is no such campaign.")
+        raise NotFound(_("There is no such campaign."))
     return found
 
 
 def progress(session: Session, user: User, set_id: int) -> Progress:
     """The progress of a set. Raises NotFound."""
     made = Progress(set_id=set_id, line=None)
-    if session.scalar(select(ImageSet.id).where(ImageSet.id == set_id, signed_in(user))) is None:
-        raise NotFound("There is no such set.")
+    name(session, user, set_id)
     count_places(session, {set_id: made})
     if made.waiting and not made.making:
         made.line = line.place(session, topic(set_id))
@@ -311,12 +363,29 @@ def cards(
     owner_id: int | None = None,
     campaign_id: int | None = None,
     style_code: str | None = None,
+    archived: bool = False,
+    words: str = "",
     after: int | None = None,
     limit: int = 24,
 ) -> list[SetCard]:
-    """Sets, newest first; `after` is the id of the last one shown."""
-    statement = _sets(user, owner_id, campaign_id, style_code).order_by(ImageSet.id.desc()).limit(limit)
-    return _cards(session, statement.where(ImageSet.id < after) if after else statement)
+    """Sets that are not in the bin, newest first; `after` is the id of the last one shown.
+
+    Those that are `archived`, or are in an archived campaign, or only the others. With `words`, those whose names have
+    them, best matches first.
+    """
+    limits = _limits(owner_id=owner_id, campaign_id=campaign_id, style_code=style_code, words=words or None)
+    if after is not None:
+        last = session.scalar(_RANK, {"set_id": after, "words": words})
+        limits |= {"after": after, "after_rank": last or NOTHING} if words else {"after": after}
+    rows = session.execute(_listed(frozenset(limits), archived), asks(user) | limits | {"most": limit})
+    by_id = {
+        id: SetCard(id=id, name=name, campaign=campaign, owner=owner, created_at=created_at, reference_id=reference_id)
+        for id, name, campaign, owner, created_at, reference_id in rows
+    }
+    count_places(session, by_id)
+    for set_id, image_id in mosaics(session, by_id, MOSAIC):
+        by_id[set_id].image_ids.append(image_id)
+    return list(by_id.values())
 
 
 def count(
@@ -326,76 +395,78 @@ def count(
     owner_id: int | None = None,
     campaign_id: int | None = None,
     style_code: str | None = None,
+    archived: bool = False,
+    words: str = "",
 ) -> int:
     """How many sets `cards` would list in total."""
-    statement = _sets(user, owner_id, campaign_id, style_code)
-    return session.scalar(statement.with_only_columns(func.count())) or 0
+    limits = _limits(owner_id=owner_id, campaign_id=campaign_id, style_code=style_code, words=words or None)
+    return session.scalar(_total(frozenset(limits), archived), asks(user) | limits) or 0
 
 
-def campaigns(session: Session, user: User) -> list[CampaignRow]:
-    """All campaigns with a set or a picture, those with the newest sets first."""
-    made = (
-        select(
-            Image.campaign_id,
-            func.count().label("total"),
-            func.count().filter(Image.decision == Verdict.APPROVED).label("approved"),
-        )
-        .where(Image.shown)
-        .group_by(Image.campaign_id)
-        .subquery()
-    )
-    newest = (
-        select(ImageSet.campaign_id, func.max(ImageSet.id).label("set_id")).group_by(ImageSet.campaign_id).subquery()
-    )
-    rows = session.execute(
-        select(Campaign.id, Campaign.name, func.coalesce(made.c.approved, 0), func.coalesce(made.c.total, 0))
-        .outerjoin(made, made.c.campaign_id == Campaign.id)
-        .outerjoin(newest, newest.c.campaign_id == Campaign.id)
-        .where(or_(made.c.total.is_not(None), newest.c.set_id.is_not(None)), signed_in(user))
-        .order_by(newest.c.set_id.desc().nulls_last(), Campaign.id.desc())
-    )
-    return [CampaignRow(*row) for row in rows]
+def _limits(**values: int | str | None) -> dict[str, int | str]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _sets(
-    user: User, owner_id: int | None = None, campaign_id: int | None = None, style_code: str | None = None
-) -> Select[int, str, str, str, datetime]:
-    statement = (
-        select(ImageSet.id, ImageSet.name, Campaign.name, User.name, ImageSet.created_at)
+_rank: ColumnElement[int] = func.match_rank(ImageSet.name, bindparam("words"), type_=Integer)
+_RANK = select(_rank).where(ImageSet.id == bindparam("set_id"))
+
+
+_FIRST_REFERENCE = and_(StyleReference.version_id == ImageSet.style_version_id, StyleReference.position == 1)
+
+
+@cache
+def _sets(limits: frozenset[str], archived: bool) -> Select[int, str, str, str, datetime, int]:
+    """The sets that have these limits; built once for each combination."""
+    earlier = ImageSet.id < bindparam("after")
+    versions = select(StyleVersion.id).join(Style).where(Style.code == bindparam("style_code"))
+    conditions = {
+        "owner_id": ImageSet.owner_id == bindparam("owner_id"),
+        "campaign_id": ImageSet.campaign_id == bindparam("campaign_id"),
+        "style_code": ImageSet.style_version_id.in_(versions),
+        "words": _rank > NOTHING,
+        "after": earlier,
+        "after_rank": or_(_rank < bindparam("after_rank"), and_(_rank == bindparam("after_rank"), earlier)),
+    }
+    if "after_rank" in limits:
+        del conditions["after"]
+    hidden = or_(ImageSet.archived_at.is_not(None), Campaign.archived_at.is_not(None))
+    return (
+        select(ImageSet.id, ImageSet.name, Campaign.name, User.name, ImageSet.created_at, StyleReference.reference_id)
         .join(Campaign, Campaign.id == ImageSet.campaign_id)
         .join(User, User.id == ImageSet.owner_id)
-        .where(signed_in(user))
+        .join(StyleReference, _FIRST_REFERENCE)
+        .where(ImageSet.deleted_at.is_(None), hidden if archived else ~hidden)
+        .where(I_AM_ACTIVE, *(conditions[each] for each in sorted(limits) if each in conditions))
     )
-    if owner_id is not None:
-        statement = statement.where(ImageSet.owner_id == owner_id)
-    if campaign_id is not None:
-        statement = statement.where(ImageSet.campaign_id == campaign_id)
-    if style_code is not None:
-        versions = select(StyleVersion.id).join(Style).where(Style.code == style_code)
-        statement = statement.where(ImageSet.style_version_id.in_(versions))
-    return statement
 
 
-def _cards(session: Session, statement: Select[int, str, str, str, datetime]) -> list[SetCard]:
-    found = [
-        SetCard(id=id, name=name, campaign=campaign, owner=owner, created_at=created_at)
-        for id, name, campaign, owner, created_at in session.execute(statement)
-    ]
-    by_id = {card.id: card for card in found}
-    count_places(session, by_id)
-    for set_id, image_id in mosaics(session, by_id, MOSAIC):
-        by_id[set_id].image_ids.append(image_id)
-    return found
+@cache
+def _listed(limits: frozenset[str], archived: bool) -> Select[int, str, str, str, datetime, int]:
+    order = (_rank.desc(),) if "words" in limits else ()
+    return _sets(limits, archived).order_by(*order, ImageSet.id.desc()).limit(bindparam("most"))
+
+
+@cache
+def _total(limits: frozenset[str], archived: bool) -> Select[int]:
+    return _sets(limits, archived).with_only_columns(func.count())
+
+
+_face = FACE.label("face")
+_among = Image.set_id.in_(bindparam("set_ids", expanding=True))
+# Shown pictures, which are most, are counted in their index.
+_COUNTS = union_all(
+    select(Image.set_id, literal(State.FINISHED), Image.decision, func.count(), true())
+    .where(Image.shown, _among)
+    .group_by(Image.set_id, Image.decision),
+    select(Image.set_id, Image.state, Image.decision, func.count(), _face)
+    .where(~Image.shown, _among, ON_PAGE)
+    .group_by(Image.set_id, Image.state, Image.decision, _face),
+)
 
 
 def count_places(session: Session, counts: Mapping[int, PictureCounts]) -> None:
     """Fill in the counts of sets, by id."""
-    face = FACE.label("face")
-    rows = session.execute(
-        select(Image.set_id, Image.state, Image.decision, func.count(), face)
-        .where(Image.set_id.in_(counts), ON_PAGE)
-        .group_by(Image.set_id, Image.state, Image.decision, face)
-    )
+    rows = session.execute(_COUNTS, {"set_ids": list(counts)})
     for set_id, state, decision, number, is_face in rows:
         counts[set_id].add(state, decision, number, is_face)
     if emptied := [set_id for set_id, each in counts.items() if not each.total]:
@@ -404,30 +475,9 @@ def count_places(session: Session, counts: Mapping[int, PictureCounts]) -> None:
 
 def _count_binned(session: Session, counts: Mapping[int, PictureCounts], set_ids: Collection[int]) -> None:
     rows = session.execute(
-        select(Image.set_id, func.count()).where(Image.set_id.in_(set_ids), *restorable()).group_by(Image.set_id)
+        select(Image.set_id, func.count())
+        .where(Image.set_id.in_(set_ids), *bin.restorable(Image))
+        .group_by(Image.set_id)
     )
     for set_id, number in rows:
         counts[set_id].binned = number
-
-
-def restorable() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Conditions that a picture is in the bin and can be restored."""
-    return Image.deleted_at > now() - timedelta(days=KEPT_DAYS), Image.purged_at.is_(None)
-
-
-def mosaics(
-    session: Session, set_ids: Iterable[int], most: int, of: ColumnElement[bool] | None = None
-) -> list[tuple[int, int]]:
-    """Up to `most` shown images of each set, as (set id, image id): those that match `of`, approved first."""
-    order = func.row_number().over(
-        partition_by=Image.set_id, order_by=(func.coalesce(Image.decision != Verdict.APPROVED, true()), Image.position)
-    )
-    ranked = (
-        select(Image.set_id, Image.id, order.label("place"))
-        .where(Image.set_id.in_(set_ids), Image.shown, true() if of is None else of)
-        .subquery()
-    )
-    rows = session.execute(
-        select(ranked.c.set_id, ranked.c.id).where(ranked.c.place <= most).order_by(ranked.c.set_id, ranked.c.place)
-    )
-    return [(set_id, image_id) for set_id, image_id in rows]

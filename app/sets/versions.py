@@ -5,6 +5,7 @@ The new version goes on top of the old one, at the same position of the set.
 
 import secrets
 from dataclasses import dataclass
+from typing import Self
 
 from pydantic import Field
 from sqlalchemy import func, select
@@ -12,18 +13,22 @@ from sqlalchemy.orm import Session
 
 from app.accounts.queries import signed_in
 from app.audit.service import record
+from app.blocked import queries as blocked
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid
 from app.files import Kind
-from app.models import Act, DamagedFile, Image, ImageTag, Star, State, Unit, User, What
+from app.languages import N_, translated
+from app.languages import gettext as _
+from app.models import Act, DamagedFile, Image, ImageSet, ImageTag, Star, State, User, What
 from app.quotas.service import take
 from app.rights import queries as rights
+from app.rights.standing import Held
 from app.sets import queries, service, units
 from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import Redo
-from app.sets.spec import PROMPT_LENGTH, SEEDS
-from app.specs import Line, Spec
-from app.work.queue import OPEN, cancel_units
+from app.sets.spec import PROMPT_LENGTH, SEEDS, seeds_from
+from app.specs import DrawnAs, Prompt, Spec
+from app.translation.translator import Find, Translator, drawn_as
 
 MOST_VERSIONS = 20  # per position
 MOST_NEW_VERSIONS = 4  # at once
@@ -33,12 +38,18 @@ UNMADE = (State.QUEUED, State.GENERATING, State.FAILED, State.HELD)
 class RedoSpec(Spec):
     """A request to redo a picture."""
 
-    prompt: Line = Field(title="Prompt", min_length=1, max_length=PROMPT_LENGTH)
+    prompt: Prompt = Field(title=N_("Prompt"), min_length=1, max_length=PROMPT_LENGTH)
     seed: int | None = Field(
-        default=None, title="Seed", ge=0, le=SEEDS - 1
+        default=None, title=N_("Seed"), ge=0, le=SEEDS - 1
     )  # None: random; the next version has the next
-    strength: float | None = Field(default=None, title="Strength", ge=0, le=2)  # None: the set's
-    count: int = Field(default=1, title="Versions", ge=1, le=MOST_NEW_VERSIONS)
+    strength: float | None = Field(default=None, title=N_("Strength"), ge=0, le=2)  # None: the set's
+    count: int = Field(default=1, title=N_("Versions"), ge=1, le=MOST_NEW_VERSIONS)
+    drawn_as: DrawnAs = Field(default={}, title=N_("Will be drawn as"))
+
+    def translated(self, translator: Translator | None, find: Find) -> Self:
+        """The same with what is drawn for a prompt in Japanese: as it was corrected, or else as it is translated."""
+        said = drawn_as([self.prompt], self.drawn_as, translator, find([self.prompt]))
+        return self.model_copy(update={"drawn_as": said})
 
 
 @dataclass(frozen=True)
@@ -65,19 +76,26 @@ def stack(session: Session, user: User, image: Image) -> list[Version]:
 
 def changed(before: Image, after: Image) -> list[str]:
     """Which of prompt, seed and strength differ between two versions."""
-    return [name for name in ("prompt", "seed", "strength") if getattr(before, name) != getattr(after, name)]
+    said = [name for name in ("prompt", "seed", "strength") if getattr(before, name) != getattr(after, name)]
+    return said if "prompt" in said or before.drawn_as == after.drawn_as else ["prompt", *said]
 
 
-def refusal(session: Session, image: Image) -> str | None:
-    """Why nobody can redo this picture now, in a sentence; None if its owner and managers can."""
+def refusal(session: Session, image: Image, held: list[Held] | None = None) -> str | None:
+    """Why nobody can redo this picture now, in a sentence; None if its owner and managers can.
+
+    `held`: the status of the rights to all references of its set, if it is known.
+    """
     image_set = image.image_set
     if image.state != State.FINISHED or image.deleted_at:
-        return "Only a finished picture can be redone; this one is not finished or was deleted."
+        return _("Only a finished picture can be redone; this one is not finished or was deleted.")
     if image_set.locked_at:
-        return service.LOCKED
+        return translated(service.LOCKED)
     if _newest(session, image) >= MOST_VERSIONS:
-        return f"This picture has {MOST_VERSIONS} versions, the most there can be; create a new set to continue."
-    return rights.set_refusal(session, image_set)
+        return _(
+            "This picture has %(number)s versions, the most there can be; create a new set to continue.",
+            number=MOST_VERSIONS,
+        )
+    return rights.set_refusal(session, image_set, held)
 
 
 def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: ModelFacts, unit_size: int) -> list[Image]:
@@ -88,22 +106,30 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
     image = queries.image(session, user, image_id)
     image_set = service.changeable(session, user, image.set_id)
     if image_set.model != model.name:
-        raise Conflict(
-            f"This set was created with {image_set.model}, but the server now runs {model.name}. Create a new set."
-        )
+        raise Conflict(units.other_model(image_set, model))
     if why := refusal(session, image):
         raise Conflict(why)
     strength = None if spec.strength == image_set.strength else spec.strength
     newest = _newest(session, image)
-    request = Redo(session, user, image_set, spec.prompt, model)
+    drawn = spec.drawn_as.get(spec.prompt)
+    style = image_set.style_version
+    own = [*rights.of_set(session, image_set, user), *rights.of_subjects(session, _subject_ids(image_set), user)]
+    request = Redo(session, user, image_set, spec.prompt, model, drawn or spec.prompt)
     Invalid.check(
         {
-            "prompt": next(filter(None, (each.redo_problem(request) for each in INGREDIENTS)), None),
-            "seed": "The same prompt, seed and strength give the same picture; change one of them."
-            if (spec.prompt, spec.seed, strength) == (image.prompt, image.seed, image.strength)
+            "prompt": next(filter(None, (each.redo_problem(request) for each in INGREDIENTS)), None)
+            or blocked.problem(session, user, [spec.prompt], spec.drawn_as)
+            or blocked.problem(session, user, [style.text], style.drawn_as)
+            or next((held.refusal for held in own if held.barred), None),
+            "seed": _("The same prompt, seed and strength give the same picture; change one of them.")
+            if (spec.prompt, drawn, spec.seed, strength) == (image.prompt, image.drawn_as, image.seed, image.strength)
             and not _is_damaged(session, image)
             else None,
-            "count": f"This picture has {newest} versions of at most {MOST_VERSIONS}; ask for fewer."
+            "count": _(
+                "This picture has %(number)s versions of at most %(most)s; ask for fewer.",
+                number=newest,
+                most=MOST_VERSIONS,
+            )
             if newest + spec.count > MOST_VERSIONS
             else None,
         }
@@ -119,9 +145,13 @@ def redo(session: Session, user: User, image_id: int, spec: RedoSpec, model: Mod
     return made
 
 
+def _subject_ids(image_set: ImageSet) -> list[int]:
+    return [part.id for part in image_set.subjects]
+
+
 def _new_versions(user: User, image: Image, spec: RedoSpec, strength: float | None, first: int) -> list[Image]:
     """The rows of the versions `first`, `first` + 1, ... at the position of `image`."""
-    seed = secrets.randbelow(SEEDS) if spec.seed is None else spec.seed
+    first_seed = secrets.randbelow(SEEDS) if spec.seed is None else spec.seed
     return [
         Image(
             set_id=image.set_id,
@@ -132,10 +162,11 @@ def _new_versions(user: User, image: Image, spec: RedoSpec, strength: float | No
             campaign_id=image.campaign_id,
             style_id=image.style_id,
             prompt=spec.prompt,
-            seed=(seed + number) % SEEDS,
+            drawn_as=spec.drawn_as.get(spec.prompt),
+            seed=seed,
             strength=strength,
         )
-        for number in range(spec.count)
+        for number, seed in enumerate(seeds_from(first_seed, spec.count))
     ]
 
 
@@ -147,13 +178,10 @@ def discard(session: Session, user: User, image_id: int) -> None:
     image = queries.image(session, user, image_id)
     service.changeable(session, user, image.set_id)
     if image.version == 1 or image.state not in UNMADE:
-        raise Conflict("Only a version that is not finished can be cancelled.")
+        raise Conflict(_("Only a version that is not finished can be cancelled."))
     image.state, image.error = State.CANCELLED, None
     record(session, user, Act.IMAGE_DISCARD, image, version=image.version)
-    session.flush()
-    others = select(Image.id).where(Image.unit_id == image.unit_id, Image.state.in_(OPEN)).limit(1)
-    if image.unit_id and session.scalar(others) is None:
-        cancel_units(session, Unit.id == image.unit_id)
+    service.close_unit(session, image)
 
 
 def _is_damaged(session: Session, image: Image) -> bool:

@@ -20,16 +20,20 @@ Answer = tuple[Mapping[str, Any], list[bytes]]
 def map(data: bytes, asked: Mapping[str, Any]) -> Answer:
     """Draw the map of an upload and its thumbnails.
 
-    For depth, whose model is in the engine, return the input pixels.
+    For depth, whose model is in the engine, return the input pixels. A transparent picture, of which only a silhouette
+    or a ready map can be made, is returned itself, as `clear`.
     """
-    _, (png,) = clean.cleaned(data, keep_clear=True, **asked["upload"])
+    facts, (png,) = clean.cleaned(data, **asked["upload"])
     picture = Image.open(io.BytesIO(png))
     kind, size = asked["kind"], tuple(asked["size"])
+    if picture.mode == "RGBA" and kind != "silhouette" and not asked["ready"]:
+        thumbnails = small(picture.copy(), asked["sides"])
+        return {"clear": True, "rights": facts["rights"]}, [png, *thumbnails]
     told = {"source": hashlib.sha256(png).hexdigest(), "remark": ""}
     if asked["ready"]:
         drawn, told["remark"] = maps.ready(picture, kind)
     elif kind == "depth":
-        seen = maps.covering(maps.on_white(picture), size)
+        seen = maps.covering(picture.convert("RGB"), size)
         return told | {"width": seen.width, "height": seen.height}, [seen.tobytes()]
     else:
         drawn = maps.draw(picture, kind, size)

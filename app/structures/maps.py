@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import Invalid
-from app.quality.look import SIDE, oklab
+from app.languages import N_
+from app.quality.colour import oklab
+from app.quality.look import SIDE
 
 if TYPE_CHECKING:
     from app.models import MapKind  # the decoding process has no tables
@@ -27,10 +29,15 @@ WEAK = 0.4  # of the strong gradient: lines continue through these if they start
 SPECK = 0.02  # of the shorter side: shorter lines are dropped
 STANDS_OUT = 0.06  # a subject's minimum distance in OKLab from the border's colour
 FINE = 512  # px: below this, a subject's thin parts are lost, and so are lines of one pixel
+BOLD = 3 / 128  # of the shorter side
 SMALL = 0.05  # of the largest part's area: smaller parts are specks
 COLOUR = 0.04  # chroma in OKLab that grey does not reach even in a JPEG
 STRIP = 128  # rows
 COLOURED = 0.02  # fraction of a map that may exceed it
+BECAME = {
+    "black": N_("Its transparent parts became black."),
+    "white": N_("Its transparent parts became white."),
+}
 
 
 def draw(
@@ -38,30 +45,24 @@ def draw(
 ) -> Image.Image:
     """The map of a picture, in the picture's shape and detailed enough for images of `size` (width, height) px.
 
+    Edges and depth are those of an opaque picture, in RGB; a silhouette may be the picture's own transparency.
     `depth_map` makes those of depth. Raises Invalid("picture", ...) and what `depth_map` raises.
     """
     match str(kind):
         case "edges":
-            lines = edges(covering(on_white(picture), size))
-            return bold(lines) if max(size) < FINE else lines
+            lines = edges(covering(picture, size))
+            return bold(lines) if max(size) < FINE or min(size) <= FINE // 2 else lines
         case "silhouette":
             return silhouette(covering(picture, (max(size[0], FINE), max(size[1], FINE))))
         case "depth" if depth_map:
-            return depth_map(covering(on_white(picture), size))
+            return depth_map(covering(picture, size))
     raise ValueError(f"no map of {kind} can be made")
 
 
 def bold(lines: Image.Image) -> Image.Image:
-    """Thicken lines to three pixels, as small models' ControlNets learned them."""
-    return Image.fromarray(np.asarray(cv2.dilate(np.asarray(lines), np.ones((3, 3), np.uint8)), np.uint8))
-
-
-def on_white(picture: Image.Image) -> Image.Image:
-    """The picture in RGB, on white where it is transparent."""
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    clear = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    """Thicken lines to three of 128 pixels, as small models' ControlNets learned them."""
+    wide = max(3, round(BOLD * min(lines.size)))
+    return Image.fromarray(np.asarray(cv2.dilate(np.asarray(lines), np.ones((wide, wide), np.uint8)), np.uint8))
 
 
 def edges(picture: Image.Image) -> Image.Image:
@@ -99,8 +100,10 @@ def silhouette(picture: Image.Image) -> Image.Image:
     if np.percentile(distance, 99) < STANDS_OUT:
         raise Invalid(
             "picture",
-            "No subject stands out in this picture. Choose one with a plain or transparent background, or upload a"
-            " ready map.",
+            N_(
+                "No subject stands out in this picture. Choose one with a plain or transparent background, or upload a"
+                " ready map."
+            ),
         )
     inside: Any = (distance > max(_otsu(distance), STANDS_OUT / 2)).astype(np.uint8) * 255
     inside = cv2.morphologyEx(inside, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -108,15 +111,15 @@ def silhouette(picture: Image.Image) -> Image.Image:
 
 
 def ready(picture: Image.Image, kind: "MapKind | str") -> tuple[Image.Image, str]:
-    """A ready map in grey, and a sentence if it does not look like one (otherwise "")."""
-    picture = _on_ground(picture)
+    """A ready map in grey, and a sentence if it does not look like one, or what was changed (otherwise "")."""
+    picture, ground = _on_ground(picture)
     grey = picture.convert("L")
     colours = oklab(picture.resize((SIDE, SIDE)))[..., 1:]
     if float((np.hypot(colours[..., 0], colours[..., 1]) > COLOUR).mean()) > COLOURED:
-        return grey, "This is in colour, as photos are; maps have none. Create a map from it instead."
+        return grey, N_("This is in colour, as photos are; maps have none. Create a map from it instead.")
     if kind == "edges" and float(np.asarray(grey).mean()) > 128:
-        return Image.eval(grey, lambda light: 255 - light), "The lines were dark on light, so the map was inverted."
-    return grey, ""
+        return Image.eval(grey, lambda light: 255 - light), N_("The lines were dark on light, so the map was inverted.")
+    return grey, BECAME.get(ground, "")
 
 
 def covering(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -133,14 +136,14 @@ def cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def _on_ground(picture: Image.Image) -> Image.Image:
-    """A map in RGB; transparency becomes black if the content is light, otherwise white."""
+def _on_ground(picture: Image.Image) -> tuple[Image.Image, str]:
+    """A map in RGB; transparency becomes black if the content is light, otherwise white: which, or "" without any."""
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
+        return picture.convert("RGB"), ""
     clear = picture.convert("RGBA")
     light = np.average(np.asarray(picture.convert("L")), weights=np.asarray(clear.getchannel("A")) + 1e-6)
-    ground = Image.new("RGBA", clear.size, "black" if light > 128 else "white")
-    return Image.alpha_composite(ground, clear).convert("RGB")
+    ground = "black" if light > 128 else "white"
+    return Image.alpha_composite(Image.new("RGBA", clear.size, ground), clear).convert("RGB"), ground
 
 
 def _lab(picture: Image.Image) -> NDArray[np.float32]:

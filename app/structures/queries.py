@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
 from app.errors import NotFound
+from app.languages import gettext as _
 from app.models import ImageSet, MapKind, StructureMap, User
 
 
@@ -26,7 +27,7 @@ def get(session: Session, user: User, map_id: int) -> StructureMap:
     """The map. Raises NotFound."""
     found = session.scalar(select(StructureMap).where(StructureMap.id == map_id, signed_in(user)))
     if found is None:
-        raise NotFound("There is no such map.")
+        raise NotFound(_("There is no such map."))
     return found
 
 
@@ -40,7 +41,9 @@ def recent(session: Session, user: User, kind: MapKind | None = None, limit: int
 
 def by_id(session: Session, map_ids: Iterable[int]) -> dict[int, StructureMap]:
     """The maps that exist, by id."""
-    found = session.scalars(select(StructureMap).where(StructureMap.id.in_(set(map_ids))))
+    if not (wanted := set(map_ids)):  # as usual
+        return {}
+    found = session.scalars(select(StructureMap).where(StructureMap.id.in_(wanted)))
     return {each.id: each for each in found}
 
 

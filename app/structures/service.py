@@ -8,13 +8,17 @@ from PIL import Image as Picture
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import grounds
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.engine.base import Engine, ModelFacts
 from app.errors import Invalid
 from app.files import Files, Kind, Room
+from app.grounds import GroundNeeded
+from app.languages import gettext as _
+from app.languages import translated
 from app.models import Act, MapKind, StructureMap, User
-from app.pictures import Limits, Map, cropped_map, drawn_map, own_thumbnails
+from app.pictures import CleanPicture, Limits, Map, cropped_map, drawn_map, own_thumbnails
 from app.quotas.service import take_upload
 from app.rights import queries as rights
 from app.text import clean_line
@@ -43,6 +47,8 @@ def draw(
     *,
     size: tuple[int, int],
     ready: bool = False,
+    name: str = "",
+    ground: str = "",
     engine: Engine,
     limits: Limits | None = None,
     room: Room | None = None,
@@ -50,14 +56,19 @@ def draw(
     """Draw a map for pictures of `size` px from an upload, or take a `ready` one, and store its file.
 
     Also returns a message about it, a sentence or "". Slow, so call it before the transaction. Raises
-    Invalid("picture", ...), NoDepth, Busy, what `room` raises, and CannotSave.
+    Invalid("picture", ...), GroundNeeded for edges and depth of a transparent picture without a `ground`, NoDepth,
+    Busy, what `room` raises, and CannotSave.
     """
     need_active(user)
-    drawn = drawn_map(data, kind, size, ready=ready, limits=limits)
+    if ready or kind == MapKind.SILHOUETTE:  # there, transparency says something
+        ground = ""
+    drawn = drawn_map(data, kind, size, ready=ready, ground=ground, limits=limits)
+    if isinstance(drawn, CleanPicture):
+        raise GroundNeeded(grounds.keep(files, drawn, name, room))
     if not isinstance(drawn, Map):
         picture, source = drawn
         drawn = _deep(engine.depth_map(picture), source)
-    return _kept(files, drawn, kind, len(data), room), drawn.remark
+    return _kept(files, drawn, kind, len(data), room), translated(drawn.remark)
 
 
 def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | None = None) -> KeptMap | None:
@@ -67,7 +78,7 @@ def crop(files: Files, given: StructureMap, size: tuple[int, int], room: Room | 
     """
     if _off(given.width, given.height, *size) <= OFF:
         return None
-    png = files.read(Kind.MAPS, given.sha256, f"the map {given.original_name}")
+    png = files.read(Kind.MAPS, given.sha256, _("the map %(name)s", name=given.original_name))
     return _kept(files, cropped_map(png, size), given.kind, 0, room)
 
 
@@ -77,7 +88,7 @@ def add(session: Session, user: User, kept: KeptMap, name: str, **details: int) 
     Raises Invalid("picture", ...) if rights to the picture are not valid.
     """
     need_active(user)
-    Invalid.check({"picture": rights.pictures_refusal(session, (kept.source_sha256 or "", kept.sha256))})
+    Invalid.check({"picture": rights.pictures_refusal(session, (kept.source_sha256 or "", kept.sha256), user)})
     name = clean_line(name)[:255] or "map"
     wanted = (
         StructureMap.sha256 == kept.sha256,
@@ -100,10 +111,19 @@ def shape_problem(name: str, shape: tuple[int, int], size: tuple[int, int], mode
     """Why pictures of `size` px cannot follow a map of `shape` px, in a sentence; None if they can."""
     if _off(*shape, *size) <= OFF:
         return None
-    suits = fitting_size(*shape, model)
-    wanted = f"pictures of {size[0]} × {size[1]}"
-    remedy = "crop the map" + (f" or choose {suits[0]} × {suits[1]}" if suits else "")
-    return f"The map {name} is {shape[0]} × {shape[1]} px and {wanted} would distort it: {remedy}."
+    facts = {"name": name, "shape": _written(shape), "size": _written(size)}
+    if suits := fitting_size(*shape, model):
+        return _(
+            "The map %(name)s is %(shape)s px and pictures of %(size)s would distort it: crop the map or choose "
+            "%(fitting)s.",
+            **facts,
+            fitting=_written(suits),
+        )
+    return _("The map %(name)s is %(shape)s px and pictures of %(size)s would distort it: crop the map.", **facts)
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
 
 
 def fitting_size(width: int, height: int, model: ModelFacts) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@
     for event in studio.generate(["a fox", "a lamp"], reference=reference):
         ...  # Step, Preview, ImageReady
 
-Depends on torch and the libraries around diffusers, and of the app only on `app.atomic`.
+Depends on torch and the libraries around diffusers, and of the app only on `app.atomic` and `app.weighted`.
 """
 
 from app.style_aligned.controlnet import Control, Structure

@@ -17,12 +17,16 @@ Shapes: G guidance branches (1, or 2 with classifier-free guidance), N targets, 
 picture, D channels per head.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, log
 from typing import NamedTuple
 
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
+
+from app.style_aligned.dimming import Dimmed, Dimming
 
 EPSILON = 1e-5  # inside the root of AdaIN's standard deviation, as in the authors' code
 
@@ -98,9 +102,24 @@ def merge(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Att
 
     `shift` broadcasts to (B, H, L); -inf returns the first exactly.
     """
-    second_lse = second.lse + shift
-    m = torch.sigmoid(second_lse - first.lse)[..., None].to(first.out.dtype)
-    return Attended(torch.lerp(first.out, second.out, m), torch.logaddexp(first.lse, second_lse))
+    m = fraction(first, second, shift)[..., None].to(first.out.dtype)
+    return Attended(torch.lerp(first.out, second.out, m), torch.logaddexp(first.lse, second.lse + shift))
+
+
+def fraction(first: Attended, second: Attended, shift: Tensor | float = 0.0) -> Tensor:
+    """The merge weight m (B, H, L), float32: how much of the attention goes to the second set of tokens."""
+    return torch.sigmoid(second.lse + shift - first.lse)
+
+
+def attend_dimmed(query: Tensor, key: Tensor, value: Tensor, scale: float, dimmed: Dimmed | None) -> Attended:
+    """Compute `attend` with less weight on some of the keys: two parts again, merged with their factor's logarithm."""
+    if dimmed is None:
+        return attend(query, key, value, scale)
+    rest, subject = (
+        attend(query, key.index_select(-2, places), value.index_select(-2, places), scale)
+        for places in (dimmed.rest, dimmed.subject)
+    )
+    return merge(rest, subject, log(dimmed.factor) if dimmed.factor else -inf)
 
 
 @dataclass(frozen=True)
@@ -112,6 +131,7 @@ class AttentionMemory:
     queries: Stats  # of the references' queries, each (G, R, H, 1, D)
     keys: Stats
     values: Stats
+    query: Tensor | None = None  # (R, H, L, D), of the unconditional branch, if it was asked for
 
 
 @dataclass(frozen=True)
@@ -123,6 +143,10 @@ class Influence:
     scale: float
     shift: float
     adain_values: bool
+    queries: float = 0.0
+    """0 to 1: how far the unconditional branch asks with the references' queries."""
+    dimming: Dimming | None = None
+    """Where the references show their subjects, if those are to count less."""
 
     @property
     def blend(self) -> Tensor:
@@ -138,6 +162,18 @@ class Influence:
         """Average the references' statistics by weight: (G, R, H, 1, D) to (G, 1, H, 1, D)."""
         weights = self.weights.view(1, -1, 1, 1, 1).to(stats.mean.dtype)
         return Stats((stats.mean * weights).sum(1, keepdim=True), (stats.std * weights).sum(1, keepdim=True))
+
+    def mislead(self, query: Tensor, recorded: Tensor) -> Tensor:
+        """`query` (G, N, H, L, D) with the references' `recorded` queries (R, H, L, D) in the unconditional branch.
+
+        That branch then lays out the references' content, and guidance leads away from it. The queries of several
+        references are averaged by weight. Source: negative visual query guidance in Jeong et al., "StyleKeeper", ICCV
+        2025, arXiv 2510.06827.
+        """
+        unconditional, conditional = query
+        wanted = torch.einsum("r,rhld->hld", self.weights.to(recorded.dtype), recorded)
+        amount = self.queries * self.blend[0].to(query.dtype)
+        return torch.stack([torch.lerp(unconditional, wanted.expand_as(unconditional), amount), conditional])
 
 
 def project(attn: Attention, hidden_states: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -161,12 +197,15 @@ class RecordingProcessor:
 
     memory: AttentionMemory
 
-    def __init__(self, groups: int) -> None:
+    def __init__(self, groups: int, keeps_query: bool = False) -> None:
+        """`keeps_query`: keep the queries of the unconditional branch too, if there are two branches."""
         self.groups = groups
+        self.keeps_query = keeps_query and groups == 2
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
         query, key, value = project(attn, hidden_states, self.groups)
-        self.memory = AttentionMemory(key, value, Stats.of(query), Stats.of(key), Stats.of(value))
+        kept = query[0] if self.keeps_query else None
+        self.memory = AttentionMemory(key, value, Stats.of(query), Stats.of(key), Stats.of(value), kept)
         own = attend(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn.scale)
         return join(attn, own.out)
 
@@ -174,9 +213,11 @@ class RecordingProcessor:
 class SharingProcessor:
     """Self-attention in which every target also attends to the references (section 4.2)."""
 
-    def __init__(self, memory: AttentionMemory, influence: Influence) -> None:
-        self.memory = memory
-        self.influence = influence
+    def __init__(
+        self, memory: AttentionMemory, influence: Influence, merged: Callable[[Tensor], object] | None = None
+    ) -> None:
+        """`merged` receives the merge weight m (G * N, H, L) of every call."""
+        self.memory, self.influence, self.merged = memory, influence, merged
 
     def __call__(self, attn: Attention, hidden_states: Tensor, *_: object, **__: object) -> Tensor:
         memory, by = self.memory, self.influence
@@ -187,11 +228,15 @@ class SharingProcessor:
         key = adain(key, by.mix(memory.keys), blend)
         if by.adain_values:
             value = adain(value, by.mix(memory.values), blend)
+        if memory.query is not None:
+            query = by.mislead(query, memory.query)
         own = attend(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), attn.scale)
         seen = self._look(query, 0, attn.scale)
         for reference in range(1, references):
             seen = merge(seen, self._look(query, reference, attn.scale))
         shifts = by.shifts.expand(groups, -1, -1, -1).flatten(0, 1)  # (G * N, 1, 1)
+        if self.merged:
+            self.merged(fraction(own, seen, shifts))
         return join(attn, merge(own, seen, shifts).out)
 
     def _look(self, query: Tensor, reference: int, scale: float) -> Attended:
@@ -202,9 +247,11 @@ class SharingProcessor:
         targets = query.shape[1]
         folded = query.transpose(1, 2).flatten(2, 3)
         key, value = self.memory.key[:, reference], self.memory.value[:, reference]
-        out, lse = attend(folded, key, value, scale * self.influence.scale)
+        by = self.influence
+        dimmed = by.dimming.at(reference, key.shape[-2]) if by.dimming else None
+        out, lse = attend_dimmed(folded, key, value, scale * by.scale, dimmed)
 
         def unfold(x: Tensor) -> Tensor:
             return x.unflatten(2, (targets, -1)).transpose(1, 2).flatten(0, 1)
 
-        return Attended(unfold(out), unfold(lse) + self.influence.weights[reference].log())
+        return Attended(unfold(out), unfold(lse) + by.weights[reference].log())

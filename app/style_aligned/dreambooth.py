@@ -24,6 +24,7 @@ from torch.nn import functional
 from app.style_aligned import keeping
 from app.style_aligned.events import ImageFailed, ImageReady
 from app.style_aligned.finite import NotFinite, is_finite
+from app.style_aligned.prompts import level
 from app.style_aligned.sampler import Conditioning
 from app.style_aligned.sharing import Sharing
 from app.style_aligned.studio import Studio
@@ -158,7 +159,7 @@ class _Course:
     def __init__(self, studio: Studio, pictures: list[Image.Image], recipe: Recipe, folder: Path | None) -> None:
         self.studio, self.pictures, self.recipe, self.folder = studio, pictures, recipe, folder
         self.random = torch.Generator("cpu").manual_seed(recipe.seed)
-        digest = hashlib.sha256(json.dumps([asdict(recipe), studio.name, str(studio.place)]).encode())
+        digest = hashlib.sha256(json.dumps([asdict(recipe), studio.identity, str(studio.place)]).encode())
         for picture in pictures:
             digest.update(picture.convert("RGB").tobytes())
         self.key = digest.hexdigest()
@@ -402,9 +403,9 @@ class _Batches:
             if prompt not in self.words:
                 with torch.no_grad():
                     conditioning = self.studio.condition([prompt], "", 1.0, self.size)
-                self.words[prompt] = conditioning.tokens[0], conditioning.pooled[0]
+                self.words[prompt] = conditioning.tokens[0, 0], conditioning.pooled[0, 0]
         tokens, pooled = zip(*(self.words[prompt] for prompt in prompts), strict=True)
-        return torch.cat(tokens), torch.cat(pooled)
+        return level(tokens), torch.stack(pooled)
 
     def _target(self, clean: Tensor, noise: Tensor, alpha: Tensor) -> Tensor:
         match self.studio.sampler.prediction_type:

@@ -6,6 +6,7 @@ from PIL import Image
 from torch import Tensor
 
 from app.style_aligned.finite import NotFinite
+from app.style_aligned.maps import Seen
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class ImageReady:
     prompt: str
     seed: int
     latents: Tensor  # (1, C, h, w)
+    seen: Seen
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One call of `Studio.generate` with all its settings, checked before anything runs."""
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import isfinite
@@ -44,6 +45,8 @@ class Job:
     batch_size: int
     preview_every: int
     keep: bool = False
+    objects: Sequence[str] = ()
+    maps: bool = False
 
     def __post_init__(self) -> None:
         count = len(self.prompts)
@@ -51,6 +54,8 @@ class Job:
             raise ValueError("at least one prompt is needed; none was given")
         if len(self.seeds) != count:
             raise ValueError(f"{count} seeds were expected, one per prompt; {len(self.seeds)} were given")
+        if len(self.objects) not in (0, count):
+            raise ValueError(f"{count} objects were expected, one per prompt; {len(self.objects)} were given")
         for seed in self.seeds:
             if not 0 <= seed <= MAX_SEED:
                 raise ValueError(f"a seed must be between 0 and {MAX_SEED}; {seed} was given")
@@ -66,6 +71,33 @@ class Job:
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; {self.batch_size} was given")
         self.sharing.strengths(count)  # refuses a wrong number of strengths
+
+
+def step_range(set_to: Callable[[int], object]) -> range:
+    """The numbers of steps to which `set_to` can set a scheduler: it raises for others.
+
+    diffusers states no limits: PNDM begins with Runge-Kutta steps that need four, unless its configuration skips them,
+    and LCM has as many as it was distilled to.
+    """
+
+    def takes(steps: int) -> bool:
+        try:
+            set_to(steps)
+        except (ValueError, IndexError, RuntimeError, ZeroDivisionError):
+            return False
+        return True
+
+    least = next(steps for steps in range(1, MAX_STEPS + 1) if takes(steps))
+    if takes(MAX_STEPS):
+        return range(least, MAX_STEPS + 1)
+    return range(least, least + bisect_left(range(least, MAX_STEPS + 1), True, key=lambda steps: not takes(steps)))
+
+
+def check_steps(scheduler: str, steps: int, taken: range) -> None:
+    """Raise ValueError for a number of steps within the general limits that the scheduler does not take."""
+    if 1 <= steps <= MAX_STEPS and steps not in taken:
+        bound = f"at least {taken[0]}" if steps < taken[0] else f"at most {taken[-1]}"
+        raise ValueError(f"{scheduler} takes {bound} steps; {steps} was given")
 
 
 def check_size(size: tuple[int, int], multiple: int) -> None:
@@ -87,7 +119,7 @@ def work_of(job: Job, places: Sequence[int], references: Sequence[Reference], mo
         *(model, torch.__version__, diffusers.__version__),
         *(job.size, job.window, job.canvas, job.steps, job.guidance, job.scheduler, job.negative_prompt, job.adapters),
         *(replace(sharing, strength=1.0) for sharing, _ in shared),
-        *(look.key(look.method, look.weight, look.seed) for _, looks in shared for look in [*looks, Reference(BLANK)]),
+        *(_look(look) for _, looks in shared for look in [*looks, Reference(BLANK)]),
         *((region.prompt, _pixels(region.mask)) for region in job.regions),
         *((each.control.name, each.control.mode, each.weight, each.steps) for each in job.structures),
     ]
@@ -98,6 +130,11 @@ def work_of(job: Job, places: Sequence[int], references: Sequence[Reference], mo
         return digest(job.prompts[place], job.seeds[place], *strengths, *map(_pixels, maps))
 
     return Work(digest(*common), tuple(map(own, places)))
+
+
+def _look(reference: Reference) -> str:
+    subject = _pixels(reference.subject) if reference.subject else ""
+    return reference.key(reference.method, reference.weight, reference.seed, subject)
 
 
 def listed(reference: Reference | Sequence[Reference] | None) -> Sequence[Reference]:

@@ -181,6 +181,27 @@ def hush() -> None:
     transformers.utils.logging.set_verbosity_error()
 
 
+# What transformers raises for files that it cannot load a model from.
+UNLOADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, ImportError, SafetensorError, Unusable)
+
+
+def helper_folder(name: str, *more: str) -> Path:
+    """The folder of a model that helps with pictures or texts: `name`, or what the hub has under that id.
+
+    It is in transformers' format, float32 is what it runs in, and its weights are checked; `more` are patterns of files
+    besides JSON and safetensors. Raises UNLOADABLE.
+    """
+    hush()
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", *more]))
+    weights = list(folder.glob("*.safetensors"))
+    if not weights:
+        raise OSError("it has no safetensors files.")
+    CheckedWeights(None).check(weights, torch.float32)
+    return folder
+
+
 def _download(hub_id: str, place: Placement) -> Path:
     """Find or download a hub model and return its folder.
 

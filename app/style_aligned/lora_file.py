@@ -42,8 +42,24 @@ HARMLESS = {
         "base_model_name_or_path",
         "revision",
     ),
-    *("inference_mode", "lora_dropout", "fan_in_fan_out", "use_rslora", "megatron_core", "runtime_config"),
+    *("use_dora", "inference_mode", "lora_dropout", "fan_in_fan_out", "use_rslora", "megatron_core", "runtime_config"),
     "qalora_group_size",
+}
+MAGNITUDE = re.compile(r"dora_scale$|lora_magnitude_vector")  # of a DoRA: one number per output of a layer
+
+# Adapters of other kinds, by parts of their tensors' names.
+OTHER_KINDS = {
+    "hada_": "a LoHa file",
+    "lokr_": "a LoKr file",
+    "lora_mid": "a LoCon with a Tucker decomposition",
+    "boft_": "a BOFT file",
+    "oft_": "an OFT file",
+    "ia3_": "an IA3 file",
+    ".on_input": "an IA3 file",
+    "vera_": "a VeRA file",
+    "lora_embedding": "a LoRA of embeddings",
+    ".diff": "a file of full differences",
+    "emb_params": "a textual inversion",
 }
 PLAIN = re.compile(r"[\w.^$\\-]{0,300}", re.ASCII)  # names of layers, with nothing that repeats or branches
 CHUNK = 2**22  # numbers checked at a time
@@ -77,6 +93,24 @@ class LoraFile:
     tensors: Mapping[str, Stored]
     alphas: Mapping[str, float]  # by the tensor's name, which ends in ".alpha"
 
+    def alpha_of(self, layer: str, rank: int) -> float:
+        """The alpha of a layer such as "unet.conv_in" by PEFT's settings in the metadata; its rank if they say nothing.
+
+        The update of a layer is scaled by its alpha over its rank.
+        """
+        part, _, name = layer.partition(".")
+        settings = {key.removeprefix(f"{part}."): value for key, value in self.config.items()}
+        patterns = settings.get("alpha_pattern") or {}
+        found = next((value for key, value in patterns.items() if re.fullmatch(rf"(.*\.)?({key})", name)), None)
+        alpha = float(settings.get("lora_alpha", rank) if found is None else found)
+        return alpha * rank**0.5 if settings.get("use_rslora") else alpha
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """PEFT's settings, by names such as "unet.lora_alpha"; checked before."""
+        config = json.loads(self.metadata.get(CONFIG, "{}"))
+        return config if isinstance(config, dict) else {}
+
     @property
     def phrase(self) -> str:
         """What prompts say for the subject; "" if the file does not say, or says something unusable."""
@@ -102,6 +136,7 @@ def read(data: bytes, file_name: str) -> LoraFile:
     try:
         header, start = _header(data)
         metadata = _metadata(header.pop("__metadata__", {}))
+        _check_kind(header)
         tensors = {name: _stored(name, told, start) for name, told in header.items()}
         _check_places(tensors.values(), start, len(data))
         alphas = {name: _alpha(data, name, each) for name, each in tensors.items() if name.endswith(".alpha")}
@@ -169,28 +204,35 @@ def _metadata(told: Any) -> dict[str, str]:
     return told
 
 
+def _check_kind(names: Iterable[str]) -> None:
+    """Raise Wrong for an adapter of another kind than LoRA and DoRA."""
+    for name in names:
+        for mark, kind in OTHER_KINDS.items():
+            if mark in name:
+                raise Wrong(f"is {kind}; Soroe reads LoRA and DoRA. Convert it to a LoRA, or choose another file")
+
+
 def _stored(name: str, told: Any, start: int) -> Stored:
     """Read a tensor's header entry; `start` is where the numbers begin."""
     if len(name) > NAME_LENGTH:
         raise Wrong(f"is not a LoRA for SDXL: a tensor's name has {len(name)} characters")
-    where = f"its tensor {shown(name)}"
+    tensor = shown(name)
     if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
-        raise Wrong(f"is damaged: {where} is not described")
+        raise Wrong(f"is damaged: its tensor {tensor} is not described")
     kind, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
     if not _whole_numbers(shape) or not _whole_numbers(offsets) or len(offsets) != 2 or not isinstance(kind, str):
-        raise Wrong(f"is damaged: {where} is not described")
+        raise Wrong(f"is damaged: its tensor {tensor} is not described")
     alpha = name.endswith(".alpha")
     if kind not in FLOATS and not (alpha and kind in WHOLE):
         raise Wrong(f"holds numbers of the kind {shown(kind, 20)}, which cannot be used; save it in float16 or float32")
     if alpha and prod(shape) != 1:
-        raise Wrong(f"is damaged: {where} is not one number")
-    if "lora_magnitude_vector" in name or "dora_scale" in name:  # of one dimension
-        raise Wrong("is a DoRA, which is not supported; save it as a plain LoRA")
-    if not alpha and (len(shape) not in (2, 4) or not all(shape)):
-        raise Wrong(f"is not a LoRA for SDXL: {where} has the shape {shown(str(shape), 60)}")
+        raise Wrong(f"is damaged: its tensor {tensor} is not one number")
+    ranks = (1, 2, 4) if MAGNITUDE.search(name) else (2, 4)
+    if not alpha and (len(shape) not in ranks or not all(shape)):
+        raise Wrong(f"is not a LoRA for SDXL: its tensor {tensor} has the shape {shown(str(shape), 60)}")
     size = np.dtype(WHOLE[kind] if kind in WHOLE else FLOATS[kind][0]).itemsize
     if offsets[1] - offsets[0] != prod(shape) * size:
-        raise Wrong(f"is damaged: {where} has another size than its shape")
+        raise Wrong(f"is damaged: its tensor {tensor} has another size than its shape")
     return Stored(kind, tuple(shape), start + offsets[0], start + offsets[1])
 
 
@@ -265,8 +307,6 @@ def _check_config(metadata: Mapping[str, str]) -> None:
                 raise Wrong(
                     f"cannot be used: its alpha is not a number above 0 and at most {MOST_SCALE:g} times its rank"
                 )
-        if setting in ("use_dora", "lora_bias") and value:
-            raise Wrong("is a DoRA, which is not supported; save it as a plain LoRA")
         _check_setting(setting, value)
 
 
@@ -316,8 +356,3 @@ def _bits(kind: str) -> int:
         return int(np.frombuffer(np.array(LARGEST, "<f4").tobytes(), "<u4")[0]) >> 16
     whole, number = FLOATS[kind]
     return int(np.frombuffer(np.array(LARGEST, number).tobytes(), whole)[0])
-
-
-def too_many_blocks(names: Iterable[str]) -> bool:
-    """Whether names number more blocks than any model has: conversion walks over all names for each block."""
-    return any(re.search(r"\d{3}", name) for name in names)

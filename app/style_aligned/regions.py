@@ -30,6 +30,8 @@ class Region:
     """The references for its look; None: those of the rest of the image."""
     sharing: Sharing | None = None
     """How it shares with its look; None: as the rest of the image."""
+    object: str = ""
+    """The words of its prompt that name what it shows."""
 
     @classmethod
     def box(
@@ -38,6 +40,7 @@ class Region:
         box: tuple[float, float, float, float],
         reference: Reference | Sequence[Reference] | None = None,
         sharing: Sharing | None = None,
+        object: str = "",
     ) -> Self:
         """The region in `box`: left, top, width, height as fractions of the image, 0 to 1. Raises ValueError."""
         left, top, width, height = box
@@ -46,7 +49,7 @@ class Region:
         mask = Image.new("L", (MASK_SIDE, MASK_SIDE))
         corners = [round(side * MASK_SIDE) for side in (left, top, left + width, top + height)]
         ImageDraw.Draw(mask).rectangle((corners[0], corners[1], corners[2] - 1, corners[3] - 1), fill=255)
-        return cls(prompt, mask, reference, sharing)
+        return cls(prompt, mask, reference, sharing, object)
 
     def __post_init__(self) -> None:
         if not self.mask.convert("L").getbbox():

@@ -6,8 +6,9 @@ when closed.
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,11 +24,15 @@ from diffusers import (
 )
 from torch import Tensor, nn
 
+from app.style_aligned.calibration import Calibration
 from app.style_aligned.controlnet import Hint, residuals
+from app.style_aligned.dimming import Dimming
 from app.style_aligned.keeping import Point
+from app.style_aligned.layers import Layers
+from app.style_aligned.maps import Recorder, merged
 from app.style_aligned.panorama import Canvas, Patch
 from app.style_aligned.reference import NoiseLevels, Track
-from app.style_aligned.sharing import SharedLayers, Sharing
+from app.style_aligned.sharing import SharedLayers, Sharing, normalized
 
 SCHEDULERS: dict[str, Any] = {
     "ddim": DDIMScheduler,
@@ -74,6 +79,10 @@ class References:
     conditioning: Conditioning
     ground: Tensor | None = None
     """(1, C, 1, 1): latents of the references' plain background colour."""
+    clean: Tensor | None = None
+    """(R, C, h, w): the references' x_0, for `Sharing.colour`."""
+    dimming: Dimming | None = None
+    """Where they show their subjects, for `Sharing.subject_attention`."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,16 @@ class Brush:
         count = self.conditioning.tokens.shape[1]
         return any(self.sharing.strengths(count)) and self.sharing.active(step, steps)
 
+    def calibration(self, step: int, steps: int) -> Calibration | None:
+        """How predicted pictures take on the references' colours in step `step`, 0 to `steps` - 1; None: not at all."""
+        references, sharing = self.references, self.sharing
+        if not (references and sharing and references.clean is not None and sharing.calibrates(step, steps)):
+            return None
+        device = references.clean.device
+        strengths = torch.tensor(sharing.strengths(self.conditioning.tokens.shape[1]), device=device)
+        weights = normalized(references.weights, device)
+        return Calibration.to(references.clean, weights, sharing.colour * strengths.clamp(max=1))
+
 
 @dataclass(frozen=True)
 class Denoised:
@@ -115,7 +134,7 @@ class Sampler:
     unet: nn.Module
     levels: NoiseLevels
     prediction_type: str = "epsilon"
-    layers: dict[tuple[str, bool], SharedLayers] = field(default_factory=dict, repr=False)
+    layers: dict[tuple[Layers, bool], SharedLayers] = field(default_factory=dict, repr=False)
 
     def denoise(
         self,
@@ -129,6 +148,7 @@ class Sampler:
         hints: Sequence[Hint] = (),
         adapted: Callable[[], AbstractContextManager[None]] = nullcontext,
         begin: Point | None = None,
+        watches: Sequence[Recorder] = (),
     ) -> Iterator[Denoised]:
         """Denoise `noise` (N, C, h, w), standard normal, with a `scheduler` whose timesteps are set.
 
@@ -136,7 +156,8 @@ class Sampler:
         with two branches. `generators`, one per image, serve schedulers that draw noise in each step. The UNet sees the
         windows of `canvas` one by one (None: the whole picture at once). `hints` are structures that images follow, and
         within `adapted()` the UNet has its adapters; both affect only the images, never their references. With `begin`,
-        it continues from there, with a scheduler and generators that were restored to it.
+        it continues from there, with a scheduler and generators that were restored to it. `watches` see each call of
+        the UNet for the images.
         """
         timesteps = scheduler.timesteps
         latents = begin.latents if begin else noise * scheduler.init_noise_sigma
@@ -151,11 +172,16 @@ class Sampler:
             seen = scheduler.scale_model_input(latents, t)
             present = [hint for hint in hints if hint.active(step, len(timesteps))]
             painted = torch.zeros(noise.shape, dtype=torch.float32, device=noise.device)
-            for brush, own in zip(brushes, patches, strict=True):
+            for place, (brush, own) in enumerate(zip(brushes, patches, strict=True)):
                 shared = own and brush.shares(step, len(timesteps))
-                with self._sharing(brush, step, t) if shared else nullcontext(), adapted():
+                with self._sharing(brush, step, t, watches) if shared else nullcontext(), adapted():
                     x = self._grounded(seen, noise, t, brush) if step < GROUNDED * len(timesteps) else seen
-                    self._paint(painted, x, t, brush, own, guidance, present)
+                    calibration = brush.calibration(step, len(timesteps))
+                    part = torch.zeros_like(painted) if calibration else painted
+                    calls = [partial(watch.call, step, len(timesteps), place) for watch in watches]
+                    self._paint(part, x, t, brush, own, guidance, present, calls)
+                if calibration:
+                    painted += self._calibrated(part, x, float(t), covered(own, noise), calibration)
             output = painted.to(noise.dtype)
             clean = self.clean(seen, output, float(t))
             latents = scheduler.step(output, t, latents, **extra, return_dict=False)[0].to(noise.dtype)
@@ -163,7 +189,7 @@ class Sampler:
 
     def predict(self, x: Tensor, t: float, conditioning: Conditioning, guidance: float) -> Tensor:
         """Predict the guided noise in `x` (N, C, h, w) at timestep `t`, for any prediction type."""
-        output = guide(self._predict(x, t, conditioning), guidance)
+        output = guide(self.call(x, t, conditioning), guidance)
         alpha = self.levels(t)
         if self.prediction_type == "epsilon":
             return output
@@ -179,6 +205,17 @@ class Sampler:
                 return alpha**0.5 * x - (1 - alpha) ** 0.5 * output
             case _:
                 return output
+
+    def output(self, x: Tensor, clean: Tensor, t: float) -> Tensor:
+        """The UNet's output at `t` from x_t and x_0: the inverse of `clean`."""
+        alpha = self.levels(t)
+        match self.prediction_type:
+            case "epsilon":
+                return (x - alpha**0.5 * clean) / (1 - alpha) ** 0.5
+            case "v_prediction":
+                return (alpha**0.5 * x - clean) / (1 - alpha) ** 0.5
+            case _:
+                return clean
 
     def _grounded(self, x: Tensor, noise: Tensor, t: Tensor, brush: Brush) -> Tensor:
         """`x` (N, C, h, w) inside the brush's mask; outside it only its ground, as noisy as `x`.
@@ -201,40 +238,63 @@ class Sampler:
         patches: Sequence[Patch],
         guidance: float,
         hints: Sequence[Hint],
+        calls: Sequence[Callable[[Patch], AbstractContextManager[None]]],
     ) -> None:
         """Add the brush's guided and weighted predictions for `x`, patch by patch, to `painted` (N, C, h, w)."""
         for patch in patches:
             window = patch.window
-            output = self._predict(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
+            with ExitStack() as watched:
+                for call in calls:
+                    watched.enter_context(call(patch))
+                output = self.call(window.cut(x), t, brush.conditioning, [hint.within(window) for hint in hints])
             window.add(painted, guide(output, guidance) * patch.weight)
 
+    def _calibrated(self, painted: Tensor, x: Tensor, t: float, weight: Tensor, calibration: Calibration) -> Tensor:
+        """A brush's weighted predictions (N, C, h, w) for `x`, with the x_0 that they imply calibrated.
+
+        `weight` (h, w) is what they were multiplied by. Targets with an amount of 0 stay as they are, bit for bit.
+        """
+        x = x.float()
+        clean = self.clean(x, painted / torch.where(weight > 0, weight, 1), t)
+        calibrated = self.output(x, calibration(clean, weight), t) * weight
+        return torch.where(calibration.amount > 0, calibrated, painted)
+
     @contextmanager
-    def _sharing(self, brush: Brush, step: int, t: Tensor) -> Iterator[None]:
+    def _sharing(self, brush: Brush, step: int, t: Tensor, watches: Sequence[Recorder]) -> Iterator[None]:
         """Record the brush's references at this step, and let targets share with them for the duration."""
         references, sharing, conditioning = brush.references, brush.sharing, brush.conditioning
         if references is None or sharing is None:
             raise ValueError("a brush without references has nothing to share")
         layers = self._layers(sharing)
-        with layers.record(conditioning.branches) as recording:
+        with layers.record(conditioning.branches, sharing.reference_queries > 0) as recording:
             x = torch.cat([track.at(step, float(t)) for track in references.tracks])
-            self._predict(x.to(conditioning.tokens.dtype), t, references.conditioning)
+            self.call(x.to(conditioning.tokens.dtype), t, references.conditioning)
         strengths = sharing.strengths(conditioning.tokens.shape[1])
-        with layers.share(recording, sharing.influence(strengths, references.weights, x.device)):
+        influence = sharing.influence(strengths, references.weights, x.device, references.dimming)
+        with layers.share(recording, influence, merged(watches)):
             yield
 
     def _layers(self, sharing: Sharing) -> SharedLayers:
-        key = (sharing.layers, sharing.share_group_norm)
+        key = (tuple(sharing.layers), sharing.share_group_norm)
         if key not in self.layers:
             self.layers[key] = SharedLayers(self.unet, *key)
         return self.layers[key]
 
-    def _predict(self, x: Tensor, t: Tensor | float, conditioning: Conditioning, hints: Sequence[Hint] = ()) -> Tensor:
+    def call(self, x: Tensor, t: Tensor | float, conditioning: Conditioning, hints: Sequence[Hint] = ()) -> Tensor:
         """The UNet's output (G, N, C, h, w) for `x` (N, C, h, w) in every guidance branch."""
         rows = x.repeat(conditioning.branches, 1, 1, 1)
         arguments = conditioning.arguments()
         extra = residuals(hints, rows, t, arguments) if hints else {}
         output: Tensor = self.unet(rows, t, **arguments, **extra, return_dict=False)[0]
         return output.unflatten(0, (conditioning.branches, -1))
+
+
+def covered(patches: Sequence[Patch], like: Tensor) -> Tensor:
+    """How much the patches' weights add up to at each position of `like` (..., h, w): (h, w), 0 to 1."""
+    total = torch.zeros(like.shape[-2:], device=like.device)
+    for patch in patches:
+        patch.window.add(total, patch.weight)
+    return total
 
 
 def guide(output: Tensor, guidance: float) -> Tensor:

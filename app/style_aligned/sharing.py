@@ -5,19 +5,23 @@ targets, which attend to them. The references are never rows of the targets' bat
 classifier-free guidance and with any number of targets, and a target never sees the rest of its batch.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from app.style_aligned.attention import AttentionMemory, Influence, RecordingProcessor, SharingProcessor
+from app.style_aligned.dimming import Dimming
+from app.style_aligned.layers import ALL, Layers, self_attentions
 from app.style_aligned.normalization import Moments, RecordingNorm, SharingNorm
 
 MAX_STRENGTH = 2.0
+
+Blend = Literal["weight", "sphere"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,20 @@ class Sharing:
     """Whether values also take on the reference's statistics."""
     share_group_norm: bool = False
     """Whether group norms span target and reference: the paper's setting for real references."""
-    layers: str = ""
-    """A regular expression that a layer's name must contain, such as "up_blocks"; empty: every self-attention."""
+    layers: Layers = ALL
+    """The self-attention layers that share: `layers.ALL`, `layers.UP`, or names."""
     steps: tuple[float, float] = (0.0, 1.0)
     """The part of the denoising in which targets attend to the reference: 0 is the first step, 1 the last."""
+    colour: float = 0.0
+    """0 to 1: how far the predicted pictures take on the reference's colours (see `calibration`)."""
+    colour_steps: tuple[float, float] = (0.0, 1.0)
+    """The part of the denoising in which they do."""
+    reference_queries: float = 0.0
+    """0 to 1: how far the unconditional branch asks with the reference's queries, against its content. Takes memory."""
+    subject_attention: float = 1.0
+    """0 to 1: multiplies the attention to the reference's subject. Below 1, less of it leaks (see `dimming`)."""
+    blend: Blend = "weight"
+    """How several references combine: each attended to by "weight", or mixed into one on a "sphere"."""
 
     def __post_init__(self) -> None:
         for strength in self.strengths(1) if isinstance(self.strength, int | float) else self.strength:
@@ -48,6 +62,11 @@ class Sharing:
         _check("scale", self.scale, 0.0, 2.0)
         _check("shift", self.shift, -10.0, 10.0)
         check_part("steps", self.steps)
+        for name in ("colour", "reference_queries", "subject_attention"):
+            _check(name, getattr(self, name), 0.0, 1.0)
+        check_part("colour_steps", self.colour_steps)
+        if self.blend not in get_args(Blend):
+            raise ValueError(f"blend must be {' or '.join(get_args(Blend))}; {self.blend!r} was given")
 
     @classmethod
     def for_picture(cls, strength: float | Sequence[float] = 1.0) -> "Sharing":
@@ -69,11 +88,39 @@ class Sharing:
         """Whether targets attend to the reference in step `step`, 0 to `steps` - 1."""
         return within_part(self.steps, step, steps)
 
-    def influence(self, strengths: Sequence[float], weights: Sequence[float], device: torch.device) -> Influence:
+    @property
+    def dims(self) -> bool:
+        """Whether attention to the reference's subject is lowered."""
+        return self.subject_attention < 1
+
+    def calibrates(self, step: int, steps: int) -> bool:
+        """Whether predicted pictures take on the reference's colours in step `step`, 0 to `steps` - 1."""
+        return self.colour > 0 and within_part(self.colour_steps, step, steps)
+
+    def influence(
+        self,
+        strengths: Sequence[float],
+        weights: Sequence[float],
+        device: torch.device,
+        dimming: Dimming | None = None,
+    ) -> Influence:
         """These settings as tensors, for targets with these strengths and references with these weights (above 0)."""
-        weight = torch.tensor(weights, dtype=torch.float32, device=device)
         strength = torch.tensor(strengths, dtype=torch.float32, device=device)
-        return Influence(weight / weight.sum(), strength, self.scale, self.shift, self.adain_values)
+        return Influence(
+            normalized(weights, device),
+            strength,
+            self.scale,
+            self.shift,
+            self.adain_values,
+            self.reference_queries,
+            dimming,
+        )
+
+
+def normalized(weights: Sequence[float], device: torch.device) -> Tensor:
+    """References' weights (R,), each above 0, as float32 with sum 1."""
+    weight = torch.tensor(weights, dtype=torch.float32, device=device)
+    return weight / weight.sum()
 
 
 def check_part(name: str, part: tuple[float, float]) -> None:
@@ -109,25 +156,20 @@ class SharedLayers:
     Each layer gets its previous state back at the end, also after an error, so other users of the UNet never notice.
     """
 
-    def __init__(self, unet: nn.Module, layers: str = "", group_norms: bool = False) -> None:
-        pattern = re.compile(layers)
-        self.attention: dict[str, Any] = {
-            name: module
-            for name, module in unet.named_modules()
-            if name.endswith("attn1") and hasattr(module, "set_processor") and pattern.search(name)
-        }
+    def __init__(self, unet: nn.Module, layers: Layers = ALL, group_norms: bool = False) -> None:
+        self.attention = self_attentions(unet, layers)
         self.norms: dict[str, nn.GroupNorm] = {
             name: module for name, module in unet.named_modules() if group_norms and isinstance(module, nn.GroupNorm)
         }
 
     @contextmanager
-    def record(self, groups: int) -> Iterator[Recording]:
+    def record(self, groups: int, queries: bool = False) -> Iterator[Recording]:
         """Record the references, which calls of the UNet see in `groups` branches.
 
-        The recording is complete at the end.
+        With `queries`, keep those of the unconditional branch too. The recording is complete at the end.
         """
         recording = Recording(groups, norms={name: [] for name in self.norms})
-        processors = {name: RecordingProcessor(groups) for name in self.attention}
+        processors = {name: RecordingProcessor(groups, queries) for name in self.attention}
         with ExitStack() as undo:
             for name, attention in self.attention.items():
                 undo.enter_context(_replaced(attention, "processor", processors[name]))
@@ -137,11 +179,17 @@ class SharedLayers:
         recording.attention = {name: processor.memory for name, processor in processors.items()}
 
     @contextmanager
-    def share(self, recording: Recording, influence: Influence) -> Iterator[None]:
-        """Let the targets of UNet calls, in the recording's branches, attend to the recording."""
+    def share(
+        self, recording: Recording, influence: Influence, merged: Callable[[str, Tensor], object] | None = None
+    ) -> Iterator[None]:
+        """Let the targets of UNet calls, in the recording's branches, attend to the recording.
+
+        `merged` receives the name and the merge weight m (G * N, H, L) of every layer, in every call.
+        """
         with ExitStack() as undo:
             for name, attention in self.attention.items():
-                processor = SharingProcessor(recording.attention[name], influence)
+                note = partial(merged, name) if merged else None
+                processor = SharingProcessor(recording.attention[name], influence, note)
                 undo.enter_context(_replaced(attention, "processor", processor))
             for name, norm in self.norms.items():
                 (moments,) = recording.norms[name]

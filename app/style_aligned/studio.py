@@ -4,25 +4,22 @@
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from app import atomic
 from app.style_aligned.controlnet import KINDS, SDXL_CONTROLS, UNION_MODES, Control, Structure
-from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
-from app.style_aligned.finite import NotFinite, finite_rows, is_finite
-from app.style_aligned.job import MAX_SEED, Job, check_size, listed, work_of
+from app.style_aligned.events import Event, ImageFailed, ImageReady, Preview, Step
+from app.style_aligned.finite import NotFinite, finite_rows
+from app.style_aligned.gathering import gathered
+from app.style_aligned.job import MAX_SEED, Job, check_size, check_steps, listed, step_range, work_of
 from app.style_aligned.keeping import Keeper, Point, sweep
 from app.style_aligned.loading import (
     DEMO,
@@ -34,26 +31,19 @@ from app.style_aligned.loading import (
     load_controlnet,
     load_pipeline,
 )
-from app.style_aligned.panorama import Canvas, decode, window_size
+from app.style_aligned.maps import Seen, Watches
+from app.style_aligned.panorama import Canvas, window_size
+from app.style_aligned.pixels import decoded, encoded
 from app.style_aligned.preview import PreviewMap
-from app.style_aligned.reference import (
-    INVERSION_GUIDANCE,
-    Method,
-    NoisedTrack,
-    NoiseLevels,
-    Reference,
-    SteppedTrack,
-    TimedTrack,
-    Track,
-    ddim_inversion,
-    latent_noise,
-)
-from app.style_aligned.regions import Region, ground_of, split
+from app.style_aligned.prompts import TextEncoders
+from app.style_aligned.reference import Method, NoiseLevels, Reference, SteppedTrack, latent_noise
+from app.style_aligned.regions import Region, split
 from app.style_aligned.sampler import SCHEDULERS, Brush, Conditioning, References, Sampler
 from app.style_aligned.sharing import Sharing
 from app.style_aligned.subjects import Adapted, Adapters
 from app.style_aligned.weights import CheckedWeights
 
+SDXL_CHUNKS = 4  # of a prompt, 300 tokens
 SDXL_WIDTH = 2048  # width of the text embeddings that its UNet attends to
 
 
@@ -65,17 +55,23 @@ class Defaults:
     steps: int
     guidance: float
     scheduler: str
+    chunks: int
+    """That are read of a prompt."""
 
 
 class Studio:
     """One loaded SDXL pipeline. Not thread-safe: one call of `generate` at a time."""
 
-    def __init__(self, pipeline: Any, place: Placement, name: str = "", cache: Path | None = None) -> None:
+    def __init__(
+        self, pipeline: Any, place: Placement, name: str = "", cache: Path | None = None, weights: str = ""
+    ) -> None:
         """Wrap a loaded `StableDiffusionXLPipeline`.
 
-        `cache` is a folder for inverted references, and for which weights were checked; None caches nothing.
+        `cache` is a folder for inverted references, and for which weights were checked; None caches nothing. What is
+        kept there is of use for the same `weights`, a hash of them; without one, for the same name.
         """
         self.pipeline, self.place, self.name, self.cache = pipeline, place, name, cache
+        self.identity = weights or name
         if cache:
             sweep(cache / "denoising")
         self._checked = CheckedWeights(cache)
@@ -90,6 +86,7 @@ class Studio:
         self.factor: int = pipeline.vae_scale_factor  # px per latent
         self.size_multiple = self.factor  # px: sizes are in whole latents
         self._window_multiple = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        self.texts = TextEncoders(pipeline, self.defaults.chunks)
 
     @classmethod
     def load(
@@ -106,23 +103,33 @@ class Studio:
         one-sentence message if the model is missing, not an SDXL, not safetensors, or too large.
         """
         place = Placement.choose(device, precision)
-        return cls(load_pipeline(model, place, progress, CheckedWeights(cache)), place, model, cache)
+        checked = CheckedWeights(cache)
+        return cls(load_pipeline(model, place, progress, checked), place, model, cache, checked.identity)
 
     @cached_property
     def defaults(self) -> Defaults:
         """The UNet's training size, and numbers that suit its kind."""
         side = self.unet.config.sample_size * self.factor
         small = side < 512
-        return Defaults((side, side), 20 if small else 30, 4.0 if small else 5.0, "ddim" if small else "euler")
+        if small:  # its captions were short, and it makes more of a shortened prompt than of chunks
+            return Defaults((side, side), 20, 4.0, "ddim", 1)
+        return Defaults((side, side), 30, 5.0, "euler", SDXL_CHUNKS)
 
     def reference(
-        self, picture: Image.Image, prompt: str = "", *, method: Method = "noise", weight: float = 1.0, seed: int = 0
+        self,
+        picture: Image.Image,
+        prompt: str = "",
+        *,
+        method: Method = "noise",
+        weight: float = 1.0,
+        seed: int = 0,
+        subject: Image.Image | None = None,
     ) -> Reference:
         """Take the look of `picture`, of any size and mode; transparency becomes white.
 
         `prompt` says what it shows. `method` "noise" adds noise from `seed` to it (no cost); "ddim" inverts it, which
-        preserves more of it at the cost of one pass. `weight`, above 0, is relative to other references. Raises
-        ValueError.
+        preserves more of it at the cost of one pass. `weight`, above 0, is relative to other references. `subject` is a
+        grey mask of its main subject, white there; without one it is found when it is needed. Raises ValueError.
         """
         if weight <= 0:
             raise ValueError(f"a reference's weight must be above 0; {weight:g} was given")
@@ -131,7 +138,7 @@ class Studio:
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-        return Reference(picture.convert("RGB"), prompt, method, weight, seed)
+        return Reference(picture.convert("RGB"), prompt, method, weight, seed, subject)
 
     @cached_property
     def controls(self) -> dict[str, str]:
@@ -188,11 +195,16 @@ class Studio:
         batch_size: int = 4,
         preview_every: int = 4,
         keep: bool = False,
+        objects: Sequence[str] = (),
+        maps: bool = False,
     ) -> Generator[Event, None, None]:
         """Make one image per prompt in the look of `reference`, yielding events as they happen.
 
         An image depends on its prompt, its seed and the reference, never on the rest of its batch. Without a reference,
         the first prompt's own image is the reference for the others, as in the paper's text-only sets.
+
+        `prompts`, `negative_prompt` and those of references and regions can weigh words, "a (red:1.3) fox", as
+        `app.weighted` reads them, and be as long as the model reads, `texts.most_chunks` chunks.
 
         `sharing` defaults to strength 1; with `sharing.strength` 0 this is plain SDXL. `seeds` default to 0, 1, 2, ...
         `size` is (width, height) in px, in multiples of `size_multiple`; a size much larger than the model's becomes a
@@ -205,6 +217,9 @@ class Studio:
 
         With `keep`, long work is kept in the cache about once a minute; after a crash, the same call resumes from there
         and gives the same images, bit for bit. Only a call without a reference starts over.
+
+        `objects` are the words of each prompt that name what it shows, such as "red fox": `ImageReady.seen` then has
+        its outline. With `maps`, it has how much each part drew from the reference. Neither changes an image.
 
         An image whose numbers overflow gives `ImageFailed`; the others continue. Closing the generator stops the work
         within one step. Raises ValueError, which names the wrong value, and NotFinite if the numbers of a reference
@@ -226,6 +241,8 @@ class Studio:
             batch_size=batch_size,
             preview_every=preview_every,
             keep=keep,
+            objects=objects,
+            maps=maps,
         )
         yield from self._images(job, reference)
 
@@ -235,11 +252,11 @@ class Studio:
         shares = any(job.sharing.strengths(len(places)))
         references: References | None = None
         if reference is not None and shares:
-            references = yield from self._references(reference, job)
+            references = yield from gathered(self, listed(reference), job.sharing, job)
         looks: list[References | None] = []  # of the regions
         for region in job.regions:
-            given = region.reference
-            looks.append((yield from self._references(given, job)) if given is not None else None)
+            given, sharing = region.reference, region.sharing or job.sharing
+            looks.append(None if given is None else (yield from gathered(self, listed(given), sharing, job)))
         if reference is None and shares and len(places) > 1:
             references = yield from self._first_as_reference(job, looks)
             places = places[1:]
@@ -257,28 +274,14 @@ class Studio:
 
     def encode(self, picture: Image.Image) -> Tensor:
         """Encode an RGB picture to latents (1, C, h, w), the mean of the VAE's distribution."""
-        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
-        pixels = pixels.to(self.place.device, self.vae.dtype) / 127.5 - 1
-        latents: Tensor = self.vae.encode(pixels).latent_dist.mean * self.vae.config.scaling_factor
-        return latents.to(self.unet.dtype)
+        return encoded(self.vae, picture, self.place.device).to(self.unet.dtype)
 
     def decode(self, latents: Tensor, canvas: Canvas | None = None) -> Image.Image:
         """Decode `latents` (1, C, h, w) to a picture, window by window of `canvas` (None: all at once).
 
         Raises NotFinite if the VAE overflows.
         """
-
-        def pixels(part: Tensor) -> Tensor:
-            scaled = part.to(self.vae.dtype) / self.vae.config.scaling_factor
-            drawn: Tensor = self.vae.decode(scaled, return_dict=False)[0]
-            return drawn
-
-        picture = decode(latents, canvas or Canvas.whole(*latents.shape[-2:]), self.factor, pixels)
-        if not is_finite(picture):
-            kind = str(self.vae.dtype).removeprefix("torch.")
-            raise NotFinite(f"the numbers of the VAE overflowed in {kind}", decoding=True)
-        picture = ((picture + 1) * 127.5).round().clamp(0, 255)
-        return Image.fromarray(picture.byte().permute(1, 2, 0).numpy())
+        return decoded(self.vae, latents, canvas or Canvas.whole(*latents.shape[-2:]), self.factor)
 
     @cached_property
     def preview(self) -> PreviewMap:
@@ -291,25 +294,24 @@ class Studio:
         scheduler.set_timesteps(steps, device=self.place.device)
         return scheduler
 
+    @cached_property
+    def steps(self) -> dict[str, range]:
+        """The numbers of steps that each scheduler takes with this model's noise schedule."""
+        return {name: step_range(partial(self.scheduler, name)) for name in SCHEDULERS}
+
     def condition(
         self, prompts: list[str], negative_prompt: str, guidance: float, size: tuple[int, int]
     ) -> Conditioning:
-        """Encode prompts as the pipeline itself would, for one branch, or for two with guidance."""
-        tokens, no_tokens, pooled, no_pooled = self.pipeline.encode_prompt(
-            prompts,
-            device=self.place.device,
-            do_classifier_free_guidance=guidance > 1,
-            negative_prompt=[negative_prompt] * len(prompts) if negative_prompt else None,
-        )
-        if guidance > 1:
-            return Conditioning(torch.stack([no_tokens, tokens]), torch.stack([no_pooled, pooled]), size)
-        return Conditioning(tokens[None], pooled[None], size)
+        """Encode prompts, for one branch, or for two with guidance."""
+        return Conditioning(*self.texts.branches(prompts, negative_prompt if guidance > 1 else None), size)
 
     def _job(self, prompts: Sequence[str], *, seeds: Sequence[int] | None, seamless: bool, **asked: Any) -> Job:
         """Check the request."""
         self.adapters.check(asked["adapters"])
         size = asked["size"]
         check_size(size, self.size_multiple)
+        if asked["scheduler"] in SCHEDULERS:
+            check_steps(asked["scheduler"], asked["steps"], self.steps[asked["scheduler"]])
         window = window_size(size, self.defaults.size, self._window_multiple)
         (width, height), (wide, high) = ((side // self.factor for side in sides) for sides in (size, window))
         return Job(
@@ -331,9 +333,9 @@ class Studio:
     ) -> Iterator[Event]:
         """Make the images at `places`. Appends what the UNet sees of them in each step to `trail`."""
         with keeper.until_done() if keeper else nullcontext():
-            latents = yield from self._denoised(places, job, references, looks, trail, keeper)
-            for place, each in zip(places, latents.split(1), strict=True):
-                yield self._finished(place, each, job)
+            latents, seen = yield from self._denoised(places, job, references, looks, trail, keeper)
+            for place, each, found in zip(places, latents.split(1), seen, strict=True):
+                yield self._finished(place, each, job, found)
 
     def _denoised(
         self,
@@ -343,8 +345,11 @@ class Studio:
         looks: Sequence[References | None],
         trail: list[Tensor] | None,
         keeper: Keeper | None,
-    ) -> Generator[Event, None, Tensor]:
-        """Denoise the images at `places`, from where a crash interrupted it: the last latents (N, C, h, w)."""
+    ) -> Generator[Event, None, tuple[Tensor, list[Seen]]]:
+        """Denoise the images at `places`, from where a crash interrupted it.
+
+        Returns the last latents (N, C, h, w), and what was seen of each image.
+        """
         seeds = [job.seeds[i] for i in places]
         scheduler = self.scheduler(job.scheduler, job.steps)
         # Not the generators of the initial noise, which the scheduler's own noise must not repeat.
@@ -352,16 +357,19 @@ class Studio:
         begin = keeper.find() if keeper else None
         if begin:
             begin.restore(scheduler, generators)
+        brushes = self._brushes(places, job, references, looks)
+        watches = self._watches(places, job, brushes)
         steps = self.sampler.denoise(
             scheduler,
             self.noise(seeds, job.size),
-            self._brushes(places, job, references, looks),
+            brushes,
             guidance=job.guidance,
             generators=generators,
             canvas=job.canvas,
             hints=[s.hint(places, job.size, self.factor, self.place.device) for s in job.structures],
             adapted=lambda: self._adapted(job),
             begin=begin,
+            watches=watches.all,
         )
         latents = begin.latents if begin else torch.empty(0)
         for state in steps:
@@ -377,19 +385,27 @@ class Studio:
                     yield Preview(place, self.preview(clean, job.size))
             if not finite_rows(latents).any():
                 break  # the remaining steps would be useless
-        return latents
+        return latents, watches.seen(len(scheduler.timesteps))
+
+    def _watches(self, places: list[int], job: Job, brushes: Sequence[Brush]) -> Watches:
+        """What watches the images at `places`, with the words that name what each brush paints."""
+        texts = [[(job.prompts[i], job.objects[i] if job.objects else "") for i in places]]
+        texts += [[(region.prompt, region.object)] * len(places) for region in job.regions]
+        pairs = zip(texts, brushes, strict=True)
+        words = [self.texts.marks(own, brush.conditioning.tokens) for own, brush in pairs]
+        return Watches(self.unet, words, job.canvas, job.maps)
 
     def _keeper(self, places: list[int], job: Job, reference: Reference | Sequence[Reference] | None) -> Keeper | None:
         """What keeps the denoising of the images at `places`; None if nothing is to be kept."""
         if not (self.cache and job.keep):
             return None
         steps = len(self.scheduler(job.scheduler, job.steps).timesteps)
-        model = f"{self.name} {self.place}"
+        model = f"{self.identity} {self.place}"
         return Keeper(
             self.cache / "denoising", lambda: work_of(job, places, listed(reference), model), steps, self.place.device
         )
 
-    def _finished(self, place: int, latents: Tensor, job: Job) -> ImageReady | ImageFailed:
+    def _finished(self, place: int, latents: Tensor, job: Job, seen: Seen) -> ImageReady | ImageFailed:
         """Decode the image at `place` from its last latents (1, C, h, w).
 
         NaN would look like a finished black picture.
@@ -398,7 +414,7 @@ class Studio:
         try:
             if not finite_rows(latents).all():
                 raise NotFinite("the numbers of the latents overflowed")
-            return ImageReady(place, self.decode(latents, job.canvas), prompt, seed, latents)
+            return ImageReady(place, self.decode(latents, job.canvas), prompt, seed, latents, seen)
         except NotFinite as error:
             return ImageFailed(place, prompt, seed, error)
 
@@ -428,58 +444,16 @@ class Studio:
         """Activate the job's adapters for the duration."""
         return self.adapters.active(job.adapters)
 
-    def _references(self, given: Reference | Sequence[Reference], job: Job) -> Generator[Event, None, References]:
-        """Turn pictures into what targets attend to; reports inversions."""
-        given = [given] if isinstance(given, Reference) else list(given)
-        tracks: list[Track] = []
-        grounds: list[Tensor] = []
-        for reference in given:
-            clean = reference.latents(job.window, self.encode)
-            if not finite_rows(clean).all():
-                raise NotFinite("the VAE's numbers overflowed while it read a reference", decoding=True)
-            grounds.append(ground_of(clean))
-            if reference.method == "noise":
-                noise = self.noise([reference.seed], job.window)
-                tracks.append(NoisedTrack(clean, noise, self.levels))
-            else:
-                tracks.append((yield from self._inverted(reference, clean, job)))
-        conditioning = self.condition([r.prompt for r in given], job.negative_prompt, job.guidance, job.window)
-        ground = torch.stack(grounds).mean(0)
-        return References(tracks, [r.weight for r in given], conditioning, ground)
-
-    def _inverted(self, reference: Reference, clean: Tensor, job: Job) -> Generator[Event, None, TimedTrack]:
-        """Invert the reference by DDIM, or read the inversion from the cache."""
-        timesteps = [float(t) for t in self.scheduler(job.scheduler, job.steps).timesteps]
-        file = (
-            self.cache / f"{reference.key(self.name, str(self.place), job.window, timesteps)}.safetensors"
-            if self.cache
-            else None
-        )
-        if file and file.exists():
-            stored = {float(t): x.to(clean.device, clean.dtype) for t, x in load_file(file).items()}
-            if all(is_finite(x) for x in stored.values()):
-                file.touch()  # those used longest ago are removed first
-                return TimedTrack(stored)
-        conditioning = self.condition([reference.prompt], "", INVERSION_GUIDANCE, job.window)
-        track: dict[float, Tensor] = {}
-        for track in ddim_inversion(
-            clean, timesteps, self.levels, lambda x, t: self.sampler.predict(x, t, conditioning, INVERSION_GUIDANCE)
-        ):
-            yield Inversion(len(track), len(set(timesteps)))
-        if not all(is_finite(x) for x in track.values()):
-            raise NotFinite("the numbers overflowed while a reference was inverted")
-        if file:
-            with suppress(OSError, SafetensorError), atomic.writing(file) as temporary:  # a full disk costs only time
-                save_file({str(t): x.cpu().contiguous() for t, x in track.items()}, temporary)
-        return TimedTrack(track)
-
     def _first_as_reference(self, job: Job, looks: Sequence[References | None]) -> Generator[Event, None, References]:
         """Make the first image plainly and keep what the UNet saw of it; of a panorama, its first window."""
         trail: list[Tensor] = []
+        clean: Tensor | None = None
         plain = replace(job, sharing=replace(job.sharing, strength=0.0))
         for event in self._batch([0], plain, None, looks, trail):
             yield event
             if isinstance(event, ImageFailed):
                 raise NotFinite("the first picture, which gives the others their look, could not be generated")
+            if isinstance(event, ImageReady):
+                clean = job.canvas.windows[0].cut(event.latents)
         conditioning = self.condition([job.prompts[0]], job.negative_prompt, job.guidance, job.window)
-        return References([SteppedTrack(trail)], [1.0], conditioning)
+        return References([SteppedTrack(trail)], [1.0], conditioning, clean=clean)

@@ -4,18 +4,21 @@ Adapter weights are stored next to the model's own, in PEFT's layers, behind a f
 their inversions use the bare model, bit for bit; only images use the adapters.
 """
 
+import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-from diffusers.utils import convert_state_dict_to_diffusers, convert_state_dict_to_peft, convert_unet_state_dict_to_peft
+from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
+from safetensors.torch import load as tensors_in
 from torch import Tensor, nn
 
 from app.style_aligned import lora_file
@@ -23,6 +26,7 @@ from app.style_aligned.loading import ModelError
 from app.style_aligned.lora_file import PHRASE as PHRASE  # trainings write it
 from app.style_aligned.lora_file import LoraFile, shown
 from app.style_aligned.lora_file import phrase_in as phrase_in
+from app.style_aligned.lora_names import LayerNames, UnknownName, by_stem, is_kindred
 
 MOST_WEIGHT = 2.0
 MOST_LOADED = 8  # adapters kept in memory; the least recently used is unloaded first
@@ -32,10 +36,11 @@ PICKLES = {".bin", ".ckpt", ".pkl", ".pt", ".pth"}
 # The token width of a LoRA's cross-attention, by the model it was made for.
 FAMILIES = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
 
-OTHER_KINDS = {"hada_": "LoHa", "lokr_": "LoKr", "dora_scale": "DoRA", "lora_magnitude_vector": "DoRA"}
+# The weights of cross-attention, which have the model's token width.
+ACROSS = re.compile(r"attn2[._].*to_k[._](lora[._])?(lora_)?(down|A)\b")
 
-Halves = tuple[Tensor | None, Tensor | None]
-"""Of one layer's update: up @ down is added to its weight."""
+Layers = Mapping[str, Mapping[str, str]]
+"""The tensors of a file by the model's layers, such as "unet.conv_in", then by meaning: down, up, magnitude, alpha."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Of every adaptable weight, by "part.name.of.the.layer"."""
@@ -76,20 +81,36 @@ class Adapters:
         found = file.stat()
         name = sha256(f"{file.resolve()} {found.st_mtime_ns} {found.st_size}".encode()).hexdigest()[:16]
         if name not in self._loaded:
-            check_lora(file.read_bytes(), file.name, self.shapes, self.pipeline.unet.config)
+            data = file.read_bytes()
+            read = check_lora(data, file.name, self.shapes, self.pipeline.unet.config)
+            layers = _placed(read, shown(file.name), self.shapes, self.pipeline.unet.config)
             try:
-                with several_adapters():
-                    self.pipeline.load_lora_weights(
-                        str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
-                    )
+                self._inject(name, read, layers, tensors_in(data))
             except torch.OutOfMemoryError:
                 raise
             except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
-                raise ModelError(f"{shown(file.name)} is not a LoRA for SDXL: diffusers cannot load it.") from error
+                raise ModelError(f"{shown(file.name)} is not a LoRA for SDXL: PEFT cannot load it.") from error
             self.added(name)
         self._loaded.remove(name)
         self._loaded.append(name)
         return name
+
+    def _inject(self, name: str, file: LoraFile, layers: Layers, tensors: Mapping[str, Tensor]) -> None:
+        """Add the weights of a checked file to the parts, with each layer's alpha over its rank applied."""
+        for part, module in self.parts.items():
+            weights: dict[str, Tensor] = {}
+            for layer, own in layers.items():
+                if layer.startswith(f"{part}."):
+                    weights |= _weights(layer, {kind: tensors[each] for kind, each in own.items()}, file)
+            if not weights:
+                continue
+            dora = any(key.endswith("lora_magnitude_vector") for key in weights)
+            with several_adapters():
+                # Empty weights are quicker, but a DoRA's magnitudes are first computed from the model's.
+                inject_adapter_in_model(_config(weights, dora), module, name, low_cpu_mem_usage=not dora)
+                left = set_peft_model_state_dict(module, weights, name, low_cpu_mem_usage=not dora).unexpected_keys
+            if left:
+                raise ValueError(f"{left[0]} found no place")
 
     def added(self, name: str, dtype: torch.dtype | None = None) -> None:
         """Register an adapter in the parts:
@@ -149,7 +170,8 @@ class Adapters:
         if adapted == self._chosen:
             return
         for layer in self._layers:
-            layer.set_adapter([each.name for each in adapted], inference_mode=True)
+            # At weight 0 a DoRA would still replace the magnitudes.
+            layer.set_adapter([each.name for each in adapted if each.weight > 0], inference_mode=True)
             for each in adapted:
                 layer.set_scale(each.name, each.weight)  # does nothing if this layer lacks the adapter
         self._chosen = adapted
@@ -177,79 +199,96 @@ def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) ->
         raise ModelError(f"{shown(file_name)} is not a safetensors file; other formats can carry code and are refused.")
     file = lora_file.read(data, file_name)
     file_name = shown(file_name)
-    for mark, kind in OTHER_KINDS.items():
-        if any(mark in key for key in file.tensors):
-            raise ModelError(f"{file_name} is a {kind}, which is not supported; save it as a plain LoRA.")
-    if lora_file.too_many_blocks(file.tensors):
-        raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
-    try:
-        found = _by_layer(_stand_ins(file), unet_config)
-    except Exception as error:  # diffusers raises many classes of errors for unknown names
-        raise ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.") from error
-    if not found:
-        raise ModelError(f"{file_name} is not a LoRA: it holds no adapter weights.")
-    _check_family(file_name, found, shapes)
-    for name, (down, up) in found.items():
-        _check_layer(file_name, name, down, up, shapes)
+    _check_family(file_name, file, shapes)
+    _placed(file, file_name, shapes, unet_config)
     return file
 
 
-def _stand_ins(file: LoraFile) -> dict[str, Tensor]:
-    """Tensors with the names and shapes of the file's, with one number each: enough to see where they belong."""
-    zero = torch.zeros(())
-    return {
-        name: torch.tensor(file.alphas[name]) if name in file.alphas else zero.expand(each.shape)
-        for name, each in file.tensors.items()
-    }
+def _placed(file: LoraFile, file_name: str, shapes: Shapes, unet_config: Any) -> Layers:
+    """Find the layer of each tensor, and check that it fits. Raises ModelError."""
+    strange = ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
+    names = LayerNames(shapes, unet_config.layers_per_block)
+    placed: dict[str, Mapping[str, str]] = {}
+    try:
+        by_name = by_stem(file.tensors)
+    except UnknownName as error:
+        raise strange from error
+    for stem, own in by_name.items():
+        candidates = names.candidates(stem)
+        if not candidates and not is_kindred(stem):
+            raise strange
+        if not candidates:
+            raise ModelError(f"{file_name} was made for another model: the loaded one has no layer {shown(stem)}.")
+        found = {kind: file.tensors[name].shape for kind, name in own.items()}
+        layer = next((each for each in candidates if _fits(found, shapes[each])), candidates[0])
+        _check_layer(file_name, layer, found, shapes[layer])
+        if layer in placed:
+            raise ModelError(f"{file_name} is damaged: it has weights for {shown(layer)} twice.")
+        placed[layer] = own
+    _check_magnitudes(file_name, placed)
+    return placed
 
 
-def _check_family(file_name: str, found: Mapping[str, Halves], shapes: Shapes) -> None:
-    def width(sizes: Mapping[str, tuple[int, ...]]) -> int:
-        return next((size[1] for name, size in sizes.items() if name.endswith("attn2.to_k")), 0)
-
-    theirs = width({name: tuple(down.shape) for name, (down, _) in found.items() if down is not None})
-    if theirs in FAMILIES and theirs != width(shapes):
+def _check_family(file_name: str, file: LoraFile, shapes: Shapes) -> None:
+    ours = next((shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k")), 0)
+    theirs = next((each.shape[1] for name, each in file.tensors.items() if ACROSS.search(name)), 0)
+    if theirs in FAMILIES and theirs != ours:
         raise ModelError(f"{file_name} was made for {FAMILIES[theirs]}, not for the loaded model.")
 
 
-def _check_layer(file_name: str, name: str, down: Tensor | None, up: Tensor | None, shapes: Shapes) -> None:
+def _fits(found: Mapping[str, tuple[int, ...]], there: tuple[int, ...]) -> bool:
+    down, up = found.get("down", ()), found.get("up", ())
+    return len(down) == len(up) == len(there) and (*up[:1], *down[1:]) == there and up[1] == down[0]
+
+
+def _check_layer(file_name: str, name: str, found: Mapping[str, tuple[int, ...]], there: tuple[int, ...]) -> None:
+    down, up = found.get("down"), found.get("up")
     if down is None or up is None:
         raise ModelError(f"{file_name} is damaged: one half of its weights for {shown(name)} is missing.")
-    there = shapes.get(name)
-    if there is None:
-        raise ModelError(f"{file_name} was made for another model: the loaded one has no layer {shown(name)}.")
-    if (*up.shape[:1], *down.shape[1:]) != there or up.shape[1] != down.shape[0]:
+    if not _fits(found, there):
         raise ModelError(
-            f"{file_name} was made for another model: its {shown(name)} is {up.shape[0]} x {down.shape[1]}, "
+            f"{file_name} was made for another model: its {shown(name)} is {up[0]} x {down[1]}, "
             f"this model's is {there[0]} x {there[1]}."
         )
+    magnitude = found.get("magnitude")
+    if magnitude and not (there[0] == prod(magnitude) and there[0] in magnitude[:2]):
+        raise ModelError(f"{file_name} is a DoRA that cannot be used: {shown(name)} needs one magnitude per output.")
 
 
-def _by_layer(weights: dict[str, Tensor], unet_config: Any) -> dict[str, Halves]:
-    """The two halves of every layer's update, by the layer's name, for any trainer's naming."""
-    weights, _ = diffusers.StableDiffusionXLPipeline.lora_state_dict(weights, unet_config=unet_config)
-    found: dict[str, Halves] = {}
-    for key, weight in _renamed(weights).items():
-        name, dot, half = key.partition(".lora_")
-        if not dot or half not in ("A.weight", "B.weight"):
-            raise ValueError(f"{key} is no LoRA weight")
-        down, up = found.get(name, (None, None))
-        found[name] = (weight, up) if half == "A.weight" else (down, weight)
-    return found
-
-
-def _renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert diffusers' own names, older and newer, to PEFT's."""
-    renamed: dict[str, Tensor] = {}
+def _check_magnitudes(file_name: str, layers: Layers) -> None:
+    """A part is a DoRA in all of its layers or in none, as PEFT has it. Raises ModelError."""
     for part in PARTS:
-        own = {key.removeprefix(f"{part}."): w for key, w in weights.items() if key.startswith(f"{part}.")}
-        if part == "unet":
-            own = convert_unet_state_dict_to_peft(own) if own else own
-        elif own:
-            own = convert_state_dict_to_peft(convert_state_dict_to_diffusers(own))
-        if part == "text_encoder":  # newer transformers have one level less
-            own = {key.removeprefix("text_model."): w for key, w in own.items()}
-        renamed |= {f"{part}.{key}": w for key, w in own.items() if not key.endswith(".alpha")}
-    if not renamed and weights:
-        raise ValueError("no weights for any part of SDXL")
-    return renamed
+        kinds = {"magnitude" in own for layer, own in layers.items() if layer.startswith(f"{part}.")}
+        if len(kinds) > 1:
+            raise ModelError(f"{file_name} cannot be used: some of its layers are a DoRA, others a plain LoRA.")
+
+
+def _weights(layer: str, own: Mapping[str, Tensor], file: LoraFile) -> dict[str, Tensor]:
+    """A layer's weights by PEFT's names, scaled so that its alpha is its rank."""
+    name, down, up = layer.partition(".")[2], own["down"], own["up"]
+    rank = down.shape[0]
+    scale = (float(own["alpha"]) if "alpha" in own else file.alpha_of(layer, rank)) / rank
+    weights = {
+        f"{name}.lora_A.weight": down,
+        f"{name}.lora_B.weight": up if scale == 1 else (up.float() * scale),
+    }
+    if "magnitude" in own:
+        flat = own["magnitude"].flatten()
+        weights[f"{name}.lora_magnitude_vector"] = flat if down.ndim == 2 else flat.reshape(1, -1, 1, 1)
+    return weights
+
+
+def _config(weights: Mapping[str, Tensor], dora: bool) -> LoraConfig:
+    """PEFT's settings for these weights: the most frequent rank, and the layers with another."""
+    ranks = {key.removesuffix(".lora_A.weight"): w.shape[0] for key, w in weights.items() if "lora_A" in key}
+    common = Counter(ranks.values()).most_common(1)[0][0]
+    others = {re.escape(name): rank for name, rank in ranks.items() if rank != common}
+    return LoraConfig(
+        r=common,
+        lora_alpha=common,
+        target_modules=list(ranks),
+        rank_pattern=others,
+        alpha_pattern=others,
+        use_dora=dora,
+        init_lora_weights=dora,
+    )

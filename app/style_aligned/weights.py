@@ -1,9 +1,11 @@
 """Check that a model's weights are numbers: one NaN among them paints every picture black.
 
 A failed training or a bad merge leaves such files, and a failing disk does too. Checking reads each number once, a
-tensor at a time (20 GB of float16 per second and core), and `CheckedWeights` remembers the files that passed.
+tensor at a time (20 GB of float16 per second and core), and hashes the file (1 to 2 GB per second). `CheckedWeights`
+remembers the files that passed, with their hashes.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from math import isfinite
@@ -15,6 +17,9 @@ from safetensors import safe_open
 from app import atomic
 
 CHECKED = "checked-weights.json"
+
+Known = tuple[int, int, float, str]
+"""A file's size, time of change in ns, largest magnitude and SHA-256."""
 
 
 class Unusable(Exception):
@@ -29,7 +34,8 @@ class CheckedWeights:
 
     def __init__(self, folder: Path | None) -> None:
         self._file = folder / CHECKED if folder else None
-        self._largest: dict[str, list[float]] = self._read()  # by path: size, time of change, largest magnitude
+        self._known: dict[str, Known] = self._read()  # by path
+        self._hashes: list[str] = []  # of the files that this one has checked
 
     def check(self, files: Iterable[Path], dtype: torch.dtype) -> None:
         """Check the numbers of safetensors files, to be loaded as `dtype`, unless they were checked before.
@@ -39,21 +45,34 @@ class CheckedWeights:
         new = False
         for file in files:
             path, found = str(file.resolve()), file.stat()
-            size, changed, largest = self._largest.get(path, (0, 0, 0))
-            if (size, changed) != (found.st_size, found.st_mtime_ns):
-                largest, new = _largest(file), True
-                self._largest[path] = [found.st_size, found.st_mtime_ns, largest]
+            known = self._known.get(path)
+            if not known or known[:2] != (found.st_size, found.st_mtime_ns):
+                known, new = (found.st_size, found.st_mtime_ns, _largest(file), _hash(file)), True
+                self._known[path] = known
+            *_, largest, sha256 = known
+            self._hashes.append(sha256)
             if largest > torch.finfo(dtype).max:
                 narrow = str(dtype).removeprefix("torch.")
                 raise Unusable(file, f"holds numbers too large for {narrow}; set SOROE_PRECISION to bfloat16")
         if self._file and new:
-            atomic.write(self._file, json.dumps(self._largest).encode())
+            atomic.write(self._file, json.dumps(self._known).encode())
 
-    def _read(self) -> dict[str, list[float]]:
+    @property
+    def identity(self) -> str:
+        """One hash of all files that were checked: models with the same weights have the same."""
+        return hashlib.sha256(" ".join(sorted(self._hashes)).encode()).hexdigest()
+
+    def _read(self) -> dict[str, Known]:
         try:
-            return dict(json.loads(self._file.read_bytes())) if self._file else {}
-        except (OSError, ValueError, TypeError):  # not there yet, or cut off
+            found = json.loads(self._file.read_bytes()) if self._file else {}
+            return {path: (size, changed, largest, sha256) for path, (size, changed, largest, sha256) in found.items()}
+        except (OSError, ValueError, TypeError, AttributeError):  # not there yet, cut off, or of an earlier version
             return {}
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _largest(file: Path) -> float:

@@ -9,21 +9,28 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import grounds, undo
 from app.accounts import authority
 from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
+from app.blocked import queries as blocked
 from app.engine.base import Engine, ModelFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind, Room
+from app.grounds import GroundNeeded, TransparentPicture
+from app.languages import gettext as _
+from app.languages import ngettext
 from app.models import Act, State, Subject, SubjectKind, SubjectPicture, Unit, User, What, now
-from app.pictures import Limits, clean_upload, png_size
+from app.pictures import CleanPicture, Limits, png_size
+from app.prompts.handles import handle_from
 from app.quotas.service import take, take_upload
 from app.rights import queries as rights
-from app.subjects import handles, queries, training
+from app.subjects import queries, training
 from app.subjects.spec import SubjectSpec
-from app.text import plural, shorten
-from app.work.queue import OPEN, WAITING, cancel_units
+from app.text import shorten
+from app.undo import Undone, changed_since
+from app.work.queue import OPEN, WAITING, cancel_units, retry_now
 
 SMALLEST_SIDE = 0.5  # of the model's own side, for a training picture
 ENDED = (State.FAILED, State.CANCELLED, State.HELD)  # and can be resumed
@@ -37,22 +44,52 @@ def keep_picture(
     model: ModelFacts,
     limits: Limits | None = None,
     room: Room | None = None,
+    *,
+    name: str = "",
+    ground: str = "",
 ) -> str:
     """Clean an uploaded picture of a product, store it, and return its SHA-256.
 
-    Raises Invalid("pictures", ...), what `room` raises, and CannotSave.
+    Raises Invalid("pictures", ...), GroundNeeded for a transparent one without a `ground`, what `room` raises, and
+    CannotSave.
     """
     need_active(user)
     try:
-        picture = clean_upload(data, limits, small=True)
+        picture = grounds.opaque(files, data, name, ground=ground, limits=limits, room=room)
+    except GroundNeeded as error:
+        raise GroundNeeded(error.waiting, "pictures") from error
     except Invalid as error:
         raise Invalid("pictures", str(error)) from error
+    return _stored(files, picture, model, room)
+
+
+def answer_ground(
+    user: User, files: Files, waiting: TransparentPicture, ground: str, model: ModelFacts, room: Room | None = None
+) -> str:
+    """Store a transparent picture on the ground that its uploader chose. Raises as `keep_picture`."""
+    need_active(user)
+    try:
+        picture = grounds.answered(files, waiting, ground)
+    except GroundNeeded as error:
+        raise GroundNeeded(error.waiting, "pictures") from error
+    except Invalid as error:
+        raise Invalid("pictures", str(error)) from error
+    return _stored(files, picture, model, room)
+
+
+def _stored(files: Files, picture: CleanPicture, model: ModelFacts, room: Room | None) -> str:
+    """Store a picture for training, if it is large enough."""
     least = int(min(model.default_size) * SMALLEST_SIDE)
     if min(picture.width, picture.height) < least:
         raise Invalid(
             "pictures",
-            f"A picture is {picture.width} × {picture.height} px; for training, each side needs {least} px. Choose a"
-            " larger one.",
+            _(
+                "A picture is %(width)s × %(height)s px; for training, each side needs %(least)s px. "
+                "Choose a larger one.",
+                width=picture.width,
+                height=picture.height,
+                least=least,
+            ),
         )
     return files.put(Kind.SUBJECTS, picture.png, picture.small, room)
 
@@ -83,14 +120,15 @@ def sizes(files: Files, pictures: Sequence[str]) -> Sizes:
 def create_from_pictures(session: Session, user: User, kept: Sizes, spec: SubjectSpec, model: ModelFacts) -> Subject:
     """Create a subject and queue its training; `kept` comes from `sizes`. Raises Invalid and Forbidden."""
     need_active(user)
-    handle = handles.handle_from(spec.name)
+    handle = handle_from(spec.name)
     wrong = spec.training_problems(len(spec.pictures), model.training)
     Invalid.check(
         {
             **wrong,
             "pictures": _pictures_error(spec, kept, wrong["pictures"])
-            or rights.pictures_refusal(session, spec.pictures),
+            or rights.pictures_refusal(session, spec.pictures, user),
             "name": _handle_error(session, handle, spec.name),
+            "class_words": wrong["class_words"] or blocked.problem(session, user, [spec.class_words]),
         }
     )
     subject = Subject(
@@ -128,8 +166,9 @@ class KeptLora:
 def need_free_name(session: Session, user: User, spec: SubjectSpec) -> str:
     """The handle of a new subject. Raises Invalid and Forbidden."""
     need_active(user)
-    handle = handles.handle_from(spec.name)
-    Invalid.check({"name": _handle_error(session, handle, spec.name)})
+    handle = handle_from(spec.name)
+    phrase = blocked.problem(session, user, [spec.phrase])
+    Invalid.check({"name": _handle_error(session, handle, spec.name), "phrase": phrase})
     return handle
 
 
@@ -147,8 +186,13 @@ def keep_lora(
     )
 
 
-def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: KeptLora) -> Subject:
-    """Create a subject from a stored LoRA, ready immediately. Raises Invalid and Forbidden."""
+def create_from_file(
+    session: Session, user: User, spec: SubjectSpec, lora: KeptLora, *, counted: bool = False
+) -> Subject:
+    """Create a subject from a stored LoRA, ready immediately; `counted`: its upload was, when it was kept for later.
+
+    Raises Invalid, Forbidden, Spent and Full.
+    """
     handle = need_free_name(session, user, spec)
     subject = Subject(
         handle=handle,
@@ -164,7 +208,10 @@ def create_from_file(session: Session, user: User, spec: SubjectSpec, lora: Kept
         finished_at=now(),
     )
     session.add(subject)
-    take_upload(session, user, "file", lora.bytes, lora.bytes)
+    if counted:
+        take(session, user, "file", {What.STORAGE: lora.bytes})
+    else:
+        take_upload(session, user, "file", lora.bytes, lora.bytes)
     record(session, user, Act.SUBJECT_CREATE, subject, handle=handle, file=lora.file_name)
     return subject
 
@@ -173,19 +220,25 @@ def cancel(session: Session, user: User, subject_id: int) -> None:
     """Cancel a training. Raises Conflict if there is none."""
     subject = _changeable(session, user, subject_id)
     if subject.state not in OPEN:
-        raise Conflict("There is nothing to cancel: this subject is not training.")
+        raise Conflict(_("There is nothing to cancel: this subject is not training."))
     cancel_units(session, Unit.subject_id == subject_id)
     subject.state, subject.error = State.CANCELLED, None
     record(session, user, Act.SUBJECT_CANCEL, subject)
 
 
 def retry(session: Session, user: User, subject_id: int) -> Subject:
-    """Retry a failed, cancelled or held training; it resumes where it stopped. Raises Conflict."""
+    """Retry a failed, cancelled or held training; it resumes where it stopped. Raises Conflict, also without rights.
+
+    One that waits for its next try after a failure is tried now.
+    """
     subject = _changeable(session, user, subject_id)
-    if subject.state not in ENDED:
-        raise Conflict("Only a failed, cancelled or held training can be resumed.")
-    cancel_units(session, Unit.subject_id == subject_id)
-    training.enqueue(session, subject)
+    if not (subject.state == State.QUEUED and retry_now(session, Unit.subject_id == subject_id)):
+        if subject.state not in ENDED:
+            raise Conflict(_("Only a failed, cancelled or held training can be resumed."))
+        if why := rights.pictures_refusal(session, [each.sha256 for each in subject.pictures], user):
+            raise Conflict(why)
+        cancel_units(session, Unit.subject_id == subject_id)
+        training.enqueue(session, subject)
     record(session, user, Act.SUBJECT_RETRY, subject)
     return subject
 
@@ -193,7 +246,7 @@ def retry(session: Session, user: User, subject_id: int) -> Subject:
 def note_download(session: Session, user: User, subject: Subject) -> None:
     """Record that `user` downloads what was trained: its owner, or a manager. Raises Forbidden."""
     if not may_change(user, subject):
-        raise Forbidden(f"Only {subject.owner.name} or a manager can download the file of this subject.")
+        raise Forbidden(_("Only %(name)s or a manager can download the file of this subject.", name=subject.owner.name))
     record(session, user, Act.LORA_DOWNLOAD, subject, sha256=subject.sha256, bytes=subject.bytes)
 
 
@@ -201,47 +254,80 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
     """Hide the subject from new sets; existing sets keep it. Raises Conflict while it is trained."""
     subject = _changeable(session, user, subject_id)
     if subject.state in WAITING:
-        raise Conflict("This subject is training. Cancel the training first.")
+        raise Conflict(_("This subject is training. Cancel the training first."))
+    before = authority.archived(subject)
     if subject.archived_at is None or authority.outweighs(user.role, subject.archived_as):
         subject.archived_as = user.role
     subject.archived_at = subject.archived_at or now()
     record(session, user, Act.SUBJECT_ARCHIVE, subject)
+    undo.offer(session, user, "subject", subject_id=subject.id, before=before, after=authority.archived(subject))
     return subject
 
 
 def unarchive(session: Session, user: User, subject_id: int) -> Subject:
     """Offer the subject to new sets again."""
     subject = _changeable(session, user, subject_id)
-    authority.need_power(user, subject.archived_as, f"archived @{subject.handle}", "restore it")
+    authority.need_power(user, subject.archived_as, _("archived %(name)s", name=f"@{subject.handle}"), _("restore it"))
+    before = authority.archived(subject)
     subject.archived_at = subject.archived_as = None
     record(session, user, Act.SUBJECT_ARCHIVE, subject, archived=False)
+    undo.offer(session, user, "subject", subject_id=subject.id, before=before, after=None)
     return subject
+
+
+def undo_archive(
+    session: Session, user: User, subject_id: int, before: list[str] | None, after: list[str] | None
+) -> Undone:
+    """Archive or restore a subject as it was. Raises Forbidden, and Conflict if that was changed since."""
+    subject = _changeable(session, user, subject_id)
+    if authority.archived(subject) != after:
+        raise changed_since(session, user, subject, f"@{subject.handle}")
+    authority.archive_as(subject, before)
+    record(session, user, Act.SUBJECT_ARCHIVE, subject, archived=bool(before))
+    return Undone(
+        _("@%(handle)s is archived again.", handle=subject.handle)
+        if before
+        else _("@%(handle)s is no longer archived.", handle=subject.handle)
+    )
 
 
 def _changeable(session: Session, user: User, subject_id: int) -> Subject:
     subject = queries.get(session, user, subject_id)
     if not may_change(user, subject):
-        raise Forbidden(f"Only {subject.owner.name} or a manager can edit this subject.")
+        raise Forbidden(_("Only %(name)s or a manager can edit this subject.", name=subject.owner.name))
+    if subject.deleted_at:
+        raise Conflict(_("@%(handle)s is in the bin. Restore it first.", handle=subject.handle))
     return subject
 
 
 def _pictures_error(spec: SubjectSpec, kept: Sizes, wrong_number: str | None) -> str | None:
     twice = len(spec.pictures) - len(set(spec.pictures))
     if twice:
-        added = plural(twice, "picture was", "pictures were")
-        return f"{added} added twice. Each picture should show the thing differently."
+        return ngettext(
+            "%(number)s picture was added twice. Each picture should show the thing differently.",
+            "%(number)s pictures were added twice. Each picture should show the thing differently.",
+            twice,
+        )
     if wrong_number:
         return wrong_number
     if not all(sha256 in kept for sha256 in spec.pictures):
-        return "A picture is no longer there; upload the pictures again."
+        return _("A picture is no longer there; upload the pictures again.")
     return None
 
 
 def _handle_error(session: Session, handle: str, name: str) -> str | None:
     if not handle:
-        return f"{name[:40]!r} gives no handle. Use at least one letter a to z or digit."
-    if queries.by_handle(session, [handle]):
-        return f"There is already a subject @{handle}. Choose another name."
+        return _(
+            "%(name)s gives no handle. Use at least one letter a to z, digit, kana or kanji.", name=repr(name[:40])
+        )
+    known = queries.by_handle(session, [handle]).get(handle)
+    if known and known.deleted_at:
+        return _(
+            "@%(handle)s is the handle of a deleted subject, which older prompts name. Choose another name.",
+            handle=handle,
+        )
+    if known:
+        return _("There is already a subject @%(handle)s. Choose another name.", handle=handle)
     return None
 
 

@@ -9,10 +9,14 @@ from sqlalchemy.orm import Session, selectinload
 from app.accounts.queries import signed_in
 from app.audit.service import record
 from app.engine import events as engine
+from app.engine.base import ModelFacts
 from app.errors import Conflict
 from app.files import Files, Kind
+from app.languages import gettext as _
 from app.models import Act, State, Subject, SubjectPicture, SubjectSample, Unit, User, now
+from app.rights import queries as rights
 from app.work.kinds import Row, WorkKind, Write
+from app.work.order import pause_of
 from app.work.queue import add_units
 from app.work.topics import Topic
 
@@ -31,6 +35,7 @@ class TrainingRow(Row):
     step: int
     steps: int
     has_picture: bool
+    class_pictures: tuple[int, int] = (0, 0)  # before its first step: how many are drawn, of how many
 
     @property
     def runs(self) -> bool:
@@ -41,6 +46,7 @@ class Trainings(WorkKind):
     """The training of a subject."""
 
     noun = topic(0).noun
+    resumable = True
 
     @property
     def column(self) -> SQLColumnExpression[int | None]:
@@ -49,7 +55,9 @@ class Trainings(WorkKind):
     def row_id(self, unit: Unit) -> int | None:
         return unit.subject_id
 
-    def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Training:
+    def for_engine(
+        self, session: Session, unit: Unit, files: Files, model: ModelFacts | None = None
+    ) -> engine.Training:
         return engine_training(session, unit, files, model)
 
     def keep(self, event: engine.Event, files: Files) -> Write:
@@ -108,18 +116,30 @@ def enqueue(session: Session, subject: Subject) -> None:
     """Queue the training of a subject."""
     subject.state, subject.error = State.QUEUED, None
     session.flush()
-    add_units(session, [{"subject_id": subject.id, "owner_id": subject.owner_id}])
+    pause = pause_of(session, topic(subject.id))
+    add_units(session, [{"subject_id": subject.id, "owner_id": subject.owner_id, **pause}])
 
 
-def engine_training(session: Session, unit: Unit, files: Files, model: str | None = None) -> engine.Training:
-    """Prepare a claimed unit for an engine. Raises Conflict if the server now runs another model than `model`."""
+def engine_training(session: Session, unit: Unit, files: Files, model: ModelFacts | None = None) -> engine.Training:
+    """Prepare a claimed unit for an engine.
+
+    Raises Conflict if the server now runs another model than `model`, or if the rights to one of the pictures, or the
+    consent of the person whom the subject shows, ended after it was queued.
+    """
     subject = session.scalars(
         select(Subject).where(Subject.id == unit.subject_id).options(selectinload(Subject.pictures))
     ).one()
-    if model not in (None, subject.model):
+    if model and model.name != subject.model:
         raise Conflict(
-            f"This subject was created for {subject.model}, but the server now runs {model}. Create a new subject."
+            _(
+                "This subject was created for %(model)s, but the server now runs %(name)s. Create a new subject.",
+                model=subject.model,
+                name=model.name,
+            )
         )
+    hashes = [picture.sha256 for picture in subject.pictures]
+    if why := rights.pictures_refusal(session, hashes) or rights.subjects_refusal(session, [subject.id]):
+        raise Conflict(why)
     return engine.Training(
         id=unit.id,
         subject_id=subject.id,

@@ -19,6 +19,8 @@ from app.database import Database, open_copy, versions
 from app.errors import UserError
 from app.exports import certificates
 from app.files import Files
+from app.languages import N_
+from app.languages import gettext as _
 from app.settings import Settings
 from app.upkeep.copying import Unreadable, copy, hash_of
 from app.upkeep.findings import Progress
@@ -90,8 +92,11 @@ def _tables(session: Session) -> str:
     found = str(session.scalar(text("SELECT version_num FROM alembic_version")))
     if found != versions()[0]:
         raise BackupRefused(
-            f"The database is of another version of Soroe (version {found} of its tables). Back it up with that one, or"
-            " start this one on it once."
+            _(
+                "The database is of another version of Soroe (version %(found)s of its tables). Back it up with"
+                " that one, or start this one on it once.",
+                found=found,
+            )
         )
     return found
 
@@ -110,16 +115,20 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
             live.execute("BEGIN")
             live.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the moment: later changes are not seen
             live.backup(
-                copied, pages=PAGES, progress=lambda _, left, total: progress("the database", total - left, total)
+                copied,
+                pages=PAGES,
+                progress=lambda _status, left, total: progress(N_("the database"), total - left, total),
             )
             copied.execute("PRAGMA journal_mode = DELETE").close()  # a single file, without a log next to it
             (fault,) = copied.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError as error:
-            raise BackupRefused(f"The database cannot be copied to {target.parent}: {error}.") from error
+            raise BackupRefused(
+                _("The database cannot be copied to %(parent)s: %(error)s.", parent=target.parent, error=error)
+            ) from error
         except sqlite3.DatabaseError as error:
-            raise BackupRefused(f"The database is damaged ({error}). Run `soroe check`.") from error
+            raise BackupRefused(_("The database is damaged (%(error)s). Run `soroe check`.", error=error)) from error
     if fault != "ok":
-        raise BackupRefused(f"The database is damaged ({fault}). Run `soroe check`.")
+        raise BackupRefused(_("The database is damaged (%(fault)s). Run `soroe check`.", fault=fault))
 
 
 def _copy_secrets(settings: Settings, folder: Path) -> Iterator[tuple[str, str]]:
@@ -133,7 +142,9 @@ def _copy_secrets(settings: Settings, folder: Path) -> Iterator[tuple[str, str]]
                     try:
                         yield name, copy(path, folder / name)
                     except Unreadable as error:
-                        raise BackupRefused(f"{error}. Run the backup as the user of the server.") from error
+                        raise BackupRefused(
+                            _("%(error)s. Run the backup as the user of the server.", error=error)
+                        ) from error
 
 
 def _copy_files(
@@ -156,7 +167,7 @@ def _copy_files(
             with database.read() as session:
                 if still_needed(session, kind, [sha256]):
                     report.missing.append(name)
-        progress("files", number, len(listed))
+        progress(N_("files"), number, len(listed))
     report.files = len(held)
     return held
 

@@ -11,6 +11,9 @@ from app.audit import chain
 from app.database import Database
 from app.exports.service import Store
 from app.files import Files
+from app.languages import N_, translated
+from app.languages import gettext as _
+from app.upkeep.answered import check_answers
 from app.upkeep.exported import check_exports
 from app.upkeep.findings import Area, Finding, Progress, silent
 from app.upkeep.outcomes import check_outcomes
@@ -37,17 +40,19 @@ def check(database: Database, files: Files, progress: Progress = silent) -> list
         try:
             found.extend(part())
         except DatabaseError as error:
-            found.append(Finding(Area.DATABASE, f"A table cannot be read: {error.orig}.", RESTORE))
+            found.append(Finding(Area.DATABASE, _("A table cannot be read: %(orig)s.", orig=error.orig), RESTORE))
     order = list(Area)
     return sorted(dict.fromkeys(found), key=lambda each: order.index(each.area))
 
 
 def _check_audit(database: Database, progress: Progress) -> Iterator[Finding]:
     with database.read() as session:
-        verdict = chain.verify(session, progress=lambda done, total: progress("audit log", done, total))
+        verdict = chain.verify(session, progress=lambda done, total: progress(N_("audit log"), done, total))
     if verdict.problem:
         yield Finding(
-            Area.AUDIT, f"The audit log was altered. {verdict.problem}", "Find out who did it; restore a backup."
+            Area.AUDIT,
+            _("The audit log was altered. %(problem)s", problem=translated(verdict.problem)),
+            _("Find out who did it; restore a backup."),
         )
 
 
@@ -55,3 +60,4 @@ def _check_rows(database: Database, progress: Progress) -> Iterator[Finding]:
     with database.read() as session:
         yield from check_rules(session)
         yield from check_outcomes(session, progress)
+        yield from check_answers(session)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from app import atomic
+from app.languages import gettext as _
 
 CLONE = 0x40049409  # FICLONE: both names share the data on a file system that can, such as Btrfs or XFS
 BLOCK = 1 << 20
@@ -18,6 +19,10 @@ BLOCK = 1 << 20
 
 class Unreadable(Exception):
     """The source is missing, cannot be read, or is not what its hash says."""
+
+
+def unreadable(path: Path, error: OSError) -> Unreadable:
+    return Unreadable(_("%(path)s cannot be read: %(why)s", path=path, why=error.strerror or _("it is not a file")))
 
 
 def copy(source: Path, target: Path, sha256: str = "", *, link: bool = False) -> str:
@@ -29,17 +34,17 @@ def copy(source: Path, target: Path, sha256: str = "", *, link: bool = False) ->
     with atomic.writing(target, mode=0o600, flush=False) as temporary:
         found = hash_of(temporary) if link and _linked(source, temporary) else _copied(source, temporary)
         if sha256 and found != sha256:
-            raise Unreadable(f"{source} is damaged")
+            raise Unreadable(_("%(source)s is damaged", source=source))
     return found
 
 
 def hash_of(path: Path) -> str:
     """The SHA-256 of a file. Raises Unreadable."""
     try:
-        with path.open("rb") as file:
+        with atomic.opened(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise unreadable(path, error) from error
 
 
 def _linked(source: Path, temporary: Path) -> bool:
@@ -55,9 +60,9 @@ def _linked(source: Path, temporary: Path) -> bool:
 
 def _copied(source: Path, temporary: Path) -> str:
     try:
-        reading = source.open("rb")
+        reading = atomic.opened(source)
     except OSError as error:
-        raise Unreadable(f"{source} cannot be read: {error.strerror}") from error
+        raise unreadable(source, error) from error
     with reading, temporary.open("w+b") as writing:
         if sys.platform == "linux":
             with suppress(OSError):
@@ -74,4 +79,4 @@ def _read(read: Callable[[int], bytes], source: Path) -> bytes:
     try:
         return read(BLOCK)
     except OSError as error:
-        raise Unreadable(f"{source} cannot be read: {error.strerror}") from error
+        raise unreadable(source, error) from error

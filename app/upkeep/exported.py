@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.exports import contents, service
 from app.exports.service import Store
+from app.languages import N_, ngettext
+from app.languages import gettext as _
 from app.models import Export, ExportState
-from app.text import plural, whole_number
+from app.text import whole_number
 from app.upkeep.findings import Area, Finding, Progress
 
 DAY = 86400.0
@@ -28,13 +30,23 @@ def check_exports(database: Database, store: Store, progress: Progress) -> Itera
             known = {}
             if broken := _broken(database, store, export_id, known):
                 export, count = broken
-                what = f"Export {export.id}, {export.name}, lacks {plural(count, 'file')} or has damaged ones."
-                yield Finding(Area.EXPORTS, what, "Queues it, so that the server prepares it again.", True, export.id)
-        progress("exports", number, len(ids))
+                what = ngettext(
+                    "Export %(id)s, %(name)s, lacks %(number)s file or has damaged ones.",
+                    "Export %(id)s, %(name)s, lacks %(number)s files or has damaged ones.",
+                    count,
+                    id=export.id,
+                    name=export.name,
+                )
+                yield Finding(
+                    Area.EXPORTS, what, _("Queues it, so that the server prepares it again."), True, export.id
+                )
+        progress(N_("exports"), number, len(ids))
     with database.read() as session:
         for path in unexported(session, store):
             name = path.relative_to(store.root)
-            yield Finding(Area.ORPHANS, f"exports/{name} belongs to no export.", "Removes it.", True, path)
+            yield Finding(
+                Area.ORPHANS, _("exports/%(name)s belongs to no export.", name=name), _("Removes it."), True, path
+            )
 
 
 def _broken(database: Database, store: Store, export_id: int, known: dict[Path, bool]) -> tuple[Export, int] | None:

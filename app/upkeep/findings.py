@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from app.languages import N_
+
 Progress = Callable[[str, int, int], None]
 """Called with what is being checked, how much of it is done, and the total."""
 
@@ -16,14 +18,14 @@ def silent(what: str, done: int, total: int) -> None:
 class Area(StrEnum):
     """What a finding is about, in the order of the report."""
 
-    DATABASE = "database"
-    AUDIT = "audit log"
-    FILES = "files"
-    ORPHANS = "files without a row"
-    THUMBNAILS = "thumbnails"
-    EXPORTS = "exports"
-    COUNTS = "counts"
-    STATES = "states"
+    DATABASE = N_("database")
+    AUDIT = N_("audit log")
+    FILES = N_("files")
+    ORPHANS = N_("files without a row")
+    THUMBNAILS = N_("thumbnails")
+    EXPORTS = N_("exports")
+    COUNTS = N_("counts")
+    STATES = N_("states")
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,19 @@ the write-ahead log (`-wal`) into it, and that log may be the damage.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 
 from app.database import versions
+from app.languages import gettext as _
 
 APPLICATION = 0x536F726F  # "Soro": `PRAGMA application_id`, which the migrations set
 HEADER = b"SQLite format 3\0"
 SECONDS = 10.0  # a gigabyte takes about one
 STEPS = 100_000  # of SQLite's machine between two looks at the clock
 LOCK_SECONDS = 15.0
-
-RESTORE = "Restore the latest backup with `soroe restore`."
-REBUILD = "Run `soroe check --repair`, which rebuilds it from them and keeps the old file."
 
 
 class UnusableDatabase(Exception):
@@ -43,30 +41,57 @@ def look(path: Path, *, writing: bool = True, seconds: float = SECONDS) -> bool:
     with path.open("rb") as file:
         head = file.read(len(HEADER))
     if not head:
-        raise UnusableDatabase(f"{path} is empty. {RESTORE} If this server is new, remove the file.")
+        raise UnusableDatabase(
+            _(
+                "%(path)s is empty. Restore the latest backup with `soroe restore`. If this server is new,"
+                " remove the file.",
+                path=path,
+            )
+        )
     if head != HEADER:
-        raise UnusableDatabase(f"{path} is not a database, or its beginning is damaged. {RESTORE}")
+        raise UnusableDatabase(
+            _(
+                "%(path)s is not a database, or its beginning is damaged. Restore the latest backup with `soroe"
+                " restore`.",
+                path=path,
+            )
+        )
+    ends = monotonic() + seconds
     with _errors(path), _opened(path) as connection:
         _need_ours(connection, path)
-        return _need_whole(connection, path, seconds)
+        return _need_whole(connection, path, lambda: monotonic() > ends)
+
+
+def look_on(path: Path, stop: Callable[[], bool]) -> bool:
+    """Raise UnusableDatabase unless all of a database in use is whole. Returns False if `stop()` became true before."""
+    with _errors(path), _opened(path) as connection:
+        return _need_whole(connection, path, stop)
 
 
 def _need_access(path: Path, writing: bool) -> None:
     wanted = os.R_OK | (os.W_OK if writing else 0)
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         if file.exists() and not file.is_file():
-            raise UnusableDatabase(f"{file} is not a file. Move it away.")
+            raise UnusableDatabase(_("%(file)s is not a file. Move it away.", file=file))
         if file.exists() and not os.access(file, wanted):
-            raise UnusableDatabase(f"{file} {_barred(file, writing)}")
+            raise UnusableDatabase(_barred(file, str(file), writing))
     if writing and not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UnusableDatabase(f"The folder {path.parent} {_barred(path.parent, writing)}")
+        raise UnusableDatabase(_barred(path.parent, _("The folder %(folder)s", folder=path.parent), writing))
 
 
-def _barred(file: Path, writing: bool) -> str:
+def _barred(file: Path, name: str, writing: bool) -> str:
     if writing and os.statvfs(file).f_flag & os.ST_RDONLY:
-        return "is on a disk that is read-only. Mount it so that it can be written."
-    what = "written" if os.access(file, os.R_OK) else "read"
-    return f"cannot be {what} by this user. Run Soroe as the user it belongs to, or give it to this one with chown."
+        return _("%(name)s is on a disk that is read-only. Mount it so that it can be written.", name=name)
+    if os.access(file, os.R_OK):
+        return _(
+            "%(name)s cannot be written by this user. Run Soroe as the user it belongs to, or give it to this"
+            " one with chown.",
+            name=name,
+        )
+    return _(
+        "%(name)s cannot be read by this user. Run Soroe as the user it belongs to, or give it to this one with chown.",
+        name=name,
+    )
 
 
 @contextmanager
@@ -84,13 +109,25 @@ def _errors(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise UnusableDatabase(f"Another program has locked {path}. End it, then try again.") from error
+            raise UnusableDatabase(
+                _("Another program has locked %(path)s. End it, then try again.", path=path)
+            ) from error
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
             raise UnusableDatabase(
-                f"{path} cannot be opened: {error}. Check the folder's owner and permissions."
+                _(
+                    "%(path)s cannot be opened: %(error)s. Check the folder's owner and permissions.",
+                    path=path,
+                    error=error,
+                )
             ) from error
         _need_own_log(path)
-        raise UnusableDatabase(f"{path} is damaged ({error}). {RESTORE}") from error
+        raise UnusableDatabase(
+            _(
+                "%(path)s is damaged (%(error)s). Restore the latest backup with `soroe restore`.",
+                path=path,
+                error=error,
+            )
+        ) from error
 
 
 def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
@@ -100,8 +137,11 @@ def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
     if not ours and tables != {"alembic_version"}:
         _need_own_log(path)
         raise UnusableDatabase(
-            f"{path} is the database of another program. Set SOROE_DATA to Soroe's own folder, or restore the latest"
-            " backup with `soroe restore`."
+            _(
+                "%(path)s is the database of another program. Set SOROE_DATA to Soroe's own folder, or restore"
+                " the latest backup with `soroe restore`.",
+                path=path,
+            )
         )
     if "alembic_version" in tables:
         newer = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")} - set(
@@ -109,8 +149,12 @@ def _need_ours(connection: sqlite3.Connection, path: Path) -> None:
         )
         if newer:
             raise UnusableDatabase(
-                f"{path} was written by a newer Soroe (version {', '.join(sorted(newer))} of its tables). Install that"
-                " one, or restore a backup of this one with `soroe restore`."
+                _(
+                    "%(path)s was written by a newer Soroe (version %(newer)s of its tables). Install that one,"
+                    " or restore a backup of this one with `soroe restore`.",
+                    path=path,
+                    newer=", ".join(sorted(newer)),
+                )
             )
 
 
@@ -123,9 +167,8 @@ def is_current(path: Path) -> bool:
         ]
 
 
-def _need_whole(connection: sqlite3.Connection, path: Path, seconds: float) -> bool:
-    ends = monotonic() + seconds
-    connection.set_progress_handler(lambda: monotonic() > ends, STEPS)
+def _need_whole(connection: sqlite3.Connection, path: Path, stop: Callable[[], bool]) -> bool:
+    connection.set_progress_handler(stop, STEPS)
     try:
         (fault,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
@@ -138,8 +181,21 @@ def _need_whole(connection: sqlite3.Connection, path: Path, seconds: float) -> b
         fault = " ".join(fault.replace("*** in database main ***", "").split())
         _need_own_log(path)
         if tables_are_whole(connection):
-            raise IndexDamaged(f"An index of {path} is damaged ({fault}); its tables are whole. {REBUILD}")
-        raise UnusableDatabase(f"{path} is damaged ({fault}). {RESTORE}")
+            raise IndexDamaged(
+                _(
+                    "An index of %(path)s is damaged (%(fault)s); its tables are whole. Run `soroe check"
+                    " --repair`, which rebuilds it from them and keeps the old file.",
+                    path=path,
+                    fault=fault,
+                )
+            )
+        raise UnusableDatabase(
+            _(
+                "%(path)s is damaged (%(error)s). Restore the latest backup with `soroe restore`.",
+                path=path,
+                error=fault,
+            )
+        )
     return True
 
 
@@ -155,8 +211,12 @@ def _need_own_log(path: Path) -> None:
         return
     if whole:
         raise UnusableDatabase(
-            f"{log} does not belong to {path.name}, which is whole without it. Move it and {path.name}-shm away,"
-            " with the changes that are only there, or restore the latest backup with `soroe restore`."
+            _(
+                "%(log)s does not belong to %(name)s, which is whole without it. Move it and %(name)s-shm away,"
+                " with the changes that are only there, or restore the latest backup with `soroe restore`.",
+                log=log,
+                name=path.name,
+            )
         )
 
 
@@ -164,7 +224,7 @@ def tables_are_whole(connection: sqlite3.Connection) -> bool:
     """Whether every row of every table can be read without an index, so that only indices are damaged."""
     try:
         for name in table_names(connection):
-            for _ in connection.execute(f'SELECT * FROM "{name}" NOT INDEXED'):
+            for _row in connection.execute(f'SELECT * FROM "{name}" NOT INDEXED'):
                 pass
     except sqlite3.DatabaseError:
         return False

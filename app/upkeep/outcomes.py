@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.languages import N_
+from app.languages import gettext as _
 from app.models import Decision, Image, ImageSet
-from app.reviews import four_eyes, queries
+from app.reviews import counting, queries
 from app.reviews import service as reviews
 from app.reviews.standing import approvals, outcome
 from app.upkeep.findings import Area, Finding, Progress
@@ -20,14 +22,21 @@ def check_outcomes(session: Session, progress: Progress) -> Iterator[Finding]:
     Leaves out locked sets, which keep the outcomes of the rules that they were locked under.
     """
     for image, decision, number in _wrong(session, progress):
-        said = f"{image.decision or 'none'} with {image.approvals}"
-        what = f"Picture {image.id} has the outcome {said} approvals; by its decisions it is {decision or 'none'}"
-        yield Finding(Area.COUNTS, f"{what} with {number}.", "Counts again.", True)
+        what = _(
+            "Picture %(id)s has the outcome %(outcome)s with %(approvals)s approvals; by its decisions it is"
+            " %(decision)s with %(number)s.",
+            id=image.id,
+            outcome=image.decision or "none",
+            approvals=image.approvals,
+            decision=decision or "none",
+            number=number,
+        )
+        yield Finding(Area.COUNTS, what, _("Counts again."), True)
 
 
 def mend_outcomes(session: Session) -> None:
     """Correct them. Needs a writing session."""
-    reviews.settle(session, [image for image, _, _ in _wrong(session, lambda what, done, total: None)])
+    reviews.settle(session, [image for image, _decision, _number in _wrong(session, lambda what, done, total: None)])
 
 
 def _wrong(session: Session, progress: Progress) -> Iterator[tuple[Image, str | None, int]]:
@@ -40,11 +49,10 @@ def _wrong(session: Session, progress: Progress) -> Iterator[tuple[Image, str | 
         images = session.scalars(select(Image).where(Image.id.in_(some))).all()
         histories = queries.histories(session, some)
         rules = queries.rules(session, {image.campaign_id for image in images})
+        uncounted = counting.uncounted(session, images, histories, rules)
         for image in images:
-            rule = rules[image.campaign_id]
-            uncounted = four_eyes.uncounted(image, rule.four_eyes)
-            wanted = outcome(histories[image.id], rule.needed, uncounted)
-            number = approvals(histories[image.id], uncounted)
+            wanted = outcome(histories[image.id], rules[image.campaign_id].needed, uncounted[image.id])
+            number = approvals(histories[image.id], uncounted[image.id])
             if (image.decision, image.approvals) != (wanted, number):
                 yield image, wanted, number
-        progress("decisions", min(start + CHUNK, len(ids)), len(ids))
+        progress(N_("decisions"), min(start + CHUNK, len(ids)), len(ids))

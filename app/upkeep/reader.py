@@ -6,12 +6,9 @@ met, and administrators see it on every page until then.
 """
 
 import asyncio
-import os
-import sys
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from threading import Lock, get_native_id
+from threading import Lock
 from time import monotonic
 
 import structlog
@@ -23,6 +20,7 @@ from app.background import BackgroundLoop
 from app.database import Database
 from app.files import Files, Flaw, Kind
 from app.models import Act, DamagedFile, FileReading, now
+from app.processes import lower_thread_priority
 from app.upkeep.needed import Needed, needed
 
 log = structlog.get_logger()
@@ -30,7 +28,6 @@ log = structlog.get_logger()
 EVERY_SECONDS = 60.0
 SLICE_SECONDS = 2.0
 ROUND = timedelta(days=7)
-LOW_PRIORITY = 15
 
 Name = tuple[Kind, str]
 
@@ -57,7 +54,7 @@ class FileReader:
 
     def read(self, seconds: float = SLICE_SECONDS) -> None:
         """Look at suspects and known damage, then read on for up to `seconds`, and record what is new."""
-        _lower_priority()
+        lower_thread_priority()
         with self._lock:
             suspects, self._suspects = self._suspects, set()
         with self.database.read() as session:
@@ -133,10 +130,3 @@ def _note_reading(session: Session, reading: FileReading | None, last: str) -> N
         row.begun_at = now()
     row.last, row.ended_at = last, None if last else now()
     session.add(row)
-
-
-def _lower_priority() -> None:
-    """Of this thread. Only Linux has priorities per thread."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), LOW_PRIORITY)

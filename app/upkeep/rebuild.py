@@ -9,8 +9,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app import atomic
-from app.upkeep.opening import RESTORE, UnusableDatabase, table_names
+from app import atomic, days
+from app.languages import gettext as _
+from app.upkeep.opening import UnusableDatabase, table_names
 
 KEPT = ("application_id", "user_version")
 
@@ -20,7 +21,7 @@ def rebuild(path: Path) -> Path:
 
     Raises UnusableDatabase, with nothing changed, if a table cannot be read, or the result is not whole.
     """
-    kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    kept = path.with_name(f"{path.name}.damaged-{days.in_names(datetime.now(UTC))}")
     try:
         with atomic.writing(path, mode=0o600) as new:
             with closing(sqlite3.connect(path, isolation_level=None)) as old:
@@ -29,7 +30,14 @@ def rebuild(path: Path) -> Path:
                 old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             _set_aside(path, kept)
     except sqlite3.DatabaseError as error:
-        raise UnusableDatabase(f"{path} cannot be rebuilt from its tables ({error}). {RESTORE}") from error
+        raise UnusableDatabase(
+            _(
+                "%(path)s cannot be rebuilt from its tables (%(error)s). Restore the latest backup with `soroe"
+                " restore`.",
+                path=path,
+                error=error,
+            )
+        ) from error
     return kept
 
 
@@ -41,17 +49,17 @@ def _copy(old: sqlite3.Connection, new: Path) -> None:
         for pragma in KEPT:
             connection.execute(f"PRAGMA {pragma} = {old.execute(f'PRAGMA {pragma}').fetchone()[0]}")
         connection.execute("BEGIN")
-        for _, name, statement in (each for each in schema if each[0] == "table" and each[1] in tables):
+        for _kind, name, statement in (each for each in schema if each[0] == "table" and each[1] in tables):
             connection.execute(statement)
             rows = old.execute(f'SELECT * FROM "{name}" NOT INDEXED')
-            places = ", ".join("?" for _ in rows.description)
+            places = ", ".join("?" for _column in rows.description)
             connection.executemany(f'INSERT INTO "{name}" VALUES ({places})', rows)
-        words = next((statement for _, name, statement in schema if name == "image_words"), None)
+        words = next((statement for _kind, name, statement in schema if name == "image_words"), None)
         if words:
             connection.execute(words)
             connection.execute("INSERT INTO image_words (image_words) VALUES ('rebuild')")
         for kind in ("index", "trigger"):
-            for _, _, statement in (each for each in schema if each[0] == kind):
+            for _kind, _name, statement in (each for each in schema if each[0] == kind):
                 connection.execute(statement)
         connection.execute("COMMIT")
 
@@ -62,7 +70,11 @@ def _need_whole(path: Path) -> None:
         lost = connection.execute("PRAGMA foreign_key_check").fetchall()
     if fault != "ok" or lost:
         raise UnusableDatabase(
-            f"The database that was rebuilt is not whole ({fault if fault != 'ok' else lost[0]}). {RESTORE}"
+            _(
+                "The database that was rebuilt is not whole (%(fault)s). Restore the latest backup with `soroe"
+                " restore`.",
+                fault=fault if fault != "ok" else lost[0],
+            )
         )
 
 

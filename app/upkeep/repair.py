@@ -11,11 +11,13 @@ from shutil import move, rmtree
 
 from sqlalchemy import update
 
+from app import days
 from app.database import Database
 from app.errors import UserError
 from app.files import Files, Kind
+from app.languages import gettext as _
+from app.languages import ngettext
 from app.models import Export, ExportFile, ExportState, Image, Reference, RightsFile, Subject
-from app.text import plural
 from app.upkeep.findings import Area, Finding
 from app.upkeep.outcomes import mend_outcomes
 from app.upkeep.reader import FileReader
@@ -43,13 +45,13 @@ def repair(database: Database, files: Files, findings: Sequence[Finding]) -> Ite
     if Area.DATABASE in by_area:
         with database.engine.execution_options(writes=True).begin() as connection:
             mend_tables(connection)
-        yield "Made the indices of the database again."
+        yield _("Made the indices of the database again.")
     with database.write() as session:
         mend_rules(session)
         mend_outcomes(session)
     wrong = len(by_area.get(Area.COUNTS, ())) + len(by_area.get(Area.STATES, ()))
     if wrong:
-        yield f"Corrected {plural(wrong, 'count or state', 'counts and states')}."
+        yield ngettext("Corrected %(number)s count or state.", "Corrected %(number)s counts and states.", wrong)
     for area, mend in (
         (Area.FILES, _sizes),
         (Area.EXPORTS, _exports),
@@ -71,8 +73,12 @@ def _mark(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
     try:
         reader.read(seconds=0.0)
     except UserError as error:  # the audit log itself may be damaged
-        return f"Lost and damaged files could not be recorded. {error}"
-    return f"Recorded {plural(len(suspects), 'lost or damaged file')}; administrators see them on every page."
+        return _("Lost and damaged files could not be recorded. %(error)s", error=error)
+    return ngettext(
+        "Recorded %(number)s lost or damaged file; administrators see them on every page.",
+        "Recorded %(number)s lost or damaged files; administrators see them on every page.",
+        len(suspects),
+    )
 
 
 def _sizes(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
@@ -82,7 +88,7 @@ def _sizes(database: Database, files: Files, suspects: Sequence[Suspect]) -> str
                 table = SIZED[suspect.kind]
                 size = files.path(suspect.kind, suspect.sha256).stat().st_size
                 session.execute(update(table).where(table.sha256 == suspect.sha256).values(bytes=size))
-    return f"Corrected the size in {plural(len(suspects), 'row')}."
+    return ngettext("Corrected the size in %(number)s row.", "Corrected the size in %(number)s rows.", len(suspects))
 
 
 def _exports(database: Database, files: Files, ids: Sequence[int]) -> str:
@@ -91,7 +97,11 @@ def _exports(database: Database, files: Files, ids: Sequence[int]) -> str:
         session.execute(update(ExportFile).where(theirs).values(key=None, lost=False))
         again = {"state": ExportState.QUEUED, "done": 0, "lost": 0, "error": None}
         session.execute(update(Export).where(Export.id.in_(ids)).values(**again))
-    return f"Queued {plural(len(ids), 'export')}; the server prepares them again."
+    return ngettext(
+        "Queued %(number)s export; the server prepares them again.",
+        "Queued %(number)s exports; the server prepares them again.",
+        len(ids),
+    )
 
 
 def _thumbnails(database: Database, files: Files, suspects: Sequence[Suspect]) -> str:
@@ -100,12 +110,12 @@ def _thumbnails(database: Database, files: Files, suspects: Sequence[Suspect]) -
         with suppress(UserError):  # the next check reports it
             files.make_thumbnails(suspect.sha256)
             made += 1
-    return f"Made the thumbnails of {plural(made, 'picture')}."
+    return ngettext("Made the thumbnails of %(number)s picture.", "Made the thumbnails of %(number)s pictures.", made)
 
 
 def _orphans(database: Database, files: Files, orphans: Sequence[Suspect | Path]) -> str:
     """Move files without a row aside; remove those of exports, which are made from others."""
-    folder = files.root.parent / "lost+found" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder = files.root.parent / "lost+found" / days.in_names(datetime.now(UTC))
     moved = 0
     for orphan in orphans:
         if isinstance(orphan, Suspect) and orphan.found:
@@ -116,6 +126,22 @@ def _orphans(database: Database, files: Files, orphans: Sequence[Suspect | Path]
         elif isinstance(orphan, Path):
             rmtree(orphan) if orphan.is_dir() else orphan.unlink(missing_ok=True)
     removed = len(orphans) - moved
-    done = [f"Moved {plural(moved, 'file')} without a row to {folder}"] if moved else []
-    done += [f"{'r' if done else 'R'}emoved {plural(removed, 'file')} of exports that are gone"] if removed else []
-    return f"{', and '.join(done)}."
+    if not moved:
+        return ngettext(
+            "Removed %(number)s file of exports that are gone.",
+            "Removed %(number)s files of exports that are gone.",
+            removed,
+        )
+    if not removed:
+        return ngettext(
+            "Moved %(number)s file without a row to %(folder)s.",
+            "Moved %(number)s files without a row to %(folder)s.",
+            moved,
+            folder=folder,
+        )
+    return _(
+        "Moved %(moved)s without a row to %(folder)s, and removed %(removed)s of exports that are gone.",
+        moved=ngettext("%(number)s file", "%(number)s files", moved),
+        folder=folder,
+        removed=ngettext("%(number)s file", "%(number)s files", removed),
+    )

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from app import atomic
 from app.audit import chain, service
 from app.database import Database, migrate, open_copy, versions
+from app.languages import N_
+from app.languages import gettext as _
 from app.settings import Settings
 from app.upkeep.backup import copy_database
 from app.upkeep.copying import Unreadable, copy, hash_of
@@ -54,8 +56,12 @@ def restore(
     manifest = backups.manifest(name)
     if manifest.tables not in versions():
         raise BackupRefused(
-            f"The snapshot {name} is from a newer version of Soroe (version {manifest.tables} of its tables)."
-            " Install that version first."
+            _(
+                "The snapshot %(name)s is from a newer version of Soroe (version %(tables)s of its tables)."
+                " Install that version first.",
+                name=name,
+                tables=manifest.tables,
+            )
         )
     lost = _end_of_log(settings.data / DATABASE)
     building = settings.data / BUILDING
@@ -79,12 +85,12 @@ def _build(building: Path, backups: Backups, name: str, manifest: Manifest, prog
     snapshot = backups.snapshots / name
     try:
         if hash_of(snapshot / DATABASE) != manifest.database:
-            raise Unreadable(f"{snapshot / DATABASE} is damaged")
+            raise Unreadable(_("%(source)s is damaged", source=snapshot / DATABASE))
         copy_database(snapshot / DATABASE, building / DATABASE, progress)
         for path, sha256 in manifest.secrets.items():
             copy(snapshot / SECRETS / path, building / path, sha256)
     except Unreadable as error:
-        raise BackupRefused(f"{error}. Nothing was restored; choose another snapshot.") from error
+        raise BackupRefused(_("%(error)s. Nothing was restored; choose another snapshot.", error=error)) from error
     restored = Restored()
     for number, path in enumerate(manifest.files, start=1):
         try:
@@ -92,7 +98,7 @@ def _build(building: Path, backups: Backups, name: str, manifest: Manifest, prog
             restored.files += 1
         except Unreadable:
             restored.missing.append(path)
-        progress("files", number, len(manifest.files))
+        progress(N_("files"), number, len(manifest.files))
     return restored
 
 
@@ -138,8 +144,11 @@ def _end_of_log(database: Path) -> chain.Head | None:
 
 
 def _damaged(paths: list[str]) -> str:
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    return (
-        f"The backup lacks these files, or has them damaged: {', '.join(paths[:NAMED])}{more}. Nothing was restored."
-        " Choose another snapshot, or restore the rest with --skip-damaged."
+    files = ", ".join(paths[:NAMED])
+    if len(paths) > NAMED:
+        files = _("%(files)s and %(number)s more", files=files, number=len(paths) - NAMED)
+    return _(
+        "The backup lacks these files, or has them damaged: %(files)s. Nothing was restored. Choose another"
+        " snapshot, or restore the rest with --skip-damaged.",
+        files=files,
     )

@@ -15,14 +15,17 @@ from time import time
 import structlog
 from sqlalchemy.orm import Session
 
-from app import days, metrics
+from app import days, metrics, undo
 from app.accounts import service as accounts
 from app.audit.service import note_removed
 from app.background import BackgroundLoop
 from app.database import Database
+from app.drafts.service import forget_old
+from app.filing.removal import remove_expired
 from app.gallery.purger import Purger
 from app.models import now
 from app.quotas import service as quotas
+from app.sets import strips, templates, tunings
 from app.settings import Settings
 
 log = structlog.get_logger()
@@ -73,8 +76,8 @@ class RetentionRule:
 
 
 def bin_(kept: Retention) -> int:
-    """Pictures that were in the bin for 30 days."""
-    return kept.purger.purge(kept.background.stopping)
+    """What was in the bin for 30 days: first pictures, then sets, campaigns, styles, subjects and references."""
+    return kept.purger.purge(kept.background.stopping) + kept.rows(remove_expired)
 
 
 def sessions(kept: Retention) -> int:
@@ -88,9 +91,19 @@ def links(kept: Retention) -> int:
     return kept.rows(partial(accounts.remove_ended_links, before=before))
 
 
+def undos(kept: Retention) -> int:
+    """What could be undone until an hour ago."""
+    return kept.rows(undo.forget)
+
+
 def usage(kept: Retention) -> int:
     """What people used of their quotas on days long past."""
     return kept.rows(partial(quotas.forget_usage, before=days.today() - timedelta(days=USAGE_DAYS)))
+
+
+def drafts(kept: Retention) -> int:
+    """Drafts of forms that nobody changed for a week. The sweeper then removes files that only they named."""
+    return kept.rows(forget_old)
 
 
 def trainings(kept: Retention) -> int:
@@ -102,6 +115,22 @@ def trainings(kept: Retention) -> int:
     return len(old)
 
 
+def templates_(kept: Retention) -> int:
+    """Templates that were deleted 30 days ago."""
+    return kept.rows(partial(templates.forget_deleted, before=now() - templates.RESTORABLE))
+
+
+def strips_(kept: Retention) -> int:
+    """Strips of small pictures that are an hour old."""
+    return kept.rows(strips.forget)
+
+
+def tunings_(kept: Retention) -> int:
+    """Drafts made to find the best setting of a style, 30 days old."""
+    return kept.rows(tunings.forget)
+
+
 RULES = tuple(
-    RetentionRule(remove.__name__.rstrip("_"), remove) for remove in (bin_, sessions, links, usage, trainings)
+    RetentionRule(remove.__name__.rstrip("_"), remove)
+    for remove in (bin_, sessions, links, undos, usage, drafts, trainings, strips_, tunings_, templates_)
 )

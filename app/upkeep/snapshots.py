@@ -23,6 +23,7 @@ from typing import Any
 
 from app import atomic, private
 from app.errors import UserError
+from app.languages import gettext as _
 
 DATABASE, MANIFEST, SECRETS = "soroe.sqlite3", "manifest.json", "secrets"
 OURS = {"files", "snapshots", "lock", "lost+found"}
@@ -79,13 +80,17 @@ class Backups:
             values: dict[str, Any] = json.loads(file.read_text())
             checksum, newer = values.pop("sha256"), values["format"] > FORMAT
         except OSError as error:
-            raise BackupRefused(f"{file} cannot be read: {error.strerror}. Choose another snapshot.") from error
+            raise BackupRefused(
+                _("%(file)s cannot be read: %(strerror)s. Choose another snapshot.", file=file, strerror=error.strerror)
+            ) from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BackupRefused(f"{file} is damaged. Choose another snapshot.") from error
+            raise BackupRefused(_("%(file)s is damaged. Choose another snapshot.", file=file)) from error
         if checksum != _checksum(values) or any(".." in Path(path).parts for path in values["files"]):
-            raise BackupRefused(f"{file} is damaged. Choose another snapshot.")
+            raise BackupRefused(_("%(file)s is damaged. Choose another snapshot.", file=file))
         if newer:
-            raise BackupRefused(f"The snapshot {name} is from a newer version of Soroe. Install that version first.")
+            raise BackupRefused(
+                _("The snapshot %(name)s is from a newer version of Soroe. Install that version first.", name=name)
+            )
         return Manifest(**values)
 
     def create(self) -> None:
@@ -94,9 +99,15 @@ class Backups:
         Raises BackupRefused for one with other files in it, NotOurs, and OSError.
         """
         if self.folder.exists() and not self.folder.is_dir():
-            raise BackupRefused(f"{self.folder} is a file. Choose a folder.")
+            raise BackupRefused(_("%(folder)s is a file. Choose a folder.", folder=self.folder))
         if others := {path.name for path in self.folder.glob("*")} - OURS:
-            raise BackupRefused(f"{self.folder} has other files in it, such as {min(others)}. Choose an empty folder.")
+            raise BackupRefused(
+                _(
+                    "%(folder)s has other files in it, such as %(others)s. Choose an empty folder.",
+                    folder=self.folder,
+                    others=min(others),
+                )
+            )
         private.use(self.folder)
 
     @contextmanager
@@ -112,13 +123,19 @@ class Backups:
             lock = path.open()
         except OSError as error:
             raise BackupRefused(
-                f"{path} cannot be opened: {error.strerror}. Run this as the user who made the backup."
+                _(
+                    "%(path)s cannot be opened: %(strerror)s. Run this as the user who made the backup.",
+                    path=path,
+                    strerror=error.strerror,
+                )
             ) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise BackupRefused(f"Another backup or restore is using {self.folder}. Wait for it to end.") from error
+                raise BackupRefused(
+                    _("Another backup or restore is using %(folder)s. Wait for it to end.", folder=self.folder)
+                ) from error
             yield
 
     @contextmanager
@@ -157,7 +174,10 @@ class Backups:
                 named.update(self.manifest(name).files)
             except BackupRefused as error:
                 raise BackupRefused(
-                    f"{self.snapshots / name} is damaged, so its files are unknown. Move it away, then back up again."
+                    _(
+                        "%(name)s is damaged, so its files are unknown. Move it away, then back up again.",
+                        name=self.snapshots / name,
+                    )
                 ) from error
         for name in old:
             going = self.snapshots / (name + atomic.UNFINISHED)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from app.database import Database
 from app.files import PICTURES, Files, Flaw, Found, Kind, told
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.upkeep.findings import Area, Finding, Progress
 from app.upkeep.needed import Needed, NeededFile, needed, pictured
 
@@ -21,15 +23,18 @@ ORPHAN_SECONDS = dict.fromkeys(Kind, HOUR) | {Kind.MAPS: 24 * HOUR, Kind.SUBJECT
 LATE_SECONDS = HOUR  # until the server's sweeper comes by
 
 REMEDIES = {
-    Kind.REFERENCES: "Upload the same picture again, or restore it from a backup.",
-    Kind.IMAGES: "Restore it from a backup, or redo the picture.",
-    Kind.MAPS: "Upload the same map again, or restore it from a backup.",
-    Kind.SUBJECTS: "Restore it from a backup.",
-    Kind.LORAS: "Upload the same LoRA again, or restore it from a backup.",
-    Kind.RIGHTS: "Upload the same file again, or restore it from a backup.",
+    Kind.REFERENCES: N_("Upload the same picture again, or restore it from a backup."),
+    Kind.IMAGES: N_("Restore it from a backup, or redo the picture."),
+    Kind.MAPS: N_("Upload the same map again, or restore it from a backup."),
+    Kind.SUBJECTS: N_("Restore it from a backup."),
+    Kind.LORAS: N_("Upload the same LoRA again, or restore it from a backup."),
+    Kind.RIGHTS: N_("Upload the same file again, or restore it from a backup."),
 }
-MOVED = "Moves it to the folder lost+found."
-MADE = "Makes it from its picture."
+READABLE = N_("Give it to the server's user with chown, or look for errors of the disk in the system's log (dmesg).")
+AWAY = N_("Move that away and restore the file from a backup.")
+PLAIN = N_("Mount the other disk there instead, or put the folder itself there.")
+MOVED = N_("Moves it to the folder lost+found.")
+MADE = N_("Makes it from its picture.")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Suspect:
 
 def check_files(database: Database, files: Files, progress: Progress) -> Iterator[Finding]:
     """Findings about stored files and thumbnails."""
+    yield from _links(files)
     suspects = [*_first_look(database, files, progress)]
     if suspects:
         with database.read() as session:
@@ -73,11 +79,20 @@ def _first_look(database: Database, files: Files, progress: Progress) -> Iterato
                 yield Suspect(kind, sha256, sides=tuple(sides))
             done += 1
             if done % 100 == 0 or done == total:
-                progress("files", done, total)
+                progress(N_("files"), done, total)
     thumbnails = pictured(rows)
     for found in files.found(time.time()):
         if is_orphan(found, rows, thumbnails, LATE_SECONDS):
             yield Suspect(found.kind, found.sha256, found=found)
+
+
+def _links(files: Files) -> Iterator[Finding]:
+    for path in files.linked_folders():
+        what = _(
+            "%(folder)s is a link to a folder, in which files without a row are not looked for.",
+            folder=path.relative_to(files.root),
+        )
+        yield Finding(Area.ORPHANS, what, PLAIN)
 
 
 def _flaw(files: Files, kind: Kind, sha256: str, need: NeededFile) -> Flaw | None:
@@ -92,27 +107,36 @@ def _second_look(files: Files, rows: Needed, suspect: Suspect) -> Iterator[Findi
     if suspect.found:
         name = suspect.found.path.relative_to(files.root)
         if os.path.lexists(suspect.found.path) and is_orphan(suspect.found, rows, pictured(rows)):
-            yield Finding(Area.ORPHANS, f"{name} belongs to nothing.", MOVED, True, suspect)
+            yield Finding(Area.ORPHANS, _("%(name)s belongs to nothing.", name=name), MOVED, True, suspect)
         return
     need = rows[kind].get(sha256) if kind else None
     if not kind or not need:
         return
     if suspect.flaw and (flaw := files.flaw(kind, sha256)):
-        yield Finding(
-            Area.FILES, f"{told(flaw, need.name)} ({_where(files, kind, sha256)})", REMEDIES[kind], about=suspect
-        )
+        what = _("%(what)s (%(file)s)", what=told(flaw, need.name), file=_where(files, kind, sha256))
+        remedy = {Flaw.UNREADABLE: READABLE, Flaw.NO_FILE: AWAY}.get(flaw, REMEDIES[kind])
+        yield Finding(Area.FILES, what, remedy, about=suspect)
     elif suspect.flaw and _flaw(files, kind, sha256, need):
         size = files.path(kind, sha256).stat().st_size
         yield Finding(
             Area.FILES,
-            f"The file of {need.name} has {size} bytes and its row says {need.bytes}.",
-            "Corrects the row.",
+            _(
+                "The file of %(name)s has %(size)s bytes and its row says %(bytes)s.",
+                name=translated(need.name),
+                size=size,
+                bytes=need.bytes,
+            ),
+            _("Corrects the row."),
             True,
             suspect,
         )
     sides = files.flawed_thumbnails(sha256) if suspect.sides else []
     if sides and not files.flaw(kind, sha256):
-        what = f"A thumbnail of {need.name} is missing or damaged ({_where(files, kind, sha256)})."
+        what = _(
+            "A thumbnail of %(name)s is missing or damaged (%(file)s).",
+            name=translated(need.name),
+            file=_where(files, kind, sha256),
+        )
         yield Finding(Area.THUMBNAILS, what, MADE, True, suspect)
 
 

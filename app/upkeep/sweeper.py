@@ -35,13 +35,14 @@ log = structlog.get_logger()
 SWEEP_SECONDS = HOUR / 2
 MOST = 100  # files without a row that are removed in one sweep
 DAY = 24 * HOUR
-CACHE_BYTES = 2 * 2**30  # of inverted references; the oldest go
 
 
 class Sweeper:
-    def __init__(self, database: Database, files: Files) -> None:
+    def __init__(self, database: Database, files: Files, inversion_bytes: int = 0) -> None:
+        """`inversion_bytes`: of inverted references that are kept; the oldest go."""
         self.database = database
         self.files = files
+        self.inversion_bytes = inversion_bytes
         self.data = files.root.parent
         self.left = 0  # files without a row that the last sweep left alone because they are many
         self._seen: set[Path] | None = None  # orphans at the last sweep; None before the first
@@ -95,7 +96,7 @@ class Sweeper:
         size = 0
         for age, length, path in sorted(_ages(self.data / "cache" / "inversions")):
             size += length
-            if size > CACHE_BYTES and age > DAY:
+            if size > self.inversion_bytes and age > DAY:
                 path.unlink(missing_ok=True)
         for folder in (self.data / "cache" / "training").glob("*"):
             if whole_number(folder.name.partition("-")[0]) not in trained and _age(folder) > DAY:

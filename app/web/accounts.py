@@ -11,6 +11,8 @@ from starlette.background import BackgroundTask
 
 from app.accounts import browsers, known, queries, service
 from app.errors import Busy, Forbidden, Invalid, Later, NotFound
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import User
 from app.quotas import queries as quotas
 from app.web import door, factors, leaving
@@ -37,7 +39,8 @@ from app.web.templating import inner_path, page, see_other
 
 router = APIRouter(route_class=Route)
 
-NO_ACCOUNTS = "There are no accounts yet. Open the link that the server printed when it started."
+MISSING = {"email": N_("Enter your e-mail."), "password": N_("Enter your password.")}
+NO_ACCOUNTS = N_("There are no accounts yet. Open the link that the server printed when it started.")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def setup_page(
 def login(request: Request, session: Read, next: str = "/") -> Response:
     if signed_in_user(request):
         return see_other(inner_path(next))
-    errors = {} if queries.has_admin(session) else {"form": NO_ACCOUNTS}
+    errors = {} if queries.has_admin(session) else {"form": translated(NO_ACCOUNTS)}
     response = page(request, "accounts/login.html", form={"email": ""}, next=inner_path(next), errors=errors)
     leaving.ran_out(request, response)
     return response
@@ -103,7 +106,9 @@ def login(request: Request, session: Read, next: str = "/") -> Response:
 def sign_in(request: Request, resources: ResourcesDep, form: Sent[SignInForm]) -> Response:
     email, next_page = form.email, inner_path(form.next)
     if not resources.settings.password_sign_in:
-        raise Forbidden("Passwords are turned off here. Use the other button on the sign-in page.")
+        raise Forbidden(_("Passwords are turned off here. Use the other button on the sign-in page."))
+    if missing := {name: translated(words) for name, words in MISSING.items() if not getattr(form, name).strip()}:
+        return page(request, "accounts/login.html", 422, form={"email": email}, next=next_page, errors=missing)
     try:
         with resources.database.read() as session:
             proven = known.browser(session, email, request.cookies.get(KNOWN_COOKIE, ""))
@@ -140,6 +145,7 @@ def note_refusal(resources: Resources, email: str, error: Invalid | Later, origi
 def logout(request: Request, resources: ResourcesDep) -> Response:
     with resources.database.write() as session:
         service.sign_out(session, session_token(request))
+    resources.streams.end_session(session_token(request))
     response = see_other("/login/oidc/ended" if door.came_by_provider(request) else "/login")
     leaving.signed_out(request, response)
     return response
@@ -171,7 +177,7 @@ def change_password(request: Request, resources: ResourcesDep, me: Me, form: Sen
     except Later as error:
         with resources.database.read() as session:
             return answered(account_page(request, me, session, {"current": str(error)}), error)
-    response = see_other("/account", "Password changed. Your other browsers were signed out.")
+    response = see_other("/account", _("Password changed. Your other browsers were signed out."))
     set_session_cookie(request, response, token)
     remember_browser(request, response, person)
     return response
@@ -184,14 +190,14 @@ def end_session(resources: ResourcesDep, me: Confirmed, session_id: int) -> Resp
             service.end_session(session, me, session_id)
     except NotFound as error:
         return see_other("/account", str(error), refused=True)
-    return see_other("/account", "Browser signed out.")
+    return see_other("/account", _("Browser signed out."))
 
 
 @router.post("/account/sessions/end")
 def end_other_sessions(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.write() as session:
         service.end_other_sessions(session, me, session_token(request))
-    return see_other("/account", "Your other browsers were signed out.")
+    return see_other("/account", _("Your other browsers were signed out."))
 
 
 def account_page(request: Request, me: User, session: Session, errors: dict[str, str]) -> Response:

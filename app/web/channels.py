@@ -1,9 +1,10 @@
 """One rendering for everyone who watches the same thing.
 
 Watchers of a topic wait in a `Channel`. When the topic changes, at most four times a second, it looks once and gives
-what it shows to all of them. Steps and previews alone make a round once a second: each page then loads every preview,
-so they are most of what many watchers cost. What a round shows may not depend on who watches: acts that not everyone
-may do are in it for everyone, and each page hides those of others (`app.web.stream`).
+what it shows to all of them. Steps and previews alone make a round once a second, or less often for more than twelve:
+each page then loads every preview, so they are most of what many watchers cost. What a round shows may not depend on
+who watches: acts that not everyone may do are in it for everyone, and each page hides those of others
+(`app.web.stream`).
 
 Someone who has missed something, because they just connected or read slowly, is not current. All of those together get
 what changed since the first thing that any of them missed. So a round renders twice at most, however many watch, and a
@@ -30,7 +31,9 @@ from app.work.bus import Bus, Changes
 from app.work.topics import Topic
 
 MESSAGE_SECONDS = 0.25  # at most four rounds a second; changes in between are combined
-PROGRESS_SECONDS = 1.0  # between rounds with steps and previews alone
+PROGRESS_SECONDS = 1.0  # between rounds with steps and previews alone, for few watchers
+PROGRESS_MOST_SECONDS = 3.0  # for any number of them
+WATCHERS_A_SECOND = 12  # that get steps and previews alone
 THREADS = 2  # that render; more would only compete for the processor
 
 T = TypeVar("T")
@@ -108,7 +111,8 @@ class Channel(Generic[T]):
         missed = [each for cursor in cursors if (each := self.channels.bus.since(self.topic, cursor))]
         if not missed:
             return inf
-        between = PROGRESS_SECONDS if all(each.progress for each in missed) else MESSAGE_SECONDS
+        progress = all(each.progress for each in missed)
+        between = between_progress(len(self.waiting)) if progress else MESSAGE_SECONDS
         return self._last_round + between - monotonic()
 
     async def _something(self, seconds: float) -> None:
@@ -167,6 +171,11 @@ class Channel(Generic[T]):
             self.waiting.discard(each)
             if not each.answer.done():
                 each.answer.set_result(answer)
+
+
+def between_progress(watchers: int) -> float:
+    """Seconds between two rounds with steps and previews alone."""
+    return min(max(PROGRESS_SECONDS, watchers / WATCHERS_A_SECOND), PROGRESS_MOST_SECONDS)
 
 
 class Channels:

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
 from app.errors import Invalid, NotFound
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import Image, Reference, Role, State, Style, User, Verdict
 from app.reviews import four_eyes, service
 from app.reviews import queries as reviews
@@ -31,6 +33,8 @@ LETTERS = "ABCD"  # one per picture, in the order of the address
 MODES = ("side", "split", "difference")
 MIDDLE = 50  # per cent: the default position of the split
 PICTURES = "/pictures"  # the default way back
+NO_PICTURE = N_("There is no picture %(number)s.")
+NO_REFERENCE = N_("There is no reference %(number)s.")
 
 
 @dataclass(frozen=True)
@@ -130,13 +134,13 @@ def compare(request: Request, me: Me, session: Read) -> Response:
 
 def asked_for(query: QueryParams) -> Comparison:
     """Parse an address. Raises NotFound for an invalid number, Invalid for too many."""
-    ids = numbers(query.getlist("ids"), "picture")
-    references = numbers(query.getlist("reference"), "reference")
+    ids = numbers(query.getlist("ids"), NO_PICTURE)
+    references = numbers(query.getlist("reference"), NO_REFERENCE)
     if len(references) > 1:
-        raise Invalid("reference", "Only one reference can be compared at a time.")
+        raise Invalid("reference", _("Only one reference can be compared at a time."))
     count = len(ids) + len(references)
     if count > len(LETTERS):
-        raise Invalid("ids", f"At most four pictures can be compared, not {count}. Remove some.")
+        raise Invalid("ids", _("At most four pictures can be compared, not %(number)s. Remove some.", number=count))
     mode = query.get("mode", "")
     return Comparison(
         ids=ids,
@@ -149,13 +153,13 @@ def asked_for(query: QueryParams) -> Comparison:
     )
 
 
-def numbers(values: Sequence[str], what: str) -> tuple[int, ...]:
-    """The ids in repeated and comma-separated values, each once, in order. Raises NotFound."""
+def numbers(values: Sequence[str], refusal: str) -> tuple[int, ...]:
+    """The ids in repeated and comma-separated values, each once, in order. Raises NotFound with `refusal`."""
     found: dict[int, None] = {}
     for word in filter(None, (word.strip() for value in values for word in value.split(","))):
         number = whole_number(word)
         if number is None:
-            raise NotFound(f"There is no {what} {shorten(word, 20)}.")
+            raise NotFound(translated(refusal) % {"number": shorten(word, 20)})
         found[number] = None
     return tuple(found)
 
@@ -177,11 +181,11 @@ def finished_image(session: Session, me: User, image_id: int) -> Image:
     try:
         image = sets.image(session, me, image_id)
     except NotFound as error:
-        raise NotFound(f"There is no picture {image_id}.") from error
+        raise NotFound(translated(NO_PICTURE) % {"number": image_id}) from error
     if image.state != State.FINISHED:
-        raise NotFound(f"Picture {image_id} is not finished, so it cannot be compared yet.")
+        raise NotFound(_("Picture %(number)s is not finished, so it cannot be compared yet.", number=image_id))
     if image.purged_at:
-        raise NotFound(f"Picture {image_id} was permanently deleted, so it cannot be compared.")
+        raise NotFound(_("Picture %(number)s was permanently deleted, so it cannot be compared.", number=image_id))
     return image
 
 
@@ -219,14 +223,14 @@ def compared_reference(
     try:
         reference = styles.reference(session, me, reference_id)
     except NotFound as error:
-        raise NotFound(f"There is no reference {reference_id}.") from error
+        raise NotFound(translated(NO_REFERENCE) % {"number": reference_id}) from error
     versions = [image.image_set.style_version for image in images]
     of = next((each for each in versions if reference.id in (use.reference_id for use in each.references)), None)
     ids = list(dict.fromkeys(use.reference_id for use in of.references)) if of else [reference.id]
     place = ids.index(reference.id) + 1
     return Compared(
         letter=LETTERS[len(images)],
-        name="Reference",
+        name=_("Reference"),
         width=reference.width,
         height=reference.height,
         png=f"/references/{reference.id}.png",
@@ -235,7 +239,7 @@ def compared_reference(
         reference_id=reference.id,
         style=of.style if of else None,
         reference=reference,
-        which=f"{place} of {len(ids)}" if len(ids) > 1 else "",
+        which=_("%(number)s of %(all)s", number=place, all=len(ids)) if len(ids) > 1 else "",
         another=replace(wanted, reference_id=ids[place % len(ids)]).url if len(ids) > 1 else "",
     )
 

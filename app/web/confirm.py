@@ -3,7 +3,7 @@
 A route asks with `Confirmed` or `ConfirmedAdmin` (`app.web.deps`). If the last confirmation is too old, the person gets
 a page with the fields of the refused form, hidden, and a password field. The answer sends the browser back with the
 same form (307), so that nothing is lost and nothing is stored on the server. It needs no script. Only a confirmation on
-another site, by the sign-in provider, stores the form here meantime.
+another site, by the sign-in provider, stores the form here until then.
 
 Every confirmation gives the browser a new token.
 """
@@ -22,6 +22,8 @@ from starlette.responses import PlainTextResponse
 
 from app.accounts import passkeys, service
 from app.errors import Busy, Invalid, Later
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import User
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import (
@@ -46,8 +48,9 @@ router = APIRouter(route_class=Route)
 
 PASSWORD = f"{OURS}password"  # the field for errors on the page
 
+MOST_FILES, MOST_FIELDS = 40, 300  # of a form that was not read by its own route
 MOST_KEPT = 2**16  # characters of a form stored on the server
-GONE = "That took too long, so it was not saved. Start over from the page you came from."
+GONE = N_("That took too long, so it was not saved. Start over from the page you came from.")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ async def confirmation_page(request: Request) -> Response:
     """The answer to a request that needs a confirmation first."""
     script, html = "hx-request" in request.headers, "text/html" in request.headers.get("accept", "")
     if not script and not html:
-        return PlainTextResponse("Confirm it’s you first: open this page in a browser.", 403)
+        return PlainTextResponse(_("Confirm it’s you first: open this page in a browser."), 403)
     path = inner_path(asked_path(request))
     post = request.method not in SAFE_METHODS
     fields = ConfirmForm.of(await form_of(request)).waiting if post else ()
@@ -81,7 +84,13 @@ async def form_of(request: Request) -> FormData:
     """The form of a refused request, which may have been read already."""
     if hasattr(request.state, "form"):
         return cast(FormData, request.state.form)
-    async with sent_form(request) as form:
+    async with sent_form(request, files=MOST_FILES, fields=MOST_FIELDS) as form:
+        return form
+
+
+async def form_to_keep(request: Request) -> FormData:
+    """The form of somebody whose session has ended, however long its fields are."""
+    async with sent_form(request, True, files=MOST_FILES, fields=MOST_FIELDS) as form:
         return form
 
 
@@ -129,7 +138,7 @@ def ask(request: Request, resources: ResourcesDep, me: Me, next: str = "/", wait
         return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
     asked: Asked | None = resources.asked.take(waiting, f"person {me.id}")
     if not asked:
-        return see_other("/", GONE, refused=True)
+        return see_other("/", translated(GONE), refused=True)
     return page(request, "accounts/confirm.html", asked=asked, errors={}, return_to="", confirmed=True)
 
 

@@ -13,6 +13,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.languages import gettext as _
+
 PORTS = {"http": 80, "https": 443}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -30,7 +32,7 @@ class CrossSiteRefusal:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS or self.ours(scope):
             return await self.app(scope, receive, send)
-        sentence = "This request came from another site, so it was refused. Open Soroe itself and try again."
+        sentence = _("This request came from another site, so it was refused. Open Soroe itself and try again.")
         response = await self.refuse(scope, 403, sentence)
         return await response(scope, receive, send)
 

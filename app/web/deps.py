@@ -1,6 +1,6 @@
 """Dependencies of routes: the app's resources, the person at the browser, a session to read with."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
@@ -16,18 +16,28 @@ from app.accounts.oidc import Flow, Provider
 from app.accounts.vault import Vault
 from app.audit.checker import Checker
 from app.database import Database
-from app.engine.base import Engine, EngineState, Restart
+from app.engine.base import NO_ENGINE, Engine, EngineState, ModelUnknown, NoEngine
+from app.engine.translating import translator_for
 from app.errors import Forbidden
 from app.exports.preparer import Preparer
 from app.files import Files
+from app.languages import N_, prefer, translated
+from app.languages import gettext as _
 from app.models import LoginSession, Role, User, now
+from app.prompts.handles import candidates, depends_on_known
+from app.prompts.reader import Reader
 from app.quotas.service import need_upload
+from app.sets.alike import Alike
 from app.settings import Settings
 from app.storage import Pause, Storage
+from app.styles.advice import Advisor
+from app.subjects import queries as subjects
 from app.text import clean_line, shorten
+from app.translation.translator import Translator
 from app.upkeep.disk import Disk
 from app.upkeep.reader import FileReader
 from app.upkeep.sweeper import Sweeper
+from app.upkeep.whole import WholeDatabase
 from app.web.channels import Channels
 from app.web.fresh import Fresh
 from app.web.limits.begun import Begun
@@ -35,6 +45,7 @@ from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
+from app.work.breaker import Breaker, EngineFault
 from app.work.bus import Bus
 
 ADDRESS_LENGTH = 45  # characters of the longest IPv6 address
@@ -42,12 +53,40 @@ USER_AGENT_MAX = 255  # characters of a user agent that are read
 BROWSER_LENGTH = 120  # characters of a user agent in the audit log
 
 
+NOT_FOR_YOU = {  # what someone with a lower role is told
+    Role.REVIEWER: N_("This page is for reviewers. Ask an administrator if you need it."),
+    Role.MANAGER: N_("This page is for managers. Ask an administrator if you need it."),
+    Role.ADMIN: N_("This page is for admins. Ask an administrator if you need it."),
+}
+
+# Where someone whose role demands a second factor sets it up, which takes a confirmation.
+SETTING_UP = ("/account/security", "/account/authenticator", "/account/passkeys", "/confirm")
+
+# What someone can do who must accept the policy first: read it, in another language too, and keep what they type.
+READING_POLICY = ("/policy", "/account/language", "/drafts", *SETTING_UP)
+
+Paused = Pause | EngineFault | NoEngine
+"""Why nothing is made at the moment: its `reason`, and the `remedy` after which it resumes by itself."""
+
+
 class SignInNeeded(Exception):
     """Nobody is signed in; the error handler leads to the sign-in page."""
 
 
+class FactorNeeded(Exception):
+    """The person's role demands a second factor that they lack; the error handler leads to the page to set it up."""
+
+
+class PolicyNeeded(Exception):
+    """The person has not accepted the policy of use; the error handler leads to it, and keeps what was sent."""
+
+
 class ConfirmationNeeded(Exception):
     """A signed-in person must confirm who they are; the error handler asks, see `app.web.confirm`."""
+
+
+class QuestionNeeded(Exception):
+    """An act that cannot be undone asks first; the error handler does, see `app.web.asking`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +109,7 @@ class Resources:
     checker: Checker
     reader: FileReader
     sweeper: Sweeper
+    whole: WholeDatabase
     presence: Presence
     provider: Provider | None
     oidc_flows: Pending[Flow]
@@ -83,10 +123,47 @@ class Resources:
     def fresh(self) -> Fresh:
         return Fresh(self.database)
 
+    @cached_property
+    def alike(self) -> Alike:
+        return Alike(self.files)
+
+    @cached_property
+    def advisor(self) -> Advisor:
+        return Advisor(self.files)
+
+    @cached_property
+    def breaker(self) -> Breaker:
+        return Breaker(self.engine)
+
     @property
-    def pause(self) -> Pause | Restart | None:
-        """Why nothing is made at the moment: its `reason`, and the `remedy` after which it resumes by itself."""
-        return self.storage.pause or (Restart() if self.engine.state == EngineState.RESTARTING else None)
+    def pause(self) -> Paused | None:
+        return self.storage.pause or self.breaker.pause or NO_ENGINE.get(self.engine.state)
+
+    @property
+    def model_words(self) -> str:
+        """Where the model runs, such as "cpu, float32"."""
+        return _("loading the model") if self.engine.state == EngineState.STARTING else self.engine.model.device
+
+    @property
+    def prompt_reader(self) -> Reader:
+        """How the model reads prompts; one that is not known yet is taken to read everything."""
+        try:
+            return self.engine.model.reader
+        except ModelUnknown:
+            return Reader()
+
+    @cached_property
+    def translator(self) -> Translator | None:
+        """What translates prompts; None if they reach the model as they are written."""
+        return translator_for(self.settings, self.settings.model, self.engine.translate)
+
+    def handles(self, texts: Iterable[str]) -> Collection[str]:
+        """The handles that texts in Japanese may name. Reads the database only if it depends on it what they say."""
+        doubtful = [text for text in texts if self.translator and depends_on_known(text)]
+        if not doubtful:
+            return ()
+        with self.database.read() as session:
+            return subjects.by_handle(session, candidates(doubtful)).keys()
 
     @property
     def https(self) -> bool:
@@ -150,6 +227,8 @@ def login_of(request: Request) -> LoginSession | None:
         with resources.database.read() as session:
             idle = resources.settings.idle_minutes
             request.state.login = accounts.login_for_token(session, token, idle) if token else None
+        if request.state.login:
+            prefer(request.state.login.user.language)
         if request.state.login and by_somebody(request):
             resources.presence.see(request.state.login.token_hash, address_of(request))
     return cast(LoginSession | None, request.state.login)
@@ -162,10 +241,16 @@ def signed_in_user(request: Request) -> User | None:
 
 
 def current_user(request: Request) -> User:
-    user = signed_in_user(request)
-    if user is None:
+    login = login_of(request)
+    if login is None:
         raise SignInNeeded
-    return user
+    if login.needs_factor and not request.scope["path"].startswith(SETTING_UP):
+        raise FactorNeeded
+    if login.needs_policy and not request.scope["path"].startswith(READING_POLICY):
+        raise PolicyNeeded
+    if request.method == "POST" and "ask" in request.query_params:
+        raise QuestionNeeded
+    return login.user
 
 
 async def viewer(request: Request) -> User:
@@ -175,6 +260,10 @@ async def viewer(request: Request) -> User:
     login = await resources.fresh.find(("login", token), find) if token else None
     if login is None:
         raise SignInNeeded
+    if login.needs_factor:
+        raise FactorNeeded
+    if login.needs_policy:
+        raise PolicyNeeded
     if by_somebody(request):
         resources.presence.see(login.token_hash, address_of(request))
     return login.user
@@ -185,7 +274,7 @@ def require(role: Role) -> Callable[[User], User]:
 
     def guard(user: Annotated[User, Depends(current_user)]) -> User:
         if not user.can(role):
-            raise Forbidden(f"This page is for {role}s. Ask an administrator if you need it.")
+            raise Forbidden(translated(NOT_FOR_YOU[role]))
         return user
 
     return guard
@@ -235,7 +324,7 @@ def confirmed_admin(request: Request, user: Annotated[User, Depends(require(Role
 
 async def open_stream(request: Request, me: Annotated[User, Depends(current_user)]) -> AsyncIterator[Stream]:
     """An event stream of the signed-in person, counted until its answer has ended."""
-    with resources_of(request).streams.open(me.id) as stream:
+    with resources_of(request).streams.open(me.id, session_token(request)) as stream:
         yield stream
 
 
@@ -266,7 +355,7 @@ def need_as_before(request: Request) -> None:
         del request.state.login
         raise SignInNeeded
     if today.role != before.user.role:
-        raise Forbidden("Your role changed, so nothing was done. Reload the page.")
+        raise Forbidden(_("Your role changed, so nothing was done. Reload the page."))
 
 
 ResourcesDep = Annotated[Resources, Depends(shared_resources)]

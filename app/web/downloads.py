@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.accounts import service as accounts
 from app.errors import Conflict
-from app.exports import contents, queries, service
+from app.exports import certificates, contents, queries, service, single
 from app.exports.archive import Archive, FileChanged
 from app.exports.options import ExportOptions
 from app.models import Export, User
@@ -89,6 +89,20 @@ def of_campaign(request: Request, resources: ResourcesDep, me: Me, campaign_id: 
 @writing
 def of_pictures(request: Request, resources: ResourcesDep, me: Me, ids: Ids) -> Response:
     return at_once(request, resources, me, image_ids=ids)
+
+
+@router.get("/images/{image_id}/download.png", dependencies=[tried("export")])
+@writing
+def of_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
+    """One picture, signed and named as in an export."""
+    with resources.database.read() as session:
+        wanted = single.picture(session, me, image_id)
+    identity = certificates.identity(resources.settings)
+    path = single.made(wanted, resources.files, resources.exporter.store, identity)
+    with resources.database.write() as session:
+        single.downloaded(session, me, image_id, wanted.name)
+    headers = {"Content-Disposition": saved_as(wanted.name)}
+    return FileResponse(path, media_type=wanted.options.file_format.media_type, headers=headers)
 
 
 @router.api_route("/exports/{export_id}/download.zip", methods=["GET", "HEAD"])
@@ -196,10 +210,19 @@ def watched(pieces: Iterator[bytes], may_go_on: Callable[[], bool]) -> Iterator[
 
 def disposition(export: Export) -> str:
     """Save it under the export's name; in ASCII for programs that read nothing else, such as curl."""
-    plain = normalized("NFKD", export.name).encode("ascii", "ignore").decode()
-    plain = "-".join(filter(None, plain.split("-")))
-    name = f"export-{export.id}" if plain in ("", "approved") else plain  # nothing is left of 秋-approved
-    return f"attachment; filename*=UTF-8''{quote(export.name)}.zip; filename=\"{name}.zip\""
+    nothing_left = ascii_of(export.name) in ("", "approved")  # as of 秋-approved
+    return saved_as(f"{export.name}.zip", f"export-{export.id}.zip" if nothing_left else "")
+
+
+def saved_as(name: str, plain: str = "") -> str:
+    """Save it under `name`; programs that read only ASCII, such as curl, use `plain` or what is left of `name`."""
+    stem, _, suffix = name.rpartition(".")
+    return f"attachment; filename*=UTF-8''{quote(name)}; filename=\"{plain or f'{ascii_of(stem)}.{suffix}'}\""
+
+
+def ascii_of(name: str) -> str:
+    plain = normalized("NFKD", name).encode("ascii", "ignore").decode()
+    return "-".join(filter(None, plain.split("-")))
 
 
 def asked_range(request: Request, etag: str, length: int) -> tuple[int, int] | None:

@@ -8,18 +8,24 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app import undo as undos
 from app.errors import Invalid, NotFound, UserError
 from app.exports import approved, certificates, contents, names, queries, service, set_facts, shares
 from app.exports.options import FORMATS, ORIGINAL, PRESETS, ExportOptions, PictureFormat, custom
 from app.exports.service import Selection
 from app.exports.shares import ShareSpec
+from app.languages import gettext as _
+from app.languages import ngettext
 from app.models import Export, ExportState, Role, Share, User
+from app.rights import queries as rights
 from app.rights.standing import Held
-from app.text import plural, whole_number
-from app.web import once
+from app.text import whole_number
+from app.web import drafts, once
 from app.web.deps import Me, Read, Resources, ResourcesDep, tried
+from app.web.drafts import Drafted, FormDraft
 from app.web.forms.form import Sent
 from app.web.forms.pictures import ExportForm, RevokeForm, ShareForm
+from app.web.parts import part
 from app.web.pools import Route
 from app.web.templating import Page, page, render, see_other
 
@@ -48,11 +54,17 @@ class NewExportPage(ExamplePart):
     image_ids: list[int]  # if pictures were chosen individually
     shown: dict[str, Any]  # the options, as typed
     own_sizes: str
+    draft: FormDraft
     errors: dict[str, str]
     count: int  # pictures
     left_out: int
+    held_back: int  # approved pictures that were reported
+    without_consent: int  # approved pictures of real people
+    consent_helds: list[Held]
     restrained: int  # pictures without valid rights
     helds: list[Held]
+    unstated: int  # pictures from a reference without recorded rights
+    unstated_helds: list[Held]
     bytes: int
     smallest: int  # px, the shortest side of all pictures
     formats: dict[str, PictureFormat]
@@ -73,22 +85,30 @@ class ExportPage(Page):
     cleared: bool  # its files were removed
     changed: queries.Changed | None
     helds: list[Held]  # of the pictures without valid rights
+    unstated_helds: list[Held]  # whose rights nobody has recorded
     download: bool  # start immediately
     others: int  # exports that are prepared before it
     names: list[str]  # the first
     lost_names: list[str]
+    open_links: int
+    shares: Sequence[Share]  # the newest links
+    shares_after: int | None  # the last of them, if there are more
     new: Share | None  # the new link
     link: str
-    values: dict[str, str]  # of a link's form
+    draft: FormDraft  # of a link's form
+    values: dict[str, str]
     errors: dict[str, str]
     days: Sequence[int]
     password_min: int
 
 
 @router.get("/exports")
-def index(request: Request, me: Me, session: Read, before: str = "") -> Response:
-    found = queries.recent(session, me, before=whole_number(before), limit=PAGE + 1)
-    shown = found[:PAGE]
+def index(request: Request, me: Me, session: Read, before: str = "", after: str = "", campaign: str = "") -> Response:
+    shown, older = part(queries.recent(session, me, before=whole_number(before), limit=PAGE + 1), PAGE)
+    found = queries.open_shares(session, me, whole_number(after), queries.SHARES_PAGE + 1)
+    links, last_link = part(found, queries.SHARES_PAGE)
+    exportable = approved.campaigns(session, me, whole_number(campaign), approved.CAMPAIGNS_PAGE + 1)
+    campaigns, last_campaign = part(exportable, approved.CAMPAIGNS_PAGE)
     return page(
         request,
         "exports/index.html",
@@ -96,10 +116,14 @@ def index(request: Request, me: Me, session: Read, before: str = "") -> Response
         exports=shown,
         changed=queries.changed(session, [export.id for export in shown]),
         forms={export.id: service.options_of(export).told for export in shown},
-        older=shown[-1].id if len(found) > PAGE else None,
+        older=older,
         first=not before,
-        links=queries.open_shares(session, me),
-        campaigns=approved.campaigns(session, me),
+        links=links,
+        links_total=queries.open_shares_count(session, me) if links else 0,
+        links_after=last_link,
+        open_links=queries.open_by_export(session, [export.id for export in shown]),
+        campaigns=campaigns,
+        campaigns_after=last_campaign,
     )
 
 
@@ -107,19 +131,28 @@ def index(request: Request, me: Me, session: Read, before: str = "") -> Response
 
 
 @router.get("/campaigns/{campaign_id}/export")
-def of_campaign(request: Request, resources: ResourcesDep, me: Me, session: Read, campaign_id: int) -> Response:
-    return form_page(request, resources, me, session, service.selection(session, me, campaign_id=campaign_id))
+def of_campaign(
+    request: Request, resources: ResourcesDep, me: Me, session: Read, draft: Drafted, campaign_id: int
+) -> Response:
+    wanted = service.selection(session, me, campaign_id=campaign_id)
+    return form_page(request, resources, me, session, wanted, draft, form=typed_before(draft))
 
 
 @router.get("/sets/{set_id}/export")
-def of_set(request: Request, resources: ResourcesDep, me: Me, session: Read, set_id: int) -> Response:
-    return form_page(request, resources, me, session, service.selection(session, me, set_id=set_id))
+def of_set(request: Request, resources: ResourcesDep, me: Me, session: Read, draft: Drafted, set_id: int) -> Response:
+    wanted = service.selection(session, me, set_id=set_id)
+    return form_page(request, resources, me, session, wanted, draft, form=typed_before(draft))
 
 
 @router.get("/pictures/export")
-def of_pictures(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
+def of_pictures(request: Request, resources: ResourcesDep, me: Me, session: Read, draft: Drafted) -> Response:
     wanted, image_ids = asked_selection(session, me, ExportForm.of(request.query_params))
-    return form_page(request, resources, me, session, wanted, image_ids)
+    return form_page(request, resources, me, session, wanted, draft, image_ids, typed_before(draft))
+
+
+def typed_before(draft: FormDraft) -> ExportForm | None:
+    """The form as the draft has it; None without one."""
+    return ExportForm.of_fields(draft.fields) if draft.at else None
 
 
 @router.post("/exports", dependencies=[tried("export")])
@@ -129,8 +162,11 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[ExportF
     try:
         export = resources.exporter.ask(me, wanted, ExportOptions.parse(form.options))
     except Invalid as error:
+        draft = drafts.kept(request, resources, me)
         with resources.database.read() as session:
-            return form_page(request, resources, me, session, wanted, image_ids, form, error.errors)
+            return form_page(request, resources, me, session, wanted, draft, image_ids, form, error.errors)
+    with resources.database.write() as session:
+        drafts.sent(request, session, me)
     return see_other(f"/exports/{export.id}?download=1")
 
 
@@ -152,6 +188,7 @@ def form_page(
     me: User,
     session: Session,
     wanted: Selection,
+    draft: FormDraft,
     image_ids: list[int] | None = None,
     form: ExportForm | None = None,
     errors: dict[str, str] | None = None,
@@ -165,16 +202,24 @@ def form_page(
         options = ExportOptions()
     facts = set_facts.of_sets(session, (each.set_id for each in taken))
     restrained, helds = service.restrained(taken, facts)
+    consent_helds = rights.without_consent(session)
+    unstated, unstated_helds = service.unstated(taken, facts)
     form_shown = NewExportPage(
         wanted=wanted,
         image_ids=image_ids or [],
         shown=shown,
-        own_sizes=", ".join(each.replace("x", " x ") for each in custom(shown["sizes"])),
+        draft=draft,
+        own_sizes=form.own_sizes if form else ", ".join(each.replace("x", " x ") for each in custom(shown["sizes"])),
         errors=errors or {},
         count=sum(each.pictures for each in taken),
         left_out=service.left_out(session, me, wanted, taken),
+        held_back=approved.count_held(session, me, wanted.which),
+        without_consent=approved.count_without_consent(session, me, wanted.which, consent_helds),
+        consent_helds=consent_helds,
         restrained=restrained,
         helds=helds,
+        unstated=unstated,
+        unstated_helds=unstated_helds,
         bytes=sum(each.bytes for each in taken),
         smallest=min((min(each.width, each.height) for each in facts.values()), default=0),
         names=service.example(service.first(session, me, wanted, EXAMPLES), facts, options)[:EXAMPLES],
@@ -232,8 +277,16 @@ def show(
     download: Annotated[str, Query()] = "",
 ) -> Response:
     export, token = queries.get(session, me, export_id), once.secret_of(request)
+    draft = drafts.found(session, me, share_place(export_id))
     response = export_page(
-        request, resources, session, export, download=bool(download), new=new_share(session, export, token), token=token
+        request,
+        resources,
+        session,
+        export,
+        draft,
+        download=bool(download),
+        new=new_share(session, export, token),
+        token=token,
     )
     if token:
         once.forget(resources, f"/exports/{export_id}", response)
@@ -256,7 +309,7 @@ def without_changed(resources: ResourcesDep, me: Me, export_id: int) -> Response
 @router.post("/exports/{export_id}/delete")
 def delete(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     export = resources.exporter.delete(me, export_id)
-    return see_other("/exports", f"Export {export.name} deleted. Its share links no longer work.")
+    return see_other("/exports", _("Export %(name)s deleted. Its share links no longer work.", name=export.name))
 
 
 @router.post("/exports/{export_id}/shares", dependencies=[tried("export")])
@@ -268,10 +321,12 @@ def share(request: Request, resources: ResourcesDep, me: Me, form: Sent[ShareFor
         password_hash = shares.hashed(spec.password, (spec.note,))
         with resources.database.write() as session:
             token = shares.create(session, me, export_id, spec, password_hash)
+            drafts.sent(request, session, me)
     except Invalid as error:
+        draft = drafts.kept(request, resources, me)
         with resources.database.read() as session:
             export = queries.get(session, me, export_id)
-            return export_page(request, resources, session, export, values=values, errors=error.errors)
+            return export_page(request, resources, session, export, draft, values=values, errors=error.errors)
     return once.show_once(resources, f"/exports/{export_id}", token, "sharing")
 
 
@@ -279,8 +334,12 @@ def share(request: Request, resources: ResourcesDep, me: Me, form: Sent[ShareFor
 def revoke_all(resources: ResourcesDep, me: Me, export_id: int) -> Response:
     with resources.database.write() as session:
         number = shares.revoke_all(session, me, export_id)
-    said = f"{plural(number, 'link was', 'links were')} revoked. Nobody outside can open this export."
-    return see_other(f"/exports/{export_id}#shares", said)
+    said = ngettext(
+        "%(number)s link was revoked. Nobody outside can open this export.",
+        "%(number)s links were revoked. Nobody outside can open this export.",
+        number,
+    )
+    return see_other(f"/exports/{export_id}#shares", said, undo=undos.offered(session))
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/revoke")
@@ -288,14 +347,19 @@ def revoke(resources: ResourcesDep, me: Me, form: Sent[RevokeForm], export_id: i
     with resources.database.write() as session:
         shares.revoke(session, me, export_id, share_id)
     back = "/exports#links" if form.back == "list" else f"/exports/{export_id}#shares"
-    return see_other(back, "Link revoked. It no longer works.")
+    return see_other(back, _("Link revoked. It no longer works."), undo=undos.offered(session))
 
 
 @router.post("/exports/{export_id}/shares/{share_id}/resume")
 def resume(resources: ResourcesDep, me: Me, export_id: int, share_id: int) -> Response:
     with resources.database.write() as session:
         shares.resume(session, me, export_id, share_id)
-    return see_other(f"/exports/{export_id}#shares", "Link resumed.")
+    return see_other(f"/exports/{export_id}#shares", _("Link resumed."))
+
+
+def share_place(export_id: int) -> str:
+    """Where the form of a new link is."""
+    return f"/exports/{export_id}#share"
 
 
 def export_page(
@@ -303,6 +367,7 @@ def export_page(
     resources: Resources,
     session: Session,
     export: Export,
+    draft: FormDraft,
     *,
     download: bool = False,
     new: Share | None = None,
@@ -312,6 +377,8 @@ def export_page(
 ) -> Response:
     cleared = export.state == ExportState.READY and not service.is_there(session, export, resources.exporter.store)
     changed = queries.changed(session, [export.id]).get(export.id)
+    after = whole_number(request.query_params.get("links", ""))
+    links, last_link = part(queries.shares_of(session, export.id, after, queries.SHARES_PAGE + 1), queries.SHARES_PAGE)
     shown = ExportPage(
         export=export,
         options=service.options_of(export),
@@ -319,13 +386,18 @@ def export_page(
         cleared=cleared,
         changed=changed,
         helds=queries.restraining(session, export.id) if changed and changed.restrained else [],
+        unstated_helds=queries.unstated(session, export.id),
         download=download,
         others=queries.waiting_besides(session, export.id) if export.state == ExportState.QUEUED else 0,
         names=contents.first_names(session, export.id),
         lost_names=contents.lost_names(session, export.id) if export.lost else [],
+        open_links=queries.open_by_export(session, [export.id]).get(export.id, 0),
+        shares=links,
+        shares_after=last_link,
         new=new,
         link=f"{resources.settings.public_url}/shared/{token}" if new else "",
-        values={"days": "7", "password": "", "note": ""} | (values or {}),
+        draft=draft,
+        values=draft.over({"days": "7", "password": "", "note": ""}) | (values or {}),
         errors=errors or {},
         days=shares.DAYS,
         password_min=shares.PASSWORD_MIN,

@@ -7,23 +7,28 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.accounts import factors, identities, known, passkeys, queries, service
+from app import undo as undos
+from app.accounts import demands, factors, identities, known, passkeys, queries, service
 from app.errors import Conflict, Invalid, Later
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.models import User
 from app.text import listed
 from app.web import door, once
 from app.web.deps import (
+    Admin,
     Confirmed,
     ConfirmedAdmin,
     Read,
     Resources,
     ResourcesDep,
     count_try,
+    login_of,
     origin_of,
     session_token,
 )
 from app.web.errors import answered
-from app.web.forms.accounts import CodeForm
+from app.web.forms.accounts import CodeForm, DemandForm
 from app.web.forms.form import Sent
 from app.web.pending import short
 from app.web.pools import Route
@@ -32,9 +37,10 @@ from app.web.templating import page, see_other
 
 router = APIRouter(route_class=Route)
 
-ENDED = "Signing in took too long or was already finished. Sign in again."
+ENDED = N_("Signing in took too long or was already finished. Sign in again.")
 CODES = "/account/authenticator/codes"
 PAGE = "/account/security"
+DEMANDS = "/people/second-step"
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def passed(request: Request, resources: Resources, user: User, next: str) -> Res
 def second(request: Request, resources: ResourcesDep) -> Response:
     visitor = door.visitor_of(request)
     if not resources.first_steps.look(visitor, visitor):
-        return see_other("/login", ENDED, refused=True)
+        return see_other("/login", translated(ENDED), refused=True)
     return page(request, "accounts/second.html", errors={})
 
 
@@ -75,14 +81,14 @@ def check(request: Request, resources: ResourcesDep, form: Sent[CodeForm]) -> Re
     visitor = door.visitor_of(request)
     first: FirstStep | None = resources.first_steps.look(visitor, visitor)
     if not first:
-        return see_other("/login", ENDED, refused=True)
+        return see_other("/login", translated(ENDED), refused=True)
     try:
         count_code(request, resources, first)
         with resources.database.write() as session:
             user = queries.person(session, first.user_id)
             if not user.active or user.password_hash != first.password_hash:
                 resources.first_steps.take(visitor, visitor)
-                return see_other("/login", ENDED, refused=True)
+                return see_other("/login", translated(ENDED), refused=True)
             by = factors.check(session, user, resources.vault, form.code)
             response = signed_in(request, session, user, first.next, by=by)
     except (Invalid, Later) as error:
@@ -123,9 +129,10 @@ def security(request: Request, resources: ResourcesDep, me: Confirmed, session: 
 
 
 def security_page(
-    request: Request, resources: Resources, me: User, session: Session, errors: dict[str, str]
+    request: Request, resources: Resources, me: User, session: Session, errors: dict[str, str], typed: str = "Passkey"
 ) -> Response:
-    reset = factors.told_of_reset(session, me)
+    """With `errors` of a new passkey and the name `typed` for it."""
+    reset, login = factors.told_of_reset(session, me), login_of(request)
     context: dict[str, Any] = {
         "has_app": factors.has_app(session, me),
         "codes_left": factors.codes_left(session, me),
@@ -133,7 +140,9 @@ def security_page(
         "identities": identities.of_person(session, me),
         "site": passkeys.Site.of(resources.settings.public_url),
         "reset": reset,
+        "needed": bool(login and login.needs_factor),
         "errors": errors,
+        "typed": typed,
     }
     return page(request, "accounts/security.html", 422 if errors else 200, nav="account", **context)
 
@@ -143,7 +152,7 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     """Show a new secret to scan, kept for some minutes until a code proves it."""
     with resources.database.read() as session:
         if factors.has_app(session, me):
-            return see_other(PAGE, "You already have an authenticator app. Remove it first.", refused=True)
+            return see_other(PAGE, _("You already have an authenticator app. Remove it first."), refused=True)
     secret = factors.new_secret()
     keep(request, resources, me, secret)
     return authenticator_page(request, me, secret, {})
@@ -153,7 +162,7 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
 def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[CodeForm]) -> Response:
     secret = resources.secrets.look(f"app {me.id}", session_token(request))
     if not secret:
-        return see_other("/account/authenticator", "That took too long. Scan the new code.", refused=True)
+        return see_other("/account/authenticator", _("That took too long. Scan the new code."), refused=True)
     try:
         count_try(request, "code", me.id)
         with resources.database.write() as session:
@@ -190,7 +199,7 @@ def show_codes(request: Request, resources: ResourcesDep, me: Confirmed) -> Resp
 def make_codes(resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.write() as session:
         if not factors.has_app(session, me):
-            raise Conflict("Recovery codes belong to an authenticator app. Set one up first.")
+            raise Conflict(_("Recovery codes belong to an authenticator app. Set one up first."))
         codes = factors.new_codes(session, me)
     return once.show_once(resources, CODES, " ".join(codes))
 
@@ -199,10 +208,26 @@ def make_codes(resources: ResourcesDep, me: Confirmed) -> Response:
 def remove(resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.write() as session:
         factors.remove(session, me)
-    return see_other(PAGE, "Authenticator app removed. You now sign in with your password alone.")
+    return see_other(PAGE, _("Authenticator app removed. You now sign in with your password alone."))
 
 
 # For administrators
+
+
+@router.get(DEMANDS)
+def demanded(request: Request, me: Admin, session: Read) -> Response:
+    """Which roles must have a second step."""
+    return page(request, "accounts/demands.html", nav="people", demands=demands.listed(session, me))
+
+
+@router.post(DEMANDS)
+def demand(resources: ResourcesDep, me: ConfirmedAdmin, form: Sent[DemandForm]) -> Response:
+    try:
+        with resources.database.write() as session:
+            role = demands.demand(session, me, form.role, form.on == "1")
+    except Conflict as error:
+        return see_other(DEMANDS, str(error), refused=True)
+    return see_other(DEMANDS, demands.said(role, form.on == "1"), undo=undos.offered(session))
 
 
 @router.post("/people/{person_id}/second-step/reset")
@@ -211,6 +236,15 @@ def reset(resources: ResourcesDep, me: ConfirmedAdmin, person_id: int) -> Respon
         person, removed = factors.reset_by_id(session, me, person_id)
     if not removed:
         return see_other(
-            "/people", f"{person.name} signs in with a password only; there is nothing to remove.", refused=True
+            "/people",
+            _("%(name)s signs in with a password only; there is nothing to remove.", name=person.name),
+            refused=True,
         )
-    return see_other("/people", f"Removed from {person.name}: {listed(removed)}. They were signed out everywhere.")
+    return see_other(
+        "/people",
+        _(
+            "Removed from %(name)s: %(removed)s. They were signed out everywhere.",
+            name=person.name,
+            removed=listed(removed),
+        ),
+    )

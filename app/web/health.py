@@ -21,6 +21,8 @@ from starlette.exceptions import HTTPException
 from app.database import version_of, versions
 from app.engine.base import EngineState
 from app.errors import UserError
+from app.languages import ENGLISH, speaking
+from app.web.deps import Resources
 from app.web.measures import Measures
 
 router = APIRouter()
@@ -34,9 +36,10 @@ OK = "ok"
 class Readiness:
     """Whether a server can do its work: each part is "ok", or a sentence with what is wrong."""
 
-    def __init__(self, measures: Measures) -> None:
-        self.measures = measures
-        self.database, self.engine, self.disk = measures.database, measures.engine, measures.disk
+    def __init__(self, resources: Resources) -> None:
+        self.database, self.engine, self.disk = resources.database, resources.engine, resources.disk
+        self.breaker = resources.breaker
+        self.measures = Measures(self.database, self.engine, self.disk, resources.streams)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")  # never waits for those of pages
         self._look: asyncio.Task[dict[str, str]] | None = None
         self._began = 0.0
@@ -49,19 +52,24 @@ class Readiness:
         return await asyncio.shield(self._look)
 
     async def _looked(self) -> dict[str, str]:
-        parts = {"engine": self._engine(), "disk": self._disk()}
+        with speaking(ENGLISH):
+            parts = {"engine": self._engine(), "disk": self._disk()}
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 return parts | await asyncio.get_running_loop().run_in_executor(self._thread, self._database)
         except TimeoutError:
-            return parts | {"database": "The database does not answer."}
+            return parts | {"database": "The database does not answer."}  # English
 
     def _engine(self) -> str:
-        return OK if self.engine.state == EngineState.READY else f"The engine is {self.engine.state}."
+        if fault := self.breaker.pause:
+            return f"The engine fails again and again: {fault.cause}."  # English
+        if self.engine.state == EngineState.STARTING:
+            return "The model is loading."  # English
+        return OK if self.engine.state == EngineState.READY else f"The engine is {self.engine.state}."  # English
 
     def _disk(self) -> str:
         pause = self.disk.storage.pause
-        return f"Nothing can be saved: {pause.reason}." if pause else OK
+        return f"Nothing can be saved: {pause.reason}." if pause else OK  # English
 
     def _database(self) -> dict[str, str]:
         """Read it, and take its write lock without writing."""
@@ -73,11 +81,12 @@ class Readiness:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
         except (DatabaseError, UserError):
-            return {"database": "The database cannot be read."}
+            return {"database": "The database cannot be read."}  # English
         except sqlite3.OperationalError:
-            return {"database": "The database cannot be written at the moment."}
+            return {"database": "The database cannot be written at the moment."}  # English
         current = version == versions()[0]
-        return {"database": OK, "migrations": OK if current else "The database belongs to another version of Soroe."}
+        other = "The database belongs to another version of Soroe."  # English
+        return {"database": OK, "migrations": OK if current else other}
 
     async def metrics(self) -> bytes:
         """What Prometheus reads."""
@@ -108,7 +117,7 @@ async def readyz(request: Request) -> JSONResponse:
     if any(part != OK for part in parts.values()):
         return JSONResponse({"status": "not ready", "parts": parts}, 503)
     if readiness.disk.low is not None:
-        parts["disk"] = "The disk is nearly full."
+        parts["disk"] = "The disk is nearly full."  # English
         return JSONResponse({"status": "degraded", "parts": parts})
     return JSONResponse({"status": "ready", "parts": parts})
 
@@ -121,5 +130,5 @@ async def metrics(request: Request) -> Response:
         raise HTTPException(404)
     given = request.headers.get("authorization", "").encode("latin-1")
     if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-        return Response("The token is missing or wrong.", 401, {"WWW-Authenticate": "Bearer"}, "text/plain")
+        return Response("The token is missing or wrong.", 401, {"WWW-Authenticate": "Bearer"}, "text/plain")  # English
     return Response(await readiness_of(request).metrics(), media_type=CONTENT_TYPE_LATEST)

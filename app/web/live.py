@@ -7,9 +7,9 @@ redoes one.
 The review room has its own stream, which only says that there is news: the room then reloads its page.
 """
 
-from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from fastapi import APIRouter, Depends
@@ -17,18 +17,17 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import authority
-from app.engine.base import Restart
+from app.engine.base import NoEngine
 from app.models import Image, ImageSet, Role, State, User, Verdict
 from app.reviews import news as review_news
-from app.sets import queries, service
-from app.sets.units import QueuedSet
-from app.storage import Pause
+from app.sets import queries, retries, service, watching
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources
 from app.web.pools import Route
+from app.web.queue import Standstill, why_nothing_runs
 from app.web.stream import EVERYTHING, May, Message, Watching, what_may
 from app.web.templating import Page
-from app.work import line
+from app.work import line, order
 from app.work.bus import Bus, RunningUnit
 
 router = APIRouter(route_class=Route)
@@ -43,6 +42,7 @@ class Tile:
     position: int
     version: int
     prompt: str
+    drawn_as: str | None  # in English, for a prompt in Japanese
     seed: int
     width: int
     height: int
@@ -54,6 +54,7 @@ class Tile:
     unsaved: bool  # made, but the server cannot save it yet
     error: str | None
     tries: int
+    retry_at: datetime | None  # when it is tried again after a failure
     can_retry: bool
     approvals: int  # people whose approval counts
     needed: int
@@ -83,12 +84,19 @@ class ProgressPart(Page):
     template = "sets/_progress.html"
 
     progress: queries.Progress
-    pause: Pause | Restart | None  # why nothing of it is made at the moment
+    pause: Standstill  # why nothing of it is made at the moment
+    in_bin: bool
+    paused: bool  # by its owner or a manager
+    can_pause: bool
+    resumes: Role | None  # the role needed to resume it; None: that of who may change it
     seconds_left: float | None
+    retry: retries.Retry | None  # what of it failed and waits to be tried again
+    can_retry_now: bool
     can_cancel: bool
     can_retry: bool
     can_answer: bool  # what to do with held pictures
     can_review: bool
+    waits_for_others: bool  # a reviewer who may not approve their own pictures
     can_download: bool
     can_lock: bool  # or unlock
     locked: bool  # decisions cannot change
@@ -111,31 +119,44 @@ def view(
     session: Session,
     resources: Resources,
     me: User,
-    set_id: int,
+    image_set: ImageSet,
     positions: Collection[int] | None = None,
     *,
     for_all: bool = False,
 ) -> SetView:
-    """The current state of a set, with all tiles or those at some `positions`. Raises NotFound.
+    """The current state of a set, with all tiles or those at some `positions`.
 
     With the acts of `me`; `for_all` those of everyone, of which each page shows what its person may do.
     """
-    image_set = queries.get(session, me, set_id)
+    set_id = image_set.id
     progress = queries.progress(session, me, set_id)
     may = EVERYTHING if for_all else may_in(image_set, me)
     mine, unlocks = "change" in may, authority.power(image_set.locked_as) or Role.MANAGER
     can_retry = mine and not image_set.locked_at
     places = queries.places(session, me, set_id, positions)
-    pause = None if progress.done else resources.pause
+    pause = None if progress.done else why_nothing_runs(session, resources)
+    progress.under_way = progress.making * resources.bus.fraction_of(queries.topic(set_id))
+    if isinstance(pause, NoEngine):  # what the engine had is about to be queued again
+        progress.nothing_generates()
+    paused, paused_as = order.paused(session, queries.topic(set_id))
+    resumes = authority.power(paused_as)
+    retry = retries.retry(session, me, set_id) if progress.waiting else None
     tiles = [place_tile(place, image_set, resources.bus, can_retry, pause) for place in places]
     now = ProgressPart(
         progress=progress,
         pause=pause,
-        seconds_left=None if pause else seconds_left(session, resources, me, progress),
+        in_bin=image_set.deleted_at is not None,
+        paused=paused,
+        can_pause=mine and (paused or progress.waiting > 0) and (resumes is None or resumes in may),
+        resumes=resumes,
+        seconds_left=None if pause or paused else seconds_left(session, resources, me, progress),
+        retry=retry,
+        can_retry_now=can_retry and retry is not None,
         can_cancel=mine and not progress.done,
         can_retry=can_retry and progress.done and progress.unmade > 0,
         can_answer=can_retry and progress.held_back > 0,
-        can_review=Role.REVIEWER in may,
+        can_review="judge" in may,
+        waits_for_others="wait" in may,
         can_download=mine,
         can_lock=unlocks in may if image_set.locked_at else mine and progress.done and progress.finished > 0,
         locked=image_set.locked_at is not None,
@@ -145,18 +166,22 @@ def view(
 
 
 def may_in(image_set: ImageSet, me: User) -> May:
-    return what_may(me, change=service.may_change(me, image_set))
+    """What `me` may do with a set: "judge" its new pictures, or "wait" until another reviewer does."""
+    may = what_may(me, change=service.may_change(me, image_set))
+    if Role.REVIEWER not in may:
+        return may
+    barred = image_set.campaign.four_eyes and image_set.owner_id == me.id
+    return may | {"wait" if barred else "judge"}
 
 
-def place_tile(
-    place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | Restart | None = None
-) -> Tile:
+def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Standstill = None) -> Tile:
     others = tuple(tile(image, image_set, bus, can_retry, pause) for image in place.others)
     return replace(tile(place.face, image_set, bus, can_retry, pause), others=others)
 
 
-def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pause | Restart | None = None) -> Tile:
-    running = bus.running.get(image.unit_id or 0) if image.state == State.GENERATING else None
+def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Standstill = None) -> Tile:
+    state = State.QUEUED if image.state == State.GENERATING and isinstance(pause, NoEngine) else State(image.state)
+    running = bus.running.get(image.unit_id or 0) if state == State.GENERATING else None
     preview_step, _ = bus.previews.get(image.id, (None, b""))
     return Tile(
         id=image.id,
@@ -164,10 +189,11 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pa
         position=image.position,
         version=image.version,
         prompt=image.prompt,
+        drawn_as=image.drawn_as,
         seed=image.seed,
         width=image_set.width,
         height=image_set.height,
-        state=image.state,
+        state=state,
         decision=image.decision,
         step=running.step if running else None,
         steps=running.steps if running and running.steps else image_set.steps,
@@ -175,6 +201,7 @@ def tile(image: Image, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Pa
         unsaved=bool(pause and running and running.step and running.step == running.steps),
         error=image.error,
         tries=image.unit.tries if image.unit else 0,
+        retry_at=image.unit.retry_at if image.unit and image.state == State.QUEUED else None,
         can_retry=can_retry,
         approvals=image.approvals,
         needed=image.campaign.approvals_needed,
@@ -194,11 +221,8 @@ def seconds_left(session: Session, resources: Resources, me: User, progress: que
     if a_unit is None:
         return None
     lefts = [max(0.0, a_unit - unit.elapsed) if unit.seconds_left is None else unit.seconds_left for unit in running]
-    waiting: Counter[str] = Counter()
-    for row in line.listed(session, me):
-        if isinstance(row, QueuedSet) and row.topic != topic:
-            waiting[row.owner] += row.waiting
-    between = sum(min(pictures, progress.waiting) for pictures in waiting.values())
+    others = watching.others_waiting(session, me, progress.set_id)
+    between = sum(min(pictures, progress.waiting) for pictures in others)
     return max(lefts, default=0.0) + (progress.waiting + between) / resources.settings.unit_size * a_unit
 
 
@@ -238,7 +262,7 @@ class ChangedPlaces:
         self, resources: Resources, set_id: int, session: Session, me: User, images: frozenset[int] | None
     ) -> Message:
         positions = queries.positions(session, me, set_id, images, self.span)
-        shown = view(session, resources, me, set_id, positions, for_all=True)
+        shown = view(session, resources, me, watching.row(session, me, set_id), positions, for_all=True)
         environment = resources.environment
         rendered = [part.html(environment) for part in place_parts(positions, shown.tiles, oob=True)]
         rendered.append(replace(shown.now, show=self.show, oob=True).html(environment))

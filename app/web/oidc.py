@@ -6,6 +6,8 @@ from fastapi.responses import RedirectResponse, Response
 from app.accounts import identities, service
 from app.accounts.oidc import Flow, Profile, Provider
 from app.errors import Forbidden, NotFound, UserError
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.web import door
 from app.web.deps import Resources, ResourcesDep, count_try, current_user, origin_of, session_token, set_session_cookie
 from app.web.door import MARK, login_page
@@ -16,7 +18,7 @@ from app.web.templating import inner_path, page, see_other
 
 router = APIRouter(route_class=Route)
 
-ENDED = "This sign-in was started elsewhere, already used or took too long. Start over."
+ENDED = N_("This sign-in was started elsewhere, already used or took too long. Start over.")
 
 
 @router.get("/login/oidc")
@@ -44,7 +46,7 @@ def back(request: Request, resources: ResourcesDep) -> Response:
     answer = {name: value[:4096] for name, value in request.query_params.items()}
     flow: Flow | None = resources.oidc_flows.take(answer.get("state", ""), door.visitor_of(request))
     if not flow:
-        return login_page(request, "/", ENDED, status=400)
+        return login_page(request, "/", translated(ENDED), status=400)
     try:
         profile = provider.finish(flow, answer)
     except UserError as error:
@@ -59,7 +61,8 @@ def arrive(request: Request, resources: Resources, flow: Flow, profile: Profile)
     with resources.database.write() as session:
         admission = identities.admit(session, resources.settings, profile, **origin)
         if admission.user:
-            response = signed_in(request, session, admission.user, flow.next, by=resources.settings.oidc_name)
+            name = resources.settings.oidc_name
+            response = signed_in(request, session, admission.user, flow.next, by_provider=True, by=name)
             response.set_cookie(MARK, "1", httponly=True, samesite="lax", secure=resources.https)
             return response
     return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
@@ -72,14 +75,20 @@ def prove(request: Request, resources: Resources, flow: Flow, profile: Profile) 
         if not identities.is_of(session, profile, me):
             service.note_refused_confirmation(session, me, "another person", **origin_of(request))
             return see_other(
-                flow.next, f"{resources.settings.oidc_name} signed in someone other than {me.name}.", refused=True
+                flow.next,
+                _(
+                    "%(oidc_name)s signed in someone other than %(name)s.",
+                    oidc_name=resources.settings.oidc_name,
+                    name=me.name,
+                ),
+                refused=True,
             )
         # The provider reports today's groups, and a role lost there is lost here before it is used.
         admission = identities.admit(session, resources.settings, profile, **origin_of(request))
         token = service.confirm(session, session_token(request), **origin_of(request)) if admission.user else ""
     if not admission.user:
         return login_page(request, flow.next, admission.refusal, status=Forbidden.status)
-    response = see_other(flow.next, "Identity confirmed.")
+    response = see_other(flow.next, _("Identity confirmed."))
     set_session_cookie(request, response, token)
     return response
 
@@ -102,5 +111,5 @@ def sign_out_there(resources: ResourcesDep) -> Response:
 
 def provider_of(resources: Resources) -> Provider:
     if not resources.provider:
-        raise NotFound("There is no page at this address.")
+        raise NotFound(_("There is no page at this address."))
     return resources.provider

@@ -10,10 +10,12 @@ from fastapi.responses import Response
 from app.accounts import passkeys, queries, service
 from app.accounts.passkeys import Site
 from app.errors import Conflict, Invalid, Later, UserError
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.web import confirm, door
 from app.web.deps import Confirmed, Me, Resources, ResourcesDep, count_try, origin_of, session_token
 from app.web.errors import answered
-from app.web.factors import PAGE
+from app.web.factors import PAGE, security_page
 from app.web.forms.accounts import ConfirmForm, PasskeyForm, PasskeySignInForm
 from app.web.forms.form import Sent
 from app.web.pools import Route
@@ -22,7 +24,7 @@ from app.web.templating import inner_path, see_other
 
 router = APIRouter(route_class=Route)
 
-ENDED = "This took too long or was already used. Try again."
+ENDED = N_("This took too long or was already used. Try again.")
 
 
 @router.post("/login/passkey/options")
@@ -56,7 +58,7 @@ def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
     with resources.database.read() as session:
         keys = passkeys.of_person(session, me)
     if not keys:
-        raise Conflict("You have no passkey yet. Confirm another way.")
+        raise Conflict(_("You have no passkey yet. Confirm another way."))
     options, challenge = passkeys.question(site_of(resources), keys)
     resources.challenges.keep(f"again {me.id}", session_token(request), challenge)
     return Response(options, media_type="application/json")
@@ -71,7 +73,7 @@ def prove(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmF
         challenge = taken(resources, f"again {me.id}", session_token(request))
         with resources.database.write() as session:
             if passkeys.use(session, site_of(resources), challenge, form.passkey).user_id != me.id:
-                raise Invalid("form", "This passkey belongs to another account.")
+                raise Invalid("form", _("This passkey belongs to another account."))
     except (Invalid, Later) as error:
         if isinstance(error, Invalid):
             with resources.database.write() as session:
@@ -95,23 +97,26 @@ def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[Pas
         with resources.database.write() as session:
             person = queries.person(session, me.id)
             key = passkeys.add(session, person, site_of(resources), challenge, form.passkey, form.name)
-    except (Invalid, Conflict) as error:
+    except Invalid as error:
+        with resources.database.read() as session:
+            return security_page(request, resources, me, session, error.errors, form.name)
+    except Conflict as error:
         return see_other(PAGE, str(error), refused=True)
-    return see_other(PAGE, f"Passkey {key.name} added. You can now sign in with it.")
+    return see_other(PAGE, _("Passkey %(name)s added. You can now sign in with it.", name=key.name))
 
 
 @router.post("/account/passkeys/{passkey_id}/remove")
 def remove(resources: ResourcesDep, me: Confirmed, passkey_id: int) -> Response:
     with resources.database.write() as session:
         key = passkeys.remove(session, me, passkey_id)
-    return see_other(PAGE, f"Passkey {key.name} removed.")
+    return see_other(PAGE, _("Passkey %(name)s removed.", name=key.name))
 
 
 def taken(resources: Resources, key: str, browser: str) -> bytes:
     """Take the challenge given to this browser, which works once. Raises Invalid."""
     challenge = resources.challenges.take(key, browser)
     if challenge is None:
-        raise Invalid("form", ENDED)
+        raise Invalid("form", translated(ENDED))
     return challenge
 
 

@@ -20,18 +20,23 @@ T = TypeVar("T")
 
 
 class Pending(Generic[T]):
-    """At most `most` entries; the oldest are dropped first."""
+    """At most `most` entries, and `most_of_one` of a browser; the oldest are dropped first."""
 
-    def __init__(self, seconds: float = SECONDS, most: int = 10_000) -> None:
+    def __init__(self, seconds: float = SECONDS, most: int = 10_000, most_of_one: int | None = None) -> None:
         self.seconds = seconds
         self.most = most
+        self.most_of_one = most_of_one
         self._kept: OrderedDict[str, tuple[float, str, T]] = OrderedDict()  # by the hash of a key: when, whose, what
         self._lock = Lock()
 
     def keep(self, key: str, browser: str, what: T) -> None:
         """Store `what` under a secret `key` for the browser with the cookie `browser`."""
+        whose = token_hash(browser)
         with self._lock:
-            self._kept[token_hash(key)] = monotonic(), token_hash(browser), what
+            self._kept[token_hash(key)] = monotonic(), whose, what
+            if self.most_of_one:
+                for name in [name for name, kept in self._kept.items() if kept[1] == whose][: -self.most_of_one]:
+                    del self._kept[name]
             while len(self._kept) > self.most:
                 self._kept.popitem(last=False)
 

@@ -1,5 +1,6 @@
 """Picture files. Addresses contain numbers, never names from outside. Their content never changes."""
 
+import io
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -9,19 +10,25 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
+from PIL import Image as Picture
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from app.errors import NotFound
 from app.files import Files, Kind
-from app.models import User
+from app.languages import gettext as _
+from app.models import Reference, Role, User
 from app.sets import queries as sets
+from app.sets import safety
 from app.styles import queries as styles
-from app.web.deps import Me, Read, Resources, ResourcesDep, Viewer
+from app.web.deps import Resources, ResourcesDep, Viewer
 from app.web.headers import PICTURE_POLICY
 from app.web.pools import Route
 
 router = APIRouter(route_class=Route)
+
+BLUR_SPOTS = 8  # px of the longer side that are left of a flagged picture
+BICUBIC = Picture.Resampling.BICUBIC
 
 Side = Literal["320", "960"]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
@@ -37,19 +44,26 @@ HEADERS = {
 UNKEPT_HEADERS = {"Content-Security-Policy": PICTURE_POLICY, "Cache-Control": "private, no-store"}
 
 
-@router.get("/images/{image_id}.png")
-def image(resources: ResourcesDep, me: Me, session: Read, image_id: int) -> Response:
-    sha256 = finished(sets.picture(session, me, image_id))
-    return png(resources.files, Kind.IMAGES, sha256, f"picture {image_id}")
-
-
-# Pages show dozens of these, and all who watch a set load each of its previews. So they run on the event loop, where
+# Pages show dozens of pictures, and all who watch a set load each of its previews. So they run on the event loop, where
 # they find what was read or made for others, and use a thread for the rest only.
+
+
+@router.get("/images/{image_id}.png")
+async def image(resources: ResourcesDep, me: Viewer, image_id: int, unblurred: bool = False) -> Response:
+    """The picture. Of one that the safety check flagged, reviewers can ask for it `unblurred`."""
+    sha256 = finished(await sha256_of(resources, me, image_id))
+    if sha256 in await flagged(resources):
+        if unblurred and me.can(Role.REVIEWER):
+            return await whole(
+                resources.files, Kind.IMAGES, sha256, _("picture %(number)s", number=image_id), UNKEPT_HEADERS
+            )
+        return await blurred(resources.files, sha256, 960)
+    return await whole(resources.files, Kind.IMAGES, sha256, _("picture %(number)s", number=image_id))
 
 
 @router.get("/images/{image_id}/thumb-{side}.webp")
 async def image_thumbnail(resources: ResourcesDep, me: Viewer, image_id: int, side: Side) -> Response:
-    return await small(resources.files, finished(await sha256_of(resources, me, image_id)), int(side))
+    return await shown(resources, finished(await sha256_of(resources, me, image_id)), int(side))
 
 
 @router.get("/images/{image_id}/preview")
@@ -65,7 +79,7 @@ async def preview(resources: ResourcesDep, me: Viewer, image_id: int) -> Respons
     sha256 = await sha256_of(resources, me, image_id)
     if sha256 is None:  # between its last preview and its end: nothing to show, but no error
         return Response(status_code=204, headers=UNKEPT_HEADERS)
-    return await small(resources.files, sha256, 320, UNKEPT_HEADERS)
+    return await shown(resources, sha256, 320, UNKEPT_HEADERS)
 
 
 @router.get("/thumbs/{sha256}-{side}.webp")
@@ -74,19 +88,20 @@ async def thumbnail(resources: ResourcesDep, me: Viewer, sha256: Sha256, side: S
 
     The name is as secret as the picture: only lists that a person may see contain it.
     """
-    return await small(resources.files, sha256, int(side))
+    return await shown(resources, sha256, int(side))
 
 
 @router.get("/references/{reference_id}.png")
-def reference(resources: ResourcesDep, me: Me, session: Read, reference_id: int) -> Response:
-    found = styles.reference(session, me, reference_id)
-    return png(resources.files, Kind.REFERENCES, found.sha256, f"the reference {found.original_name}")
+async def reference(resources: ResourcesDep, me: Viewer, reference_id: int) -> Response:
+    found = await reference_of(resources, me, reference_id)
+    return await whole(
+        resources.files, Kind.REFERENCES, found.sha256, _("the reference %(name)s", name=found.original_name)
+    )
 
 
 @router.get("/references/{reference_id}/thumb-{side}.webp")
 async def reference_thumbnail(resources: ResourcesDep, me: Viewer, reference_id: int, side: Side) -> Response:
-    find = partial(styles.reference, user=me, reference_id=reference_id)
-    found = await resources.fresh.find(("reference", reference_id), find)
+    found = await reference_of(resources, me, reference_id)
     return await small(resources.files, found.sha256, int(side))
 
 
@@ -120,16 +135,62 @@ async def sha256_of(resources: Resources, me: User, image_id: int) -> str | None
     return await resources.fresh.find(("image", image_id), partial(sets.picture, user=me, image_id=image_id))
 
 
+async def reference_of(resources: Resources, me: User, reference_id: int) -> Reference:
+    """A reference. Raises NotFound."""
+    find = partial(styles.reference, user=me, reference_id=reference_id)
+    return await resources.fresh.find(("reference", reference_id), find)
+
+
 def finished(sha256: str | None) -> str:
     """The name of an image's files. Raises NotFound if there are none."""
     if sha256 is None:
-        raise NotFound("This picture is not finished.")
+        raise NotFound(_("This picture is not finished."))
     return sha256
 
 
-def png(files: Files, kind: Kind, sha256: str, what: str) -> Response:
+def png(files: Files, kind: Kind, sha256: str, what: str, headers: Mapping[str, str] = HEADERS) -> Response:
     """A whole picture, checked against its name. Raises Flawed, in which `what` names it, such as "picture 7"."""
-    return kept(files.whole(kind, sha256, what), "image/png", HEADERS)
+    return kept(files.whole(kind, sha256, what), "image/png", headers)
+
+
+async def whole(files: Files, kind: Kind, sha256: str, what: str, headers: Mapping[str, str] = HEADERS) -> Response:
+    """`png`, without a thread if it is in memory, as small ones are for a while."""
+    content = files.png_in_memory(kind, sha256)
+    if content is None:
+        content = await run_in_threadpool(files.short_png, kind, sha256, what)
+    if content is None:
+        return await run_in_threadpool(png, files, kind, sha256, what, headers)
+    return KeptSmall(content, headers={"ETag": f'"{sha256}.png"', **headers}, media_type="image/png")
+
+
+async def flagged(resources: Resources) -> frozenset[str]:
+    """The files of pictures that the safety check flagged; for all requests until anything is committed."""
+    return await resources.fresh.find("flagged", safety.hashes)
+
+
+async def shown(resources: Resources, sha256: str, side: int, headers: Mapping[str, str] = HEADERS) -> Response:
+    """`small`, blurred if the safety check flagged the picture."""
+    if sha256 in await flagged(resources):
+        return await blurred(resources.files, sha256, side)
+    return await small(resources.files, sha256, side, headers)
+
+
+async def blurred(files: Files, sha256: str, side: int) -> Response:
+    """A thumbnail in which nothing can be made out. It is not kept: the picture may be cleared at any time."""
+    made = await run_in_threadpool(_blurred, files.small_in_memory(sha256, 320) or files.small(sha256, 320), side)
+    return Response(made, headers=UNKEPT_HEADERS, media_type="image/webp")
+
+
+def _blurred(webp: bytes, side: int) -> bytes:
+    """The colours of a picture in a few large spots, on a longer side of `side` px."""
+    with Picture.open(io.BytesIO(webp)) as opened:
+        spots = opened.convert("RGB")
+    spots.thumbnail((BLUR_SPOTS, BLUR_SPOTS))
+    scale = side / max(spots.size)
+    large = spots.resize((max(1, round(spots.width * scale)), max(1, round(spots.height * scale))), BICUBIC)
+    written = io.BytesIO()
+    large.save(written, "WEBP", quality=60)
+    return written.getvalue()
 
 
 def webp(files: Files, sha256: str, side: int, headers: Mapping[str, str] = HEADERS) -> Response:

@@ -40,6 +40,12 @@ def writing(function: F) -> F:
     return function
 
 
+def reading(function: F) -> F:
+    """Mark a route that only reads, with a method for what is too long for an address."""
+    function.writes = False  # type: ignore[attr-defined]
+    return function
+
+
 class Route(APIRoute):
     """A route that runs in the pool of its kind."""
 
@@ -50,7 +56,7 @@ class Route(APIRoute):
 
 
 def writes(endpoint: Callable[..., Any], methods: set[str]) -> bool:
-    return bool(methods - SAFE_METHODS) or getattr(endpoint, "writes", False)
+    return getattr(endpoint, "writes", bool(methods - SAFE_METHODS))
 
 
 def on_the_loop(endpoint: Callable[..., Any]) -> bool:

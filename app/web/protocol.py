@@ -87,11 +87,11 @@ class Bounds:
 
 
 SENTENCES = {
-    400: "The server could not read this request.",
-    408: "The request took too long to arrive.",
-    414: "The address of this request is too long.",
-    431: "The headers of this request are too large.",
-    503: "The server has too many connections. Try again in a moment.",
+    400: "The server could not read this request.",  # English
+    408: "The request took too long to arrive.",  # English
+    414: "The address of this request is too long.",  # English
+    431: "The headers of this request are too large.",  # English
+    503: "The server has too many connections. Try again in a moment.",  # English
 }
 
 

@@ -17,6 +17,8 @@ from app.audit import chain, queries, service, table, words
 from app.audit.checker import Walk
 from app.audit.queries import RecordFilter
 from app.errors import Forbidden
+from app.languages import gettext as _
+from app.languages import translated
 from app.models import (
     Act,
     AuditEvent,
@@ -126,8 +128,11 @@ def index(
 def check(resources: ResourcesDep, me: Manager) -> Response:
     """Start a check in the background; the page shows progress, then the result."""
     if under_way := resources.checker.ask(me):
-        who = "You" if under_way.user_id == me.id else under_way.by
-        return see_other("/record", f"{who} already started a check. Its result will show here.")
+        if under_way.user_id == me.id:
+            return see_other("/record", _("You already started a check. Its result will show here."))
+        return see_other(
+            "/record", _("%(name)s already started a check. Its result will show here.", name=under_way.by)
+        )
     return see_other("/record")
 
 
@@ -149,7 +154,7 @@ def csv_chunks(resources: Resources, token: str, wanted: RecordFilter, before: i
         with resources.database.read() as session:
             me = accounts.user_for_token(session, token)
             if me is None:
-                raise Forbidden("The person was signed out.")
+                raise Forbidden(_("The person was signed out."))
             found = queries.events(session, me, wanted, before=before, limit=CSV_CHUNK)
             chunk = table.lines(found, queries.things(session, found))
         if not found:
@@ -246,7 +251,8 @@ def state(resources: Resources, session: Session, me: User) -> Check:
     if last is None:
         return Check(head, walk=walk, failed=failed)
     found = last.details
-    return Check(head, found.get("problem"), last.at, words.who(last), found.get("events", 0), walk, failed)
+    problem = translated(found["problem"]) if found.get("problem") else None
+    return Check(head, problem, last.at, words.who(last), found.get("events", 0), walk, failed)
 
 
 def name_of_subject(session: Session, wanted: RecordFilter) -> str:
@@ -261,7 +267,11 @@ def name_of_subject(session: Session, wanted: RecordFilter) -> str:
 def acts() -> list[tuple[str, str, list[tuple[str, str]]]]:
     """The acts to choose from: each group's first word, its name, and its acts in words."""
     return [
-        (first, name, [(act, did.capitalize()) for act, did in words.DID.items() if act.startswith(f"{first}:")])
+        (
+            first,
+            translated(name),
+            [(act, translated(did).capitalize()) for act, did in words.DID.items() if act.startswith(f"{first}:")],
+        )
         for first, name in words.GROUPS.items()
     ]
 

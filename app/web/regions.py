@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.errors import Invalid
 from app.files import Kind
+from app.languages import gettext as _
 from app.pictures import Limits
 from app.sets import masks
 from app.web.deps import Me, Quota, ResourcesDep, tried
@@ -23,7 +24,7 @@ UPLOAD_PATHS = ("/regions",)
 def keep(resources: ResourcesDep, me: Me, form: Sent[MaskForm]) -> Response:
     """Store a painted mask; answers its name, for the form's regions field."""
     if form.mask is None:
-        raise Invalid("picture", "Paint a mask first.")
+        raise Invalid("picture", _("Paint a mask first."))
     data = form.mask.read()
     quota = Quota(resources, me, "picture", data)
     mask = masks.keep(resources.files, data, Limits.of(resources.settings), quota)
@@ -34,4 +35,4 @@ def keep(resources: ResourcesDep, me: Me, form: Sent[MaskForm]) -> Response:
 
 @router.get("/regions/masks/{mask}.png")
 def picture(resources: ResourcesDep, me: Me, mask: Sha256) -> Response:
-    return png(resources.files, Kind.MAPS, mask, "this mask")
+    return png(resources.files, Kind.MAPS, mask, _("this mask"))

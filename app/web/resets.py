@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries, service
 from app.errors import Invalid
+from app.languages import gettext as _
 from app.web.deps import Read, ResourcesDep, count_try
 from app.web.forms.accounts import NewPasswordForm
 from app.web.forms.form import Sent
@@ -33,7 +34,7 @@ def choose(request: Request, resources: ResourcesDep, form: Sent[NewPasswordForm
             return reset_page(request, session, token, error.errors)
     with resources.database.write() as session:
         service.use_reset(session, token, chosen)
-    return see_other("/login", "Password changed, and every browser signed out. Sign in with the new one.")
+    return see_other("/login", _("Password changed, and every browser signed out. Sign in with the new one."))
 
 
 def reset_page(request: Request, session: Session, token: str, errors: dict[str, str]) -> Response:

@@ -10,25 +10,38 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app import safe_areas
+from app import undo as undos
 from app.accounts import queries as accounts
 from app.accounts.service import may_change
+from app.brand import queries as brand
+from app.brand import words as brand_words
+from app.customs import sheets
+from app.customs.sheets import Sheet
 from app.errors import Conflict, Invalid, NotFound
+from app.languages import gettext as _
+from app.measures.queries import MeasuredPicture
 from app.models import Decision, Image, ImageSet, RejectReason, Role, State, User, Verdict
-from app.reviews import four_eyes, news, pending, queries, scoping, service
+from app.reports import queries as reports
+from app.reviews import comments, counting, flags, four_eyes, news, pending, queries, scoping, service, undoing
 from app.reviews.four_eyes import OwnPicture
 from app.reviews.mentions import Piece, pieces
 from app.reviews.scoping import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
+from app.safe_areas import Laid, PublishedFormat
+from app.sets import campaigns, safety
 from app.sets import queries as sets
 from app.sets.versions import Version
 from app.styles import queries as styles
+from app.web import drafts
 from app.web.compare import compare_address
 from app.web.deps import Me, Read, Resources, ResourcesDep
+from app.web.drafts import FormDraft
 from app.web.forms.form import Sent
 from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
 from app.web.pools import Route
-from app.web.templating import Page, render, see_other
+from app.web.templating import Page, preference, render, see_other
 from app.web.versions import RedoView, stack
 
 router = APIRouter(route_class=Route)
@@ -53,6 +66,7 @@ class Decided(Page):
     needed: int = 1  # approvals
     uncounted: set[int] = field(default_factory=set)  # ids of makers' own approvals
     own: str = ""  # why the person, its maker, cannot approve it
+    sheet: Sheet | None = None  # the checklists that the campaign requires, as far as the person answered them
     reasons: Sequence[RejectReason] = ()
     seen: int | str = ""  # the latest decision
     known: int = 0  # the latest event of the audit log
@@ -68,6 +82,7 @@ class Said(Page):
     begun: int = 0  # of these, by the current user
     people: list[User] = field(default_factory=list)  # who can be mentioned
     spoken: dict[int, list[Piece]] = field(default_factory=dict)  # a comment's text with its mentions, by id
+    drafts: dict[str, FormDraft] = field(default_factory=dict)  # of the fields for comments, by their form's id
     unseen: list[int] = field(default_factory=list)  # comments that mention the person, shown for the first time
 
 
@@ -82,6 +97,11 @@ class Room(Decided, Said):
     references: list[rights.UsedReference] = field(default_factory=list)
     locked: str = ""
     can_lock: bool = False  # or unlock
+    can_download: bool = False
+    flagged: bool = False  # by the safety check, and not cleared
+    reported: int = 0  # open reports of the picture
+    on_brand: int | None = None  # 0 to 100
+    brand_parts: list[tuple[str, int]] = field(default_factory=list)  # their words and scores
     position: int | None = 0
     total: int = 0
     compare_url: str = ""
@@ -89,6 +109,8 @@ class Room(Decided, Said):
     previous_id: int | None = None
     next_id: int | None = None
     next_open_id: int | None = None
+    next_flagged_id: int | None = None
+    measured: MeasuredPicture | None = None
     versions: list[Version] = field(default_factory=list)  # newest first
     compare: str = ""
     redo: RedoView | None = None
@@ -103,9 +125,14 @@ class RoomPage(Room):
     options: scoping.ScopeOptions
     news: list[news.News]  # since the room was opened
     own_waiting: int  # own pictures waiting for others, if nothing else waits
+    partly: int  # pictures that wait for approvals of other people, if nothing else waits
+    next_set: tuple[int, str] | None  # the next set with something to review, if nothing waits here
+    can_export: bool
     undo: queries.DecisionUndo | None
     can_decide: bool
     can_manage: bool
+    laid: Laid | None  # the format that the person sees over pictures
+    groups: dict[str, list[PublishedFormat]]  # to choose from
 
 
 @router.get("/review")
@@ -122,22 +149,30 @@ def review(
     image_id = image or pending.next_open(session, me, scope)
     if not image_id and scope.set_id:  # owners who open their own set see it, and why others approve it
         image_id = pending.first_own(session, me, scope)
-    room = room_of(session, me, scope, image_id, even_deleted=known is not None) if image_id else Room()
+    if image_id:
+        room = room_of(session, me, scope, image_id, even_deleted=known is not None)
+    else:
+        room = Room(tally=tally_of(session, me, scope))
     shown = RoomPage(
         **room.variables,
         scope=scope_view(session, me, scope),
         options=scoping.options(session, me, scope),
         news=news.told(session, me, room.image, known) if room.image and known is not None else [],
         own_waiting=pending.own_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
+        partly=pending.partly_count(session, me, scope) if not image_id and me.can(Role.REVIEWER) else 0,
+        next_set=next_set(session, me) if not image_id and scope.limits else None,
+        can_export=may_export(session, me, scope),
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
+        laid=laid_over(request, room.image_set),
+        groups=safe_areas.GROUPS,
     )
     return render(request, shown)
 
 
 @router.post("/images/{image_id}/decision")
-def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: int) -> Response:
+def decide(request: Request, resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: int) -> Response:
     """Decide, with any unsent comment, and show the next waiting picture, or return to the page `from`.
 
     Someone who was too late sees the current state and can decide again; the comment was not stored either.
@@ -147,6 +182,7 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: 
         with resources.database.write() as session:
             if body := form.body.strip():
                 service.comment(session, me, image_id, body, *form.pin)
+                drafts.sent(request, session, me)
             decision = service.decide(session, me, image_id, form.verdict, form.seen, form.reason)
     except (Conflict, Invalid, OwnPicture) as error:
         return see_other(back or room_url(scope, image=image_id), str(error), refused=True)
@@ -157,29 +193,61 @@ def decide(resources: ResourcesDep, me: Me, form: Sent[DecisionForm], image_id: 
     return see_other(room_url(scope, image=following, undo=decision.id))
 
 
+@router.post("/decisions/{decision_id}/undo")
+def undo(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id: int) -> Response:
+    """Undo one's own decision, from the toast: an earlier one counts again."""
+    return take_back(resources, me, form, decision_id, undoing.decision)
+
+
 @router.post("/decisions/{decision_id}/withdraw")
 def withdraw(resources: ResourcesDep, me: Me, form: Sent[RoomForm], decision_id: int) -> Response:
-    """Withdraw a decision, and show its picture, or return to the page `from`."""
+    return take_back(resources, me, form, decision_id, service.withdraw, _("Decision withdrawn."))
+
+
+def take_back(
+    resources: Resources, me: User, form: RoomForm, decision_id: int, act: Callable[..., object], done: str = ""
+) -> Response:
+    """Take a decision back, and show its picture, or return to the page `from`."""
     with resources.database.read() as session:
         image = sets.image(session, me, queries.decision(session, me, decision_id).image_id)
     back = form.back or room_url(form.scope, image=image.id)
     try:
-        in_writing(resources, service.withdraw, me, decision_id)
+        offer = in_writing(resources, act, me, decision_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    return see_other(back)
+    return see_other(back, done, undo=offer)
 
 
 @router.post("/images/{image_id}/comments")
-def comment(resources: ResourcesDep, me: Me, form: Sent[CommentForm], image_id: int) -> Response:
+def comment(request: Request, resources: ResourcesDep, me: Me, form: Sent[CommentForm], image_id: int) -> Response:
     with resources.database.write() as session:
         service.comment(session, me, image_id, form.body, *form.pin)
+        drafts.sent(request, session, me)
     return see_other(room_url(form.scope, image=image_id))
 
 
 @router.post("/threads/{thread_id}/replies")
-def reply(resources: ResourcesDep, me: Me, form: Sent[ReplyForm], thread_id: int) -> Response:
-    return turn_thread(resources, me, form, thread_id, partial(service.reply, body=form.body))
+def reply(request: Request, resources: ResourcesDep, me: Me, form: Sent[ReplyForm], thread_id: int) -> Response:
+    def say(session: Session, me: User, thread_id: int) -> None:
+        service.reply(session, me, thread_id, form.body)
+        drafts.sent(request, session, me)
+
+    return turn_thread(resources, me, form, thread_id, say)
+
+
+@router.post("/comments/{comment_id}/edit")
+def edit_comment(resources: ResourcesDep, me: Me, form: Sent[ReplyForm], comment_id: int) -> Response:
+    return turn_comment(resources, me, form, comment_id, partial(comments.edit, body=form.body), _("Comment saved."))
+
+
+@router.post("/comments/{comment_id}/delete")
+def delete_comment(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], comment_id: int) -> Response:
+    return turn_comment(resources, me, form, comment_id, comments.delete, _("Comment deleted."))
+
+
+@router.post("/comments/{comment_id}/restore")
+def restore_comment(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], comment_id: int) -> Response:
+    return turn_comment(resources, me, form, comment_id, comments.restore, _("Comment restored."))
 
 
 @router.post("/threads/{thread_id}/resolve")
@@ -194,12 +262,13 @@ def reopen(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], thread_id: in
 
 @router.post("/sets/{set_id}/lock")
 def lock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
-    return turn_lock(resources, me, form, set_id, service.lock, "Decisions locked.")
+    done = _("Decisions locked. Only a manager can unlock them later.")
+    return turn_lock(resources, me, form, set_id, service.lock, done)
 
 
 @router.post("/sets/{set_id}/unlock")
 def unlock(resources: ResourcesDep, me: Me, form: Sent[PlaceForm], set_id: int) -> Response:
-    return turn_lock(resources, me, form, set_id, service.unlock, "Decisions unlocked.")
+    return turn_lock(resources, me, form, set_id, service.unlock, _("Decisions unlocked."))
 
 
 @router.post("/images/{image_id}/mentions")
@@ -214,12 +283,36 @@ def see_mentions(
     return see_other(room_url(form.scope, image=image_id))
 
 
+def laid_over(request: Request, image_set: ImageSet | None) -> Laid | None:
+    """The format that the person has chosen, over the pictures of a set."""
+    chosen = preference(request, "format")
+    return safe_areas.laid(chosen, image_set.width, image_set.height) if image_set else None
+
+
+def next_set(session: Session, me: User) -> tuple[int, str] | None:
+    """The next set with something for `me` to review."""
+    image_id = pending.next_open(session, me, Scope()) if me.can(Role.REVIEWER) else None
+    if image_id is None:
+        return None
+    image_set = sets.image(session, me, image_id).image_set
+    return image_set.id, image_set.name
+
+
+def may_export(session: Session, me: User, scope: Scope) -> bool:
+    """Whether the review is of one set or campaign that `me` may export."""
+    if scope.set_id:
+        return may_change(me, sets.get(session, me, scope.set_id))
+    return bool(scope.campaign_id) and me.can(Role.MANAGER)
+
+
 # Shared by the routes
 
 
-def in_writing(resources: Resources, act: Callable[..., object], *values: object) -> None:
+def in_writing(resources: Resources, act: Callable[..., object], *values: object) -> str:
+    """Act in a transaction; returns the token of what can be undone."""
     with resources.database.write() as session:
         act(session, *values)
+    return undos.offered(session)
 
 
 def turn_thread(
@@ -237,6 +330,19 @@ def turn_thread(
     return see_other(back, refused, refused=bool(refused))
 
 
+def turn_comment(
+    resources: Resources, me: User, form: PlaceForm, comment_id: int, act: Callable[..., object], done: str = ""
+) -> Response:
+    """Act on a comment, and return to the open picture, or else to the one it is on."""
+    try:
+        offer, said, refused = in_writing(resources, act, me, comment_id), done, False
+    except Conflict as error:
+        offer, said, refused = "", str(error), True
+    with resources.database.read() as session:
+        image_id = form.image or queries.comment(session, me, comment_id).image_id
+    return see_other(room_url(form.scope, image=image_id), said, refused=refused, undo=offer)
+
+
 def turn_lock(
     resources: Resources, me: User, form: PlaceForm, set_id: int, act: Callable[..., object], done: str
 ) -> Response:
@@ -244,10 +350,10 @@ def turn_lock(
     image_id = form.image
     back = room_url(form.scope, image=image_id) if image_id else f"/sets/{set_id}"
     try:
-        in_writing(resources, act, me, set_id)
+        offer = in_writing(resources, act, me, set_id)
     except Conflict as error:
         return see_other(back, str(error), refused=True)
-    return see_other(back, done)
+    return see_other(back, done, undo=offer)
 
 
 # The room
@@ -257,23 +363,29 @@ def room_of(session: Session, me: User, scope: Scope, image_id: int, even_delete
     """The contents of the room. Raises NotFound for an unfinished picture, or a deleted one unless it was open."""
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
-        raise NotFound("This picture is not finished yet. Review it when it is.")
+        raise NotFound(_("This picture is not finished yet. Review it when it is."))
     if image.deleted_at and not even_deleted:
-        raise NotFound("This picture was deleted. You can restore it from the bin.")
-    image_set = sets.get(session, me, image.set_id)
-    versions = stack(session, me, image, back=room_url(scope, image=image.id))
+        raise NotFound(_("This picture was deleted. You can restore it from the bin."))
+    image_set = image.image_set
+    references = rights.parts_of_set(session, image_set)
+    versions = stack(session, me, image, room_url(scope, image=image.id), [each.held for each in references])
     finished = [each.image for each in versions["versions"] if each.image.state == State.FINISHED]
     strip = pending.strip(session, me, image.set_id, around=image.position)
     around = pending.neighbours(session, me, scope, image.id)
     locked = service.locked_words(image_set)
+    measured = flags.of(session, me, scope, image)
     return Room(
         image=image,
         image_set=image_set,
         instead_id=None if image.shown else next((each.id for each in finished if each.shown), None),
         strip=strip,
-        references=rights.parts_of_set(session, image_set),
+        references=references,
         locked=locked,
         can_lock=service.may_unlock(me, image_set) if locked else may_change(me, image_set),
+        can_download=may_change(me, image_set),
+        flagged=bool(safety.flagged(session, [image.id])),
+        reported=reports.open_of(session, image.id),
+        **on_brand(session, image),
         position=around.place,
         total=around.total,
         compare_url=compare_url(scope, image, finished, strip),
@@ -281,6 +393,8 @@ def room_of(session: Session, me: User, scope: Scope, image_id: int, even_delete
         previous_id=around.previous_id,
         next_id=around.next_id,
         next_open_id=around.next_open_id,
+        next_flagged_id=measured.next_flagged_id if me.can(Role.REVIEWER) else None,
+        measured=measured.found,
         **decided(session, me, scope, image).variables,
         **said(session, me, image).variables,
         **versions,
@@ -290,33 +404,56 @@ def room_of(session: Session, me: User, scope: Scope, image_id: int, even_delete
 def said(session: Session, me: User, image: Image) -> Said:
     conversations = queries.conversations(session, me, image)
     people = queries.people(session, me)
-    comments = [comment for each in conversations for comment in each.thread.comments]
+    every = [comment for each in conversations for comment in each.thread.comments]
     return Said(
         conversations=conversations,
         begun=sum(each.thread.comments[0].user_id == me.id for each in conversations),
         people=people,
-        spoken={comment.id: pieces(comment.body, people) for comment in comments},
+        spoken={comment.id: pieces(comment.body, people) for comment in every},
+        drafts=comment_drafts(session, me, image, [each.thread.id for each in conversations]),
         unseen=queries.unseen_mentions(session, me, image),
     )
+
+
+def comment_drafts(session: Session, me: User, image: Image, thread_ids: Sequence[int]) -> dict[str, FormDraft]:
+    """What the person has begun to write: a comment on the picture, and replies."""
+    forms = ["composer", *(f"reply-{thread_id}" for thread_id in thread_ids)]
+    places = {form: f"/review?image={image.id}#{form}" if form == "composer" else f"/review#{form}" for form in forms}
+    found = drafts.found_all(session, me, places.values())
+    return {form: found[place] for form, place in places.items()}
 
 
 def decided(session: Session, me: User, scope: Scope, image: Image) -> Decided:
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
-    uncounted = four_eyes.uncounted(image, image.campaign.four_eyes)
-    tally = scoping.tally(session, me, scope)
+    rules = {image.campaign_id: queries.rule_of(image.campaign)}
+    uncounted = counting.uncounted(session, [image], {image.id: decisions}, rules)[image.id]
     return Decided(
         standing=stands,
         mine=next((each.verdict for each in stands if each.user_id == me.id), None),
         needed=image.campaign.approvals_needed,
         uncounted={each.id for each in stands if each.user_id in uncounted},
         own=four_eyes.refusal(session, me, image) if me.can(Role.REVIEWER) else "",
+        sheet=sheets.of(session, me, [image]).get(image.id) if me.can(Role.REVIEWER) else None,
         reasons=queries.reasons(session),
         seen=decisions[-1].id if decisions else "",
         known=news.known(session),
         remaining=pending.count(session, me, scope),
-        tally={str(verdict): tally[verdict] for verdict in service.VERDICTS},
+        tally=tally_of(session, me, scope),
     )
+
+
+def on_brand(session: Session, image: Image) -> dict[str, Any]:
+    """How well a picture keeps the brand rules, and why."""
+    found = brand.scores(session, [image.id]).get(image.id)
+    if not found or found.score is None:
+        return {}
+    return {"on_brand": round(found.score), "brand_parts": brand_words.parts(found.parts)}
+
+
+def tally_of(session: Session, me: User, scope: Scope) -> dict[str, int]:
+    found = scoping.tally(session, me, scope)
+    return {str(verdict): found[verdict] for verdict in service.VERDICTS}
 
 
 def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[pending.StripRow]) -> str:
@@ -336,6 +473,7 @@ def scope_query(scope: Scope) -> dict[str, Any]:
         "style": scope.style_code,
         "campaign": scope.campaign_id,
         "owner": scope.owner_id,
+        "first": "flagged" if scope.flagged_first else "",
     }
     return {name: value for name, value in pairs.items() if value}
 
@@ -349,14 +487,14 @@ def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
     """Describe the scope. Raises NotFound for a missing set, style, campaign or person."""
     named: list[tuple[str, str]] = []  # its name, and where it leads back to
     if scope.set_id:
-        named.append((sets.get(session, me, scope.set_id).name, f"/sets/{scope.set_id}"))
+        named.append((sets.name(session, me, scope.set_id), f"/sets/{scope.set_id}"))
     if scope.style_code:
         named.append((styles.by_code(session, me, scope.style_code).name, f"/styles/{scope.style_code}"))
     if scope.campaign_id:
-        name = sets.campaign(session, me, scope.campaign_id).name
+        name = campaigns.folder(sets.campaign(session, me, scope.campaign_id).name)
         named.append((name, f"/pictures?campaign={scope.campaign_id}"))
     if scope.owner_id:
         name = accounts.person(session, scope.owner_id).name
         named.append((name, f"/pictures?owner={scope.owner_id}"))
-    words = ", ".join(name for name, _ in named) or "All pictures"
+    words = _(", ").join(name for name, back in named) or _("All pictures")
     return ScopeView(urlencode(scope_query(scope)), words, named[0][1] if named else "/", scope)

@@ -1,7 +1,6 @@
 """Managers' settings for all reviews: the reasons for rejections, and each campaign's approvals."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -9,12 +8,16 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app import undo as undos
 from app.errors import Conflict, Invalid
+from app.languages import gettext as _
 from app.models import Role, User
 from app.reviews import queries, reasons, service
+from app.text import whole_number
 from app.web.deps import Read, Resources, ResourcesDep, require
 from app.web.forms.form import Sent
 from app.web.forms.reviews import ApprovalsForm, FourEyesForm, ReasonForm, ReasonMoveForm
+from app.web.parts import part
 from app.web.pools import Route
 from app.web.templating import page, see_other
 
@@ -23,15 +26,6 @@ router = APIRouter(route_class=Route)
 HERE = "/review/settings"
 
 Manager = Annotated[User, Depends(require(Role.MANAGER))]
-
-
-@dataclass(frozen=True)
-class RefusedReason:
-    """Refused words: of the reason with this id, or of a new one."""
-
-    reason_id: int | None
-    words: str
-    why: str
 
 
 @router.get("/review/settings")
@@ -74,11 +68,12 @@ def set_four_eyes(resources: ResourcesDep, me: Manager, form: Sent[FourEyesForm]
 def of_campaign(
     resources: Resources, me: User, campaign_id: int, act: Callable[..., object], value: object
 ) -> Response:
-    """Change a setting of a campaign."""
+    """Change a setting of a campaign, and return to the part of the list that has it."""
+    there = f"{HERE}?open={campaign_id}#campaign-{campaign_id}"
     try:
-        return changed(resources, act, me, campaign_id, value)
+        return changed(resources, act, me, campaign_id, value, there=there)
     except Invalid as error:  # the page offers no such number
-        return see_other(HERE, str(error), refused=True)
+        return see_other(there, str(error), refused=True)
 
 
 def say_reason(
@@ -94,27 +89,44 @@ def say_reason(
         return changed(resources, act, me, words=form.words)
     except Invalid as error:
         with resources.database.read() as session:
-            return settings_page(request, me, session, RefusedReason(reason_id, form.words, str(error)))
+            return settings_page(request, me, session, form.words, reason_id, error.errors)
 
 
-def changed(resources: Resources, act: Callable[..., object], *values: object, **named: object) -> Response:
+def changed(
+    resources: Resources, act: Callable[..., object], *values: object, there: str = HERE, **named: object
+) -> Response:
     """Return to the page in its current state. Raises Invalid."""
     try:
         with resources.database.write() as session:
             act(session, *values, **named)
     except Conflict as error:
-        return see_other(HERE, str(error), refused=True)
-    return see_other(HERE)
+        return see_other(there, str(error), refused=True)
+    offer = undos.offered(session)
+    return see_other(there, _("Saved.") if offer else "", undo=offer)
 
 
-def settings_page(request: Request, me: User, session: Session, refused: RefusedReason | None = None) -> Response:
+def settings_page(
+    request: Request,
+    me: User,
+    session: Session,
+    typed: str = "",
+    refused: int | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    """With `errors`, those of the words `typed` for the reason `refused`, or for a new one."""
+    asked = request.query_params
+    found = queries.campaigns(session, me, whole_number(asked.get("after", "")), queries.CAMPAIGNS_PAGE + 1)
+    campaigns, last = part(found, queries.CAMPAIGNS_PAGE)
     return page(
         request,
         "review/settings.html",
-        422 if refused else 200,
+        422 if errors else 200,
         nav="review",
         reasons=queries.reasons(session),
-        campaigns=queries.campaigns(session, me),
+        campaigns=queries.with_opened(session, me, campaigns, whole_number(asked.get("open", ""))),
+        after=last,
+        typed=typed,
         refused=refused,
-        limits={"words": reasons.REASON_LENGTH, "reasons": reasons.MOST_REASONS, "approvals": service.MOST_APPROVALS},
+        errors=errors or {},
+        limits={"reasons": reasons.MOST_REASONS, "approvals": service.MOST_APPROVALS},
     )

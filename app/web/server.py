@@ -24,6 +24,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from app.engine.base import EngineState
 from app.web import systemd
 from app.web.deps import Resources
 from app.web.limits.proxies import Proxies
@@ -37,6 +38,7 @@ CHECK_SECONDS = 1.0
 ACCEPTED_AT_ONCE = 32  # connections, before any is counted
 BACKLOG = 2048  # connections that the kernel keeps for us until then
 RESERVED_FILES = 512  # for the database (100 connections with 3 files each), pictures, and connections just accepted
+SWITCH_SECONDS = 0.001  # that a thread may compute before another one gets its turn; Python's own is 5 ms
 FILES_PER_CONNECTION = 2  # its socket, and the file that is being sent or received
 
 
@@ -50,13 +52,15 @@ class Server(uvicorn.Server):
         *,
         graceful: int = GRACEFUL_SECONDS,
         check_seconds: float = CHECK_SECONDS,
+        ready: Callable[[], object] = lambda: None,
     ) -> None:
-        """`graceful`: seconds for open answers at the end."""
+        """`graceful`: seconds for open answers at the end. `ready` is called when the model is loaded."""
         self.door = Door(bounds or Bounds(), is_proxy_of(app))
         self.check_seconds = check_seconds
         self.checked = self.notified = monotonic()
         self.watched_every = systemd.watchdog_seconds()
         self.graceful = graceful
+        self.ready: Callable[[], object] | None = ready
         self.stopping: tuple[str, float] | None = None  # why, and since when (monotonic)
         self.stopped = False
         config = uvicorn.Config(
@@ -77,15 +81,21 @@ class Server(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # A page asks the database dozens of times, and after each answer waits for the threads that render other pages.
+        sys.setswitchinterval(SWITCH_SECONDS)
         await super().startup(sockets)
         for listener in sockets or []:
             listener.listen(BACKLOG)
-        log.info("the server is ready", address=self.resources.settings.public_url)
-        systemd.notify("READY=1")
+        log.info("the server answers", address=self.resources.settings.public_url)
+        systemd.notify("STATUS=Pages work; the model is loading.")
+
+    @property
+    def app(self) -> FastAPI:
+        return cast(FastAPI, self.config.app)
 
     @property
     def resources(self) -> Resources:
-        return cast(Resources, cast(FastAPI, self.config.app).state.resources)
+        return cast(Resources, self.app.state.resources)
 
     async def on_tick(self, counter: int) -> bool:
         now = monotonic()
@@ -95,7 +105,18 @@ class Server(uvicorn.Server):
         if self.watched_every and now - self.notified >= self.watched_every:
             systemd.notify("WATCHDOG=1")  # only a turning event loop says so
             self.notified = now
-        return await super().on_tick(counter)
+        if self.ready and self.resources.engine.state == EngineState.READY:
+            self._say_ready(self.ready)
+        if self.app.state.cannot_load and not self.stopping:
+            self.stopping = "the model cannot be loaded", now
+        return await super().on_tick(counter) or self.app.state.cannot_load is not None
+
+    def _say_ready(self, ready: Callable[[], object]) -> None:
+        """Tell systemd and the log, once. A model that cannot be loaded is a failed start for systemd."""
+        self.ready = None
+        log.info("the server is ready", address=self.resources.settings.public_url)
+        systemd.notify("READY=1\nSTATUS=Ready.")
+        ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at the first signal, with status 0; end the process at the second.
@@ -122,7 +143,7 @@ class Server(uvicorn.Server):
         why, since = self.stopping or ("asked", monotonic())
         systemd.notify("STOPPING=1")
         log.info("the server stops", because=why, requests=len(self.server_state.tasks))
-        end_endless(cast(FastAPI, self.config.app))
+        end_endless(self.app)
         cutting = asyncio.create_task(self._cut_late_answers())
         await super().shutdown(sockets)
         cutting.cancel()

@@ -1,42 +1,57 @@
 """Sets: the list, the form for a new one, and the page where it appears."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app import search
+from app.brand import queries as brand
+from app.brand.queries import SetOnBrand
 from app.engine.base import ModelFacts
-from app.errors import Conflict, Invalid, Later
-from app.models import ImageSet, State, Subject, User, What
+from app.errors import Conflict, Invalid, Later, NotFound
+from app.languages import gettext as _
+from app.languages import ngettext
+from app.models import FormTemplate, ImageSet, RecentPrompt, State, Subject, User, What
 from app.quotas import queries as quotas
 from app.rights import queries as rights
 from app.rights.standing import Held
-from app.sets import queries, service
+from app.samples import queries as samples
+from app.samples.queries import OpenSample
+from app.sets import campaigns, queries, readings, service, templates, tunings
 from app.sets.ingredients import INGREDIENTS, regions
-from app.sets.spec import MIN_SIDE, MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
+from app.sets.spec import MOST_PICTURES, MOST_PROMPTS, MOST_REGIONS, PROMPT_LENGTH, SetSpec
+from app.specs import corrections
 from app.structures import queries as structures
 from app.styles import queries as styles
 from app.subjects import queries as subjects
-from app.text import plural, whole_number
-from app.web.deps import Me, Read, ResourcesDep, count_try, resources_of, tried
+from app.text import whole_number, with_article
+from app.web import drafts, estimates
+from app.web.deps import Me, Read, Resources, ResourcesDep, count_try, resources_of, tried
+from app.web.drafts import Drafted, FormDraft
+from app.web.drawn import drawn_of, texts_of_set
 from app.web.errors import answered
+from app.web.filled import FilledSet
+from app.web.formats import FormatChoice, formats, least_side, size_value
 from app.web.forms.form import Sent
 from app.web.forms.sets import SetForm
 from app.web.live import PlacePart, ProgressPart, place_parts, place_url, view
+from app.web.offered import offered
+from app.web.parts import part
 from app.web.pools import Route
 from app.web.stream import May
 from app.web.structures import named_facts
-from app.web.subjects import offered
 from app.web.templating import Page, page, render, see_other
 
 router = APIRouter(route_class=Route)
 
 PAGE = 24
+SAMPLE_MAPS = ("teapot",)  # pictures to make a map of, for the guide
 SHOWN = (State.FINISHED, State.FAILED)  # states that a set's page can show alone
 LIMITS = {
     "prompts": MOST_PROMPTS,
@@ -45,22 +60,6 @@ LIMITS = {
     "count": 16,
     "regions": MOST_REGIONS,
 }
-
-# SDXL's training sizes, and common formats; other models get the same shapes.
-SHAPES = (
-    ("Square", 1024, 1024),
-    ("Portrait", 896, 1152),
-    ("Tall", 832, 1216),
-    ("Landscape", 1216, 832),
-    ("Wide", 1344, 768),
-)
-FORMATS = (
-    ("Social 4:5", 1080, 1352),
-    ("Story", 1080, 1920),
-    ("Full HD", 1920, 1088),
-    ("Banner", 2560, 720),
-    ("Leaderboard", 2912, 360),
-)
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,20 @@ class SetPage(ProgressPart, MorePlaces):
     subjects: list[tuple[Subject, float]]  # with their weights
     regions: list[regions.ShownRegion]
     helds: list[Held]
+    remarks: list[str]  # what the model does not read of the set's texts
+    sample: OpenSample | None  # this set, if the person opened it as one
+    on_brand: SetOnBrand | None  # by the rules of its style and campaign
+
+
+@dataclass(frozen=True)
+class TakenStrength:
+    """A strength that someone chose by drafts, in the form in place of another."""
+
+    strength: str
+    before: str  # "": that of the style
+    name: str  # of the style that was drafted; "" if its drafts are gone
+    drafts: str  # the address of their page
+    undo: str  # that of the form without it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +149,14 @@ class NewSetPage(Page):
     nav = "sets"
 
     form: Mapping[str, Any]
+    draft: FormDraft
     errors: dict[str, str]
     styles: list[styles.StyleCard]
     helds: dict[int, Held]  # by style
     refused: list[int]  # styles with a reference that lacks valid rights
     campaigns: list[str]
-    sizes: list[dict[str, Any]]
-    formats: list[dict[str, Any]]
+    without_campaign: str  # the name of the one that takes sets without one
+    formats: list[FormatChoice]
     least_side: int  # px
     schedulers: Sequence[str]
     model: ModelFacts
@@ -151,6 +165,13 @@ class NewSetPage(Page):
     suggestions: Sequence[str]
     limits: dict[str, int]
     quota: quotas.QuotaUse | None
+    estimate: str  # of the time that the set will take
+    templates: Sequence[FormTemplate]
+    recent: Sequence[RecentPrompt]
+    said: str  # what was just done with the form
+    taken: TakenStrength | None
+    sample_map: str  # a picture below static/ for a structure
+    drawn: Mapping[str, str]  # in English, of a refused form's texts in Japanese
 
 
 @router.get("/sets")
@@ -161,26 +182,37 @@ def index(
     owner: str = "",
     campaign: str = "",
     style: str = "",
+    archived: str = "",
+    q: str = "",
     after: int | None = None,
 ) -> Response:
-    campaign_id = whole_number(campaign)
-    shown = queries.cards(
+    campaign_id, words = whole_number(campaign), search.query_of(q)
+    found = queries.cards(
         session,
         me,
         owner_id=me.id if owner == "me" else None,
         campaign_id=campaign_id,
         style_code=style or None,
+        archived=bool(archived),
+        words=words,
         after=after,
         limit=PAGE + 1,
     )
+    shown, after = part(found, PAGE)
     return page(
         request,
         "sets/index.html",
         nav="sets",
-        sets=shown[:PAGE],
-        after=str(shown[PAGE - 1].id) if len(shown) > PAGE else None,
-        filters={"owner": owner, "campaign": campaign_id, "style": style},
-        options={"campaigns": queries.campaigns(session, me), "styles": styles.cards(session, me)},
+        sets=shown,
+        after=after,
+        filters={
+            "owner": owner,
+            "campaign": campaign_id,
+            "style": style,
+            "archived": "1" if archived else "",
+            "q": words,
+        },
+        options={"campaigns": campaigns.choices(session, me), "styles": styles.names(session, me)},
     )
 
 
@@ -190,13 +222,41 @@ def new(
     resources: ResourcesDep,
     me: Me,
     session: Read,
+    draft: Drafted,
+    filled: Annotated[FilledSet, Depends()],
     style: str = "",
     source: Annotated[int | None, Query(alias="from")] = None,
+    sample_map: str = "",
+    taken: str = "",
+    trial: int | None = None,
 ) -> Response:
+    """The form; `taken` is the strength that a person chose by drafts, also over that of the form's own draft.
+
+    `trial`: the tuning that drafted it.
+    """
     form = empty_form(resources.engine.model) | {"style": styles.normal_code(style) if style else ""}
     if source is not None:
         form |= form_of(session, queries.get(session, me, source))
-    return form_page(request, session, me, form, {})
+    sample = f"samples/map-{sample_map}.webp" if sample_map in SAMPLE_MAPS else ""
+    form |= filled.values
+    values = draft.over(form, ("seamless",))
+    chosen = taken_strength(request, session, me, taken, str(values["strength"]), trial) if taken else None
+    shown = values | ({"strength": taken} if taken else {})
+    return form_page(request, session, me, shown, {}, draft, sample_map=sample, taken=chosen)
+
+
+def taken_strength(
+    request: Request, session: Session, me: User, strength: str, before: str, trial: int | None
+) -> TakenStrength:
+    """What the form says of a strength that was taken over."""
+    others = [(name, value) for name, value in request.query_params.multi_items() if name not in ("taken", "trial")]
+    undo = request.url.path + (f"?{urlencode(others)}" if others else "")
+    try:
+        name = tunings.get(session, me, trial).style_version.style.name if trial else ""
+    except NotFound:
+        name = ""
+    page = f"/tunings/{trial}?{urlencode({'from': undo})}" if name else ""
+    return TakenStrength(strength, before, name, page, undo)
 
 
 @router.post("/sets")
@@ -205,14 +265,28 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[SetForm
     values = form.model_dump()
     try:
         count_try(request, "set", me.id)
-        spec = SetSpec.from_form(values, model)
+        spec = read_spec(resources, me, values)
         with resources.database.write() as session:
             image_set = service.create(session, me, spec, model, resources.settings.unit_size, resources.files)
+            drafts.sent(request, session, me)
     except (Invalid, Later) as error:
         errors = error.errors if isinstance(error, Invalid) else {"form": str(error)}
+        draft = drafts.kept(request, resources, me)
         with resources.database.read() as session:
-            return answered(form_page(request, session, me, values, errors), error)
+            return answered(form_page(request, session, me, values, errors, draft), error)
     return see_other(f"/sets/{image_set.id}")
+
+
+def read_spec(resources: Resources, me: User, values: Mapping[str, Any]) -> SetSpec:
+    """Read the form. Raises Invalid with all its faults, in its order."""
+    model = resources.engine.model
+    try:
+        return SetSpec.from_form(values, model).translated(resources.translator, resources.handles)
+    except Invalid as error:
+        with resources.database.read() as session:
+            faults = service.all_faults(session, me, values, model, resources.files, error.errors)
+        Invalid.check({name: faults[name] for name in (*SetForm.model_fields, *faults) if name in faults})
+        raise
 
 
 @router.get("/sets/{set_id}")
@@ -226,8 +300,9 @@ def show(
 ) -> Response:
     # Taken before the rows are read: events cover every change from here on.
     cursor = resources.bus.cursor()
-    part = queries.part(session, me, set_id, asked.wanted)
-    seen = view(session, resources, me, set_id, part.positions)
+    image_set = queries.get(session, me, set_id)
+    part = queries.part(session, me, image_set, asked.wanted)
+    seen = view(session, resources, me, image_set, part.positions)
     adds = asked.adds and "hx-request" in request.headers
     more = MorePlaces(
         set_id=set_id,
@@ -247,48 +322,38 @@ def show(
         subjects=subjects.of_set(session, seen.image_set),
         regions=regions.shown(session, seen.image_set),
         helds=rights.of_set(session, seen.image_set),
+        remarks=readings.of_set(session, seen.image_set, resources.prompt_reader, resources.translator),
+        sample=samples.opened(session, me) if seen.image_set.sample and seen.image_set.owner_id == me.id else None,
+        on_brand=brand.of_set(session, set_id),
     )
     return render(request, shown)
 
 
 @router.post("/sets/{set_id}/cancel")
 def cancel(resources: ResourcesDep, me: Me, set_id: int) -> Response:
-    try:
-        with resources.database.write() as session:
-            service.cancel(session, me, set_id)
-    except Conflict as error:
-        return as_it_is_now(set_id, error)
-    return see_other(f"/sets/{set_id}")
+    return act_on_set(resources, set_id, lambda session: service.cancel(session, me, set_id))
 
 
 @router.post("/sets/{set_id}/retry", dependencies=[tried("set")])
 def retry(resources: ResourcesDep, me: Me, set_id: int) -> Response:
-    try:
-        with resources.database.write() as session:
-            service.retry_set(session, me, set_id, resources.settings.unit_size)
-    except Conflict as error:
-        return as_it_is_now(set_id, error)
-    return see_other(f"/sets/{set_id}")
+    size = resources.settings.unit_size
+    return act_on_set(resources, set_id, lambda session: service.retry_set(session, me, set_id, size))
+
+
+@router.post("/sets/{set_id}/retry-now", dependencies=[tried("set")])
+def retry_now(resources: ResourcesDep, me: Me, set_id: int) -> Response:
+    return act_on_set(resources, set_id, lambda session: service.retry_now(session, me, set_id))
 
 
 @router.post("/sets/{set_id}/held/retry", dependencies=[tried("set")])
 def retry_held(resources: ResourcesDep, me: Me, set_id: int) -> Response:
-    try:
-        with resources.database.write() as session:
-            service.retry_held(session, me, set_id, resources.settings.unit_size)
-    except Conflict as error:
-        return as_it_is_now(set_id, error)
-    return see_other(f"/sets/{set_id}")
+    size = resources.settings.unit_size
+    return act_on_set(resources, set_id, lambda session: service.retry_held(session, me, set_id, size))
 
 
 @router.post("/sets/{set_id}/held/remove")
 def remove_held(resources: ResourcesDep, me: Me, set_id: int) -> Response:
-    try:
-        with resources.database.write() as session:
-            removed = service.remove_held(session, me, set_id)
-    except Conflict as error:
-        return as_it_is_now(set_id, error)
-    return see_other(f"/sets/{set_id}", f"Removed {plural(removed, 'picture')}.")
+    return act_on_set(resources, set_id, lambda session: service.remove_held(session, me, set_id), removed)
 
 
 @router.post("/images/{image_id}/retry", dependencies=[tried("set")])
@@ -298,9 +363,40 @@ def retry_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
     return see_other(place_url(image.set_id, image.position))
 
 
-def as_it_is_now(set_id: int, error: Conflict) -> Response:
-    """Show the current state, and the refusal, on a page that was outdated, such as in a second tab."""
-    return see_other(f"/sets/{set_id}", str(error), refused=True)
+@router.post("/images/{image_id}/cancel")
+def cancel_image(resources: ResourcesDep, me: Me, image_id: int) -> Response:
+    with resources.database.read() as session:
+        image = queries.image(session, me, image_id)
+    there = place_url(image.set_id, image.position)
+    try:
+        with resources.database.write() as session:
+            service.cancel_image(session, me, image_id)
+    except Conflict as error:
+        return see_other(there, str(error), refused=True)
+    return see_other(there, _("Picture removed from the queue."))
+
+
+def removed(number: int | None) -> str:
+    return ngettext("Removed %(number)s picture.", "Removed %(number)s pictures.", number or 0)
+
+
+def act_on_set(
+    resources: Resources,
+    set_id: int,
+    act: Callable[[Session], int | None],
+    done: Callable[[int | None], str] = lambda number: "",
+) -> Response:
+    """Do an act, and lead back to the page of its set, which says what is `done`, with the number of pictures.
+
+    From a page that was outdated, such as in a second tab, to the current state and the refusal.
+    """
+    page = f"/sets/{set_id}"
+    try:
+        with resources.database.write() as session:
+            number = act(session)
+    except Conflict as error:
+        return see_other(page, str(error), refused=True)
+    return see_other(page, done(number))
 
 
 def empty_form(model: ModelFacts) -> dict[str, Any]:
@@ -323,6 +419,7 @@ def empty_form(model: ModelFacts) -> dict[str, Any]:
         "regions": "",
         "structures": "",
         "subjects": "",
+        "drawn_as": "",
     }
 
 
@@ -342,66 +439,49 @@ def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
         "negative_prompt": image_set.negative_prompt,
         "seamless": "on" if image_set.seamless else "",
         **{each.name: json.dumps(each.asked(session, image_set)) for each in INGREDIENTS},
+        "drawn_as": corrections(image_set.drawn_as),
     }
 
 
 def form_page(
-    request: Request, session: Session, me: User, form: Mapping[str, Any], errors: dict[str, str]
+    request: Request,
+    session: Session,
+    me: User,
+    form: Mapping[str, Any],
+    errors: dict[str, str],
+    draft: FormDraft,
+    said: str = "",
+    sample_map: str = "",
+    taken: TakenStrength | None = None,
 ) -> Response:
+    """The form with what was typed; `said` tells what was just done with it."""
     model = resources_of(request).engine.model
     choices = styles.choices(session, me)
     helds = rights.of_styles(session, me, [card.id for card in choices])
     shown = NewSetPage(
         form=form,
+        draft=draft,
         errors=errors,
         styles=choices,
         helds=helds,
         refused=[style_id for style_id, held in helds.items() if held.refusal],
-        campaigns=[row.name for row in queries.campaigns(session, me)],
-        sizes=sizes(model, SHAPES),
-        formats=sizes(model, FORMATS),
+        campaigns=[campaigns.folder(row.name) for row in campaigns.choices(session, me)],
+        without_campaign=campaigns.folder(service.without_campaign(session)),
+        formats=formats(model),
         least_side=least_side(model),
         schedulers=model.schedulers,
         model=model,
         subjects=offered(session, resources_of(request), me, form),
         structure_maps=named_facts(session, form["structures"]),
-        suggestions=model.words,
+        suggestions=[with_article(words) for words in model.words],
         limits=LIMITS,
         quota=quotas.scarcest(session, me, What.SETS, What.PICTURES),
+        estimate=estimates.of_form(resources_of(request), session, me, form),
+        templates=templates.listed(session, me),
+        recent=templates.recent(session, me),
+        said=said,
+        taken=taken,
+        sample_map=sample_map,
+        drawn=drawn_of(resources_of(request), form, texts_of_set(form)) if errors else {},
     )
     return render(request, shown, 422 if errors else 200)
-
-
-def sizes(model: ModelFacts, shapes: Sequence[tuple[str, int, int]]) -> list[dict[str, Any]]:
-    """These shapes in pixels that this model can make, each once."""
-    area = model.default_size[0] * model.default_size[1]
-    found: dict[str, dict[str, Any]] = {}
-    for name, wide, high in shapes:
-        scale = max(area**0.5 / 1024, least_side(model) / min(wide, high))
-        if max(wide, high) * scale > model.max_side or wide * high * scale**2 > model.max_pixels:
-            continue
-        width, height = nearest_size(wide * scale, high * scale, model)
-        value = size_value(width, height)
-        found.setdefault(value, {"value": value, "name": name, "width": width, "height": height})
-    return list(found.values())
-
-
-def least_side(model: ModelFacts) -> int:
-    """The minimum side of a picture, px."""
-    return ceil(MIN_SIDE / model.size_multiple) * model.size_multiple
-
-
-def nearest_size(width: float, height: float, model: ModelFacts) -> tuple[int, int]:
-    """The nearest shape among sizes whose sides are the allowed multiples just below and above."""
-    multiple = model.size_multiple
-
-    def around(side: float) -> set[int]:
-        steps = floor(side / multiple), ceil(side / multiple)
-        return {min(step * multiple, model.max_side // multiple * multiple) for step in steps}
-
-    shapes = ((wide, high) for wide in sorted(around(width)) for high in sorted(around(height)))
-    return min(shapes, key=lambda size: abs(log(size[0] / size[1] * height / width)))
-
-
-def size_value(width: int, height: int) -> str:
-    return f"{width}x{height}"

@@ -14,14 +14,16 @@ KNOWN_COOKIE = "known"  # proves that its owner's account was signed in before i
 KNOWN_SECONDS = 365 * 86400
 
 
-def signed_in(request: Request, session: Session, user: User, url: str, **how: str) -> Response:
+def signed_in(
+    request: Request, session: Session, user: User, url: str, by_provider: bool = False, **how: str
+) -> Response:
     """Start a session in this browser, and end its previous one. `how` is for the audit log."""
     old = session_token(request)
     before = service.person_of_ended(session, old) if old else None
     if old:
         service.sign_out(session, old)
     days = resources_of(request).settings.session_days
-    token = service.start_session(session, user, browser_of(request), days, **origin_of(request), **how)
+    token = service.start_session(session, user, browser_of(request), days, by_provider, **origin_of(request), **how)
     response = see_other(url)
     set_session_cookie(request, response, token)
     leaving.came_in(request, response, user, before)

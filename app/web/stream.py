@@ -4,8 +4,8 @@ A message describes the current state, never the change. Its id is a cursor of t
 with `Last-Event-ID` gets what it missed, once. A stream ends when its person has signed out, when a newer one takes its
 place (`app.web.limits.streams`), when its subject is done, or with the server.
 
-All who watch a topic share one rendering (`app.web.channels`), with the acts of everyone. Each act has what it
-`data-needs`, and is hidden on pages whose person may not do it: their `MayPart`, which follows their role.
+All who watch a topic in one language share a rendering (`app.web.channels`), with the acts of everyone. Each act has
+what it `data-needs`, and is hidden on pages whose person may not do it: their `MayPart`, which follows their role.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +17,7 @@ from fastapi import Depends, Request
 from fastapi.sse import ServerSentEvent
 from sqlalchemy.orm import Session
 
+from app import languages
 from app.models import Role, User
 from app.web.channels import Heard
 from app.web.deps import Open, Resources, ResourcesDep, session_token
@@ -24,12 +25,10 @@ from app.web.limits.streams import Stream
 from app.web.templating import Page
 from app.work.topics import Topic
 
-LANGUAGE = "en"  # of all pages
-
 May = frozenset[str]
 """What someone may do on a page: `change` what it shows, and act as each of the roles up to theirs."""
 
-EVERYTHING = May({"change", *Role})
+EVERYTHING = May({"change", "judge", "wait", *Role})
 
 T = TypeVar("T")
 
@@ -71,11 +70,13 @@ class Watch:
     stream: Stream
     token: str
     after: str  # the id of the last message that the browser has, or the cursor of its page
+    lasting: bool = False  # also after its subject is done, which other people's acts still change
+    language: str = languages.ENGLISH  # of the page
 
     async def follow(self, topic: Topic, look: Look[T]) -> AsyncIterator[Heard[T]]:
         """What `look` shows after each change of `topic`, starting with the changes since `after`."""
-        seen = partial(look, self.resources, topic.id)
-        channel = self.resources.channels.of((topic, look, LANGUAGE), topic, seen)
+        seen = partial(shown_in, self.language, look, self.resources, topic.id)
+        channel = self.resources.channels.of((topic, look, self.language), topic, seen)
         cursor = self.after
         while heard := await self.stream.first(channel.next(self.token, cursor)):
             cursor = heard.cursor
@@ -91,11 +92,38 @@ class Watch:
             yield ServerSentEvent(raw_data=message.data + own, id=heard.cursor)
             if message.done:
                 yield ServerSentEvent(raw_data="done", event="done", id=heard.cursor)
-                return
+                if not self.lasting:
+                    return
 
 
-def watch(request: Request, resources: ResourcesDep, stream: Open, after: str = "") -> Watch:
-    return Watch(resources, stream, session_token(request), request.headers.get("last-event-id", after))
+def shown_in(
+    language: str,
+    look: Look[T],
+    resources: Resources,
+    of: int,
+    session: Session,
+    me: User,
+    images: frozenset[int] | None,
+) -> T:
+    """What `look` shows in a language. Not in that of the request which happened to start the channel."""
+    with languages.speaking(language):
+        return look(resources, of, session, me, images)
+
+
+def page_language(lang: str = "") -> str:
+    """The language of a page that listens, which says it: its person may have changed theirs since."""
+    return lang if lang in languages.LANGUAGES else languages.current()
+
+
+def watch(
+    request: Request,
+    resources: ResourcesDep,
+    stream: Open,
+    language: Annotated[str, Depends(page_language)],
+    after: str = "",
+) -> Watch:
+    after = request.headers.get("last-event-id", after)
+    return Watch(resources, stream, session_token(request), after, language=language)
 
 
 Watching = Annotated[Watch, Depends(watch)]

@@ -9,9 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
+from app import grounds
 from app.engine.base import ModelFacts
 from app.errors import Invalid
 from app.files import Kind
+from app.grounds import GroundNeeded
+from app.languages import gettext as _
 from app.models import MapKind, StructureMap
 from app.pictures import Limits
 from app.sets.spec import MOST_PROMPTS, MOST_STRUCTURES
@@ -42,22 +45,32 @@ def library(request: Request, me: Me, session: Read, kind: MapKind | None = None
 @router.post("/maps", dependencies=[tried("upload")])
 def create(resources: ResourcesDep, me: Me, form: Sent[MapForm]) -> Response:
     """Make a map from the uploaded picture, or take an uploaded ready map."""
-    if form.picture is None:
-        raise Invalid("picture", "Choose a picture first.")
-    data = form.picture.read()
-    kept, remark = service.draw(
-        me,
-        resources.files,
-        data,
-        kind_of(form.kind),
-        size=size_of(form.size, resources.engine.model),
-        ready=form.ready,
-        engine=resources.engine,
-        limits=Limits.of(resources.settings),
-        room=Quota(resources, me, "picture", data),
-    )
+    waiting = next(iter(form.asked), None)
+    if form.picture:
+        data, name, limits = form.picture.read(), form.picture.name, Limits.of(resources.settings)
+    elif waiting:
+        data, name = grounds.stored(resources.files, waiting), waiting.name
+        limits = grounds.limits_of(data)
+    else:
+        raise Invalid("picture", _("Choose a picture first."))
+    try:
+        kept, remark = service.draw(
+            me,
+            resources.files,
+            data,
+            kind_of(form.kind),
+            size=size_of(form.size, resources.engine.model),
+            ready=form.ready,
+            name=name,
+            ground=form.colour,
+            engine=resources.engine,
+            limits=limits,
+            room=Quota(resources, me, "picture", data),
+        )
+    except GroundNeeded as error:
+        return JSONResponse(grounds.told(error.waiting), error.status)
     with resources.database.write() as session:
-        made = service.add(session, me, kept, form.picture.name)
+        made = service.add(session, me, kept, name)
         session.flush()
         return JSONResponse(facts(made) | {"remark": remark}, 201)
 
@@ -83,7 +96,7 @@ def crop(resources: ResourcesDep, me: Me, form: Sent[MapCropForm], map_id: int) 
 @router.get("/maps/{map_id}.png")
 def picture(resources: ResourcesDep, me: Me, session: Read, map_id: int) -> Response:
     found = queries.get(session, me, map_id)
-    return png(resources.files, Kind.MAPS, found.sha256, f"the map {found.original_name}")
+    return png(resources.files, Kind.MAPS, found.sha256, _("the map %(name)s", name=found.original_name))
 
 
 @router.get("/maps/{map_id}/thumb-{side}.webp")
@@ -115,7 +128,9 @@ def named_facts(session: Session, field: str) -> list[dict[str, Any]]:
 
 def kind_of(name: str) -> MapKind:
     if name not in list(MapKind):
-        raise Invalid("kind", f"A map shows {', '.join(MapKind)}; {name[:40]!r} was given.")
+        raise Invalid(
+            "kind", _("A map shows %(kinds)s; %(given)s was given.", kinds=", ".join(MapKind), given=repr(name[:40]))
+        )
     return MapKind(name)
 
 

@@ -1,25 +1,34 @@
 """Subjects: the list, the form for a new one, and the page that shows its training."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
-from typing import Any
+from io import BytesIO
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
+from app import grounds, search
+from app import undo as undos
 from app.accounts import authority
-from app.engine.base import ModelFacts, Restart
+from app.drafts.service import UploadedFile
+from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, NotFound
 from app.files import Kind
-from app.models import State, Subject, SubjectSample, User
+from app.grounds import GroundNeeded, TransparentPicture
+from app.languages import gettext as _
+from app.models import Role, State, Subject, SubjectSample, User
 from app.pictures import Limits
-from app.specs import read_json
-from app.storage import Pause
 from app.subjects import queries, service, training
+from app.subjects.samples import SAMPLES
 from app.subjects.spec import SubjectSpec
+from app.text import whole_number
+from app.web import drafts
 from app.web.deps import (
     Me,
     Quota,
@@ -30,13 +39,19 @@ from app.web.deps import (
     tried,
 )
 from app.web.downloads import WatchedFile, as_long_as
-from app.web.forms.form import Sent
+from app.web.drafts import Drafted, FormDraft
+from app.web.filled import FilledSubject
+from app.web.filters import to_fix
+from app.web.forms.form import Sent, SentFile
+from app.web.forms.grounds import GroundForm
 from app.web.forms.sets import LoraForm, SubjectForm, SubjectPictureForm, TrainingForm
+from app.web.parts import part
 from app.web.pictures import UNKEPT_HEADERS, Sha256, Side, webp
 from app.web.pools import Route, writing
+from app.web.queue import Standstill, why_nothing_runs
 from app.web.stream import EVERYTHING, May, Message, Watching, what_may
-from app.web.templating import Page, page, render, see_other
-from app.work import line
+from app.web.templating import Page, arrived, page, render, see_other
+from app.work import line, order
 from app.work.queue import OPEN, WAITING
 
 router = APIRouter(route_class=Route)
@@ -45,37 +60,46 @@ router = APIRouter(route_class=Route)
 UPLOAD_PATHS = ("/subjects",)
 LORA_PATH = "/subjects/lora"
 
+LORA_PLACE = "/subjects/new#lora"  # of the drafts of the form for a LoRA file
+
 SAMPLES_SHOWN = 12  # the newest
 
 
 @router.get("/subjects")
-def index(request: Request, resources: ResourcesDep, me: Me, session: Read) -> Response:
+def index(
+    request: Request, resources: ResourcesDep, me: Me, session: Read, archived: str = "", q: str = "", after: str = ""
+) -> Response:
+    words = search.query_of(q)
+    found = queries.listed(session, me, bool(archived), whole_number(after), queries.PAGE + 1, words)
+    shown, last = part(found, queries.PAGE)
     return page(
         request,
         "subjects/index.html",
         nav="subjects",
-        subjects=queries.every(session, me),
-        model=resources.engine.model,
+        subjects=shown,
+        after=last,
+        archived=bool(archived),
+        words=words,
+        model=resources.settings.model,
     )
 
 
 @router.get("/subjects/new")
-def new(request: Request, resources: ResourcesDep, me: Me) -> Response:
-    return form_page(request, empty_form(resources), [], {})
+def new(
+    request: Request, me: Me, session: Read, draft: Drafted, filled: Annotated[FilledSubject, Depends()]
+) -> Response:
+    return draft_page(request, draft, lora_part(request, session, me), filled.values)
 
 
 @router.post("/subjects/pictures", dependencies=[tried("upload")])
 def keep(resources: ResourcesDep, me: Me, form: Sent[SubjectPictureForm]) -> Response:
     """Store one picture before the rest of the form is sent; answers its name, for the form."""
-    if form.picture is None:
-        raise Invalid("picture", "Choose a picture first.")
-    data = form.picture.read()
-    quota = Quota(resources, me, "pictures", data)
-    sha256 = service.keep_picture(
-        me, resources.files, data, resources.engine.model, Limits.of(resources.settings), quota
-    )
-    with resources.database.write() as session:
-        service.note_pictures(session, me, [len(data)], quota.held)
+    if form.picture is None and not form.asked:
+        raise Invalid("picture", _("Choose a picture first."))
+    kept, waiting = kept_pictures(resources, me, [form.picture] if form.picture else [], form)
+    if waiting:
+        return JSONResponse(grounds.told(waiting[0]), GroundNeeded.status)
+    sha256 = kept[0]
     return JSONResponse({"sha256": sha256, "thumb": f"/subjects/pictures/{sha256}/thumb-320.webp"}, 201)
 
 
@@ -83,7 +107,7 @@ def keep(resources: ResourcesDep, me: Me, form: Sent[SubjectPictureForm]) -> Res
 def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) -> Response:
     """A thumbnail of a picture in a form, which belongs to no subject yet."""
     if not resources.files.has(Kind.SUBJECTS, sha256):
-        raise NotFound("There is no such picture.")
+        raise NotFound(_("There is no such picture."))
     return webp(resources.files, sha256, int(side))
 
 
@@ -91,36 +115,48 @@ def kept_thumbnail(resources: ResourcesDep, me: Me, sha256: Sha256, side: Side) 
 def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[TrainingForm]) -> Response:
     values = typed(form)
     pictures = [name for name in form.kept if resources.files.has(Kind.SUBJECTS, name)]
+    waiting = form.asked
     try:
-        pictures += sent_pictures(resources, me, form)
+        sample = [SentFile(each.name, BytesIO(each.read_bytes())) for each in SAMPLES.get(form.sample, ())]
+        kept, waiting = kept_pictures(resources, me, [*sample, *form.picture], form)
+        pictures += kept
+        if waiting:
+            raise GroundNeeded(waiting[0], "pictures")
+        if form.ground:  # a button of the question, not of the form
+            draft = drafts.kept(request, resources, me, {"kept": pictures, "waiting": ()})
+            return form_page(request, values, list(dict.fromkeys(pictures)), {}, draft, lora_now(request, me))
         spec = SubjectSpec.from_form(values | {"pictures": tuple(pictures)}, resources.engine.model.training)
-        kept = service.sizes(resources.files, spec.pictures)
+        sizes = service.sizes(resources.files, spec.pictures)
         with resources.database.write() as session:
-            subject = service.create_from_pictures(session, me, kept, spec, resources.engine.model)
+            subject = service.create_from_pictures(session, me, sizes, spec, resources.engine.model)
+            drafts.sent(request, session, me)
     except Invalid as error:
-        return form_page(request, values, list(dict.fromkeys(pictures)), error.errors)
+        asked = {"kept": pictures, "waiting": [each.text for each in waiting]}
+        draft, lora = drafts.kept(request, resources, me, asked), lora_now(request, me)
+        return form_page(request, values, list(dict.fromkeys(pictures)), error.errors, draft, lora, waiting=waiting)
     return see_other(f"/subjects/{subject.id}")
 
 
 @router.post(LORA_PATH, dependencies=[tried("upload")])
 def create_from_file(request: Request, resources: ResourcesDep, me: Me, form: Sent[LoraForm]) -> Response:
-    values = typed(form)
+    """Make a subject from a file that was sent, or uploaded to the form's draft before; or only upload it to that."""
+    uploaded = None
     try:
-        if form.file is None:
-            raise Invalid("file", "Choose the LoRA, a .safetensors file.")
-        spec = SubjectSpec.from_form(
-            {name: values[name] for name in ("name", "class_words", "phrase")}, resources.engine.model.training
-        )
-        with resources.database.read() as session:
-            service.need_free_name(session, me, spec)
-        data = form.file.read()
-        quota = Quota(resources, me, "file", data)
-        lora = service.keep_lora(me, resources.files, data, form.file.name, resources.engine, quota)
-        with resources.database.write() as session:
-            subject = service.create_from_file(session, me, spec, lora)
+        spec = None if form.keep else lora_spec(resources, me, form)
     except Invalid as error:
-        return form_page(request, values, [], error.errors, from_file=True)
-    return see_other(f"/subjects/{subject.id}", f"@{subject.handle} is ready.")
+        with suppress(Invalid):  # a good file is kept although its name is refused
+            uploaded = arrived_lora(request, resources, me, form)[2]
+        return lora_refused(request, resources, me, form, error, uploaded)
+    try:
+        given, lora, uploaded = arrived_lora(request, resources, me, form)
+        if not spec:
+            return drafts.keep_file(request, resources, me, uploaded)
+        with resources.database.write() as session:
+            subject = service.create_from_file(session, me, spec, lora, counted=not given.sent)
+            drafts.sent(request, session, me)
+    except Invalid as error:
+        return lora_refused(request, resources, me, form, error, uploaded)
+    return arrived(request, see_other(f"/subjects/{subject.id}", _("@%(handle)s is ready.", handle=subject.handle)))
 
 
 @router.get("/subjects/{subject_id}")
@@ -160,14 +196,16 @@ def archive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
             subject = service.archive(session, me, subject_id)
     except Conflict as error:
         return see_other(f"/subjects/{subject_id}", str(error), refused=True)
-    return see_other("/subjects", f"@{subject.handle} archived.")
+    return see_other("/subjects", _("@%(handle)s archived.", handle=subject.handle), undo=undos.offered(session))
 
 
 @router.post("/subjects/{subject_id}/unarchive")
 def unarchive(resources: ResourcesDep, me: Me, subject_id: int) -> Response:
     with resources.database.write() as session:
         subject = service.unarchive(session, me, subject_id)
-    return see_other(f"/subjects/{subject_id}", f"@{subject.handle} restored.")
+    return see_other(
+        f"/subjects/{subject_id}", _("@%(handle)s restored.", handle=subject.handle), undo=undos.offered(session)
+    )
 
 
 @router.get("/subjects/{subject_id}/lora.safetensors")
@@ -177,7 +215,7 @@ def download(request: Request, resources: ResourcesDep, me: Me, subject_id: int)
     with resources.database.write() as session:
         subject = queries.get(session, me, subject_id)
         if subject.sha256 is None:
-            raise NotFound("This subject has no LoRA file yet.")
+            raise NotFound(_("This subject has no LoRA file yet."))
         service.note_download(session, me, subject)
     return WatchedFile(
         resources.files.whole(Kind.LORAS, subject.sha256, f"@{subject.handle}"),
@@ -211,16 +249,21 @@ class LivePart(Page):
     nav = "subjects"
 
     subject: Subject
-    pause: Pause | Restart | None  # why it is not trained at the moment
+    pause: Standstill  # why it is not trained at the moment
+    paused: bool  # by its owner or a manager
+    can_pause: bool
+    resumes: Role | None  # the role needed to resume it; None: that of who may change it
     step: int
     loss: float | None
     class_pictures: tuple[int, int]  # drawn before the training, of how many
     seconds_left: float | None
     samples: list[SubjectSample]  # newest first
     line: int | None  # how many sets and trainings come before
+    retry_at: datetime | None  # when it is tried again after a failure
     done: bool
     usable: bool  # with the server's model
     can_cancel: bool
+    can_retry_now: bool
     can_retry: bool
     can_archive: bool
     can_bring_back: bool  # from the archive, depending on the role that archived it
@@ -243,19 +286,27 @@ def view(session: Session, resources: Resources, me: User, subject_id: int, may:
     topic = training.topic(subject_id)
     running = next(iter(resources.bus.running_for(topic)), None) if subject.state == State.GENERATING else None
     mine, done = "change" in may, subject.state not in WAITING
+    retry_at = queries.retry_at(session, me, subject_id)
     restores = authority.power(subject.archived_as)
+    paused, paused_as = order.paused(session, topic)
+    resumes = authority.power(paused_as)
     return LivePart(
         subject=subject,
-        pause=resources.pause,
+        pause=why_nothing_runs(session, resources),
+        paused=paused,
+        resumes=resumes,
+        can_pause=mine and subject.state in WAITING and (resumes is None or resumes in may),
         step=max(running.step if running else 0, subject.step),
         loss=running.loss if running else None,
         class_pictures=running.class_pictures if running else (0, 0),
         seconds_left=running.seconds_left if running else None,
         samples=subject.samples[-SAMPLES_SHOWN:][::-1],
         line=line.place(session, topic) if subject.state == State.QUEUED else None,
+        retry_at=retry_at,
         done=done,
-        usable=subject.model == resources.engine.model.name,
+        usable=subject.model == resources.settings.model,
         can_cancel=mine and subject.state in OPEN,
+        can_retry_now=mine and retry_at is not None,
         can_retry=mine and subject.state in service.ENDED,
         can_archive=mine and done,
         can_bring_back=restores is None or restores in may,
@@ -288,7 +339,56 @@ def may_on(subject: Subject, me: User) -> May:
     return what_may(me, change=service.may_change(me, subject))
 
 
+def arrived_lora(
+    request: Request, resources: Resources, me: User, form: LoraForm
+) -> tuple[drafts.GivenFile, service.KeptLora, UploadedFile | None]:
+    """The LoRA that was sent or uploaded before, stored. Raises Invalid."""
+    given = drafts.given_file(request, resources, me, form, Kind.LORAS, _("Choose the LoRA, a .safetensors file."))
+    quota = Quota(resources, me, "file", given.data)
+    lora = service.keep_lora(me, resources.files, given.data, given.name, resources.engine, quota)
+    return given, lora, given.uploaded(Kind.LORAS, lora.sha256)
+
+
+def lora_refused(
+    request: Request, resources: Resources, me: User, form: LoraForm, error: Invalid, uploaded: UploadedFile | None
+) -> Response:
+    refused = LoraPart(drafts.kept(request, resources, me, uploaded=uploaded), typed(form), error.errors)
+    with resources.database.read() as session:
+        return draft_page(request, drafts.found(session, me, "/subjects/new"), refused, {})
+
+
+def lora_spec(resources: Resources, me: User, form: LoraForm) -> SubjectSpec:
+    """What a subject from a file is called. Raises Invalid."""
+    spec = SubjectSpec.from_form(form.model_dump(include=set(SPEC_OF_FILE)), resources.engine.model.training)
+    with resources.database.read() as session:
+        service.need_free_name(session, me, spec)
+    return spec
+
+
 # The form
+
+
+SPEC_OF_FILE = ("name", "class_words", "phrase")  # what the spec of a subject from a file says
+EMPTY_LORA = {"name": "", "phrase": ""}
+
+
+@dataclass(frozen=True)
+class LoraPart:
+    """The form for a LoRA file, below the one for pictures."""
+
+    draft: FormDraft
+    form: Mapping[str, Any]
+    errors: Mapping[str, str]
+
+
+def lora_part(request: Request, session: Session, me: User) -> LoraPart:
+    draft = drafts.found(session, me, LORA_PLACE, request.query_params.get("draft", ""))
+    return LoraPart(draft, draft.over(EMPTY_LORA), {})
+
+
+def lora_now(request: Request, me: User) -> LoraPart:
+    with resources_of(request).database.read() as session:
+        return lora_part(request, session, me)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,8 +398,11 @@ class NewSubjectPage(Page):
 
     form: dict[str, Any]
     pictures: list[str]  # already stored, by SHA-256
+    waiting: Sequence[TransparentPicture]  # those whose ground is asked for
+    draft: FormDraft
     errors: dict[str, str]
-    from_file: bool  # the LoRA form was the one sent
+    to_fix: str  # of either form
+    lora: LoraPart
     model: ModelFacts
     upload_bytes: int
     lora_bytes: int
@@ -315,6 +418,7 @@ def empty_form(resources: Resources) -> dict[str, Any]:
         "rank": str(usual.rank),
         "rate": f"{usual.rate:g}",
         "text_encoders": "on" if usual.text_encoders else "",
+        "sample": "",
     }
 
 
@@ -323,55 +427,66 @@ def typed(form: SubjectForm) -> dict[str, Any]:
     return form.model_dump(include=set(SubjectForm.model_fields)) | {"text_encoders": form.text_encoders or "off"}
 
 
-def sent_pictures(resources: Resources, me: User, form: TrainingForm) -> list[str]:
-    """Pictures sent with the form itself, by a browser without scripts."""
-    limits, pictures = Limits.of(resources.settings), [file.read() for file in form.picture]
-    quota = Quota(resources, me, "pictures", *pictures)
-    kept = [service.keep_picture(me, resources.files, data, resources.engine.model, limits, quota) for data in pictures]
-    if kept:
+def kept_pictures(
+    resources: Resources, me: User, files: Sequence[SentFile], form: GroundForm
+) -> tuple[list[str], list[TransparentPicture]]:
+    """Store pictures that were sent, and those that waited for the ground that the form now has.
+
+    Returns the SHA-256 of each, and the transparent ones without a ground, which are stored too, until they have one.
+    """
+    limits, model, ground = Limits.of(resources.settings), resources.engine.model, form.colour
+    sent = [(file.name, file.read()) for file in files]
+    quota = Quota(resources, me, "pictures", *(data for _, data in sent))
+    kept: list[str] = []
+    waiting: list[TransparentPicture] = []
+    steps = [partial(service.answer_ground, me, resources.files, each, ground, model, quota) for each in form.asked]
+    steps += [
+        partial(service.keep_picture, me, resources.files, data, model, limits, quota, name=name, ground=ground)
+        for name, data in sent
+    ]
+    for step in steps:
+        try:
+            kept.append(step())
+        except GroundNeeded as error:
+            waiting.append(error.waiting)
+    if steps:
         with resources.database.write() as session:
-            service.note_pictures(session, me, [len(data) for data in pictures], quota.held)
-    return kept
+            service.note_pictures(session, me, [len(data) for _, data in sent], quota.held)
+    return kept, waiting
 
 
 def form_page(
-    request: Request, form: dict[str, Any], pictures: list[str], errors: dict[str, str], from_file: bool = False
+    request: Request,
+    form: dict[str, Any],
+    pictures: list[str],
+    errors: dict[str, str],
+    draft: FormDraft,
+    lora: LoraPart,
+    *,
+    waiting: Sequence[TransparentPicture] = (),
 ) -> Response:
     resources = resources_of(request)
     shown = NewSubjectPage(
         form=empty_form(resources) | {name: value for name, value in form.items() if value},
         pictures=pictures,
+        waiting=waiting,
+        draft=draft,
         errors=errors,
-        from_file=from_file,
+        lora=lora,
+        to_fix=to_fix(errors or lora.errors) if errors or lora.errors else "",
         model=resources.engine.model,
         upload_bytes=resources.settings.upload_bytes,
         lora_bytes=resources.settings.lora_bytes,
     )
-    return render(request, shown, 422 if errors else 200)
+    return render(request, shown, 422 if errors or lora.errors else 200)
 
 
-# For set pages
-
-
-def offered(session: Session, resources: Resources, me: User, form: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The subjects that a set's form offers, with its values for them."""
-    chosen = asked(form.get("subjects", ""))
-    return [
-        {
-            "id": subject.id,
-            "handle": subject.handle,
-            "name": subject.name,
-            "picture": bool(subject.pictures),
-            "chosen": subject.id in chosen,
-            "weight": chosen.get(subject.id, 1.0),
-        }
-        for subject in queries.choices(session, me, resources.engine.model.name)
-    ]
-
-
-def asked(value: str) -> dict[int, float]:
-    """Weights by subject, from the form's hidden field; ignores the unreadable, which the service reports."""
-    try:
-        return {int(part["id"]): float(part.get("weight", 1)) for part in read_json(value or "[]")}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return {}
+def draft_page(request: Request, draft: FormDraft, lora: LoraPart, filled: dict[str, str]) -> Response:
+    """Both forms, the one for pictures as it is in its draft."""
+    resources = resources_of(request)
+    pictures = [name for name in draft.values("kept") if resources.files.has(Kind.SUBJECTS, name)]
+    waiting = grounds.kept(resources.files, draft.values("waiting"))
+    values = draft.over(empty_form(resources) | filled)
+    if draft.at:
+        values["text_encoders"] = next(iter(draft.values("text_encoders")), "off")
+    return form_page(request, values, pictures, {}, draft, lora, waiting=waiting)

@@ -1,31 +1,37 @@
-"""Templates: the environment, what every page gets, and the addresses of static files."""
+"""Templates: the environment, and what every page gets."""
 
 from dataclasses import dataclass, fields
-from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import Request
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Scope
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from jinja2 import Environment, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
-from app import days
+from app import days, languages, safe_areas
+from app.decoding.limits import FORMATS, SUFFIXES, TYPES
+from app.guide.settings import OF_SETS, OF_STYLES
+from app.languages import N_, formats
 from app.models import Role
 from app.reviews import pending
-from app.text import plural, thin
-from app.web import filters
+from app.sets.campaigns import folder
+from app.styles.presets import PRESETS
+from app.styles.samples import SAMPLES
+from app.subjects.samples import SAMPLES as SUBJECT_SAMPLES
+from app.text import listed, plural, thin
+from app.web import filters, scripts, static
+from app.web.csrf import SAFE_METHODS
 from app.web.deps import resources_of, signed_in_user
+from app.web.icons import icon
+from app.web.loading import Loader, Shared
+from app.web.trans import with_languages
 from app.web.warnings import warnings
 
 ROOT = Path(__file__).parent.parent.parent
 TEMPLATES = ROOT / "templates"
-STATIC = ROOT / "static"
 
 # Display choices that a script keeps in cookies, so that the server renders them directly and no page flashes; the
 # first of each is the default.
@@ -34,74 +40,62 @@ PREFERENCES = {
     "view": ("grid", "rows"),
     "surround": ("auto", "white", "grey", "black"),
     "reference": ("on", "off"),
+    "format": safe_areas.KEYS,
 }
 TOAST_COOKIE = "toast"
 TOAST_LETTERS = 300
+ROLES = (N_("designer"), N_("reviewer"), N_("manager"), N_("administrator"))
 REFUSED = "!"  # prefix of the cookie with a sentence about a refusal
+UNDO = "&"  # before the token of what can be undone; the sentence itself is quoted
 TOAST_SECONDS = 20
 
 
 def make_environment(**known: object) -> Environment:
     """`known`: additional names for every template."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=Loader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("ago", "day", "clock", "exactly", "duration", "filesize", "japanese"):
+    environment.template_class = Shared
+    for name in ("ago", "day", "full_day", "clock", "exactly", "duration", "filesize", "japanese", "lines", "to_fix"):
         environment.filters[name] = getattr(filters, name)
-    environment.filters |= {"thin": thin, "plural": plural, "role": lambda role: Role(role).word}
-    version = content_hash(STATIC)
-    environment.globals["static"] = lambda path: f"/static/{version}/{path}"
-    environment.globals |= {"Role": Role, **known}
+    environment.filters |= {
+        "folder": folder,
+        "sentences": formats.sentences,
+        "thin": thin,
+        "plural": plural,
+        "listed": listed,
+        "role": role_word,
+    }
+    version = static.content_hash(static.STATIC)
+    environment.globals["static"] = lambda path: Markup(f"/static/{version}/{path}")  # noqa: S704  (names of our files)
+    environment.globals["icon_named"] = icon
+
+    @pass_context
+    def modules(context: Context, *names: str) -> Markup:
+        """The script of modules that a page has besides those of every page, or of these."""
+        address = scripts.address("site" if context.get("user") else "door", *names)
+        return Markup(f'<script type="module" src="/static/{version}/{address}"></script>')  # noqa: S704  (our names)
+
+    environment.globals["modules"] = modules
+    with_languages(environment)
+    environment.globals |= {"Role": Role, "script_words": str, **known}
     environment.globals["zone"] = days.zone
+    environment.globals |= {"language": languages.current, "languages": languages.LANGUAGES}
+    environment.globals |= {"sample_looks": tuple(SAMPLES.values()), "subject_samples": SUBJECT_SAMPLES}
+    environment.globals["preset_choices"] = tuple(PRESETS.values())
+    environment.globals["explained"] = {"set": OF_SETS, "style": OF_STYLES}
+    environment.globals["picture_formats"] = FORMATS
+    environment.globals["picture_accept"] = ",".join([*TYPES, *SUFFIXES])
     return environment
 
 
-def content_hash(folder: Path) -> str:
-    """One hash of all files, because they refer to each other by relative paths."""
-    digest = sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-class VersionedFiles(StaticFiles):
-    """Static files under `/static/<hash>/`: cached permanently under the current hash, revalidated under any other."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory=directory)
-        self.version = content_hash(directory)
-        self.kept: dict[str, tuple[int, bytes]] = {}  # by path: when it was changed (ns), and its content
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Without a thread, which might have to wait: the files are few, small and soon in memory."""
-        version, _, path = path.partition("/")
-        response = self.found(path, scope)
-        fresh = version == self.version
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"
-        return response
-
-    def found(self, path: str, scope: Scope) -> Response:
-        """The file, or that it is the one that the browser has. Raises HTTPException."""
-        if scope["method"] not in ("GET", "HEAD"):
-            raise HTTPException(405)
-        try:
-            place, stat = self.lookup_path(path)
-        except (OSError, ValueError):  # such as a name that is too long
-            stat = None
-        if stat is None or not S_ISREG(stat.st_mode):
-            raise HTTPException(404)
-        response = self.file_response(place, stat, scope)
-        if not isinstance(response, FileResponse):
-            return response
-        changed, content = self.kept.get(place, (0, b""))
-        if changed != stat.st_mtime_ns:
-            content = Path(place).read_bytes()
-            self.kept[place] = stat.st_mtime_ns, content
-        return Response(content, headers=dict(response.headers) | {"content-length": str(len(content))})
+def role_word(role: str) -> str:
+    """A role as people read it, in the language of now."""
+    return languages.translated(Role(role).word)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +123,10 @@ def render(request: Request, shown: Page, status: int = 200) -> HTMLResponse:
 
 
 def page(request: Request, template: str, status: int = 200, *, nav: str = "", **context: Any) -> HTMLResponse:
-    """Render a whole page. `nav` marks its place in the navigation."""
-    values = shared_context(request) | {"nav": nav, "status": status} | context
+    """Render a whole page. `nav` marks its place in the navigation; the title says that a form was refused."""
+    refused = status >= 400 and context.get("errors")
+    always = {"nav": nav, "status": status, "to_fix": filters.to_fix(refused) if refused else ""}
+    values = shared_context(request) | always | context
     html = resources_of(request).environment.get_template(template).render(values)
     response = HTMLResponse(html, status)
     if TOAST_COOKIE in request.cookies:
@@ -146,13 +142,16 @@ def shared_context(request: Request) -> dict[str, Any]:
         with resources_of(request).database.read() as session:
             waiting = pending.count(session, user)
     theme = request.cookies.get("theme", "")
-    toast = unquote(request.cookies.get(TOAST_COOKIE, ""))
+    said, _, undo = request.cookies.get(TOAST_COOKIE, "").partition(UNDO)
+    toast = unquote(said)
     return {
         "user": user,
         "theme": theme if theme in ("light", "dark") else "",
         "prefs": {name: preference(request, name) for name in PREFERENCES},
         "toast": toast.removeprefix(REFUSED) or None,
         "toast_refused": toast.startswith(REFUSED),
+        "toast_undo": undo,
+        "here": asked_path(request) if request.method in SAFE_METHODS else "/",
         "pending_reviews": waiting,
         "warnings": warnings(resources_of(request), user),
     }
@@ -163,13 +162,28 @@ def preference(request: Request, name: str) -> str:
     return value if value in PREFERENCES[name] else PREFERENCES[name][0]
 
 
-def see_other(url: str, toast: str = "", refused: bool = False) -> RedirectResponse:
-    """Show the page at `url` after a form was accepted, or `refused` by the current state, once with `toast`."""
+def see_other(url: str, toast: str = "", refused: bool = False, undo: str = "") -> RedirectResponse:
+    """Show the page at `url` after a form was accepted, or `refused` by the current state, once with `toast`.
+
+    `undo`: the token of what was done, if the person can undo it (`app.undo.offered`).
+    """
     response = RedirectResponse(url, 303)
     if toast:
-        said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS])
+        said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS]) + (f"{UNDO}{undo}" if undo else "")
         response.set_cookie(TOAST_COOKIE, said, max_age=TOAST_SECONDS, httponly=True, samesite="lax")
     return response
+
+
+def arrived(request: Request, response: RedirectResponse) -> Response:
+    """The answer to an accepted form with a file. A script that shows its progress is told where to go.
+
+    It could not help following a redirect, which would use up the toast.
+    """
+    if "application/json" not in request.headers.get("accept", ""):
+        return response
+    told = JSONResponse({"location": response.headers["location"]})
+    told.raw_headers += [(name, value) for name, value in response.raw_headers if name == b"set-cookie"]
+    return told
 
 
 def inner_path(url: str) -> str:

@@ -6,8 +6,10 @@ To add one, write a function that returns its sentence, or None, from the server
 
 from collections.abc import Callable, Sequence
 
+from app.languages import gettext as _
+from app.languages import ngettext, translated
 from app.models import User
-from app.text import filesize, listed, plural, thin
+from app.text import filesize, listed, thin
 from app.web.deps import Resources
 
 NAMED = 3  # files in a warning
@@ -16,7 +18,13 @@ NAMED = 3  # files in a warning
 def paused(resources: Resources) -> str | None:
     """Why the queue stands still."""
     pause = resources.pause
-    return f"Generation is paused: {pause.reason}. It resumes by itself {pause.remedy}." if pause else None
+    if not pause:
+        return None
+    return _(
+        "Generation is paused: %(reason)s. It resumes by itself %(remedy)s.",
+        reason=translated(pause.reason),
+        remedy=translated(pause.remedy),
+    )
 
 
 def damaged_files(resources: Resources) -> str | None:
@@ -24,9 +32,21 @@ def damaged_files(resources: Resources) -> str | None:
     names = resources.reader.damaged
     if not names:
         return None
-    more = [*names[:NAMED], *([plural(len(names) - NAMED, "other")] if len(names) > NAMED else [])]
-    files = "1 stored file is" if len(names) == 1 else f"{thin(len(names))} stored files are"
-    return f"{files} lost or damaged: {listed(more)}. Run soroe check on the server: it says what to do about each."
+    others = len(names) - NAMED
+    more = [ngettext("%(number)s other", "%(number)s others", others)] if others > 0 else []
+    return ngettext(
+        "%(number)s stored file is lost or damaged: %(names)s. Run soroe check on the server: it says what to do about"
+        " each.",
+        "%(number)s stored files are lost or damaged: %(names)s. Run soroe check on the server: it says what to do"
+        " about each.",
+        len(names),
+        names=listed([*names[:NAMED], *more]),
+    )
+
+
+def damaged_database(resources: Resources) -> str | None:
+    """What the check of a large database found after the start."""
+    return resources.whole.fault
 
 
 def unneeded_files(resources: Resources) -> str | None:
@@ -34,9 +54,10 @@ def unneeded_files(resources: Resources) -> str | None:
     left = resources.sweeper.left
     if not left:
         return None
-    return (
-        f"{thin(left)} stored files belong to nothing. If an older database was restored by mistake, they are of the"
-        " newer one; otherwise soroe check --repair moves them aside."
+    return _(
+        "%(number)s stored files belong to nothing. If an older database was restored by mistake, they are of the newer"
+        " one; otherwise soroe check --repair moves them aside.",
+        number=thin(left),
     )
 
 
@@ -45,10 +66,16 @@ def low_disk(resources: Resources) -> str | None:
     low = resources.disk.low
     if low is None or resources.storage.pause:
         return None
-    return f"The disk is nearly full: {filesize(low)} left. Generation pauses when it is full."
+    return _("The disk is nearly full: %(size)s left. Generation pauses when it is full.", size=filesize(low))
 
 
-WARNINGS: tuple[Callable[[Resources], str | None], ...] = (paused, low_disk, damaged_files, unneeded_files)
+WARNINGS: tuple[Callable[[Resources], str | None], ...] = (
+    paused,
+    low_disk,
+    damaged_database,
+    damaged_files,
+    unneeded_files,
+)
 
 
 def warnings(resources: Resources, user: User | None) -> Sequence[str]:

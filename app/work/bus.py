@@ -42,6 +42,12 @@ class RunningUnit:
         self.first_step = self.first_step or self.last_step
 
     @property
+    def fraction(self) -> float:
+        """How much of it is done, 0 to 1. What follows the last step, such as decoding, counts as one more."""
+        drawn, to_draw = self.class_pictures
+        return (drawn + self.step) / (to_draw + self.steps + 1)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since it started."""
         return monotonic() - self.started
@@ -145,7 +151,16 @@ class Bus:
 
     def running_for(self, topic: Topic) -> list[RunningUnit]:
         """What is in the engine for a topic. Thread-safe: the event loop may change it at the same time."""
-        return [unit for unit in tuple(self.running.values()) if unit.topic == topic]
+        return [unit for unit in self.running_units() if unit.topic == topic]
+
+    def fraction_of(self, topic: Topic) -> float:
+        """How much of what is in the engine for a topic is done, 0 to 1. Thread-safe, as `running_for`."""
+        running = self.running_for(topic)
+        return sum(unit.fraction for unit in running) / len(running) if running else 0.0
+
+    def running_units(self) -> tuple[RunningUnit, ...]:
+        """What is in the engine. Thread-safe, as `running_for`."""
+        return tuple(self.running.values())
 
     def begin(self, work: Work, topic: Topic) -> None:
         self.running[work.id] = RunningUnit(work, topic)

@@ -4,7 +4,8 @@ One task of the web process. The database is the only queue. The dispatcher clai
 for each event first writes files and then commits one transaction, so that a crash at any moment leaves either a
 complete picture or none. Its memory holds nothing that a restart would miss.
 
-While the disk or the database takes nothing (`app.storage`), it claims nothing, and keeps what the engine has finished
+While the engine is at fault (`app.work.breaker`), it claims nothing. While the disk or the database takes nothing
+(`app.storage`), neither does it, and keeps what the engine has finished
 in memory until that can be stored: at most the results of the units in the engine. If the server stops before, they are
 made again.
 """
@@ -13,6 +14,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -27,9 +29,11 @@ from app.engine.base import Cancelled, Engine, NotReady, WorkerLost
 from app.engine.events import ClassPicture, Done, Event, Failed, ImageReady, Preview, Step, Work
 from app.errors import UserError
 from app.files import Files
-from app.models import State, Unit
+from app.languages import N_
+from app.models import State, Unit, now
 from app.storage import CannotSave, Pause
 from app.work import queue
+from app.work.breaker import STOPPED, Breaker
 from app.work.bus import Bus
 from app.work.kinds import WorkKind, kind_of, topic_of
 from app.work.topics import Topic
@@ -41,13 +45,21 @@ TOLD = 20  # units that a line of the log names
 
 SAVE_AGAIN_SECONDS = 2.0
 
-LOST = "The engine stopped during this."
-BROKEN = "The engine failed. The details are in the server's log."
+LOST = N_("The engine stopped during this.")
+BROKEN = N_("The engine failed. The details are in the server's log.")
 
 
 T = TypeVar("T")
 End = Callable[[Session, int], Unit]
 """What the queue does at the end of a unit, by its id: one of its functions that end, fail or lose one."""
+
+
+class Transient(Exception):
+    """Work failed, and might not fail another time. The message is a sentence for its owner."""
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -61,19 +73,25 @@ class Claimed:
 
 
 class Dispatcher:
-    def __init__(self, engine: Engine, database: Database, files: Files, bus: Bus) -> None:
+    def __init__(
+        self, engine: Engine, database: Database, files: Files, bus: Bus, breaker: Breaker | None = None
+    ) -> None:
         self.engine = engine
         self.database = database
         self.files = files
         self.bus = bus
+        self.breaker = breaker or Breaker(engine)
         self.background = BackgroundLoop(
             self._fill, "dispatcher", trouble="the queue could not be read", seconds=LOOK_AGAIN_SECONDS
         )
         engine.listen(self._stopped_or_ready)
+        self.breaker.listen(self._stopped_or_ready)
         self._units: dict[int, asyncio.Task[None]] = {}
         self._cancelled: set[int] = set()  # of running units, and of one that is being claimed
         self._claiming = False
         self._stopping: set[asyncio.Task[None]] = set()  # the loop itself holds tasks only weakly
+        self._probing: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None  # for the next retry
         self.recovered = False  # from what a stopped server left
         database.storage.listen(self._paused_or_resumed)
 
@@ -106,28 +124,47 @@ class Dispatcher:
         try:
             await self.background.run()
         finally:
-            for task in self._units.values():
+            tasks = [*self._units.values(), *([self._probing] if self._probing else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._units.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fill(self) -> None:
         """Give every free slot a unit; first of all, queue again what a stopped server had running."""
         if not self.recovered:
             await asyncio.to_thread(self._recover)
             self.recovered = True
-        while len(self._units) < len(await self.engine.slots()):
+        if self.breaker.pause and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe(), name="trial of the engine")
+        while not self.breaker.pause and len(self._units) < len(await self.engine.slots()):
             self._claiming = True
             try:
                 claimed = await asyncio.to_thread(self._claim)
             finally:
                 self._claiming = False
             if claimed is None:
+                await self._wake_for_retry()
                 return
             unit_id = claimed.unit_id
             task = asyncio.create_task(self._serve(claimed), name=f"unit {unit_id}")
             self._units[unit_id] = task
             self._cancelled &= self._units.keys()
             task.add_done_callback(partial(self._gone, unit_id))
+
+    async def _wake_for_retry(self) -> None:
+        """Look for work again when the wait of a failed unit is over."""
+        if self._alarm:
+            self._alarm.cancel()
+        if due := await asyncio.to_thread(self._next_retry):
+            seconds = max(0.0, (due - now()).total_seconds())
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.background.wake)
+
+    async def _probe(self) -> None:
+        """Try the engine until it works. Nobody is charged for what it did to their work."""
+        while self.breaker.pause:
+            await asyncio.sleep(self.breaker.wait)
+            if await self.breaker.probe() is False:
+                await self._until_saved(self._acquit)
 
     def _gone(self, unit_id: int, _: asyncio.Task[None]) -> None:
         del self._units[unit_id]
@@ -145,7 +182,7 @@ class Dispatcher:
 
     async def _serve(self, claimed: Claimed) -> None:
         """Serve one unit until it ends, fails or is given back."""
-        unit_id = claimed.unit_id
+        unit_id, cause = claimed.unit_id, ""
         structlog.contextvars.bind_contextvars(unit=unit_id, **{claimed.topic.noun: claimed.topic.id})
         try:
             work = await self._until_saved(self._work, claimed)
@@ -161,11 +198,15 @@ class Dispatcher:
         except NotReady:
             end = queue.give_back
         except WorkerLost:
-            end = partial(queue.lose_unit, message=LOST)
-        except Exception:
+            end, cause = partial(queue.lose_unit, message=LOST), STOPPED
+        except Transient as failure:
+            end, cause = partial(queue.fail_unit, message=str(failure), transient=True), failure.cause
+        except Exception as error:
             log.exception("a unit failed", unit=unit_id)
-            end = partial(queue.fail_unit, message=BROKEN, transient=True)
+            end, cause = partial(queue.fail_unit, message=BROKEN, transient=True), type(error).__name__
         try:
+            if cause:
+                end = await self._judged(unit_id, end, cause)
             await self._settle(unit_id, end)
         finally:
             self._ended(claimed)
@@ -174,6 +215,22 @@ class Dispatcher:
         """Notify watchers even if nothing started, for example when rights were withdrawn."""
         self.bus.end(claimed.unit_id)
         self.bus.publish(claimed.topic, *claimed.image_ids)
+
+    async def _judged(self, unit_id: int, end: End, cause: str) -> End:
+        """How a unit ends that failed: as `end` says, unless the engine is at fault. Then the queue pauses."""
+        last = cause != STOPPED and await self._until_saved(self._is_last_try, unit_id)
+        if not self.breaker.suspicious(unit_id, cause) and not last:
+            return end
+        works = await self.breaker.works()
+        if works:
+            self.breaker.succeeded()
+            return end
+        self.breaker.open(cause)
+        if works is None:  # it restarts: the next trial tells
+            return end
+        del self.breaker.failed[unit_id]
+        await self._until_saved(self._acquit)
+        return queue.give_back
 
     async def _settle(self, unit_id: int, end: End) -> None:
         """Store how the unit ended, retrying while the database refuses.
@@ -198,7 +255,7 @@ class Dispatcher:
                     return await asyncio.to_thread(save, *arguments)
 
     async def _make(self, work: Work, kind: WorkKind) -> End:
-        """Run a unit and store its results. Returns how it ends. Raises NotReady and WorkerLost."""
+        """Run a unit and store its results. Returns how it ends. Raises NotReady, Transient and WorkerLost."""
         if work.id in self._cancelled:
             return queue.end_unit
         events = self.engine.run(work)
@@ -214,9 +271,12 @@ class Dispatcher:
                     case ClassPicture():
                         self.bus.class_picture(event)
                     case Done():
+                        self.breaker.succeeded()
                         return queue.end_unit
-                    case Failed():
-                        return partial(queue.fail_unit, message=event.message, transient=event.transient)
+                    case Failed(message=message, transient=True, cause=cause):
+                        raise Transient(message, cause or message)
+                    case Failed(message=message):
+                        return partial(queue.fail_unit, message=message)
                     case _:
                         await self._until_saved(self._keep, kind, event)
                         self.bus.kept(event)
@@ -243,15 +303,31 @@ class Dispatcher:
         if self.database.storage.check():
             return None
         with self.database.write() as session:
-            unit = queue.claim_next(session)
+            unit = queue.claim_next(session, tuple(self._units))
             if unit is None:
                 return None
             return Claimed(unit.id, kind_of(unit), topic_of(unit), tuple(image.id for image in unit.images))
 
+    def _next_retry(self) -> datetime | None:
+        with self.database.read() as session:
+            return queue.next_retry(session)
+
+    def _is_last_try(self, unit_id: int) -> bool:
+        with self.database.read() as session:
+            return queue.is_last_try(session, unit_id)
+
+    def _acquit(self) -> None:
+        failed = dict(self.breaker.failed)
+        crashed = [unit_id for unit_id, cause in failed.items() if cause == STOPPED]
+        with self.database.write() as session:
+            queue.acquit(session, failed.keys() - crashed, crashed)
+        for unit_id in failed:
+            self.breaker.failed.pop(unit_id, None)
+
     def _work(self, claimed: Claimed) -> Work:
         with self.database.read() as session:
             unit = session.get_one(Unit, claimed.unit_id)
-            return claimed.kind.for_engine(session, unit, self.files, self.engine.model.name)
+            return claimed.kind.for_engine(session, unit, self.files, self.engine.model)
 
     def _keep(self, kind: WorkKind, event: Event) -> None:
         write = kind.keep(event, self.files)

@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from sqlalchemy import SQLColumnExpression
 from sqlalchemy.orm import Session
 
+from app.engine.base import ModelFacts
 from app.engine.events import Event, Work
 from app.files import Files
 from app.models import State, Unit, User
@@ -23,7 +25,9 @@ class Row(ABC):
 
     topic: Topic
     owner: str
-    line: int | None = None  # 1: next; None: running
+    line: int | None = None  # 1: next; None: running, or paused
+    paused: bool = False
+    retry_at: datetime | None = None  # when it is tried again, if all of it that waits has failed
 
     @property
     @abstractmethod
@@ -35,6 +39,7 @@ class WorkKind(ABC):
     """One kind of work. A unit is of this kind if its `column` has the id of the row it works for."""
 
     noun: ClassVar[str]  # of its topics
+    resumable: ClassVar[bool] = False  # stopped at any step, the engine resumes it there
 
     @property
     @abstractmethod
@@ -49,7 +54,7 @@ class WorkKind(ABC):
         return Topic(self.noun, row_id)
 
     @abstractmethod
-    def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None) -> Work:
+    def for_engine(self, session: Session, unit: Unit, files: Files, model: ModelFacts | None) -> Work:
         """Prepare a claimed unit for an engine, without what an earlier attempt has finished.
 
         Raises a UserError if it can no longer be made, for example because the engine runs another model than `model`.
@@ -95,6 +100,11 @@ def all_kinds() -> tuple[WorkKind, ...]:
     if not _kinds:
         raise RuntimeError("no kind of work is registered: call app.wiring.connect() first")
     return tuple(_kinds)
+
+
+def kind_named(noun: str) -> WorkKind:
+    """The kind whose topics have this noun."""
+    return next(kind for kind in all_kinds() if kind.noun == noun)
 
 
 def kind_of(unit: Unit) -> WorkKind:

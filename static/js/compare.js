@@ -3,8 +3,10 @@
 // Each pane has its own view (see pane.js); those that zoom together share one. A mode (side, split, difference) only
 // changes which panes are visible; split puts two of them on top of each other.
 
+import { _ } from "./languages.js";
 import { ARROWS, NUDGE, Pane, clamp, moveByHand, zoomOf } from "./pane.js";
 import { reasonKey } from "./reasons.js";
+import { TEXT } from "./shortcuts.js";
 import { nextSurround } from "./surround.js";
 
 const FAR = 0.5; // of the pane, for an arrow key with Shift
@@ -37,6 +39,9 @@ const together = () => mode !== "side" || part("together").checked;
 const shown = () => ({ side: pictures, split: pair.map(named), difference: [difference] })[mode];
 const active = () => (mode === "difference" ? difference : named(chosen));
 
+// Of the pair, for messages.
+const both = () => ({ first: pair[0], second: pair[1] });
+
 function say(words) {
   part("said").textContent = words;
 }
@@ -49,7 +54,7 @@ function sizeOf(media) {
 
 function zoom(how) {
   active().zoom(how);
-  say(`Zoom ${active().percent}`);
+  say(_("Zoom %(percent)s", { percent: active().percent }));
 }
 
 // Drawing
@@ -85,7 +90,8 @@ function drawSplit() {
   const { left, right } = seenAcross();
   stage.style.setProperty("--split", `${left + ((right - left) * split) / 100}px`);
   grip.setAttribute("aria-valuenow", Math.round(split));
-  grip.setAttribute("aria-valuetext", `${pair[0]} on the left ${Math.round(split)} per cent, ${pair[1]} on the right`);
+  const percent = Math.round(split);
+  grip.setAttribute("aria-valuetext", _("%(first)s on the left %(percent)s per cent, %(second)s on the right", { ...both(), percent }));
 }
 
 let calm; // a timer
@@ -149,7 +155,7 @@ function choose(letter) {
   chosen = letter;
   update();
   room.querySelector(`[data-slot="${letter}"]`).scrollIntoView({ block: "nearest", inline: "nearest" });
-  say(mode === "side" ? `${letter} selected` : `${pair.join(" and ")}, ${letter} selected`);
+  say(mode === "side" ? _("%(letter)s selected", { letter }) : _("%(first)s and %(second)s, %(letter)s selected", { ...both(), letter }));
 }
 
 function enter(next) {
@@ -158,13 +164,17 @@ function enter(next) {
   if (together()) for (const pane of panes) pane.view = view;
   update();
   if (mode === "split") grip.focus({ preventScroll: true });
-  say({ side: "Side by side", split: `Split: ${pair.join(" and ")}`, difference: `Difference of ${pair.join(" and ")}` }[mode]);
+  say({
+    side: _("Side by side"),
+    split: _("Split: %(first)s and %(second)s", both()),
+    difference: _("Difference of %(first)s and %(second)s", both()),
+  }[mode]);
 }
 
 function openChosen() {
   const link = room.querySelector(`[data-slot="${chosen}"] [data-open]`);
   if (link) link.click();
-  else say("References cannot be reviewed.");
+  else say(_("References cannot be reviewed."));
 }
 
 // The difference
@@ -174,15 +184,15 @@ async function measure() {
   if (compared?.letters === letters) return;
   const [first, second] = pair.map(named);
   Object.assign(difference.media, sizeOf(first.media)); // clears the canvas
-  difference.media.setAttribute("aria-label", `Difference of ${pair.join(" and ")}`);
+  difference.media.setAttribute("aria-label", _("Difference of %(first)s and %(second)s", both()));
   difference.map.querySelector("img").src = first.map.querySelector("img").src;
   part("first").textContent = pair[0];
   part("second").textContent = pair[1];
-  part("measured").textContent = "Measuring…";
+  part("measured").textContent = _("Measuring…");
   try {
     await Promise.all([first.media.decode(), second.media.decode()]);
   } catch {
-    part("measured").textContent = "One of the pictures could not be loaded, so there is no difference to show.";
+    part("measured").textContent = _("One of the pictures could not be loaded, so there is no difference to show.");
     return;
   }
   if (letters !== pair.join("") || compared?.letters === letters) return; // others were selected since
@@ -192,8 +202,7 @@ async function measure() {
   Object.assign(difference.media, { width, height });
   amplify();
   const sameSize = second.media.naturalWidth === width && second.media.naturalHeight === height;
-  const resized = sameSize ? "" : ` ${pair[1]} was scaled to the size of ${pair[0]}, ${width} × ${height}.`;
-  part("measured").textContent = inWords(mean, fraction, resized);
+  part("measured").textContent = inWords(mean, fraction, sameSize ? null : { width, height });
   if (mode === "difference") difference.show(difference.view);
 }
 
@@ -227,14 +236,17 @@ function levelsBetween(one, other) {
   return { levels, mean: sum / (3 * count), fraction: differing / count };
 }
 
+// `resized` is the common size, if the second picture was scaled to it.
 function inWords(mean, fraction, resized) {
-  if (mean === 0 && !resized) return "These two pictures are identical.";
-  const about = (value, digits) => {
-    const least = 10 ** -digits;
-    return value > 0 && value < least / 2 ? `less than ${least}` : value.toFixed(digits);
-  };
-  const differing = `${about(fraction * 100, 1)}\u00a0% of the pixels differ by more than ${LEVELS} levels`;
-  return `The mean difference is ${about(mean, 2)} of 255 levels per channel; ${differing}.${resized}`;
+  if (mean === 0 && !resized) return _("These two pictures are identical.");
+  const named = { mean: about(mean, 2), percent: about(fraction * 100, 1), levels: LEVELS, ...both(), ...resized };
+  if (resized) return _("The mean difference is %(mean)s of 255 levels per channel; %(percent)s\u00a0%% of the pixels differ by more than %(levels)s levels. %(second)s was scaled to the size of %(first)s, %(width)s × %(height)s.", named);
+  return _("The mean difference is %(mean)s of 255 levels per channel; %(percent)s\u00a0%% of the pixels differ by more than %(levels)s levels.", named);
+}
+
+function about(value, digits) {
+  const least = 10 ** -digits;
+  return value > 0 && value < least / 2 ? _("less than %(number)s", { number: least }) : value.toFixed(digits);
 }
 
 function amplify() {
@@ -313,10 +325,15 @@ room.addEventListener("click", (event) => {
   if (button?.dataset.choose) choose(button.dataset.choose);
 });
 
+// The tray scrolls if its pictures are too many for it; the one with the focus is wholly in view.
+room.addEventListener("focusin", ({ target }) => {
+  target.closest(".slot")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+});
+
 part("together").addEventListener("change", ({ target }) => {
   if (target.checked) for (const pane of panes) pane.view = named(chosen).view;
   update();
-  say(target.checked ? "All pictures zoom together" : "Each picture zooms alone");
+  say(target.checked ? _("All pictures zoom together") : _("Each picture zooms alone"));
 });
 
 part("amplify").addEventListener("input", amplify);
@@ -347,7 +364,7 @@ function arrow([right, down], far, onGrip) {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.closest(TEXT)) return;
   const open = document.querySelector(":popover-open");
   if (open ? open.matches(".reasons") && reasonKey(open, event.key) : pressed(event)) event.preventDefault();
 });

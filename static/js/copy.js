@@ -1,5 +1,7 @@
 // Buttons that copy: data-copy="SOR-7K2Q". The clipboard needs https or localhost; elsewhere a fallback is used.
 
+import { _ } from "./languages.js";
+
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
@@ -20,7 +22,7 @@ addEventListener("click", async (event) => {
     button.dataset.copied = "yes";
     setTimeout(() => delete button.dataset.copied, 1500);
   } catch {
-    const words = "The browser blocked copying. Select the text and copy it yourself.";
+    const words = _("The browser blocked copying. Select the text and copy it yourself.");
     document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
   }
 });

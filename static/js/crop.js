@@ -2,6 +2,8 @@
 // arrows move it, Shift and arrows resize it. Its state is four hidden fields: fractions of the picture, 0 to 1.
 // The picture arrives by htmx after an upload, so everything is looked up when needed.
 
+import { _ } from "./languages.js";
+
 const LEAST = 0.05; // of a side
 const STEP = 0.01;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -22,8 +24,9 @@ function show(crop, box) {
   style.height = `${box.height * 100}%`;
   crop.dataset.mode = mode(crop);
   const { pictureWidth: width, pictureHeight: height } = crop.dataset;
-  const part = `${Math.round(box.width * width)} × ${Math.round(box.height * height)} of `;
-  crop.querySelector("#crop-words").textContent = `${mode(crop) === "whole" ? "" : part}${width} × ${height}`;
+  const [whole, part] = [`${width} × ${height}`, `${Math.round(box.width * width)} × ${Math.round(box.height * height)}`];
+  const words = mode(crop) === "whole" ? whole : _("%(part)s of %(whole)s", { part, whole });
+  crop.querySelector("#crop-words").textContent = words;
 }
 
 // The largest square around the middle of `box` within the picture.

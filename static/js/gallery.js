@@ -1,15 +1,14 @@
 // All pictures, and the bin: work after each swap of htmx, and Enter in the small forms of the bar.
 
+import { count } from "./grid.js";
+import { reasonKey } from "./reasons.js";
+
 const pictures = () => [...document.querySelectorAll("#pictures > li")];
-const more = () => document.querySelector("#more a");
-let before = null; // the last picture before the next page, if its button had the focus
 let acted = null; // an act in progress: which pictures there were, and where it was among them
 
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   const { sourceElement } = ctx;
-  if (sourceElement === more()) {
-    before = document.activeElement === more() ? pictures().at(-1) : null;
-  } else if (sourceElement.closest("#picked, #toasts")) {
+  if (sourceElement.closest("#picked, #toasts")) {
     const list = pictures();
     const first = list.findIndex((item) => item.querySelector(".pick :checked"));
     acted = { ctx, ids: list.map(({ id }) => id), first: Math.max(first, 0), undo: !sourceElement.closest("#picked") };
@@ -22,12 +21,11 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   // Searches are saved with the page's current filters.
   const query = document.querySelector("#results [name=query]");
   for (const input of document.querySelectorAll("#saved [name=query]")) input.value = query.value;
-  before?.nextElementSibling?.querySelector("a").focus();
-  before = null;
   // Refused pictures stay selected, so that they are visible.
   const refused = document.querySelector("#toasts .toast--bad");
   if (sourceElement.matches?.("[data-then-clear]") && !refused) document.getElementById("picked").reset();
   if (acted?.ctx !== ctx) return;
+  count(); // or the bar would still be there
   focusAfter(acted);
   acted = null;
 });
@@ -50,8 +48,15 @@ function focusAfter({ ctx, ids, first, undo }) {
   link.focus({ preventScroll: ctx.sourceEvent?.detail > 0 });
 }
 
+// Where a reason for rejecting is chosen.
 addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.isComposing || !event.target.matches(".pop input")) return;
+  const reasons = document.querySelector("#bulk-reject:popover-open");
+  if (!reasons || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  if (reasonKey(reasons, event.key)) event.preventDefault();
+});
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches(".pop input")) return;
   const button = event.target.closest(".pop").querySelector("[data-on-enter]");
   if (!button) return;
   event.preventDefault();

@@ -2,13 +2,15 @@
 // does [data-pick-shown], Esc clears, Enter opens (it is a link); S stars and Delete deletes if the bar can. Ctrl and a click
 // add one, Shift and a click select a range; on touch, a long press selects. The bar #picked counts and offers acts.
 
+import { _, thin } from "./languages.js";
+import { TEXT } from "./shortcuts.js";
+
 const LONG = 500; // ms
 const BOX = "[data-grid] .pick input";
 
 const items = (grid) => [...grid.children].filter((item) => item.checkVisibility() && item.querySelector("a[href]"));
 const box = (item) => item?.querySelector(".pick input");
 const picked = () => [...document.querySelectorAll(`${BOX}:checked`)].map((input) => input.closest("li"));
-const thin = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 let anchor = null; // the last selected or visited item: a range starts there
 
 function enable(button, able) {
@@ -27,32 +29,37 @@ function leaveEverything() {
   if (everything()) everything().disabled = true;
 }
 
-function count() {
+export function count() {
   const bar = document.getElementById("picked");
   if (!bar) return;
   const all = everything() && !everything().disabled;
   if (all) for (const input of document.querySelectorAll(BOX)) input.checked = true;
   const chosen = picked();
+  document.body.toggleAttribute("data-picked", chosen.length > 0);
   const of = document.querySelector("[data-total]")?.dataset ?? {}; // everything there is, on the page or not
   const total = Number(of.total ?? 0);
-  bar.querySelector("[data-picked-count]").textContent = all ? `All ${thin(total)} selected` : `${chosen.length} selected`;
+  bar.querySelector("[data-picked-count]").textContent = all
+    ? _("All %(number)s selected", { number: thin(total) })
+    : _("%(number)s selected", { number: chosen.length });
   const more = bar.querySelector("[data-picked-all]");
   if (more) {
     const shown = document.querySelectorAll(BOX).length;
     more.hidden = all || chosen.length < shown || total <= shown;
-    more.textContent = `Select all ${thin(total)} ${more.dataset.pickedAll}`;
+    const number = thin(total);
+    more.textContent = more.dataset.pickedAll === "finished"
+      ? _("Select all %(number)s finished", { number })
+      : _("Select all %(number)s that match", { number });
     const many = all && total > Number(more.dataset.most ?? Infinity);
     bar.querySelector("[data-picked-limit]")?.toggleAttribute("hidden", !many);
     for (const button of bar.querySelectorAll("[data-picked-act]")) enable(button, !many);
   }
   tellOwn(bar, !all && chosen.length > 0 && chosen.every((item) => item.dataset.fixed));
-  tellDelete(bar, all ? total : chosen.length);
   enable(bar.querySelector("[data-picked-compare]"), !all && chosen.length > 1 && chosen.length < 5);
   const star = bar.querySelector("[data-picked-star]");
   if (star) {
     const starred = !all && chosen.length > 0 && chosen.every((item) => item.dataset.starred);
     star.value = starred ? "" : "1";
-    label(star, starred ? "Remove star" : "Star");
+    label(star, starred ? _("Remove star") : _("Star"));
   }
   const download = bar.querySelector("[data-picked-download]");
   if (download) {
@@ -60,7 +67,7 @@ function count() {
       ? Number(of.approved)
       : chosen.filter((item) => item.dataset.decision === "approved").length;
     enable(download, approved > 0);
-    label(download, approved ? `Export ${thin(approved)} approved` : "None approved");
+    label(download, approved ? _("Export %(number)s approved", { number: thin(approved) }) : _("None approved"));
   }
 }
 
@@ -74,12 +81,6 @@ function tellOwn(bar, fixed) {
     button.title = button.dataset.why || button.getAttribute("aria-label");
     if (button.dataset.why) button.disabled = true;
   }
-}
-
-function tellDelete(bar, number) {
-  const what = number === 1 ? "1 picture? It" : `${thin(number)} pictures? They`;
-  const button = bar.querySelector("[data-picked-delete]");
-  button?.setAttribute("hx-confirm", `Delete ${what} can be restored from the bin for 30 days.`);
 }
 
 function pick(item, checked) {
@@ -139,17 +140,45 @@ function press(selector, from, event) {
   else button.click();
 }
 
+// The keys that act on the selection or, without one, on a picture. True if it was one.
+function acts(from, event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  if (event.key.toLowerCase() === "s") press("[data-picked-star]", from, event);
+  else if (event.key === "Delete" || event.key === "Backspace") press("[data-picked-delete]", from, event);
+  else return false;
+  return true;
+}
+
+// Nothing has the focus: keys go on from the last visited picture, or the first in view.
+const nowhere = (target) => target === document.body || target === document.documentElement || target.id === "main";
+const inView = (item) => item.getBoundingClientRect().bottom > document.querySelector(".topbar").getBoundingClientRect().bottom;
+const visited = (list) => (list.includes(anchor) ? anchor : list.find(inView));
+
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented) return;
   if (event.key === "Escape" && picked().length && !document.querySelector(":popover-open")) {
     document.getElementById("picked")?.reset();
     return;
   }
-  const grid = event.target.closest?.("[data-grid]");
-  const from = event.target.closest?.("[data-grid] > li");
-  if (!grid || !from || event.target.closest("button")) return;
+  if (event.target.closest?.(TEXT) || document.querySelector(":popover-open, dialog[open]")) return;
+  const grid = document.querySelector("[data-grid]");
+  if (!grid) return;
   const list = items(grid);
-  if (event.key.startsWith("Arrow")) {
+  if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+    event.preventDefault();
+    for (const item of list) pick(item, true);
+    count();
+    return;
+  }
+  const focused = event.target.closest?.("[data-grid] > li");
+  if ((focused || picked().length) && !event.target.closest("button") && acts(focused, event)) return;
+  const from = focused ?? (nowhere(event.target) ? visited(list) : null);
+  if (!from || event.target.closest("button")) return;
+  if (nowhere(event.target) && event.key.startsWith("Arrow") && !list.includes(anchor)) {
+    event.preventDefault();
+    anchor = from;
+    from.querySelector("a[href]").focus();
+  } else if (event.key.startsWith("Arrow")) {
     const to = towards(list, from, event.key);
     if (!to) return;
     event.preventDefault();
@@ -161,16 +190,6 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
     pick(from, !box(from)?.checked);
     count();
-  } else if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    for (const item of list) pick(item, true);
-    count();
-  } else if (event.ctrlKey || event.metaKey || event.altKey) {
-    return;
-  } else if (event.key.toLowerCase() === "s") {
-    press("[data-picked-star]", from, event);
-  } else if (event.key === "Delete" || event.key === "Backspace") {
-    press("[data-picked-delete]", from, event);
   }
 });
 

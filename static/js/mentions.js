@@ -1,6 +1,8 @@
 // Mentions in a comment: after an @ a list of people opens under the field, with the arrows, Enter and Esc of any list.
 // The text stays plain; the server parses it.
 
+import { _ } from "./languages.js";
+
 const MOST = 6; // people in the list
 const BEFORE = /(?:^|[^\p{L}\p{N}])@([^\n@]{0,40})$/u; // typed so far, up to the caret
 
@@ -9,17 +11,19 @@ let field = null; // and its field
 
 const plain = (text) => text.normalize("NFKC").toLowerCase();
 
-// How far back the @ is, and the people that the words after it may mean.
+const typedIn = (area) => BEFORE.exec(area.value.slice(0, area.selectionStart))?.[1];
+
+// The people that the words after the @ may mean.
 function candidates(area) {
-  const typed = area.selectionEnd === area.selectionStart && BEFORE.exec(area.value.slice(0, area.selectionStart));
-  if (!typed) return [];
-  const wanted = plain(typed[1]);
+  const typed = area.selectionEnd === area.selectionStart ? typedIn(area) : undefined;
+  if (typed === undefined) return [];
+  const wanted = plain(typed);
   const people = [...document.getElementById("people").content.querySelectorAll(".mention")];
   const fits = ({ dataset: { name, mail } }) => {
     const words = [plain(name), ...plain(name).split(/\s+/).slice(1), plain(mail)];
     return words.some((word) => word.startsWith(wanted)) && plain(name) !== wanted;
   };
-  return people.filter(fits).slice(0, MOST).map((person) => ({ person, length: typed[1].length }));
+  return people.filter(fits).slice(0, MOST);
 }
 
 function close() {
@@ -34,11 +38,10 @@ function open(area, found) {
   field = area;
   list = Object.assign(document.createElement("div"), { id: "mentions", className: "menu mentions" });
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "People");
-  for (const [index, { person, length }] of found.entries()) {
+  list.setAttribute("aria-label", _("People"));
+  for (const [index, person] of found.entries()) {
     const option = person.cloneNode(true);
     option.id = `mention-${index}`;
-    option.dataset.length = length;
     list.append(option);
   }
   area.after(list);
@@ -58,9 +61,8 @@ function choose(option) {
 }
 
 function take(option) {
-  const { name, length } = option.dataset;
-  const end = field.selectionStart;
-  field.setRangeText(`${name} `, end - Number(length), end, "end");
+  const end = field.selectionStart; // what was composed since the list opened is replaced too
+  field.setRangeText(`${option.dataset.name} `, end - (typedIn(field) ?? "").length, end, "end");
   field.focus();
   close();
 }
@@ -71,7 +73,7 @@ addEventListener("input", ({ target }) => {
 
 addEventListener("keydown", (event) => {
   const area = event.target.closest?.("[data-mentions]");
-  if (!area || event.isComposing) return;
+  if (!area) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
     area.form.requestSubmit();

@@ -2,12 +2,12 @@
 // room then requests its own page and takes over the changed parts. The picture, its zoom, unsent text and anything open
 // stay as they are. A toast, which is also read aloud, says who did what.
 
+import { follow as hear } from "./follow.js";
 import { listAgain } from "./mentions.js";
 import { markAgain } from "./pins.js";
 
-const PARTS = ["room-bar", "room-pins", "room-strip", "room-versions", "room-talk", "room-threads", "room-dock"];
+const PARTS = ["room-bar", "room-pins", "room-strip", "room-versions", "room-checks", "room-talk", "room-threads", "room-dock"];
 const MOST = 3; // toasts of news at a time
-const AGAIN = 10000; // ms until a refused stream is requested again
 
 const room = () => document.getElementById("room");
 
@@ -49,7 +49,7 @@ export function renew(old, fresh) {
 
 // A conversation may be resolved, and so folded, while someone writes a reply.
 function unfoldTyped() {
-  const typed = [...document.querySelectorAll("#room-threads textarea")].filter(({ value }) => value);
+  const typed = [...document.querySelectorAll("#room-threads textarea")].filter(({ value, defaultValue }) => value !== defaultValue);
   for (const area of typed) {
     for (let fold = area.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   }
@@ -94,6 +94,8 @@ async function ask() {
 async function answer() {
   const url = new URL(room().dataset.url, location.href);
   url.searchParams.set("known", room().dataset.known);
+  const decision = toast()?.dataset.decision;
+  if (decision) url.searchParams.set("undo", decision);
   try {
     const response = await fetch(url, { headers: { Accept: "text/html", "Soroe-Unattended": "yes" } });
     return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
@@ -107,9 +109,21 @@ function take(page) {
   const fresh = page.getElementById("room"); // missing on the sign-in page
   if (fresh?.dataset.image !== room().dataset.image) return true;
   const whole = takeParts(page);
+  tell(page);
   say(page.getElementById("news"));
   hooks.changed();
   return whole;
+}
+
+const toast = (page = document) => page.querySelector("#toasts > [data-decision]");
+
+// What a toast says of one's own decision may no longer be so.
+function tell(page) {
+  const [old, fresh] = [toast(), toast(page)];
+  if (old && !fresh) old.remove();
+  else if (old?.dataset.decision === fresh?.dataset.decision) {
+    for (const part of ["svg", "span"]) old?.querySelector(part).replaceWith(fresh.querySelector(part));
+  }
 }
 
 function say(news) {
@@ -127,25 +141,20 @@ addEventListener("toggle", ({ newState }) => {
 
 // The stream
 
-let stream = null;
-let streamSet = ""; // its set
+let stop = () => {};
+let heardSet = ""; // the set whose news is heard
 
 function connect() {
   const { set = "", known } = room().dataset;
-  const needed = document.hidden ? "" : set; // a browser opens only a few connections to a server
-  if (needed === streamSet && stream?.readyState !== EventSource.CLOSED) return;
-  stream?.close();
-  streamSet = needed;
-  stream = needed ? new EventSource(`/sets/${set}/news?after=${known}`) : null;
-  stream?.addEventListener("news", follow);
-  stream?.addEventListener("open", () => late && follow());
-  // The browser reconnects by itself to a server that was down, but not to one that refused.
-  stream?.addEventListener("error", ({ target }) => {
-    if (target.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
-  });
+  if (set === heardSet) return;
+  stop();
+  heardSet = set;
+  stop = set ? hear(`/sets/${set}/news?after=${known}`, heard) : () => {};
 }
 
-document.addEventListener("visibilitychange", connect);
+function heard({ type, event }) {
+  if (type === "open" ? late : event === "news") follow();
+}
 
 // `settled` returns a promise for when no decision is pending; `changed` is called when the room has caught up.
 export function startNews(given) {

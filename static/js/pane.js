@@ -4,6 +4,8 @@
 // Points of the picture are fractions of its sides, so that pictures of different sizes stay aligned. Other points are px
 // of the window, {x, y}, as in pointer events.
 
+import { _ } from "./languages.js";
+
 const LARGEST = 32; // maximum CSS px per pixel of the picture
 const CRISP = 2; // above 200 %, pixels are drawn as squares
 const STEP = 1.25; // + and -
@@ -49,7 +51,7 @@ export class Pane {
   }
 
   get percent() {
-    return `${Math.round(this.scale * 100)} %`;
+    return _("%(percent)s %%", { percent: Math.round(this.scale * 100) });
   }
 
   get zoomed() {

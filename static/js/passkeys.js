@@ -1,6 +1,9 @@
 // Passkeys. A button with data-passkey requests options from the server (data-options), lets the device sign, and sends its
 // form with the answer in the hidden field data-answer. Forms with data-passkeys are shown if the browser supports it.
 
+import { _ } from "./languages.js";
+import { showMissing } from "./refused.js";
+
 const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -41,16 +44,16 @@ async function run(button) {
 }
 
 function problem(error) {
-  if (error.name === "NotAllowedError") return "Nothing was signed. It was cancelled or timed out, or this device has no passkey.";
-  if (error.name === "InvalidStateError") return "This device already has a passkey for your account.";
-  return error.message || "The passkey did not work. Try again.";
+  if (error.name === "NotAllowedError") return _("Nothing was signed. It was cancelled or timed out, or this device has no passkey.");
+  if (error.name === "InvalidStateError") return _("This device already has a passkey for your account.");
+  return error.message || _("The passkey did not work. Try again.");
 }
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button[data-passkey]");
   if (!button || button.form.dataset.answered) return;
-  if (button.dataset.passkey === "create" && !button.form.reportValidity()) return event.preventDefault();
   event.preventDefault();
+  if (button.dataset.passkey === "create" && showMissing(button.form)) return;
   const place = button.form.querySelector("[data-passkey-problem]");
   place.hidden = true;
   button.disabled = true;

@@ -1,6 +1,7 @@
 // Pins: a click on the picture, or P and the arrow keys, sets the point of a comment. The point is stored in hidden fields
 // of the form #composer, as fractions of the picture's width and height.
 
+import { _ } from "./languages.js";
 import { placeAt } from "./zoom.js";
 
 const STEP = 0.01; // of the picture, for an arrow key
@@ -12,7 +13,7 @@ let before = null; // {x, y} of the pin that the latest click moved, if any
 
 const composer = () => document.getElementById("composer");
 const within = (fraction) => Math.min(Math.max(fraction, 0), 1);
-const percent = (fraction) => `${Math.round(fraction * 100)} %`;
+const percent = (fraction) => Math.round(fraction * 100);
 
 function say(words) {
   document.getElementById("room-said").textContent = words;
@@ -35,7 +36,7 @@ function place({ x, y }) {
 }
 
 function showPin({ x, y }) {
-  composer().querySelector("[data-aim-words]").textContent = `${percent(x)}, ${percent(y)}`;
+  composer().querySelector("[data-aim-words]").textContent = _("%(left)s %%, %(top)s %%", { left: percent(x), top: percent(y) });
   composer().querySelector("[data-unpin]").hidden = false;
   draw({ x, y });
 }
@@ -43,7 +44,7 @@ function showPin({ x, y }) {
 export function unpin() {
   const form = composer();
   for (const field of form.querySelectorAll("[data-x], [data-y]")) field.value = "";
-  form.querySelector("[data-aim-words]").textContent = "Pin";
+  form.querySelector("[data-aim-words]").textContent = _("Pin");
   form.querySelector("[data-unpin]").hidden = true;
   document.querySelector("[data-draft]").toggleAttribute("data-on", false);
 }
@@ -67,7 +68,7 @@ function aim() {
   frame.toggleAttribute("data-aiming", true);
   frame.scrollIntoView({ block: "nearest" });
   draw(aimed);
-  say(byTouch() ? "Tap the picture." : "Arrow keys move the crosshair, Enter places the pin, Escape cancels.");
+  say(byTouch() ? _("Tap the picture.") : _("Arrow keys move the crosshair, Enter places the pin, Escape cancels."));
 }
 
 function stopAiming() {
@@ -83,7 +84,7 @@ addEventListener("keydown", (event) => {
     const step = event.shiftKey ? FAR : STEP;
     aimed = { x: within(aimed.x + arrow[0] * step), y: within(aimed.y + arrow[1] * step) };
     draw(aimed);
-    say(`${percent(aimed.x)} from the left, ${percent(aimed.y)} from the top`);
+    say(_("%(left)s %% from the left, %(top)s %% from the top", { left: percent(aimed.x), top: percent(aimed.y) }));
   } else if (event.key === "Enter") place(aimed);
   else if (event.key === "Escape") {
     stopAiming();

@@ -1,6 +1,8 @@
 // Regions of a set: boxes are drawn, moved and resized, masks are painted; their prompts and styles are at the side.
 // The state is one hidden JSON field: fractions of the picture for a box, the name of a stored PNG for a mask.
 
+import { _ } from "./languages.js";
+
 const LEAST = 0.05; // of a side, same as on the server
 const STEP = 0.01;
 const MASK = 512; // px of a mask, for any shape of the picture: it is stretched
@@ -46,8 +48,8 @@ if (root) {
       strength: strength === "" || strength === undefined || strength === null ? null : Number(strength),
     }));
     field.value = JSON.stringify(wanted);
-    const words = regions.map((region) => region.prompt || "no prompt yet").join(", ");
-    part("summary").textContent = words || "Areas with their own prompt and style";
+    const words = regions.map((region) => region.prompt || _("no prompt yet")).join(_(", "));
+    part("summary").textContent = words || _("Areas with their own prompt and style");
     part("empty").hidden = regions.length > 0;
     part("add").disabled = regions.length >= most;
     undo.disabled = !past.length;
@@ -136,15 +138,19 @@ if (root) {
     const row = part("row").content.cloneNode(true).firstElementChild;
     for (const input of row.querySelectorAll("[data-of]")) input.value = region[input.dataset.of] ?? "";
     row.querySelector(".regions__dot").textContent = index + 1;
-    row.querySelector("[data-region-remove]").setAttribute("aria-label", `Remove region ${index + 1}`);
+    row.querySelector("[data-region-remove]").setAttribute("aria-label", _("Remove region %(number)s", { number: index + 1 }));
     return row;
   }
 
   function label(index) {
     const region = regions[index];
     const [left, top, width, height] = (region.box ?? []).map((fraction) => Math.round(fraction * 100));
-    const where = region.box ? `, ${left} % from the left, ${top} % from the top, ${width} % wide, ${height} % high` : ", painted";
-    return `Region ${index + 1}, ${region.prompt || "no prompt yet"}${where}`;
+    const named = { number: index + 1, prompt: region.prompt || _("no prompt yet") };
+    if (!region.box) return _("Region %(number)s, %(prompt)s, painted", named);
+    return _(
+      "Region %(number)s, %(prompt)s, %(left)s %% from the left, %(top)s %% from the top, %(width)s %% wide, %(height)s %% high",
+      { ...named, left, top, width, height },
+    );
   }
 
   function show() {
@@ -240,7 +246,7 @@ if (root) {
         region.mask = (await answer.json()).mask;
         say("");
       } catch (error) {
-        say(error instanceof TypeError ? "The server could not be reached, so the mask was not saved. Paint it again." : error.message);
+        say(error instanceof TypeError ? _("The server could not be reached, so the mask was not saved. Paint it again.") : error.message);
       }
       tell();
     })();
@@ -250,7 +256,7 @@ if (root) {
     const element = event.target.closest(".regions__box");
     const corner = event.target.dataset.corner;
     const index = element ? Number(element.dataset.index) : regions.length;
-    if (index >= most) return say(`At most ${most} regions.`);
+    if (index >= most) return say(_("At most %(number)s regions.", { number: most }));
     let began = false;
     const box = regions[index]?.box;
     if (element) {
@@ -275,9 +281,9 @@ if (root) {
 
   function startStroke(at, start, bounds) {
     const erase = tool() === "erase";
-    if (regions[chosen]?.box !== null && erase) return say("Choose a painted region to erase from.");
+    if (regions[chosen]?.box !== null && erase) return say(_("Choose a painted region to erase from."));
     if (!regions.length || regions[chosen].box) {
-      if (regions.length >= most) return say(`At most ${most} regions.`);
+      if (regions.length >= most) return say(_("At most %(number)s regions.", { number: most }));
       remember();
       add({});
     } else remember();
@@ -394,7 +400,7 @@ if (root) {
     if (wordless >= 0) {
       event.preventDefault();
       root.open = true;
-      say(`Say what region ${wordless + 1} shows.`);
+      say(_("Say what region %(number)s shows.", { number: wordless + 1 }));
       list.children[wordless].querySelector("input").focus();
     } else if (waiting >= 0) {
       event.preventDefault();

@@ -3,12 +3,17 @@
 // server is informed; it handles reasons by number, the surround by U, swiping, and the film strip. What others do is in
 // news.js.
 
-import { forgetDraft, keepDrafts, putDraftsBack } from "./drafts.js";
+import { enter as enterForms, forgetTyped, keepTyped, keepUnsent, sendTyped } from "./autosave.js";
+import { checksMissing, saveChecks, showMissing } from "./checklist.js";
+import { doubt } from "./connection.js";
 import { enterPins, unpin } from "./pins.js";
+import { _ } from "./languages.js";
 import "./mentions.js";
 import { enterNews, renew, startNews, takeParts } from "./news.js";
+import { enterLaid } from "./laid.js";
 import { enterReferences } from "./references.js";
 import { reasonKey } from "./reasons.js";
+import { TEXT } from "./shortcuts.js";
 import { nextSurround } from "./surround.js";
 import { enterZoom, isZoomed, zoomKey } from "./zoom.js";
 
@@ -35,6 +40,12 @@ function fetchAhead() {
   });
 }
 
+// The next picture must not delay the first: neither the server nor the browser has time for both.
+function whenShown(act) {
+  if (document.readyState === "complete") act();
+  else addEventListener("load", act, { once: true });
+}
+
 // A room as a Document, or null; without one, a decision waits for the server.
 async function fetched(url) {
   try {
@@ -46,15 +57,16 @@ async function fetched(url) {
 }
 
 function enter() {
-  putDraftsBack();
+  enterForms();
   enterZoom();
   enterPins();
   enterReferences();
+  enterLaid();
   enterNews();
   const strip = document.querySelector(".filmstrip");
   const current = strip?.querySelector("[aria-current]");
   if (current) strip.scrollLeft = current.offsetLeft - (strip.clientWidth - current.clientWidth) / 2;
-  fetchAhead();
+  whenShown(fetchAhead);
 }
 
 // Replace an element by its counterpart from another page. Keeps the focus and the display choices, which may have changed
@@ -70,7 +82,7 @@ function replace(old, fresh) {
 }
 
 function show(page, url) {
-  keepDrafts();
+  keepTyped();
   replace(room(), document.importNode(page.getElementById("room"), true));
   document.title = page.title;
   history.replaceState(history.state, "", url);
@@ -87,7 +99,8 @@ async function decide(form, submitter) {
   const comment = written();
   const body = new URLSearchParams([...new FormData(form, submitter), ...(comment ? fieldsOf(comment) : [])]);
   const turn = ++turns;
-  const answer = sent.then(() => post(form.action, body));
+  const kept = comment && sendTyped(comment.form);
+  const answer = Promise.all([sent, kept, saveChecks()]).then(() => post(form.action, body));
   sent = answer.catch(() => {});
   const before = { room: room(), url: location.href, title: document.title };
   const { image } = before.room.dataset;
@@ -101,10 +114,12 @@ async function decide(form, submitter) {
   }
   const next = room().dataset.image;
   try {
-    if (take(await answer, turn, next) && comment) forgetDraft(comment);
+    const accepted = take(await answer, turn, next);
+    if (comment) (accepted ? forgetTyped : keepUnsent)(comment.form);
   } catch (error) {
     unsettled.clear();
-    keepDrafts();
+    if (comment) keepUnsent(comment.form);
+    keepTyped();
     room().replaceWith(before.room);
     document.title = before.title;
     history.replaceState(history.state, "", before.url);
@@ -120,7 +135,7 @@ function written() {
   return field.value.trim() ? field : null;
 }
 
-const fieldsOf = ({ form }) => ["body", "x", "y"].map((name) => [name, form.elements[name].value]);
+const fieldsOf = ({ form }) => ["body", "x", "y", "draft"].map((name) => [name, form.elements[name].value]);
 
 async function post(action, body) {
   let response;
@@ -128,13 +143,15 @@ async function post(action, body) {
     const headers = { "HX-Request": "true", "HX-Current-URL": location.href, Accept: "text/html" };
     response = await fetch(action, { method: "POST", body, headers });
   } catch {
-    throw new Error("The server could not be reached, so your decision was not saved. Try again in a moment.");
+    doubt();
+    throw new Error(_("The server could not be reached, so your decision was not saved. Try again in a moment."));
   }
   const elsewhere = response.headers.get("HX-Redirect");
   if (elsewhere) location.assign(elsewhere); // signed out
   const page = parsed(await response.text());
   const sentence = page.querySelector("[data-error-sentence]")?.textContent;
-  if (!response.ok) throw new Error(sentence ?? `The server returned an error (${response.status}). Your decision was not saved.`);
+  const { status } = response;
+  if (!response.ok) throw new Error(sentence ?? _("The server returned an error (%(status)s). Your decision was not saved.", { status }));
   return { page, url: response.url };
 }
 
@@ -171,7 +188,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   const page = parsed(ctx.text);
   const fresh = page.getElementById("room");
   if (fresh && fresh.dataset.image !== room().dataset.image) {
-    keepDrafts();
+    keepTyped();
     return;
   }
   event.preventDefault();
@@ -179,16 +196,16 @@ document.addEventListener("htmx:before:swap", (event) => {
     say(page.querySelector("[data-error-sentence]").textContent);
     return;
   }
-  if (!page.querySelector("#toasts .toast--bad")) clear(ctx.sourceElement, page);
+  const accepted = !page.querySelector("#toasts .toast--bad");
+  if (accepted) clear(ctx.sourceElement, page);
   showToasts(page);
   freshen(page, ctx.response.raw.url);
+  if (accepted) ctx.sourceElement.dispatchEvent(new Event("soroe:renewed", { bubbles: true }));
 });
 
 // The form was accepted: reset it, and fold it if it was unfolded for this.
 function clear(form, page) {
-  const field = form.querySelector("textarea[data-mentions]");
   const fold = form.closest(".reply, .redo-fold");
-  if (field) forgetDraft(field);
   if (form.id === "composer") {
     unpin();
     renew(form, page.getElementById("composer"));
@@ -203,6 +220,11 @@ addEventListener("submit", (event) => {
   event.preventDefault();
   event.stopImmediatePropagation();
   if (form.dataset.deciding) return;
+  const missing = event.submitter?.value === "approved" && checksMissing();
+  if (missing) {
+    showMissing(missing);
+    return;
+  }
   form.dataset.deciding = "yes";
   if (form.matches(":popover-open")) form.hidePopover();
   deciding = decide(form, event.submitter);
@@ -228,8 +250,8 @@ function undoLater() {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("textarea, select, input[type=text], input[type=range]")) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest(`${TEXT}, input[type=range]`)) return;
   const open = document.querySelector(":popover-open");
   let did = false;
   if (open) did = open.id === "reasons" && reasonKey(open, event.key);

@@ -1,5 +1,8 @@
 // Subjects in the form of a set: boxes and weights fill the hidden field, and naming @a-handle in a prompt selects it.
 
+import { named } from "./handles.js";
+import { _ } from "./languages.js";
+
 const part = document.getElementById("subjects");
 const field = part?.querySelector("[name=subjects]");
 const cards = [...(part?.querySelectorAll("[data-subject]") ?? [])];
@@ -10,7 +13,7 @@ if (cards.length) {
   const usual = cards.some((card) => card.querySelector("[type=checkbox]").checked) ? "" : hint.textContent;
   const box = (card) => card.querySelector("[type=checkbox]");
   const weight = (card) => card.querySelector("[type=range]");
-  let named = new Set();
+  let before = new Set();
 
   function keep() {
     const chosen = cards.filter((card) => box(card).checked);
@@ -18,18 +21,17 @@ if (cards.length) {
     field.value = chosen.length
       ? JSON.stringify(chosen.map((card) => ({ id: Number(card.dataset.subject), weight: Number(weight(card).value) })))
       : "";
-    hint.textContent = chosen.map((card) => `@${card.dataset.handle}`).join(", ") || usual;
+    hint.textContent = chosen.map((card) => `@${card.dataset.handle}`).join(_(", ")) || usual;
   }
 
   // Typing a handle selects its subject; removing it deselects the subject, unless the person chose it.
   function follow() {
-    const found = prompts.value.toLowerCase().match(/(?<![\w@])@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?/g) ?? [];
-    const now = new Set(found.map((handle) => handle.slice(1)));
+    const now = named(prompts.value, new Set(cards.map((card) => card.dataset.handle)));
     for (const card of cards) {
       const { handle } = card.dataset;
-      if (now.has(handle) !== named.has(handle)) box(card).checked = now.has(handle);
+      if (now.has(handle) !== before.has(handle)) box(card).checked = now.has(handle);
     }
-    named = now;
+    before = now;
     keep();
   }
 

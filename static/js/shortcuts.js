@@ -6,7 +6,7 @@
 // A menu that is part of the bar elsewhere, [data-more], keeps its keys while closed.
 
 const WAIT = 1200; // ms between the two keys of a pair
-const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";
+export const TEXT = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range], [type=file])";
 const OWN_ARROWS = "input[type=radio], input[type=range], [role=group][tabindex]"; // they use arrow keys themselves
 
 let first = "";
@@ -18,7 +18,7 @@ function named(key) {
 }
 
 function press(elements) {
-  const field = elements.find((element) => element.matches(TEXT));
+  const field = elements.findLast((element) => element.matches(TEXT));
   if (field) {
     field.focus();
     field.scrollIntoView({ block: "nearest" });
@@ -28,7 +28,7 @@ function press(elements) {
 }
 
 addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest(TEXT)) {
     if (event.key === "Escape" && !event.target.closest(":popover-open")) event.target.blur();
     return;

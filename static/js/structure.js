@@ -1,6 +1,10 @@
 // Maps for the pictures of a new set. The hidden field `structures` contains the selection, in the server's format; this
 // script requests maps from the server, shows them next to their pictures, and maintains the field.
 
+import { askGround, forgetGround } from "./ground.js";
+import { _, ngettext } from "./languages.js";
+import { cancelled, sendFile, sendForm } from "./uploading.js";
+
 const OFF = 0.04; // maximum difference between a map's shape and the pictures', same as on the server
 const root = document.getElementById("structure");
 const form = root?.closest("form");
@@ -18,7 +22,6 @@ if (list) {
     return chosen === "custom" ? `${width}x${height}` : (chosen ?? "");
   };
   const prompts = () => form.elements.prompts.value.split("\n").filter((line) => line.trim()).length;
-  const plural = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
   let structures = [];
   let draft = []; // uploads that are not used yet: {file, picture, map}
   let round = 0; // of making maps; answers from earlier rounds no longer count
@@ -28,8 +31,8 @@ if (list) {
   function keep() {
     field.value = JSON.stringify(structures);
     find("structure-words", root.parentElement).textContent = structures.length
-      ? structures.map(({ control, weight }) => `${words(control)}, weight ${weight}`).join("; ")
-      : "Edges, a silhouette or depth for the pictures to follow";
+      ? structures.map(({ control, weight }) => _("%(kind)s, %(weight)s", { kind: words(control), weight })).join(_("; "))
+      : _("Edges, a silhouette or depth for the pictures to follow");
     for (const [place, part] of structures.entries()) warn(list.children[place], part);
   }
 
@@ -45,12 +48,18 @@ if (list) {
     const lines = prompts();
     let say = "";
     if (count > 1 && lines && count !== lines) {
-      say = `There are ${count} maps for ${plural(lines, "prompt")}; give one for all, or one for each prompt.`;
+      say = ngettext(
+        "There are %(count)s maps for %(number)s prompt; give one for all, or one for each prompt.",
+        "There are %(count)s maps for %(number)s prompts; give one for all, or one for each prompt.",
+        lines,
+        { count },
+      );
     } else if (part.start > part.end) {
-      say = "Start must be before end.";
+      say = _("Start must be before end.");
     } else if (wrong.length) {
-      const [map] = wrong;
-      say = `${map.name} is ${map.width} × ${map.height} px, a different shape from ${size().replace("x", " × ")}.`;
+      const [{ name, width, height }] = wrong;
+      const wanted = size().replace("x", " × ");
+      say = _("%(name)s is %(width)s × %(height)s px, a different shape from %(wanted)s.", { name, width, height, wanted });
     }
     problem.hidden = !say;
     problem.querySelector("span").textContent = say;
@@ -63,8 +72,8 @@ if (list) {
     for (const map of maps.slice(0, 4)) find("thumbs", made).append(image(`/maps/${map.id}/thumb-320.webp`, map));
     find("title", made).textContent = words(part.control);
     find("subtitle", made).textContent =
-      maps.length > 1 ? `one for each of ${maps.length} prompts` : (maps[0]?.name ?? "");
-    find("remove", made).setAttribute("aria-label", `Remove ${words(part.control)}`);
+      maps.length > 1 ? _("one for each of %(number)s prompts", { number: maps.length }) : (maps[0]?.name ?? "");
+    find("remove", made).setAttribute("aria-label", _("Remove %(name)s", { name: words(part.control) }));
     find("weight", made).value = part.weight;
     made.querySelector("output").textContent = part.weight;
     find("start", made).value = Math.round(part.start * 100);
@@ -88,22 +97,9 @@ if (list) {
     show();
   }
 
-  async function ask(address, values) {
-    const body = new FormData();
-    for (const [name, value] of Object.entries(values)) body.append(name, value);
-    let response;
-    try {
-      response = await fetch(address, { method: "POST", body, headers: { accept: "application/json" } });
-    } catch {
-      throw new Error("The server could not be reached. Try again in a moment.");
-    }
-    if (!response.ok) throw new Error(await response.text());
-    return response.json();
-  }
-
   async function crop(part) {
     try {
-      const maps = await Promise.all(part.maps.map((id) => ask(`/maps/${id}/crop`, { size: size() })));
+      const maps = await Promise.all(part.maps.map((id) => sendForm(`/maps/${id}/crop`, { size: size() })));
       for (const map of maps) known.set(map.id, map);
       part.maps = maps.map(({ id }) => id);
       show();
@@ -150,10 +146,15 @@ if (list) {
     draft = [];
     find("draft").hidden = true;
     find("map-file").value = "";
+    forgetGround();
   }
 
   function bring(files) {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/") || !file.type);
+    const isPicture = (file) => file.type.startsWith("image/") || !file.type;
+    const pictures = [...files].filter(isPicture);
+    const others = [...files].filter((file) => !isPicture(file)).map(({ name }) => name);
+    const names = others.join(_(", "));
+    refuse(names && _("Not taken, because they are no pictures: %(names)s.", { names }));
     if (!pictures.length) return;
     discard();
     draft = pictures.map((file) => ({ file, picture: URL.createObjectURL(file) }));
@@ -168,41 +169,57 @@ if (list) {
     const control = kind();
     const values = { kind: control, size: size(), ready: find("ready").checked ? "1" : "" };
     const pairs = draft.map(pair);
-    refuse("");
     find("pairs").replaceChildren(...pairs);
     find("draft").hidden = false;
     find("use").disabled = true;
-    find("use").textContent = draft.length > 1 ? `Use these ${draft.length} maps` : "Use this map";
+    find("use").textContent = draft.length > 1 ? _("Use these %(number)s maps", { number: draft.length }) : _("Use this map");
     find("draft-words").textContent = "";
     try {
       for (const [place, each] of draft.entries()) {
-        each.map = await ask("/maps", { ...values, picture: each.file });
+        each.map = await mapOf(each, values);
         if (own !== round) return;
         result(pairs[place], each.map);
       }
     } catch (error) {
       if (own !== round) return;
       discard();
-      refuse(error.message);
+      refuse(cancelled(error) ? "" : error.message);
       return;
     }
     find("use").disabled = false;
     if (draft.length > 1 && draft.length !== prompts()) {
-      find("draft-words").textContent = `There are ${plural(prompts(), "prompt")}; add one for all, or one for each.`;
+      find("draft-words").textContent = ngettext(
+        "There are %(number)s prompt; add one for all, or one for each.",
+        "There are %(number)s prompts; add one for all, or one for each.",
+        prompts(),
+      );
     }
+  }
+
+  // Uploads a picture once: what is behind a transparent one is asked, and then remembered for another kind of map.
+  async function mapOf(each, values) {
+    const about = { area: find("map-drop"), input: find("map-file"), file: each.file };
+    const again = each.waiting && each.ground;
+    const told = again
+      ? await sendForm("/maps", { ...values, waiting: each.waiting, ground: each.ground })
+      : await sendFile("/maps", { ...values, picture: each.file }, about);
+    if (!told.waiting) return told;
+    each.waiting = told.waiting;
+    each.ground = await askGround([told]);
+    return sendForm("/maps", { ...values, waiting: each.waiting, ground: each.ground });
   }
 
   function pair({ file, picture }) {
     const made = document.getElementById("structure-pair").content.firstElementChild.cloneNode(true);
     find("source", made).src = picture;
-    find("source", made).alt = `The picture ${file.name}`;
+    find("source", made).alt = _("The picture %(name)s", { name: file.name });
     find("source-words", made).textContent = file.name;
     return made;
   }
 
   function result(made, map) {
     const shown = find("result", made);
-    Object.assign(shown, { src: `/maps/${map.id}.png`, alt: `${words(map.kind)} of ${map.name}`, hidden: false });
+    Object.assign(shown, { src: `/maps/${map.id}.png`, alt: _("%(kind)s of %(name)s", { kind: words(map.kind), name: map.name }), hidden: false });
     made.querySelector(".pair__busy").hidden = true;
     find("result-words", made).textContent = map.remark || `${words(map.kind)}, ${map.width} × ${map.height}`;
   }
@@ -239,13 +256,20 @@ if (list) {
     bring(event.clipboardData.files);
   });
 
+  // The guide's picture, as if it had been chosen
+  async function bringSample(address) {
+    const answer = await fetch(address);
+    if (answer.ok) bring([new File([await answer.blob()], address.split("/").at(-1), { type: "image/webp" })]);
+  }
+  if (root.dataset.sampleMap && field.value.length <= "[]".length) bringSample(root.dataset.sampleMap);
+
   // Recent maps
 
   const library = document.getElementById("map-library");
   library.addEventListener("toggle", async ({ newState }) => {
     if (newState !== "open") return;
     const response = await fetch(`/maps?kind=${kind()}`);
-    library.innerHTML = response.ok ? await response.text() : "<p class='hint'>The maps could not be loaded. Reload the page.</p>";
+    library.innerHTML = response.ok ? await response.text() : `<p class='hint'>${_("The maps could not be loaded. Reload the page.")}</p>`;
   });
   library.addEventListener("click", ({ target }) => {
     const chosen = target.closest("[data-map]");

@@ -1,5 +1,9 @@
-// The form of a new subject: pictures are uploaded one by one as they are dropped or chosen, and shown. Without this script
-// the form sends all of them together.
+// The form of a new subject: pictures are uploaded one by one as they are dropped, pasted or chosen, and shown. Without this
+// script the form sends all of them together.
+
+import { answered, askGround, forgetGround } from "./ground.js";
+import { _, ngettext } from "./languages.js";
+import { cancelled, sendFile, sendForm } from "./uploading.js";
 
 const form = document.getElementById("subject-form");
 
@@ -14,9 +18,24 @@ if (form) {
   function tell() {
     const count = names().length;
     const missing = Number(fewest) - count;
-    const words = `${count} ${count === 1 ? "picture" : "pictures"}`;
-    const wanted = missing > 0 ? `, ${missing} more needed` : count > Number(most) ? `, at most ${most} are taken` : "";
-    form.querySelector("[data-kept-words]").textContent = count ? words + wanted : "";
+    let words = "";
+    if (count && missing > 0) {
+      words = ngettext(
+        "%(number)s picture, %(missing)s more needed",
+        "%(number)s pictures, %(missing)s more needed",
+        count,
+        { missing },
+      );
+    } else if (count > Number(most)) {
+      words = ngettext(
+        "%(number)s picture, at most %(most)s are taken",
+        "%(number)s pictures, at most %(most)s are taken",
+        count,
+        { most },
+      );
+    } else if (count) words = ngettext("%(number)s picture", "%(number)s pictures", count);
+    form.querySelector("[data-kept-words]").textContent = words;
+    list.dispatchEvent(new Event("change", { bubbles: true })); // for the draft
   }
 
   function complain(sentence) {
@@ -24,42 +43,89 @@ if (form) {
     error.querySelector("span").textContent = sentence;
   }
 
-  async function send(file) {
-    const body = new FormData();
-    body.append("picture", file);
-    let response;
-    try {
-      response = await fetch("/subjects/pictures", { method: "POST", body, headers: { accept: "application/json" } });
-    } catch {
-      throw new Error("The server could not be reached. Try again in a moment.");
-    }
-    if (!response.ok) throw new Error(await response.text());
-    return response.json();
+  const complainOf = (name, problem) =>
+    complain(problem.includes(name) ? problem : _("%(name)s: %(problem)s", { name, problem }));
+
+  function item() {
+    const made = document.getElementById("kept-picture").content.firstElementChild.cloneNode(true);
+    made.dataset.busy = "yes";
+    list.append(made);
+    return made;
   }
 
+  function keep(made, name, { sha256, thumb }) {
+    if (names().includes(sha256)) throw new Error(_("%(name)s is already there. Choose another picture.", { name }));
+    made.querySelector("img").src = thumb;
+    made.querySelector("[name=kept]").value = sha256;
+    delete made.dataset.busy;
+  }
+
+  // Uploads a picture. Returns the question if it is transparent, and throws if it was cancelled.
   async function add(file) {
-    const item = document.getElementById("kept-picture").content.firstElementChild.cloneNode(true);
-    const picture = item.querySelector("img");
-    picture.src = URL.createObjectURL(file);
-    item.dataset.busy = "yes";
-    list.append(item);
+    const made = item();
+    const picture = URL.createObjectURL(file);
+    made.querySelector("img").src = picture;
     try {
-      const { sha256, thumb } = await send(file);
-      if (names().includes(sha256)) throw new Error(`${file.name} is already there. Choose another picture.`);
-      URL.revokeObjectURL(picture.src);
-      picture.src = thumb;
-      item.querySelector("[name=kept]").value = sha256;
-      delete item.dataset.busy;
+      const told = await sendFile("/subjects/pictures", { picture: file }, { area, input, file });
+      if (told.waiting) {
+        made.remove();
+        return told;
+      }
+      keep(made, file.name, told);
     } catch (problem) {
-      item.remove();
-      complain(problem.message.includes(file.name) ? problem.message : `${file.name}: ${problem.message}`);
+      made.remove();
+      if (cancelled(problem)) throw problem;
+      complainOf(file.name, problem.message);
+    } finally {
+      URL.revokeObjectURL(picture);
+      tell();
     }
-    tell();
+    return null;
   }
 
   async function addAll(files) {
     complain("");
-    for (const file of files) await add(file); // in order, without overloading the server
+    const waiting = [];
+    for (const [place, file] of files.entries()) { // in order, without overloading the server
+      try {
+        const told = await add(file);
+        if (told) waiting.push(told);
+      } catch {
+        const left = files.slice(place).map(({ name }) => name).join(_(", "));
+        complain(_("Cancelled. Not uploaded: %(names)s.", { names: left }));
+        break;
+      }
+    }
+    if (waiting.length) await settle([...asked(), ...waiting]);
+  }
+
+  // The pictures that the question on the page is about.
+  const asked = () => [...form.querySelectorAll("[data-ground] [name=waiting]")].map(({ value }) => questionOf(value));
+  function questionOf(waiting) {
+    const { name, sha256 } = JSON.parse(waiting);
+    return { waiting, name, picture: `/thumbs/${sha256}-320.webp` };
+  }
+
+  const settle = async (waiting) => settleOn(waiting, await askGround(waiting));
+
+  async function settleOn(waiting, ground) {
+    for (const each of waiting) {
+      const made = item();
+      try {
+        keep(made, each.name, await sendForm("/subjects/pictures", { waiting: each.waiting, ground }));
+      } catch (problem) {
+        made.remove();
+        complainOf(each.name, problem.message);
+      }
+    }
+    forgetGround();
+    tell();
+  }
+
+  const shown = form.querySelector("[data-ground]"); // of a draft, or a refused form
+  if (shown) {
+    const waiting = asked();
+    answered(shown).then((ground) => settleOn(waiting, ground));
   }
 
   input.addEventListener("change", async () => {
@@ -73,10 +139,17 @@ if (form) {
       delete area.dataset.over;
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault(); // a file dropped outside the field does not replace the page
-      if (name === "dragover") area.dataset.over = "yes";
-      if (name === "drop") addAll([...event.dataTransfer.files]);
+      if (name === "dragover" && !event.target.closest("form[data-sends]")) area.dataset.over = "yes";
+      if (name === "drop" && !event.target.closest("form[data-sends]")) addAll([...event.dataTransfer.files]);
     });
   }
+
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    addAll(files);
+  });
 
   list.addEventListener("click", ({ target }) => {
     if (!target.closest("[data-remove]")) return;

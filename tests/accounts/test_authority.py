@@ -455,5 +455,5 @@ def test_earlier_acts_keep_the_role_in_the_audit_log(tmp_path: Path) -> None:
         assert session.scalars(select(Campaign.four_eyes)).all() == [False], "existing campaigns stay unchanged"
         assert session.scalars(select(Style.archived_as)).all() == ["manager"]
         triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'images'"
-        assert session.connection().exec_driver_sql(triggers).scalar() == 3
+        assert session.connection().exec_driver_sql(triggers).scalar() == 5
     database.close()

@@ -52,7 +52,7 @@ def test_it_refuses_in_a_sentence(settings: Settings, database: Database, operat
     assert "The account of Me is deactivated." in reset(settings, "me@example.com").stderr
     nowhere = reset(Settings(data=tmp_path / "nowhere"), "me@example.com")
     assert nowhere.returncode == 2
-    assert "There are no accounts in" in nowhere.stderr
+    assert "There is no account in" in nowhere.stderr
     assert not (tmp_path / "nowhere").exists()
 
 

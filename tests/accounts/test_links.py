@@ -82,7 +82,7 @@ def test_links_are_listed_for_administrators(session: Session, make: Factory, ad
     assert [row.email for row in found] == [f"{n}@here.example" for n in (3, 2, 1, 0)]
     assert [row.used_by.name for row in found if row.used_by] == ["New"]
     assert len(queries.resets(session, admin)) == 1
-    for listed in (queries.invitations, queries.resets, queries.sessions_by_person):
+    for listed in (queries.invitations, queries.resets, queries.people_count):
         with pytest.raises(Forbidden):
             listed(session, make.user(Role.MANAGER))
 

@@ -1,6 +1,7 @@
 """The audit log's chain: it survives concurrent writers, and reveals anything done to it outside Soroe."""
 
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from sqlalchemy.types import NullType
 from app.audit import chain
 from app.audit.service import record, record_all
 from app.database import Database, alembic_config, make_engine, migrate
+from app.languages import speaking, translated
 from app.models import Act, AuditEvent, AuditHead, Campaign, User, now
 from app.settings import Settings
 from tests.factory import Factory
@@ -55,6 +57,18 @@ def problem(session: Session, noted: str | None = None) -> str:
     found = chain.verify(session, noted).problem
     session.rollback()
     return found or "unbroken"
+
+
+@pytest.mark.parametrize("message", chain.PROBLEMS)
+def test_a_stored_problem_is_told_in_the_language_of_now(message: str) -> None:
+    named = dict.fromkeys(("number", "first", "second", "last", "before"), 1631)
+    stored = message % named
+    assert translated(stored) == stored
+    with speaking("ja"):
+        told = translated(stored)
+        assert told == translated(message) % named
+        assert not re.search("[A-Za-z]", told)
+        assert translated("Something else.") == "Something else."
 
 
 def test_an_empty_record_is_unbroken(session: Session) -> None:

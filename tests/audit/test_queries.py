@@ -16,6 +16,7 @@ from app.exports import service as exports
 from app.exports.options import ExportOptions
 from app.exports.shares import ShareSpec
 from app.files import Kind
+from app.languages import speaking
 from app.models import Act, AuditEvent, ExportState, Image, Role, User, Verdict
 from app.work import queue
 from tests.factory import Factory
@@ -210,6 +211,16 @@ def test_the_first_administrator_creates_their_own_account(session: Session, mak
 )
 def test_the_details_that_the_sentence_does_not_tell(act: Act, details: dict[str, Any], more: str) -> None:
     assert words.more(AuditEvent(act=act, details=details)) == more
+
+
+def test_an_event_is_told_in_the_language_of_now(session: Session, make: Factory) -> None:
+    user = make.user()
+    event = record(session, user, Act.ACCOUNT_CHANGE, user, role=["designer", "manager"], active=True, note="role")
+    with speaking("ja"):
+        assert words.did(event) == "アカウントの変更"
+        assert words.more(event) == "役割：デザイナー → マネージャー、利用中：はい、メモ：role", "typed text stays"
+        table_of = table.lines([event], {})
+    assert table_of == table.lines([event], {}), "the CSV is the same for everyone"
 
 
 def test_the_csv_is_harmless_and_whole(session: Session, make: Factory, manager: User) -> None:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.files import Kind
 from app.main import create_app
 from app.models import Image, Role, Verdict
+from app.quality.vision import Vision, seen_picture
 from app.reviews import service
 from app.settings import Settings
 from tests.browser.fit import faults
@@ -316,7 +317,7 @@ def test_the_split_moves_by_keys_and_by_hand_and_clips(page: Page, problems: lis
 def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Server, problems: list[str]) -> None:
     open_room(page, "ids=1,3,4&reference=1")
     slots = page.locator(".slot")
-    expect(slots.nth(1)).to_contain_text("Not reviewed")
+    expect(slots.nth(1)).to_contain_text("To review")
     page.keyboard.press("+")
     page.keyboard.press("+")
     page.keyboard.press("b")
@@ -327,7 +328,7 @@ def test_deciding_leaves_the_pictures_as_they_are_seen(page: Page, painted: Serv
     assert laid_out(page, "B") == seen
     assert page.url.endswith("/compare?ids=1,3,4&reference=1"), "here is where one stays"
     page.keyboard.press("z")
-    expect(slots.nth(1)).to_contain_text("Withdrawn")
+    expect(slots.nth(1)).to_contain_text("To review")
 
     page.keyboard.press("c")  # a letter without Shift selects
     page.keyboard.press("s")
@@ -455,3 +456,21 @@ def test_it_fits_and_axe_finds_nothing(page: Page, scheme: str, width: int, prob
         assert page.evaluate(fits), query
         assert not faults(page, query)
     assert not problems
+
+
+def test_colours_as_others_see_them_are_those_of_the_model_and_said_on_every_page(page: Page) -> None:
+    for vision in Vision:
+        page.goto("/pictures")
+        page.get_by_role("button", name="Account:").click()
+        page.get_by_label("See pictures as").select_option(vision)
+        open_room(page, "ids=5,6")
+        for letter, colour in (("A", RED), ("B", BLUE)):
+            expected = seen_picture(Picture.new("RGB", (1, 1), colour), vision).getpixel((0, 0))
+            shown = pixel(page, *point(page, letter, 0.5, 0.7))
+            assert np.abs(np.subtract(shown, expected)).max() <= 3, (vision, colour)  # type: ignore[arg-type]
+    page.goto("/pictures")
+    expect(page.get_by_text("Pictures are shown in greyscale.")).to_be_visible()
+    page.get_by_role("button", name="Show usual colours").click()
+    expect(page.get_by_text("Pictures are shown in greyscale.")).to_be_hidden()
+    open_room(page, "ids=5,6")
+    assert pixel(page, *point(page, "A", 0.5, 0.7)) == RED

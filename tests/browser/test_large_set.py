@@ -102,14 +102,14 @@ def test_parts_load_as_they_come_near_and_events_between_are_not_lost(studio: tu
     expect(page.locator("#more a")).to_have_count(0)
     decide(server, 1, Verdict.APPROVED)
     expect(page.locator("#place-1")).to_have_attribute("data-decision", "approved")
-    page.locator(f"#place-{PICTURES - 1} .tile__pic a").focus()
+    page.locator(f"#place-{PICTURES - 1} .tile__pic > a:not([download])").focus()
     page.keyboard.press("Control+a")
     expect(page.locator("[data-picked-count]")).to_have_text(f"{PICTURES - 1} selected")
 
 
 def test_all_are_selected_though_few_are_on_the_page(page: Page) -> None:
     page.goto("/sets/1")
-    page.locator("#place-1 .tile__pic a").focus()
+    page.locator("#place-1 .tile__pic > a:not([download])").focus()
     page.keyboard.press("Control+a")
     expect(page.locator("[data-picked-count]")).to_have_text(f"{PAGE} selected")
     page.get_by_role("button", name=f"Select all {PICTURES - 1} finished").click()
@@ -154,7 +154,7 @@ def test_an_address_of_a_picture_and_the_way_back_find_its_part(page: Page) -> N
     page.goto("/sets/1")
     scroll(page)
     loaded(page, 2 * PAGE)
-    page.locator("#place-100 .tile__pic a").click()
+    page.locator("#place-100 .tile__pic > a:not([download])").click()
     page.wait_for_url("**/review?set=1**")
     page.go_back()
     expect(page.locator("#place-100")).to_be_in_viewport()
@@ -188,3 +188,15 @@ def test_it_fits(page: Page, width: int, theme: str) -> None:
     page.goto("/sets/1?at=100")
     expect(page.get_by_role("link", name="Load earlier pictures")).to_be_visible()
     assert misfits(page, f"set-{width}-{theme}") == []
+
+
+def test_on_paper_a_set_has_its_pictures_and_no_bars(page: Page) -> None:
+    page.goto("/sets/1?whole=on")
+    page.emulate_media(media="print")
+    loaded(page, PICTURES)
+    for gone in (".topbar", ".toolbar", "#set-actions", "button >> nth=0"):
+        expect(page.locator(gone)).to_be_hidden()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("#place-140 img")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.tile')).breakInside") == "avoid"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgba(0, 0, 0, 0)"

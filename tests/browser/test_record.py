@@ -105,7 +105,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
 def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: list[str]) -> None:
     page.goto(busy.url + "/record")
     page.evaluate("window.sameDocument = true")
-    page.get_by_label("Act").select_option(label="Decided on")
+    page.get_by_label("Action", exact=True).select_option(label="Decided on")
     expect(page.locator(".event")).to_have_count(2)
     page.get_by_label("Person").select_option(label="Soroe and visitors")
     expect(page.get_by_role("heading", name="No matching events")).to_be_visible()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from app.decoding.limits import FORMATS
 from app.main import create_app
 from app.settings import Settings
 from tests.browser.fit import faults
@@ -74,7 +75,7 @@ def test_a_map_is_seen_used_and_sent(form: Page, engine: Painter, tmp_path: Path
     form.get_by_text("Silhouette", exact=True).click()
     seen(form.get_by_alt_text("Silhouette of chair.png"))
     form.get_by_role("button", name="Use this map").click()
-    expect(form.locator(".structure strong")).to_have_text("Silhouette")
+    expect(form.locator(".structure h3")).to_have_text("Silhouette")
     form.locator("[data-weight]").fill("0.6")
     form.locator("[data-end]").fill("70")
     width = form.evaluate("document.documentElement.scrollWidth")
@@ -115,9 +116,10 @@ def test_a_map_of_another_shape_is_cropped(form: Page, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_a_map_is_one_sentence(form: Page, tmp_path: Path) -> None:
-    (tmp_path / "no.png").write_bytes(b"GIF89a")
+    (tmp_path / "no.png").write_bytes(b"8BPS")
     bring(form, tmp_path / "no.png")
-    expect(form.get_by_role("alert")).to_have_text("The file is a GIF. Save it as PNG, JPEG or WebP, then upload that.")
+    sentence = f"The file is a Photoshop file. Save it as {FORMATS}, then upload that."
+    expect(form.get_by_role("alert")).to_have_text(sentence)
     bring(form, drawing(tmp_path, "chair.png"))
     expect(form.get_by_role("alert")).to_be_hidden()
 
@@ -144,11 +146,11 @@ def test_a_picture_is_dropped_or_pasted(form: Page) -> None:
 def test_a_map_used_before_is_picked_and_removed_by_keys(form: Page, tmp_path: Path) -> None:
     bring(form, drawing(tmp_path, "chair.png"))
     seen(form.get_by_alt_text("Edges of chair.png"))
-    form.get_by_role("button", name="Discard").click()
+    form.locator("#structure").get_by_role("button", name="Discard").click()
     assert chosen(form) == []
     form.get_by_role("button", name="Recent maps").press("Enter")
     form.get_by_role("button", name="chair.png").press("Enter")
-    expect(form.locator(".structure strong")).to_have_text("Edges")
+    expect(form.locator(".structure h3")).to_have_text("Edges")
     form.get_by_role("button", name="Remove Edges").press("Enter")
     assert chosen(form) == []
     expect(form.locator("[data-map-file]")).to_be_focused()
@@ -160,6 +162,6 @@ def test_a_set_like_this_one_brings_its_maps(form: Page, tmp_path: Path, server:
     form.get_by_role("button", name="Generate").locator("visible=true").click()
     form.wait_for_url("**/sets/1")
     form.goto(f"{server.url}/sets/new?from=1")
-    expect(form.locator(".structure strong")).to_have_text("Edges")
+    expect(form.locator(".structure h3")).to_have_text("Edges")
     seen(form.locator(".structure img"))
     assert chosen(form)[0]["maps"] == [1]

@@ -56,7 +56,7 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     expect(page.locator("[data-kept-words]")).to_have_text("4 pictures", timeout=SLOW)
     page.get_by_role("button", name="Remove this picture").first.click()
     expect(page.locator("[data-kept-words]")).to_have_text("3 pictures")
-    page.get_by_label("Name", exact=True).first.fill("Blue mug")
+    page.locator("#name").fill("Blue mug")
     page.get_by_label("Kind of thing").fill("mug")
     page.get_by_text("Advanced").click()
     page.get_by_label("Steps").fill("150")
@@ -84,3 +84,18 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     page.wait_for_url(re.compile(r"/sets/\d+$"))
     expect(page.get_by_text("@blue-mug × 0.6")).to_be_visible()
     assert not problems
+
+
+def test_a_lost_connection_is_one_quiet_line_that_goes_when_it_is_back(painted: Server, page: Page) -> None:
+    with making(painted) as make:
+        make.image_set(prompts="a fox")
+    painted.resources.engine.pause_at = 0
+    page.goto("/")
+    expect(page.locator("#queue li")).to_have_count(1)
+    lines = page.locator("#connection > span")
+    page.context.set_offline(True)
+    expect(lines).to_have_text("You are offline. What you typed stays on this page.", timeout=SLOW)
+    page.evaluate("document.querySelector('#queue').dispatchEvent(new Event('every'))")
+    expect(lines).to_have_count(1)
+    page.context.set_offline(False)
+    expect(lines).to_have_count(0, timeout=SLOW)

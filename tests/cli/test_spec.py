@@ -1,6 +1,7 @@
 """The page's form and the command refuse the same input in the same words."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.engine.base import TrainingFacts
 from app.errors import Invalid
 from app.models import ReferenceMethod
 from app.sets import service
+from app.styles.spec import StyleSpec
 from app.subjects.spec import SubjectSpec
 from tests.cli.asked import asked
 from tests.factory import MODEL, Factory, png
@@ -35,7 +37,7 @@ PLAIN = [
     ("strength", "strong"),
     ("negative_prompt", "x" * 1001),
     ("size", "big"),
-    ("prompt", "x" * 501),
+    ("prompt", "x" * 1001),
     ("prompt", "\n".join(["x"] * 501)),
     ("prompt", MANY),
 ]
@@ -71,6 +73,45 @@ def test_what_needs_no_model_is_refused_before_one_is_loaded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("layers", "up blocks"),
+        ("calibration", "2"),
+        ("calibration_start", "soon"),
+        ("calibration_end", "-0.1"),
+        ("reference_queries", "1.5"),
+        ("subject_attention", "nan"),
+        ("blend", "mix"),
+    ],
+)
+def test_options_of_sharing_are_those_of_a_style(name: str, value: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        StyleSpec.from_form({"name": "Poster", "reference_id": "1", name: value})
+    assert of_command(**{name: value}) == list(refused.value.errors.values())
+
+
+def test_layers_that_the_model_does_not_have_and_calibration_that_ends_early() -> None:
+    model = replace(MODEL, layers=("up_blocks.0.attn1", "mid_block.attn1"))
+    form = form_of(GenerateOptions(Path("out"), prompt=["a fox"], layers="up_blocks,up_block"))
+    with pytest.raises(Invalid) as refused:
+        CommandSpec.for_model(form, model)
+    assert refused.value.errors == {"layers": "This model has no layer “up_block”. Choose other layers."}
+    assert CommandSpec.for_model(form | {"layers": "up_blocks,mid_block.attn1"}, model).layers
+    (ends,) = of_command(calibration_start="0.8", calibration_end="0.2")
+    assert "ends before it begins" in ends
+
+
+def test_sensitive_layers_are_named_by_the_ranking() -> None:
+    model = replace(MODEL, layers=("a", "b", "c"), ranked_layers=("c", "a", "b"))
+    form = form_of(GenerateOptions(Path("out"), prompt=["a fox"], layers="sensitive", layer_count="2"))
+    assert CommandSpec.for_model(form, model).layers == ["c", "a"]
+    (missing,) = of_command(layers="sensitive")
+    assert "not ranked yet" in missing
+    with pytest.raises(Invalid):
+        asked(layers="sensitive", layer_count="0")
+
+
+@pytest.mark.parametrize(
     "wrong", [{"weight": "3"}, {"start": "soon"}, {"end": "nan"}, {"start": "0.9", "end": "0.1"}], ids=str
 )
 def test_structures(make: Factory, tmp_path: Path, wrong: dict[str, str]) -> None:
@@ -103,7 +144,7 @@ def test_subjects(make: Factory, tmp_path: Path, weight: str) -> None:
         ({"box": ["0", "0", "2", "1"]}, "0,0,2,1|a fox"),
         ({"box": ["0", "0", "nan", "1"]}, "0,0,nan,1|a fox"),
         ({"box": ["0.1", "0.1", "0.01", "0.5"]}, "0.1,0.1,0.01,0.5|a fox"),
-        ({"box": [0, 0, 1, 1], "prompt": "x" * 501}, f"0,0,1,1|{'x' * 501}"),
+        ({"box": [0, 0, 1, 1], "prompt": "x" * 1001}, f"0,0,1,1|{'x' * 1001}"),
         ({"box": [0, 0, 1, 1], "strength": "3"}, "0,0,1,1|a fox||3"),
         ({"box": [0, 0, 1, 1], "strength": "much"}, "0,0,1,1|a fox||much"),
     ],

@@ -11,6 +11,7 @@ from app.pictures import Limits
 from app.style_aligned.loading import Placement, load_pipeline
 from tests.cli.asked import REFUSED, asked
 from tests.command import soroe
+from tests.demo import HINT_CHANNELS
 from tests.factory import MODEL
 
 
@@ -80,7 +81,7 @@ def test_a_set_that_follows_a_drawing(tmp_path: Path, monkeypatch: pytest.Monkey
     """The whole command, with a custom ControlNet named in the settings."""
     unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
     torch.manual_seed(0)
-    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=HINT_CHANNELS)
     net.save_pretrained(tmp_path / "net")
     monkeypatch.setenv("SOROE_CONTROLNETS", f"depth={tmp_path / 'net'}")
     map_file = drawing(tmp_path / "chair.png")

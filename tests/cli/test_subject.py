@@ -25,11 +25,13 @@ def test_files_weights_and_handles(tmp_path: Path) -> None:
         (["{}:nan"], "weight must be a number from 0 to 2"),
         (["gone.safetensors"], "no LoRA file at gone.safetensors"),
         (["{}", "{}:0.5"], "was given twice"),
+        (["{}", "{0.parent}/ＭＵＧ.safetensors"], "Two subjects have the handle @mug"),
         (["{}"] * 9, "at most 8 subjects"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, given: list[str], sentence: str) -> None:
     file = tmp_path / "mug.safetensors"
     file.write_bytes(b"x")
+    (tmp_path / "ＭＵＧ.safetensors").write_bytes(b"y")
     with pytest.raises(REFUSED, match=sentence):
         asked(subject=[text.format(file) for text in given])

@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.engine.events import Crop, Event, Unit, UnitImage, UnitReference, Work
 from app.settings import Settings
+from tests.demo import SIDE
 
 if TYPE_CHECKING:
     from app.engine.runner import Runner
@@ -38,5 +39,5 @@ def unit(tmp_path: Path) -> Unit:
     picture.save(path)
     images = (UnitImage(7, "a fox", 1), UnitImage(8, "a teapot", 2))
     reference = UnitReference(path, Crop(0.5, 0.0, 0.5, 1.0))
-    how = {"negative_prompt": "", "width": 128, "height": 128, "steps": 8, "guidance": 4.0, "scheduler": "ddim"}
+    how = {"negative_prompt": "", "width": SIDE, "height": SIDE, "steps": 8, "guidance": 4.0, "scheduler": "ddim"}
     return Unit(1, images, (reference,), "noise", 1.0, 1.0, True, True, **how)

@@ -10,7 +10,9 @@ import io
 import math
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from app.engine.base import Cancelled, EngineState, ModelFacts, NotReady, Slot, WorkerLost
@@ -22,8 +24,10 @@ from app.engine.events import (
     ImageFailed,
     ImageReady,
     Preview,
+    ReferenceMeasured,
     Sample,
     Step,
+    StyleMap,
     Trained,
     Training,
     Unit,
@@ -31,6 +35,7 @@ from app.engine.events import (
     Work,
 )
 from app.errors import Invalid
+from app.quality.features import features
 
 FACTS = ModelFacts(
     name="demo",  # as the factory's sets request
@@ -42,21 +47,42 @@ FACTS = ModelFacts(
     default_steps=4,
     default_guidance=5.0,
     device="none",
-    words=("a fox", "a teapot", "an owl"),
+    words=("fox", "teapot", "owl", "umbrella", "hourglass", "scissors"),
     controls=("edges", "silhouette"),
 )
+
+
+class Eye:
+    """Embeds pictures as their colours, and texts as grey."""
+
+    role, name = "clip", "bundled CLIP"
+
+    def picture(self, picture: Image.Image) -> np.ndarray:
+        colours = np.asarray(picture.convert("RGB").resize((2, 2)), np.float32).ravel() + 1
+        return colours / np.linalg.norm(colours)
+
+    def patches(self, picture: Image.Image) -> np.ndarray:
+        return self.picture(picture).reshape(2, 2, 3)
+
+    def text(self, text: str) -> np.ndarray:
+        return np.full(12, 12**-0.5, np.float32)
+
+
+def measured(picture: Image.Image) -> dict[str, Any]:
+    return features(picture, text="grey", embedders=[Eye()]).to_json()
 
 
 class Painter:
     def __init__(self, step_seconds: float = 0.0, slots: int = 1, pause_at: float = math.inf) -> None:
         self.step_seconds = step_seconds
+        self.facts = FACTS  # of the model that the server runs now
         self.pause_at = pause_at  # after this many steps in total it waits until a test raises the number
         self.places = slots
-        self.started = False
         self.refusals = 0
+        self.broken = self.dying = False  # at everything
         self.listeners: list[Callable[[], None]] = []
         self.restarts = 0
-        self.state = EngineState.READY
+        self.state = EngineState.STOPPED
         self.running: set[int] = set()
         self.stopped: set[int] = set()
         self.units: list[Unit] = []  # in order of arrival
@@ -65,18 +91,19 @@ class Painter:
 
     @property
     def model(self) -> ModelFacts:
-        if not self.started:
-            raise RuntimeError("the model is not loaded")
-        return FACTS
+        return self.facts
 
     async def start(self) -> None:
-        self.started = True
+        self.state = EngineState.READY
 
     async def close(self) -> None:
         self.stopped |= self.running
 
     def depth_map(self, picture: Image.Image) -> Image.Image:
         return picture.convert("L")
+
+    def translate(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"english {number}" for number, _ in enumerate(texts, start=1))
 
     @property
     def state(self) -> EngineState:
@@ -117,12 +144,21 @@ class Painter:
                     yield event
                 return
             self.units.append(unit)
+            if self.dying:
+                raise WorkerLost
+            if self.broken:
+                yield Failed(unit.id, "The server ran out of memory.", transient=True, cause="out of memory")
+                return
             for step in range(1, unit.steps + 1):
                 await self.before_step(unit)
                 self.steps.append(Step(unit.id, step, unit.steps))
                 yield self.steps[-1]
                 for image in unit.images:
                     yield Preview(unit.id, image.image_id, paint(image, 32, 32, "WEBP"))
+            if unit.measured:
+                for position, given in enumerate(unit.references, start=1):
+                    with Image.open(given.path) as picture:
+                        yield ReferenceMeasured(unit.id, position, measured(picture))
             for image in unit.images:
                 if "overflow" in image.prompt:
                     yield ImageFailed(
@@ -133,7 +169,13 @@ class Painter:
                     yield failed
                     return
                 png = paint(image, unit.width, unit.height)
-                yield ImageReady(unit.id, image.image_id, png, self.step_seconds * unit.steps / len(unit.images))
+                if unit.maps:
+                    sheet = io.BytesIO()
+                    Image.linear_gradient("L").resize((16, 16)).save(sheet, "PNG")
+                    yield StyleMap(unit.id, image.image_id, sheet.getvalue(), ("down 1", "up 1"), 2)
+                found = measured(Image.open(io.BytesIO(png))) if unit.measured else None
+                seconds = self.step_seconds * unit.steps / len(unit.images)
+                yield ImageReady(unit.id, image.image_id, png, seconds, features=found)
             yield Done(unit.id)
         finally:
             self.running.discard(unit.id)

@@ -22,9 +22,20 @@ def main(descriptor: int, parent: int) -> None:
         case "dies":
             faulthandler.disable()
             os.abort()
+        case "dies once":
+            try:
+                (settings.data / "died").touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                faulthandler.disable()
+                os.abort()
         case "is refused":
             connection.send(Refused("This model is no model."))
             return
+        case "slow":
+            while not (settings.data / "go").exists():
+                time.sleep(0.01)
         case "deaf":  # it never notices that its socket has ended
             processes.end_with(parent)
             connection.send(Loaded(FACTS))

@@ -16,8 +16,10 @@ from PIL import Image
 from app.engine.base import Cancelled, NoDepth
 from app.engine.events import Done, ImageReady, Preview, Step, Unit
 from app.engine.local import LocalEngine
+from app.engine.remembered import recall
 from app.errors import Invalid
 from app.settings import Settings
+from tests.demo import DEMO, SQUARE
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 NOWHERE = "/nowhere/depth"
@@ -50,7 +52,7 @@ def test_a_unit_comes_from_another_process(run: Run, engine: LocalEngine, unit: 
     assert [e.step for e in events if isinstance(e, Step)] == list(range(1, 9))
     assert {e.image_id for e in events if isinstance(e, Preview)} == {7, 8}
     for event in (e for e in events if isinstance(e, ImageReady)):
-        assert Image.open(io.BytesIO(event.png)).size == (128, 128)
+        assert Image.open(io.BytesIO(event.png)).size == SQUARE
     assert events[-1] == Done(1)
 
 
@@ -98,3 +100,20 @@ def test_it_lets_pages_come_first_and_obeys_the_server_alone(engine: LocalEngine
         os.kill(worker.pid, end)
     assert worker.is_running()
     assert engine.model.device == "cpu, float32"
+
+
+def test_what_forms_need_of_a_model_is_remembered_for_the_next_start(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = LocalEngine(engine._settings).model
+    assert known == engine.model
+    assert known.training == engine.model.training
+    prompt = "a fox, watercolour, and something that it does not know"
+    assert known.reader.read(prompt) == engine.model.reader.read(prompt)
+    assert recall(engine._settings.model_copy(update={"model": "another"})) is None
+    with monkeypatch.context() as newer:  # a version of Soroe whose bundled model makes larger pictures
+        newer.setattr("app.engine.remembered.BUNDLED", DEMO / "vae")
+        assert recall(engine._settings) is None
+    file = engine._settings.data / "cache" / "model-facts.json"
+    file.write_text(file.read_text()[:-9])
+    assert recall(engine._settings) is None

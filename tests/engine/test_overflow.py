@@ -8,6 +8,7 @@ import pytest
 from app.engine import overflow
 from app.engine.events import Training, Unit, UnitImage, UnitStructure, UnitSubject
 from app.style_aligned import NotFinite
+from tests.demo import SIDE
 
 UNIT = Unit(
     id=1,
@@ -19,8 +20,8 @@ UNIT = Unit(
     share_group_norm=True,
     adain_values=True,
     negative_prompt="",
-    width=128,
-    height=128,
+    width=SIDE,
+    height=SIDE,
     steps=8,
     guidance=4.0,
     scheduler="ddim",

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from app.engine import process
-from app.engine.base import Cancelled, CannotLoad, EngineState, NotReady, WorkerLost
+from app.engine.base import Cancelled, CannotLoad, EngineState, ModelUnknown, NotReady, WorkerLost
 from app.engine.events import Done, Step, Unit
 from app.engine.local import LocalEngine
 from app.errors import Busy
@@ -112,9 +112,19 @@ def test_one_that_fails_at_its_start_is_a_sentence(tmp_path: Path, model: str, s
             await engine.start()
         assert str(refused.value) == sentence
         assert engine.state == EngineState.STOPPED
-        with pytest.raises(RuntimeError, match="not loaded"):
+        with pytest.raises(ModelUnknown):
             _ = engine.model
         await engine.close()
+
+    asyncio.run(story())
+
+
+def test_one_that_is_lost_as_it_starts_is_started_again(tmp_path: Path) -> None:
+    """Something else took the memory for a moment: no reason to end the site."""
+
+    async def story() -> None:
+        async with started(tmp_path, "dies once") as engine:
+            assert (engine.state, engine.restarts) == (EngineState.READY, 1)
 
     asyncio.run(story())
 

@@ -12,6 +12,7 @@ from app.engine.events import Event, Failed, ImageReady, Unit, UnitStructure
 from app.engine.runner import Runner
 from app.settings import Settings
 from app.style_aligned.loading import Placement, load_pipeline
+from tests.demo import HINT_CHANNELS, SIDE, SQUARE
 from tests.engine.conftest import Made
 
 
@@ -20,7 +21,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """With a ControlNet for depth that has an effect, and a missing one for edges."""
     folder = tmp_path_factory.mktemp("engine")
     unet = load_pipeline("demo", Placement.choose("cpu"), lambda what, share: None).unet
-    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 32))
+    net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=HINT_CHANNELS)
     generator = torch.Generator().manual_seed(0)
     for parameter in (*net.controlnet_down_blocks.parameters(), *net.controlnet_cond_embedding.parameters()):
         parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
@@ -31,8 +32,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
-    picture = Image.new("L", (128, 128))
-    ImageDraw.Draw(picture).rectangle((32, 32, 96, 96), outline=255, width=3)
+    picture = Image.new("L", SQUARE)
+    ImageDraw.Draw(picture).rectangle((SIDE // 4, SIDE // 4, 3 * SIDE // 4, 3 * SIDE // 4), outline=255, width=3)
     picture.save(tmp_path / "lines.png")
     return tmp_path / "lines.png"
 

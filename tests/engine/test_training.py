@@ -27,16 +27,20 @@ from app.engine.runner import Runner
 from app.files import Files
 from app.models import State, Subject
 from app.models import Unit as UnitRow
+from app.scheduling import service as scheduling
 from app.settings import Settings
 from app.style_aligned import ModelError
 from app.subjects import service
 from app.subjects.training import topic
 from app.work.dispatcher import LOST
 from app.work.queue import MOST_CRASHES
+from tests.demo import SIDE
 from tests.engine.conftest import Made
 from tests.engine.painter import Painter
 from tests.style_aligned.drawings import drawing
-from tests.work.test_dispatcher import Room, at_work
+from tests.work.test_dispatcher import Room, at_work, impatient
+
+__all__ = ["impatient"]  # a fixture: failed work is tried again at once
 
 WAITING = {State.QUEUED, State.GENERATING}
 
@@ -146,6 +150,33 @@ def test_cancel_stops_within_a_step_and_frees_the_slot(run: Callable[..., None])
     run(story, Painter(step_seconds=0.01))
 
 
+def test_a_paused_training_stops_waits_and_resumes_uncharged(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        subject_id = ask(room, steps=8)
+        await room.until(lambda: len(room.engine.steps) == 2)
+
+        def act(do: Callable[..., None]) -> None:
+            with room.database.write() as session:
+                do(session, session.get_one(Subject, subject_id).owner, topic(subject_id))
+
+        act(scheduling.pause)
+        assert state(room, subject_id) == State.QUEUED
+        await room.until(lambda: not room.engine.running)
+        assert len(room.engine.steps) == 2
+        room.engine.pause_at = 100
+        await room.until_done(room.image_set("a fox"))
+        assert state(room, subject_id) == State.QUEUED, "others are served, and it is not"
+        act(scheduling.resume)
+        act(scheduling.pause)
+        act(scheduling.resume)
+        await room.until(lambda: state(room, subject_id) == State.FINISHED)
+        with room.database.read() as session:
+            (unit,) = session.query(UnitRow).filter_by(subject_id=subject_id)
+            assert (unit.tries, unit.crashes, unit.paused_at) == (0, 0, None)
+
+    run(story, Painter(pause_at=2))
+
+
 def test_a_shutdown_gives_the_training_back(database: Database, files: Files) -> None:
     async def story() -> None:
         room = Room(Painter(step_seconds=0.01), database, files)
@@ -202,7 +233,7 @@ def test_a_cancelled_training_resumes_and_its_subject_draws(
     file = tmp_path / "toy.safetensors"
     file.write_bytes(trained.safetensors)
     assert runner.lora_phrase(file, "toy.safetensors") == "sks toy"
-    how = {"negative_prompt": "", "width": 128, "height": 128, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
+    how = {"negative_prompt": "", "width": SIDE, "height": SIDE, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
     reference = (UnitReference(training.pictures[0]),)
     unit = Unit(6, (UnitImage(1, "a sks toy", 1),), reference, "noise", 1.0, 1.0, True, True, **how)
     plain = made(unit)
@@ -217,7 +248,7 @@ def test_a_file_that_does_not_fit_is_one_sentence(runner: Runner, made: Made, tm
     junk.write_bytes(b"junk")
     with pytest.raises(ModelError, match=r"a\.safetensors is damaged or not a safetensors file"):
         runner.lora_phrase(junk, "a.safetensors")
-    how = {"negative_prompt": "", "width": 128, "height": 128, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
+    how = {"negative_prompt": "", "width": SIDE, "height": SIDE, "steps": 2, "guidance": 4.0, "scheduler": "ddim"}
     unit = Unit(7, (UnitImage(1, "a fox", 1),), (), "noise", 1.0, 1.0, True, True, **how)
     missing = Unit(**{**unit.__dict__, "subjects": (UnitSubject(tmp_path / "gone.safetensors"),)})
     (failed,) = made(missing)

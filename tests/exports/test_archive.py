@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import days
 from app.exports.archive import Archive, FileChanged, Member
 
 MADE = datetime(2026, 11, 23, 15, 45, 52, tzinfo=UTC)
@@ -125,3 +126,13 @@ def test_a_file_that_shrank_breaks_off_the_download(tmp_path: Path) -> None:
     path.write_bytes(b"123")
     with pytest.raises(FileChanged):
         list(archive.read())
+
+
+def test_members_have_the_time_of_the_configured_zone(archive: Archive) -> None:
+    days.use("Asia/Tokyo")
+    try:
+        in_tokyo = Archive(archive.members, MADE)
+    finally:
+        days.use("UTC")
+    for each in zipfile.ZipFile(Reading(in_tokyo)).infolist():  # type: ignore[arg-type]
+        assert each.date_time == (2026, 11, 24, 0, 45, 52)

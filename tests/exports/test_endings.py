@@ -5,20 +5,33 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.days import today
 from app.errors import Conflict
-from app.exports import contents, queries, service, shares
+from app.exports import contents, endings, queries, service, shares
 from app.exports.preparer import Preparer
 from app.exports.queries import Changed
 from app.exports.removal import remove_holding
 from app.exports.shares import ShareSpec
 from app.gallery import service as gallery
 from app.gallery.purger import Purger
-from app.models import Act, AuditEvent, Export, ExportState, ImageSet, Reference, Role, Share, User, Verdict, now
+from app.models import (
+    Act,
+    AuditEvent,
+    Export,
+    ExportState,
+    ImageSet,
+    Reference,
+    RightsRecord,
+    Role,
+    Share,
+    User,
+    Verdict,
+    now,
+)
 from app.rights import service as rights
 from app.rights.spec import Reason
 from tests.exports.conftest import Make
@@ -141,6 +154,21 @@ def test_withdrawn_rights_put_links_on_hold_until_valid_again(
     assert acts(session, free) == [Act.SHARE_CREATE]
 
 
+def test_a_revoked_link_that_works_again_is_on_hold_like_the_others(
+    session: Session, make: Factory, user: User, link: Link
+) -> None:
+    image_set = approved_set(make, user, style=make.style(user))
+    share, reference = link(of(session, user, image_set)), reference_of(image_set)
+    shares.revoke(session, user, share.export_id, share.id)
+    assert share.revoked_at
+    rights.withdraw(session, user, reference, WHY)
+    told = shares.undo_revocation(session, user, share.id, share.revoked_at.isoformat())
+    assert told.words.startswith("The link is on hold")
+    assert not shares.may_go_on(session, share.id)
+    restore(session, user, reference)
+    assert shares.may_go_on(session, share.id)
+
+
 def test_rights_that_expired_keep_links_on_hold(session: Session, make: Factory, user: User, link: Link) -> None:
     image_set = approved_set(make, user, style=make.style(user))
     share, reference = link(of(session, user, image_set)), reference_of(image_set)
@@ -149,6 +177,30 @@ def test_rights_that_expired_keep_links_on_hold(session: Session, make: Factory,
     restore(session, user, reference)
     assert share.suspended_at
     make.right(reference, valid_until=(today() + timedelta(days=9)).isoformat())
+    assert share.suspended_at is None
+
+
+def test_links_to_people_wait_while_their_consent_does_not_hold(
+    session: Session, make: Factory, preparer: Preparer, user: User, link: Link
+) -> None:
+    image_set = approved_set(make, user, style=make.style(user))
+    share, reference = link(of(session, user, image_set)), reference_of(image_set)
+    make.right(reference, person="Aiko Mori")
+    assert share.suspended_at, "a person without consent is known of now"
+    make.right(reference, person="Aiko Mori", consent="Signed release", consent_until=today().isoformat())
+    endings.suspend_lapsed(session)
+    assert share.suspended_at is None, "today is its last day"
+    yesterday = today() - timedelta(days=1)
+    session.execute(update(RightsRecord.__table__).values(consent_until=yesterday))  # as a day later
+    session.commit()
+    preparer.make_ready()
+    session.expire_all()
+    assert share.suspended_at
+    with pytest.raises(Conflict, match="shows Aiko Mori, without valid consent"):
+        shares.resume(session, user, share.export_id, share.id)
+    endings.suspend_lapsed(session)
+    assert acts(session, share)[2:] == [Act.SHARE_RESUME, Act.SHARE_SUSPEND], "once"
+    make.right(reference, person="Aiko Mori", consent="Signed release")
     assert share.suspended_at is None
 
 

@@ -19,13 +19,29 @@ from sqlalchemy.orm import Session
 
 from app.audit.queries import of
 from app.csv import harmless
+from app.customs import queries as customs
+from app.customs import sheets
 from app.errors import Conflict
 from app.exports import certificates, provenance, queries, removal, service
 from app.exports.archive import FileChanged
 from app.exports.options import FORMATS, ExportOptions
 from app.exports.preparer import Preparer
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Export, ExportFile, ExportState, Role, SetStructure, Share, Verdict, now
+from app.models import (
+    Act,
+    AuditEvent,
+    Export,
+    ExportFile,
+    ExportState,
+    ItemAnswer,
+    PictureMeasures,
+    Role,
+    SetStructure,
+    Share,
+    Verdict,
+    now,
+)
+from app.reviews import requirements
 from app.reviews import service as reviews
 from app.reviews.queries import latest
 from app.sets import versions
@@ -93,6 +109,9 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     first = make.user(Role.REVIEWER, name="First")
     make.decide(image, Verdict.REJECTED, first)
     make.decide(image, reviewer=first)
+    measured = session.get_one(PictureMeasures, image.id)
+    measured.numbers, measured.flags = {"hue_reference": 31.2, "blank": 4.0}, {"hue_reference": 20.0}
+    measured.embedders = {"clip": "bundled CLIP"}
     seen = latest(session, image.id)
     assert seen
     reviews.decide(session, make.user(Role.REVIEWER, name="Ito Kenji"), image.id, Verdict.APPROVED, seen.id)
@@ -104,8 +123,10 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     assert row == {
         "file": "spring-retro-sunburst-001-露のついたぶどう.png",
         "image": str(image.id),
+        "on brand": "",
         "picture version": "1",
         "prompt": "露のついたぶどう",
+        "drawn as": "",
         "seed": "8",
         "campaign": "Spring",
         "set": 'Set, with “quotes"',
@@ -121,6 +142,9 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
         "rights standing": "valid",
         "rights territory": "",
         "rights allows": "",
+        "real people": "",
+        "consent": "",
+        "consent until": "",
         "model": "demo",
         "size": "384x256",
         "made as": "384x256",
@@ -129,9 +153,12 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
         "scheduler": "ddim",
         "strength": "1.5",
         "decisions": "rejected by First; approved by First; approved by Ito Kenji",
+        "checklists": "",
         "approved by": "First; Ito Kenji",
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": str(len(data)),
+        "measures": "hue_reference=31.2; blank=4",
+        "flags": "hue_reference",
         "note": "",
     }
     told = json.loads(opened.read("manifest.json"))
@@ -139,6 +166,9 @@ def test_manifests_say_how_each_was_made(session: Session, make: Factory, prepar
     assert entry["sha256"] == row["sha256"]
     assert entry["references"][0]["rights"] == reference.rights
     assert entry["settings"]["style text"] == "vintage"
+    assert entry["measures"] == measured.numbers
+    assert entry["flags"] == {"hue_reference": 20.0}
+    assert entry["measured by"] == {"clip": "bundled CLIP"}
     assert [(each["verdict"], each["by"]) for each in entry["decisions"]] == [
         ("rejected", "First"),
         ("approved", "First"),
@@ -170,6 +200,31 @@ def test_a_redone_picture_states_its_version_strength_and_campaign(
     assert [row["file"] for row in lines(unzipped(session, ready(user, campaign_id=autumn.id), preparer))] == [
         told[0][0]
     ]
+
+
+def test_answers_to_checklists_are_in_both_manifests(
+    session: Session, make: Factory, preparer: Preparer, ready: Make
+) -> None:
+    user, manager = make.user(), make.user(Role.MANAGER, "Mori")
+    image_set = make.finished_set(user, prompts="a fox\nan owl")
+    requirements.require(session, manager, image_set.campaign_id, [1])
+    items = customs.required(session, [1])[1].items
+    for image in image_set.images:
+        given = {(1, item.key, item.stamp): sheets.Given(ItemAnswer.FINE) for item in items}
+        given |= {(1, items[0].key, items[0].stamp): sheets.Given(ItemAnswer.NOT_APPLICABLE, "no gift")}
+        sheets.save(session, manager, image, given)
+        make.decide(image, reviewer=manager)
+    opened = unzipped(session, ready(user, set_id=image_set.id), preparer)
+    said = f"Japan 0: {len(items) - 1} fine, 1 not applicable"
+    assert [row["checklists"] for row in lines(opened)] == [said, said]
+    told = json.loads(opened.read("manifest.json"))
+    decisions = [each["decisions"][-1] for each in told["files"]]
+    (proof,) = told["answers"]
+    assert [(each["checklists"], each["answers"]) for each in decisions] == [([said], proof)] * 2
+    content = told["answers"][proof]
+    assert sheets.hash_of(content) == proof
+    first = content["lists"][0]["items"][0]
+    assert (first["text"], first["answer"], first["note"]) == (items[0].text, "not_applicable", "no gift")
 
 
 def test_a_picture_names_its_maps_and_what_its_subjects_were_learned_from(

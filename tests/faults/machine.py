@@ -38,6 +38,7 @@ class Machine:
             self.disk.__enter__()
         try:
             self.start()
+            self.server.wait_until_ready()
         except BaseException:
             self.__exit__()
             raise
@@ -49,6 +50,7 @@ class Machine:
             self.disk.__exit__()
 
     def start(self, *, wait: bool = True) -> None:
+        """Start the server, and wait until it answers; its model may still be loading."""
         self.starts += 1
         self.server = Process(
             self.data,
@@ -57,9 +59,10 @@ class Machine:
             extra=self.clock.environment,
             wait=False,
             port=self.port,
+            quota_sets=0,  # in an hour, a person asks for more than the usual limit of a day
         )
         if wait:
-            self.server.wait_until_ready()
+            self.server.wait_until_answers()
 
     def kill(self) -> None:
         """End the server at once, and wait for the processes that it started to notice."""

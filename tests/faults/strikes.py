@@ -1,4 +1,7 @@
-"""Faults that strike a machine while people work on it. Each ends with the server running on a sound disk."""
+"""Faults that strike a machine while people work on it.
+
+Each ends with a server that answers on a sound disk; its model may still be loading.
+"""
 
 import os
 import random
@@ -133,5 +136,8 @@ ANYWHERE: dict[Strike, int] = {
     hung_up: 1,
 }
 """With how often each is chosen."""
+
+AT_WORK: set[Strike] = {server_killed, server_stopped, model_killed, memory_ended, disk_read_only, power_cut}
+"""Faults that end the model, or its server."""
 
 ON_A_DISK: dict[Strike, int] = {disk_full: 3, disk_read_only: 2, power_cut: 3}

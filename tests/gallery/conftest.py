@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from app.gallery.search import PictureFilter
+from app.gallery.search import PictureFilter, words
 from app.models import Image, ImageTag, Role, Star, State, User, Verdict, now
+from app.ranking import rank
 from app.sets.queries import NOT_REVIEWED
 from tests.factory import Factory
 
@@ -29,9 +30,11 @@ PROMPTS = [
     "seed 42 or 4242",
     "café Élan",
 ]
+DRAWN_AS = {"花火": "fireworks", "猫": "a cat, 100%", "夏の花火と猫": "fireworks and a fox"}
 WORDS = [
     "fox", "FOX", "owl", "100%", "%", "_", "e_c", '"', '6"', "'", "--", "OR", "*", "NEAR(", "prompt:fox", "ぶどう",
     "花火", "猫", "の", "🦊", "👨‍👩‍👧", "\\", "^", "42", "4242", "70", "7", "afé", "zebra", "zz", "a", "OW", "_c", "0%",
+    "works", "ca",
 ]  # fmt: skip
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -48,7 +51,9 @@ class Gallery:
     def wanted(self, user: User, wanted: PictureFilter) -> list[Image]:
         """The pictures that match a filter, in order."""
         left = [image for image in self.images if image.shown and self.fits(image, user, wanted)]
-        return sorted(left, key=lambda image: image.id, reverse=not wanted.oldest)
+        left.sort(key=lambda image: image.id, reverse=not wanted.oldest)
+        ranked = " ".join(word.text for word in words(wanted.q) if not word.only_code)
+        return sorted(left, key=lambda image: -rank(f"{texts(image)} {image.seed}", ranked))
 
     def fits(self, image: Image, user: User, wanted: PictureFilter) -> bool:
         day = image.finished_at.date() if image.finished_at else None
@@ -74,7 +79,12 @@ class Gallery:
             return True
         seed = word.isascii() and word.isdecimal() and image.seed == int(word)
         named = f"SOR-{word.upper()}" == code
-        return word.lower() in image.prompt.lower() or seed or named
+        return word.lower() in texts(image).lower() or seed or named
+
+
+def texts(image: Image) -> str:
+    """As typed, and as drawn."""
+    return " ".join(filter(None, (image.prompt, image.drawn_as)))
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +137,7 @@ def gallery(strewn: Factory) -> Gallery:
 
 def strew(image: Image, chance: random.Random) -> None:
     """Give an image a random state."""
+    image.drawn_as = DRAWN_AS.get(image.prompt)
     if chance.random() < 0.1:
         return
     image.state, image.sha256, image.bytes = State.FINISHED, f"{image.id:064x}", 1

@@ -181,6 +181,26 @@ def test_pages_joined_are_the_whole_list(
     assert seen == [image.id for image in gallery.wanted(user, wanted)]
 
 
+@pytest.mark.parametrize("oldest", [False, True])
+def test_of_very_many_matches_whole_words_still_come_first(
+    session: Session, make: Factory, monkeypatch: pytest.MonkeyPatch, oldest: bool
+) -> None:
+    monkeypatch.setattr(matching, "MOST_RANKED", 2)
+    scarfs, cars = "a scarf\nscarfs", "a car, red\ncar by the sea\na red car on ice"
+    prompts = [cars, scarfs, *[scarfs] * 3, cars, *[scarfs] * 3]
+    for each in prompts:
+        make.finished_set(prompts=each)
+    asked = search(session, make.user(), PictureFilter(q="car", oldest=oldest))
+    seen: list[int] = []
+    while page := queries.pictures(session, asked, seen[-1] if seen else None, 3):
+        seen += [cell.id for cell in page]
+    assert len(seen) == len(set(seen)) == 20
+    found = [session.get_one(Image, image_id).prompt for image_id in seen]
+    assert sorted(found[:6]) == sorted([*cars.split("\n")] * 2)
+    assert seen[:6] == sorted(seen[:6], reverse=not oldest)
+    assert seen[6:] == sorted(seen[6:], reverse=not oldest)
+
+
 def test_newcomers_shift_nothing(session: Session, make: Factory) -> None:
     first = make.finished_set(prompts="\n".join(f"thing {n}" for n in range(6)))
     asked = search(session, make.user(), EVERYTHING)

@@ -11,9 +11,10 @@ from app.database import Database
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.exports.removal import remove_holding
 from app.files import Files, Kind
-from app.gallery import matching, queries, service
+from app.gallery import matching, queries, searches, service, words
 from app.gallery.purger import Purger
 from app.gallery.search import EVERYTHING, PictureFilter
+from app.languages import speaking
 from app.models import (
     Act,
     AuditEvent,
@@ -101,11 +102,16 @@ def test_each_is_decided_separately(session: Session, make: Factory, manager: Us
     done = service.decide(session, manager, [*ids(image_set), *ids(locked), 999], "approved", None)
     assert done.ids == ids(image_set)
     assert {image.decision for image in image_set.images} == {Verdict.APPROVED}
-    assert done.told("approved") == (
+    assert done.told(words.APPROVED) == (
         "4 pictures were approved. 1 of 6 could not be approved: their set is locked."
         " 1 of 6 could not be approved: they no longer exist."
     )
-    assert len(acts(session, Act.DECIDE)) == 4
+    with speaking("ja"):
+        done = service.decide(session, manager, [image_set.images[0].id, 999_999], "approved", None)
+        assert done.told(words.APPROVED) == (
+            "画像1点を承認しました。2点中1点は承認できませんでした：すでに存在しません。"
+        )
+    assert len(acts(session, Act.DECIDE)) == 5
 
 
 def test_others_decisions_stay(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
@@ -114,7 +120,7 @@ def test_others_decisions_stay(session: Session, make: Factory, manager: User, i
     done = service.decide(session, manager, [fox.id], "approved", review_queries.newest(session, manager))
     assert fox.decision == Verdict.REJECTED
     assert len(session.scalars(select(Decision).where(Decision.image_id == fox.id)).all()) == 2
-    assert done.told("approved") == "1 picture is still rejected."
+    assert done.told(words.APPROVED) == "1 picture is still rejected."
 
 
 def test_concurrent_decisions_are_not_overruled(
@@ -130,7 +136,7 @@ def test_concurrent_decisions_are_not_overruled(
     make.decide(cat, Verdict.CHANGES_REQUESTED, manager)
     done = service.decide(session, manager, ids(image_set), "approved", seen)
     assert done.ids == [owl.id, cat.id], "what was seen, and one's own, is no conflict"
-    assert done.told("approved") == (
+    assert done.told(words.APPROVED) == (
         "2 pictures were approved. 2 of 4 could not be approved: Ito Kenji just asked for changes to them."
     )
     assert [image.decision for image in (fox, teapot)] == [Verdict.CHANGES_REQUESTED] * 2
@@ -165,15 +171,15 @@ def test_the_message_counts_by_outcome(session: Session, make: Factory, manager:
     make.decide(images[3], Verdict.CHANGES_REQUESTED, ito)
     newest = review_queries.newest(session, manager)
     done = service.decide(session, manager, [image.id for image in images], "approved", newest)
-    assert done.told("approved") == (
+    assert done.told(words.APPROVED) == (
         "1 picture was approved; 2 need 2 more approvals; 1 needs one more approval; 1 is still rejected;"
         " 1 still has changes requested."
     )
     assert len(done.ids) == 6
     few = service.decide(session, manager, [images[4].id, images[5].id], "approved", newest)
-    assert few.told("approved") == "2 pictures need 2 more approvals."
+    assert few.told(words.APPROVED) == "2 pictures need 2 more approvals."
     changes = service.decide(session, manager, [images[2].id, images[4].id], "changes_requested", newest)
-    assert changes.told("sent back") == "1 picture was sent back; 1 is still rejected."
+    assert changes.told(words.CHANGES_REQUESTED) == ("1 picture was marked as changes requested; 1 is still rejected.")
 
 
 def test_many_are_read_and_recorded_together(
@@ -243,7 +249,9 @@ def test_move_makes_the_campaign_and_counts_its_approvals(
 def test_who_may_move(session: Session, make: Factory, manager: User, image_set: ImageSet) -> None:
     done = service.move(session, make.user(Role.REVIEWER), ids(image_set), "Autumn")
     assert not done.ids
-    assert done.told("moved") == "4 of 4 could not be moved: only the set's owner or a manager may."
+    assert done.told(words.MOVED, campaign="Spring") == (
+        "4 of 4 could not be moved to Spring: only the set's owner or a manager may."
+    )
     reviews.lock(session, manager, image_set.id)
     assert service.move(session, manager, ids(image_set), "Autumn").refused == {service.LOCKED: 4}
     with pytest.raises(Invalid, match="Choose a campaign"):
@@ -304,8 +312,6 @@ def test_deleted_and_brought_back(session: Session, manager: User, image_set: Im
     ]
     assert service.delete(session, manager, [fox]).refused == {"they were just deleted": 1}
     assert service.decide(session, manager, [fox], "approved", None).refused
-    assert queries.deleted_at_once(session, manager, done.at) == [fox, owl]
-    assert queries.deleted_at_once(session, image_set.owner, done.at) == []
 
     only = "they were deleted by one of the managers, and only managers can restore them"
     assert service.restore(session, image_set.owner, [fox]).refused == {only: 1}
@@ -454,15 +460,15 @@ def test_the_purger_continues_until_nothing_is_expired(
 
 def test_searches_are_saved_replaced_shared(session: Session, make: Factory) -> None:
     mori, ito = make.user(), make.user()
-    service.save_search(session, mori, " Foxes ", "q=fox&decision=nonsense&page=3")
-    service.save_search(session, mori, "Approved", "decision=approved", shared=True)
-    service.save_search(session, ito, "Foxes", "q=red+fox")
+    searches.save(session, mori, " Foxes ", "q=fox&decision=nonsense&page=3")
+    searches.save(session, mori, "Approved", "decision=approved", shared=True)
+    searches.save(session, ito, "Foxes", "q=red+fox")
     assert [(row.name, row.query) for row in queries.searches(session, mori)] == [
         ("Approved", "decision=approved"),
         ("Foxes", "q=fox"),
     ]
     assert [row.name for row in queries.searches(session, ito)] == ["Foxes", "Approved"]
-    service.save_search(session, mori, "Foxes", "q=owl", shared=True)
+    searches.save(session, mori, "Foxes", "q=owl", shared=True)
     assert [row.query for row in queries.searches(session, ito)] == ["q=red+fox", "decision=approved", "q=owl"]
 
 
@@ -476,22 +482,22 @@ def test_what_cannot_be_saved(session: Session, make: Factory) -> None:
         ("Long", "&".join([long, *(f"style={n}{'X' * 30}" for n in range(50))]), "too many filters"),
     ):
         with pytest.raises(Invalid, match=sentence):
-            service.save_search(session, user, name, query)
+            searches.save(session, user, name, query)
 
 
 def test_whose_searches_can_be_changed(session: Session, make: Factory, manager: User) -> None:
     mori, ito = make.user(name="Mori"), make.user()
-    shared = service.save_search(session, mori, "Shared", "q=a", shared=True)
-    hidden = service.save_search(session, mori, "Hidden", "q=b")
+    shared = searches.save(session, mori, "Shared", "q=a", shared=True)
+    hidden = searches.save(session, mori, "Hidden", "q=b")
     with pytest.raises(Forbidden, match="Only Mori or a manager can rename"):
-        service.rename_search(session, ito, shared.id, "Mine")
+        searches.rename(session, ito, shared.id, "Mine")
     for user in (ito, manager):
         with pytest.raises(NotFound):
-            service.delete_search(session, user, hidden.id)
-    with pytest.raises(Conflict, match="already"):
-        service.rename_search(session, mori, shared.id, "Hidden")
-    assert service.rename_search(session, manager, shared.id, "Everybody's").name == "Everybody's"
-    service.delete_search(session, mori, hidden.id)
-    service.delete_search(session, manager, shared.id)
+            searches.delete(session, user, hidden.id)
+    with pytest.raises(Invalid, match="already"):
+        searches.rename(session, mori, shared.id, "Hidden")
+    assert searches.rename(session, manager, shared.id, "Everybody's").name == "Everybody's"
+    searches.delete(session, mori, hidden.id)
+    searches.delete(session, manager, shared.id)
     session.flush()
     assert session.scalars(select(SavedSearch)).all() == []

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.quality.look import Look, disagreement, oklab
+from app.quality.colour import oklab
+from app.quality.look import Look, disagreement
 
 
 def noise(seed: int, tint: tuple[int, int, int] = (128, 128, 128), amount: int = 20) -> Image.Image:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Forbidden
 from app.gallery import service as gallery
+from app.gallery import words
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, User
 from app.reviews import four_eyes, needs, news, pending, queries, service
 from app.reviews.four_eyes import OwnPicture
@@ -83,7 +84,7 @@ def test_many_at_once_are_reported_by_campaign(session: Session, make: Factory, 
     other = make.finished_set(campaign="Autumn")
     ids = [image.id for image in (*own.images, *other.images)]
     done = gallery.decide(session, maker, ids, "approved", None)
-    assert done.told("approved") == (
+    assert done.told(words.APPROVED) == (
         "2 pictures were approved. 2 of 4 could not be approved: "
         "you made them, and in Autumn nobody approves their own pictures."
     )
@@ -201,4 +202,7 @@ def test_open_rooms_are_updated(session: Session, make: Factory, maker: User, ow
         session.flush()
         assert max(news.latest(session, reviewer, own.id).values()) > known
         told = news.told(session, reviewer, own.images[0], known)[-1]
-        assert (told.who, told.words) == ("Mori Haruka", f"ruled {end} their own pictures in this campaign.")
+        assert (told.who, told.words) == (
+            "Mori Haruka",
+            f"Mori Haruka ruled {end} their own pictures in this campaign.",
+        )

@@ -32,7 +32,7 @@ def heard(session: Session, user: User, set_id: int, before: int) -> int:
 
 
 def told(session: Session, user: User, image: Image, after: int) -> list[str]:
-    return [f"{each.who} {each.words}".strip() for each in news.told(session, user, image, after)]
+    return [each.words for each in news.told(session, user, image, after)]
 
 
 def test_what_others_did_to_the_picture_and_its_set(session: Session, image_set: ImageSet, me: User, ito: User) -> None:
@@ -79,7 +79,7 @@ def test_versions(session: Session, make: Factory, image_set: ImageSet, me: User
     before = news.known(session)
     (second,) = versions.redo(session, image_set.owner, fox.id, RedoSpec(prompt="a red fox"), MODEL, 1)
     make.finish(image_set)
-    asked = News("Mori Haruka", "redid this picture.")
+    asked = News("Mori Haruka", "Mori Haruka redid this picture.")
     assert news.told(session, me, fox, before) == [asked, News("", "Version 2 of this picture is finished.")]
     assert told(session, me, second, before)[-1] == "This picture is finished."
     service.comment(session, image_set.owner, fox.id, "The first was better")

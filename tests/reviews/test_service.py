@@ -162,7 +162,7 @@ def test_any_acts_of_any_people_give_the_outcome_that_the_rule_says(
     changed_to: int,
 ) -> None:
     manager = make.user(Role.MANAGER)
-    with session.begin_nested() as example:  # each starts with an undecided picture
+    with session.begin_nested() as example:  # each starts with a picture to review
         service.set_approvals(session, manager, image.campaign_id, needed)
         for act, who in acts:
             mine = [each for each in queries.standing(session, manager, image.id) if each.user_id == people[who].id]

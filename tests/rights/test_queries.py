@@ -11,6 +11,7 @@ from app.days import today
 from app.errors import NotFound
 from app.models import Reference, Role, Style, User
 from app.rights import queries, service
+from app.rights.needs import needs
 from app.rights.spec import Reason
 from app.rights.standing import ENDING_DAYS, worst
 from app.sets import versions
@@ -42,7 +43,7 @@ def test_nothing_for_a_closed_account(session: Session, make: Factory, owner: Us
         queries.reference(session, closed, reference.id)
     until(make, reference, -1)
     assert queries.changes(session, closed, reference.id) == []
-    assert queries.needs(session, closed) == []
+    assert needs(session, closed) == []
 
 
 def test_the_newest_record_holds(session: Session, make: Factory, owner: User) -> None:
@@ -151,10 +152,10 @@ def test_who_is_warned_about_an_end(session: Session, make: Factory, owner: User
     for days, kind in ((ENDING_DAYS + 1, None), (ENDING_DAYS, "ending"), (0, "ending"), (-1, "ended")):
         until(make, reference, days)
         for user in everybody:
-            assert [need.held.standing.kind for need in queries.needs(session, user)] == ([kind] if kind else [])
-        assert queries.needs(session, stranger) == []
+            assert [need.held.standing.kind for need in needs(session, user)] == ([kind] if kind else [])
+        assert needs(session, stranger) == []
     service.withdraw(session, uploader, reference, Reason(reason="Stop"))
-    (need,) = queries.needs(session, owner)
+    (need,) = needs(session, owner)
     assert need.held.standing.kind == "withdrawn"
     assert [name for _, name in need.styles] == ["Retro"]
     assert need.kind == "rights"
@@ -164,16 +165,16 @@ def test_archived_or_replaced_styles_need_nobody(session: Session, make: Factory
     archived, replaced = make.style(owner), make.style(owner)
     for style in (archived, replaced):
         until(make, reference_of(style), -1)
-    assert len(queries.needs(session, owner)) == 2
+    assert len(needs(session, owner)) == 2
     styles.archive(session, owner, archived)
     styles.add_version(session, owner, replaced, make.draft(make.reference(owner)))
     session.flush()
-    assert queries.needs(session, owner) == []
+    assert needs(session, owner) == []
 
 
 def test_renewable_rights_come_first(session: Session, make: Factory, owner: User) -> None:
     ends = (-30, 9, -2, 1)
     for days in ends:
         until(make, reference_of(make.style(owner)), days)
-    found = [(need.held.standing.day or today()) - today() for need in queries.needs(session, owner)]
+    found = [(need.held.standing.day or today()) - today() for need in needs(session, owner)]
     assert [each.days for each in found] == [1, 9, -2, -30]

@@ -103,7 +103,7 @@ def test_a_picture_is_redone_with_the_parts_of_its_set(
     image_set = service.create(session, asked.user, asked.spec, MODEL, 4)
     before = ingredient.for_engine(Batch(session, image_set, image_set.images, files))
     image = make.finish(image_set)[0]
-    assert ingredient.redo_problem(Redo(session, asked.user, image_set, "an owl", MODEL)) is None
+    assert ingredient.redo_problem(Redo(session, asked.user, image_set, "an owl", MODEL, "an owl")) is None
     (new,) = versions.redo(session, asked.user, image.id, RedoSpec.parse({"prompt": "an owl"}), MODEL, 4)
     assert ingredient.for_engine(Batch(session, image_set, [new], files)) == before
 

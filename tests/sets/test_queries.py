@@ -11,7 +11,7 @@ from app.database import Database
 from app.errors import NotFound
 from app.gallery import service as gallery
 from app.models import Image, ImageSet, Role, State, User, Verdict, now
-from app.sets import queries, service, units
+from app.sets import campaigns, queries, service, units
 from app.sets.queries import PictureCounts
 from app.styles import service as styles
 from app.work import line, queue
@@ -83,7 +83,7 @@ def test_closed_account_sees_nothing(session: Session, make: Factory) -> None:
     with pytest.raises(NotFound):
         queries.campaign(session, closed, image_set.campaign_id)
     assert queries.places(session, closed, image_set.id) == queries.positions(session, closed, image_set.id) == []
-    for every in (queries.cards, line.listed, queries.campaigns):
+    for every in (queries.cards, line.listed, campaigns.listed):
         assert every(session, closed) == []
     assert queries.count(session, closed) == 0
 
@@ -185,11 +185,24 @@ def test_campaigns(session: Session, make: Factory) -> None:
     make.decide(make.finished_set(campaign="Spring").images[0])
     make.image_set(campaign="Autumn")
     make.finished_set(campaign="Spring")
-    rows = queries.campaigns(session, make.user())
-    assert [(row.name, row.approved, row.total) for row in rows] == [("Spring", 1, 4), ("Autumn", 0, 0)]
+    rows = campaigns.listed(session, make.user())
+    assert [(row.name, row.approved, row.total) for row in rows] == [("Spring", 1, 4), ("Autumn", 0, 2)]
 
 
 # The queue
+
+
+def test_the_fraction_counts_steps_and_redone_pictures() -> None:
+    counts = queries.PictureCounts()
+    counts.add(State.GENERATING, None, 1)
+    assert counts.fraction == 0.0, "nothing is done at 0 of 1"
+    counts.under_way = 0.5
+    assert counts.fraction == 0.5
+    counts.add(State.FINISHED, None, 3)
+    assert counts.fraction == 3.5 / 4
+    counts.add(State.QUEUED, None, 1, face=False)
+    assert (counts.total, counts.work, counts.fraction) == (4, 5, 3.5 / 5)
+    assert queries.PictureCounts().fraction == 0.0
 
 
 def test_progress_and_line(session: Session, make: Factory) -> None:
@@ -260,7 +273,7 @@ def statements(database: Database, user: User, set_id: int) -> list[int]:
     pages: list[Callable[[Session], object]] = [
         lambda session: queries.cards(session, user),
         lambda session: line.listed(session, user),
-        lambda session: queries.campaigns(session, user),
+        lambda session: campaigns.listed(session, user),
         lambda session: queries.progress(session, user, set_id),
     ]
     numbers = []

@@ -98,7 +98,7 @@ def test_masks_are_kept_by_their_content(make: Factory) -> None:
 
 def test_the_engine_gets_each_regions_look(session: Session, make: Factory, files: Files) -> None:
     mask = masks.keep(files, painted(), Limits())
-    neon = make.style(text="neon sign", strength=1.3, scale=0.8)
+    neon = make.style(text="neon sign", strength=1.3, scale=0.8, reference_queries=0.5)
     own = make.style(text="watercolour", strength=0.9)
     image_set = make.image_set(
         style=own,
@@ -116,6 +116,7 @@ def test_the_engine_gets_each_regions_look(session: Session, make: Factory, file
     assert unit.seamless
     of_neon, of_set, weaker, weaker_neon = unit.regions
     assert (of_neon.prompt, of_neon.strength, of_neon.scale) == ("a fox, neon sign", 1.3, 0.8)
+    assert (of_neon.options.reference_queries, of_set.options.reference_queries) == (0.5, 0.0)
     assert (of_neon.box, of_neon.mask) == ((0.5, 0, 0.5, 1), None)
     assert [r.path for r in of_neon.references] != [r.path for r in unit.references]
     assert (of_set.prompt, of_set.references) == ("a fox, watercolour", ())

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import languages
 from app.errors import Conflict, Forbidden, Invalid, NotFound
+from app.filing import service as filing
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, Unit
 from app.sets import service, units
 from app.sets.spec import SEEDS, SetSpec
@@ -74,11 +76,11 @@ def test_spec_reports_all_wrong_fields_together() -> None:
 
 
 def test_wrong_prompt_is_named_by_its_line() -> None:
-    prompts = "\n".join(["a fox", "", "x" * 501, "an owl", "y" * 600])
+    prompts = "\n".join(["a fox", "", "x" * 1001, "an owl", "y" * 1100])
     with pytest.raises(Invalid) as raised:
         SetSpec.from_form({**FORM, "prompts": prompts}, MODEL)
     assert raised.value.errors["prompts"] == (
-        "Line 3 is too long: 501 characters; at most 500 fit. Another line is too long as well."
+        "Line 3 is too long: 1001 characters; at most 1000 fit. Another line is too long as well."
     )
 
 
@@ -179,7 +181,20 @@ def test_campaign_is_found_or_made(session: Session, make: Factory) -> None:
     first, second = make.image_set(campaign="Spring"), make.image_set(campaign=" Spring ")
     assert first.campaign_id == second.campaign_id
     assert make.image_set().campaign.name == service.NO_CAMPAIGN
+    with languages.speaking("ja"):
+        assert make.image_set().campaign.name == service.NO_CAMPAIGN, "the one that is there"
     assert len(session.scalars(select(Campaign)).all()) == 2
+
+
+def test_the_campaign_of_sets_without_one_is_called_as_its_reader_reads(session: Session, make: Factory) -> None:
+    with languages.speaking("ja"):
+        campaign = make.image_set().campaign
+    assert campaign.name == "未分類"
+    assert make.image_set().campaign is campaign
+    manager = make.user(Role.MANAGER)
+    for language, called in (("en", "^Unsorted takes the new sets"), ("ja", "未分類")):
+        with languages.speaking(language), pytest.raises(Conflict, match=called):
+            filing.archive(session, manager, "campaign", campaign.id)
 
 
 def test_anybodys_style_can_be_used(make: Factory) -> None:
@@ -203,6 +218,14 @@ def test_code_as_typed_is_understood(make: Factory) -> None:
         (
             {"size": "9999x256"},
             {"size": "Width must be a multiple of 32 px from 64 to 512; 9999 was given, 512 is nearest."},
+        ),
+        (
+            {"scheduler": "ddim", "steps": "1"},
+            {"steps": "ddim takes at least 2 steps; 1 was given. Change that or the scheduler."},
+        ),
+        (
+            {"scheduler": "ddim", "steps": "60"},
+            {"steps": "ddim takes at most 50 steps; 60 was given. Change that or the scheduler."},
         ),
         ({"scheduler": "magic"}, {"scheduler": "The scheduler must be one of euler, ddim; 'magic' was given."}),
         (
@@ -359,3 +382,29 @@ def test_unknown_404(session: Session, make: Factory) -> None:
         service.cancel(session, user, 404)
     with pytest.raises(NotFound):
         service.retry_image(session, user, 404)
+
+
+def test_variations_are_made_round_by_round(make: Factory, session: Session) -> None:
+    """Everyone sees one picture of every prompt first; seeds and positions are those of a set grouped by prompt."""
+    user = make.user()
+    image_set = make.image_set(user, prompts="a\nb\nc", count="3", seed="10", unit_size=2)
+    made = [[(each.prompt, each.position, each.seed) for each in unit.images] for unit in units_of(session, image_set)]
+    assert ["".join(prompt for prompt, _, _ in unit) for unit in made] == ["ab", "ac", "bc", "ab", "c"]
+    assert sorted(place for unit in made for _, *place in unit) == [[n, n + 9] for n in range(1, 10)]
+    service.cancel(session, user, image_set.id)
+    service.retry_set(session, user, image_set.id, unit_size=3)
+    again = [unit.images for unit in units_of(session, image_set) if unit.images]
+    assert [{image.prompt for image in images} for images in again] == [set("abc")] * 3
+
+
+def units_of(session: Session, image_set: ImageSet) -> list[Unit]:
+    session.expire_all()
+    return list(session.scalars(select(Unit).where(Unit.set_id == image_set.id).order_by(Unit.id)))
+
+
+def test_the_engine_is_told_which_words_name_the_subject(make: Factory, session: Session) -> None:
+    make.image_set(prompts="a (red:1.2) fox in the snow, at night\nowl")
+    unit = queue.claim_next(session)
+    assert unit
+    work = units.engine_unit(session, unit, make.files)
+    assert [image.object for image in work.images] == ["red fox", "owl"]

@@ -37,9 +37,10 @@ from app.models import (
 from app.reviews.needs import of_user as needs
 from app.rights import service as rights
 from app.rights.spec import Reason
-from app.sets import queries, service, units, versions
+from app.sets import campaigns, queries, service, units, versions
 from app.sets.ingredients import structures
 from app.sets.ingredients.base import Batch
+from app.sets.mosaics import mosaics
 from app.sets.stack import restack
 from app.sets.versions import MOST_VERSIONS, RedoSpec
 from app.settings import Settings
@@ -253,7 +254,7 @@ def test_the_same_picture_once_more_is_refused(session: Session, make: Factory) 
     ("values", "sentence"),
     [
         ({"prompt": ""}, "Prompt is missing."),
-        ({"prompt": "x" * 501}, "Prompt has 501 characters; at most 500 fit."),
+        ({"prompt": "x" * 1001}, "Prompt has 1001 characters; at most 1000 fit."),
         ({"seed": "-1"}, "Seed must be a whole number from 0 to 2147483647; '-1' was given."),
         ({"strength": "2.1"}, "Strength must be a number from 0 to 2; '2.1' was given."),
         ({"count": "5"}, "Versions must be a whole number from 1 to 4; '5' was given."),
@@ -456,8 +457,8 @@ def test_lists_only_have_the_shown_version(session: Session, make: Factory) -> N
     make.decide(old)
     (new,) = again(session, user, old)
     finish(session, new)
-    assert queries.mosaics(session, [image_set.id], 6) == [(image_set.id, new.id), (image_set.id, other.id)]
-    (campaign,) = queries.campaigns(session, user)
+    assert mosaics(session, [image_set.id], 6) == [(image_set.id, new.id), (image_set.id, other.id)]
+    (campaign,) = campaigns.listed(session, user)
     assert (campaign.total, campaign.approved) == (2, 0)
 
 
@@ -466,7 +467,7 @@ def test_a_campaign_counts_the_pictures_that_moved_into_it(session: Session, mak
     spring, autumn = make.finished_set(user, campaign="Spring"), make.finished_set(user, campaign="Autumn")
     spring.images[0].campaign_id = autumn.campaign_id
     session.flush()
-    assert [(row.name, row.total) for row in queries.campaigns(session, user)] == [("Autumn", 3), ("Spring", 1)]
+    assert [(row.name, row.total) for row in campaigns.listed(session, user)] == [("Autumn", 3), ("Spring", 1)]
 
 
 def test_a_request_for_changes_ends_with_the_new_version(session: Session, make: Factory) -> None:

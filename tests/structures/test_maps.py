@@ -101,6 +101,14 @@ def test_a_small_picture_gives_lines_as_fine_as_the_images_need() -> None:
     assert min(recall, precision) > 0.9
 
 
+@pytest.mark.parametrize(("size", "wide"), [((128, 128), 3), ((256, 256), 6), ((1024, 256), 6), ((1344, 768), 1)])
+def test_small_models_get_wide_lines(size: tuple[int, int], wide: int) -> None:
+    halves = Image.new("RGB", size, "white")
+    halves.paste("navy", (0, 0, size[0] // 2, size[1]))
+    found = np.asarray(maps.draw(halves, MapKind.EDGES, size)) > 127
+    assert found.sum(1).tolist()[size[1] // 4] == wide
+
+
 def test_the_map_keeps_the_pictures_shape() -> None:
     assert maps.draw(drawing((800, 400)), MapKind.EDGES, (256, 256)).size == (512, 256)
     assert maps.draw(drawing((800, 400)), MapKind.SILHOUETTE, (64, 64)).size == (1024, 512)

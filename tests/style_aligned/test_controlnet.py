@@ -22,9 +22,10 @@ from app.style_aligned import Control, ModelError, Preview, Structure, Studio
 from app.style_aligned.controlnet import UNION_MODES, fitted
 from app.style_aligned.panorama import Window
 from app.style_aligned.sharing import SharedLayers
+from tests.demo import FACTOR, HINT_CHANNELS, SIDE, SQUARE
 from tests.style_aligned.conftest import ready
 
-HINT_CHANNELS = (8, 16, 32, 32)
+WIDE = (5 * SIDE // 2, SIDE)
 QUICK: dict[str, Any] = {"steps": 3, "preview_every": 0}
 
 
@@ -37,9 +38,10 @@ def opened(net: nn.Module) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-def square(size: tuple[int, int] = (128, 128), left: int = 32) -> Image.Image:
+def square(size: tuple[int, int] = SQUARE, left: float = 1 / 4) -> Image.Image:
     picture = Image.new("L", size)
-    ImageDraw.Draw(picture).rectangle((left, 32, left + 48, 96), outline=255, width=3)
+    corners = [(round(SIDE * x), round(SIDE * y)) for x, y in ((left, 1 / 4), (left + 3 / 8, 3 / 4))]
+    ImageDraw.Draw(picture).rectangle(corners, outline=255, width=3)
     return picture
 
 
@@ -96,8 +98,8 @@ def test_the_references_recording_is_the_same_with_a_structure_and_without(
     record = SharedLayers.record
 
     @contextmanager
-    def kept(layers: SharedLayers, branches: int) -> Iterator[Any]:
-        with record(layers, branches) as recording:
+    def kept(layers: SharedLayers, *asked: Any) -> Iterator[Any]:
+        with record(layers, *asked) as recording:
             yield recording
         recordings[-1].append(recording)
 
@@ -130,7 +132,7 @@ def test_each_guidance_branch_uses_its_own_embeddings(studio: Studio, control: C
         ready(
             studio.generate(
                 ["a fox", "a house"],
-                structures=[Structure(control, [square(), square(left=60)])],
+                structures=[Structure(control, [square(), square(left=0.5)])],
                 negative_prompt="a car",
                 seeds=[1, 2],
                 sharing=None,
@@ -150,14 +152,14 @@ def test_each_guidance_branch_uses_its_own_embeddings(studio: Studio, control: C
     maps = own["controlnet_cond"]
     assert torch.equal(maps[0], maps[2])  # an image's map in both of its branches
     assert not torch.equal(maps[0], maps[1])
-    assert maps.shape == (4, 3, 128, 128)
+    assert maps.shape == (4, 3, *SQUARE)
     assert maps.min() == 0
     assert maps.max() == 1
 
 
 def test_an_image_follows_the_map_of_its_own_prompt(studio: Studio, control: Control) -> None:
     """And not that of its position in the batch."""
-    maps = [square(), square(left=60), square(left=10)]
+    maps = [square(), square(left=0.5), square(left=0.1)]
     how = {"seeds": [5, 5, 5], "reference": studio.reference(square()), **QUICK}
     together = ready(studio.generate(["a fox"] * 3, structures=[Structure(control, maps)], **how))
     apart = ready(studio.generate(["a fox"] * 3, structures=[Structure(control, maps)], batch_size=1, **how))
@@ -200,7 +202,7 @@ def test_several_structures_add_up(studio: Studio, control: Control) -> None:
     once = Structure(control, [square()], weight=1)
     half = Structure(control, [square()], weight=0.5)
     assert torch.allclose(picture(studio, half, half), picture(studio, once), atol=1e-4)
-    other = Structure(control, [square(left=70)])
+    other = Structure(control, [square(left=0.55)])
     assert not torch.allclose(picture(studio, once, other), picture(studio, once), atol=1e-2)
 
 
@@ -208,22 +210,22 @@ def test_several_structures_add_up(studio: Studio, control: Control) -> None:
 
 
 def test_each_window_of_a_panorama_sees_its_own_part_of_the_map(studio: Studio, control: Control) -> None:
-    wide = Image.fromarray(np.tile(np.linspace(0, 255, 320).astype(np.uint8), (128, 1)))
-    hint = Structure(control, [wide]).hint([0], (320, 128), studio.factor, torch.device("cpu"))
-    middle = hint.within(Window(0, 12, 16, 16))  # latents of 8 px
-    assert torch.equal(middle.pixels, hint.pixels[..., 96 : 96 + 128])
+    wide = Image.fromarray(np.tile(np.linspace(0, 255, WIDE[0]).astype(np.uint8), (SIDE, 1)))
+    hint = Structure(control, [wide]).hint([0], WIDE, studio.factor, torch.device("cpu"))
+    middle = hint.within(Window(0, 12, 16, 16))  # latents
+    assert torch.equal(middle.pixels, hint.pixels[..., 12 * FACTOR : 28 * FACTOR])
     around = hint.within(Window(0, 32, 16, 16))  # 8 latents before the right end, and 8 after it
-    assert torch.equal(around.pixels, torch.cat([hint.pixels[..., 256:], hint.pixels[..., :64]], -1))
+    assert torch.equal(around.pixels, torch.cat([hint.pixels[..., 32 * FACTOR :], hint.pixels[..., : 8 * FACTOR]], -1))
 
 
 def test_a_panoramas_windows_are_given_to_the_controlnet(studio: Studio, control: Control) -> None:
-    wide = square((320, 128), left=200)
+    wide = square(WIDE, left=1.5)
     with calls(control.net) as asked:
-        how = {"size": (320, 128), "steps": 1, "seamless": True, "guidance": 1.0}
+        how = {"size": WIDE, "steps": 1, "seamless": True, "guidance": 1.0}
         picture(studio, Structure(control, [wide]), **how)
     windows = torch.cat([call["controlnet_cond"] for call in asked])
     assert len(windows) >= 3
-    assert windows.shape[1:] == (3, 128, 128)
+    assert windows.shape[1:] == (3, *SQUARE)
     # The square is in the picture's right half: some windows see it and some do not.
     assert {bool(window.any()) for window in windows} == {True, False}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from app.style_aligned import Event, ImageFailed, ImageReady, NotFinite, Preview, Sharing, Step, Studio
 from app.style_aligned.dreambooth import Recipe, train
 from app.style_aligned.finite import finite_rows
+from tests.demo import SIDE
 
 PROMPTS = ["a fox", "a teapot", "a car"]
 NAN, INFINITE = float("nan"), float("inf")
@@ -39,7 +40,7 @@ def poison(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Callable[[float, 
 
 def made(studio: Studio, **how: object) -> list[Event]:
     """Small and quick: overflow happens at any size."""
-    quick = {"sharing": Sharing(0.0), "steps": 3, "size": (64, 64), "guidance": 1.0, "preview_every": 1}
+    quick = {"sharing": Sharing(0.0), "steps": 3, "size": (SIDE // 2, SIDE // 2), "guidance": 1.0, "preview_every": 1}
     options = quick | how
     return list(studio.generate(PROMPTS, **options))  # type: ignore[arg-type]
 

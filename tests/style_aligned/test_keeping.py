@@ -12,9 +12,10 @@ from PIL import Image, ImageDraw
 from app.style_aligned import Region, Sharing, Structure, Studio, keeping
 from app.style_aligned.events import ImageReady, Step
 from app.style_aligned.sampler import SCHEDULERS
+from tests.demo import SIDE
 from tests.style_aligned.conftest import ready
 
-SMALL: dict[str, Any] = {"size": (64, 64), "steps": 5, "preview_every": 0, "keep": True}
+SMALL: dict[str, Any] = {"size": (SIDE // 2, SIDE // 2), "steps": 5, "preview_every": 0, "keep": True}
 PROMPTS = ["a fox", "an owl"]
 
 
@@ -63,13 +64,13 @@ def test_every_scheduler_resumes_bit_for_bit(kept: Studio, looks: dict[str, Imag
 
 def everything(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, Any]:
     """Panorama, seamless, regions with a look and a mask, a ControlNet, and inversion."""
-    lines = Image.new("L", (64, 64))
-    ImageDraw.Draw(lines).ellipse((16, 16, 48, 48), outline=255, width=3)
+    lines = Image.new("L", SMALL["size"])
+    ImageDraw.Draw(lines).ellipse((SIDE // 8, SIDE // 8, 3 * SIDE // 8, 3 * SIDE // 8), outline=255, width=3)
     first, second = (studio.reference(picture) for picture in list(looks.values())[:2])
     return {
         "reference": [first, replace(second, method="ddim")],
         "sharing": Sharing(0.5, share_group_norm=True),
-        "size": (256, 128),
+        "size": (2 * SIDE, SIDE),
         "steps": 2,
         "seamless": True,
         "scheduler": "euler-a",

@@ -59,7 +59,7 @@ def shown(studio: Studio, picture: Image.Image) -> str:
     noisy = clean * alpha**0.5 + noise * (1 - alpha) ** 0.5
 
     def error(prompt: str) -> float:
-        arguments = studio.condition([prompt] * len(times), "", 1.0, (128, 128)).arguments()
+        arguments = studio.condition([prompt] * len(times), "", 1.0, studio.defaults.size).arguments()
         return (studio.unet(noisy, times, **arguments).sample - noise).square().mean().item()
 
     return min(PROMPTS, key=error)

@@ -16,11 +16,13 @@ from app.quality.look import Look
 from app.style_aligned import ImageReady, Preview, Sharing, Studio
 from app.style_aligned.panorama import Canvas, Window, window_size
 from app.style_aligned.sampler import Brush, guide
+from tests.demo import FACTOR, SIDE, SQUARE
 from tests.style_aligned.conftest import ready
 
-WIDE = (512, 128)  # four times the model's width
-BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 20
-ENDS = 3  # the same for seamless ends, of which there are few; measured 1.5, and 6.8 for other ends
+WIDE = (4 * SIDE, SIDE)  # four times the model's width
+TWICE = (2 * SIDE, SIDE)
+BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 14
+ENDS = 3  # the same for seamless ends, of which there are few; measured 1.2, and 5.4 for other ends
 AROUND = [place for place in range(-6, 7) if place]  # columns
 
 
@@ -69,10 +71,10 @@ def panoramas(made: dict[str, ImageReady]) -> dict[str, Image.Image]:
 
 
 def test_no_seam_where_windows_begin_or_end(panoramas: dict[str, Image.Image]) -> None:
-    columns = borders(wide_canvas(), 8)
-    assert columns == [63, 127, 191, 255, 319, 383, 447]
+    columns = borders(wide_canvas(), FACTOR)
+    assert columns == [place * SIDE // 2 - 1 for place in range(1, 8)]
     at_borders = np.mean([sharpness(picture, columns) for picture in panoramas.values()])
-    elsewhere = np.mean([sharpness(picture, range(8, 504)) for picture in panoramas.values()])
+    elsewhere = np.mean([sharpness(picture, range(FACTOR, WIDE[0] - FACTOR)) for picture in panoramas.values()])
     print(f"the step across a border: {at_borders:.2f} of those around it; elsewhere {elsewhere:.2f}")
     assert at_borders < BORDERS * elsewhere
 
@@ -83,15 +85,15 @@ def test_pictures_side_by_side_have_seams(studio: Studio, looks: dict[str, Image
     parts = ready(studio.generate(["a house"] * 4, steps=6, preview_every=0, **how))
     side_by_side = Image.new("RGB", WIDE)
     for place, part in enumerate(parts):
-        side_by_side.paste(part.picture, (128 * place, 0))
-    seams = sharpness(side_by_side, [127, 255, 383])
+        side_by_side.paste(part.picture, (SIDE * place, 0))
+    seams = sharpness(side_by_side, [SIDE - 1, 2 * SIDE - 1, 3 * SIDE - 1])
     print(f"side by side: {seams:.2f}")
     assert seams > 1.5 * BORDERS
 
 
 def test_seamless_ends_meet(panoramas: dict[str, Image.Image]) -> None:
     open_ends, closed = (
-        np.mean([sharpness(p, [511]) for name, p in panoramas.items() if ("seamless" in name) is seamless])
+        np.mean([sharpness(p, [WIDE[0] - 1]) for name, p in panoramas.items() if ("seamless" in name) is seamless])
         for seamless in (False, True)
     )
     print(f"from the last column to the first: {closed:.2f} of the steps around it, {open_ends:.2f} without seamless")
@@ -101,7 +103,7 @@ def test_seamless_ends_meet(panoramas: dict[str, Image.Image]) -> None:
 
 def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageReady]) -> None:
     """The VAE by windows is as good as the whole picture at once, which needs memory that grows with it."""
-    columns = borders(wide_canvas(), 8)
+    columns = borders(wide_canvas(), FACTOR)
     with torch.inference_mode():
         whole = [studio.decode(image.latents) for name, image in made.items() if "seamless" not in name]
     parts = [image.picture for name, image in made.items() if "seamless" not in name]
@@ -113,8 +115,8 @@ def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageR
 def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[str, Image.Image]) -> None:
     """Each quarter of a panorama is closer to its own reference than to any other."""
     for look in looks:
-        for left in range(0, 512, 128):
-            part = Look.of(panoramas[look].crop((left, 0, left + 128, 128)))
+        for left in range(0, WIDE[0], SIDE):
+            part = Look.of(panoramas[look].crop((left, 0, left + SIDE, SIDE)))
             distances = {other: part.distance(Look.of(picture)) for other, picture in looks.items()}
             assert min(distances, key=distances.__getitem__) == look
 
@@ -125,8 +127,8 @@ def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[
 def test_one_window_equals_none_bit_for_bit(studio: Studio) -> None:
     def last(canvas: Canvas | None) -> Tensor:
         with torch.inference_mode():
-            brush = Brush(studio.condition(["a fox"], "", 4.0, (128, 128)))
-            noise = studio.noise([1], (128, 128))
+            brush = Brush(studio.condition(["a fox"], "", 4.0, SQUARE))
+            noise = studio.noise([1], SQUARE)
             steps = studio.sampler.denoise(
                 studio.scheduler("ddim", 3), noise, [brush], guidance=4.0, generators=[], canvas=canvas
             )
@@ -141,8 +143,8 @@ def test_one_window_equals_none_bit_for_bit(studio: Studio) -> None:
 def by_the_book(studio: Studio, steps: int, windows: list[Window], size: tuple[int, int]) -> Tensor:
     """MultiDiffusion as in the paper's equation 5: step every window separately, then average the latents."""
     scheduler = studio.scheduler("ddim", steps)
-    latents = studio.noise([1], (size[1] * 8, size[0] * 8))
-    conditioning = studio.condition(["a fox"], "", 4.0, (128, 128))
+    latents = studio.noise([1], (size[1] * FACTOR, size[0] * FACTOR))
+    conditioning = studio.condition(["a fox"], "", 4.0, SQUARE)
     for t in scheduler.timesteps:
         value, count = torch.zeros_like(latents), torch.zeros_like(latents)
         for w in windows:
@@ -161,8 +163,8 @@ def test_the_mean_of_predictions_is_the_papers_mean_of_latents(studio: Studio) -
     canvas = Canvas.covered(16, 32, (16, 16))
     assert len(canvas.windows) == 3
     with torch.inference_mode():
-        brush = Brush(studio.condition(["a fox"], "", 4.0, (128, 128)))
-        noise = studio.noise([1], (256, 128))
+        brush = Brush(studio.condition(["a fox"], "", 4.0, SQUARE))
+        noise = studio.noise([1], TWICE)
         *_, state = studio.sampler.denoise(
             studio.scheduler("ddim", 4), noise, [brush], guidance=4.0, generators=[], canvas=canvas
         )
@@ -221,10 +223,10 @@ def test_memory_does_not_grow_with_width(studio: Studio, looks: dict[str, Image.
     def seen(width: int) -> int:
         with largest(studio.unet, studio.vae) as most:
             reference = studio.reference(looks["neon-guitar"])
-            ready(studio.generate(["a fox"], reference=reference, size=(width, 128), steps=1, preview_every=0))
+            ready(studio.generate(["a fox"], reference=reference, size=(width, SIDE), steps=1, preview_every=0))
             return most()
 
-    assert seen(256) == seen(1024) == seen(128)
+    assert seen(2 * SIDE) == seen(8 * SIDE) == seen(SIDE)
 
 
 # Shapes
@@ -247,17 +249,17 @@ def test_window_of(size: tuple[int, int], window: tuple[int, int]) -> None:
 
 
 def test_previews_have_the_panoramas_shape(studio: Studio) -> None:
-    events = studio.generate(["a fox"], size=(256, 128), steps=2, preview_every=1)
-    assert [event.picture.size for event in events if isinstance(event, Preview)] == [(256, 128)]
+    events = studio.generate(["a fox"], size=TWICE, steps=2, preview_every=1)
+    assert [event.picture.size for event in events if isinstance(event, Preview)] == [TWICE]
 
 
 def test_the_first_panorama_is_the_reference_of_the_others(studio: Studio) -> None:
     """Without a picture, like the paper's text-only sets: the second picture changes with the first prompt."""
-    how = {"size": (256, 128), "seeds": [1, 2], "steps": 3, "preview_every": 0}
+    how = {"size": TWICE, "seeds": [1, 2], "steps": 3, "preview_every": 0}
     one = ready(studio.generate(["a fox", "a car"], **how))
     other = ready(studio.generate(["a house", "a car"], **how))
     alone = ready(studio.generate(["a fox"], **{**how, "seeds": [1]}))
-    assert one[1].picture.size == (256, 128)
+    assert one[1].picture.size == TWICE
     assert one[1].picture.tobytes() != other[1].picture.tobytes()
     assert one[0].picture.tobytes() == alone[0].picture.tobytes()
 
@@ -265,10 +267,10 @@ def test_the_first_panorama_is_the_reference_of_the_others(studio: Studio) -> No
 @pytest.mark.parametrize(
     ("size", "sentence"),
     [
-        ((3840, 128), "at most 16 times as long as it is high or wide; 3840 x 128 was given"),
-        ((128, 3840), "at most 16 times as long as it is high or wide; 128 x 3840 was given"),
-        ((500, 128), "multiples of 8 px; 500 x 128 was given"),
-        ((0, 128), "multiples of 8 px; 0 x 128 was given"),
+        ((30 * SIDE, SIDE), f"at most 16 times as long as it is high or wide; {30 * SIDE} x {SIDE} was given"),
+        ((SIDE, 30 * SIDE), f"at most 16 times as long as it is high or wide; {SIDE} x {30 * SIDE} was given"),
+        ((500, SIDE), f"multiples of {FACTOR} px; 500 x {SIDE} was given"),
+        ((0, SIDE), f"multiples of {FACTOR} px; 0 x {SIDE} was given"),
     ],
 )
 def test_bad_sizes_are_refused_before_anything_runs(studio: Studio, size: tuple[int, int], sentence: str) -> None:

@@ -12,9 +12,11 @@ from app.style_aligned import Region, Sharing, Structure, Studio
 from app.style_aligned.controlnet import Control
 from app.style_aligned.panorama import Canvas
 from app.style_aligned.regions import split
+from tests.demo import HINT_CHANNELS, SIDE
 from tests.style_aligned.conftest import ready
 
 PICTURE = Sharing.for_picture()
+TWICE = (2 * SIDE, SIDE)
 LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0)
 
 
@@ -23,6 +25,11 @@ def mask(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (100, 100), 
     for box in boxes:
         ImageDraw.Draw(drawn).rectangle(box, fill=fill)
     return drawn
+
+
+def part(picture: Image.Image, left: float, right: float) -> Image.Image:
+    """What is between two columns, in sides of the model's pictures."""
+    return picture.crop((round(left * SIDE), 0, round(right * SIDE), SIDE))
 
 
 def nearest(picture: Image.Image, looks: dict[str, Image.Image]) -> str:
@@ -46,23 +53,26 @@ def test_each_region_has_its_own_look(studio: Studio, looks: dict[str, Image.Ima
         Region.box("a tulip", (1 / 3, 0, 1 / 3, 1), studio.reference(looks["neon-guitar"])),
         Region.box("a car", (2 / 3, 0, 1 / 3, 1), studio.reference(looks["blueprint-camera"])),
     ]
-    picture = make(studio, looks["pencil-handbag"], regions, size=(384, 128))
-    thirds = [picture.crop((left, 0, left + 112, 128)) for left in (0, 136, 264)]
+    picture = make(studio, looks["pencil-handbag"], regions, size=(3 * SIDE, SIDE))
+    thirds = [part(picture, left, left + 0.875) for left in (0, 1.0625, 2.0625)]
     assert [nearest(third, looks) for third in thirds] == ["pencil-handbag", "neon-guitar", "blueprint-camera"]
 
 
 def test_a_region_smaller_than_a_window_has_its_own_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
     region = Region.box("a tulip", (0.45, 0.3, 0.5, 0.65), studio.reference(looks["neon-guitar"]))
     picture = make(studio, looks["pencil-handbag"], [region])
-    assert nearest(picture.crop((60, 42, 120, 120)), looks) == "neon-guitar"
-    assert nearest(picture.crop((0, 0, 56, 128)), looks) == "pencil-handbag"
+    assert (
+        nearest(picture.crop((SIDE * 15 // 32, SIDE * 21 // 64, SIDE * 15 // 16, SIDE * 15 // 16)), looks)
+        == "neon-guitar"
+    )
+    assert nearest(part(picture, 0, 0.4375), looks) == "pencil-handbag"
 
 
 def test_strength_0_ignores_the_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
     def with_strength(strength: float) -> Image.Image:
         sharing = Sharing.for_picture(strength)
         region = Region.box("a tulip", RIGHT, studio.reference(looks["neon-guitar"]), sharing)
-        return make(studio, looks["pencil-handbag"], [region], size=(256, 128), steps=6).crop((136, 0, 256, 128))
+        return make(studio, looks["pencil-handbag"], [region], size=TWICE, steps=6).crop((17 * SIDE // 16, 0, *TWICE))
 
     neon = Look.of(looks["neon-guitar"])
     assert Look.of(with_strength(1.0)).distance(neon) < 0.6 * Look.of(with_strength(0.0)).distance(neon)
@@ -74,15 +84,15 @@ def test_strength_0_ignores_the_look(studio: Studio, looks: dict[str, Image.Imag
 def test_a_region_changes_only_its_own_part(studio: Studio, looks: dict[str, Image.Image]) -> None:
     """Another prompt in the right half leaves the far left of a panorama almost unchanged."""
     one, other = (
-        make(studio, looks["poster-pear"], [Region.box(prompt, RIGHT)], size=(384, 128), steps=6)
+        make(studio, looks["poster-pear"], [Region.box(prompt, RIGHT)], size=(3 * SIDE, SIDE), steps=6)
         for prompt in ("a tulip", "a car")
     )
 
-    def difference(left: int, right: int) -> float:
-        a, b = (torch.tensor(list(p.crop((left, 0, right, 128)).tobytes())).float() for p in (one, other))
+    def difference(left: float, right: float) -> float:
+        a, b = (torch.tensor(list(part(p, left, right).tobytes())).float() for p in (one, other))
         return (a - b).abs().mean().item()
 
-    assert difference(0, 96) < 0.5 * difference(224, 384)
+    assert difference(0, 0.75) < 0.5 * difference(1.75, 3)
 
 
 def test_a_region_over_everything_is_its_prompt(studio: Studio, looks: dict[str, Image.Image]) -> None:
@@ -152,18 +162,18 @@ def test_the_first_picture_has_regions_too_when_it_is_the_reference(studio: Stud
 def test_structure_regions_and_a_panorama_go_together(studio: Studio, looks: dict[str, Image.Image]) -> None:
     """All in one call; each of them changes the picture, and another map changes it again."""
     torch.manual_seed(0)
-    net = ControlNetModel.from_unet(studio.unet, conditioning_embedding_out_channels=(16, 32, 96, 256)).eval()
+    net = ControlNetModel.from_unet(studio.unet, conditioning_embedding_out_channels=HINT_CHANNELS).eval()
     for layer in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(layer.weight, std=0.05)  # untrained: it only has to reach the UNet
     control = Control(net, "random")
 
     def together(*boxes: tuple[int, int, int, int], region: bool = True) -> bytes:
-        structure = Structure(control, [mask(*boxes, size=(256, 128)).convert("RGB")])
+        structure = Structure(control, [mask(*boxes, size=TWICE).convert("RGB")])
         regions = [Region.box("a fox", RIGHT, studio.reference(looks["neon-guitar"]))] if region else []
         picture = make(
-            studio, looks["pencil-handbag"], regions, size=(256, 128), steps=2, structures=[structure], seamless=True
+            studio, looks["pencil-handbag"], regions, size=TWICE, steps=2, structures=[structure], seamless=True
         )
-        assert picture.size == (256, 128)
+        assert picture.size == TWICE
         return picture.tobytes()
 
     assert len({together((0, 0, 60, 60)), together((150, 0, 250, 90)), together((0, 0, 60, 60), region=False)}) == 3

@@ -7,8 +7,10 @@ import torch
 from PIL import Image
 
 from app.style_aligned import Sharing, Studio
+from app.style_aligned.layers import UP
 from app.style_aligned.reference import NoisedTrack, Reference, latent_noise
 from app.style_aligned.sharing import SharedLayers
+from tests.demo import SIDE, SQUARE
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.textbook import style_aligned
 
@@ -19,7 +21,7 @@ STEPS = 4
 
 def noisy(studio: Studio, reference: Reference) -> NoisedTrack:
     """The reference's track, computed by hand: x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps."""
-    clean = studio.encode(reference.fitted((128, 128)))
+    clean = studio.encode(reference.fitted(SQUARE))
     noise = latent_noise(reference.seed, *clean.shape[1:], clean.device, clean.dtype)
     return NoisedTrack(clean, noise, studio.levels)
 
@@ -36,11 +38,11 @@ def test_strength_0_is_diffusers_own_pipeline(
     pipeline.set_progress_bar_config(disable=True)
     expected = pipeline(
         PROMPTS,
-        latents=studio.noise(SEEDS, (128, 128)),
+        latents=studio.noise(SEEDS, SQUARE),
         num_inference_steps=STEPS,
         guidance_scale=guidance,
-        height=128,
-        width=128,
+        height=SIDE,
+        width=SIDE,
         output_type="latent",
     ).images
     images = ready(
@@ -79,7 +81,7 @@ def test_sharing_is_the_textbook(
     expected = style_aligned(
         studio.pipeline,
         PROMPTS,
-        studio.noise(SEEDS, (128, 128)),
+        studio.noise(SEEDS, SQUARE),
         lambda step, t: track.at(step, float(t)),
         studio.scheduler("ddim", STEPS),
         guidance,
@@ -164,10 +166,10 @@ def test_sharing_only_in_some_layers_and_steps(studio: Studio, looks: dict[str, 
 
     off, on = make(strength=0.0), make()
     apart = (on - off).abs().mean()
-    for part in (make(layers="up_blocks"), make(steps=(0.0, 0.3)), make(steps=(0.5, 1.0))):
+    for part in (make(layers=UP), make(steps=(0.0, 0.3)), make(steps=(0.5, 1.0))):
         assert 0.01 * apart < (part - off).abs().mean()
         assert 0.01 * apart < (part - on).abs().mean()
-    assert len(SharedLayers(studio.unet, "up_blocks").attention) < len(SharedLayers(studio.unet).attention)
+    assert len(SharedLayers(studio.unet, UP).attention) < len(SharedLayers(studio.unet).attention)
 
 
 def test_the_unet_is_as_before_also_after_an_error(studio: Studio) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from app.style_aligned import ImageReady, Inversion, Preview, Sharing, Step, Studio
+from app.style_aligned import SCHEDULERS, ImageReady, Inversion, Preview, Region, Sharing, Step, Structure, Studio
 from app.style_aligned.reference import ddim_inversion
 from app.style_aligned.sampler import Brush
+from tests.demo import FACTOR, SIDE, SQUARE
 from tests.style_aligned.conftest import ready
 
 
@@ -27,11 +28,11 @@ def test_ddim_inversion_then_sampling_gives_the_reference_back(
     studio: Studio, looks: dict[str, Image.Image], look: str
 ) -> None:
     """At guidance 1, 50 steps, at least 30 dB relative to what the VAE alone reproduces; measured 35 to 44."""
-    picture = looks[look].resize((128, 128))
+    picture = looks[look].resize(SQUARE)
     with torch.inference_mode():
         clean = studio.encode(picture)
         scheduler = studio.scheduler("ddim", 50)
-        conditioning = studio.condition([""], "", 1.0, (128, 128))
+        conditioning = studio.condition([""], "", 1.0, SQUARE)
         timesteps = [float(t) for t in scheduler.timesteps]
         *_, track = ddim_inversion(
             clean, timesteps, studio.levels, lambda x, t: studio.sampler.predict(x, t, conditioning, 1.0)
@@ -55,7 +56,7 @@ def test_events_come_in_order_and_are_whole(studio: Studio, looks: dict[str, Ima
     ]
     previews = [e for e in events if isinstance(e, Preview)]
     assert [e.index for e in previews] == [0, 1, 2]
-    assert all(e.picture.size == (128, 128) for e in previews)
+    assert all(e.picture.size == SQUARE for e in previews)
     images = [e for e in events if isinstance(e, ImageReady)]
     assert [(e.index, e.prompt, e.seed) for e in images] == [(0, "a fox", 0), (1, "a car", 1), (2, "a tulip", 2)]
 
@@ -97,7 +98,7 @@ def test_the_consumer_is_not_left_in_inference_mode(studio: Studio) -> None:
         assert not torch.is_inference_mode_enabled()
 
 
-@pytest.mark.parametrize("size", [(128, 128), (192, 96), (96, 160)])
+@pytest.mark.parametrize("size", [SQUARE, (3 * SIDE // 2, 3 * SIDE // 4), (3 * SIDE // 4, 5 * SIDE // 4)])
 def test_any_shape_with_a_reference_of_any_other(
     studio: Studio, looks: dict[str, Image.Image], size: tuple[int, int]
 ) -> None:
@@ -126,7 +127,7 @@ def test_inversions_are_kept_on_disk(studio: Studio, looks: dict[str, Image.Imag
         ({"prompts": []}, "at least one prompt is needed"),
         ({"seeds": [1, 2]}, "1 seeds were expected, one per prompt; 2 were given"),
         ({"seeds": [-1]}, "a seed must be between 0"),
-        ({"size": (100, 128)}, "multiples of 8 px; 100 x 128 was given"),
+        ({"size": (100, SIDE)}, f"multiples of {FACTOR} px; 100 x {SIDE} was given"),
         ({"steps": 0}, "steps must be between 1 and 1000; 0 was given"),
         ({"scheduler": "magic"}, "the scheduler must be one of ddim, euler"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
@@ -180,3 +181,41 @@ def test_half_precision_makes_nearly_the_same_picture(studio: Studio, looks: dic
     )
     difference = np.asarray(one[0].picture, np.float64) - np.asarray(other[0].picture, np.float64)
     assert np.abs(difference).mean() < 2
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("steps", range(1, 6))
+def test_every_scheduler_takes_few_steps_or_says_how_many(studio: Studio, scheduler: str, steps: int) -> None:
+    taken = studio.steps[scheduler]
+    asked = {"scheduler": scheduler, "steps": steps, "preview_every": 0}
+    if steps in taken:
+        assert len(ready(studio.generate(["a fox"], size=(SIDE // 2, SIDE // 2), **asked))) == 1
+        return
+    with pytest.raises(ValueError, match=f"{scheduler} takes at least {taken[0]} steps; {steps} was given"):
+        next(studio.generate(["a fox"], **asked))
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_the_fewest_steps_with_everything(studio: Studio, looks: dict[str, Image.Image], scheduler: str) -> None:
+    drawn = Image.new("L", (64, 64))
+    drawn.paste(255, (10, 10, 50, 50))
+    made = studio.generate(
+        ["a fox"],
+        reference=studio.reference(looks["poster-pear"], method="ddim"),
+        structures=[Structure(studio.control("edges"), [drawn], 1.0, (0, 0.5))],
+        regions=[Region.box("an owl", (0, 0, 0.5, 1))],
+        size=(5 * SIDE // 4, SIDE // 2),
+        scheduler=scheduler,
+        steps=studio.steps[scheduler][0],
+        preview_every=0,
+    )
+    assert len(ready(made)) == 1
+
+
+def test_the_limits_of_schedulers(studio: Studio) -> None:
+    assert {name: taken for name, taken in studio.steps.items() if taken != range(1, 1001)} == {
+        "pndm": range(4, 1001),
+        "lcm": range(1, 51),  # it was distilled to 50
+    }
+    with pytest.raises(ValueError, match="lcm takes at most 50 steps; 51 was given"):
+        next(studio.generate(["a fox"], scheduler="lcm", steps=51))

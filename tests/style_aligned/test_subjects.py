@@ -1,7 +1,7 @@
 """Subjects: the model learns an unknown thing and draws it in several looks; nothing else changes."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from app.style_aligned.dreambooth import (
     train,
 )
 from app.style_aligned.subjects import PHRASE, Adapted, phrase_in
+from tests.demo import SIDE, SQUARE
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.drawings import drawing, likeness
 
@@ -108,15 +109,16 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
 
 def test_a_subject_on_a_map_in_a_look_in_a_panorama(studio: Studio, quick: Path, looks: dict[str, Image.Image]) -> None:
     """All ingredients in one call: leaving out any one changes the picture; repeating gives the same one."""
-    outline = Image.new("RGB", (256, 128))
-    ImageDraw.Draw(outline).ellipse((40, 20, 110, 110), outline="white", width=3)
+    wide = (2 * SIDE, SIDE)
+    outline = Image.new("RGB", wide)
+    ImageDraw.Draw(outline).ellipse((SIDE // 3, SIDE // 6, SIDE, SIDE - 9), outline="white", width=3)
     everything = {
         "adapters": [studio.adapter(quick)],
         "structures": [Structure(studio.control("edges"), [outline])],
         "regions": [Region.box("a fox", (0.5, 0, 0.5, 1), studio.reference(looks["neon-guitar"]))],
         "seamless": True,
     }
-    common = {"size": (256, 128), "sharing": Sharing.for_picture(), "reference": studio.reference(looks["poster-pear"])}
+    common = {"size": wide, "sharing": Sharing.for_picture(), "reference": studio.reference(looks["poster-pear"])}
 
     def drawn(left_out: str = "") -> bytes:
         how = {name: value for name, value in everything.items() if name != left_out}
@@ -171,7 +173,7 @@ def test_references_never_see_the_subject(
 ) -> None:
     """The UNet's output for references, at recording and inversion, is the same to the bit."""
     seen: dict[bool, list[torch.Tensor]] = {}
-    predict = studio.sampler.__class__._predict
+    predict = studio.sampler.__class__.call
 
     def spying(self: object, x: torch.Tensor, t: object, conditioning: object, hints: object = ()) -> torch.Tensor:
         output = predict(self, x, t, conditioning, hints)  # type: ignore[arg-type]
@@ -179,7 +181,7 @@ def test_references_never_see_the_subject(
             seen[adapted].append(output)
         return output
 
-    monkeypatch.setattr(studio.sampler.__class__, "_predict", spying)
+    monkeypatch.setattr(studio.sampler.__class__, "call", spying)
     pictures = {}
     for adapted in (False, True):
         seen[adapted] = []
@@ -234,7 +236,7 @@ def test_the_events_of_a_training(studio: Studio, drawings: list[Image.Image]) -
     assert [(e.step, e.steps) for e in events if isinstance(e, TrainStep)] == [(step, 6) for step in range(1, 7)]
     samples = [event for event in events if isinstance(event, Sample)]
     assert [sample.step for sample in samples] == [3, 3, 6, 6]
-    assert samples[0].picture.size == (128, 128)
+    assert samples[0].picture.size == SQUARE
     assert isinstance(events[-1], Finished)
     assert "lesson" not in {name for layer in studio.adapters._layers for name in layer.lora_A}  # type: ignore[union-attr]
 
@@ -317,25 +319,121 @@ def test_the_file_is_one_that_diffusers_itself_loads(studio: Studio, quick: Path
     assert pixels(theirs, ["a sks toy"]) == pixels(studio, ["a sks toy"], adapters=[studio.adapter(quick)])
 
 
-def as_kohya(file: Path, folder: Path) -> Path:
-    """The same LoRA under kohya's names, each with an alpha of half its rank."""
-    prefixes = {"unet": "lora_unet", "text_encoder": "lora_te1", "text_encoder_2": "lora_te2"}
+PREFIXES = {"unet": "lora_unet", "text_encoder": "lora_te1", "text_encoder_2": "lora_te2"}
+
+
+def as_kohya(weights: dict[str, torch.Tensor], alpha: float = 1.0) -> dict[str, torch.Tensor]:
+    """The same LoRA under kohya's names, each layer with an alpha."""
     renamed = {}
-    for key, weight in load_file(file).items():
+    for key, weight in weights.items():
         part, _, rest = key.partition(".")
         name, _, half = rest.partition(".lora_")
-        base = f"{prefixes[part]}_{name.replace('.', '_')}"
+        base = f"{PREFIXES[part]}_{name.replace('.', '_')}"
         renamed[f"{base}.lora_{'down' if half.startswith('A') else 'up'}.weight"] = weight
-        renamed[f"{base}.alpha"] = torch.tensor(1.0)
-    save_file(renamed, folder / "kohya.safetensors")
-    return folder / "kohya.safetensors"
+        renamed[f"{base}.alpha"] = torch.tensor(alpha)
+    return renamed
+
+
+def as_peft(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The UNet's part as PEFT saves it alone."""
+    return {key.replace("unet.", "base_model.model."): w for key, w in weights.items() if key.startswith("unet.")}
+
+
+def as_comfy(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The UNet's part under the names of Stability's code, for the demo model's two blocks of one layer."""
+    blocks = {
+        "down_blocks.0.attentions.0.": "input_blocks.1.1.",
+        "down_blocks.1.attentions.0.": "input_blocks.3.1.",
+        "mid_block.attentions.0.": "middle_block.1.",
+        "up_blocks.0.attentions.0.": "output_blocks.0.1.",
+        "up_blocks.0.attentions.1.": "output_blocks.1.1.",
+        "up_blocks.1.attentions.0.": "output_blocks.2.1.",
+        "up_blocks.1.attentions.1.": "output_blocks.3.1.",
+    }
+    renamed = {}
+    for key, weight in weights.items():
+        if key.startswith("unet."):
+            block = next(each for each in blocks if each in key)
+            renamed[key.replace(f"unet.{block}", f"diffusion_model.{blocks[block]}")] = weight
+    return renamed
+
+
+def as_older(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The UNet's part under diffusers' older names."""
+    renamed = {}
+    for key, weight in weights.items():
+        name, _, half = key.partition(".lora_")
+        end = f"{'down' if half.startswith('A') else 'up'}.weight"
+        where, _, layer = name.removesuffix(".0").rpartition(".")
+        if key.startswith("unet.") and layer.startswith("to_"):
+            renamed[f"{where}.processor.{layer}_lora.{end}"] = weight
+        elif key.startswith("unet."):
+            renamed[f"{name}.lora.{end}"] = weight
+    return renamed
+
+
+def saved(weights: dict[str, torch.Tensor], folder: Path, name: str = "given") -> Path:
+    file = folder / f"{name}.safetensors"
+    save_file({key: weight.contiguous() for key, weight in weights.items()}, file)
+    return file
 
 
 def test_a_file_in_kohyas_format_draws_what_it_should(studio: Studio, quick: Path, tmp_path: Path) -> None:
     """Its alpha is half of the rank, so twice the weight is the original."""
-    kohya = studio.adapter(as_kohya(quick, tmp_path), 2.0)
+    kohya = studio.adapter(saved(as_kohya(load_file(quick)), tmp_path), 2.0)
     ours = studio.adapter(quick)
     assert pixels(studio, ["a sks toy"], adapters=[kohya]) == pixels(studio, ["a sks toy"], adapters=[ours])
+
+
+@pytest.mark.parametrize("style", [as_peft, as_comfy, as_older])
+def test_each_way_of_naming_draws_the_same(
+    studio: Studio, quick: Path, tmp_path: Path, style: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+) -> None:
+    weights = load_file(quick)
+    plain = saved({key: w for key, w in weights.items() if key.startswith("unet.")}, tmp_path, "plain")
+    given = saved(style(weights), tmp_path)
+    assert len(load_file(given)) == len(load_file(plain))
+    ours, theirs = (pixels(studio, ["a sks toy"], adapters=[studio.adapter(each)]) for each in (plain, given))
+    assert ours == theirs
+    assert ours != pixels(studio, ["a sks toy"])
+
+
+@pytest.mark.parametrize("layers", ["q_proj", "fc1", "v_proj"])
+def test_kohyas_text_encoders_need_no_particular_layer(studio: Studio, tmp_path: Path, layers: str) -> None:
+    """A file without `out_proj` was called not for SDXL."""
+    weights = {}
+    for layer, shape in studio.adapters.shapes.items():
+        if layer.startswith("text_encoder") and layer.endswith(layers):
+            out, inside = shape
+            weights[f"{layer}.lora_A.weight"] = torch.full((2, inside), 0.05)
+            weights[f"{layer}.lora_B.weight"] = torch.full((out, 2), 0.05)
+    adapter = studio.adapter(saved(as_kohya(weights, 2.0), tmp_path))
+    assert pixels(studio, ["a fox"], adapters=[adapter]) != pixels(studio, ["a fox"])
+
+
+def test_a_dora_draws_what_its_equal_lora_does(studio: Studio, quick: Path, tmp_path: Path) -> None:
+    """A DoRA whose magnitudes are the norms of the changed weights is the plain LoRA, at weight 1."""
+    weights = {key: w for key, w in load_file(quick).items() if key.startswith("unet.")}
+    modules = dict(Studio.load("demo", device="cpu").pipeline.unet.named_modules())
+    dora = as_kohya(weights, 2.0)
+    for key, down in weights.items():
+        name, _, half = key.removeprefix("unet.").partition(".lora_")
+        if half == "A.weight":
+            changed = modules[name].weight + weights[f"unet.{name}.lora_B.weight"] @ down
+            dora[f"lora_unet_{name.replace('.', '_')}.dora_scale"] = changed.norm(dim=1, keepdim=True).detach()
+    plain, given = studio.adapter(saved(weights, tmp_path, "plain")), studio.adapter(saved(dora, tmp_path))
+    ours, theirs = (
+        np.frombuffer(pixels(studio, ["a sks toy"], adapters=[each])[0], np.uint8).astype(int)
+        for each in (plain, given)
+    )
+    assert np.abs(ours - theirs).max() <= 2
+    doubled = {key: w * 1.2 if "dora_scale" in key else w for key, w in dora.items()}
+    other = np.frombuffer(
+        pixels(studio, ["a sks toy"], adapters=[studio.adapter(saved(doubled, tmp_path, "other"))])[0], np.uint8
+    )
+    assert np.abs(other.astype(int) - ours).max() > 10
+    off = replace(given, weight=0.0)
+    assert pixels(studio, ["a sks toy"], adapters=[off]) == pixels(studio, ["a sks toy"])
 
 
 def altered(quick: Path, folder: Path, kind: str) -> Path:
@@ -358,7 +456,7 @@ def altered(quick: Path, folder: Path, kind: str) -> Path:
         case "model":
             weights = {"model.weight": torch.zeros(3)}
         case "dora":
-            weights["unet.x.dora_scale"] = torch.zeros(1)
+            weights[key.replace("lora_A.weight", "dora_scale")] = torch.ones(weights[key].shape[1], 1)
         case "nothing":
             weights = {}
     save_file(weights, file)
@@ -375,7 +473,7 @@ def altered(quick: Path, folder: Path, kind: str) -> Path:
         ("half", "is damaged: one half of its weights"),
         ("flux", "is not a LoRA for SDXL"),
         ("model", "is not a LoRA for SDXL"),
-        ("dora", "is a DoRA"),
+        ("dora", "needs one magnitude per output|some of its layers are a DoRA"),
         ("nothing", "holds no adapter weights"),
     ],
 )

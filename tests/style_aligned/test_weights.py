@@ -90,3 +90,14 @@ def test_numbers_that_the_format_cannot_hold_are_refused(tmp_path: Path) -> None
     checked.check([file], torch.bfloat16)
     with pytest.raises(Unusable, match="holds numbers too large for float16; set SOROE_PRECISION to bfloat16"):
         checked.check([file], torch.float16)
+
+
+def test_what_is_kept_belongs_to_the_weights_and_not_to_the_name(copy: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(copy, tmp_path / "moved"))
+    first, same = (Studio.load(str(folder), device="cpu", cache=tmp_path / "cache") for folder in (copy, moved))
+    assert first.identity == same.identity
+    file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors[next(iter(tensors))].add_(0.01)
+    save_file(tensors, file, {"format": "pt"})
+    assert Studio.load(str(copy), device="cpu", cache=tmp_path / "cache").identity != first.identity

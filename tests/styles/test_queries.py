@@ -45,7 +45,7 @@ def test_cards(session: Session, make: Factory) -> None:
     make.decide(first)
     make.decide(rejected, Verdict.REJECTED)
 
-    card, last = queries.cards(session, user)
+    (card,), (last,) = queries.cards(session, user), queries.cards(session, user, archived=True)
     assert (card.code, card.version, card.strength, card.owner) == (style.code, 2, 2.0, "Mori Haruka")
     assert (card.sets, card.archived) == (2, False)
     assert card.image_ids == [first.id, third.id]  # approved first, then newest; none rejected

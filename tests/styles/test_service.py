@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Reference, Role, Style, StyleReference, User
+from app.models import Act, AuditEvent, Blend, Reference, Role, Style, StyleReference, User
 from app.pictures import Limits
 from app.rights import service as rights
 from app.rights.spec import Reason
@@ -286,3 +286,16 @@ def test_archive_and_back(session: Session, make: Factory) -> None:
         service.unarchive(session, user, style)
     session.flush()
     assert [card.code for card in queries.choices(session, user)] == [style.code]
+
+
+def test_further_references_stay_when_a_form_with_one_picture_is_saved(make: Factory, session: Session) -> None:
+    owner = make.user()
+    first, second, new = (make.reference(owner) for _ in range(3))
+    parts = tuple(ReferenceSpec(reference_id=each.id, weight=weight) for each, weight in ((first, 1), (second, 2.5)))
+    style = service.create(session, owner, StyleSpec(name="Duo", references=parts, blend=Blend.SPHERE))
+    sent = StyleSpec.from_form(form(new, blend="weight"))
+    version = service.add_version(session, owner, style, service.with_further(style, sent))
+    assert [(use.reference_id, use.weight) for use in version.references] == [(new.id, 1.0), (second.id, 2.5)]
+    assert version.blend == Blend.WEIGHT
+    again = service.with_further(style, StyleSpec.from_form(form(second)))
+    assert [part.reference_id for part in again.references] == [second.id], "none is there twice"

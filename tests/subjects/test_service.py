@@ -25,9 +25,7 @@ def acts(session: Session) -> list[Act]:
 
 @pytest.fixture
 def engine() -> Painter:
-    painter = Painter()
-    painter.started = True
-    return painter
+    return Painter()
 
 
 # From pictures
@@ -76,7 +74,7 @@ def test_a_picture_that_is_not_there_422(session: Session, make: Factory, name: 
     ("fields", "field", "sentence"),
     [
         ({"class_words": ""}, "class_words", "Enter the kind of thing"),
-        ({"name": "湯のみ"}, "name", "gives no handle"),
+        ({"name": "🦊"}, "name", "gives no handle"),
         ({"name": "   "}, "name", "Name is missing"),
         ({"steps": 0}, "steps", "Steps must be a whole number from 1 to 10000"),
         ({"rank": 500}, "rank", "Rank must be a whole number from 1 to 128"),
@@ -94,7 +92,10 @@ def test_a_wrong_field_422(
 def test_two_subjects_never_share_a_handle_or_a_word(session: Session, make: Factory) -> None:
     assert make.subject(name="Mug").phrase == "sks mug"
     with pytest.raises(Invalid, match="already a subject @mug"):
-        make.subject(name="MUG!")
+        make.subject(name="ＭＵＧ!")
+    assert make.subject(name="マグカップ").handle == "マグカップ"
+    with pytest.raises(Invalid, match="already a subject @マグカップ"):
+        make.subject(name="ﾏｸﾞｶｯﾌﾟ")
     model_words = MODEL.training.words
     second = make.subject(name="Kettle", class_words="kettle")
     assert second.phrase.split()[0] in model_words
@@ -213,6 +214,7 @@ def test_a_set_takes_what_was_chosen_and_what_prompts_name(session: Session, mak
     ("prompts", "chosen", "sentence"),
     [
         ("@nobody on a beach", "", "There is no subject @nobody. Write its handle as the list of subjects shows it."),
+        (f"@{'湯' * 60}", "", f"There is no subject @{'湯' * 39}…. Write its handle as the list of subjects shows it."),
         ("a fox", '[{"id": 99}]', "A selected subject no longer exists. Choose again."),
         ("a fox", '[{"id": 1}, {"id": 1}]', "A subject was selected twice. Select it once, with its weight."),
         ("@waiting", "", "@waiting is not ready: its training has not finished."),

@@ -1,21 +1,26 @@
 """A training in the queue: claimed, finished, failed, interrupted, like any unit."""
 
+from dataclasses import replace
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, State, Subject, SubjectSample, Unit
+from app.rights import service as rights
+from app.rights.spec import Reason
 from app.sets import queries as sets_queries
 from app.sets.units import QueuedSet
 from app.subjects import service, training
 from app.subjects.training import TrainingRow
 from app.work import line, queue
-from tests.factory import Factory
+from tests.factory import MODEL, Factory
 
 
 def claim(session: Session) -> Unit:
+    queue.retry_now(session, true())
     unit = queue.claim_next(session)
     assert unit
     return unit
@@ -30,12 +35,22 @@ def test_a_claimed_training_is_what_an_engine_needs(session: Session, make: Fact
     subject = make.subject(steps=9, rank=4, rate=0.001, text_encoders=True)
     unit = claim(session)
     assert state_of(session, subject) == (State.GENERATING, None)
-    given = training.engine_training(session, unit, files, "demo")
+    given = training.engine_training(session, unit, files, MODEL)
     assert (given.id, given.subject_id, given.phrase, given.class_words) == (unit.id, subject.id, "sks mug", "mug")
     assert (given.steps, given.rank, given.rate, given.text_encoders) == (9, 4, 0.001, True)
     assert given.pictures == tuple(files.path(Kind.SUBJECTS, picture.sha256) for picture in subject.pictures)
     with pytest.raises(Conflict, match="was created for demo, but the server now runs sdxl"):
-        training.engine_training(session, unit, files, "sdxl")
+        training.engine_training(session, unit, files, replace(MODEL, name="sdxl"))
+
+
+def test_a_training_whose_rights_ended_in_the_queue_is_not_begun(session: Session, make: Factory, files: Files) -> None:
+    subject = make.subject()
+    reference = make.reference(data=files.read(Kind.SUBJECTS, subject.pictures[0].sha256))
+    subject.pictures[0].sha256 = reference.sha256
+    unit = claim(session)
+    rights.withdraw(session, reference.uploaded_by, reference, Reason(reason="The photographer asked for it"))
+    with pytest.raises(Conflict, match="were withdrawn"):
+        training.engine_training(session, unit, files, MODEL)
 
 
 def test_trainings_and_sets_take_turns(session: Session, make: Factory) -> None:

@@ -100,11 +100,41 @@ def broken_link(data: Data, _: Random) -> None:
     os.utime(path, (0, 0), follow_symlinks=False)
 
 
+def replaced(make: Callable[[Path], object]) -> Callable[[Data, Random], object]:
+    """Put something that is not a file in the place of a picture."""
+
+    def do(data: Data, chance: Random) -> None:
+        path = some_file(data, chance, Kind.IMAGES)
+        path.unlink()
+        make(path)
+
+    return do
+
+
+def linked_folder(data: Data, _: Random) -> None:
+    elsewhere = data.settings.data / "elsewhere"
+    elsewhere.mkdir()
+    (data.files.root / "images" / "more").symlink_to(elsewhere)
+
+
 NAME = "ab" * 32
+STRIP = """INSERT INTO strips (owner_id, style_version_id, model, width, height, steps, guidance, scheduler, seed,
+    state, created_at, prompt, negative_prompt, structures, subjects, regions, seamless)
+    VALUES (1, 1, 'demo', 64, 64, 4, 2, 'ddim', 1, 'queued', '2026-11-01', 'a fox', '', '[]', '[]', '[]', 0)"""
+TUNING = """INSERT INTO tunings (owner_id, style_version_id, model, width, height, steps, guidance, scheduler, seed,
+    state, created_at, prompts, looks)
+    VALUES (1, 1, 'demo', 64, 64, 4, 2, 'ddim', 1, 'queued', '2026-11-01', '[]', '{}')"""
+MAP = """INSERT INTO style_maps (set_id, image_id, owner_id, groups, steps, state, created_at)
+    VALUES (1, 1, 1, '[]', 0, 'generating', '2026-11-01')"""
+MAP_OF_NOTHING = MAP.replace("(1, 1, 1", "(1, 999, 1").replace("generating", "finished")
 
 DAMAGES = (
     *(Damage(f"flipped {kind}", Area.FILES, False, flipped(kind)) for kind in Kind),
     *(Damage(f"removed {kind}", Area.FILES, False, removed(kind)) for kind in Kind),
+    Damage("fifo", Area.FILES, False, replaced(os.mkfifo)),
+    Damage("folder", Area.FILES, False, replaced(Path.mkdir)),
+    Damage("device", Area.FILES, False, replaced(lambda path: path.symlink_to("/dev/zero"))),
+    Damage("linked folder", Area.ORPHANS, False, linked_folder),
     Damage("size", Area.FILES, True, sql("UPDATE images SET bytes = bytes + 1 WHERE id = 2")),
     Damage("removed thumbnail", Area.THUMBNAILS, True, thumbnail(None)),
     Damage("empty thumbnail", Area.THUMBNAILS, True, thumbnail(b"")),
@@ -138,10 +168,18 @@ DAMAGES = (
     Damage("files of an export", Area.COUNTS, True, sql("UPDATE exports SET total = total + 1")),
     Damage("storage", Area.COUNTS, True, sql("UPDATE usage SET amount = 5 WHERE what = 'storage'")),
     Damage("no storage", Area.COUNTS, True, sql("DELETE FROM usage WHERE what = 'storage'")),
+    Damage("use of today", Area.COUNTS, True, sql("UPDATE usage SET amount = 0 WHERE what = 'pictures'")),
+    Damage("no use of today", Area.COUNTS, True, sql("DELETE FROM usage WHERE what = 'sets'")),
     Damage("negative use", Area.COUNTS, True, sql("UPDATE usage SET amount = -1 WHERE what = 'sets'")),
     Damage("no unit", Area.STATES, True, sql("UPDATE images SET unit_id = NULL WHERE state = 'queued'")),
     Damage("ended unit", Area.STATES, True, sql("UPDATE units SET state = 'finished' WHERE set_id IS NOT NULL")),
     Damage("no training", Area.STATES, True, sql("DELETE FROM units WHERE state = 'queued' AND set_id IS NULL")),
+    Damage("no strip", Area.STATES, True, sql(STRIP)),
+    Damage("no tuning", Area.STATES, True, sql(TUNING)),
+    Damage("no map", Area.STATES, True, sql(MAP)),
+    Damage("map of nothing", Area.STATES, True, sql(MAP_OF_NOTHING)),
+    Damage("never measured", Area.STATES, True, sql("DELETE FROM picture_measures WHERE image_id = 1")),
+    Damage("never compared", Area.STATES, True, sql("DELETE FROM set_measures WHERE set_id = 1")),
     Damage("finished without a file", Area.STATES, False, sql("UPDATE images SET sha256 = NULL WHERE id = 1")),
     Damage("untrained", Area.STATES, False, sql("UPDATE subjects SET sha256 = NULL WHERE state = 'finished'")),
     Damage("export unmeasured", Area.STATES, True, sql("UPDATE exports SET etag = NULL")),

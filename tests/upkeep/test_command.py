@@ -1,17 +1,23 @@
 """`soroe check`: what it prints, how it exits, and what `--repair` mends."""
 
+import errno
 import fcntl
 import json
 import os
+import shutil
+from io import BufferedReader
+from pathlib import Path
 from random import Random
 
 import pytest
 
+from app import atomic
 from app.cli.check import check
 from app.cli.console import CommandRefused
+from app.files import Kind
 from tests.command import Done, soroe
 from tests.upkeep.conftest import Data
-from tests.upkeep.damage import DAMAGES
+from tests.upkeep.damage import DAMAGES, some_file
 
 
 def run(data: Data, *arguments: str) -> Done:
@@ -43,6 +49,35 @@ def test_findings_are_grouped_and_counted(data: Data) -> None:
     assert "Upload the same picture again" in lines[1]
     found = json.loads(run(data, "--json").stdout)["findings"]
     assert [each["area"] for each in found] == ["files", "files without a row", "files without a row", "counts"]
+
+
+def test_thumbnails_that_a_restore_left_out_are_a_few_lines_and_a_count(data: Data) -> None:
+    shutil.rmtree(data.files.root / "thumbs")
+    lines = run(data).stdout.splitlines()
+    number = int(lines[0].removeprefix("Thumbnails: "))
+    assert number > 5
+    assert [line.startswith("  A thumbnail of") for line in lines[1:4]] == [True] * 3
+    assert lines[4:] == [
+        f"  and {number - 3} more; --json lists all.",
+        f"{number} things are wrong; `soroe check --repair` mends {number} of them.",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_called_unreadable_not_damaged(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, path = atomic.opened, some_file(data, Random(1), Kind.REFERENCES)
+
+    def refuse(file: Path) -> BufferedReader:
+        if file == path:  # root, who may run the tests, reads everything
+            raise PermissionError(errno.EACCES, "Permission denied", str(file))
+        return opened(file)
+
+    monkeypatch.setattr(atomic, "opened", refuse)
+    lines = run(data).stdout.splitlines()
+    assert lines[0] == "Files: 1"
+    assert lines[1].startswith("  The server cannot read the file of the reference")
+    assert "chown" in lines[1]
 
 
 def test_orphans_are_moved_aside(data: Data) -> None:

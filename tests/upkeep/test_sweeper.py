@@ -83,8 +83,8 @@ def test_half_written_files_go_at_start(data: Data, sweeper: Sweeper) -> None:
     assert list(data.settings.data.rglob(f"*{UNFINISHED}")) == []
 
 
-def test_caches_are_bounded(data: Data, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.upkeep.sweeper.CACHE_BYTES", 25)
+def test_caches_are_bounded(data: Data, sweeper: Sweeper) -> None:
+    sweeper.inversion_bytes = 25
     cache = data.settings.data / "cache"
     for days in (0, 2, 3, 4):
         path = cache / "inversions" / f"{days}.safetensors"

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 
 READY = re.compile(r"Soroe is ready at (http://\S+) ")
+ANSWERS = re.compile(r"Soroe (?:answers|is ready) at (http://\S+?)\.? ")
 SETUP = re.compile(r"(http://\S+/setup/\S+)")
 PATIENCE = 120.0  # torch takes its time to import on a busy machine
 
@@ -81,10 +82,17 @@ class Process:
         return found[1] if found else ""
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers at `url`, when its start-up output is complete."""
+        """Wait until its model works, when its start-up output is complete, and it answers at `url`."""
+        self._wait_for(READY)
+
+    def wait_until_answers(self) -> None:
+        """Wait until it answers at `url`. Its model may still be loading."""
+        self._wait_for(ANSWERS)
+
+    def _wait_for(self, words: re.Pattern[str]) -> None:
         ends = time.monotonic() + PATIENCE
         while time.monotonic() < ends and self.process.poll() is None:
-            if found := READY.search(self.output):
+            if found := words.search(self.output):
                 with suppress(httpx2.TransportError):
                     httpx2.get(f"{found[1]}/healthz", timeout=5, trust_env=False)
                     self.url = found[1]

@@ -1,12 +1,14 @@
 """A real server on a free port, in a thread of the tests' process, and headless HTTP clients as browsers."""
 
+import shutil
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,13 +16,16 @@ from fastapi import FastAPI
 
 from app import slow
 from app.accounts import service as accounts
+from app.database import Database
 from app.errors import Later
 from app.exports import queries as export_queries
 from app.exports import service as exports
 from app.exports import shares
 from app.exports.options import ExportOptions
 from app.exports.shares import ShareSpec
+from app.files import Files
 from app.models import Export, Role, Share, User
+from app.settings import Settings
 from app.web.protocol import Bounds, Door
 from app.web.server import Server as RealServer
 from tests.factory import PASSWORD, Factory
@@ -42,11 +47,12 @@ class Server:
 
 
 @contextmanager
-def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
-    """Run the app under uvicorn, as `soroe serve` does."""
+def serve(app: FastAPI, bounds: Bounds | None = None, host: str = "127.0.0.1", port: int = 0) -> Iterator[Server]:
+    """Run the app under uvicorn, as `soroe serve` does; on the port of one that has ended, if given."""
     # With the protocol, asyncio sends at once; without, every answer would wait 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind((host, 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
     listener.listen()
     server = RealServer(app, bounds, graceful=2, check_seconds=1.0 if bounds is None else 0.1)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
@@ -108,6 +114,19 @@ def making(server: Server) -> Iterator[Factory]:
         make = Factory(session, server.resources.files)
         make._numbers = NUMBERS
         yield make
+
+
+@contextmanager
+def made_before(data: Path, migrated: Path, settings: Settings) -> Iterator[Factory]:
+    """Rows of all kinds with their files in a new data folder, for servers that get copies of it."""
+    data.mkdir()
+    shutil.copy(migrated, data)
+    with closing(Database(settings.model_copy(update={"data": data}))) as database:
+        with slow.permitted(), database.write() as session:
+            make = Factory(session, Files(data / "files"))
+            make._numbers = NUMBERS
+            yield make
+        database.checkpoint()
 
 
 def shared_export(server: Server, set_id: int) -> tuple[Export, Share]:

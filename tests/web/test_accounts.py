@@ -31,6 +31,13 @@ def test_the_setup_link_makes_the_first_administrator_once(anonymous: Browser, s
     assert anonymous.get(setup_path).status_code == 404
 
 
+def test_the_first_administrator_finds_reasons_in_their_language(anonymous: Browser, setup_path: str) -> None:
+    anonymous.headers["accept-language"] = "ja"
+    anonymous.post(setup_path, data=FORM)
+    assert "作風から外れている" in anonymous.get("/review/settings").text
+    assert "Off the look" not in anonymous.get("/review/settings").text
+
+
 def test_a_wrong_form_comes_back_with_a_sentence_at_each_field(anonymous: Browser, setup_path: str) -> None:
     answer = anonymous.post(setup_path, data={"name": "", "email": "nobody", "password": "short"})
     assert answer.status_code == 422
@@ -148,7 +155,7 @@ def test_a_deactivated_account_is_signed_out_immediately(
     with Browser(server.url) as browser:
         browser.sign_in(person.email)
         answer = admin.post(f"/people/{person.id}", data={"active": "0"})
-        assert answer.headers["location"] == "/people"
+        assert answer.headers["location"] == f"/people?open={person.id}#person-{person.id}"
         assert browser.get("/").status_code == 303
         assert browser.sign_in(person.email).status_code == 422
         admin.post(f"/people/{person.id}", data={"active": "1"})

@@ -13,7 +13,7 @@ from app.accounts import service as accounts
 from app.database import Database
 from app.models import Role, State, User
 from app.sets.queries import topic
-from app.web.channels import MESSAGE_SECONDS, PROGRESS_SECONDS, Channel, Channels
+from app.web.channels import MESSAGE_SECONDS, PROGRESS_SECONDS, Channel, Channels, between_progress
 from app.work.bus import Bus
 from tests.factory import Factory
 from tests.web.server import Browser, Server, making
@@ -116,6 +116,11 @@ def test_steps_alone_make_one_message_a_second_and_a_finished_picture_does_not_w
     story(told)
 
 
+@pytest.mark.parametrize(("watchers", "seconds"), [(1, 1.0), (12, 1.0), (24, 2.0), (36, 3.0), (500, 3.0)])
+def test_many_watchers_get_steps_and_previews_less_often(watchers: int, seconds: float) -> None:
+    assert between_progress(watchers) == seconds
+
+
 def test_all_who_missed_something_share_one_rendering_of_it(story: Story) -> None:
     async def told(room: Room) -> None:
         cursors = []
@@ -186,9 +191,9 @@ def test_a_message_is_the_same_for_every_person_and_pages_hide_what_theirs_may_n
     may = {
         "owner": "change designer",
         "designer": "designer",
-        "reviewer": "designer reviewer",
-        "manager": "change designer manager reviewer",
-        "admin": "admin change designer manager reviewer",
+        "reviewer": "designer judge reviewer",
+        "manager": "change designer judge manager reviewer",
+        "admin": "admin change designer judge manager reviewer",
     }
     pages = {name: browser.get(path).text for name, browser in people.items()}
     for texts in (pages, first):

@@ -14,7 +14,20 @@ from app.web.templating import Page, make_environment
 from tests.web.variables import Variables
 
 # What `shared_context` and `page` give to all, and what a template sets for one that it includes.
-SHARED = {"user", "theme", "prefs", "toast", "toast_refused", "pending_reviews", "warnings", "nav", "status"}
+SHARED = {
+    "user",
+    "theme",
+    "prefs",
+    "toast",
+    "toast_refused",
+    "toast_undo",
+    "here",
+    "pending_reviews",
+    "warnings",
+    "nav",
+    "status",
+    "to_fix",
+}
 LARGE = {
     "sets/show.html",
     "sets/new.html",
@@ -25,6 +38,7 @@ LARGE = {
     "subjects/new.html",
     "subjects/_live.html",
     "review/show.html",
+    "layout/show.html",
     "gallery/index.html",
     "gallery/_more.html",
     "exports/new.html",

@@ -59,7 +59,11 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     with_pragma(server, "max_page_count = 1")  # SQLite allows the current size, but no more
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
-    assert "The server&#39;s disk is full, so nothing was saved. Ask an administrator." in answers[-1][1]
+    assert (
+        "The server&#39;s disk is full, so nothing was saved. Ask an administrator, and quote this number: "
+        in answers[-1][1]
+    )
+    assert answers[-1][1].count("administrator") == 1
     assert f'<input type="hidden" name="body" value="{"A long word. " * 100}">' in answers[-1][1], (
         "nothing typed is lost"
     )

@@ -8,8 +8,21 @@ from html import unescape
 
 import pytest
 
-from app.exports import service, shares
-from app.models import Act, AuditEvent, Export, ExportState, Image, Role, Share, Verdict, now
+from app.exports import gallery, provenance, service, shares
+from app.models import (
+    Act,
+    AuditEvent,
+    Export,
+    ExportFile,
+    ExportState,
+    Image,
+    ImageSet,
+    Reference,
+    Role,
+    Share,
+    Verdict,
+    now,
+)
 from app.web import downloads
 from app.web import exports as pages
 from tests.web.server import Browser, Server, making, share_link, shared_export, spend
@@ -288,7 +301,7 @@ def test_all_exports_can_be_reached_and_all_links_ended(
     shown = [shared_export(server, set_id) for _ in range(5)]
     html, found = manager.get("/exports").text, []
     while True:
-        found += re.findall(r'<a class="clip1" href="/exports/(\d+)"', html)
+        found += re.findall(r'<a class="long" href="/exports/(\d+)"', html)
         older = re.search(r'href="(/exports\?before=\d+)"', html)
         if not older:
             break
@@ -417,3 +430,95 @@ def test_wrong_link_options_are_shown_next_to_their_fields(server: Server, manag
     answer = manager.post(f"/exports/{export.id}/shares", data={"days": "7", "password": "short"})
     assert answer.status_code == 422
     assert "at least 8 characters" in answer.text
+
+
+# Pictures of a link, and single ones
+
+
+def test_a_guest_sees_the_pictures_and_downloads_one(server: Server, guest: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id)
+    here = f"/shared/{token}"
+    page = guest.get(here).text
+    assert page.count("thumb-320.webp") == 2
+    assert f'href="{here}/download.zip"' in page
+    small = guest.get(f"{here}/pictures/1/thumb-320.webp")
+    assert small.headers["content-type"] == "image/webp"
+    again = guest.get(f"{here}/pictures/1/thumb-320.webp", headers={"if-none-match": small.headers["etag"]})
+    assert again.status_code == 304
+    large = guest.get(f"{here}?picture=1").text
+    assert f'href="{here}?picture=2"' in large
+    assert "Previous picture" not in large
+    one = guest.get(f"{here}/pictures/2/download")
+    assert "spring-retro-sunburst-002-an-owl.png" in one.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(guest.get(f"{here}/download.zip").content)) as archive:
+        assert archive.read("spring-retro-sunburst-002-an-owl.png") == one.content
+    assert guest.get(f"{here}?picture=9").status_code == 404
+    with server.resources.database.read() as session:
+        assert session.get(Share, share.id).downloads == 2
+
+
+def test_pictures_of_a_link_have_the_shape_of_their_files(server: Server, guest: Browser, set_id: int) -> None:
+    """A panorama is not a thin line in a square; an export in another size has that one's shape."""
+    with server.resources.database.write() as session:
+        session.query(ImageSet).filter_by(id=set_id).update({"width": 2048, "height": 512})
+    export, _ = shared_export(server, set_id)
+    token, _ = share_link(server, export.id)
+    page = guest.get(f"/shared/{token}").text
+    assert page.count('<li class="tile ar-strip"') == 2
+    assert page.count("thumb-960.webp") == 2
+    with server.resources.database.write() as session:
+        session.query(ExportFile).filter_by(export_id=export.id).update({"size": "1080x1920"})
+    page = guest.get(f"/shared/{token}").text
+    assert page.count('<li class="tile ar-story"') == 2
+    assert 'width="1080"' in page
+
+
+def test_a_guest_pages_through_many_pictures(
+    server: Server, guest: Browser, set_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "PAGE", 1)
+    export, _ = shared_export(server, set_id)
+    token, _ = share_link(server, export.id)
+    page = guest.get(f"/shared/{token}").text
+    assert f'href="/shared/{token}?after=1">More pictures' in page
+    assert "More pictures" not in guest.get(f"/shared/{token}?after=1").text
+
+
+@pytest.mark.parametrize("closed", ["password", "suspended", "revoked"])
+def test_pictures_of_a_closed_link_are_not_shown(server: Server, guest: Browser, set_id: int, closed: str) -> None:
+    export, _ = shared_export(server, set_id)
+    token, share = share_link(server, export.id, "correct horse" if closed == "password" else "")
+    if closed != "password":
+        with server.resources.database.write() as session:
+            setattr(session.get(Share, share.id), f"{closed}_at", now())
+    assert "thumb-320" not in guest.get(f"/shared/{token}").text
+    for path in ("thumb-320.webp", "download"):
+        assert guest.get(f"/shared/{token}/pictures/1/{path}").status_code == 404
+
+
+def test_one_picture_downloads_signed_also_before_it_is_approved(
+    server: Server, manager: Browser, sign_in: Callable[..., Browser], set_id: int
+) -> None:
+    approved = manager.get("/images/1/download.png")
+    assert "spring-retro-sunburst-001-a-fox.png" in approved.headers["content-disposition"]
+    assert provenance.verified(approved.content, "image/png")["validation_state"] in ("Valid", "Trusted")
+    with making(server) as make:
+        make.decide(make.session.get_one(Image, 2), Verdict.REJECTED)
+    rejected = manager.get("/images/2/download.png")
+    assert "-002-an-owl-not-approved.png" in rejected.headers["content-disposition"]
+    assert "(not approved)" in manager.get("/review?set=1&image=2").text
+    assert sign_in(Role.REVIEWER).get("/images/1/download.png").status_code == 403
+    with server.resources.database.read() as session:
+        assert session.query(AuditEvent).filter_by(act=Act.IMAGE_DOWNLOAD).count() == 2
+
+
+def test_an_export_says_which_rights_nobody_recorded(server: Server, manager: Browser, set_id: int) -> None:
+    export, _ = shared_export(server, set_id)
+    for address in (f"/sets/{set_id}/export", f"/exports/{export.id}"):
+        assert re.search(r'href="/references/1/rights">Record rights to ', manager.get(address).text), address
+    assert "2 pictures come</span> from references without recorded rights" in manager.get("/sets/1/export").text
+    with making(server) as make:
+        make.right(make.session.get_one(Reference, 1))
+    for address in (f"/sets/{set_id}/export", f"/exports/{export.id}"):
+        assert "Record rights to" not in manager.get(address).text

@@ -14,7 +14,7 @@ from app.errors import Conflict, Invalid
 from app.models import Act, AuditEvent, Authenticator, LoginSession, RecoveryCode, Role, User
 from app.settings import Settings
 from tests.factory import PASSWORD, Factory
-from tests.web.server import Browser, Server, make_person
+from tests.web.server import Browser, Server, make_person, making
 
 
 def code_of(secret: str, steps: int = 0) -> str:
@@ -27,7 +27,7 @@ def set_up(server: Server, browser: Browser) -> tuple[str, list[str]]:
     Uses up the current code.
     """
     page = browser.get("/account/authenticator").text
-    secret = re.search(r"qr__secret\">([A-Z2-7]{32})<", page)[1]
+    secret = re.search(r"qr__secret\"[^>]*>([A-Z2-7]{32})<", page)[1]
     assert "<svg" in page
     assert browser.post("/account/authenticator", data={"code": "000000"}).status_code == 422
     answer = browser.post("/account/authenticator", data={"code": code_of(secret)})
@@ -225,3 +225,36 @@ def test_a_code_may_be_typed_as_the_keyboard_writes_it(make: Factory, settings: 
     codes = factors.enable(session, user, vault, secret, f"{typed[:3]}\u3000{typed[3:]}")
     wide = "".join(chr(ord(sign) + 0xFEE0) for sign in codes[0].upper())
     assert factors.check(session, user, vault, wide) == "recovery code"
+
+
+def test_who_must_have_a_second_step_is_led_to_it_and_reaches_nothing_else(
+    server: Server, admin: Browser, designer: Browser
+) -> None:
+    """From the next page on, by whatever a page asks for, until there is an authenticator app; undone, no longer."""
+    with making(server) as make:
+        picture = make.finished_set(designer.user).images[0].id
+    assert admin.post("/people/second-step", data={"role": "designer", "on": "1"}).status_code == 303
+    assert newest(server, Act.FACTOR_DEMAND).details == {"role": "designer", "demanded": True}
+    assert "Required" in admin.get("/people/second-step").text
+    for path in ("/", "/sets", "/account", f"/sets/{1}"):
+        assert designer.get(path).headers["location"] == "/account/security"
+    assert designer.post("/sets").headers["location"] == "/account/security"
+    asked = designer.get("/sets", headers={"hx-request": "true"})
+    assert (asked.status_code, asked.headers["hx-redirect"]) == (403, "/account/security")
+    assert designer.get("/sets", headers={"hx-request": "true", "soroe-unattended": "yes"}).status_code == 204
+    for path in (f"/images/{picture}.png", f"/sets/{1}/events", f"/images/{picture}/download.png"):
+        assert designer.get(path, headers={"accept": "*/*"}).status_code == 403, path
+    assert "requires a second step of the role designer" in designer.get("/account/security").text
+    set_up(server, designer)
+    assert designer.get("/sets").status_code == 200
+    assert designer.post("/account/authenticator/remove").status_code == 303
+    assert designer.get("/sets").status_code == 303
+    assert admin.post("/people/second-step", data={"role": "designer"}).status_code == 303
+    assert designer.get("/sets").status_code == 200
+
+
+def test_the_second_step_of_administrators_begins_with_one_s_own(server: Server, admin: Browser) -> None:
+    answer = admin.post("/people/second-step", data={"role": "admin", "on": "1"})
+    assert answer.headers["location"] == "/people/second-step"
+    assert "for yourself first" in admin.get("/people/second-step").text
+    assert admin.get("/sets").status_code == 200

@@ -1,6 +1,7 @@
 """What is remembered of the database is what it would answer now."""
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app import files as module_of_files
 from app.database import Database
-from app.files import Files
-from app.models import Role, User
+from app.files import Files, Kind
+from app.models import Reference, Role, User
 from app.web import fresh
 from app.web.fresh import Fresh
 from tests.factory import Factory
@@ -88,3 +90,42 @@ def test_a_thumbnail_in_memory_ends_with_the_session_and_the_file(server: Server
     assert designer.get(path).status_code == 200, "it is made again"
     designer.post("/logout")
     assert designer.get(path, headers=known | {"accept": "image/webp"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/images/1.png", "/references/1.png"])
+def test_a_picture_in_memory_ends_with_the_session_the_file_and_what_it_was(
+    server: Server, designer: Browser, path: str
+) -> None:
+    with making(server) as make:
+        made = make.finished_set(prompts="a fox").images[0]
+    kind, sha256 = (Kind.IMAGES, made.sha256 or "") if "images" in path else (Kind.REFERENCES, reference_of(server))
+    files, first = server.resources.files, designer.get(path)
+    known = {"if-none-match": first.headers["etag"]}
+    assert files.png_in_memory(kind, sha256) == first.content
+    assert designer.get(path, headers=known).status_code == 304
+    damaged = bytes([first.content[0] ^ 1]) + first.content[1:]
+    files.path(kind, sha256).write_bytes(damaged)
+    assert designer.get(path, headers={"accept": "image/png"}).status_code == 404, "it is not what it was"
+    files.path(kind, sha256).write_bytes(first.content)
+    assert designer.get(path).content == first.content
+    files.path(kind, sha256).unlink()
+    assert designer.get(path).status_code == 404
+    designer.post("/logout")
+    assert designer.get(path, headers=known | {"accept": "image/png"}).status_code == 401
+
+
+def test_a_long_picture_is_sent_from_its_file(
+    server: Server, designer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_of_files, "SHORT_BYTES", 10)
+    with making(server) as make:
+        sha256 = make.finished_set(prompts="a fox").images[0].sha256 or ""
+    answer = designer.get("/images/1.png")
+    assert hashlib.sha256(answer.content).hexdigest() == sha256
+    assert server.resources.files.png_in_memory(Kind.IMAGES, sha256) is None
+    assert designer.get("/images/1.png", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def reference_of(server: Server) -> str:
+    with server.resources.database.read() as session:
+        return session.scalars(select(Reference.sha256)).one()

@@ -7,6 +7,7 @@ from app.main import create_app
 from app.models import Role, User
 from app.settings import Settings
 from app.web.headers import CONTENT_SECURITY_POLICY, HEADERS
+from app.web.limits.head import names_parts
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
 from tests.web.server import (
@@ -61,6 +62,17 @@ def test_pages_are_not_cached_and_pictures_are_revalidated(server: Server, desig
             assert nobody.get(path, headers=known | {"accept": "image/webp"}).status_code == 401, "not even a 304"
         assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("asked", ["bytes=-", "bytes=9-2", "pictures=1-2", "bytes=a-b", "bytes"])
+def test_an_invalid_part_of_a_picture_is_the_whole(server: Server, designer: Browser, asked: str) -> None:
+    with making(server) as make:
+        path = f"/images/{make.finished_set(make.user()).images[0].id}.png"
+    whole = designer.get(path)
+    answer = designer.get(path, headers={"range": asked})
+    assert (answer.status_code, answer.content) == (200, whole.content)
+    assert not names_parts(asked.encode("latin-1"))
+    assert all(map(names_parts, (b"bytes=2-3", b"bytes=2-", b"Bytes=-2", b"bytes=0-0, 5-6")))
 
 
 def test_static_files_are_kept_under_their_own_hash_only(server: Server, anonymous: Browser) -> None:

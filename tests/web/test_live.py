@@ -1,5 +1,6 @@
 """The events of a set, read from a real socket as a browser reads them."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 from app.accounts import service as accounts
 from app.engine.events import Step, Unit, UnitImage
 from app.models import Campaign, Image, ImageSet, State
-from app.sets.queries import topic
+from app.sets.queries import get, topic
 from app.web import live
 from app.work.bus import Bus
 from tests.engine.painter import Painter
@@ -58,7 +59,7 @@ def test_a_set_fills_in_while_people_watch(designer: Browser, server: Server, en
     seen += stream
     assert seen[-1].event == "done"
     html = [message.data for message in seen[:-1]]
-    assert all('id="progress" hx-swap-oob=' in message for message in html)
+    assert all(re.search(r'id="progress"[^>]* hx-swap-oob=', message) for message in html)
     assert 'data-state="generating"' in "".join(html)
     assert "/preview?step=" in "".join(html)
     assert html[-1].count('data-state="finished"') >= 1
@@ -167,7 +168,7 @@ class TestTimeLeft:
     def left(self, server: Server, set_id: int) -> float | None:
         with server.resources.database.read() as session:
             owner = session.get_one(ImageSet, set_id).owner
-            return live.view(session, server.resources, owner, set_id).now.seconds_left
+            return live.view(session, server.resources, owner, get(session, owner, set_id)).now.seconds_left
 
     def test_it_is_measured(self, designer: Browser, server: Server, engine: Painter, code: str) -> None:
         engine.step_seconds, engine.pause_at = 0.1, 4

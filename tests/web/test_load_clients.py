@@ -28,7 +28,9 @@ def test_browsers_open_pages_and_hear_of_finished_pictures(server: Server, desig
         "seconds": 6.0,
     }
     command = [sys.executable, "-m", "benchmarks.load_clients"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as clients:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as clients:
         assert clients.stdin
         assert clients.stdout
         clients.stdin.write(json.dumps(order))
@@ -36,6 +38,8 @@ def test_browsers_open_pages_and_hear_of_finished_pictures(server: Server, desig
         wait_until(lambda: len(server.resources.streams) == 2)
         engine.go_on()
         told = json.loads(clients.stdout.read())
+        assert clients.stderr
+        assert clients.stderr.read() == ""
     assert {position for _, position, _ in told["arrivals"]} == {1, 2}
     assert told["messages"] > 2
     assert {"page", "picture", "preview"} <= told["milliseconds"].keys()

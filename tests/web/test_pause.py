@@ -62,11 +62,32 @@ def test_the_restart_of_the_engine_is_shown_where_work_waits(
     for path in (f"/sets/{waiting.id}", "/", f"/subjects/{subject.id}"):
         assert note in designer.get(path).text, path
     assert "Generation is paused: the engine is restarting." in admin.get("/warnings").text
+    assert "1 generating" not in designer.get(f"/sets/{waiting.id}").text
     with designer.stream("GET", f"/sets/{waiting.id}/events") as answer:
         lines = answer.iter_lines()
         engine.state = EngineState.READY
         assert any('data-state="finished"' in line for line in lines), "an open page hears that it is ready"
     assert "restarting" not in designer.get(f"/sets/{waiting.id}").text
+
+
+def test_a_fault_of_the_engine_is_shown_where_work_waits(
+    server: Server, sign_in: Callable[..., Browser], engine: Painter
+) -> None:
+    engine.broken = True
+    admin, designer = sign_in(Role.ADMIN), sign_in(Role.DESIGNER)
+    server.resources.breaker.open("out of memory")
+    with making(server) as make:
+        waiting = make.image_set(prompts="a fox")
+    why = "the engine fails again and again (out of memory)"
+    assert f"Paused: {why} on the server." in designer.get(f"/sets/{waiting.id}").text
+    banner = f"Generation is paused: {why}. It resumes by itself when a trial picture succeeds."
+    assert banner in admin.get("/people").text
+    parts = admin.get("/readyz").json()["parts"]
+    assert parts["engine"] == "The engine fails again and again: out of memory."
+    engine.broken = False
+    with designer.stream("GET", f"/sets/{waiting.id}/events") as answer:
+        assert any('data-state="finished"' in line for line in answer.iter_lines()), "the trial ended the pause"
+    assert why not in admin.get("/").text
 
 
 def test_nothing_is_shown_otherwise(server: Server, sign_in: Callable[..., Browser]) -> None:

@@ -1,10 +1,12 @@
 """Reading goes on while writers wait: for SQLite's lock, which another process holds, and for a thread."""
 
 import asyncio
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html import unescape
 from inspect import getsource
 from pathlib import Path
@@ -116,3 +118,26 @@ def test_pages_do_not_wait_for_background_work(server: Server, designer: Browser
     loop = server.resources.exporter.background._loop
     assert loop is not None
     assert loop._default_executor._max_workers == pools.BACKGROUND
+
+
+def test_slow_downloads_hold_no_thread(server: Server, sign_in: Callable[..., Browser]) -> None:
+    owner = sign_in(Role.DESIGNER)
+    with making(server) as make:
+        subject = make.finished_subject(owner.user)
+        data = b"lora " + bytes(8 * 2**20)
+        subject.sha256, subject.bytes = make.files.put_lora(data), len(data)
+    cookie = f"{server.resources.cookie}={owner.cookies[server.resources.cookie]}"
+    get = f"GET /subjects/{subject.id}/lora.safetensors HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        readers = [stack.enter_context(socket.socket()) for _ in range(pools.WRITERS + 10)]
+        for reader in readers:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(60)
+            reader.connect(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+            reader.sendall(get)
+            assert reader.recv(15) == b"HTTP/1.1 200 OK", "it has begun, and nobody reads on"
+        busy = [each.name for each in threading.enumerate() if each.name.startswith("AnyIO worker thread")]
+        assert owner.get("/sets").status_code == 200
+        assert owner.post(f"/subjects/{subject.id}/archive").status_code == 303
+        assert len(busy) < len(readers), "they share threads, a piece of the file at a time"
+        assert sum(connection.busy for connection in server.door.everybody) >= len(readers)  # and perhaps the owner

@@ -3,7 +3,10 @@
 import hashlib
 from collections.abc import Callable
 
+import pytest
+
 from app.database import Database
+from app.measures import measurer
 from app.models import Base, Role
 from app.reviews import service as reviews
 from tests.web.server import Browser, Server, make_person, making
@@ -17,9 +20,11 @@ AUDIT = {"audit_events", "audit_head"}
 WRITE = {
     "/exports/{export_id}/download.zip": (AUDIT, DOWNLOAD),
     "/shared/{token}/download.zip": (AUDIT | {"shares"}, DOWNLOAD + " The link counts its downloads."),
+    "/shared/{token}/pictures/{position}/download": (AUDIT | {"shares"}, DOWNLOAD + " The link counts its downloads."),
     "/subjects/{subject_id}/lora.safetensors": (AUDIT, DOWNLOAD),
     "/references/{reference_id}/rights/files/{file_id}": (AUDIT, DOWNLOAD),
     "/record.csv": (AUDIT, DOWNLOAD),
+    "/images/{image_id}/download.png": (AUDIT, DOWNLOAD),
     **dict.fromkeys(
         ("/sets/{set_id}/approved.zip", "/campaigns/{campaign_id}/approved.zip", "/pictures/approved.zip"),
         (AUDIT | {"exports", "export_files", "usage"}, DOWNLOAD + " It makes an export in one step, for scripts."),
@@ -31,10 +36,18 @@ ENDLESS = ("/events", "/news")
 QUERIES = {
     "/pictures/approved.zip": "?ids={image_id}",
     "/pictures/export": "?ids={image_id}",
+    "/pictures/checklists": "?ids={image_id}",
     "/review": "?image={image_id}",
     "/compare": "?ids={image_id}",
 }
-BACKGROUND = {"login_sessions"}  # see `app.web.presence`
+# See `app.web.presence` and `app.upkeep.reader`.
+BACKGROUND = {"login_sessions", "file_reading"}
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine, pictures would be measured while the addresses are asked."""
+    monkeypatch.setattr(measurer, "START_SECONDS", 3600.0)
 
 
 def state(database: Database) -> dict[str, str]:

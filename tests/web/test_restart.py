@@ -160,9 +160,15 @@ def test_an_orderly_end_is_quick_even_while_somebody_watches(tmp_path: Path) -> 
         assert "Traceback" not in server.output
         told = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
         assert "a-token-of-the-tests" not in server.output
-    story = ["the server starts", "the server is ready", "the server stops", "the server has stopped"]
+    story = [
+        "the server starts",
+        "the server answers",
+        "the server is ready",
+        "the server stops",
+        "the server has stopped",
+    ]
     assert [line["event"] for line in told if line["event"] in story] == story
-    begin, ready, stop, end = (line for line in told if line["event"] in story)
+    begin, _, ready, stop, end = (line for line in told if line["event"] in story)
     assert begin["settings"]["unit_size"] == "1"
     assert begin["settings"]["metrics_token"] == "set"
     assert stop["because"] == "SIGTERM"

@@ -1,11 +1,16 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from app.models import Image, ImageSet, State
+from app.models import Image, ImageSet, Role, State, User
+from app.reviews import service as reviews
+from app.web.formats import FORMATS, formats
+from app.web.icons import icon
 from tests.engine.painter import Painter
+from tests.factory import MODEL
 from tests.web.server import Browser, Server, making
 
 PATIENCE = 60.0
@@ -53,20 +58,20 @@ def test_a_set_is_requested_and_made(server: Server, engine: Painter, designer: 
     assert "<h1>Autumn</h1>" in page
     assert page.count('data-state="finished"') == 4
     assert "Autumn 2026" in page
-    assert "hx-sse:connect" in page, "somebody may decide on a picture or make one again"
+    assert "data-follow" in page, "somebody may decide on a picture or make one again"
     picture = designer.get(f"/images/{images[0].id}.png")
     assert picture.headers["content-type"] == "image/png"
     assert len(picture.content) == images[0].bytes
 
 
 def test_a_wrong_form_keeps_what_was_typed(designer: Browser, code: str) -> None:
-    wrong = form(code, "a fox\n" + "x" * 600, count="99", size="big", steps="0", guidance="lots", scheduler="none")
+    wrong = form(code, "a fox\n" + "x" * 1100, count="99", size="big", steps="0", guidance="lots", scheduler="none")
     answer = designer.post("/sets", data=wrong)
     assert answer.status_code == 422
     for field in ("prompts", "count", "size", "steps", "guidance"):
         assert f'id="{field}-error"' in answer.text, field
-    assert "Line 2 is too long: 600 characters; at most 500 fit." in answer.text
-    assert "x" * 600 in answer.text
+    assert "Line 2 is too long: 1100 characters; at most 1000 fit." in answer.text
+    assert "x" * 1100 in answer.text
     assert designer.post("/sets", data={}).status_code == 422
 
 
@@ -74,7 +79,22 @@ def test_the_form_of_a_small_model_offers_what_it_can(designer: Browser, code: s
     page = designer.get(f"/sets/new?style={code}").text
     for size in ("256x256", "208x304", "336x192"):
         assert f'value="{size}"' in page
-    assert 'data-add-prompt="a teapot"' in page
+    for words in ("a teapot", "an owl", "an umbrella", "an hourglass", "scissors"):
+        assert re.search(f'role="option" aria-selected="false"[^>]*>{words}</li>', page), words
+    assert "Poster" in page
+    assert "208 × 304" in page
+
+
+def test_each_format_is_named_by_its_use_and_the_pixels_that_are_made() -> None:
+    sdxl = replace(MODEL, default_size=(1024, 1024), size_multiple=8, max_side=8192, max_pixels=16 * 1024**2)
+    made = {f"{each.name} {each.ratio}": (each.width, each.height) for each in formats(sdxl)}
+    assert made["Square 1:1"] == (1024, 1024)
+    assert made["Story 9:16"] == (768, 1344)
+    assert made["Banner 32:9"] == (2560, 720)
+    assert len(set(made.values())) == len(made) == len(FORMATS)
+    small = formats(replace(MODEL, default_size=(128, 128), size_multiple=8, max_side=300))
+    assert "Banner" not in [each.name for each in small], "what the model cannot make is not offered"
+    assert all(each.width % 8 == each.height % 8 == 0 for each in small)
 
 
 def test_duplicating_fills_the_form(server: Server, designer: Browser, code: str) -> None:
@@ -178,5 +198,37 @@ def test_a_set_that_is_all_in_the_bin_says_so(server: Server, designer: Browser,
     card = re.search(rf'<a class="setcard" href="{path}">.*?</a>', designer.get("/sets").text, re.DOTALL)
     assert card is not None
     assert "All 2 are in the bin" in card[0]
-    assert "#i-trash-2" in card[0]
-    assert "#i-circle-check" not in card[0]
+    assert icon("trash-2") in card[0]
+    assert icon("circle-check") not in card[0]
+
+
+def test_a_seed_is_written_as_it_is_typed(server: Server, admin: Browser) -> None:
+    """It is a name, not an amount: who copies it pastes it into a form or a search."""
+    with making(server) as make:
+        image_set = make.finished_set(prompts="a fox\nan owl", seed=20260731)
+        one, two = (image.id for image in image_set.images)
+    pages = (f"/sets/{image_set.id}", f"/review?image={one}", f"/images/{one}/again", f"/compare?ids={one}&ids={two}")
+    for path in pages:
+        text = admin.get(path).text
+        assert "20260731" in text, path
+        assert re.search(r"20\W260\W731", text) is None, path
+
+
+def test_who_may_not_approve_their_own_pictures_reads_that_another_reviewer_is_needed(
+    server: Server, admin: Browser, sign_in: Callable[..., Browser]
+) -> None:
+    other = sign_in(Role.REVIEWER)
+    with making(server) as make:
+        image_set = make.finished_set(make.session.get_one(User, admin.user.id), prompts="a fox\nan owl")
+        campaign_id = image_set.campaign_id
+    page = f"/sets/{image_set.id}"
+
+    def told(browser: Browser) -> tuple[bool, bool]:
+        text = browser.get(page).text
+        return "Review 2 new" in text, "2 need another reviewer" in text
+
+    assert told(admin) == (False, True)
+    assert told(other) == (True, False)
+    with making(server) as make:
+        reviews.set_four_eyes(make.session, make.session.get_one(User, admin.user.id), campaign_id, False)
+    assert told(admin) == (True, False)

@@ -8,15 +8,19 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
+from app.database import Database
+from app.exports import service as exports
+from app.exports.options import ExportOptions
+from app.exports.preparer import BATCH, Preparer
 from app.main import create_app
-from app.models import Role, State, Unit
+from app.models import Export, ExportState, Role, State, Subject, Unit
 from app.settings import Settings
 from app.web import systemd
 from app.web.server import Server as RealServer
@@ -60,11 +64,11 @@ def add_download(app: FastAPI) -> None:
 
 
 @contextmanager
-def dialled(server: Server, sent: bytes) -> Iterator[socket.socket]:
+def dialled(url: str, sent: bytes) -> Iterator[socket.socket]:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(60)
-        client.connect(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+        client.connect(("127.0.0.1", int(url.rsplit(":", 1)[1])))
         client.sendall(sent)
         yield client
 
@@ -104,9 +108,9 @@ def test_answers_have_their_time_and_late_ones_are_cut(
         method="POST",
     )
     with (
-        dialled(server, head("/big")) as slow,
-        dialled(server, head("/big")) as quick,
-        dialled(server, form + body[:5]) as posting,
+        dialled(server.url, head("/big")) as slow,
+        dialled(server.url, head("/big")) as quick,
+        dialled(server.url, form + body[:5]) as posting,
         ThreadPoolExecutor() as threads,
     ):
         while sum(connection.busy for connection in server.door.everybody) < 3:
@@ -126,6 +130,56 @@ def test_answers_have_their_time_and_late_ones_are_cut(
     with server.resources.database.read() as session:
         (unit,) = session.query(Unit).all()
     assert (unit.state, unit.tries) == (State.QUEUED, 0)
+
+
+def test_an_export_and_an_upload_in_progress_end_with_nothing_half(
+    ending: tuple[Server, RealServer, threading.Thread], settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, real, thread = ending
+    resources = server.resources
+    with making(server) as make:
+        manager = make.user(Role.MANAGER)
+        image_set = make.finished_set(prompts="a fox\nan owl")
+        for image in image_set.images:
+            make.decide(image)
+        set_id = image_set.id
+    with signed_in_browser(server, manager) as browser:
+        cookie = f"Cookie: soroe={browser.cookies['soroe']}"
+    upload = head(
+        "/subjects/lora",
+        cookie,
+        "Sec-Fetch-Site: same-origin",
+        "Content-Length: 60000000",
+        "Content-Type: multipart/form-data; boundary=b",
+        method="POST",
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="lamp.safetensors"\r\n\r\n'
+    with resources.database.read() as session:
+        wanted = exports.selection(session, manager, set_id=set_id)
+    sizes = tuple(f"{side}x{side}" for side in range(1500, 1508))
+    with dialled(server.url, upload + part + b"x" * 2**20) as sending:
+        export_id = resources.exporter.ask(manager, wanted, ExportOptions(format="webp", sizes=sizes)).id
+        while not [path for path in (settings.data / "exports").rglob("*") if path.is_file()]:
+            thread.join(0.01)
+        real.should_exit, real.graceful = True, 0
+        thread.join(60)
+        assert not thread.is_alive()
+        assert received(sending) == 0, "it is cut off, and the browser says that it was not sent"
+    assert not [record for record in caplog.records if record.exc_info]
+    with closing(Database(settings)) as database:
+        with database.read() as session:
+            export = session.get_one(Export, export_id)
+            assert (export.state, session.query(Subject).count()) == (ExportState.PREPARING, 0)
+            assert export.done < BATCH, "it waited for the file at work, not for the batch"
+        again = Preparer(settings, database, resources.files)
+        again.recover()
+        again.make_ready()
+        with database.read() as session:
+            export = session.get_one(Export, export_id)
+            assert (export.state, export.done) == (ExportState.READY, 16)
+            assert exports.is_whole(session, manager, export_id, again.store)
+    assert not list(settings.data.rglob("*.unfinished*"))
+    assert not list((settings.data / "files" / "loras").rglob("*.safetensors"))
 
 
 HANGING = """

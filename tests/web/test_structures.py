@@ -58,10 +58,10 @@ def test_nobody_sees_maps_without_signing_in(anonymous: Browser, designer: Brows
 
 
 def test_refusals_are_their_sentence(designer: Browser) -> None:
-    answer = upload(designer, b"GIF89a")
+    answer = upload(designer, b"8BPS")
     assert (answer.status_code, answer.text) == (
         422,
-        "The file is a GIF. Save it as PNG, JPEG or WebP, then upload that.",
+        "The file is a Photoshop file. Save it as PNG, JPEG, WebP, HEIC, AVIF, TIFF, GIF or BMP, then upload that.",
     )
     assert upload(designer, kind="pose").text == "A map shows edges, silhouette, depth; 'pose' was given."
     assert designer.post("/maps", data={"kind": "edges"}, headers=JSON).text == "Choose a picture first."

@@ -103,6 +103,15 @@ def test_only_the_latest_preview_is_kept_and_none_afterwards() -> None:
     asyncio.run(story())
 
 
+def test_the_fraction_is_full_only_at_the_end() -> None:
+    running = RunningUnit(unit(10, steps=4), topic=sets(1))
+    assert running.fraction == 0.0
+    running.done(4, 4)
+    assert running.fraction == 4 / 5, "the picture is still to be decoded"
+    training = RunningUnit(unit(11), topic=sets(1), steps=300, class_pictures=(5, 10))
+    assert training.fraction == 5 / 311, "before its first step"
+
+
 def test_time_left_is_measured_after_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("app.work.bus.monotonic", lambda: now)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -14,11 +15,12 @@ from sqlalchemy.orm import Session
 from app import slow, wiring
 from app.database import Database
 from app.engine.events import Work
+from app.engine.trial import TRIAL_ID
 from app.files import Files, Kind
 from app.models import Act, AuditEvent, Image, ImageSet, State, Unit, User
 from app.sets import queries as sets_queries
 from app.sets import service as sets
-from app.work import queue
+from app.work import breaker, queue
 from app.work.bus import Bus
 from app.work.dispatcher import Claimed, Dispatcher
 from app.work.notifier import Notifier
@@ -69,6 +71,12 @@ class Room:
     async def until_done(self, *set_ids: int) -> None:
         waiting = {State.QUEUED, State.GENERATING}
         await self.until(lambda: not any(waiting & {State(unit.state) for unit in self.units(id)} for id in set_ids))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "BACK_OFF", (timedelta(seconds=0.05), timedelta(seconds=0.1)))
+    monkeypatch.setattr(breaker, "FIRST_DELAY", 0.02)
 
 
 @pytest.fixture
@@ -147,7 +155,8 @@ def test_transient_failures_are_tried_three_times(run: Callable[..., None], prom
         fox, bad = room.images(set_id)
         assert fox.state == State.FINISHED
         assert (bad.state, bad.error) == (State.FAILED, sentence)
-        assert [len(unit.images) for unit in room.engine.units] == [2, 1, 1], "what is finished is not made again"
+        made = [len(unit.images) for unit in room.engine.units if unit.id != TRIAL_ID]
+        assert made == [2, 1, 1], "what is finished is not made again"
 
     run(story)
 
@@ -164,6 +173,81 @@ def test_a_unit_at_which_the_engine_dies_three_times_is_held_and_others_continue
         with room.database.read() as session:
             (event,) = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.UNIT_HOLD))
             assert event.subject_id == bad
+
+    run(story)
+
+
+def test_others_are_served_while_a_failed_unit_waits_for_its_next_try(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        bad = room.image_set("stumble")
+        await room.until(lambda: room.units(bad)[0].tries == 1)
+        good = room.image_set("a fox")
+        await room.until_done(bad, good)
+        order = [unit.id for unit in room.engine.units]
+        assert order == [1, 2, 1, 1, TRIAL_ID], "the engine is tried before a unit fails for good"
+        assert room.states(bad) == [State.FAILED]
+
+    run(story)
+
+
+def test_when_the_engine_fails_at_everything_the_queue_pauses_and_nobody_is_charged(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        room.engine.broken = True
+        sets = [room.image_set(f"thing {number}") for number in range(14)]
+        seen = []
+        room.dispatcher.breaker.listen(lambda: seen.append(room.dispatcher.breaker.pause))
+        await room.until(lambda: room.dispatcher.breaker.pause is not None)
+        pause = room.dispatcher.breaker.pause
+        assert (pause.reason, pause.remedy) == (
+            "the engine fails again and again (out of memory)",
+            "when a trial picture succeeds",
+        )
+        tries = len(room.engine.units)
+        await room.until(lambda: len(room.engine.units) > tries + 2)
+        assert {unit.id for unit in room.engine.units[tries:]} == {TRIAL_ID}, "only it is tried during a pause"
+        assert [room.units(each)[0].tries for each in sets] == [0] * 14
+        room.engine.broken = False
+        await room.until_done(*sets)
+        assert [room.states(each) for each in sets] == [[State.FINISHED]] * 14
+        assert [room.units(each)[0].tries for each in sets] == [0] * 14
+        assert seen[1:] == [None]
+
+    run(story)
+
+
+def test_a_single_unit_does_not_fail_for_good_while_the_engine_is_at_fault(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        room.engine.broken = True
+        only = room.image_set("a fox")
+        await room.until(lambda: room.dispatcher.breaker.pause is not None)
+        await room.until(lambda: room.states(only) == [State.QUEUED])
+        room.engine.broken = False
+        await room.until_done(only)
+        assert room.states(only) == [State.FINISHED]
+
+    run(story)
+
+
+def test_a_set_that_always_fails_ends_although_the_engine_is_suspected(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        bad = room.image_set("stumble 1\nstumble 2\nstumble 3\nstumble 4", unit_size=1)
+        await room.until_done(bad)
+        assert room.states(bad) == [State.FAILED] * 4
+        assert room.dispatcher.breaker.pause is None
+
+    run(story)
+
+
+def test_a_pause_while_the_engine_dies_at_everything_charges_nobody(run: Callable[..., None]) -> None:
+    async def story(room: Room) -> None:
+        room.engine.dying = True
+        sets = [room.image_set(f"thing {number}") for number in range(5)]
+        await room.until(lambda: room.dispatcher.breaker.pause is not None)
+        await room.until(lambda: room.dispatcher.breaker.failed == {})
+        room.engine.dying = False
+        await room.until_done(*sets)
+        assert [room.states(each) for each in sets] == [[State.FINISHED]] * 5
+        assert [room.units(each)[0].crashes for each in sets] == [0] * 5
 
     run(story)
 

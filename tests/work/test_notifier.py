@@ -14,9 +14,12 @@ from app.database import Database
 from app.engine.base import Slot
 from app.errors import Conflict
 from app.files import Files
+from app.filing import service as filing
 from app.gallery import service as gallery
 from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit, User, Verdict
+from app.reviews import comments
 from app.reviews import service as reviews
+from app.scheduling import service as scheduling
 from app.sets import service as sets
 from app.sets import units, versions
 from app.sets.queries import topic as set_topic
@@ -40,6 +43,7 @@ Scene = Callable[[Factory], tuple[Topic, Doing]]
 
 SCENES: dict[Act, Scene] = {}
 NEW: dict[Act, Scene] = {}  # nobody watches these yet, but the queue must be woken
+RESUMED = {Act.WORK_RESUME, Act.QUEUE_RESUME}  # these wake the queue, although nothing is added to it
 
 
 def scene(act: Act, scenes: dict[Act, Scene] = SCENES) -> Callable[[Scene], Scene]:
@@ -99,6 +103,11 @@ def commented(session: Session, image_set: ImageSet) -> int:
     return reviews.comment(session, image_set.owner, image_set.images[0].id, "The ear", None, None).thread_id or 0
 
 
+def deleted_comment(session: Session, image_set: ImageSet) -> None:
+    commented(session, image_set)
+    comments.delete(session, image_set.owner, 1)
+
+
 def lost(session: Session) -> None:
     unit = unit_of(session)
     unit.crashes = queue.MOST_CRASHES - 1
@@ -113,6 +122,15 @@ def held(session: Session) -> None:
 SCENES |= {
     Act.SET_CANCEL: of_set(lambda s, each: sets.cancel(s, each.owner, each.id), finished=False),
     Act.SET_RETRY: of_set(lambda s, each: sets.retry_set(s, each.owner, each.id, 4), cancelled, finished=False),
+    Act.SET_RENAME: of_set(lambda s, each: filing.rename(s, each.owner, "set", each.id, "Autumn")),
+    Act.SET_MOVE: of_set(lambda s, each: filing.move(s, each.owner, each.id, "Autumn")),
+    Act.SET_ARCHIVE: of_set(lambda s, each: filing.archive(s, each.owner, "set", each.id)),
+    Act.SET_DELETE: of_set(lambda s, each: filing.delete(s, each.owner, "set", each.id)),
+    Act.SET_RESTORE: of_set(
+        lambda s, each: filing.restore(s, each.owner, "set", each.id),
+        lambda make, each: filing.delete(make.session, each.owner, "set", each.id),
+    ),
+    Act.CAMPAIGN_RENAME: of_set(lambda s, each: filing.rename(s, each.owner, "campaign", each.campaign_id, "Autumn")),
     Act.SET_LOCK: of_set(lambda s, each: reviews.lock(s, each.owner, each.id)),
     Act.UNIT_FAIL: of_set(
         lambda s, _: queue.fail_unit(s, unit_of(s).id, "It broke."), lambda make, _: claimed(make.session), False
@@ -120,6 +138,13 @@ SCENES |= {
     Act.UNIT_HOLD: of_set(lambda s, _: lost(s), lambda make, _: claimed(make.session), False),
     Act.HELD_REMOVE: of_set(
         lambda s, each: sets.remove_held(s, each.owner, each.id), lambda make, _: held(make.session), False
+    ),
+    Act.IMAGE_CANCEL: of_set(lambda s, each: sets.cancel_image(s, each.owner, min(ids(each))), finished=False),
+    Act.WORK_PAUSE: of_set(lambda s, each: scheduling.pause(s, each.owner, set_topic(each.id)), finished=False),
+    Act.WORK_RESUME: of_set(
+        lambda s, each: scheduling.resume(s, each.owner, set_topic(each.id)),
+        lambda make, each: scheduling.pause(make.session, each.owner, set_topic(each.id)),
+        finished=False,
     ),
     Act.IMAGE_FINISH: of_set(finish_first, lambda make, _: claimed(make.session), False),
     Act.IMAGE_REDO: of_set(redone),
@@ -138,6 +163,15 @@ SCENES |= {
         lambda make, each: gallery.delete(make.session, each.owner, ids(each)),
     ),
     Act.COMMENT: of_set(commented),
+    Act.COMMENT_EDIT: of_set(
+        lambda s, each: comments.edit(s, each.owner, 1, "The nose"), lambda make, each: commented(make.session, each)
+    ),
+    Act.COMMENT_DELETE: of_set(
+        lambda s, each: comments.delete(s, each.owner, 1), lambda make, each: commented(make.session, each)
+    ),
+    Act.COMMENT_RESTORE: of_set(
+        lambda s, each: comments.restore(s, each.owner, 1), lambda make, each: deleted_comment(make.session, each)
+    ),
     Act.THREAD_RESOLVE: of_set(
         lambda s, each: reviews.resolve(s, each.owner, 1), lambda make, each: commented(make.session, each)
     ),
@@ -149,6 +183,25 @@ def unlocked(make: Factory) -> tuple[Topic, Doing]:
     image_set, manager = make.finished_set(), make.user(Role.MANAGER)
     reviews.lock(make.session, manager, image_set.id)
     return set_topic(image_set.id), lambda session: reviews.unlock(session, manager, image_set.id)
+
+
+@scene(Act.WORK_MOVE)
+def moved(make: Factory) -> tuple[Topic, Doing]:
+    first, second, manager = make.image_set(), make.image_set(), make.user(Role.MANAGER)
+    return set_topic(first.id), lambda session: scheduling.move(session, manager, set_topic(second.id), "top")
+
+
+@scene(Act.QUEUE_PAUSE)
+def paused_queue(make: Factory) -> tuple[Topic, Doing]:
+    image_set, admin = make.image_set(), make.user(Role.ADMIN)
+    return set_topic(image_set.id), lambda session: scheduling.pause_queue(session, admin, "Maintenance")
+
+
+@scene(Act.QUEUE_RESUME)
+def resumed_queue(make: Factory) -> tuple[Topic, Doing]:
+    image_set, admin = make.image_set(), make.user(Role.ADMIN)
+    scheduling.pause_queue(make.session, admin, "Maintenance")
+    return set_topic(image_set.id), lambda session: scheduling.resume_queue(session, admin)
 
 
 @scene(Act.THREAD_REOPEN)
@@ -201,6 +254,25 @@ def fail_training(make: Factory) -> tuple[Topic, Doing]:
 def hold_training(make: Factory) -> tuple[Topic, Doing]:
     subject, _ = make.subject(), claimed(make.session)
     return subject_topic(subject.id), lost
+
+
+@scene(Act.SUBJECT_RENAME)
+def rename_subject(make: Factory) -> tuple[Topic, Doing]:
+    subject, manager = make.finished_subject(), make.user(Role.MANAGER)
+    return subject_topic(subject.id), lambda session: filing.rename(session, manager, "subject", subject.id, "Cup")
+
+
+@scene(Act.SUBJECT_DELETE)
+def delete_subject(make: Factory) -> tuple[Topic, Doing]:
+    subject, manager = make.finished_subject(), make.user(Role.MANAGER)
+    return subject_topic(subject.id), lambda session: filing.delete(session, manager, "subject", subject.id)
+
+
+@scene(Act.SUBJECT_RESTORE)
+def restore_subject(make: Factory) -> tuple[Topic, Doing]:
+    subject, manager = make.finished_subject(), make.user(Role.MANAGER)
+    filing.delete(make.session, manager, "subject", subject.id)
+    return subject_topic(subject.id), lambda session: filing.restore(session, manager, "subject", subject.id)
 
 
 @scene(Act.SUBJECT_ARCHIVE)
@@ -303,7 +375,8 @@ def test_a_watcher_hears_of_the_act_and_the_queue_of_its_work(database: Database
         if act in SCENES:
             assert (await room.heard(topic, cursor)).cursor != cursor
         await room.quiet()
-        assert (room.engine.looks > looks) is (room.count(Unit.state == State.QUEUED) > queued)
+        wakes = act in RESUMED or room.count(Unit.state == State.QUEUED) > queued
+        assert (room.engine.looks > looks) is wakes
 
     run(database, files, story)
 

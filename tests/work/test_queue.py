@@ -1,8 +1,10 @@
 """The queue: fair, nothing twice, nothing lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
@@ -11,18 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from app import slow
 from app.database import Database
+from app.engine.events import UnitSharing
 from app.errors import Conflict, Forbidden
 from app.files import Files, Kind
-from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit
-from app.sets import service, units
+from app.models import Act, AuditEvent, Image, ImageSet, Role, State, Unit, now
+from app.sets import retries, service, units
 from app.settings import Settings
 from app.work import queue
-from tests.factory import Factory
+from tests.factory import MODEL, Factory
 from tests.statements import counted
 
 
@@ -38,6 +41,14 @@ def fresh(migrated: Path) -> Iterator[tuple[Session, Factory]]:
 
 
 def claim(session: Session) -> Unit:
+    """The next unit; those that failed are due at once."""
+    queue.retry_now(session, true())
+    unit = queue.claim_next(session)
+    assert unit
+    return unit
+
+
+def claim_any(session: Session) -> Unit:
     unit = queue.claim_next(session)
     assert unit
     return unit
@@ -151,7 +162,7 @@ def test_claim_takes_few_statements(session: Session, make: Factory, database: D
         make.image_set(prompts="a fox\n" * 20, unit_size=4)
     session.commit()
     with counted(database) as seen:
-        claim(session)
+        queue.claim_next(session)
     assert len(seen) == 2
 
 
@@ -177,6 +188,22 @@ def test_engine_unit(session: Session, make: Factory, files: Files) -> None:
     assert unit.negative_prompt == "text"
 
 
+def test_engine_unit_shares_as_its_style_says(session: Session, make: Factory, files: Files) -> None:
+    shared = {"reference_queries": 1.0, "subject_attention": 0.2}
+    names = ["up_blocks", "mid_block.attentions.0.transformer_blocks.0.attn1"]
+    make.image_set(style=make.style(**shared, calibration=0.5, calibration_end=0.8, layers=names, blend="sphere"))
+    unit = units.engine_unit(session, claim(session), files)
+    assert unit.options == UnitSharing(tuple(names), 0.5, 0.0, 0.8, **shared, blend="sphere")
+
+
+def test_engine_unit_of_a_style_from_before_the_options_shares_as_it_did(
+    session: Session, make: Factory, files: Files
+) -> None:
+    """The migration gives old rows the defaults, which `tests/engine/test_runner.py` holds to the method's own."""
+    make.image_set()
+    assert units.engine_unit(session, claim(session), files).options == UnitSharing()
+
+
 def test_engine_unit_without_style_text(session: Session, make: Factory, files: Files) -> None:
     make.image_set(prompts="a fox")
     unit = units.engine_unit(session, claim(session), files)
@@ -186,9 +213,9 @@ def test_engine_unit_without_style_text(session: Session, make: Factory, files: 
 def test_engine_unit_of_another_model_409(session: Session, make: Factory, files: Files) -> None:
     make.image_set()
     unit = claim(session)
-    assert units.engine_unit(session, unit, files, model="demo").id == unit.id
+    assert units.engine_unit(session, unit, files, model=MODEL).id == unit.id
     with pytest.raises(Conflict, match="created with demo, but the server now runs sdxl"):
-        units.engine_unit(session, unit, files, model="sdxl")
+        units.engine_unit(session, unit, files, model=replace(MODEL, name="sdxl"))
 
 
 def test_engine_unit_leaves_out_what_is_finished(session: Session, make: Factory, files: Files) -> None:
@@ -255,6 +282,56 @@ def test_transient_failure_is_tried_three_times(session: Session, make: Factory)
     assert unit.state == State.FAILED
     assert outcomes(session, image_set) == {(State.FAILED, "The worker was lost.")}
     assert queue.claim_next(session) is None
+
+
+@pytest.mark.parametrize("end", [lambda s, u: queue.fail_unit(s, u, "It broke.", True), queue.lose_unit])
+def test_a_failed_unit_waits_longer_each_time_and_others_are_served(
+    session: Session, make: Factory, end: Callable[..., Unit]
+) -> None:
+    make.image_set(prompts="a")
+    for wait in queue.BACK_OFF:
+        unit = claim(session)
+        end(session, unit.id, *(["It stopped."] if end is queue.lose_unit else []))
+        assert unit.retry_at
+        assert timedelta(0) < unit.retry_at - now() <= wait
+        make.image_set(prompts="b")
+        other = queue.claim_next(session)
+        assert other
+        assert other.id != unit.id
+        finish(session, other)
+        assert queue.claim_next(session) is None
+        assert queue.next_retry(session) == unit.retry_at
+    unit.retry_at = now() - timedelta(seconds=1)
+    session.flush()
+    assert claim(session) is unit
+    assert unit.retry_at is None
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_unit_waiting(session: Session, make: Factory) -> None:
+    make.image_set()
+    unit = claim(session)
+    queue.fail_unit(session, unit.id, "It broke.", transient=True)
+    unit.retry_at = now() + timedelta(days=1)
+    session.flush()
+    assert queue.claim_next(session) is unit
+
+
+def test_retry_now_ends_the_wait_of_one_set(session: Session, make: Factory) -> None:
+    one, two = make.image_set(prompts="a\nb"), make.image_set(prompts="c")
+    for _ in range(2):
+        queue.fail_unit(session, claim_any(session).id, "It broke.", transient=True)
+    assert queue.claim_next(session) is None
+    found = retries.retry(session, one.owner, one.id)
+    assert found
+    assert (found.pictures, found.why) == (2, "It broke.")
+    service.retry_now(session, one.owner, one.id)
+    assert claim_any(session).set_id == one.id
+    assert queue.claim_next(session) is None
+    with pytest.raises(Conflict, match="another try"):
+        service.retry_now(session, one.owner, one.id)
+    event = session.scalars(select(AuditEvent).where(AuditEvent.act == Act.SET_RETRY)).one()
+    assert (event.subject_id, event.details["pictures"]) == (one.id, [1, 2])
+    assert retries.retry(session, two.owner, two.id)
 
 
 def test_permanent_failure_is_not_retried(session: Session, make: Factory) -> None:
@@ -381,6 +458,7 @@ def test_after_any_events_nothing_is_repeated_or_lost(migrated: Path, acts: list
             happen(session, image_set, act, finished)
             check(session, image_set)
         queue.requeue_running(session)
+        queue.retry_now(session, true())
         while unit := queue.claim_next(session):
             for image in unit.images:
                 if units.finish_image(session, unit.id, image.id, "0" * 64, 1, 1.0):
@@ -398,6 +476,7 @@ def happen(session: Session, image_set: ImageSet, act: str, finished: list[int])
     running = session.scalars(select(Unit).where(Unit.state == State.GENERATING)).first()
     images = set(session.scalars(select(Image.state).where(Image.set_id == image_set.id)))
     if act == "claim":
+        queue.retry_now(session, true())
         queue.claim_next(session)
     elif act == "restart":
         queue.requeue_running(session)

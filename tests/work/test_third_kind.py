@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session, object_session
 
 from app import wiring
 from app.database import Database, make_engine
+from app.engine.base import ModelFacts
 from app.engine.events import Done, Event, Failed, Step, Work
 from app.files import Files
 from app.models import State, Subject, Unit, User
@@ -91,7 +92,7 @@ class Poems(WorkKind):
         session = cast(Session, object_session(unit))  # a mapped class would use `unit.poem_id`
         return session.scalar(select(POEM_ID).where(Unit.id == unit.id))
 
-    def for_engine(self, session: Session, unit: Unit, files: Files, model: str | None) -> Work:
+    def for_engine(self, session: Session, unit: Unit, files: Files, model: ModelFacts | None) -> Work:
         title = session.scalar(select(POEMS.c.title).where(POEMS.c.id == self.row_id(unit)))
         return cast(Work, Ode(unit.id, cast(str, title)))
 
@@ -149,7 +150,9 @@ def poems(settings: Settings) -> Iterator[Poems]:
             batch.drop_constraint("ck_units_one_purpose", type_="check")
             batch.add_column(Column("poem_id", Integer))
             batch.create_check_constraint(
-                "one_purpose", "(set_id IS NOT NULL) + (subject_id IS NOT NULL) + (poem_id IS NOT NULL) = 1"
+                "one_purpose",
+                "(set_id IS NOT NULL) + (subject_id IS NOT NULL) + (strip_id IS NOT NULL) + (tuning_id IS NOT NULL)"
+                " + (map_id IS NOT NULL) + (poem_id IS NOT NULL) = 1",
             )
         POEMS.create(connection)
     engine.dispose()

@@ -5,8 +5,9 @@ Scenes are seeded by their content through CRC-32, because ``hash()`` of a strin
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -107,6 +108,14 @@ def naming(scene: Scene) -> tuple[str, str]:
     """The objects with and without articles: ``("a red teapot", "red teapot")``."""
     bare = [f"{scene.colour} {thing}" if scene.colour else thing for thing in scene.objects]
     return " and ".join(with_article(words) for words in bare), " and ".join(bare)
+
+
+def other_words(scenes: Iterable[Scene]) -> set[str]:
+    """The words of all captions of these scenes besides their objects: looks, colours, and what joins them."""
+    looks = [phrase for scene in scenes for phrase in LOOKS[scene.look].phrases]
+    joining = [template.format(object="", bare="", look="") for template in _TEMPLATES]
+    colours = [scene.colour for scene in scenes if scene.colour]
+    return {word for text in (*looks, *joining, *colours, "a an and") for word in re.findall(r"[^\W_]+", text)}
 
 
 def prompt(scene: Scene) -> str:

@@ -111,8 +111,8 @@ def show_fidelity(figures: Figures) -> str:
         ["Fréchet distance to the data", before["frechet"], after["frechet"], found["frechet_in_data"]],
     ]
     digits = ((name, *(f"{value:.3g}" for value in values)) for name, *values in rows)
-    head = [f"of {found['latents']} drawn latents", "bundled, enlarged", "256 px", "the data"]
-    shown = f"![The same drawn latents: bundled above, 256 px below](images/{DECODERS_SHEET})"
+    head = [f"of {found['latents']} drawn latents", "128 px, enlarged", "256 px", "the data"]
+    shown = f"![The same drawn latents: 128 px above, 256 px below](images/{DECODERS_SHEET})"
     return table(head, [list(row) for row in digits]) + "\n\n" + shown
 
 

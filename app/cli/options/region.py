@@ -6,6 +6,9 @@ from typing import Any
 
 from app.cli.console import CommandRefused
 from app.cli.files import PictureFile, read_picture
+from app.grounds import GROUNDS
+from app.languages import N_
+from app.languages import gettext as _
 from app.sets.spec import RegionSettings
 
 
@@ -25,9 +28,10 @@ class ReadRegion:
     picture: PictureFile | None
 
     @classmethod
-    def of(cls, option: RegionOption) -> "ReadRegion":
-        mask = read_picture(option.mask, "mask") if option.mask else None
-        return cls(option, mask, read_picture(option.picture) if option.picture else None)
+    def of(cls, option: RegionOption, ground: str = "") -> "ReadRegion":
+        """Read the files of a region; a look on `ground` if it is transparent, as a mask is outside."""
+        mask = read_picture(option.mask, N_("mask"), GROUNDS["black"]) if option.mask else None
+        return cls(option, mask, read_picture(option.picture, ground=ground) if option.picture else None)
 
     @property
     def strength(self) -> float:
@@ -61,7 +65,9 @@ def read(text: str) -> dict[str, Any]:
     """Parse the fields of a `RegionOption`. Raises CommandRefused."""
     where, prompt, file, strength = (part.strip() for part in (text + "|||").split("|")[:4])
     if not where or not prompt or text.count("|") > 3:
-        raise CommandRefused(f'--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"; {text} was given.')
+        raise CommandRefused(
+            _('--region is written like "0.5,0,0.5,1|a fox|neon.png|1.2"; %(text)s was given.', text=text)
+        )
     place = {"box": box} if (box := _numbers(where)) else {"mask": Path(where)}
     look = {"picture": Path(file)} if file else {}
     return {"prompt": prompt, **place, **look, **({"strength": strength} if strength else {})}

@@ -8,8 +8,11 @@ from PIL import Image
 from pydantic import Field
 
 from app.cli.console import CommandRefused
-from app.cli.files import reading, sha256
+from app.cli.files import ground_missing, reading, sha256
+from app.decoding.limits import SUFFIXES
 from app.engine.base import ModelFacts
+from app.languages import N_
+from app.languages import gettext as _
 from app.models import MapKind
 from app.pictures import Limits, clean_upload, decoded
 from app.sets.spec import StructureSettings
@@ -17,8 +20,6 @@ from app.structures import maps
 from app.structures.maps import DrawDepth
 from app.structures.service import shape_problem
 from app.text import shorten
-
-PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 class StructureOption(StructureSettings):
@@ -34,30 +35,39 @@ class StructureOption(StructureSettings):
         numbers = self.model_dump(include={"weight", "start", "end"})
         return {"kind": self.control, "controlnet": controlnet, "ready": self.ready, "files": given, **numbers}
 
-    def maps(self, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits) -> list[Image.Image]:
-        """The maps for pictures of `size` px. Raises CommandRefused."""
-        return [self._map(file, size, model, depth_map, limits) for file in self.files]
+    def maps(
+        self, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits, ground: str = ""
+    ) -> list[Image.Image]:
+        """The maps for pictures of `size` px; a transparent picture is put on `ground`. Raises CommandRefused."""
+        return [self._map(file, size, model, depth_map, limits, ground) for file in self.files]
 
     def _map(
-        self, file: Path, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits
+        self, file: Path, size: tuple[int, int], model: ModelFacts, depth_map: DrawDepth, limits: Limits, ground: str
     ) -> Image.Image:
-        with reading("structure", file):
-            clean = clean_upload(file.read_bytes(), limits, keep_clear=True)
+        clear = self.ready or self.control == MapKind.SILHOUETTE  # transparency says something there
+        with reading(N_("structure"), file):
+            clean = clean_upload(file.read_bytes(), limits, ground="" if clear else ground)
+            if clean.clear and not clear:
+                raise ground_missing(N_("structure"), file)
             picture = decoded(clean.png, "RGBA" if clean.clear else "RGB")
         if wrong := shape_problem(file.name, picture.size, size, model):
             raise CommandRefused(wrong)
-        with reading("structure", file):
+        with reading(N_("structure"), file):
             ready = maps.ready(picture, self.control)[0] if self.ready else None
             return ready or maps.draw(picture, self.control, size, depth_map)
 
 
 def read(text: str) -> dict[str, Any]:
     """Parse the fields of a `StructureOption`. Raises CommandRefused."""
-    kind, _, rest = text.partition("=")
+    kind, _sign, rest = text.partition("=")
     if kind not in list(MapKind) or not rest:
         raise CommandRefused(
-            f"--structure is written KIND=FILE, with {', '.join(MapKind)} for KIND, such as edges=chair.png,end=0.7; "
-            f"{shorten(text, 80)!r} was given."
+            _(
+                "--structure is written KIND=FILE, with %(kinds)s for KIND, such as edges=chair.png,end=0.7; %(text)s"
+                " was given.",
+                kinds=", ".join(MapKind),
+                text=repr(shorten(text, 80)),
+            )
         )
     # Numbers come at the end: a file's name may contain commas too.
     where, numbers = rest, {}
@@ -71,9 +81,12 @@ def read(text: str) -> dict[str, Any]:
 def _files(path: Path) -> tuple[Path, ...]:
     if path.is_file():
         return (path,)
-    files = tuple(sorted(file for file in path.glob("*") if file.suffix.lower() in PICTURES)) if path.is_dir() else ()
+    files = tuple(sorted(file for file in path.glob("*") if file.suffix.lower() in SUFFIXES)) if path.is_dir() else ()
     if not files:
         raise CommandRefused(
-            f"The structure {path} cannot be read: there is no such picture, or no picture in the folder."
+            _(
+                "The structure %(path)s cannot be read: there is no such picture, or no picture in the folder.",
+                path=path,
+            )
         )
     return files

@@ -6,8 +6,9 @@ from typing import Any
 
 from app.cli.console import CommandRefused
 from app.cli.files import sha256
+from app.languages import gettext as _
+from app.prompts.handles import handle_from
 from app.sets.spec import SubjectSettings
-from app.subjects.handles import handle_from
 
 
 class SubjectOption(SubjectSettings):
@@ -33,12 +34,16 @@ def read(text: str) -> dict[str, Any]:
         weighted = False
     file = Path(name if weighted else text).expanduser()
     if not file.is_file():
-        raise CommandRefused(f"There is no LoRA file at {file}.")
+        raise CommandRefused(_("There is no LoRA file at %(file)s.", file=file))
     return {"file": file, "weight": number} if weighted else {"file": file}
 
 
 def twice(options: Sequence[SubjectOption]) -> str | None:
-    """The LoRA that was given twice, in a sentence; None if there is none."""
+    """The LoRA that was given twice, or the handle that two have, in a sentence; None if there is none."""
     files = [option.file.resolve() for option in options]
-    again = next((file for number, file in enumerate(files) if file in files[:number]), None)
-    return f"The subject {again} was given twice; give it once, with its weight." if again else None
+    handles = [option.handle for option in options]
+    if again := next((file for number, file in enumerate(files) if file in files[:number]), None):
+        return _("The subject %(again)s was given twice; give it once, with its weight.", again=again)
+    if same := next((each for number, each in enumerate(handles) if each in handles[:number] and each), None):
+        return _("Two subjects have the handle @%(handle)s; rename the file of one.", handle=same)
+    return None

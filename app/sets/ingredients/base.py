@@ -1,7 +1,7 @@
 """The interface of a set's ingredients, and its arguments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 from app.engine.base import ModelFacts
 from app.files import Files
 from app.models import Image, ImageSet, StyleVersion, Subject, User
-from app.sets.looks import joined
+from app.prompts.reader import Reader
 from app.sets.spec import SetSpec
 from app.subjects import queries as subjects
-from app.subjects.handles import spoken
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Redo:
     image_set: ImageSet
     prompt: str
     model: ModelFacts
+    drawn: str  # what is drawn for the prompt
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Batch:
     image_set: ImageSet
     images: Sequence[Image]
     files: Files
+    reader: Reader = field(default_factory=Reader)  # the model's
 
     @cached_property
     def subjects(self) -> Sequence[tuple[Subject, float]]:
@@ -54,8 +55,16 @@ class Batch:
 
     def prompt(self, prompt: str, style: StyleVersion) -> str:
         """Build a prompt for the model: with the style's text, and subjects' phrases for their handles."""
-        phrases = {subject.handle: subject.phrase for subject, _ in self.subjects}
-        return spoken(joined(prompt, style.text), phrases)
+        return self.reader.read(self.image_set.said(prompt), style.said_text, self.phrases).read
+
+    def subject(self, prompt: str) -> str:
+        """The words of a prompt that name its main subject, as the model reads them."""
+        return self.reader.subject(self.image_set.said(prompt), self.phrases)
+
+    @cached_property
+    def phrases(self) -> dict[str, str]:
+        """What the model reads for the handles of the set's subjects."""
+        return {subject.handle: subject.phrase for subject, _ in self.subjects}
 
 
 class Ingredient(Protocol):

@@ -6,12 +6,14 @@ from typing import Any, Literal, cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from app.blocked import queries as blocked
 from app.engine import events as engine
 from app.files import Kind
+from app.languages import gettext as _
 from app.models import ImageSet, SetRegion, StyleReference, StyleVersion
 from app.rights import queries as rights
 from app.sets.ingredients.base import Batch, Redo, SetRequest
-from app.sets.looks import engine_references, latest_version
+from app.sets.looks import engine_references, engine_sharing, latest_version, layers_problem
 from app.sets.spec import RegionChoice
 
 name = "regions"
@@ -27,12 +29,15 @@ def problem(request: SetRequest) -> str | None:
     """Looks for masks in `request.files`."""
     for number, region in enumerate(request.spec.regions, start=1):
         if (region.box is None) == (region.mask is None):
-            return f"Region {number} needs either a box or a painted mask."
-        if wrong := region.box_problem():
-            return f"Region {number} {wrong}."
+            return _("Region %(number)s needs either a box or a painted mask.", number=number)
+        if wrong := region.box_problem(number):
+            return wrong
+        why = blocked.problem(request.session, request.user, [region.prompt], request.spec.drawn_as)
+        if why:
+            return _("Region %(number)s: %(problem)s", number=number, problem=why)
         if region.mask and request.files and request.files.flaw(Kind.MAPS, region.mask):
-            return f"The mask of region {number} is not on the server. Paint it again."
-        if region.style_code and (wrong := _style_problem(request.session, region.style_code, number)):
+            return _("The mask of region %(number)s is not on the server. Paint it again.", number=number)
+        if region.style_code and (wrong := _style_problem(request, region.style_code, number)):
             return wrong
     return None
 
@@ -55,7 +60,15 @@ def asked(session: Session, image_set: ImageSet) -> list[Mapping[str, Any]]:
 
 
 def redo_problem(redo: Redo) -> str | None:
-    """A region has its own prompt and keeps it."""
+    """A region has its own prompt and style, and keeps them: a word of theirs may have been blocked since."""
+    own = styles_of(redo.session, redo.image_set)
+    for number, region in enumerate(redo.image_set.regions, start=1):
+        style = own.get(region.style_version_id)
+        why = blocked.problem(redo.session, redo.user, [region.prompt], redo.image_set.drawn_as) or (
+            style and blocked.problem(redo.session, redo.user, [style.text], style.drawn_as)
+        )
+        if why:
+            return _("Region %(number)s: %(problem)s", number=number, problem=why)
     return None
 
 
@@ -94,12 +107,17 @@ def styles_of(session: Session, image_set: ImageSet) -> dict[int | None, StyleVe
     return {version.id: version for version in found}
 
 
-def _style_problem(session: Session, code: str, number: int) -> str | None:
+def _style_problem(request: SetRequest, code: str, number: int) -> str | None:
+    session = request.session
     version = latest_version(session, code)
     if version is None:
-        return f"There is no style {code!r} for region {number}. It may be archived."
-    refusal = rights.refusal(session, version)
-    return refusal and f"Region {number}: {refusal}"
+        return _("There is no style '%(code)s' for region %(number)s. It may be archived.", code=code, number=number)
+    refusal = (
+        rights.refusal(session, version, reader=request.user)
+        or blocked.problem(session, request.user, [version.text], version.drawn_as)
+        or layers_problem(version, request.model)
+    )
+    return refusal and _("Region %(number)s: %(problem)s", number=number, problem=refusal)
 
 
 def _stored(session: Session, region: RegionChoice) -> SetRegion:
@@ -117,10 +135,12 @@ def _for_engine(region: SetRegion, own: StyleVersion | None, batch: Batch) -> en
         prompt=batch.prompt(region.prompt, style),
         mask=batch.files.whole(Kind.MAPS, region.mask, "a mask of this set") if region.mask else None,
         box=region.box,
-        references=engine_references(style, batch.files) if shares else (),
+        references=engine_references(style, batch.files, batch.reader) if shares else (),
         method=cast(Literal["noise", "ddim"], str(style.method)),
         strength=batch.image_set.strength if region.strength is None else region.strength,
         scale=style.scale,
         share_group_norm=style.share_group_norm,
         adain_values=style.adain_values,
+        object=batch.subject(region.prompt),
+        options=engine_sharing(style),
     )

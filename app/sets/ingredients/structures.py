@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from app.engine import events as engine
 from app.engine.base import ModelFacts
 from app.files import Files, Kind
+from app.languages import gettext as _
 from app.models import ImageSet, SetStructure, StructureMap
 from app.sets.ingredients.base import Batch, Redo, SetRequest
-from app.sets.spec import SetSpec, StructureChoice
+from app.sets.spec import SetSpec, StructureChoice, map_word
 from app.structures import queries
 from app.structures.service import shape_problem
+from app.text import listed
 
 name = "structures"
 
@@ -62,22 +64,25 @@ def _maps_of(part: SetStructure, batch: Batch) -> Sequence[int]:
 
 def _problem(part: StructureChoice, known: dict[int, StructureMap], spec: SetSpec, model: ModelFacts) -> str | None:
     if part.control not in model.controls:
-        follows = f"follows {_listed(model.controls)} only" if model.controls else "has no ControlNet"
-        return f"The loaded model {follows}; remove the structure of {part.control[:40]!r}."
+        named = {"control": map_word(part.control[:40]), "known": listed([*map(map_word, model.controls)])}
+        if not model.controls:
+            return _("The loaded model has no ControlNet; remove the structure of '%(control)s'.", **named)
+        return _("The loaded model follows %(known)s only; remove the structure of '%(control)s'.", **named)
     if lost := [map_id for map_id in part.maps if map_id not in known]:
-        return f"There is no map {lost[0]}; remove it and choose another."
+        return _("There is no map %(number)s; remove it and choose another.", number=lost[0])
     if wrong := part.problem(len(part.maps), len(spec.prompts)):
         return wrong
     for given in (known[map_id] for map_id in part.maps):
         if given.kind != part.control:
-            return f"The map {given.original_name} shows {given.kind}, not {part.control}."
+            return _(
+                "The map %(name)s shows %(shown)s, not %(control)s.",
+                name=given.original_name,
+                shown=map_word(given.kind),
+                control=map_word(part.control),
+            )
         if wrong := shape_problem(given.original_name, (given.width, given.height), spec.size, model):
             return wrong
     return None
-
-
-def _listed(kinds: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
 
 
 def _file(given: StructureMap, files: Files) -> Path:

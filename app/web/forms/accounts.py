@@ -86,3 +86,26 @@ class PersonForm(Form):
 
     role: Text = ""
     active: Text = ""
+    back: Text = ""  # the filters of the page
+
+
+class DemandForm(Form):
+    """Whether a role must have a second step."""
+
+    role: Text = ""
+    on: Text = ""  # "1" or ""
+
+
+class TransferForm(Form):
+    """To whom a person's work goes."""
+
+    to: Text = ""  # an e-mail address
+
+
+class LanguageForm(Form):
+    language: Text = ""  # "": that of the browser
+    back: Text = ""  # the page with the form
+
+
+class UndoForm(Form):
+    back: Text = ""  # the page with the toast

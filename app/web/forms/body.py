@@ -14,15 +14,17 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.errors import UserError
+from app.languages import N_, translated
+from app.languages import gettext as _
 from app.web.forms.fields import bounded, decoded
 
 FIELD_BYTES = 4 * 2**20  # for one form field, and for a form without files; same as `BODY_BYTES`
 UTF8 = (b"", b"utf-8", b"utf8")
 
-UNREADABLE = "The form could not be read: it is incomplete or malformed. Reload the page."
-NOT_UTF8 = "The form is not written in UTF-8, so it was not read. Send it from a page of Soroe."
-NO_FORM = "This address accepts forms only. Send it from a page of Soroe."
-TOO_MANY = "The form has too many fields or files, so it was not read. Reload the page."
+UNREADABLE = N_("The form could not be read: it is incomplete or malformed. Reload the page.")
+NOT_UTF8 = N_("The form is not written in UTF-8, so it was not read. Send it from a page of Soroe.")
+NO_FORM = N_("This address accepts forms only. Send it from a page of Soroe.")
+TOO_MANY = N_("The form has too many fields or files, so it was not read. Reload the page.")
 
 
 class OtherKind(UserError):
@@ -32,27 +34,31 @@ class OtherKind(UserError):
 
 
 @asynccontextmanager
-async def sent_form(request: Request, *, files: int = 1, fields: int = 100) -> AsyncIterator[FormData]:
+async def sent_form(
+    request: Request, any_length: bool = False, /, *, files: int = 1, fields: int = 100
+) -> AsyncIterator[FormData]:
     """The form of a request, with at most this many files and fields; its files are closed at the end.
+
+    `any_length`: to be kept as it is, however long its fields are.
 
     An empty body is an empty form. Raises UserError, OtherKind and FieldTooLong.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if options.get(b"charset", b"").lower() not in UTF8:
-        raise UserError(NOT_UTF8)
+        raise UserError(translated(NOT_UTF8))
     try:
         if kind == b"multipart/form-data":
             form = await _multipart(request, files, fields)
         elif kind == b"application/x-www-form-urlencoded":
-            form = _urlencoded(await _whole(request), fields)
+            form = _urlencoded(await _whole(request), fields, any_length)
         elif await _is_empty(request):
             form = FormData()
         else:
-            raise OtherKind(NO_FORM)
+            raise OtherKind(translated(NO_FORM))
     except UnicodeError as error:
-        raise UserError(NOT_UTF8) from error
+        raise UserError(translated(NOT_UTF8)) from error
     try:
-        yield FormData(list(bounded(form.multi_items())))
+        yield form if any_length else FormData(list(bounded(form.multi_items())))
     finally:
         await form.close()
 
@@ -67,7 +73,7 @@ class StrictParser(MultiPartParser):
         super().on_part_end()
 
     def on_headers_finished(self) -> None:
-        for _, value in self._current_part.item_headers:
+        for _name, value in self._current_part.item_headers:
             value.decode()
         super().on_headers_finished()
 
@@ -87,17 +93,17 @@ async def _multipart(request: Request, files: int, fields: int) -> FormData:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise UserError(TOO_MANY if error.message.startswith("Too many") else UNREADABLE) from error
+        raise UserError(translated(TOO_MANY if error.message.startswith("Too many") else UNREADABLE)) from error
     if not parser.ended:
         parser.close()
-        raise UserError(UNREADABLE)
+        raise UserError(translated(UNREADABLE))
     return form
 
 
-def _urlencoded(body: bytes, fields: int) -> FormData:
+def _urlencoded(body: bytes, fields: int, any_length: bool) -> FormData:
     if body.count(b"&") >= fields:
-        raise UserError(TOO_MANY)
-    return FormData(list(decoded(body)))
+        raise UserError(translated(TOO_MANY))
+    return FormData(list(decoded(body, any_length)))
 
 
 async def _whole(request: Request) -> bytes:
@@ -106,7 +112,7 @@ async def _whole(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > FIELD_BYTES:
-            raise HTTPException(413, "The form is too large. Send a smaller one.")
+            raise HTTPException(413, _("The form is too large. Send a smaller one."))
     return bytes(body)
 
 

@@ -11,16 +11,20 @@ from collections.abc import Iterable, Iterator
 from starlette.datastructures import UploadFile
 
 from app.errors import UserError
-from app.sets.spec import MOST_PROMPTS, PROMPT_LENGTH
+from app.languages import gettext as _
+from app.sets.spec import MOST_PROMPTS
 from app.specs import JSON_LENGTH
-from app.text import shorten, thin
+from app.text import lines, shorten, thin
 
 FIELD_LENGTH = 10_000  # characters of a field; the longest one, a comment, holds 2 000
 LENGTHS = {
-    "prompts": round(1.2 * MOST_PROMPTS * PROMPT_LENGTH),
+    "prompts": 600 * MOST_PROMPTS,  # most are much shorter than the longest that a set takes
     "regions": JSON_LENGTH,
     "structures": JSON_LENGTH,
     "subjects": JSON_LENGTH,
+    "drawn_as": JSON_LENGTH,
+    "english": 40_000,  # a policy
+    "japanese": 40_000,
 }
 MOST_LINES = 20 * MOST_PROMPTS  # a list of prompts that is far too long still comes back with its form
 NAME_LENGTH = 60  # of a field's own name
@@ -41,19 +45,23 @@ def bounded(fields: Iterable[tuple[str, Value]]) -> Iterator[tuple[str, Value]]:
     """Check the fields, and cut file names. Raises FieldTooLong."""
     for name, value in fields:
         if len(name) > NAME_LENGTH:
-            raise FieldTooLong("The form has an unknown field. Reload the page.")
+            raise FieldTooLong(_("The form has an unknown field. Reload the page."))
         if isinstance(value, str):
             _check(name, len(value))
-            if len(value) > MOST_LINES and len(value.splitlines()) > MOST_LINES:
+            if len(value) > MOST_LINES and len(lines(value)) > MOST_LINES:
                 raise FieldTooLong(
-                    f"The field {name!r} has more than {thin(MOST_LINES)} lines. Shorten it, then send it again."
+                    _(
+                        "The field %(name)s has more than %(most)s lines. Shorten it, then send it again.",
+                        name=repr(name),
+                        most=thin(MOST_LINES),
+                    )
                 )
         elif value.filename:
             value.filename = value.filename[-FILE_NAME_LENGTH:]  # keeping its extension
         yield name, value
 
 
-def decoded(body: bytes) -> Iterator[tuple[str, Value]]:
+def decoded(body: bytes, any_length: bool = False) -> Iterator[tuple[str, Value]]:
     """Decode a percent-encoded form, in which browsers make no wrong escapes.
 
     Raises FieldTooLong, and UnicodeError if it is not UTF-8.
@@ -61,11 +69,12 @@ def decoded(body: bytes) -> Iterator[tuple[str, Value]]:
     if not body:
         return
     for field in body.split(b"&"):
-        name, _, value = field.partition(b"=")
+        name, _sign, value = field.partition(b"=")
         if len(name) > ESCAPED * NAME_LENGTH:
-            raise FieldTooLong("The form has an unknown field. Reload the page.")
+            raise FieldTooLong(_("The form has an unknown field. Reload the page."))
         of_name = _unescaped(name)
-        _check(of_name, len(value) // ESCAPED)
+        if not any_length:
+            _check(of_name, len(value) // ESCAPED)
         yield of_name, _unescaped(value)
 
 
@@ -73,8 +82,11 @@ def _check(name: str, length: int) -> None:
     most = LENGTHS.get(name, FIELD_LENGTH)
     if length > most:
         raise FieldTooLong(
-            f"The field {shorten(name, NAME_LENGTH)!r} is longer than {thin(most)} characters. Shorten it, then send"
-            " it again."
+            _(
+                "The field %(name)s is longer than %(most)s characters. Shorten it, then send it again.",
+                name=repr(shorten(name, NAME_LENGTH)),
+                most=thin(most),
+            )
         )
 
 

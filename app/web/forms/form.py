@@ -4,7 +4,7 @@ A form refuses nothing: a missing field is empty, and an invalid number is None.
 `Spec` or a sentence of its own, and the page can show again what was typed.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Self, TypeVar, get_origin
 
@@ -18,6 +18,9 @@ from app.web.deps import need_as_before
 from app.web.forms.body import sent_form
 
 F = TypeVar("F", bound="Form")
+
+# Names of fields that are never kept for later, nor shown again.
+SECRETS = frozenset({"password", "current", "code", "passkey", "confirm-password", "confirm-passkey"})
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,37 @@ class Form(BaseModel):
         return cls.model_validate(values)
 
     @classmethod
+    def of_fields(cls, fields: Iterable[tuple[str, str]]) -> Self:
+        """Build from what was sent before, such as a draft's fields."""
+        return cls.of(FormData(list(fields)))
+
+    @classmethod
+    def titles(cls) -> dict[str, str]:
+        """A label for each field, where the page with the form cannot be shown again."""
+        return {
+            field.alias or name: field.title or name.replace("_", " ").capitalize()
+            for name, field in cls.model_fields.items()
+        }
+
+    @classmethod
     async def sent(cls, request: Request) -> AsyncIterator[Self]:
         """Read the form of a request; its files are closed afterwards.
 
         Raises what `sent_form` and `need_as_before` do.
         """
         async with sent_form(request, **cls.bounds(request)) as form:
-            request.state.form = form  # for the confirm page, which sends it again
+            request.state.form = form  # for pages that offer to send it again
+            request.state.titles = cls.titles()
             await run_in_threadpool(need_as_before, request)  # a body may take a quarter of an hour to arrive
             yield cls.of(form)
+
+
+def can_be_sent_again(form: FormData) -> list[tuple[str, str]]:
+    """The fields of a form; none if it has a file or a password, which are not kept."""
+    fields = form.multi_items()
+    texts = [(name, value) for name, value in fields if isinstance(value, str)]
+    secret = any(value for name, value in texts if name in SECRETS)
+    return [] if secret or len(texts) < len(fields) else texts
 
 
 if TYPE_CHECKING:

@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from app.gallery import service
 from app.gallery.search import PictureFilter
+from app.languages import N_
 from app.web.forms.form import Form, Number, Numbers, Text, Texts, Ticked
 
 
@@ -45,21 +46,15 @@ class RejectForm(ActForm):
 
 
 class MoveForm(ActForm):
-    campaign_name: Text = ""
+    campaign_name: Text = Field(default="", title=N_("Campaign"))
 
 
 class TagForm(ActForm):
-    tag_name: Text = ""
+    tag_name: Text = Field(default="", title=N_("Tag"))
 
 
 class StarForm(ActForm):
     on: Text = ""
-
-
-class RestoreForm(ActForm):
-    """From the bin, the ticked pictures; from the toast, those deleted `at` one time."""
-
-    at: Text = ""
 
 
 class SearchForm(Form):

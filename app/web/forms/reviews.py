@@ -5,21 +5,23 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field
 
+from app.languages import N_
 from app.reviews.scoping import Scope
 from app.styles.queries import normal_code
-from app.text import whole_number
+from app.text import decimal_number, whole_number
 from app.web.forms.form import Form, Number, Numbers, Text
 from app.web.templating import inner_path
 
 
 def scope_of(query: Mapping[str, str]) -> Scope:
-    """Read `set`, `style`, `campaign` and `owner` from an address, ignoring invalid numbers."""
+    """Read `set`, `style`, `campaign`, `owner` and the order from an address, ignoring invalid numbers."""
 
     def number(name: str) -> int | None:
         return whole_number(query.get(name, ""))
 
     code = query.get("style", "")
-    return Scope(number("set"), normal_code(code) if code else "", number("campaign"), number("owner"))
+    limits = number("set"), normal_code(code) if code else "", number("campaign"), number("owner")
+    return Scope(*limits, flagged_first=query.get("first") == "flagged")
 
 
 class RoomForm(Form):
@@ -42,7 +44,7 @@ class RoomForm(Form):
 class CommentForm(RoomForm):
     """A comment, on a point of the picture or the whole."""
 
-    body: Text = ""
+    body: Text = Field(default="", title=N_("Comment"))
     left: Text = Field(default="", alias="x")  # of the pin, as fractions of the picture's sides
     top: Text = Field(default="", alias="y")
 
@@ -66,7 +68,7 @@ class PlaceForm(RoomForm):
 
 
 class ReplyForm(PlaceForm):
-    body: Text = ""
+    body: Text = Field(default="", title=N_("Reply"))
 
 
 class MentionsForm(RoomForm):
@@ -96,6 +98,6 @@ def _fraction(written: str) -> float | None:
     if not written:
         return None
     try:
-        return float(written)
+        return decimal_number(written)
     except ValueError:
         return -1.0

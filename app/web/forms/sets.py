@@ -1,10 +1,16 @@
 """Forms of sets, their pictures, and their ingredients: maps, masks, subjects."""
 
+from math import inf
+
 from fastapi import Request
 from pydantic import Field
 
+from app.models import TemplateKind
+from app.text import decimal_number
 from app.web.deps import resources_of
+from app.web.forms.drafts import FileForm
 from app.web.forms.form import File, Files, Form, Text, Texts, Ticked
+from app.web.forms.grounds import GroundForm
 
 
 class SetForm(Form):
@@ -26,6 +32,31 @@ class SetForm(Form):
     regions: Text = ""  # these three as JSON
     structures: Text = ""
     subjects: Text = ""
+    drawn_as: Text = ""  # what is drawn for texts in Japanese, as corrected, as JSON
+
+
+class TemplateForm(Form):
+    template_name: Text = ""
+    template_shared: Ticked = False
+
+
+class TemplateSaveForm(SetForm, TemplateForm):
+    """The form of a new set, and under which name its settings, or its negative prompt, are saved."""
+
+    template_kind: Text = ""
+    preset_name: Text = ""  # of a negative prompt
+    preset_shared: Ticked = False
+
+    @property
+    def set_values(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in SetForm.model_fields}
+
+    @property
+    def named(self) -> tuple[TemplateKind, str, bool]:
+        """The kind, the name, and whether it is shared."""
+        if self.template_kind == TemplateKind.NEGATIVE:
+            return TemplateKind.NEGATIVE, self.preset_name, self.preset_shared
+        return TemplateKind.SET, self.template_name, self.template_shared
 
 
 class RedoForm(Form):
@@ -36,10 +67,30 @@ class RedoForm(Form):
     own_seed: Text = ""
     strength: Text = ""
     count: Text = ""
+    drawn_as: Text = ""
     back: Text = Field(default="", alias="from")
 
 
-class MapForm(Form):
+class ReadingsForm(Form):
+    """Texts that somebody is writing, one per line, and what their reading depends on."""
+
+    prompts: Text = ""
+    kind: Text = ""
+    style: Text = ""  # its code
+    set: Text = ""  # that the picture to redo belongs to
+    guidance: Text = ""
+    drawn_as: Text = ""  # corrections, as JSON; empty: texts are drawn as they are written
+
+    @property
+    def guidance_number(self) -> float:
+        """Infinite while it is being typed."""
+        try:
+            return decimal_number(self.guidance)
+        except ValueError:
+            return inf
+
+
+class MapForm(GroundForm):
     picture: File = None
     kind: Text = ""
     size: Text = ""
@@ -54,7 +105,7 @@ class MaskForm(Form):
     mask: File = None
 
 
-class SubjectPictureForm(Form):
+class SubjectPictureForm(GroundForm):
     picture: File = None
 
 
@@ -70,19 +121,18 @@ class SubjectForm(Form):
     text_encoders: Text = ""
 
 
-class LoraForm(SubjectForm):
+class LoraForm(SubjectForm, FileForm):
     """A subject from a LoRA file."""
 
-    file: File = None
 
-
-class TrainingForm(SubjectForm):
+class TrainingForm(SubjectForm, GroundForm):
     """A subject from pictures: those `kept` before, by SHA-256, and those sent with the form."""
 
     kept: Texts = ()
     picture: Files = ()
+    sample: Text = ""  # the name of sample pictures, besides those
 
     @classmethod
     def bounds(cls, request: Request) -> dict[str, int]:
         most = resources_of(request).engine.model.training.most_pictures
-        return {"files": most + 1, "fields": most + 50}
+        return {"files": most + 1, "fields": 2 * most + 50}

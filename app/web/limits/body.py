@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.languages import gettext as _
 from app.web.filters import filesize
 
 # For a request without files. The longest form is a set of 500 prompts of 500 characters, which percent-encoding makes
@@ -36,16 +37,20 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = max((path for path in self.uploads if scope["path"].startswith(path)), key=len, default=None)
-        what, most = ("request", BODY_BYTES) if path is None else ("file", self.uploads[path])
-        limit = most if path is None else most + UPLOAD_MARGIN
-        sentence = f"The {what} is larger than {filesize(most)}, the most allowed. Send a smaller one."
+        if path is None:
+            limit = most = BODY_BYTES
+            words = _("The request is larger than %(most)s, the most allowed. Send a smaller one.", most=filesize(most))
+        else:
+            most = self.uploads[path]
+            limit = most + UPLOAD_MARGIN
+            words = _("The file is larger than %(most)s, the most allowed. Send a smaller one.", most=filesize(most))
 
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:
             # A client that waits for "100 Continue" has not started to send: it need not.
             if "expect" not in Headers(scope=scope):
                 await _discard(receive)
-            response = await self.refuse(scope, 413, sentence)
+            response = await self.refuse(scope, 413, words)
             return await response(scope, receive, send)
 
         taken = 0
@@ -58,7 +63,7 @@ class BodyLimit:
                 if taken > limit:
                     if message.get("more_body"):
                         await _discard(receive)
-                    raise HTTPException(413, sentence)
+                    raise HTTPException(413, words)
             return message
 
         return await self.app(scope, counted, send)

@@ -26,7 +26,8 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from app.errors import Later
-from app.text import plural
+from app.languages import N_, ngettext, translated
+from app.languages import gettext as _
 
 MINUTE, HOUR = 60, 3600
 KEYS = 20_000  # stored before expired ones are removed
@@ -72,7 +73,7 @@ class LimitedAct:
 # docs/limits.md shows this table; a test compares them.
 ACTS: dict[str, LimitedAct] = {
     "sign-in": LimitedAct(
-        "to sign in",
+        N_("to sign in"),
         (
             Limit(By.BOTH, 10),
             Limit(By.ADDRESS, 30),
@@ -81,24 +82,42 @@ ACTS: dict[str, LimitedAct] = {
             Limit(By.ALL, 300),
         ),
     ),
-    "provider": LimitedAct("to sign in", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "provider": LimitedAct(N_("to sign in"), (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
     "code": LimitedAct(
-        "with a code",
+        N_("with a code"),
         (Limit(By.ACCOUNT, 5, 5 * MINUTE), Limit(By.ACCOUNT, 30, 24 * HOUR), Limit(By.ALL, 300)),
     ),
     "password": LimitedAct(
-        "with a password", (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))
+        N_("with a password"), (Limit(By.ACCOUNT, 10, 5 * MINUTE), Limit(By.ADDRESS, 60), Limit(By.ALL, 300))
     ),
     "share": LimitedAct(
-        "with a password",
+        N_("with a password"),
         (Limit(By.BOTH, 10), Limit(By.ADDRESS, 30), Limit(By.ACCOUNT, 200, HOUR), Limit(By.ALL, 300)),
     ),
-    "link": LimitedAct("to open a link", (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
-    "sign-up": LimitedAct("to make an account", (Limit(By.ADDRESS, 20), Limit(By.ALL, 120))),
-    "invite": LimitedAct("to invite", (Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 300, HOUR))),
-    "upload": LimitedAct("to upload", (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
-    "set": LimitedAct("to make pictures", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
-    "export": LimitedAct("to export", (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+    "shared-picture": LimitedAct(
+        N_("to open pictures"), (Limit(By.BOTH, 1200), Limit(By.ADDRESS, 2400), Limit(By.ALL, 12000))
+    ),
+    "report": LimitedAct(
+        N_("to report pictures"),
+        (Limit(By.BOTH, 10, HOUR), Limit(By.ADDRESS, 30, HOUR), Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 600, HOUR)),
+    ),
+    "link": LimitedAct(N_("to open a link"), (Limit(By.ADDRESS, 60), Limit(By.ALL, 600))),
+    "sign-up": LimitedAct(N_("to make an account"), (Limit(By.ADDRESS, 20), Limit(By.ALL, 120))),
+    "invite": LimitedAct(N_("to invite"), (Limit(By.ACCOUNT, 60, HOUR), Limit(By.ALL, 300, HOUR))),
+    "upload": LimitedAct(N_("to upload"), (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
+    "draft": LimitedAct(N_("to save a draft"), (Limit(By.ACCOUNT, 120), Limit(By.ADDRESS, 600), Limit(By.ALL, 1200))),
+    "reading": LimitedAct(
+        N_("to check prompts"), (Limit(By.ACCOUNT, 300), Limit(By.ADDRESS, 1200), Limit(By.ALL, 2400))
+    ),
+    "set": LimitedAct(N_("to make pictures"), (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
+    "strip": LimitedAct(
+        N_("to preview strengths"), (Limit(By.ACCOUNT, 20), Limit(By.ADDRESS, 100), Limit(By.ALL, 300))
+    ),
+    "tuning": LimitedAct(
+        N_("to find the best setting"), (Limit(By.ACCOUNT, 10), Limit(By.ADDRESS, 50), Limit(By.ALL, 150))
+    ),
+    "map": LimitedAct(N_("to make maps"), (Limit(By.ACCOUNT, 20), Limit(By.ADDRESS, 100), Limit(By.ALL, 300))),
+    "export": LimitedAct(N_("to export"), (Limit(By.ACCOUNT, 60), Limit(By.ADDRESS, 300), Limit(By.ALL, 600))),
 }
 KNOWN = Limit(By.ACCOUNT, 20)  # for a browser in which that account was signed in before
 ONCE = Limit(By.ACCOUNT, 1)
@@ -138,8 +157,14 @@ class Tries:
                 return
             ends = max(self._windows.get_window_stats(*pair).reset_time for pair in full)
         seconds = max(1, ceil(ends - time()))
-        wait = plural(seconds, "second") if seconds < 100 else plural(ceil(seconds / MINUTE), "minute")
-        raise Later(f"Too many attempts {found.tried}. Wait {wait}, then try again.", seconds)
+        if seconds < 100:
+            wait = ngettext("%(number)s second", "%(number)s seconds", seconds)
+        else:
+            wait = ngettext("%(number)s minute", "%(number)s minutes", ceil(seconds / MINUTE))
+        raise Later(
+            _("Too many attempts %(tried)s. Wait %(wait)s, then try again.", tried=translated(found.tried), wait=wait),
+            seconds,
+        )
 
     def first(self, what: str) -> bool:
         """Whether this is the first of its kind within a minute, such as a refusal to be recorded once."""

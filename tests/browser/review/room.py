@@ -30,7 +30,7 @@ def shown(page: Page, number: int) -> None:
 def ahead(page: Page) -> None:
     """Expect the next picture to be prefetched."""
     page.wait_for_function(AHEAD)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state()
 
 
 def dock(page: Page) -> Locator:

@@ -37,7 +37,7 @@ def test_everything_is_available_at_800_px(enter: Callable[..., Page], problems:
     shown(page, 3)
     page.get_by_role("link", name="Previous picture").click()
     shown(page, 2)
-    dock(page).get_by_role("link", name="Next undecided").click()
+    dock(page).get_by_role("link", name="Next to review").click()
     shown(page, 3)
     page.keyboard.press("v")
     page.wait_for_url(re.compile(r"/compare\?ids=3"))

@@ -1,0 +1,37 @@
+"""Ask before an act that cannot be undone: the page in place of the dialog, for browsers without scripts.
+
+A form with the macro `ask` (`templates/_macros.html`) posts to "…?ask" with the question in fields of its own. With
+scripts, `static/js/ask.js` asks in a dialog and then posts without `?ask`. Otherwise `current_user` refuses the form
+with QuestionNeeded, and this page has the question, the form's fields, and two buttons: one posts to the same address
+without `?ask`, the other leads back.
+"""
+
+import re
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from app.web.confirm import form_of
+from app.web.templating import inner_path, page, path_in
+
+OURS = "ask-"  # prefix of the question's own fields
+PLAIN = {"title": "Continue?", "text": "", "act": "Continue", "keep": "Back", "typed": ""}
+SYNTAX = re.compile(r"[\^$\\.*+?()\[\]{}|/]")  # of patterns in HTML, which allow no other escapes
+
+
+async def question_page(request: Request) -> Response:
+    """The answer to a form that must ask first."""
+    sent = [(name, value) for name, value in (await form_of(request)).multi_items() if isinstance(value, str)]
+    question = PLAIN | {name.removeprefix(OURS): value for name, value in sent if name.startswith(OURS)}
+    return await run_in_threadpool(
+        page,
+        request,
+        "ask.html",
+        question=question,
+        pattern=SYNTAX.sub(r"\\\g<0>", question["typed"]),
+        fields=[(name, value) for name, value in sent if not name.startswith(OURS)],
+        path=inner_path(quote(request.scope["path"])),
+        back=inner_path(path_in(request.headers.get("referer", "/"))),
+    )

@@ -1,0 +1,307 @@
+// Drafts: what is typed into a form with a draft's fields (the macro `draft`) is kept on the server shortly after, and shown
+// there again after a reload, a restart or signing in. Leaving asks only if it could not be kept. What the server may not have
+// when the form is shown again, from the last moment before it went away, or in a page that was fetched before, is in the
+// tab's session storage until then.
+
+import { doubt } from "./connection.js";
+import { _ } from "./languages.js";
+
+const WAIT = 600; // ms without a change
+const AGAIN = 10_000; // ms until the next try after a failure
+const LONG = 1_000_000; // bytes from which a form is sent unescaped: a Japanese letter has three bytes then, not nine
+const LARGEST = 60_000; // bytes that a browser sends after its page has gone
+const TAB = "draft tab"; // this tab's own name, so that it does not conflict with itself
+const forms = new Map(); // what is known of each form: its content when last saved, and its timer
+
+const person = document.querySelector("meta[name=person]")?.content; // a browser may have several people
+const isOurs = (name) => name.startsWith("draft");
+const isSecret = (field) => field?.type === "password" || /one-time-code|password/.test(field?.autocomplete ?? "");
+const note = (form) => form.querySelector("[data-typed]");
+
+function content(form) {
+  const pairs = [...new FormData(form)].filter(
+    ([name, value]) => typeof value === "string" && !isOurs(name) && !isSecret(form.elements[name]),
+  );
+  return new URLSearchParams(pairs).toString();
+}
+
+function known(form) {
+  if (!form?.elements?.["draft-place"]) return null;
+  const place = form.elements["draft-place"].value;
+  const was = forms.get(form);
+  if (was?.place === place) return was;
+  // New, or the form of another picture by now: what was typed for the last one was kept before that (`keepTyped`).
+  clearTimeout(was?.timer);
+  const now = content(form);
+  forms.set(form, { place, begun: now, saved: now, timer: 0, saving: null, failed: false, sent: false, sending: "" });
+  return forms.get(form);
+}
+
+const isDirty = (form, state) => !state.sent && content(form) !== state.saved;
+
+function tab() {
+  if (!sessionStorage.getItem(TAB)) sessionStorage.setItem(TAB, crypto.getRandomValues(new Uint32Array(3)).join("-"));
+  return sessionStorage.getItem(TAB);
+}
+
+function body(form) {
+  const ours = ["draft", "draft-place", "draft-revision"].map((name) => [name, form.elements[name].value]);
+  ours.push(["draft-tab", tab()]);
+  return `${new URLSearchParams(ours)}&${content(form)}`;
+}
+
+function unescaped(text) {
+  const form = new FormData();
+  for (const [name, value] of new URLSearchParams(text)) form.append(name, value);
+  return form;
+}
+
+function tell(form, words) {
+  const place = note(form);
+  if (!place) return;
+  place.hidden = place.querySelector("button").hidden = false;
+  place.querySelector("[data-typed-words]").textContent = words;
+}
+
+async function save(form) {
+  const state = known(form);
+  clearTimeout(state.timer);
+  if (state.saving || !isDirty(form, state)) return;
+  const now = content(form);
+  const sending = body(form);
+  const kept = own(form);
+  const isShown = () => known(form) === state; // not that of another picture by now
+  let end;
+  state.saving = new Promise((resolve) => {
+    end = resolve;
+  });
+  try {
+    const response = await fetch("/drafts", {
+      method: "POST",
+      body: sending.length < LONG ? new URLSearchParams(sending) : unescaped(sending),
+      headers: { accept: "application/json" },
+      keepalive: sending.length < LARGEST,
+      signal: AbortSignal.timeout(5000),
+    });
+    if (response.status === 401) {
+      // The server has kept this, if the session has only expired.
+      state.saved = now;
+      if (isShown()) tell(form, _("You were signed out. Sign in again in another tab, then send this."));
+      return;
+    }
+    if (!response.ok) throw new Error(await response.text());
+    const { key, revision, saved } = await response.json();
+    sessionStorage.setItem(kept, key);
+    if (!isShown()) return;
+    form.elements.draft.value = key;
+    form.elements["draft-revision"].value = revision;
+    const place = note(form)?.querySelector("button");
+    if (place) place.value = `${key} ${form.elements["draft-place"].value}`;
+    state.saved = now;
+    state.failed = false;
+    tell(form, _("Draft saved %(time)s", { time: saved }));
+  } catch {
+    doubt();
+    state.failed = true;
+    if (isShown()) tell(form, _("This draft is not saved yet; trying again."));
+  } finally {
+    state.saving = null;
+    end();
+    if (isShown() && isDirty(form, state)) later(form, state, state.failed ? AGAIN : WAIT);
+  }
+}
+
+function later(form, state, wait = WAIT) {
+  clearTimeout(state.timer);
+  state.timer = setTimeout(save, wait, form);
+}
+
+document.addEventListener("soroe:back", () => {
+  for (const [form, { failed }] of forms) if (failed) save(form);
+});
+
+// Scripts fill in fields too, after a press or a drag.
+function touched({ target }) {
+  const form = target.form ?? target.closest?.("form");
+  const state = known(form);
+  if (state) later(form, state);
+}
+for (const name of ["input", "change", "click", "pointerup", "keyup"]) addEventListener(name, touched);
+setInterval(() => {
+  for (const [form, state] of forms) {
+    if (!form.isConnected && !isDirty(form, state)) forms.delete(form);
+    else if (!state.saving && !state.failed && isDirty(form, state)) later(form, state);
+  }
+}, 3000);
+
+// Discarding a draft is another form's button.
+const sentBy = ({ target, submitter }) => (target.id === "discard-draft" ? submitter.closest("form") : target);
+
+// A form is sent, or its draft discarded, after what is being saved of it, or that would come later and stay.
+addEventListener("submit", (event) => {
+  const { target, submitter } = event;
+  const saving = known(sentBy(event))?.saving;
+  if (!saving) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  saving.then(() => target.requestSubmit(submitter));
+}, { capture: true });
+
+// Sending it: the server removes the draft.
+addEventListener("submit", (event) => {
+  const form = sentBy(event);
+  const state = known(form);
+  if (!state || (event.defaultPrevented && !event.target.matches("[hx-post]"))) return;
+  clearTimeout(state.timer);
+  state.sent = true;
+  state.sending = content(form);
+});
+
+// The server may have got what this tab saved a moment before, with the form or after it: both are the same draft.
+addEventListener("formdata", ({ target, formData }) => {
+  if (target.elements["draft-place"]) formData.set("draft-tab", tab());
+});
+
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  const form = ctx.sourceElement.closest?.("form");
+  const state = known(form);
+  if (!state?.sent) return; // a request of its own, such as for an example
+  state.sent = false;
+  const { status } = ctx.response; // the server keeps what it refuses, and shows it in a new form
+  if (status < 400 || status === 422) state.saved = state.sending;
+});
+// A form that was sent stays, emptied for the next text: by the answer, not by the person.
+document.addEventListener("soroe:renewed", ({ target }) => {
+  const state = known(target);
+  if (state) state.saved = content(target);
+});
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  const state = known(ctx?.sourceElement?.closest?.("form"));
+  if (state) state.sent = false;
+});
+
+// Leaving
+
+const dirty = () => [...forms].filter(([form, state]) => form.isConnected && isDirty(form, state));
+const own = (form) => `draft ${person} ${form.elements["draft-place"].value}`;
+const slot = (form) => `typed ${person} ${form.elements["draft-place"].value}`;
+
+function remember(form) {
+  const [key, revision] = [form.elements.draft.value, Number(form.elements["draft-revision"].value)];
+  try {
+    sessionStorage.setItem(slot(form), JSON.stringify({ key, revision, content: content(form) }));
+  } catch {
+    // full: the server has all but the last moment
+  }
+}
+
+function flush() {
+  for (const [form] of dirty()) {
+    remember(form);
+    save(form);
+  }
+}
+
+// Before a script shows something else in place of forms: what was typed into them stays, unless it was sent.
+export function keepTyped() {
+  for (const [form, state] of forms) if (form.isConnected && !state.sent && content(form) !== state.begun) remember(form);
+  flush();
+}
+
+// What was typed into a form is sent with another one, after what is being saved of it. It stays in this tab until the
+// server has accepted it.
+export async function sendTyped(form) {
+  const state = known(form);
+  clearTimeout(state.timer);
+  remember(form);
+  state.sent = true;
+  await state.saving;
+}
+
+export const forgetTyped = (form) => sessionStorage.removeItem(slot(form));
+
+export function keepUnsent(form) {
+  known(form).sent = false;
+}
+
+addEventListener("visibilitychange", () => {
+  if (document.hidden) flush();
+});
+addEventListener("pagehide", flush);
+addEventListener("beforeunload", (event) => {
+  if (isUnkept() || dirty().some(([form, { failed }]) => failed || body(form).length >= LARGEST)) event.preventDefault();
+});
+
+// Text areas of forms without a draft that somebody typed into: an edited comment, say, is nowhere else until it is sent.
+const typed = new Set();
+const isUnkept = () => [...typed].some((field) => field.isConnected && field.value !== field.defaultValue);
+
+addEventListener("input", ({ isTrusted, target }) => {
+  if (!isTrusted || !target.matches("form[method=post] textarea") || target.form.elements["draft-place"]) return;
+  typed.add(target);
+});
+addEventListener("submit", ({ target }) => {
+  for (const field of typed) if (field.form === target || !field.isConnected) typed.delete(field);
+});
+
+// Hidden fields belong to scripts, except the point of a comment.
+const KEPT_IN = "textarea, select, [data-x], [data-y], input:not([type=hidden], [type=radio], [type=checkbox], [type=file])";
+
+// The last moment, unless the server has it.
+function putBack(form) {
+  const kept = JSON.parse(sessionStorage.getItem(slot(form)) ?? "null");
+  sessionStorage.removeItem(slot(form));
+  const revision = Number(form.elements["draft-revision"].value);
+  if (!kept) return;
+  if (!revision) form.elements.draft.value = kept.key; // the page was faster than the draft: it is the same one
+  if (form.elements.draft.value !== kept.key) return;
+  let changed = false;
+  for (const [name, value] of new URLSearchParams(kept.content)) {
+    const field = form.elements[name];
+    if (!field?.matches?.(KEPT_IN) || field.value === value) continue;
+    field.value = value;
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    changed = true;
+  }
+  // Another tab has changed this draft: what was typed here becomes another one.
+  if (changed && kept.revision < revision) form.elements.draft.value = form.elements["draft-revision"].value = "";
+}
+
+// After a form is shown.
+export function enter() {
+  for (const place of document.querySelectorAll("[data-typed]")) {
+    const form = place.closest("form");
+    const before = forms.get(form);
+    if (!form || known(form) === before) continue;
+    putBack(form);
+  }
+}
+
+// The page of a refused form is the answer to a POST, which Back and Reload could only send again: from here on it has the
+// address of the form, where the draft is.
+function readdress() {
+  const form = document.querySelector("form [data-summary]")?.closest("form");
+  const place = form?.elements["draft-place"]?.value;
+  if (place && !place.includes("#")) history.replaceState(null, "", place);
+}
+
+// A reload shows this tab's draft, even if another tab saved one since.
+function isOther(form) {
+  const key = sessionStorage.getItem(own(form));
+  const [{ type }] = performance.getEntriesByType("navigation");
+  const [shown, place] = [form.elements.draft.value, form.elements["draft-place"].value];
+  const address = new URL(location);
+  if (!key || shown === key || type === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
+  if (![...note(form).querySelectorAll("a")].some(({ search }) => new URLSearchParams(search).get("draft") === key)) return false;
+  address.searchParams.set("draft", key);
+  location.replace(address);
+  return true;
+}
+
+readdress(); // at once, so that a page left before it has loaded can be returned to as well
+addEventListener("load", () => {
+  for (const place of document.querySelectorAll("[data-typed]")) if (isOther(place.closest("form"))) return;
+  enter();
+});
+document.addEventListener("htmx:after:swap", enter);

@@ -1,0 +1,199 @@
+"""Somebody types, and reloads, goes back, is signed out, or opens a second tab: nothing is lost."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from app.main import create_app
+from app.models import Draft, LoginSession, User, now
+from app.reviews import service as reviews
+from app.settings import Settings
+from tests.engine.painter import Painter
+from tests.factory import PASSWORD
+from tests.web.server import Server, making, serve, signed_in_browser
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    with serve(create_app(settings, Painter())) as server:
+        yield server
+
+
+@pytest.fixture
+def user(server: Server) -> User:
+    with making(server) as make:
+        user = make.user(name="森 はるか")
+        make.finished_set(user, make.style(user, name="Retro sunburst"), prompts="a fox\nan owl")
+        return user
+
+
+@pytest.fixture
+def context(chromium: Browser, server: Server, user: User) -> Iterator[BrowserContext]:
+    browser = signed_in_browser(server, user)
+    context = chromium.new_context(base_url=server.url, viewport={"width": 1440, "height": 900})
+    context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in browser.cookies.items()])
+    browser.close()
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+def drafts(server: Server) -> list[dict[str, str]]:
+    with server.resources.database.read() as session:
+        return [dict(draft.fields) for draft in session.query(Draft).order_by(Draft.id)]
+
+
+def saved(page: Page, form: str = "#set-form") -> None:
+    expect(page.locator(f"{form} [data-typed-words]")).to_contain_text("Draft saved")
+
+
+def send(page: Page, form: str) -> None:
+    page.locator(form).evaluate("form => form.requestSubmit()")
+
+
+def test_a_set_in_the_making_survives(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.locator("#prompts").fill("a fox")
+    page.reload()  # before anything could be saved
+    expect(page.locator("#prompts")).to_have_value("a fox")
+    saved(page)
+    page.locator("#name").fill("Autumn table")
+    saved(page)
+    page.goto("/styles")
+    page.go_back()
+    expect(page.locator("#name")).to_have_value("Autumn table")
+    page.locator("#steps").evaluate("field => { field.value = 'many' }")
+    send(page, "#set-form")
+    expect(page.locator("[data-summary]")).to_be_focused()
+    page.wait_for_url("**/sets/new")  # the scripts of the answer run
+    page.goto("/styles")
+    page.go_back()  # to the answer to a POST
+    expect(page.locator("#steps")).to_have_value("many")
+    assert len(drafts(server)) == 1
+    page.locator("#steps").evaluate("field => { field.value = '5' }")
+    send(page, "#set-form")
+    page.wait_for_url("**/sets/2")
+    assert drafts(server) == []
+
+
+def test_two_tabs_keep_both(server: Server, context: BrowserContext) -> None:
+    one, other = context.new_page(), context.new_page()
+    for number, page in enumerate((one, other)):
+        page.goto("/sets/new")
+        page.locator("#name").fill(f"From tab {number}")
+        saved(page)
+    one.locator("#name").fill("From the first tab")
+    expect(one.locator("#name")).to_have_value("From the first tab")
+    one.reload()
+    expect(one.locator("#name")).to_have_value("From the first tab")
+    saved(one)
+    one.reload()
+    expect(one.locator("#name")).to_have_value("From the first tab")
+    one.get_by_role("link", name="Open draft from").click()
+    expect(one.locator("#name")).to_have_value("From tab 1")
+    one.get_by_role("button", name="Discard").click()
+    expect(one.locator("#name")).to_have_value("From the first tab")
+
+
+def test_a_session_that_ended_loses_nothing(server: Server, context: BrowserContext, user: User) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.locator("#prompts").fill("a fox")
+    with server.resources.database.write() as session:
+        session.query(LoginSession).update({"seen_at": now() - timedelta(days=60)})
+    page.locator("#name").fill("Autumn table")
+    send(page, "#set-form")
+    page.wait_for_url("**/login?next=/sets/new")
+    page.locator("#email").fill(user.email)
+    page.locator("#password").fill(PASSWORD)
+    send(page, "form[action='/login']")
+    page.wait_for_url("**/sets/new")
+    expect(page.locator("#prompts")).to_have_value("a fox")
+    expect(page.locator("#name")).to_have_value("Autumn table")
+    expect(page.locator("[data-typed-words]").first).to_contain_text("Draft from")
+
+
+def test_comments_are_kept_until_they_are_sent(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/review?image=1")
+    field = page.locator("#composer textarea")
+    field.fill("A little lighter")
+    saved(page, "#composer")
+    other = context.new_page()  # its own session storage
+    other.goto("/review?image=1")
+    expect(other.locator("#composer textarea")).to_have_value("A little lighter")
+    other.get_by_role("button", name="Send").click()
+    expect(other.locator("#room-threads")).to_contain_text("A little lighter")
+    expect(other.locator("#composer textarea")).to_have_value("")
+    assert drafts(server) == []
+    unsent = """() => { dispatchEvent(new Event("pagehide"));
+        return Object.keys(sessionStorage).filter(key => key.startsWith("typed ")); }"""
+    assert other.evaluate(unsent) == [], "the emptied form is not a draft"
+
+
+def test_each_picture_of_the_room_has_its_own_draft(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/review?image=1")
+    page.get_by_label("Next picture").click()
+    page.wait_for_url("**/review?image=2")
+    field = page.locator("#composer textarea")
+    field.fill("Too dark")
+    saved(page, "#composer")
+    assert [draft["image"] for draft in drafts(server)] == ["2"], "looking at a picture saves nothing"
+    field.fill("Too dark at the top")
+    page.get_by_label("Previous picture").click()  # before that is saved
+    page.wait_for_url("**/review?image=1")
+    expect(field).to_have_value("")
+    page.get_by_label("Next picture").click()
+    page.wait_for_url("**/review?image=2")
+    expect(field).to_have_value("Too dark at the top")
+    expect(page.locator("#composer [data-typed-words]")).to_contain_text("Draft from")
+    assert [draft["body"] for draft in drafts(server)] == ["Too dark at the top"]
+
+
+def test_leaving_asks_only_if_nothing_could_be_saved(context: BrowserContext) -> None:
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto("/sets/new")
+    page.locator("#name").click()
+    page.keyboard.type("Autumn")
+    page.goto("/styles")
+    assert asked == []
+    page.go_back()
+    expect(page.locator("#name")).to_have_value("Autumn")
+    page.route("**/drafts", lambda route: route.abort())
+    page.locator("#name").click()
+    page.keyboard.type(" table")
+    expect(page.locator("[data-typed-words]").first).to_contain_text("not saved yet")
+    page.goto("/styles")
+    assert asked == ["beforeunload"]
+
+
+def test_leaving_asks_before_an_edited_comment_is_lost(server: Server, context: BrowserContext, user: User) -> None:
+    """Its form has no draft."""
+    with making(server) as make:
+        reviews.comment(make.session, make.session.get_one(User, user.id), 1, "Lighter, please.")
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto("/review?image=1")
+    edit = page.locator("form[action='/comments/1/edit']")
+
+    def typed() -> None:
+        edit.locator("xpath=..").locator("summary").click()
+        edit.locator("textarea").press("Control+End")
+        page.keyboard.type(" A little.")
+
+    typed()
+    page.goto("/styles")
+    assert asked == ["beforeunload"]
+    page.goto("/review?image=1")
+    typed()
+    edit.get_by_role("button", name="Save").click()
+    expect(page.locator("#room-threads")).to_contain_text("Lighter, please. A little.")
+    page.goto("/styles")
+    assert asked == ["beforeunload"], "what was sent is kept"
