@@ -193,7 +193,15 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
     migrate(settings)
     resources = shared(settings, engine or LocalEngine(settings))
     # No /docs: there is no JSON API, and those pages load scripts from elsewhere.
-    app = FastAPI(title="Soroe", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Soroe",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # Its spans have whole addresses, which may contain a secret; and looking for someone who wants them takes time.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     app.state.resources = resources
     app.state.cannot_load = None
     app.state.dispatcher = Dispatcher(

@@ -5,7 +5,7 @@ in Starlette's own pool of 40 threads. Routes that write, by their method or mar
 they may wait for without a thread, but not for long: then the person gets a sentence, with the form to send again.
 
 Work in the background has threads of its own as well (`separate_background`). Event streams share two
-(`app.web.channels`). Health, style sheets and scripts need none.
+(`app.web.channels`), and pictures one (`app.web.fresh`). Health, style sheets and scripts need none.
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -13,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from app import files as module_of_files
 from app.database import Database
+from app.errors import NotFound
 from app.files import Files, Kind
+from app.languages import gettext, speaking
 from app.models import Reference, Role, User
 from app.web import fresh
 from app.web.fresh import Fresh
@@ -77,6 +80,128 @@ def test_a_commit_while_it_reads_is_not_missed(database: Database, files: Files)
         return seen[-1]
 
     assert find(Fresh(database), read) == [0, 1]
+
+
+class Slow:
+    """Reads that end when they are told to; counts what was read, and in which sessions."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.read: list[str] = []
+        self.sessions: list[Session] = []
+
+    def of(self, name: str, answer: Callable[[], Any] = lambda: "an answer") -> Callable[[Session], Any]:
+        def read(session: Session) -> Any:
+            assert self.go.wait(10)
+            self.read.append(name)
+            self.sessions.append(session)
+            return answer()
+
+        return read
+
+
+async def asked_by(remembered: Fresh, *questions: tuple[str, Callable[[Session], Any]]) -> list[asyncio.Task[Any]]:
+    """The questions as they wait for their answers."""
+    tasks = [asyncio.create_task(remembered.find(key, read)) for key, read in questions]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+def test_a_question_that_many_ask_at_once_is_read_once(database: Database) -> None:
+    slow = Slow()
+
+    async def run() -> list[Any]:
+        tasks = await asked_by(Fresh(database), *[("key", slow.of("same"))] * 5)
+        slow.go.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(run()) == ["an answer"] * 5
+    assert slow.read == ["same"]
+
+
+def test_what_is_asked_while_the_database_is_read_is_read_together(database: Database) -> None:
+    slow = Slow()
+
+    async def run() -> list[Any]:
+        tasks = await asked_by(Fresh(database), *((name, slow.of(name)) for name in "abcd"))
+        slow.go.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(run()) == ["an answer"] * 4
+    assert slow.read == list("abcd")
+    assert len({id(session) for session in slow.sessions}) <= 2, "the first, then all others"
+
+
+def test_nobody_waits_for_an_answer_from_before_a_commit(database: Database, files: Files) -> None:
+    slow = Slow()
+
+    async def run() -> list[Any]:
+        remembered = Fresh(database)
+        first = await asked_by(remembered, ("key", slow.of("before")))
+        with database.write() as session:
+            Factory(session, files).user(Role.DESIGNER)
+        second = await asked_by(remembered, ("key", slow.of("after")))
+        slow.go.set()
+        return await asyncio.gather(*first, *second)
+
+    asyncio.run(run())
+    assert slow.read == ["before", "after"]
+
+
+def test_who_leaves_takes_nobody_with_them(database: Database) -> None:
+    slow = Slow()
+
+    async def run() -> list[Any]:
+        gone, *others = await asked_by(Fresh(database), *[("key", slow.of("same"))] * 3)
+        gone.cancel()
+        slow.go.set()
+        return await asyncio.gather(gone, *others, return_exceptions=True)
+
+    gone, *others = asyncio.run(run())
+    assert isinstance(gone, asyncio.CancelledError)
+    assert others == ["an answer"] * 2
+
+
+def test_each_refusal_is_in_the_language_of_who_asked(database: Database) -> None:
+    slow = Slow()
+
+    def refuse() -> None:
+        raise NotFound(gettext("There is no such picture."))
+
+    async def ask(remembered: Fresh, language: str, key: str) -> str:
+        with speaking(language), pytest.raises(NotFound) as refused:
+            await remembered.find(key, slow.of(key, refuse))
+        return str(refused.value)
+
+    async def run() -> list[str]:
+        remembered = Fresh(database)
+        tasks = [asyncio.create_task(ask(remembered, *each)) for each in (("en", "x"), ("ja", "x"), ("ja", "y"))]
+        await asyncio.sleep(0)
+        slow.go.set()
+        return await asyncio.gather(*tasks)
+
+    english, same, other = asyncio.run(run())
+    assert english == "There is no such picture."
+    assert same == other == "この画像はありません。"
+
+
+def test_a_database_that_cannot_be_opened_is_told_to_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> list[Any]:
+        remembered = Fresh(database)
+
+        def broken() -> Any:
+            raise OSError("no session")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "read", broken)
+            asking = await asked_by(remembered, *((name, lambda _session: "") for name in ("a", "b", "a")))
+            found = await asyncio.gather(*asking, return_exceptions=True)
+        return [*found, await remembered.find("a", lambda _session: "now")]
+
+    *refused, answer = asyncio.run(run())
+    assert [type(each) for each in refused] == [OSError] * 3
+    assert answer == "now"
 
 
 def test_a_thumbnail_in_memory_ends_with_the_session_and_the_file(server: Server, designer: Browser) -> None:

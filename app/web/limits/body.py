@@ -37,20 +37,13 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = max((path for path in self.uploads if scope["path"].startswith(path)), key=len, default=None)
-        if path is None:
-            limit = most = BODY_BYTES
-            words = _("The request is larger than %(most)s, the most allowed. Send a smaller one.", most=filesize(most))
-        else:
-            most = self.uploads[path]
-            limit = most + UPLOAD_MARGIN
-            words = _("The file is larger than %(most)s, the most allowed. Send a smaller one.", most=filesize(most))
-
+        limit = BODY_BYTES if path is None else self.uploads[path] + UPLOAD_MARGIN
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > limit:
             # A client that waits for "100 Continue" has not started to send: it need not.
             if "expect" not in Headers(scope=scope):
                 await _discard(receive)
-            response = await self.refuse(scope, 413, words)
+            response = await self.refuse(scope, 413, self.refusal(path))
             return await response(scope, receive, send)
 
         taken = 0
@@ -63,10 +56,18 @@ class BodyLimit:
                 if taken > limit:
                     if message.get("more_body"):
                         await _discard(receive)
-                    raise HTTPException(413, words)
+                    raise HTTPException(413, self.refusal(path))
             return message
 
         return await self.app(scope, counted, send)
+
+    def refusal(self, path: str | None) -> str:
+        """What is said of a body that is larger than `path`, one of `uploads`, allows; None: than any form is."""
+        if path is None:
+            most = filesize(BODY_BYTES)
+            return _("The request is larger than %(most)s, the most allowed. Send a smaller one.", most=most)
+        most = filesize(self.uploads[path])
+        return _("The file is larger than %(most)s, the most allowed. Send a smaller one.", most=most)
 
 
 async def _discard(receive: Receive) -> None:
