@@ -68,11 +68,13 @@ class Axis:
         low, high = min(values), max(values)
         spread = (high - low) or max(abs(high), 1.0) * 0.1
         step = nice(spread / TICKS)
-        return cls(floor(low / step) * step, ceil(high / step) * step or step, step, start, end)
+        lowest, highest = floor(low / step), ceil(high / step)
+        if lowest == highest:  # all are the same round number, which is not drawn on the edge
+            lowest, highest = lowest - 1 if lowest else 0, highest + 1
+        return cls(lowest * step, highest * step, step, start, end)
 
     def at(self, value: float) -> float:
-        span = (self.high - self.low) or 1.0
-        return round(self.start + (self.end - self.start) * (value - self.low) / span, 1)
+        return round(self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low), 1)
 
     def holds(self, value: float | None) -> bool:
         return value is not None and self.low <= value <= self.high

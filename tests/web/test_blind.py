@@ -292,3 +292,14 @@ def test_a_pair_that_is_deleted_meanwhile_gives_the_next_one(world: World) -> No
         assert "Pair 1 of 3" in page
         assert browser.get(f"/blind/{test.id}/1/left.webp").status_code == 409
         assert "1 pair is left out because a picture was deleted." in browser.get(f"/blind/{test.id}").text
+
+
+def test_it_says_when_too_few_judgements_are_possible(world: World) -> None:
+    with making(world.server) as make:
+        pairs = make.session.query(BlindPair).filter_by(test_id=world.test_id).order_by(BlindPair.position).all()
+        manager, deleted = make.user(Role.MANAGER), [pair.a_image_id for pair in pairs]
+    with world.browser(world.maker) as browser:
+        for count, sentence in ((3, "Only 3 more judgements are possible"), (4, "No more judgements are possible")):
+            with making(world.server) as make:
+                gallery.delete(make.session, make.session.merge(manager), deleted[:count])
+            assert sentence in browser.get(f"/blind/{world.test_id}").text

@@ -80,8 +80,11 @@ def test_axes_are_round_and_hold_every_picture() -> None:
     axis = Axis.over([3.0, 47.0], 0, 100)
     assert (axis.low, axis.high, axis.step) == (0, 60, 20)
     assert axis.at(30) == 50
-    flat = Axis.over([5.0, 5.0], 0, 100)
-    assert flat.low <= 5 <= flat.high
+    for same in (5.0, 0.9, -2.0, 1 / 3, 0.0):
+        flat = Axis.over([same, same], 0, 100)
+        assert flat.low <= same < flat.high
+        assert (0 if same else -1) < flat.at(same) < 100, "it is not drawn on the edge, over the other axis's numbers"
+        assert len(flat.ticks("blank")) >= 2
     laid = plot([picture(1, blank=3.0, seam=1.0), picture(2, blank=9.0, seam=2.0), picture(3, blank=1.0)], {})
     assert laid is not None
     assert laid.total == 2
