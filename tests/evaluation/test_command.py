@@ -34,7 +34,8 @@ def picture(folder: Path, name: str, place: int) -> np.ndarray:
 def asked(folder: Path, *more: str, settings: tuple[str, ...] = SETTINGS) -> list[str]:
     prompts = folder.with_suffix(".txt")
     prompts.write_text(LIST)
-    options = ["--out", str(folder), "--prompts-file", str(prompts), "--model", "demo", "--steps", "2", *more]
+    options = ["--out", str(folder), "--prompts-file", str(prompts), "--model", "demo", "--steps", "2"]
+    options += ["--size", "128x128", *more]
     return ["evaluate", *options, *(part for each in settings for part in ("--setting", each))]
 
 
