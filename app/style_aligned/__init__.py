@@ -8,9 +8,6 @@
 Depends on torch and the libraries around diffusers, and of the app only on `app.atomic` and `app.weighted`.
 """
 
-from app.style_aligned import without_scipy as without_scipy  # before all that import diffusers
-
-# isort: split
 from app.style_aligned.controlnet import Control, Structure
 from app.style_aligned.events import Event, ImageFailed, ImageReady, Inversion, Preview, Step
 from app.style_aligned.finite import NotFinite

@@ -154,20 +154,11 @@ def test_transparency_becomes_white(studio: Studio) -> None:
     assert reference.picture.getpixel((0, 0)) == (255, 255, 255)
 
 
-@pytest.fixture(scope="module")
-def imported() -> set[str]:
-    """The packages that a process has imported with the method."""
-    code = "import app.style_aligned, sys; print(*{name.split('.')[0] for name in sys.modules})"
-    return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
-
-
-def test_the_method_knows_nothing_of_the_app(imported: set[str]) -> None:
-    assert "torch" in imported
-    assert not imported & {"fastapi", "sqlalchemy"}
-
-
-def test_a_process_with_a_model_does_not_load_scipy(imported: set[str]) -> None:
-    assert "scipy" not in imported
+def test_the_method_knows_nothing_of_the_app() -> None:
+    code = (
+        "import app.style_aligned, sys; print([m for m in sys.modules if m.split('.')[0] in ('fastapi', 'sqlalchemy')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
 def test_strength_2_is_a_shift_of_log_2(studio: Studio, looks: dict[str, Image.Image]) -> None:
