@@ -5,11 +5,12 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from threading import get_native_id
+from threading import Thread, get_native_id
 
 ROOT = Path(__file__).parents[1]
 START = """
@@ -26,7 +27,7 @@ def start(
     """Start `main(descriptor, parent, *arguments)` of a module of this program, with `connection` as `descriptor`.
 
     The child is a session of its own, which Ctrl-C does not reach. If it calls `end_with(parent)`, the thread that
-    starts it must live as long as it does.
+    starts it must live as long as it does; if it does not, `end_without(parent)` ends it too.
     """
     parts = [str(ROOT), module, str(connection.fileno()), str(os.getpid()), *arguments]
     return Popen(  # noqa: S603  (this program itself)
@@ -59,6 +60,17 @@ def end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before the call above
         os._exit(0)
+
+
+def end_without(parent: int) -> None:
+    """End this process within seconds of its server, whatever it is doing and whichever thread started it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(0)
+
+    Thread(target=watch, name="end without the server", daemon=True).start()
 
 
 def give_way(nice: int) -> None:

@@ -44,6 +44,7 @@ KILL_FIRST = 900
 
 def main(descriptor: int, parent: int) -> None:
     """Do the jobs from the socket `descriptor` until the server closes it."""
+    processes.end_without(parent)  # it looks at its socket between jobs only
     processes.die_before_server(KILL_FIRST)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.SIG_IGN)
