@@ -14,7 +14,7 @@ from tests.faults.client import ACCOUNT, FINISHED, Client, Refused
 PROMPTS = "a fox\na teapot"
 VARIATIONS = 2
 PICTURES = 4  # of a set
-WAITS_FOR = 20.0  # seconds for the pictures of a set
+WAITS_FOR = 120.0  # seconds for the pictures of a set; with less, people ask for more than is made between faults
 EXPECTED = {409, 429, 503, 507}  # answers in a sentence, to try again later
 
 
