@@ -12,7 +12,7 @@ from app.accounts.queries import MY_ID
 from app.errors import Forbidden
 from app.languages import formats
 from app.languages import gettext as _
-from app.models import Campaign, Image, Role, Sample, User
+from app.models import Campaign, Image, ImageSet, Role, Sample, User
 
 NAMED = 2  # of those who can approve instead
 
@@ -45,6 +45,11 @@ OWN = and_(
 def bars(user: User, image: Image) -> bool:
     """Whether `user` may not approve a picture because they made it."""
     return user.id in makers(image) and image.campaign.four_eyes
+
+
+def bars_from_set(user: User, image_set: ImageSet) -> bool:
+    """Whether `user` may not approve a set's pictures because they made it; those of a sample nobody made."""
+    return image_set.campaign.four_eyes and image_set.owner_id == user.id and not image_set.sample
 
 
 def refusal(session: Session, user: User, image: Image) -> str:

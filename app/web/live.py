@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.accounts import authority
 from app.engine.base import NoEngine
 from app.models import Image, ImageSet, Role, State, User, Verdict
+from app.reviews import four_eyes
 from app.reviews import news as review_news
 from app.sets import queries, retries, service, watching
 from app.text import whole_number
@@ -170,8 +171,7 @@ def may_in(image_set: ImageSet, me: User) -> May:
     may = what_may(me, change=service.may_change(me, image_set))
     if Role.REVIEWER not in may:
         return may
-    barred = image_set.campaign.four_eyes and image_set.owner_id == me.id
-    return may | {"wait" if barred else "judge"}
+    return may | {"wait" if four_eyes.bars_from_set(me, image_set) else "judge"}
 
 
 def place_tile(place: queries.Place, image_set: ImageSet, bus: Bus, can_retry: bool, pause: Standstill = None) -> Tile:

@@ -19,6 +19,10 @@ def test_a_newcomer_opens_it_and_removes_it_with_one_click_each(server: Server, 
     assert page.url.path.startswith("/sets/")
     assert page.text.count('class="tile') >= 12
     assert REMOVE in page.text
+    assert re.search(r"Review \d+ new", page.text), (
+        "nobody made its pictures, so the person who opened it may approve them"
+    )
+    assert "another reviewer" not in page.text
     for path in ("/", "/campaigns"):
         assert REMOVE in admin.get(path).text, path
     for path in ("/review", "/pictures", "/exports", "/styles", "/record"):
