@@ -25,9 +25,12 @@ class RunningUnit:
 
     work: Work
     topic: Topic
-    step: int = 0
-    steps: int = 0  # as the engine counts them: some schedulers take more than requested; 0 before the first
+    step: int = 0  # of the batch in the engine
+    steps: int = (
+        0  # of each batch, as the engine counts them: some schedulers take more than requested; 0 before the first
+    )
     started: float = field(default_factory=monotonic)
+    earlier: int = 0  # steps of the batches that this attempt has done
     begin: int = 0  # the first step of this attempt, later than 1 if it resumed
     first_step: float = 0.0  # when that was done, which took longer because it waited for the reference
     last_step: float = 0.0
@@ -35,7 +38,9 @@ class RunningUnit:
     class_pictures: tuple[int, int] = (0, 0)  # before its first step: how many are drawn, of how many
 
     def done(self, step: int, steps: int) -> None:
-        """Step `step` of `steps` is done."""
+        """Step `step` of `steps` is done; of the next batch, if it is not a later one."""
+        if step <= self.step and self.batches > 1:
+            self.earlier += self.steps
         self.step, self.steps = step, steps
         self.begin = self.begin or step
         self.last_step = monotonic()
@@ -48,6 +53,13 @@ class RunningUnit:
         return (drawn + self.step) / (to_draw + self.steps + 1)
 
     @property
+    def batches(self) -> int:
+        """How many batches it is made in, such as the drafts of a tuning."""
+        if not isinstance(self.work, Unit) or not self.work.batch:
+            return 1
+        return -(-len(self.work.images) // self.work.batch)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since it started."""
         return monotonic() - self.started
@@ -55,10 +67,11 @@ class RunningUnit:
     @property
     def seconds_left(self) -> float | None:
         """Estimated from the measured time of its own steps; None until two of them are done."""
-        if not self.begin < self.step:
+        done = self.earlier + self.step
+        if not self.begin < done:
             return None
-        a_step = (self.last_step - self.first_step) / (self.step - self.begin)
-        return max(0.0, a_step * (self.steps - self.step) - (monotonic() - self.last_step))
+        a_step = (self.last_step - self.first_step) / (done - self.begin)
+        return max(0.0, a_step * (self.batches * self.steps - done) - (monotonic() - self.last_step))
 
 
 @dataclass(frozen=True)

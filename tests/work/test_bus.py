@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -138,6 +139,21 @@ def test_time_left_of_resumed_work_is_measured_from_where_it_resumed(monkeypatch
     now += 2.0
     running.done(8, 10)
     assert running.seconds_left == 4.0
+
+
+def test_time_left_counts_the_batches_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("app.work.bus.monotonic", lambda: now)
+    drafts = replace(unit(10, 11, 12, 13, 14, steps=4), batch=2)
+    running = RunningUnit(drafts, topic=sets(1))
+    left = []
+    for batch in range(3):
+        for step in range(1, 5):
+            now += 1.0
+            running.done(step, 4)
+            left.append(running.seconds_left)
+            assert running.step == step, batch
+    assert left == [None, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
 
 
 def test_time_left_counts_the_steps_that_the_scheduler_takes(monkeypatch: pytest.MonkeyPatch) -> None:
