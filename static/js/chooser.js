@@ -28,7 +28,10 @@ if (root) {
   }
 
   function open(is) {
-    list.hidden = !is;
+    if (is && list.hidden) {
+      list.hidden = false;
+      list.scrollIntoView({ block: "nearest" }); // a phone's bars would cover it
+    } else list.hidden = !is;
     field.setAttribute("aria-expanded", String(is));
     if (!is) mark(null);
   }

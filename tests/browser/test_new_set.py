@@ -87,6 +87,20 @@ def test_what_the_model_draws_is_chosen_by_keys(form: Page) -> None:
     expect(form.locator("#chooser-list")).to_be_hidden()
 
 
+def test_what_the_model_draws_is_listed_above_the_bars_of_a_phone(form: Page) -> None:
+    form.set_viewport_size({"width": 390, "height": 844})
+    chooser = form.get_by_role("combobox", name="Add something that this model draws")
+    chooser.evaluate("field => field.scrollIntoView({ block: 'end' })")
+    chooser.focus()
+    form.keyboard.type("t")
+    expect(form.locator("#chooser-list")).to_be_visible()
+    covers = """list => {
+      const { left, bottom } = list.getBoundingClientRect();
+      return list.contains(document.elementFromPoint(left + 20, bottom - 5)) ? null : [bottom, innerHeight];
+    }"""
+    assert form.locator("#chooser-list").evaluate(covers) is None
+
+
 def test_nothing_typed_is_changed_and_nothing_is_sent_while_composing(form: Page) -> None:
     form.locator("#prompts").fill("a fox")
     form.locator("#count").fill("99")
