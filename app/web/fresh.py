@@ -28,8 +28,8 @@ Answer = tuple[Any, Exception | None]
 
 
 @dataclass
-class Asked:
-    """A question that is not answered yet."""
+class Lookup:
+    """What is to be read."""
 
     read: Callable[[Session], Any]
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -55,10 +55,10 @@ class Fresh:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._known: dict[Hashable, Any] = {}
-        self._asked: dict[Hashable, Asked] = {}  # of the same version
+        self._asked: dict[Hashable, Lookup] = {}  # of the same version
         self._version = 0
         self._until = 0.0
-        self._waiting: list[Asked] = []
+        self._waiting: list[Lookup] = []
         self._reading: asyncio.Task[None] | None = None
         self._thread = CapacityLimiter(1)  # its own: pictures never wait for pages
 
@@ -77,15 +77,15 @@ class Fresh:
             try:
                 return cast(T, await asyncio.shield(others[key].answer))
             except Exception:  # told to who asked first, in their language
-                return cast(T, await self._ask(Asked(read)))
-        mine = others[key] = Asked(read)
+                return cast(T, await self._ask(Lookup(read)))
+        mine = others[key] = Lookup(read)
         mine.answer.add_done_callback(lambda _: others.pop(key))
         found = await self._ask(mine)
         if found is not None:
             known[key] = found
         return cast(T, found)
 
-    async def _ask(self, asked: Asked) -> Any:
+    async def _ask(self, asked: Lookup) -> Any:
         self._waiting.append(asked)
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._answer())
@@ -102,6 +102,6 @@ class Fresh:
             for each, answer in zip(asked, answers, strict=True):
                 each.tell(*answer)
 
-    def _read(self, asked: list[Asked]) -> list[Answer]:
+    def _read(self, asked: list[Lookup]) -> list[Answer]:
         with self.database.read() as session:
             return [each.put_to(session) for each in asked]
