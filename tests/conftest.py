@@ -37,9 +37,6 @@ Settings.model_config["env_file"] = None
 for name in [name for name in os.environ if name.startswith("SOROE_")]:
     del os.environ[name]
 
-# Processes that the tests start have no SciPy, as on a server.
-os.environ["PYTHONPATH"] = str(Path(__file__).parent / "without_scipy")
-
 writes.install()
 renders.install()
 wiring.connect()
