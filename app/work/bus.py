@@ -26,9 +26,7 @@ class RunningUnit:
     work: Work
     topic: Topic
     step: int = 0  # of the batch in the engine
-    steps: int = (
-        0  # of each batch, as the engine counts them: some schedulers take more than requested; 0 before the first
-    )
+    steps: int = 0  # of a batch, as the engine counts them: some schedulers take more; 0 before the first
     started: float = field(default_factory=monotonic)
     earlier: int = 0  # steps of the batches that this attempt has done
     begin: int = 0  # the first step of this attempt, later than 1 if it resumed
