@@ -47,6 +47,13 @@
     found.push(`${root.scrollWidth - width} px wider than the window: ${inner.slice(0, 3).map(name).join(", ")}`);
   }
 
+  // Words for screen readers that are not cut with the text around them, so widen the page once that text is cut
+  for (const element of all.filter((each) => each.matches(".sr"))) {
+    for (let each = element.parentElement; each && each !== element.offsetParent && each !== document.body; each = each.parentElement) {
+      if (styleOf(each).overflowX !== "visible" && styleOf(each).position === "static") found.push(`out of ${name(each)}: ${name(element)}`);
+    }
+  }
+
   // Text that is cut
   const readable = (element) => {
     for (let each = element; each && each !== document.body; each = each.parentElement) {
