@@ -131,6 +131,7 @@ class RoomPage(Room):
     undo: queries.DecisionUndo | None
     can_decide: bool
     can_manage: bool
+    can_invite: bool
     laid: Laid | None  # the format that the person sees over pictures
     groups: dict[str, list[PublishedFormat]]  # to choose from
 
@@ -165,6 +166,7 @@ def review(
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
         can_manage=me.can(Role.MANAGER),
+        can_invite=me.can(Role.ADMIN),
         laid=laid_over(request, room.image_set),
         groups=safe_areas.GROUPS,
     )

@@ -191,7 +191,7 @@ def show(
         chosen_layers=layers_words(chosen.layers, ranked) if chosen else "",
         plots=plots_of(found, chosen),
         kinds=kinds_of(found, ranked),
-        by_layers=by_layers(found, ranked),
+        by_layers=by_layers(found, ranked, tuning.state in WAITING),
         scored=any(each.scores for each in found.settings),
         compares=bool(roles(resources.settings)),
         drafted=done + in_engine(resources, tuning),
@@ -322,11 +322,12 @@ def model_of(resources: Resources) -> ModelFacts | None:
         return None
 
 
-def by_layers(found: TuningFound, ranked: Sequence[str]) -> list[tuple[str, Sequence[DraftedSetting]]]:
-    """The settings under the words for their layers."""
+def by_layers(found: TuningFound, ranked: Sequence[str], coming: bool) -> list[tuple[str, Sequence[DraftedSetting]]]:
+    """The settings under the words for their layers; those without drafts only while drafts are coming."""
     groups: dict[tuple[str, ...], list[DraftedSetting]] = {}
     for each in found.settings:
-        groups.setdefault(each.layers, []).append(each)
+        if coming or any(draft.webp for draft in each.drafts):
+            groups.setdefault(each.layers, []).append(each)
     return [(layers_words(layers, ranked), settings) for layers, settings in groups.items()]
 
 

@@ -57,6 +57,20 @@ def test_own_pictures_do_not_wait_for_their_maker(
     assert WHY not in reviewer.get(f"/review?image={ids[1]}").text
 
 
+def test_who_may_invite_is_led_to_it_when_others_must_review(server: Server, sign_in: Callable[..., Browser]) -> None:
+    invite = 'href="/people#h-add"'
+    for role in (Role.MANAGER, Role.ADMIN):
+        person = sign_in(role)
+        assert invite not in person.get("/review").text, "nothing waits"
+        with making(server) as make:
+            make.finished_set(person.user, campaign="Autumn")
+        assert (invite in person.get("/review").text) == (role == Role.ADMIN)
+        with server.resources.database.write() as session:
+            for image in session.query(Image):
+                session.delete(image)
+    assert 'id="h-add"' in person.get("/people").text
+
+
 def test_managers_switch_it_off_and_on(server: Server, maker: Browser, ids: list[int]) -> None:
     def checked() -> bool:
         box = maker.get("/review/settings").text.split("Nobody approves their own pictures in Autumn")[1]

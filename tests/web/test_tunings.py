@@ -106,6 +106,23 @@ def test_the_form_says_how_many_drafts_and_how_long(server: Server, sign_in: Cal
     assert designer.post("/tunings", data={"style": code, "prompts": "a\nb", "layers": "none"}).status_code == 422
 
 
+def test_what_was_cancelled_shows_no_drafts_that_never_come(
+    server: Server, sign_in: Callable[..., Browser], engine: Painter
+) -> None:
+    designer = sign_in(Role.DESIGNER)
+    with making(server) as make:
+        code = make.style().code
+    engine.pause_at = 1
+    place = designer.post("/tunings", data={"style": code, "prompts": "a fox"}).headers["location"]
+    assert "tried__blank" in designer.get(place).text, "drafts are coming"
+    designer.post(f"{place}/cancel")
+    engine.go_on()
+    page = designer.get(place).text
+    assert "These drafts were cancelled" in page
+    assert "tried__blank" not in page
+    assert 'id="h-drafts"' not in page
+
+
 def signed_in_as_another(server: Server, role: Role) -> Browser:
     return signed_in_browser(server, make_person(server, role))
 
