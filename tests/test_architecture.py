@@ -97,12 +97,14 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text())
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The modules of the app by dotted name."""
     files = {file: file.relative_to(ROOT).with_suffix("") for file in APP.rglob("*.py")}
     return {".".join(path.parts).removesuffix(".__init__"): file for file, path in files.items()}
 
 
+@cache
 def imported(name: str, file: Path, *, for_types: bool = True) -> set[str]:
     """What a module imports of the app, by dotted name: at its top, within functions, by a string, and `for_types`."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
@@ -156,6 +158,15 @@ def test_the_lowest_stand_alone(here: str) -> None:
     for name, file in modules().items():
         if room(name) == here:
             assert {room(target) for target in imported(name, file)} <= STANDING_ALONE[here] | {here}, name
+
+
+def test_the_method_knows_nothing_of_the_app() -> None:
+    """It needs neither the web nor a database."""
+    serving = re.compile(r"^\s*(?:import|from) (fastapi|starlette|jinja2|sqlalchemy|alembic)\b", re.M)
+    needed = {"style_aligned", *STANDING_ALONE["style_aligned"]}
+    files = [file for name, file in modules().items() if room(name) in needed]
+    assert files
+    assert not {file.name: found for file in files if (found := serving.findall(file.read_text()))}
 
 
 def test_the_docs_show_the_same_order() -> None:

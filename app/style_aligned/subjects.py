@@ -124,8 +124,9 @@ class Adapters:
         for layer in self._layers:
             layer.set_adapter([], inference_mode=True)
             layer._disable_adapters = True
+        dtype = dtype or self.pipeline.unet.dtype  # which diffusers looks for in the whole UNet
         for weight in self.weights(name):
-            weight.data = weight.data.to(dtype or self.pipeline.unet.dtype)
+            weight.data = weight.data.to(dtype)
         self._chosen = ()
         if len(self._loaded) > MOST_LOADED:
             self.drop(self._loaded[0])

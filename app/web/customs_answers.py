@@ -21,7 +21,7 @@ from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.forms.customs import AnswersForm, SameAnswersForm
 from app.web.forms.form import Sent
 from app.web.pools import Route
-from app.web.review import room_url
+from app.web.review_scope import room_url
 from app.web.templating import Page, render, see_other
 
 router = APIRouter(route_class=Route)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -12,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app import safe_areas
 from app import undo as undos
-from app.accounts import queries as accounts
 from app.accounts.service import may_change
 from app.brand import queries as brand
 from app.brand import words as brand_words
@@ -30,10 +28,9 @@ from app.reviews.scoping import Scope
 from app.reviews.standing import standing
 from app.rights import queries as rights
 from app.safe_areas import Laid, PublishedFormat
-from app.sets import campaigns, safety
 from app.sets import queries as sets
+from app.sets import safety
 from app.sets.versions import Version
-from app.styles import queries as styles
 from app.web import drafts
 from app.web.compare import compare_address
 from app.web.deps import Me, Read, Resources, ResourcesDep
@@ -41,20 +38,11 @@ from app.web.drafts import FormDraft
 from app.web.forms.form import Sent
 from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
 from app.web.pools import Route
+from app.web.review_scope import ScopeView, room_url, scope_view
 from app.web.templating import Page, preference, render, see_other
 from app.web.versions import RedoView, stack
 
 router = APIRouter(route_class=Route)
-
-
-@dataclass(frozen=True)
-class ScopeView:
-    """The pictures of the review, as described on the page."""
-
-    query: str  # of the address, without the image: "set=3"
-    name: str
-    back: str  # where the review started
-    scope: Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -467,36 +455,3 @@ def compare_url(scope: Scope, image: Image, versions: list[Image], strip: list[p
         others = after + before[::-1]
     reference = None if others else image.image_set.style_version.references[0].reference_id
     return compare_address([image.id, *others], room_url(scope, image=image.id), reference)
-
-
-def scope_query(scope: Scope) -> dict[str, Any]:
-    pairs = {
-        "set": scope.set_id,
-        "style": scope.style_code,
-        "campaign": scope.campaign_id,
-        "owner": scope.owner_id,
-        "first": "flagged" if scope.flagged_first else "",
-    }
-    return {name: value for name, value in pairs.items() if value}
-
-
-def room_url(scope: Scope, **more: int | None) -> str:
-    query = scope_query(scope) | {name: value for name, value in more.items() if value}
-    return f"/review?{urlencode(query)}" if query else "/review"
-
-
-def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
-    """Describe the scope. Raises NotFound for a missing set, style, campaign or person."""
-    named: list[tuple[str, str]] = []  # its name, and where it leads back to
-    if scope.set_id:
-        named.append((sets.name(session, me, scope.set_id), f"/sets/{scope.set_id}"))
-    if scope.style_code:
-        named.append((styles.by_code(session, me, scope.style_code).name, f"/styles/{scope.style_code}"))
-    if scope.campaign_id:
-        name = campaigns.folder(sets.campaign(session, me, scope.campaign_id).name)
-        named.append((name, f"/pictures?campaign={scope.campaign_id}"))
-    if scope.owner_id:
-        name = accounts.person(session, scope.owner_id).name
-        named.append((name, f"/pictures?owner={scope.owner_id}"))
-    words = _(", ").join(name for name, back in named) or _("All pictures")
-    return ScopeView(urlencode(scope_query(scope)), words, named[0][1] if named else "/", scope)

@@ -12,11 +12,16 @@ from PIL import Image, ImageDraw
 from app.style_aligned import Region, Sharing, Structure, Studio, keeping
 from app.style_aligned.events import ImageReady, Step
 from app.style_aligned.sampler import SCHEDULERS
-from tests.demo import SIDE
+from tests.demo import HALF, SMALL
 from tests.style_aligned.conftest import ready
 
-SMALL: dict[str, Any] = {"size": (SIDE // 2, SIDE // 2), "steps": 5, "preview_every": 0, "keep": True}
+QUICK: dict[str, Any] = {"steps": 5, "preview_every": 0, "keep": True}
 PROMPTS = ["a fox", "an owl"]
+
+
+@pytest.fixture(scope="module")
+def studio(small_studio: Studio) -> Studio:
+    return small_studio
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ def kept(studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def crash(studio: Studio, after: int, prompts: list[str] = PROMPTS, **asked: Any) -> int:
     """Generate, and die after `after` steps; returns the number of steps."""
-    events = studio.generate(prompts, **SMALL | asked)
+    events = studio.generate(prompts, **QUICK | asked)
     for event in events:
         if isinstance(event, Step) and event.step == after:
             events.close()
@@ -40,7 +45,7 @@ def crash(studio: Studio, after: int, prompts: list[str] = PROMPTS, **asked: Any
 
 def resumed(studio: Studio, prompts: list[str] = PROMPTS, **asked: Any) -> tuple[list[ImageReady], list[int]]:
     """The images, and the steps that it took to make them."""
-    events = list(studio.generate(prompts, **SMALL | asked))
+    events = list(studio.generate(prompts, **QUICK | asked))
     return ready(iter(events)), [event.step for event in events if isinstance(event, Step)]
 
 
@@ -64,13 +69,13 @@ def test_every_scheduler_resumes_bit_for_bit(kept: Studio, looks: dict[str, Imag
 
 def everything(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, Any]:
     """Panorama, seamless, regions with a look and a mask, a ControlNet, and inversion."""
-    lines = Image.new("L", SMALL["size"])
-    ImageDraw.Draw(lines).ellipse((SIDE // 8, SIDE // 8, 3 * SIDE // 8, 3 * SIDE // 8), outline=255, width=3)
+    lines = Image.new("L", SMALL)
+    ImageDraw.Draw(lines).ellipse((HALF // 4, HALF // 4, 3 * HALF // 4, 3 * HALF // 4), outline=255, width=3)
     first, second = (studio.reference(picture) for picture in list(looks.values())[:2])
     return {
         "reference": [first, replace(second, method="ddim")],
         "sharing": Sharing(0.5, share_group_norm=True),
-        "size": (2 * SIDE, SIDE),
+        "size": (2 * HALF, HALF),
         "steps": 2,
         "seamless": True,
         "scheduler": "euler-a",
@@ -90,7 +95,7 @@ def test_everything_at_once_resumes_bit_for_bit(kept: Studio, looks: dict[str, I
 
 def first_step(studio: Studio, prompts: list[str] = PROMPTS, **asked: Any) -> int:
     """Where the work begins."""
-    events = studio.generate(prompts, **SMALL | asked)
+    events = studio.generate(prompts, **QUICK | asked)
     step = next(event.step for event in events if isinstance(event, Step))
     events.close()
     return step
@@ -120,7 +125,7 @@ def test_other_work_starts_over(
 def test_pictures_that_were_not_finished_need_no_steps_again(kept: Studio, looks: dict[str, Image.Image]) -> None:
     asked = {"reference": kept.reference(looks["neon-guitar"])}
     plain, _ = resumed(kept, **asked, keep=False)
-    events = kept.generate(PROMPTS, **SMALL | asked)
+    events = kept.generate(PROMPTS, **QUICK | asked)
     assert any(isinstance(event, ImageReady) for event in events), "the first is finished, then it dies"
     events.close()
     (again,), steps = resumed(kept, PROMPTS[1:], seeds=[1], **asked)

@@ -50,17 +50,17 @@ def test_attended_values_are_those_of_plain_softmax(studio: Studio, channels: in
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_an_image_is_the_same_bit_for_bit_whether_it_is_watched(
-    studio: Studio, looks: dict[str, Image.Image], guidance: float
+    small_studio: Studio, looks: dict[str, Image.Image], guidance: float
 ) -> None:
-    how = {"reference": studio.reference(looks["poster-pear"]), "seeds": [1, 2], "steps": 4, "guidance": guidance}
-    plain = ready(studio.generate(["a fox", "a teapot"], **how))
-    watched = ready(studio.generate(["a fox", "a teapot"], **how, objects=["fox", "teapot"], maps=True))
+    how = {"reference": small_studio.reference(looks["poster-pear"]), "seeds": [1, 2], "steps": 4, "guidance": guidance}
+    plain = ready(small_studio.generate(["a fox", "a teapot"], **how))
+    watched = ready(small_studio.generate(["a fox", "a teapot"], **how, objects=["fox", "teapot"], maps=True))
     for one, other in zip(plain, watched, strict=True):
         assert torch.equal(one.latents, other.latents)
         assert one.seen.subject is None
         assert other.seen.subject is not None
         assert one.seen.style is None
-    assert not any(module._forward_hooks for module in studio.unet.modules()), "nothing stays in the UNet"
+    assert not any(module._forward_hooks for module in small_studio.unet.modules()), "nothing stays in the UNet"
 
 
 def style_of(studio: Studio, strength: float, picture: Image.Image, **how: object) -> Tensor:
@@ -72,8 +72,8 @@ def style_of(studio: Studio, strength: float, picture: Image.Image, **how: objec
     return image.seen.style.m
 
 
-def test_more_strength_draws_more_from_the_reference(studio: Studio, looks: dict[str, Image.Image]) -> None:
-    means = [float(style_of(studio, strength, looks["poster-pear"]).mean()) for strength in (0.3, 1.0, 2.0)]
+def test_more_strength_draws_more_from_the_reference(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
+    means = [float(style_of(small_studio, strength, looks["poster-pear"]).mean()) for strength in (0.3, 1.0, 2.0)]
     assert means == sorted(means)
     assert 0.1 < means[1] < 0.9
     assert means[2] - means[0] > 0.1
@@ -162,16 +162,16 @@ def test_only_the_words_that_name_it_count(studio: Studio) -> None:
     assert unknown.seen.subject is None
 
 
-def test_weights_and_regions_and_panoramas_have_outlines(studio: Studio) -> None:
-    (weighed,) = ready(studio.generate(["a (fox:1.4), sticker"], **FOX))
-    assert mask_of(weighed).shape == (16, 16)
+def test_weights_and_regions_and_panoramas_have_outlines(small_studio: Studio) -> None:
+    (weighed,) = ready(small_studio.generate(["a (fox:1.4), sticker"], **FOX))
+    assert mask_of(weighed).shape == (8, 8)
     left = Region.box("a teapot", (0, 0, 0.5, 1), object="teapot")
-    (parted,) = ready(studio.generate(["a fox"], **FOX, regions=[left]))
+    (parted,) = ready(small_studio.generate(["a fox"], **FOX, regions=[left]))
     assert mask_of(parted).any()
     assert parted.seen.layout is None, "no single call paints it"
-    wide = (4 * studio.defaults.size[0], studio.defaults.size[1])
-    (panorama,) = ready(studio.generate(["a fox"], **FOX, size=wide, seamless=True, maps=True))
-    assert mask_of(panorama).shape == (16, 64)
+    wide = (4 * small_studio.defaults.size[0], small_studio.defaults.size[1])
+    (panorama,) = ready(small_studio.generate(["a fox"], **FOX, size=wide, seamless=True, maps=True))
+    assert mask_of(panorama).shape == (8, 32)
     assert panorama.seen.layout is None
 
 

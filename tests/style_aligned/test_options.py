@@ -17,14 +17,19 @@ from app.style_aligned.calibration import Calibration, channel_stats
 from app.style_aligned.dimming import Dimmed, Dimming, shape_of
 from app.style_aligned.layers import UP, self_attentions
 from app.style_aligned.reference import NoisedTrack, latent_noise, slerp, spherical_mean
-from tests.demo import SQUARE
+from tests.demo import SMALL
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.textbook import style_aligned
 
 PROMPTS = ["a fox", "a teapot"]
 SEEDS = [11, 12]
 STEPS = 4
-SIZE = SQUARE
+SIZE = SMALL
+
+
+@pytest.fixture(scope="module")
+def studio(small_studio: Studio) -> Studio:
+    return small_studio
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

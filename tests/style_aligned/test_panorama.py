@@ -16,14 +16,19 @@ from app.quality.look import Look
 from app.style_aligned import ImageReady, Preview, Sharing, Studio
 from app.style_aligned.panorama import Canvas, Window, window_size
 from app.style_aligned.sampler import Brush, guide
-from tests.demo import FACTOR, SIDE, SQUARE
+from tests.demo import FACTOR, HALF, SIDE, SMALL
 from tests.style_aligned.conftest import ready
 
-WIDE = (4 * SIDE, SIDE)  # four times the model's width
-TWICE = (2 * SIDE, SIDE)
+WIDE = (4 * SIDE, SIDE)  # four windows wide
+TWICE = (2 * HALF, HALF)
 BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 14
 ENDS = 3  # the same for seamless ends, of which there are few; measured 1.2, and 5.4 for other ends
 AROUND = [place for place in range(-6, 7) if place]  # columns
+
+
+@pytest.fixture(scope="module")
+def studio(small_studio: Studio) -> Studio:
+    return small_studio
 
 
 def sharpness(picture: Image.Image, columns: Sequence[int]) -> float:
@@ -49,12 +54,12 @@ def wide_canvas(seamless: bool = False) -> Canvas:
 
 
 @pytest.fixture(scope="module")
-def made(studio: Studio, looks: dict[str, Image.Image]) -> dict[str, ImageReady]:
+def made(whole_studio: Studio, looks: dict[str, Image.Image]) -> dict[str, ImageReady]:
     """A panorama in each of four looks, and in two of them a seamless one."""
 
     def make(look: str, prompt: str, seamless: bool) -> ImageReady:
-        how = {"reference": studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
-        return ready(studio.generate([prompt], size=WIDE, seeds=[3], steps=6, preview_every=0, **how))[0]
+        how = {"reference": whole_studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
+        return ready(whole_studio.generate([prompt], size=WIDE, seeds=[3], steps=6, preview_every=0, **how))[0]
 
     # In the order of the looks. A car in pink neon: a tree or a tulip would bring its own green.
     prompts = ["a house", "a car", "a tree", "a tulip"]
@@ -79,10 +84,10 @@ def test_no_seam_where_windows_begin_or_end(panoramas: dict[str, Image.Image]) -
     assert at_borders < BORDERS * elsewhere
 
 
-def test_pictures_side_by_side_have_seams(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_pictures_side_by_side_have_seams(whole_studio: Studio, looks: dict[str, Image.Image]) -> None:
     """The same measure for four pictures in one look that know nothing of each other."""
-    how = {"reference": studio.reference(looks["poster-pear"]), "sharing": Sharing.for_picture()}
-    parts = ready(studio.generate(["a house"] * 4, steps=6, preview_every=0, **how))
+    how = {"reference": whole_studio.reference(looks["poster-pear"]), "sharing": Sharing.for_picture()}
+    parts = ready(whole_studio.generate(["a house"] * 4, steps=6, preview_every=0, **how))
     side_by_side = Image.new("RGB", WIDE)
     for place, part in enumerate(parts):
         side_by_side.paste(part.picture, (SIDE * place, 0))
@@ -101,11 +106,11 @@ def test_seamless_ends_meet(panoramas: dict[str, Image.Image]) -> None:
     assert closed < 0.6 * open_ends
 
 
-def test_decoding_by_windows_adds_no_seam(studio: Studio, made: dict[str, ImageReady]) -> None:
+def test_decoding_by_windows_adds_no_seam(whole_studio: Studio, made: dict[str, ImageReady]) -> None:
     """The VAE by windows is as good as the whole picture at once, which needs memory that grows with it."""
     columns = borders(wide_canvas(), FACTOR)
     with torch.inference_mode():
-        whole = [studio.decode(image.latents) for name, image in made.items() if "seamless" not in name]
+        whole = [whole_studio.decode(image.latents) for name, image in made.items() if "seamless" not in name]
     parts = [image.picture for name, image in made.items() if "seamless" not in name]
     at_once, by_windows = (np.mean([sharpness(picture, columns) for picture in kind]) for kind in (whole, parts))
     print(f"at borders: {by_windows:.2f} by windows, {at_once:.2f} at once")
@@ -127,24 +132,24 @@ def test_every_part_has_the_look(panoramas: dict[str, Image.Image], looks: dict[
 def test_one_window_equals_none_bit_for_bit(studio: Studio) -> None:
     def last(canvas: Canvas | None) -> Tensor:
         with torch.inference_mode():
-            brush = Brush(studio.condition(["a fox"], "", 4.0, SQUARE))
-            noise = studio.noise([1], SQUARE)
+            brush = Brush(studio.condition(["a fox"], "", 4.0, SMALL))
+            noise = studio.noise([1], SMALL)
             steps = studio.sampler.denoise(
                 studio.scheduler("ddim", 3), noise, [brush], guidance=4.0, generators=[], canvas=canvas
             )
             *_, state = steps
             return state.latents
 
-    assert torch.equal(last(None), last(Canvas.covered(16, 16, (16, 16))))
+    assert torch.equal(last(None), last(Canvas.covered(8, 8, (8, 8))))
     with torch.inference_mode():
-        assert torch.equal(last(None), by_the_book(studio, 3, [Window(0, 0, 16, 16)], (16, 16)))
+        assert torch.equal(last(None), by_the_book(studio, 3, [Window(0, 0, 8, 8)], (8, 8)))
 
 
 def by_the_book(studio: Studio, steps: int, windows: list[Window], size: tuple[int, int]) -> Tensor:
     """MultiDiffusion as in the paper's equation 5: step every window separately, then average the latents."""
     scheduler = studio.scheduler("ddim", steps)
     latents = studio.noise([1], (size[1] * FACTOR, size[0] * FACTOR))
-    conditioning = studio.condition(["a fox"], "", 4.0, SQUARE)
+    conditioning = studio.condition(["a fox"], "", 4.0, SMALL)
     for t in scheduler.timesteps:
         value, count = torch.zeros_like(latents), torch.zeros_like(latents)
         for w in windows:
@@ -160,15 +165,15 @@ def by_the_book(studio: Studio, steps: int, windows: list[Window], size: tuple[i
 
 
 def test_the_mean_of_predictions_is_the_papers_mean_of_latents(studio: Studio) -> None:
-    canvas = Canvas.covered(16, 32, (16, 16))
+    canvas = Canvas.covered(8, 16, (8, 8))
     assert len(canvas.windows) == 3
     with torch.inference_mode():
-        brush = Brush(studio.condition(["a fox"], "", 4.0, SQUARE))
+        brush = Brush(studio.condition(["a fox"], "", 4.0, SMALL))
         noise = studio.noise([1], TWICE)
         *_, state = studio.sampler.denoise(
             studio.scheduler("ddim", 4), noise, [brush], guidance=4.0, generators=[], canvas=canvas
         )
-        expected = by_the_book(studio, 4, list(canvas.windows), (16, 32))
+        expected = by_the_book(studio, 4, list(canvas.windows), (8, 16))
     assert (state.latents - expected).abs().max() < 1e-4
 
 
@@ -223,10 +228,10 @@ def test_memory_does_not_grow_with_width(studio: Studio, looks: dict[str, Image.
     def seen(width: int) -> int:
         with largest(studio.unet, studio.vae) as most:
             reference = studio.reference(looks["neon-guitar"])
-            ready(studio.generate(["a fox"], reference=reference, size=(width, SIDE), steps=1, preview_every=0))
+            ready(studio.generate(["a fox"], reference=reference, size=(width, HALF), steps=1, preview_every=0))
             return most()
 
-    assert seen(2 * SIDE) == seen(8 * SIDE) == seen(SIDE)
+    assert seen(2 * HALF) == seen(8 * HALF) == seen(HALF)
 
 
 # Shapes
@@ -267,10 +272,10 @@ def test_the_first_panorama_is_the_reference_of_the_others(studio: Studio) -> No
 @pytest.mark.parametrize(
     ("size", "sentence"),
     [
-        ((30 * SIDE, SIDE), f"at most 16 times as long as it is high or wide; {30 * SIDE} x {SIDE} was given"),
-        ((SIDE, 30 * SIDE), f"at most 16 times as long as it is high or wide; {SIDE} x {30 * SIDE} was given"),
-        ((500, SIDE), f"multiples of {FACTOR} px; 500 x {SIDE} was given"),
-        ((0, SIDE), f"multiples of {FACTOR} px; 0 x {SIDE} was given"),
+        ((30 * HALF, HALF), f"at most 16 times as long as it is high or wide; {30 * HALF} x {HALF} was given"),
+        ((HALF, 30 * HALF), f"at most 16 times as long as it is high or wide; {HALF} x {30 * HALF} was given"),
+        ((500, HALF), f"multiples of {FACTOR} px; 500 x {HALF} was given"),
+        ((0, HALF), f"multiples of {FACTOR} px; 0 x {HALF} was given"),
     ],
 )
 def test_bad_sizes_are_refused_before_anything_runs(studio: Studio, size: tuple[int, int], sentence: str) -> None:

@@ -12,11 +12,11 @@ from app.style_aligned import Region, Sharing, Structure, Studio
 from app.style_aligned.controlnet import Control
 from app.style_aligned.panorama import Canvas
 from app.style_aligned.regions import split
-from tests.demo import HINT_CHANNELS, SIDE
+from tests.demo import HALF, HINT_CHANNELS, SIDE
 from tests.style_aligned.conftest import ready
 
 PICTURE = Sharing.for_picture()
-TWICE = (2 * SIDE, SIDE)
+TWICE = (2 * HALF, HALF)
 LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0)
 
 
@@ -28,8 +28,8 @@ def mask(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (100, 100), 
 
 
 def part(picture: Image.Image, left: float, right: float) -> Image.Image:
-    """What is between two columns, in sides of the model's pictures."""
-    return picture.crop((round(left * SIDE), 0, round(right * SIDE), SIDE))
+    """What is between two columns, in heights."""
+    return picture.crop((round(left * picture.height), 0, round(right * picture.height), picture.height))
 
 
 def nearest(picture: Image.Image, looks: dict[str, Image.Image]) -> str:
@@ -68,11 +68,13 @@ def test_a_region_smaller_than_a_window_has_its_own_look(studio: Studio, looks: 
     assert nearest(part(picture, 0, 0.4375), looks) == "pencil-handbag"
 
 
-def test_strength_0_ignores_the_look(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_strength_0_ignores_the_look(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
     def with_strength(strength: float) -> Image.Image:
         sharing = Sharing.for_picture(strength)
-        region = Region.box("a tulip", RIGHT, studio.reference(looks["neon-guitar"]), sharing)
-        return make(studio, looks["pencil-handbag"], [region], size=TWICE, steps=6).crop((17 * SIDE // 16, 0, *TWICE))
+        region = Region.box("a tulip", RIGHT, small_studio.reference(looks["neon-guitar"]), sharing)
+        return make(small_studio, looks["pencil-handbag"], [region], size=TWICE, steps=6).crop(
+            (17 * HALF // 16, 0, *TWICE)
+        )
 
     neon = Look.of(looks["neon-guitar"])
     assert Look.of(with_strength(1.0)).distance(neon) < 0.6 * Look.of(with_strength(0.0)).distance(neon)
@@ -81,10 +83,10 @@ def test_strength_0_ignores_the_look(studio: Studio, looks: dict[str, Image.Imag
 # Prompts and masks
 
 
-def test_a_region_changes_only_its_own_part(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_a_region_changes_only_its_own_part(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
     """Another prompt in the right half leaves the far left of a panorama almost unchanged."""
     one, other = (
-        make(studio, looks["poster-pear"], [Region.box(prompt, RIGHT)], size=(3 * SIDE, SIDE), steps=6)
+        make(small_studio, looks["poster-pear"], [Region.box(prompt, RIGHT)], size=(3 * HALF, HALF), steps=6)
         for prompt in ("a tulip", "a car")
     )
 
@@ -95,12 +97,12 @@ def test_a_region_changes_only_its_own_part(studio: Studio, looks: dict[str, Ima
     assert difference(0, 0.75) < 0.5 * difference(1.75, 3)
 
 
-def test_a_region_over_everything_is_its_prompt(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_a_region_over_everything_is_its_prompt(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
     """What is below a hard-edged region does not matter, bit for bit, and its look is the image's."""
-    reference = studio.reference(looks["poster-pear"])
+    reference = small_studio.reference(looks["poster-pear"])
     how = {"reference": reference, "sharing": PICTURE, "seeds": [4], "steps": 3, "preview_every": 0}
-    covered = ready(studio.generate(["a house"], regions=[Region.box("a fox", (0, 0, 1, 1))], **how))[0]
-    alone = ready(studio.generate(["a fox"], **how))[0]
+    covered = ready(small_studio.generate(["a house"], regions=[Region.box("a fox", (0, 0, 1, 1))], **how))[0]
+    alone = ready(small_studio.generate(["a fox"], **how))[0]
     assert covered.picture.tobytes() == alone.picture.tobytes()
 
 
@@ -137,21 +139,24 @@ def test_a_region_at_the_end_of_a_ring_is_seen_across_it() -> None:
     assert patch.window.left + patch.window.width > 64
 
 
-def test_a_region_that_is_wholly_covered_is_not_painted(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_a_region_that_is_wholly_covered_is_not_painted(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
     calls: list[int] = []
-    hook = studio.unet.register_forward_hook(lambda *_: calls.append(1))
+    hook = small_studio.unet.register_forward_hook(lambda *_: calls.append(1))
     try:
-        covered = [Region.box("a fox", LEFT, studio.reference(looks["neon-guitar"])), Region.box("a car", (0, 0, 1, 1))]
-        make(studio, looks["poster-pear"], covered, steps=2)
+        covered = [
+            Region.box("a fox", LEFT, small_studio.reference(looks["neon-guitar"])),
+            Region.box("a car", (0, 0, 1, 1)),
+        ]
+        make(small_studio, looks["poster-pear"], covered, steps=2)
     finally:
         hook.remove()
     assert len(calls) == 2 * 2  # of the one that is seen: its reference and itself, in two steps
 
 
-def test_the_first_picture_has_regions_too_when_it_is_the_reference(studio: Studio) -> None:
+def test_the_first_picture_has_regions_too_when_it_is_the_reference(small_studio: Studio) -> None:
     how: dict[str, Any] = {"seeds": [1, 2], "steps": 2, "preview_every": 0}
-    plain = ready(studio.generate(["a fox", "a car"], **how))
-    with_region = ready(studio.generate(["a fox", "a car"], regions=[Region.box("a tulip", RIGHT)], **how))
+    plain = ready(small_studio.generate(["a fox", "a car"], **how))
+    with_region = ready(small_studio.generate(["a fox", "a car"], regions=[Region.box("a tulip", RIGHT)], **how))
     for before, after in zip(plain, with_region, strict=True):
         assert before.picture.tobytes() != after.picture.tobytes()
 
@@ -159,19 +164,19 @@ def test_the_first_picture_has_regions_too_when_it_is_the_reference(studio: Stud
 # Combinations
 
 
-def test_structure_regions_and_a_panorama_go_together(studio: Studio, looks: dict[str, Image.Image]) -> None:
+def test_structure_regions_and_a_panorama_go_together(small_studio: Studio, looks: dict[str, Image.Image]) -> None:
     """All in one call; each of them changes the picture, and another map changes it again."""
     torch.manual_seed(0)
-    net = ControlNetModel.from_unet(studio.unet, conditioning_embedding_out_channels=HINT_CHANNELS).eval()
+    net = ControlNetModel.from_unet(small_studio.unet, conditioning_embedding_out_channels=HINT_CHANNELS).eval()
     for layer in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(layer.weight, std=0.05)  # untrained: it only has to reach the UNet
     control = Control(net, "random")
 
     def together(*boxes: tuple[int, int, int, int], region: bool = True) -> bytes:
         structure = Structure(control, [mask(*boxes, size=TWICE).convert("RGB")])
-        regions = [Region.box("a fox", RIGHT, studio.reference(looks["neon-guitar"]))] if region else []
+        regions = [Region.box("a fox", RIGHT, small_studio.reference(looks["neon-guitar"]))] if region else []
         picture = make(
-            studio, looks["pencil-handbag"], regions, size=TWICE, steps=2, structures=[structure], seamless=True
+            small_studio, looks["pencil-handbag"], regions, size=TWICE, steps=2, structures=[structure], seamless=True
         )
         assert picture.size == TWICE
         return picture.tobytes()

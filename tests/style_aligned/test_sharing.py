@@ -10,7 +10,7 @@ from app.style_aligned import Sharing, Studio
 from app.style_aligned.layers import UP
 from app.style_aligned.reference import NoisedTrack, Reference, latent_noise
 from app.style_aligned.sharing import SharedLayers
-from tests.demo import SIDE, SQUARE
+from tests.demo import HALF, SMALL
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.textbook import style_aligned
 
@@ -19,9 +19,14 @@ SEEDS = [11, 12]
 STEPS = 4
 
 
+@pytest.fixture(scope="module")
+def studio(small_studio: Studio) -> Studio:
+    return small_studio
+
+
 def noisy(studio: Studio, reference: Reference) -> NoisedTrack:
     """The reference's track, computed by hand: x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps."""
-    clean = studio.encode(reference.fitted(SQUARE))
+    clean = studio.encode(reference.fitted(SMALL))
     noise = latent_noise(reference.seed, *clean.shape[1:], clean.device, clean.dtype)
     return NoisedTrack(clean, noise, studio.levels)
 
@@ -38,11 +43,11 @@ def test_strength_0_is_diffusers_own_pipeline(
     pipeline.set_progress_bar_config(disable=True)
     expected = pipeline(
         PROMPTS,
-        latents=studio.noise(SEEDS, SQUARE),
+        latents=studio.noise(SEEDS, SMALL),
         num_inference_steps=STEPS,
         guidance_scale=guidance,
-        height=SIDE,
-        width=SIDE,
+        height=HALF,
+        width=HALF,
         output_type="latent",
     ).images
     images = ready(
@@ -81,7 +86,7 @@ def test_sharing_is_the_textbook(
     expected = style_aligned(
         studio.pipeline,
         PROMPTS,
-        studio.noise(SEEDS, SQUARE),
+        studio.noise(SEEDS, SMALL),
         lambda step, t: track.at(step, float(t)),
         studio.scheduler("ddim", STEPS),
         guidance,

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from app.style_aligned.dreambooth import (
     train,
 )
 from app.style_aligned.subjects import PHRASE, Adapted, phrase_in
-from tests.demo import SIDE, SQUARE
+from tests.demo import HALF, SMALL, SQUARE
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.drawings import drawing, likeness
 
@@ -38,8 +39,22 @@ PLAIN = Sharing(0.0)
 def studio() -> Studio:
     """A separate studio, because adapters add layers to it. Its pictures of a class take few steps."""
     studio = Studio.load("demo", device="cpu")
-    studio.defaults = replace(studio.defaults, steps=8)
+    studio.defaults = replace(studio.defaults, steps=8, size=SMALL)
     return studio
+
+
+@pytest.fixture(scope="module")
+def whole_pictures(studio: Studio) -> Callable[[], AbstractContextManager[None]]:
+    """Meanwhile the studio draws in the model's own size."""
+
+    @contextmanager
+    def whole() -> Iterator[None]:
+        usual = studio.defaults
+        studio.defaults = replace(usual, size=SQUARE)
+        yield
+        studio.defaults = usual
+
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +63,17 @@ def drawings() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def learnt(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def learnt(
+    studio: Studio,
+    drawings: list[Image.Image],
+    whole_pictures: Callable[[], AbstractContextManager[None]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The LoRA of the thing in the drawings: this training takes most of this module's time."""
-    recipe = Recipe("sks toy", "toy", steps=190, rank=16, rate=1e-3, batch=2, priors=8, sample_every=0)
+    recipe = Recipe("sks toy", "toy", steps=140, rank=16, rate=1.4e-3, batch=2, priors=8, sample_every=0)
     file = tmp_path_factory.mktemp("learnt") / "toy.safetensors"
-    file.write_bytes(lora_of(train(studio, drawings, recipe)))
+    with whole_pictures():
+        file.write_bytes(lora_of(train(studio, drawings, recipe)))
     return file
 
 
@@ -75,7 +96,7 @@ def lora_of(events: Iterator[TrainingEvent]) -> bytes:
 
 
 def pixels(studio: Studio, prompts: list[str], **how: object) -> list[bytes]:
-    options = {"sharing": PLAIN, "steps": 3, "preview_every": 0} | how
+    options = {"sharing": PLAIN, "size": SMALL, "steps": 3, "preview_every": 0} | how
     return [image.picture.tobytes() for image in ready(studio.generate(prompts, **options))]  # type: ignore[arg-type]
 
 
@@ -83,7 +104,11 @@ def pixels(studio: Studio, prompts: list[str], **how: object) -> list[bytes]:
 
 
 def test_the_thing_appears_in_its_own_and_in_two_other_looks(
-    studio: Studio, learnt: Path, drawings: list[Image.Image], looks: dict[str, Image.Image]
+    studio: Studio,
+    learnt: Path,
+    drawings: list[Image.Image],
+    whole_pictures: Callable[[], AbstractContextManager[None]],
+    looks: dict[str, Image.Image],
 ) -> None:
     """Closer to the drawings, in shape, than what the model draws for the same words and seeds without the subject."""
     subject = studio.adapter(learnt)
@@ -97,9 +122,10 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
     }
     prompts = ["a sks toy"] * 4
     for name, how in cases.items():
-        how |= {"steps": 12, "preview_every": 0}
-        shown = [image.picture for image in ready(studio.generate(prompts, adapters=[subject], **how))]
-        without = [image.picture for image in ready(studio.generate(prompts, **how))]
+        how |= {"steps": 9, "preview_every": 0}
+        with whole_pictures():
+            shown = [image.picture for image in ready(studio.generate(prompts, adapters=[subject], **how))]
+            without = [image.picture for image in ready(studio.generate(prompts, **how))]
         with_it = np.mean([likeness(picture, drawings) for picture in shown])
         bare = np.mean([likeness(picture, drawings) for picture in without])
         print(f"{name}: likeness {with_it:.2f} with the subject, {bare:.2f} without")
@@ -109,9 +135,9 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
 
 def test_a_subject_on_a_map_in_a_look_in_a_panorama(studio: Studio, quick: Path, looks: dict[str, Image.Image]) -> None:
     """All ingredients in one call: leaving out any one changes the picture; repeating gives the same one."""
-    wide = (2 * SIDE, SIDE)
+    wide = (2 * HALF, HALF)
     outline = Image.new("RGB", wide)
-    ImageDraw.Draw(outline).ellipse((SIDE // 3, SIDE // 6, SIDE, SIDE - 9), outline="white", width=3)
+    ImageDraw.Draw(outline).ellipse((HALF // 3, HALF // 6, HALF, HALF - 9), outline="white", width=3)
     everything = {
         "adapters": [studio.adapter(quick)],
         "structures": [Structure(studio.control("edges"), [outline])],
@@ -204,6 +230,19 @@ def test_processors_survive(studio: Studio, quick: Path) -> None:
     assert {name: type(processor) for name, processor in studio.unet.attn_processors.items()} == before
 
 
+def test_loading_one_looks_through_the_model_once_not_for_each_layer(
+    studio: Studio, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """diffusers finds a model's number format by a walk through all of it."""
+    asked: list[object] = []
+    usual = type(studio.unet).dtype.fget
+    monkeypatch.setattr(type(studio.unet), "dtype", property(lambda unet: asked.append(unet) or usual(unet)))
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(quick.read_bytes())
+    studio.adapter(copy)
+    assert 1 <= len(asked) < 10
+
+
 def test_only_the_last_few_stay_loaded(
     studio: Studio, quick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +275,7 @@ def test_the_events_of_a_training(studio: Studio, drawings: list[Image.Image]) -
     assert [(e.step, e.steps) for e in events if isinstance(e, TrainStep)] == [(step, 6) for step in range(1, 7)]
     samples = [event for event in events if isinstance(event, Sample)]
     assert [sample.step for sample in samples] == [3, 3, 6, 6]
-    assert samples[0].picture.size == SQUARE
+    assert samples[0].picture.size == SMALL
     assert isinstance(events[-1], Finished)
     assert "lesson" not in {name for layer in studio.adapters._layers for name in layer.lora_A}  # type: ignore[union-attr]
 
