@@ -42,10 +42,12 @@ def main(
     art: Annotated[Path | None, typer.Option(help="folder for the artwork; without it, only times")] = None,
     pairs: Annotated[int, typer.Option(help="pairs of drawings of each kind")] = 150,
     each: Annotated[int, typer.Option(help="drawings of each look for advice")] = 10,
+    side: Annotated[int, typer.Option(help="px, of the timed picture")] = SIDE,
+    times: Annotated[int, typer.Option(help="how often each is timed")] = 5,
 ) -> None:
     cv2.setNumThreads(2)
     torch.set_num_threads(2)
-    took = timed()
+    took = timed(side, times)
     if art is not None:
         advised(art, each)
         told(art, pairs)
@@ -54,33 +56,33 @@ def main(
         raise SystemExit(f"all measures took {took:.2f} s; at most {MOST} s were promised")
 
 
-def timed() -> float:
+def timed(side: int, times: int) -> float:
     """Print what measuring and comparing costs; return the seconds of all measures without embeddings."""
     random = np.random.default_rng(0)
-    rough = Image.fromarray(random.integers(0, 256, (SIDE // 16, SIDE // 16, 3), dtype=np.uint8))
-    picture, mask = rough.resize((SIDE, SIDE), Image.Resampling.BICUBIC), Image.new("L", (128, 128))
+    rough = Image.fromarray(random.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8))
+    picture, mask = rough.resize((side, side), Image.Resampling.BICUBIC), Image.new("L", (128, 128))
     ImageDraw.Draw(mask).ellipse((30, 30, 90, 90), fill=255)
-    took = seconds(lambda: features(picture, subject=mask, windows=True, ends_meet=True))
-    print(f"all measures of a {SIDE} px picture, without embeddings: {took:.2f} s")
+    took = seconds(times, lambda: features(picture, subject=mask, windows=True, ends_meet=True))
+    print(f"all measures of a {side} px picture, without embeddings: {took:.2f} s")
     clip = loaded("")
-    whole = seconds(lambda: features(picture, subject=mask, text="a fox", embedders=clip, windows=True))
+    whole = seconds(times, lambda: features(picture, subject=mask, text="a fox", embedders=clip, windows=True))
     print(f"with the bundled CLIP: {whole:.2f} s")
     measured = features(picture, subject=mask, text="a fox", embedders=clip, windows=True)
     for count in (4, 100, 1000):
-        took_to_compare = seconds(partial(compared, measured, [measured], [measured] * (count - 1)))
+        took_to_compare = seconds(times, partial(compared, measured, [measured], [measured] * (count - 1)))
         print(f"compared with a set of {count}: {took_to_compare * 1000:.0f} ms")
     return took
 
 
-def seconds(act: Callable[[], object]) -> float:
-    """The median of five times, after one that does not count."""
+def seconds(times: int, act: Callable[[], object]) -> float:
+    """The median of so many times, after one that does not count."""
     act()
-    times = []
-    for _ in range(5):
+    took = []
+    for _ in range(times):
         began = time.perf_counter()
         act()
-        times.append(time.perf_counter() - began)
-    return float(np.median(times))
+        took.append(time.perf_counter() - began)
+    return float(np.median(took))
 
 
 def told(art: Path, pairs: int) -> None:

@@ -16,8 +16,8 @@ import pytest
             ["benchmarks.prompts", "--prompts", "1", "--long", "1", "--seeds", "1", "--steps", "1"],
             "at most 4 chunks: any",
         ),
-        (["benchmarks.measures"], "compared with a set of 1000"),
-        (["benchmarks.gallery", "--pictures", "300", "--times", "1"], "first page"),
+        (["benchmarks.measures", "--side", "256", "--times", "1"], "compared with a set of 1000"),
+        (["benchmarks.gallery", "--pictures", "60", "--times", "1"], "first page"),
     ],
     ids=["export", "decoding", "large set", "prompts", "measures", "gallery"],
 )
