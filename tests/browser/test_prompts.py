@@ -104,3 +104,13 @@ def test_a_negative_prompt_without_guidance_is_said_at_both_fields(page: Page) -
     guidance.fill("4")
     guidance.blur()
     expect(unused).to_have_count(0)
+
+
+def test_prompts_to_try_a_style_with_are_read_as_they_come(page: Page, problems: list[str]) -> None:
+    """They come from the form of a set, so they are there before anybody types."""
+    page.goto("/styles")
+    code = page.locator("a[href^='/styles/SOR-']").first.get_attribute("href")
+    page.goto(f"{code}/tuning?prompts=a+fox%0Aa+unicorn+and+an+owl")
+    expect(page.locator(".readmarks__unknown")).to_have_text("unicorn")
+    expect(page.locator(".reads p")).to_have_text("Line 2: The model does not know “unicorn”.")
+    assert not problems
