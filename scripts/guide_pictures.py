@@ -135,13 +135,13 @@ def reference_crop() -> Image.Image:
 
 @picture
 def prompts_plain() -> Image.Image:
-    return row(sample("poster"), made(THINGS, sample("poster")))
+    return row(sample("riso"), made(THINGS, sample("riso")))
 
 
 @picture
 def prompts_styled() -> Image.Image:
     styled = ("a teapot, neon sign", "a house, watercolor", "a tulip, pixel art", "a car, pop art")
-    return row(sample("poster"), made(styled, sample("poster")))
+    return row(sample("riso"), made(styled, sample("riso")))
 
 
 # Set the strength

@@ -109,7 +109,7 @@ _ALL = (
         "layers",
         N_("Choose what is shared"),
         N_("Colour and texture are shared in different layers. Switch one off to keep the other."),
-        "layers-both",
+        "layers-texture",
         TryIt(
             N_("Try it: a style that shares less colour"),
             NEW_STYLE,

@@ -22,6 +22,7 @@ from tests.structures.test_maps import spread
 from tests.style_aligned.conftest import looks as looks  # fixtures, shared
 from tests.style_aligned.conftest import ready
 from tests.style_aligned.conftest import studio as studio
+from tests.style_aligned.conftest import whole_studio as whole_studio
 
 SAMPLES = Path(__file__).parents[2] / "static" / "samples"
 THINGS = ("teapot", "pear", "fox", "mushroom")
