@@ -94,12 +94,11 @@ def test_a_crash_of_the_model_costs_no_try_and_pages_answer_meanwhile(tmp_path: 
         ask_for_a_set(browser)
         before = traces(data, wait_until_finished(data, 1))
         model_process(server).kill()
-        slowest = 0.0
+        without_it = 0
         while len(images := wait_until_finished(data, 1)) < 5:
-            began = time.monotonic()
             assert browser.get("/sets/1").status_code == 200
-            slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 2, "no page waited for the model, which takes longer to load"
+            without_it += browser.get("/readyz").status_code == 503  # still, once the page is there
+        assert without_it > 1, "pages wait for the model"
         assert "the engine was lost and will be restarted" in server.output
         with ended(server):
             assert server.stop() == 0, server.output
