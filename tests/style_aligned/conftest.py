@@ -40,5 +40,5 @@ def small_studio(whole_studio: Studio) -> Studio:
 
 @pytest.fixture(scope="session")
 def studio(whole_studio: Studio) -> Studio:
-    """Modules that compare pictures with each other, and ask not what they show, take the small one instead."""
+    """Modules that only compare pictures with each other, whatever they show, take the small one instead."""
     return whole_studio
