@@ -225,7 +225,7 @@ def test_loading_one_looks_through_the_model_once_not_for_each_layer(
     monkeypatch.setattr(type(studio.unet), "dtype", property(lambda unet: asked.append(unet) or usual(unet)))
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(quick.read_bytes())
-    studio.adapter(copy)
+    studio.adapters.drop(studio.adapter(copy).name)
     assert 1 <= len(asked) < 10
 
 
