@@ -29,6 +29,7 @@ from app.quality.looks import look_of
 from app.quality.measures import DEFINITIONS, Measure
 
 SIDE = 1024  # px, of the timed picture
+TIMES = 5  # that each is timed
 MOST = 0.5  # s, for all measures without embeddings
 DRAWN = 128  # px, of the drawings that are compared
 QUANTILES = (0.5, 0.9, 0.95, 0.99)  # of how far pictures of one look stray
@@ -43,7 +44,7 @@ def main(
     pairs: Annotated[int, typer.Option(help="pairs of drawings of each kind")] = 150,
     each: Annotated[int, typer.Option(help="drawings of each look for advice")] = 10,
     side: Annotated[int, typer.Option(help="px, of the timed picture")] = SIDE,
-    times: Annotated[int, typer.Option(help="how often each is timed")] = 5,
+    times: Annotated[int, typer.Option(help="how often each is timed")] = TIMES,
 ) -> None:
     cv2.setNumThreads(2)
     torch.set_num_threads(2)
@@ -141,7 +142,7 @@ def advised(art: Path, each: int) -> None:
         print(f"advice, {kind}:", ", ".join(f"{concern} {counts[concern]}/{len(pictures)}" for concern in counts))
     right = sum(look == words for look, words in named)
     print(f"looks named rightly: {right}/{len(named)}; wrongly: {sum(bool(w) for _, w in named) - right}/{len(named)}")
-    took = seconds(lambda: advice(kinds["as drawn"][0].resize((4096, 4096)), SIDE))
+    took = seconds(TIMES, lambda: advice(kinds["as drawn"][0].resize((4096, 4096)), SIDE))
     print(f"advice on the largest reference, 4096 px: {took:.2f} s")
 
 
