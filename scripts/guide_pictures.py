@@ -135,13 +135,13 @@ def reference_crop() -> Image.Image:
 
 @picture
 def prompts_plain() -> Image.Image:
-    return row(sample("riso"), made(THINGS, sample("riso")))
+    return row(sample("sticker"), made(THINGS, sample("sticker")))
 
 
 @picture
 def prompts_styled() -> Image.Image:
     styled = ("a teapot, neon sign", "a house, watercolor", "a tulip, pixel art", "a car, pop art")
-    return row(sample("riso"), made(styled, sample("riso")))
+    return row(sample("sticker"), made(styled, sample("sticker")))
 
 
 # Set the strength
