@@ -2,6 +2,8 @@
 // a [data-autosubmit] control sends its form when it changes; a [data-select] field selects its text on focus;
 // a sent form ignores a second press; if its answer is the same page again, the focus returns to the control that sent it.
 
+import { called } from "./focus.js";
+
 // A form's own property may be a field of that name, as in the form of a style.
 const posts = (form) => form.getAttribute("method") === "post";
 
@@ -32,7 +34,6 @@ addEventListener("pageshow", () => {
 
 // The control is known by its form's address and by its name, as the page's rows may have moved.
 const SENT = "sent-by";
-const called = (control) => control.getAttribute("aria-label") ?? (control.name || control.textContent.trim());
 const controls = (action) =>
   [...document.forms].filter((form) => form.getAttribute("action") === action).flatMap((form) => [...form.elements]);
 

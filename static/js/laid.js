@@ -13,7 +13,8 @@ export async function enterLaid() {
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("laid");
-  if (fresh && document.getElementById("room").dataset.image === image) {
+  const wanted = document.getElementById("format")?.value; // by now
+  if (fresh?.dataset.format === wanted && document.getElementById("room").dataset.image === image) {
     document.getElementById("laid").replaceWith(document.importNode(fresh, true));
   }
 }

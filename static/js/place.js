@@ -18,10 +18,15 @@ const read = () => Object.fromEntries(SIDES.map((side) => [side, Number(field(si
 let asked = 0;
 let waiting;
 
-// Ask for what is measured now; a later question outruns it.
-async function measure() {
+// Something else is about to be asked: an answer that is still on its way would put the place back.
+function outrun() {
   clearTimeout(waiting);
-  const turn = ++asked;
+  return ++asked;
+}
+
+// Ask for what is measured now.
+async function measure() {
+  const turn = outrun();
   const query = new URLSearchParams(new FormData(form));
   document.getElementById("read").toggleAttribute("aria-busy", true);
   try {
@@ -45,7 +50,7 @@ function take(page, url) {
 }
 
 function later() {
-  clearTimeout(waiting);
+  outrun();
   waiting = setTimeout(measure, WAIT);
 }
 
@@ -85,6 +90,7 @@ stage.addEventListener("pointerdown", (event) => {
   const inside = event.target.id === "place-box";
   if (event.button || (event.pointerType === "touch" && !grip && !inside)) return; // a finger outside scrolls the page
   event.preventDefault();
+  outrun();
   const [start, box] = [at(event), read()];
   const fixed = grip ? { x: grip.includes("w") ? box.x + box.w : box.x, y: grip.includes("n") ? box.y + box.h : box.y } : start;
   const move = (e) => {

@@ -268,7 +268,9 @@ if (list) {
   const library = document.getElementById("map-library");
   library.addEventListener("toggle", async ({ newState }) => {
     if (newState !== "open") return;
-    const response = await fetch(`/maps?kind=${kind()}`);
+    const wanted = kind();
+    const response = await fetch(`/maps?kind=${wanted}`);
+    if (wanted !== kind()) return; // opened again for the other kind
     library.innerHTML = response.ok ? await response.text() : `<p class='hint'>${_("The maps could not be loaded. Reload the page.")}</p>`;
   });
   library.addEventListener("click", ({ target }) => {

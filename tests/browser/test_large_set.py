@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 
 from app.files import Kind
@@ -14,6 +14,7 @@ from app.models import Image, Role, State, Unit, User, Verdict, now
 from app.sets.queries import PAGE
 from app.settings import Settings
 from tests.browser.fit import misfits
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.factory import png
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
@@ -75,25 +76,19 @@ def scroll(page: Page) -> None:
 
 def test_parts_load_as_they_come_near_and_events_between_are_not_lost(studio: tuple[Server, User], page: Page) -> None:
     server, _ = studio
-    held: list[Route] = []
     page.goto("/sets/1")
     loaded(page, PAGE)
     decide(server, PAGE + 2, Verdict.APPROVED)  # not on the page yet
     expect(page.locator("#progress")).to_contain_text("1 approved")
     loaded(page, PAGE)
 
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/sets/1?*after=60", hold)
-    with page.expect_request("**/sets/1?*after=60"):
-        scroll(page)
-    while not held:
-        page.wait_for_timeout(20)
-    answer = held[0].fetch()  # it was read before what happens now, and arrives after it
+    part = Late(page, r"/sets/1\?.*after=60$")
+    scroll(page)
+    part.wait()
+    answer = part.held[0].fetch()  # it was read before what happens now, and arrives after it
     decide(server, PAGE + 3, Verdict.APPROVED)
     expect(page.locator("#progress")).to_contain_text("2 approved")
-    held[0].fulfill(response=answer)
+    part.held[0].fulfill(response=answer)
     expect(page.locator(f"#place-{PAGE + 2}")).to_have_attribute("data-decision", "approved")
     expect(page.locator(f"#place-{PAGE + 3}")).to_have_attribute("data-decision", "approved")
 

@@ -11,6 +11,7 @@ from app.main import create_app
 from app.models import Role
 from app.settings import Settings
 from tests.browser.fit import misfits
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.factory import encoded
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
@@ -91,6 +92,27 @@ def test_a_corner_resizes_and_a_drag_outside_draws_anew(open_page: Callable[...,
     assert sides(page) == pytest.approx([10, 10, 50, 70], abs=0.5)
     drag((0.9, 0.9), (0.7, 0.5))
     assert sides(page) == pytest.approx([70, 50, 20, 40], abs=0.5)
+
+
+def test_an_answer_that_comes_late_leaves_the_box_where_it_is_dragged(open_page: Callable[..., Page]) -> None:
+    page = open_page("/images/1/layout?place=10,10,30,30")
+    first = Late(page, r"/layout\?.*x=30")  # the answer to the first drag
+    box, stage = page.locator("#place-box").bounding_box(), page.locator("#stage image").bounding_box()
+    assert box
+    assert stage
+    right = 0.2 * stage["width"]
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 20 + right, box["y"] + 20)
+    page.mouse.up()
+    page.mouse.down()
+    page.mouse.move(box["x"] + 20 + 2 * right, box["y"] + 20)
+    with page.expect_event("requestfinished", lambda request: "place=30" in request.url):
+        first.arrive()
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert sides(page) == pytest.approx([50, 10, 30, 30], abs=0.3)
+    page.mouse.up()
+    page.wait_for_url("**/layout?place=50,10,30,30&**")
 
 
 def test_keys_move_and_resize_and_keep_the_focus(open_page: Callable[..., Page]) -> None:

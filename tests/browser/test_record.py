@@ -13,6 +13,7 @@ from app.main import create_app
 from app.models import Role
 from app.settings import Settings
 from tests.browser.fit import misfits
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
 
@@ -81,7 +82,7 @@ def test_the_record_by_keyboard(page: Page, problems: list[str]) -> None:
     page.keyboard.type("autumn pictures")
     expect(shown).to_have_count(1)
     expect(shown).to_contain_text("森 はるか created the set Autumn table")
-    page.wait_for_url("**q=autumn*")
+    page.wait_for_url("**q=autumn+pictures*")
 
     tab_to(page, "Download CSV")
     with page.expect_download() as begun:
@@ -112,6 +113,19 @@ def test_choosing_an_act_needs_no_reload(page: Page, busy: Server, problems: lis
     assert page.evaluate("window.sameDocument")
     page.go_back()
     expect(page.locator(".event")).to_have_count(2)
+    assert not problems
+
+
+def test_what_is_found_late_leaves_the_focus_where_it_is(page: Page, busy: Server, problems: list[str]) -> None:
+    """Someone types and goes on with Tab before the list is there."""
+    page.goto(busy.url + "/record")
+    found = Late(page, r"/record\?.*q=autumn")
+    page.get_by_label("Search", exact=True).fill("autumn")
+    tab_to(page, "Download CSV")
+    found.arrive()
+    expect(page.get_by_text("Clear filters")).to_be_visible()
+    expect(page.get_by_role("link", name="Download CSV")).to_be_focused()
+    expect(page.get_by_role("link", name="Download CSV")).to_have_attribute("href", re.compile("q=autumn"))
     assert not problems
 
 
