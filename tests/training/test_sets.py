@@ -14,7 +14,7 @@ from training.data.pictures import Pictures
 from training.data.scenes import TRAIN
 from training.loop import Draw, read_log
 from training.models.sets import TARGETS, SetDrawing, Sets
-from training.models.unet import DiffusionTask, diffusion_run
+from training.models.unet import OFTEN, DiffusionTask, diffusion_run
 
 
 @pytest.fixture
@@ -32,6 +32,18 @@ def test_a_run_on_sets_learns_both_and_keeps_what_it_knew(pictures, unet_folder,
     assert log[-1]["held_out_in_sets_mse"] < log[0]["held_out_in_sets_mse"]
     assert log[-1]["held_out_mse"] < 1.05 * log[0]["held_out_mse"]
     assert (tmp_path / "pipeline" / "model_index.json").exists()
+
+
+def test_objects_to_learn_best_fill_a_quarter_of_each_batch_more(task):
+    best = TINY.objects[:1]
+    chosen = replace(task, often=best)
+    batches = [chosen.batch(Draw.of(1, step, CPU)) for step in range(20)]
+    assert {len(batch) for batch in batches} == {task.plan.batch}
+    scenes = [task.data.scenes[row] for batch in batches for row in batch.tolist()]
+    assert {scene.split for scene in scenes} == {TRAIN}
+    usual = np.mean([best[0] in task.data.scenes[row].objects for row in task.rows[TRAIN].tolist()])
+    shown = np.mean([best[0] in scene.objects for scene in scenes])
+    assert shown == pytest.approx(OFTEN + (1 - OFTEN) * usual, abs=0.08)
 
 
 def drawn(pictures: Pictures, steps: int = 60) -> list[Sets]:

@@ -46,6 +46,7 @@ from training.options import Device, Minutes, SizeName, Steps, Threads, planned
 from training.tensors import Rows
 
 IN_SETS = 0.5  # share of steps on sets in a run on sets; the others preserve what prompts alone can do
+OFTEN = 0.25  # share of each batch that shows the objects which are to be learnt best
 CHECKED = 1024  # held-out latents for measuring: enough to detect a difference of a thousandth
 
 
@@ -62,11 +63,14 @@ class DiffusionTask:
     latents: Rows
     device: torch.device
     in_sets: float = 0.0
+    often: tuple[str, ...] = ()  # objects to learn best
 
     def __post_init__(self) -> None:
         self.noising = Noising(self.device)
         self.sets, self.check_sets = SetDrawing(self.data), SetDrawing(self.data, CHECK)
         self.rows = {split: torch.from_numpy(self.data.rows(split)) for split in (TRAIN, CHECK, UNSEEN)}
+        shown = [row for row in self.rows[TRAIN].tolist() if set(self.data.scenes[row].objects) & set(self.often)]
+        self.rows_often = torch.tensor(shown, dtype=torch.int64)
         if self.device.type == "cpu":
             use_plain_self_attention(self.unet)
         self.fast_unet = compiled(self.unet, self.device)
@@ -117,8 +121,15 @@ class DiffusionTask:
         if draw.numpy.random() < self.in_sets:
             loss, error = self.errors_in_sets(self.sets(draw, self.plan.batch), draw)
         else:
-            loss, error = self.errors(draw.rows(self.rows[TRAIN], self.plan.batch), draw, self.fast_unet)
+            loss, error = self.errors(self.batch(draw), draw, self.fast_unet)
         return loss, {"mse": error}
+
+    def batch(self, draw: Draw) -> Tensor:
+        """Rows of the data, a quarter of them (`OFTEN`) showing the objects to learn best."""
+        if not self.often:
+            return draw.rows(self.rows[TRAIN], self.plan.batch)
+        first = round(OFTEN * self.plan.batch)
+        return torch.cat([draw.rows(self.rows_often, first), draw.rows(self.rows[TRAIN], self.plan.batch - first)])
 
     def check(self) -> dict[str, float]:
         """Mean squared error on held-out pictures and sets, always with the same noise."""
@@ -185,7 +196,10 @@ def diffusion_run(
     device: torch.device,
     start: Path | None = None,
     on_sets: bool = False,
+    in_sets: float | None = None,
+    often: tuple[str, ...] = (),
 ) -> Run:
+    """A run of ``size.unet``, or of ``size.sets`` if it is ``on_sets``; ``in_sets`` is the share of steps on sets."""
     plan = size.sets if on_sets else size.unet
     torch.manual_seed(plan.seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +213,8 @@ def diffusion_run(
     with together.first_goes_first():
         latents = Rows(encode_all(vae, data, device, folder), device)
     modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
-    task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, IN_SETS if on_sets else 0.0)
+    share = in_sets if in_sets is not None else IN_SETS if on_sets else 0.0
+    task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, share, often)
     return Run(folder, plan, modules, task.loss, task.check, task.export, typer.echo)
 
 
@@ -208,7 +223,10 @@ def main(
     out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to resume from")],
     vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
     start: Annotated[Path | None, typer.Option(help="a pipeline to continue from")] = None,
-    sets: Annotated[bool, typer.Option("--sets", help="continue from --start, on sets too")] = False,
+    sets: Annotated[bool, typer.Option("--sets", help="continue from --start, half of the steps on sets")] = False,
+    in_sets: Annotated[float | None, typer.Option(help="another share of steps on sets, 0 to 1", min=0, max=1)] = None,
+    often: Annotated[str, typer.Option(help="objects to learn best, separated by commas")] = "",
+    first: Annotated[int | None, typer.Option(help="train on this many pictures, the first ones")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,
@@ -228,7 +246,11 @@ def main(
     PRECISION.agree()
     autoencoder = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
     chosen = planned(SIZES[size], "sets" if sets else "unet", steps, rate)
-    run = diffusion_run(chosen, Pictures.open(data), autoencoder, out, place, start, sets)
+    objects = tuple(filter(None, (name.strip() for name in often.split(","))))
+    if unknown := set(objects) - set(chosen.objects):
+        raise typer.BadParameter(f"the data does not show {', '.join(sorted(unknown))}", param_hint="--often")
+    pictures = Pictures.open(data, first)
+    run = diffusion_run(chosen, pictures, autoencoder, out, place, start, sets, in_sets, objects)
     if not run.fit(minutes):
         raise typer.Exit(3)
 
