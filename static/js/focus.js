@@ -3,13 +3,13 @@
 
 export const called = (control) => control.getAttribute("aria-label") ?? (control.name || control.textContent.trim());
 
-let last = null; // what had the focus last; gone from the page if it was replaced meanwhile
+let last = null; // what has the focus while a part is replaced
 
 const sameAs = (control) =>
   [...document.getElementsByTagName(control.tagName)].filter((each) => called(each) === called(control) && each.checkVisibility());
 
-addEventListener("focusin", ({ target }) => {
-  last = target;
+document.addEventListener("htmx:before:swap", () => {
+  last = document.activeElement;
 });
 
 document.addEventListener("htmx:after:swap", () => {
