@@ -25,6 +25,13 @@ function content(form) {
   return new URLSearchParams(pairs).toString();
 }
 
+// What was typed while this script was still on its way was never saved. Going back, the browser fills in what may have
+// been sent since.
+const WORDS = "textarea, input:is([type=text], [type=search], [type=url], :not([type]))";
+const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+const isTyped = (field) => field.matches(WORDS) && !field.readOnly && field.value !== field.defaultValue;
+const typedBefore = (form) => !isBack && [...form.elements].some((field) => !isOurs(field.name) && isTyped(field));
+
 function known(form) {
   if (!form?.elements?.["draft-place"]) return null;
   const place = form.elements["draft-place"].value;
@@ -32,7 +39,7 @@ function known(form) {
   if (was?.place === place) return was;
   // New, or the form of another picture by now: what was typed for the last one was kept before that (`keepTyped`).
   clearTimeout(was?.timer);
-  const now = content(form);
+  const now = !was && typedBefore(form) ? null : content(form);
   forms.set(form, { place, begun: now, saved: now, timer: 0, saving: null, failed: false, sent: false, sending: "" });
   return forms.get(form);
 }
@@ -233,12 +240,13 @@ addEventListener("beforeunload", (event) => {
 });
 
 // Text areas of forms without a draft that somebody typed into: an edited comment, say, is nowhere else until it is sent.
-const typed = new Set();
+const PLAIN = "form[method=post] textarea";
+const isOwn = ({ form }) => !form.elements["draft-place"];
+const typed = new Set(isBack ? [] : [...document.querySelectorAll(PLAIN)].filter((field) => isOwn(field) && isTyped(field)));
 const isUnkept = () => [...typed].some((field) => field.isConnected && field.value !== field.defaultValue);
 
 addEventListener("input", ({ isTrusted, target }) => {
-  if (!isTrusted || !target.matches("form[method=post] textarea") || target.form.elements["draft-place"]) return;
-  typed.add(target);
+  if (isTrusted && target.matches(PLAIN) && isOwn(target)) typed.add(target);
 });
 addEventListener("submit", ({ target }) => {
   for (const field of typed) if (field.form === target || !field.isConnected) typed.delete(field);

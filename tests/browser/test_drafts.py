@@ -10,6 +10,7 @@ from app.main import create_app
 from app.models import Draft, LoginSession, User, now
 from app.reviews import service as reviews
 from app.settings import Settings
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
 from tests.web.server import Server, making, serve, signed_in_browser
@@ -152,6 +153,36 @@ def test_each_picture_of_the_room_has_its_own_draft(server: Server, context: Bro
     expect(field).to_have_value("Too dark at the top")
     expect(page.locator("#composer [data-typed-words]")).to_contain_text("Draft from")
     assert [draft["body"] for draft in drafts(server)] == ["Too dark at the top"]
+
+
+def test_what_is_typed_before_the_scripts_arrive_is_kept(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    scripts = Late(page, r"/js/.*\.js$")
+    page.goto("/review?image=1", wait_until="commit")
+    page.locator("#composer textarea").fill("A little lighter")  # pasted, and nothing after it
+    scripts.arrive()
+    saved(page, "#composer")
+    assert [draft["body"] for draft in drafts(server)] == ["A little lighter"]
+
+
+def test_leaving_asks_before_an_early_change_of_a_comment_is_lost(
+    server: Server, context: BrowserContext, user: User
+) -> None:
+    with making(server) as make:
+        reviews.comment(make.session, make.session.get_one(User, user.id), 1, "Lighter, please.")
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    scripts = Late(page, r"/js/.*\.js$")
+    page.goto("/review?image=1", wait_until="commit")
+    edit = page.locator("form[action='/comments/1/edit']")
+    edit.locator("xpath=..").locator("summary").click()
+    edit.locator("textarea").press("Control+End")
+    page.keyboard.type(" A little.")
+    scripts.arrive()
+    page.wait_for_load_state()
+    page.goto("/styles")
+    assert asked == ["beforeunload"]
 
 
 def test_leaving_asks_only_if_nothing_could_be_saved(context: BrowserContext) -> None:
