@@ -9,17 +9,15 @@ on the length of the text, and not on the number of words.
 """
 
 import re
+import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from app.text import normalized
 
-# A character with its marks, which are normalised together; letters of Hangul, which compose, in a row.
-CLUSTER = re.compile(
-    "[\u1100-\u11ff\uac00-\ud7a3]+|.[\u0300-\u036f\u0483-\u0489\u064b-\u065f\u3099\u309a\uff9e\uff9f]*", re.DOTALL
-)
 ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 NOTHING = re.compile(  # invisible: Default_Ignorable_Code_Point of Unicode, with the selectors of kanji's variants
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
@@ -72,16 +70,40 @@ def _joined(text: str) -> str:
 _fold_cluster = lru_cache(2**15)(_letters)
 
 
+@cache
+def _second_letters() -> frozenset[str]:
+    """The letters that compose with one before them, and are no marks: vowel signs of Indian scripts, and of Hangul."""
+    pairs = (unicodedata.decomposition(chr(code)).split() for code in range(0x30000))
+    hangul = (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))  # composed by rule, not by a table
+    return frozenset(
+        [chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and pair[0][0] != "<"]
+        + [chr(code) for code in hangul]
+    )
+
+
+@lru_cache(2**15)
+def _continues(sign: str) -> bool:
+    """Whether a character can change what the one before it is normalised to."""
+    first = normalized("NFKD", sign)[0]
+    return bool(unicodedata.combining(first) or ACCENTS.match(first)) or first in _second_letters()
+
+
+def _clusters(text: str) -> Iterator[tuple[int, int]]:
+    """Where each character begins and ends, together with what is normalised with it."""
+    starts = [place for place, sign in enumerate(text) if not place or not _continues(sign)]
+    return pairwise([*starts, len(text)])
+
+
 def folded_places(text: str) -> tuple[str, list[int], list[int]]:
     """`folded(text)`, and for each of its characters where it comes from in `text`: the first and the one after."""
     signs: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for match in CLUSTER.finditer(text):
-        part = _fold_cluster(match[0])
+    for start, end in _clusters(text):
+        part = _fold_cluster(text[start:end])
         signs += part
-        starts += [match.start()] * len(part)
-        ends += [match.end()] * len(part)
+        starts += [start] * len(part)
+        ends += [end] * len(part)
     whole = "".join(signs)
     kept: list[str] = []
     places: list[int] = []

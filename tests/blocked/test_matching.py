@@ -3,7 +3,7 @@
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.blocked.matching import BlockedEntry, Matcher, folded, folded_places
@@ -74,7 +74,16 @@ def test_words_that_overlap_are_all_found() -> None:
     assert Matcher([]).find("ushers") == []
 
 
-@given(st.text(st.sampled_from("aAéÉe\u0301ßｶﾞガがカ゛・ 　_-ーﾟ山ｱ㌔①\u200d(:)…\U000e0100\u3164\u115f\u20e3\u2800鬼")))
+SIGNS = "aAéÉe\u0301ßｶﾞガがカ゛・ 　_-ーﾟ山ｱ㌔①\u200d(:)…\U000e0100\u3164\u115f\u20e3\u2800鬼"
+# Marks and letters of other scripts that compose, in the middle of which others may be.
+COMPOSING = "\u0591\u0489\u034f\u09c7\u09be\u1100\u1161\u11a8\uac01\uffa1\uffc2\u1160"
+
+
+@given(st.text(st.sampled_from(SIGNS + COMPOSING)))
+@example("カ\u20e3ﾞ")
+@example("カ\u0591ﾞ")
+@example("\u09c7\u20e3\u09be")
+@example("\u1100\u20e3\u1161")
 def test_places_belong_to_the_folded_text(text: str) -> None:
     made, starts, ends = folded_places(text)
     assert made == folded(text)
