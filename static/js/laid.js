@@ -14,7 +14,7 @@ export async function enterLaid() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("laid");
   const wanted = document.getElementById("format")?.value; // by now
-  if (fresh?.dataset.format === wanted && document.getElementById("room").dataset.image === image) {
+  if (fresh && fresh.dataset.format === wanted && document.getElementById("room").dataset.image === image) {
     document.getElementById("laid").replaceWith(document.importNode(fresh, true));
   }
 }
