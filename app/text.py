@@ -187,7 +187,7 @@ def slug(text: str, length: int = 40) -> str:
 
 
 @cache
-def _marks() -> str:
+def marks() -> str:
     """All combining marks, and the few characters that become one in a normal form."""
     return "".join(c for c in map(chr, MARKS) if unicodedata.combining(unicodedata.normalize("NFKD", c)[0]))
 
@@ -195,14 +195,14 @@ def _marks() -> str:
 @cache
 def _perhaps_many_marks() -> re.Pattern[str]:
     """Match more than `MOST_MARKS` marks in a row, or letters of rare scripts: fast, because it lists no rare mark."""
-    common = "".join(mark for mark in _marks() if mark < RARE)
-    return re.compile(f"[{common}{RARE}-{max(_marks())}]{{{MOST_MARKS + 1}}}")
+    common = "".join(mark for mark in marks() if mark < RARE)
+    return re.compile(f"[{common}{RARE}-{max(marks())}]{{{MOST_MARKS + 1}}}")
 
 
 @cache
 def _row_of_marks() -> re.Pattern[str]:
     """Match marks in a row; the group contains those to keep."""
-    return re.compile(f"([{_marks()}]{{1,{MOST_MARKS}}})[{_marks()}]*")
+    return re.compile(f"([{marks()}]{{1,{MOST_MARKS}}})[{marks()}]*")
 
 
 @cache

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from app.text import normalized
+from app.text import marks, normalized
 
 ACCENTS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 NOTHING = re.compile(  # invisible: Default_Ignorable_Code_Point of Unicode, with the selectors of kanji's variants
@@ -72,7 +72,7 @@ _fold_cluster = lru_cache(2**15)(_letters)
 
 @cache
 def _second_letters() -> frozenset[str]:
-    """The letters that compose with one before them, and are no marks: vowel signs of Indian scripts, and of Hangul."""
+    """What composes with the letter before it, among them vowel signs that are no marks: Bengali's, and Hangul's."""
     pairs = (unicodedata.decomposition(chr(code)).split() for code in range(0x30000))
     hangul = (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))  # composed by rule, not by a table
     return frozenset(
@@ -84,8 +84,7 @@ def _second_letters() -> frozenset[str]:
 @lru_cache(2**15)
 def _continues(sign: str) -> bool:
     """Whether a character can change what the one before it is normalised to."""
-    first = normalized("NFKD", sign)[0]
-    return bool(unicodedata.combining(first) or ACCENTS.match(first)) or first in _second_letters()
+    return sign in marks() or bool(ACCENTS.match(sign)) or normalized("NFKD", sign)[0] in _second_letters()
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:

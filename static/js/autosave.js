@@ -28,7 +28,8 @@ function content(form) {
 // What was typed while this script was still on its way was never saved. Going back, the browser fills in what may have
 // been sent since.
 const WORDS = "textarea, input:is([type=text], [type=search], [type=url], :not([type]))";
-const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+const entered = performance.getEntriesByType("navigation")[0]?.type;
+const isBack = entered === "back_forward";
 const isTyped = (field) => field.matches(WORDS) && !field.readOnly && field.value !== field.defaultValue;
 const typedBefore = (form) => !isBack && [...form.elements].some((field) => !isOurs(field.name) && isTyped(field));
 
@@ -241,12 +242,14 @@ addEventListener("beforeunload", (event) => {
 
 // Text areas of forms without a draft that somebody typed into: an edited comment, say, is nowhere else until it is sent.
 const PLAIN = "form[method=post] textarea";
-const isOwn = ({ form }) => !form.elements["draft-place"];
-const typed = new Set(isBack ? [] : [...document.querySelectorAll(PLAIN)].filter((field) => isOwn(field) && isTyped(field)));
+const hasNoDraft = ({ form }) => !form.elements["draft-place"];
+const typed = new Set(
+  isBack ? [] : [...document.querySelectorAll(PLAIN)].filter((field) => hasNoDraft(field) && isTyped(field)),
+);
 const isUnkept = () => [...typed].some((field) => field.isConnected && field.value !== field.defaultValue);
 
 addEventListener("input", ({ isTrusted, target }) => {
-  if (isTrusted && target.matches(PLAIN) && isOwn(target)) typed.add(target);
+  if (isTrusted && target.matches(PLAIN) && hasNoDraft(target)) typed.add(target);
 });
 addEventListener("submit", ({ target }) => {
   for (const field of typed) if (field.form === target || !field.isConnected) typed.delete(field);
@@ -297,10 +300,9 @@ function readdress() {
 // A reload shows this tab's draft, even if another tab saved one since.
 function isOther(form) {
   const key = sessionStorage.getItem(own(form));
-  const [{ type }] = performance.getEntriesByType("navigation");
   const [shown, place] = [form.elements.draft.value, form.elements["draft-place"].value];
   const address = new URL(location);
-  if (!key || shown === key || type === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
+  if (!key || shown === key || entered === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
   if (![...note(form).querySelectorAll("a")].some(({ search }) => new URLSearchParams(search).get("draft") === key)) return false;
   address.searchParams.set("draft", key);
   location.replace(address);

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from app.blind import service as blind
 from app.blind.spec import BlindSpec
@@ -13,6 +13,7 @@ from app.main import create_app
 from app.models import BlindJudgement, BlindTest, Role, User
 from app.settings import Settings
 from tests.browser.fit import misfits
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.web.server import Server, making, serve, signed_in_browser
 
@@ -110,17 +111,14 @@ def test_a_key_that_is_held_down_answers_one_pair(server: Server, enter: Callabl
 
 def test_an_answer_waits_for_both_pictures(server: Server, enter: Callable[..., Page]) -> None:
     page = enter("Mori Haruka", "/")
-    held: list[Route] = []
-    page.route("**/blind/1/*/right.webp", lambda route: held.append(route))  # noqa: PLW0108  (Playwright marks it)
+    right = Late(page, r"/blind/1/.*/right\.webp$")
     page.goto("/blind/1/judge", wait_until="domcontentloaded")
     expect(page.locator("[data-judge]")).to_have_attribute("aria-busy", "true")
     page.keyboard.press("ArrowLeft")
     page.get_by_role("button", name="No difference").click()
     expect(page.locator("[data-side]").first).to_have_js_property("complete", True)
     assert given(server) == 0
-    for route in held:
-        route.continue_()
-    page.unroute("**/blind/1/*/right.webp")
+    right.arrive()
     ready(page, 1)
     expect(page.locator("[data-judge]")).to_have_attribute("aria-busy", "false")
     page.keyboard.press("ArrowLeft")

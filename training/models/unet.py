@@ -213,8 +213,9 @@ def diffusion_run(
     with together.first_goes_first():
         latents = Rows(encode_all(vae, data, device, folder), device)
     modules: dict[str, nn.Module] = {"unet": unet.train(), **text.modules}
-    share = in_sets if in_sets is not None else IN_SETS if on_sets else 0.0
-    task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, share, often)
+    if in_sets is None:
+        in_sets = IN_SETS if on_sets else 0.0
+    task = DiffusionTask(size, plan, vae, text, unet, data, latents, device, in_sets, often)
     return Run(folder, plan, modules, task.loss, task.check, task.export, typer.echo)
 
 
