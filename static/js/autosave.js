@@ -25,8 +25,8 @@ function content(form) {
   return new URLSearchParams(pairs).toString();
 }
 
-// What was typed while this script was still on its way was never saved. Going back, the browser fills in what may have
-// been sent since.
+// What was typed while this script was still on its way was never saved. Going back, the browser fills in what was in the
+// form when it was left, after `load` and before `pageshow`: it was saved, or sent.
 const WORDS = "textarea, input:is([type=text], [type=search], [type=url], :not([type]))";
 const entered = performance.getEntriesByType("navigation")[0]?.type;
 const isBack = entered === "back_forward";
@@ -41,7 +41,8 @@ function known(form) {
   // New, or the form of another picture by now: what was typed for the last one was kept before that (`keepTyped`).
   clearTimeout(was?.timer);
   const now = !was && typedBefore(form) ? null : content(form);
-  forms.set(form, { place, begun: now, saved: now, timer: 0, saving: null, failed: false, sent: false, sending: "" });
+  const fresh = { timer: 0, saving: null, failed: false, touched: false, sent: false, sending: "" };
+  forms.set(form, { place, begun: now, saved: now, ...fresh });
   return forms.get(form);
 }
 
@@ -132,7 +133,9 @@ document.addEventListener("soroe:back", () => {
 function touched({ target }) {
   const form = target.form ?? target.closest?.("form");
   const state = known(form);
-  if (state) later(form, state);
+  if (!state) return;
+  state.touched = true;
+  later(form, state);
 }
 for (const name of ["input", "change", "click", "pointerup", "keyup"]) addEventListener(name, touched);
 setInterval(() => {
@@ -313,5 +316,13 @@ readdress(); // at once, so that a page left before it has loaded can be returne
 addEventListener("load", () => {
   for (const place of document.querySelectorAll("[data-typed]")) if (isOther(place.closest("form"))) return;
   enter();
+});
+addEventListener("pageshow", ({ persisted }) => {
+  for (const [form, state] of forms) {
+    if (persisted && state.sent) {
+      state.sent = false; // the page itself came back, with what was sent
+      state.saved = state.sending;
+    } else if (isBack && !state.touched) state.begun = state.saved = content(form);
+  }
 });
 document.addEventListener("htmx:after:swap", enter);

@@ -228,3 +228,33 @@ def test_leaving_asks_before_an_edited_comment_is_lost(server: Server, context: 
     expect(page.locator("#room-threads")).to_contain_text("Lighter, please. A little.")
     page.goto("/styles")
     assert asked == ["beforeunload"], "what was sent is kept"
+
+
+def test_going_back_to_what_was_sent_makes_no_draft_of_it(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.locator("#prompts").fill("a fox")
+    saved(page)
+    send(page, "#set-form")
+    page.wait_for_url("**/sets/2")
+    assert drafts(server) == []
+    page.go_back()
+    expect(page.locator("#prompts")).to_have_value("a fox")  # filled in by the browser
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/styles")  # what a page holds unsaved is saved as it is left
+    assert [url for url in asked if url.endswith("/drafts")] == []
+    assert drafts(server) == []
+
+
+def test_what_is_typed_after_going_back_to_a_sent_form_is_kept(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.locator("#prompts").fill("a fox")
+    send(page, "#set-form")
+    page.wait_for_url("**/sets/2")
+    page.go_back()
+    expect(page.locator("#prompts")).to_have_value("a fox")
+    page.locator("#prompts").fill("a fox\nan owl")
+    saved(page)
+    assert [draft["prompts"].splitlines() for draft in drafts(server)] == [["a fox", "an owl"]]
