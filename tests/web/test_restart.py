@@ -49,14 +49,15 @@ def rows(data: Path) -> tuple[list[Image], list[Unit]]:
 
 
 def wait_until_finished(data: Path, number: int) -> list[Image]:
+    """Until so many units are, of one picture each; a unit ends shortly after its picture."""
     ends = time.monotonic() + PATIENCE
     with closing(Database(Settings(_env_file=None, data=data))) as database:
         while time.monotonic() < ends:
             with database.read() as session:
+                units = session.query(Unit).filter_by(state=State.FINISHED).count()
                 images = session.query(Image).order_by(Image.id).all()
-            finished = [image for image in images if image.state == State.FINISHED]
-            if len(finished) >= number:
-                return finished
+            if units >= number:
+                return [image for image in images if image.state == State.FINISHED]
             time.sleep(0.1)
     raise AssertionError([image.state for image in images])
 
@@ -98,6 +99,7 @@ def test_a_crash_of_the_model_costs_no_try_and_pages_answer_meanwhile(tmp_path: 
         while len(images := wait_until_finished(data, 1)) < 5:
             assert browser.get("/sets/1").status_code == 200
             without_it += browser.get("/readyz").status_code == 503  # still, once the page is there
+            time.sleep(0.1)
         assert without_it > 1, "pages wait for the model"
         assert "the engine was lost and will be restarted" in server.output
         with ended(server):
