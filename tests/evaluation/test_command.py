@@ -152,9 +152,8 @@ def test_stopped_at_any_moment_it_resumes_with_the_same_pictures(
 
 def test_two_processes_share_the_work(finished: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    with started(asked(folder, "--processes", "2")) as process:
-        _, said = process.communicate()
-    assert process.returncode == 0, said
+    done = soroe(*asked(folder, "--processes", "2"))
+    assert done.returncode == 0, done.stderr
     assert {name: record["hash"] for name, record in records(folder).items()} == {
         name: record["hash"] for name, record in records(finished).items()
     }

@@ -59,7 +59,7 @@ def made(whole_studio: Studio, looks: dict[str, Image.Image]) -> dict[str, Image
 
     def make(look: str, prompt: str, seamless: bool) -> ImageReady:
         how = {"reference": whole_studio.reference(looks[look]), "sharing": Sharing.for_picture(), "seamless": seamless}
-        return ready(whole_studio.generate([prompt], size=WIDE, seeds=[3], steps=6, preview_every=0, **how))[0]
+        return ready(whole_studio.generate([prompt], size=WIDE, seeds=[3], steps=4, preview_every=0, **how))[0]
 
     # In the order of the looks. A car in pink neon: a tree or a tulip would bring its own green.
     prompts = ["a house", "a car", "a tree", "a tulip"]
@@ -87,7 +87,7 @@ def test_no_seam_where_windows_begin_or_end(panoramas: dict[str, Image.Image]) -
 def test_pictures_side_by_side_have_seams(whole_studio: Studio, looks: dict[str, Image.Image]) -> None:
     """The same measure for four pictures in one look that know nothing of each other."""
     how = {"reference": whole_studio.reference(looks["poster-pear"]), "sharing": Sharing.for_picture()}
-    parts = ready(whole_studio.generate(["a house"] * 4, steps=6, preview_every=0, **how))
+    parts = ready(whole_studio.generate(["a house"] * 4, steps=4, preview_every=0, **how))
     side_by_side = Image.new("RGB", WIDE)
     for place, part in enumerate(parts):
         side_by_side.paste(part.picture, (SIDE * place, 0))

@@ -60,7 +60,7 @@ def drawings() -> list[Image.Image]:
 @pytest.fixture(scope="module")
 def learnt(studio: Studio, drawings: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The LoRA of the thing in the drawings: this training takes most of this module's time."""
-    recipe = Recipe("sks toy", "toy", steps=190, rank=16, rate=1e-3, batch=2, priors=8, sample_every=0)
+    recipe = Recipe("sks toy", "toy", steps=100, rank=16, rate=2e-3, batch=2, priors=8, sample_every=0)
     file = tmp_path_factory.mktemp("learnt") / "toy.safetensors"
     with whole_pictures(studio):
         file.write_bytes(lora_of(train(studio, drawings, recipe)))
