@@ -51,6 +51,9 @@ def test_own_pictures_do_not_wait_for_their_maker(
 ) -> None:
     html = maker.get("/review").text
     assert "2 pictures of your own need another reviewer" in html
+    assert "Other reviewers come next" in html
+    assert "All reviewed" not in html
+    assert "Nothing left to review" not in html
     reviewer = sign_in(Role.REVIEWER)
     assert f'data-image="{ids[1]}"' in reviewer.get("/review").text
     assert reviewer.post(f"/images/{ids[1]}/decision", data={"verdict": "approved", "seen": ""}).status_code == 303
