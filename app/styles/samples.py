@@ -45,10 +45,10 @@ class Sample:
 
 
 _ALL = (
-    Sample("poster", N_("Vintage poster"), N_("Sample: poster"), "as a vintage poster", "an owl"),
-    Sample("sticker", N_("Sticker"), N_("Sample: sticker"), "as a sticker", "a sushi"),
-    Sample("blueprint", N_("Blueprint"), N_("Sample: blueprint"), "as a blueprint", "a rocket"),
-    Sample("riso", N_("Riso print"), N_("Sample: riso"), "as a risograph", "a cat"),
+    Sample("poster", N_("Vintage poster"), N_("Sample: poster"), "vintage poster", "an owl"),
+    Sample("sticker", N_("Sticker"), N_("Sample: sticker"), "sticker", "a sushi"),
+    Sample("blueprint", N_("Blueprint"), N_("Sample: blueprint"), "blueprint", "a rocket"),
+    Sample("riso", N_("Riso print"), N_("Sample: riso"), "risograph print", "a cat"),
     Sample("watercolour", N_("Watercolour"), N_("Sample: watercolour"), "in watercolor", "a tulip"),
     Sample("pencil", N_("Pencil"), N_("Sample: pencil"), "in pencil", "a chair"),
 )
