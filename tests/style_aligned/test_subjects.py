@@ -108,7 +108,7 @@ def test_the_thing_appears_in_its_own_and_in_two_other_looks(
     }
     prompts = ["a sks toy"] * 4
     for name, how in cases.items():
-        how |= {"steps": 9, "preview_every": 0}
+        how |= {"steps": 6, "preview_every": 0}
         with whole_pictures(studio):
             shown = [image.picture for image in ready(studio.generate(prompts, adapters=[subject], **how))]
             without = [image.picture for image in ready(studio.generate(prompts, **how))]
