@@ -1,7 +1,7 @@
 """Text and formats: whether text can be read on a place of a picture, and what common formats show of the picture.
 
 The address holds everything, so that a link shows another person the same:
-`/images/7/layout?place=10,62,80,26&text=ffffff&size=32&weight=bold&format=instagram-story&shift=50&from=/sets/4`.
+`/images/7/layout?place=10,62,80,26&words=Hello&text=ffffff&size=32&weight=bold&format=instagram-story&shift=50&from=/sets/4`.
 """
 
 import io
@@ -34,7 +34,8 @@ DEFAULT = Rect(0.1, 0.62, 0.8, 0.26)
 LEAST = 0.02  # of a side of the picture
 SIDES = ("x", "y", "w", "h")  # the fields of a place, in per cent
 SMALLEST, LARGEST = 4, 999  # px of text
-DEFAULT_SIZE = 32
+DEFAULT_SIZE = 32  # or less, for two lines in the usual place of a small picture
+WORDS = 200  # characters of the text
 SUGGESTED = 3  # other places
 MUCH = 1.2  # times the contrast: another place is worth telling
 TINTS = {"white": contrast.WHITE, "black": contrast.BLACK}
@@ -46,6 +47,7 @@ class Wanted:
 
     image_id: int
     place: Rect
+    words: str  # what the text says; "" for an example
     text: str  # a colour, such as "#ffffff"
     size: int  # px of the text
     bold: bool
@@ -57,6 +59,7 @@ class Wanted:
     def url(self) -> str:
         pairs = {
             "place": ",".join(f"{100 * side:.4g}" for side in self.place),
+            "words": self.words,
             "text": self.text.removeprefix("#"),
             "size": self.size,
             "weight": "bold" if self.bold else "",
@@ -110,6 +113,7 @@ class LayoutPage(Page):
     remark: str  # about the address
     worst: int  # per cent of the pixels that are left out
     sides: Mapping[str, float]  # of the place, in per cent
+    longest: int  # characters of the text
 
 
 @router.get("/images/{image_id}/layout")
@@ -120,7 +124,7 @@ def layout(request: Request, resources: ResourcesDep, me: Me, session: Read, ima
         raise NotFound(_("This picture is not finished yet."))
     if image.purged_at:
         raise NotFound(_("This picture was permanently deleted."))
-    wanted, remark = asked_for(request, image_id)
+    wanted, remark = asked_for(request, image)
     if any(side in request.query_params for side in SIDES) and not remark:
         return RedirectResponse(wanted.url, 303)
     png = resources.files.read(Kind.IMAGES, image.sha256, _("picture %(number)s", number=image_id))
@@ -138,6 +142,7 @@ def layout(request: Request, resources: ResourcesDep, me: Me, session: Read, ima
         remark=remark,
         worst=round(100 * contrast.WORST),
         sides=dict(zip(SIDES, (round(100 * side, 1) for side in wanted.place), strict=True)),
+        longest=WORDS,
     )
     return render(request, shown)
 
@@ -159,25 +164,27 @@ def measured(picture: Picture.Image, wanted: Wanted, laid: Laid | None) -> Reada
     )
 
 
-def asked_for(request: Request, image_id: int) -> tuple[Wanted, str]:
+def asked_for(request: Request, image: Image) -> tuple[Wanted, str]:
     """The contents of the address, and a sentence about what of it could not be used."""
     query = request.query_params
     given = [query.get(side, "") for side in SIDES]
-    words = ",".join(given) if any(side in query for side in SIDES) else query.get("place", "")
-    place, remark = place_of(words) if words else (DEFAULT, "")
+    sides = ",".join(given) if any(side in query for side in SIDES) else query.get("place", "")
+    place, remark = place_of(sides) if sides else (DEFAULT, "")
     text = text_of(query.get("text", ""), query.get("own", ""))
-    size = number_of(query.get("size", ""), DEFAULT_SIZE)
+    usual = min(DEFAULT_SIZE, min(image.image_set.width, image.image_set.height) // 16)
+    size = number_of(query.get("size", ""), usual)
     shift = number_of(query.get("shift", ""), 50)
     key = query.get("format", preference(request, "format"))
     wanted = Wanted(
-        image_id=image_id,
+        image_id=image.id,
         place=place,
+        words=" ".join(query.get("words", "")[:WORDS].split()),
         text=text or contrast.WHITE,
         size=int(min(max(size, SMALLEST), LARGEST)),
         bold=query.get("weight") == "bold",
         format=key if key in safe_areas.KEYS else safe_areas.NONE,
         shift=int(min(shift, 100)),
-        back=inner_path(query.get("from", f"/review?image={image_id}")),
+        back=inner_path(query.get("from", f"/review?image={image.id}")),
     )
     return wanted, remark
 

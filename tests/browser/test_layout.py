@@ -1,5 +1,6 @@
 """Text and formats in a browser: the place is dragged, moved by keys and taken from suggestions; formats are kept."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -126,6 +127,18 @@ def test_keys_move_and_resize_and_keep_the_focus(open_page: Callable[..., Page])
     page.keyboard.press("ArrowLeft")
     page.wait_for_url("**/layout?place=20,21,31,30&**")
     expect(page.locator("#place-box")).to_be_focused()
+
+
+def test_own_words_are_drawn_as_they_are_typed(open_page: Callable[..., Page]) -> None:
+    page = open_page("/images/1/layout?place=60,10,30,30&text=white&size=32")
+    field = page.get_by_label("Your text")
+    field.press_sequentially("Harvest sale")
+    expect(page.locator("#placed p").first).to_have_text("Harvest sale")
+    expect(field).to_be_focused()
+    expect(page).to_have_url(re.compile("words=Harvest"))
+    page.get_by_role("link", name="Another place").first.click()
+    expect(page.locator("#h-read")).to_have_text("Text reads well here")
+    expect(page.locator("#placed p").first).to_have_text("Harvest sale")
 
 
 def test_a_suggestion_moves_the_place_without_another_page(open_page: Callable[..., Page]) -> None:

@@ -93,6 +93,25 @@ def test_other_values_are_replaced_by_usual_ones(designer: Browser, image_id: in
     assert 'href="https:' not in page.text
 
 
+def test_own_words_take_the_place_of_the_example(designer: Browser, image_id: int) -> None:
+    example = designer.get(f"/images/{image_id}/layout").text
+    assert '<p lang="en" translate="no">New this spring</p>' in example
+    sent = {"x": 10, "y": 60, "w": 80, "h": 20, "words": " Harvest\n<b>sale</b> ", "text": "white"}
+    page = designer.get(f"/images/{image_id}/layout", params=sent, follow_redirects=True)
+    assert "words=Harvest+%3Cb%3Esale%3C/b%3E" in str(page.url)
+    assert "<p>Harvest &lt;b&gt;sale&lt;/b&gt;</p>" in page.text
+    assert "春の新作" not in page.text
+    long = designer.get(f"/images/{image_id}/layout", params={"words": "秋" * 300}).text
+    assert f'<p lang="ja">{"秋" * 200}</p>' in long
+
+
+@pytest.mark.parametrize(("size", "usual"), [("512x512", 32), ("256x256", 16), ("64x512", 4)])
+def test_the_usual_text_fits_a_small_picture(server: Server, designer: Browser, size: str, usual: int) -> None:
+    with making(server) as make:
+        image = make.finished_set(prompts="a fox", size=size).images[0]
+    assert f'font-size="{usual}"' in designer.get(f"/images/{image.id}/layout").text
+
+
 def test_the_format_of_the_cookie_is_shown_here_and_in_the_review_room(designer: Browser, image_id: int) -> None:
     assert 'data-format="none"' in designer.get(f"/review?image={image_id}").text
     designer.cookies.set("format", "youtube")
