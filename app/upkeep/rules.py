@@ -6,6 +6,7 @@ computes is recomputed here in another way, and compared.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
@@ -52,25 +53,26 @@ _HELD = """
 """
 # What the rows prove that a person used today, which is at least this: what is removed gives nothing back. Samples are
 # not counted.
-_USED_TODAY = """
+_TODAY = "created_at >= :begin AND created_at < :end"
+_USED_TODAY = f"""
     SELECT owner_id AS person, 'sets' AS what, count(*) AS amount FROM image_sets
-      WHERE created_at >= :begin AND id NOT IN (SELECT set_id FROM samples) GROUP BY person
+      WHERE {_TODAY} AND id NOT IN (SELECT set_id FROM samples) GROUP BY person
     UNION ALL SELECT coalesce(made_by_id, owner_id) AS person, 'pictures', count(*) FROM images
-      WHERE created_at >= :begin AND (version > 1 OR set_id NOT IN (SELECT set_id FROM samples)) GROUP BY person
+      WHERE {_TODAY} AND (version > 1 OR set_id NOT IN (SELECT set_id FROM samples)) GROUP BY person
     UNION ALL SELECT owner_id AS person, 'trainings', count(*) FROM subjects
-      WHERE kind = 'trained' AND created_at >= :begin GROUP BY person
+      WHERE kind = 'trained' AND {_TODAY} GROUP BY person
     UNION ALL SELECT made_by_id AS person, 'exports', count(*) FROM exports
-      WHERE created_at >= :begin AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
+      WHERE {_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
       GROUP BY person
     UNION ALL SELECT made_by_id AS person, 'export_pictures', sum(pictures) FROM exports
-      WHERE created_at >= :begin AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
+      WHERE {_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
       GROUP BY person
     UNION ALL SELECT person, 'uploads', count(*) FROM (
         SELECT uploaded_by_id AS person, created_at FROM "references"
           WHERE id NOT IN (SELECT reference_id FROM samples)
         UNION ALL SELECT uploaded_by_id, created_at FROM rights_files
         UNION ALL SELECT owner_id, created_at FROM subjects WHERE kind = 'file'
-      ) WHERE created_at >= :begin GROUP BY person
+      ) WHERE {_TODAY} GROUP BY person
 """
 _HELD_NOW = "usage.what = 'storage' AND usage.day = '1970-01-01'"
 _UNDECIDED = """NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.image_id = images.id)
@@ -371,9 +373,13 @@ RULES = (
 
 
 def _today() -> dict[str, str]:
-    """The day, and its first moment, as the database writes them."""
+    """The day, its first moment and that of the next, as the database writes them.
+
+    What a clock that was ahead has dated tomorrow was counted for tomorrow.
+    """
     today = days.today()
-    return {"today": str(today), "begin": f"{days.begin(today):%Y-%m-%d %H:%M:%S.%f}"}
+    begin, end = (f"{days.begin(day):%Y-%m-%d %H:%M:%S.%f}" for day in (today, today + timedelta(days=1)))
+    return {"today": str(today), "begin": begin, "end": end}
 
 
 def check_rules(session: Session) -> Iterator[Finding]:

@@ -35,7 +35,6 @@ LEAST = 0.02  # of a side of the picture
 SIDES = ("x", "y", "w", "h")  # the fields of a place, in per cent
 SMALLEST, LARGEST = 4, 999  # px of text
 DEFAULT_SIZE = 32  # or less, for two lines in the usual place of a small picture
-WORDS = 200  # characters of the text
 SUGGESTED = 3  # other places
 MUCH = 1.2  # times the contrast: another place is worth telling
 TINTS = {"white": contrast.WHITE, "black": contrast.BLACK}
@@ -113,7 +112,6 @@ class LayoutPage(Page):
     remark: str  # about the address
     worst: int  # per cent of the pixels that are left out
     sides: Mapping[str, float]  # of the place, in per cent
-    longest: int  # characters of the text
 
 
 @router.get("/images/{image_id}/layout")
@@ -142,7 +140,6 @@ def layout(request: Request, resources: ResourcesDep, me: Me, session: Read, ima
         remark=remark,
         worst=round(100 * contrast.WORST),
         sides=dict(zip(SIDES, (round(100 * side, 1) for side in wanted.place), strict=True)),
-        longest=WORDS,
     )
     return render(request, shown)
 
@@ -178,7 +175,7 @@ def asked_for(request: Request, image: Image) -> tuple[Wanted, str]:
     wanted = Wanted(
         image_id=image.id,
         place=place,
-        words=" ".join(query.get("words", "")[:WORDS].split()),
+        words=" ".join(query.get("words", "").split()),
         text=text or contrast.WHITE,
         size=int(min(max(size, SMALLEST), LARGEST)),
         bold=query.get("weight") == "bold",
