@@ -317,12 +317,33 @@ addEventListener("load", () => {
   for (const place of document.querySelectorAll("[data-typed]")) if (isOther(place.closest("form"))) return;
   enter();
 });
+// Scripts hear of what the browser has filled in as if it were typed, so that counts and choices follow it.
+function isFilledIn(field) {
+  if (field.matches("select")) return field.value !== ([...field.options].find((each) => each.defaultSelected) ?? field.options[0])?.value;
+  if (/^(checkbox|radio)$/.test(field.type)) return field.checked !== field.defaultChecked;
+  return /^(textarea|input)$/.test(field.localName) && field.type !== "file" && field.value !== field.defaultValue;
+}
+
+function announceFilledIn(form) {
+  for (const field of form.elements) {
+    if (isOurs(field.name) || !isFilledIn(field)) continue;
+    for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+  }
+}
+
 addEventListener("pageshow", ({ persisted }) => {
   for (const [form, state] of forms) {
     if (persisted && state.sent) {
       state.sent = false; // the page itself came back, with what was sent
       state.saved = state.sending;
-    } else if (isBack && !state.touched) state.begun = state.saved = content(form);
+    }
+    if (persisted || entered === "navigate") continue;
+    const { touched } = state;
+    announceFilledIn(form);
+    if (!isBack || touched) continue;
+    clearTimeout(state.timer);
+    state.touched = false;
+    state.begun = state.saved = content(form);
   }
 });
 document.addEventListener("htmx:after:swap", enter);

@@ -233,13 +233,16 @@ def test_leaving_asks_before_an_edited_comment_is_lost(server: Server, context: 
 def test_going_back_to_what_was_sent_makes_no_draft_of_it(server: Server, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto("/sets/new")
-    page.locator("#prompts").fill("a fox")
+    page.locator("#prompts").fill("a fox\nan owl")
+    page.locator("#strength").fill("0.5")
     saved(page)
     send(page, "#set-form")
     page.wait_for_url("**/sets/2")
     assert drafts(server) == []
     page.go_back()
-    expect(page.locator("#prompts")).to_have_value("a fox")  # filled in by the browser
+    expect(page.locator("#prompts")).to_have_value("a fox\nan owl")  # filled in by the browser
+    expect(page.locator("#set-form")).to_contain_text("2 prompts")
+    expect(page.locator("output[for=strength]")).to_have_text("0.5")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto("/styles")  # what a page holds unsaved is saved as it is left
