@@ -23,6 +23,7 @@ ORDER = (
     "quality",
     "slow",
     "languages",
+    "campaign_names",
     "days",
     "csv",
     "errors",

@@ -19,6 +19,7 @@ from app import bin, undo
 from app.accounts import authority
 from app.accounts.service import need_active
 from app.audit.service import record, record_all
+from app.campaign_names import NO_CAMPAIGN, folder
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.filing import pictures
 from app.filing.kinds import KINDS, Filed, Named, Things, name_of, owner_id, owner_name
@@ -29,7 +30,6 @@ from app.models import Act, Campaign, Image, ImageSet, Reference, Role, Style, S
 from app.reviews import service as reviews
 from app.sets import queries as sets
 from app.sets import units
-from app.sets.campaigns import NO_CAMPAIGN, folder
 from app.sets.service import campaign_named
 from app.text import clean_line
 from app.work.queue import OPEN

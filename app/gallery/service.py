@@ -18,6 +18,7 @@ from app import bin, undo
 from app.accounts import authority
 from app.accounts.service import may_change, need_active
 from app.audit.service import record_all
+from app.campaign_names import folder
 from app.customs import sheets
 from app.customs.sheets import Answers, Sheet
 from app.errors import Conflict, Invalid
@@ -238,7 +239,7 @@ def decide(
         if image.id in flagged:
             raise PictureRefused(_("the safety check flagged them, and a reviewer has to clear them first"))
         if verdict == Verdict.APPROVED and four_eyes.bars(user, image):
-            name = image.campaign.name
+            name = folder(image.campaign.name)
             raise PictureRefused(_("you made them, and in %(name)s nobody approves their own pictures", name=name))
 
     done, able = _able(session, user, ids, need)
@@ -268,7 +269,7 @@ def _answered(done: Outcome, able: Sequence[Image], answered: Mapping[int, Sheet
         elif sheet and sheet.open:
             names = formats.listed([each.name for each in sheet.lists if sheet.missing(each)])
             done.refused[
-                _("%(campaign)s requires %(lists)s to be answered", campaign=image.campaign.name, lists=names)
+                _("%(campaign)s requires %(lists)s to be answered", campaign=folder(image.campaign.name), lists=names)
             ] += 1
         else:
             passed.append(image)

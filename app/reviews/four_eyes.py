@@ -9,10 +9,11 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts.queries import MY_ID
+from app.campaign_names import folder
 from app.errors import Forbidden
 from app.languages import formats
 from app.languages import gettext as _
-from app.models import Campaign, Image, ImageSet, Role, Sample, User
+from app.models import Campaign, Image, ImageSet, Role, Sample, User, Verdict
 
 NAMED = 2  # of those who can approve instead
 
@@ -57,9 +58,10 @@ def refusal(session: Session, user: User, image: Image) -> str:
     if not bars(user, image):
         return ""
     why = _(
-        "You made this picture, and in %(campaign)s nobody approves their own pictures.", campaign=image.campaign.name
+        "You made this picture, and in %(campaign)s nobody approves their own pictures.",
+        campaign=folder(image.campaign.name),
     )
-    return formats.sentences((why, _way_out(session, user, image)))
+    return formats.sentences((why, "" if image.decision == Verdict.APPROVED else _way_out(session, user, image)))
 
 
 def _way_out(session: Session, user: User, image: Image) -> str:

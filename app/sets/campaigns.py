@@ -9,16 +9,9 @@ from sqlalchemy.orm import Session
 
 from app import matching
 from app.accounts.queries import I_AM_ACTIVE, asks
-from app.languages import N_, in_every_language, translated
 from app.models import BrandScore, Campaign, Image, ImageSet, State, User, Verdict
 
-NO_CAMPAIGN = N_("Unsorted")
 PAGE = 50  # listed at a time
-
-
-def folder(name: str) -> str:
-    """A campaign's name for the person who reads it: that of the sets without one is in everybody's language."""
-    return translated(NO_CAMPAIGN) if name in in_every_language(NO_CAMPAIGN) else name
 
 
 @dataclass(frozen=True)

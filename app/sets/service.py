@@ -11,6 +11,7 @@ from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.blocked import queries as blocked
+from app.campaign_names import NO_CAMPAIGN
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files
@@ -31,7 +32,6 @@ from app.models import (
 from app.quotas.service import take
 from app.rights import queries as rights
 from app.sets import queries, templates, units
-from app.sets.campaigns import NO_CAMPAIGN
 from app.sets.ingredients import INGREDIENTS
 from app.sets.ingredients.base import SetRequest
 from app.sets.looks import latest_version, layers_problem

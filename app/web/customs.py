@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app import undo as undos
+from app.campaign_names import folder
 from app.customs import delivered, queries, service
 from app.customs.delivered import Item
 from app.customs.queries import ListView
@@ -246,9 +247,9 @@ def set_required(resources: ResourcesDep, me: Manager, form: Sent[RequireForm], 
     said = (
         _(
             "%(campaign)s requires these checklists from now on. What is approved stays approved.",
-            campaign=campaign.name,
+            campaign=folder(campaign.name),
         )
         if campaign.checklists
-        else _("%(campaign)s no longer requires checklists.", campaign=campaign.name)
+        else _("%(campaign)s no longer requires checklists.", campaign=folder(campaign.name))
     )
     return see_other(there, said, undo=offer)

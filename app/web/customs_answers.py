@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
+from app.campaign_names import folder
 from app.customs import queries as customs
 from app.customs import sheets
 from app.customs.sheets import Answers, Sheet
@@ -105,7 +106,8 @@ def same_page(
     asking: dict[str, int] = {}
     for image in images:
         if image.id in found:
-            asking[image.campaign.name] = asking.get(image.campaign.name, 0) + 1
+            name = folder(image.campaign.name)
+            asking[name] = asking.get(name, 0) + 1
     shown = SamePage(
         sheet=Sheet(tuple(lists[each] for each in sorted(lists)), given),
         images=images[:SHOWN],

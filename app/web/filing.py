@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app import bin, search
 from app import undo as undos
 from app.accounts import authority
+from app.campaign_names import folder
 from app.customs import queries as customs
 from app.customs.queries import ListView
 from app.errors import Conflict, Invalid, NotFound
@@ -25,7 +26,6 @@ from app.models import Campaign, ImageSet, Reference, Role, State, Style, Subjec
 from app.samples import queries as samples
 from app.sets import campaigns
 from app.sets import queries as sets
-from app.sets.campaigns import folder
 from app.text import whole_number
 from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.forms.filing import MoveSetForm, NameForm

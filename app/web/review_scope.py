@@ -7,10 +7,10 @@ from urllib.parse import urlencode
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
+from app.campaign_names import folder
 from app.languages import gettext as _
 from app.models import User
 from app.reviews.scoping import Scope
-from app.sets import campaigns
 from app.sets import queries as sets
 from app.styles import queries as styles
 
@@ -49,7 +49,7 @@ def scope_view(session: Session, me: User, scope: Scope) -> ScopeView:
     if scope.style_code:
         named.append((styles.by_code(session, me, scope.style_code).name, f"/styles/{scope.style_code}"))
     if scope.campaign_id:
-        name = campaigns.folder(sets.campaign(session, me, scope.campaign_id).name)
+        name = folder(sets.campaign(session, me, scope.campaign_id).name)
         named.append((name, f"/pictures?campaign={scope.campaign_id}"))
     if scope.owner_id:
         name = accounts.person(session, scope.owner_id).name

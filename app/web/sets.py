@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app import search
 from app.brand import queries as brand
 from app.brand.queries import SetOnBrand
+from app.campaign_names import folder
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Invalid, Later, NotFound
 from app.languages import gettext as _
@@ -465,8 +466,8 @@ def form_page(
         styles=choices,
         helds=helds,
         refused=[style_id for style_id, held in helds.items() if held.refusal],
-        campaigns=[campaigns.folder(row.name) for row in campaigns.choices(session, me)],
-        without_campaign=campaigns.folder(service.without_campaign(session)),
+        campaigns=[folder(row.name) for row in campaigns.choices(session, me)],
+        without_campaign=folder(service.without_campaign(session)),
         formats=formats(model),
         least_side=least_side(model),
         schedulers=model.schedulers,

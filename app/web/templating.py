@@ -12,12 +12,12 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from app import days, languages, safe_areas
+from app.campaign_names import folder
 from app.decoding.limits import FORMATS, SUFFIXES, TYPES
 from app.guide.settings import OF_SETS, OF_STYLES
 from app.languages import N_, formats
 from app.models import Role
 from app.reviews import pending
-from app.sets.campaigns import folder
 from app.styles.presets import PRESETS
 from app.styles.samples import SAMPLES
 from app.subjects.samples import SAMPLES as SUBJECT_SAMPLES

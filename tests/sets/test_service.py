@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import languages
+from app.campaign_names import NO_CAMPAIGN
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.filing import service as filing
 from app.models import Act, AuditEvent, Campaign, Image, ImageSet, Role, State, Unit
@@ -180,9 +181,9 @@ def test_seeds_begin_again_after_the_last(make: Factory) -> None:
 def test_campaign_is_found_or_made(session: Session, make: Factory) -> None:
     first, second = make.image_set(campaign="Spring"), make.image_set(campaign=" Spring ")
     assert first.campaign_id == second.campaign_id
-    assert make.image_set().campaign.name == service.NO_CAMPAIGN
+    assert make.image_set().campaign.name == NO_CAMPAIGN
     with languages.speaking("ja"):
-        assert make.image_set().campaign.name == service.NO_CAMPAIGN, "the one that is there"
+        assert make.image_set().campaign.name == NO_CAMPAIGN, "the one that is there"
     assert len(session.scalars(select(Campaign)).all()) == 2
 
 

@@ -46,6 +46,25 @@ def test_the_room_says_why_and_approves_nothing(server: Server, maker: Browser, 
     assert outcomes(server) == [None, None]
 
 
+def test_sets_without_a_campaign_are_named_in_the_readers_language(server: Server, maker: Browser) -> None:
+    with making(server) as make:
+        image_id = make.finished_set(maker.user).images[0].id
+    html = maker.get(f"/review?image={image_id}", headers={"accept-language": "ja"}).text
+    assert "「未分類」" in html
+    assert "Unsorted" not in html
+
+
+def test_an_approved_picture_asks_for_no_other_reviewer(
+    maker: Browser, ids: list[int], sign_in: Callable[..., Browser]
+) -> None:
+    reviewer = sign_in(Role.REVIEWER, "Jo")
+    assert "Jo can approve it." in maker.get(f"/review?image={ids[1]}").text
+    reviewer.post(f"/images/{ids[1]}/decision", data={"verdict": "approved", "seen": ""})
+    html = maker.get(f"/review?image={ids[1]}").text
+    assert WHY in html
+    assert "Jo can approve it." not in html
+
+
 def test_own_pictures_do_not_wait_for_their_maker(
     maker: Browser, ids: list[int], sign_in: Callable[..., Browser]
 ) -> None:
