@@ -131,6 +131,8 @@ def test_text_in_a_covered_zone_is_told(designer: Browser, image_id: int) -> Non
     assert "The text is in the safe area" in inside
     top = words(designer.get(f"/images/{image_id}/layout?place=40,2,10,20&format=instagram-story").text)
     assert "Not safe here: Account and progress" in top
+    assert "Text can be read here, but the format covers or cuts it" in top
+    assert "Text reads well here" in inside
     left = words(designer.get(f"/images/{image_id}/layout?place=0,40,10,20&format=instagram-story").text)
     assert "Not safe here: Outside the crop" in left
 
