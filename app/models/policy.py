@@ -1,4 +1,4 @@
-"""The policy of use that administrators write, and who accepted it."""
+"""The usage policy that administrators write, and who accepted it."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Read the policy of use, its versions, what changed between two, and who accepted which."""
+"""Read the usage policy, its versions, what changed between two, and who accepted which."""
 
 from dataclasses import dataclass
 from typing import Literal

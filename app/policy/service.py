@@ -1,4 +1,4 @@
-"""Publish the policy of use, end it, accept it.
+"""Publish the usage policy, end it, accept it.
 
 Someone who has not accepted the newest version that asks is led to it from the next page on, and can do nothing else
 until then (`app.web.deps.current_user`). A small correction asks nobody again.

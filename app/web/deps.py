@@ -78,7 +78,7 @@ class FactorNeeded(Exception):
 
 
 class PolicyNeeded(Exception):
-    """The person has not accepted the policy of use; the error handler leads to it, and keeps what was sent."""
+    """The person has not accepted the usage policy; the error handler leads to it, and keeps what was sent."""
 
 
 class ConfirmationNeeded(Exception):

@@ -57,8 +57,8 @@ FAULTS = (500, 507)  # whose cause an administrator finds in the log
 KEPT = N_("You were signed out, so this was not sent yet. Sign in: what you entered is kept.")
 NOT_SENT = N_("You were signed out, so this was not saved. Sign in, then try again.")
 
-ACCEPT_FIRST = N_("Accept the policy of use first.")
-ACCEPT_KEPT = N_("This was not sent yet. Accept the policy of use first: what you entered is kept.")
+ACCEPT_FIRST = N_("Accept the usage policy first.")
+ACCEPT_KEPT = N_("This was not sent yet. Accept the usage policy first: what you entered is kept.")
 
 # In place of a picture that the server lost: an address answered with text would show as a broken image.
 PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 320" role="img"><title>{title}</title>

@@ -1,4 +1,4 @@
-"""The policy of use: read and accept it, write it, compare its versions, see who accepted it."""
+"""The usage policy: read and accept it, write it, compare its versions, see who accepted it."""
 
 from typing import Any
 

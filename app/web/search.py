@@ -55,7 +55,7 @@ COMMANDS = (
     Command(N_("Blind tests"), "columns-2", "/blind", also=N_("compare judge")),
     Command(N_("Checklists"), "list", "/checklists", also=N_("markets customs")),
     Command(N_("Bin"), "trash-2", "/pictures/bin", also=N_("deleted restore")),
-    Command(N_("Policy of use"), "shield-check", "/policy", also=N_("rules terms")),
+    Command(N_("Usage policy"), "shield-check", "/policy", also=N_("rules terms")),
     Command(N_("For your lawyer"), "book-open", "/law", also=N_("rights contracts")),
     Command(N_("Your account"), "key-round", "/account", also=N_("password passkey security e-mail")),
     Command(N_("Audit log"), "list", "/record", role=Role.MANAGER, also=N_("record history")),

@@ -1,4 +1,4 @@
-"""The policy of use: its versions, who must accept which, and what changed between two."""
+"""The usage policy: its versions, who must accept which, and what changed between two."""
 
 from time import process_time
 

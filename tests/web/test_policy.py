@@ -1,4 +1,4 @@
-"""The policy of use in the browser: nobody goes on without it, and nothing that was typed is lost."""
+"""The usage policy in the browser: nobody goes on without it, and nothing that was typed is lost."""
 
 import re
 from collections.abc import Callable
@@ -116,8 +116,8 @@ def test_administrators_see_who_accepted_it_and_end_it(server: Server, admin: Br
         browser.post("/policy/accept", data={"number": "1", "read": "en"})
     assert "2 of 2 people accepted the policy as it is now." in admin.get("/policy/people").text
     assert designer.get("/policy/people").status_code == 403
-    assert "Policy of use" in admin.get("/record").text
+    assert "Usage policy" in admin.get("/record").text
     assert admin.post("/policy/end", data={"seen": "0"}).headers["location"] == "/policy/edit"
     assert admin.post("/policy/end", data={"seen": "1"}).headers["location"] == "/policy"
-    assert "No policy of use" in designer.get("/policy").text
+    assert "No usage policy" in designer.get("/policy").text
     assert newest(server, Act.POLICY_END).details == {"version": 2}

@@ -147,7 +147,7 @@ NOT_OFFERED = {
     "/compare": "It compares what was selected.",
     "/confirm": "It asks when something needs it.",
     **dict.fromkeys(("/account/authenticator", "/account/security"), "“Your account” leads to it."),
-    **dict.fromkeys(("/policy/edit", "/policy/people", "/policy/versions"), "“Policy of use” leads to it."),
+    **dict.fromkeys(("/policy/edit", "/policy/people", "/policy/versions"), "“Usage policy” leads to it."),
 }
 
 

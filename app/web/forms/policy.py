@@ -1,4 +1,4 @@
-"""Forms of the policy of use."""
+"""Forms of the usage policy."""
 
 from app.web.forms.form import Form, Number, Text, Ticked
 
