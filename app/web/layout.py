@@ -24,6 +24,7 @@ from app.quality.contrast import Cover, Legibility, Needed
 from app.quality.places import CANDIDATES, Better, Rect, better_places
 from app.safe_areas import Laid, PublishedFormat
 from app.sets import queries as sets
+from app.text import clean_line
 from app.web.deps import Me, Read, ResourcesDep
 from app.web.pools import Route
 from app.web.templating import Page, inner_path, preference, render
@@ -175,7 +176,7 @@ def asked_for(request: Request, image: Image) -> tuple[Wanted, str]:
     wanted = Wanted(
         image_id=image.id,
         place=place,
-        words=" ".join(query.get("words", "").split()),
+        words=clean_line(query.get("words", "")),
         text=text or contrast.WHITE,
         size=int(min(max(size, SMALLEST), LARGEST)),
         bold=query.get("weight") == "bold",

@@ -10,6 +10,7 @@ const WAIT = 600; // ms without a change
 const AGAIN = 10_000; // ms until the next try after a failure
 const LONG = 1_000_000; // bytes from which a form is sent unescaped: a Japanese letter has three bytes then, not nine
 const LARGEST = 60_000; // bytes that a browser sends after its page has gone
+const SENDING = "draft sending"; // what is on its way to the server
 const TAB = "draft tab"; // this tab's own name, so that it does not conflict with itself
 const forms = new Map(); // what is known of each form: its content when last saved, and its timer
 
@@ -26,9 +27,10 @@ function content(form) {
 }
 
 // What was typed while this script was still on its way was never saved. Going back, the browser fills in what was in the
-// form when it was left, after `load` and before `pageshow`: it was saved, or sent.
+// form when it was left, after `load` and before `pageshow`.
 const WORDS = "textarea, input:is([type=text], [type=search], [type=url], :not([type]))";
-const entered = performance.getEntriesByType("navigation")[0]?.type;
+const navigation = performance.getEntriesByType("navigation")[0];
+const entered = navigation?.type;
 const isBack = entered === "back_forward";
 const isTyped = (field) => field.matches(WORDS) && !field.readOnly && field.value !== field.defaultValue;
 const typedBefore = (form) => !isBack && [...form.elements].some((field) => !isOurs(field.name) && isTyped(field));
@@ -41,8 +43,7 @@ function known(form) {
   // New, or the form of another picture by now: what was typed for the last one was kept before that (`keepTyped`).
   clearTimeout(was?.timer);
   const now = !was && typedBefore(form) ? null : content(form);
-  const fresh = { timer: 0, saving: null, failed: false, touched: false, sent: false, sending: "" };
-  forms.set(form, { place, begun: now, saved: now, ...fresh });
+  forms.set(form, { place, begun: now, saved: now, timer: 0, saving: null, failed: false, sent: false, sending: "" });
   return forms.get(form);
 }
 
@@ -133,9 +134,7 @@ document.addEventListener("soroe:back", () => {
 function touched({ target }) {
   const form = target.form ?? target.closest?.("form");
   const state = known(form);
-  if (!state) return;
-  state.touched = true;
-  later(form, state);
+  if (state) later(form, state);
 }
 for (const name of ["input", "change", "click", "pointerup", "keyup"]) addEventListener(name, touched);
 setInterval(() => {
@@ -166,6 +165,7 @@ addEventListener("submit", (event) => {
   clearTimeout(state.timer);
   state.sent = true;
   state.sending = content(form);
+  keep(SENDING, JSON.stringify([accepted(form), state.sending]));
 });
 
 // The server may have got what this tab saved a moment before, with the form or after it: both are the same draft.
@@ -180,6 +180,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   state.sent = false;
   const { status } = ctx.response; // the server keeps what it refuses, and shows it in a new form
   if (status < 400 || status === 422) state.saved = state.sending;
+  if (status < 400) keep(accepted(form), state.sending);
 });
 // A form that was sent stays, emptied for the next text: by the answer, not by the person.
 document.addEventListener("soroe:renewed", ({ target }) => {
@@ -196,13 +197,18 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
 const dirty = () => [...forms].filter(([form, state]) => form.isConnected && isDirty(form, state));
 const own = (form) => `draft ${person} ${form.elements["draft-place"].value}`;
 const slot = (form) => `typed ${person} ${form.elements["draft-place"].value}`;
+const accepted = (form) => `accepted ${person} ${form.elements["draft-place"].value}`; // what was sent from it last
 
 function remember(form) {
   const [key, revision] = [form.elements.draft.value, Number(form.elements["draft-revision"].value)];
+  keep(slot(form), JSON.stringify({ key, revision, content: content(form) }));
+}
+
+function keep(name, text) {
   try {
-    sessionStorage.setItem(slot(form), JSON.stringify({ key, revision, content: content(form) }));
+    sessionStorage.setItem(name, text);
   } catch {
-    // full: the server has all but the last moment
+    // full: the server has all but the last moment, and what was sent may become a draft
   }
 }
 
@@ -269,6 +275,7 @@ function putBack(form) {
   if (!kept) return;
   if (!revision) form.elements.draft.value = kept.key; // the page was faster than the draft: it is the same one
   if (form.elements.draft.value !== kept.key) return;
+  if (kept.revision === revision) known(form).saved = null; // it did not get there; the browser fills in some of it itself
   let changed = false;
   for (const [name, value] of new URLSearchParams(kept.content)) {
     const field = form.elements[name];
@@ -333,17 +340,18 @@ function announceFilledIn(form) {
 
 addEventListener("pageshow", ({ persisted }) => {
   for (const [form, state] of forms) {
-    if (persisted && state.sent) {
-      state.sent = false; // the page itself came back, with what was sent
-      state.saved = state.sending;
-    }
-    if (persisted || entered === "navigate") continue;
-    const { touched } = state;
-    announceFilledIn(form);
-    if (!isBack || touched) continue;
+    state.sent = false; // the page itself may have come back
+    if (!persisted && entered !== "navigate") announceFilledIn(form);
+    if (!(persisted || isBack) || content(form) !== sessionStorage.getItem(accepted(form))) continue;
     clearTimeout(state.timer);
-    state.touched = false;
-    state.begun = state.saved = content(form);
+    state.begun = state.saved = content(form); // it was sent as it is
   }
 });
+
+// A form that was sent leads here: whether it was accepted is known now. Without scripts, as on the browser's own page for a
+// lost connection, it is not.
+const [sentFrom, sent] = JSON.parse(sessionStorage.getItem(SENDING) ?? "[]");
+sessionStorage.removeItem(SENDING);
+if (sentFrom && entered === "navigate" && navigation.responseStatus < 400) keep(sentFrom, sent);
+
 document.addEventListener("htmx:after:swap", enter);

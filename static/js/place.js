@@ -2,9 +2,12 @@
 // move it, Shift and arrows resize it. Its state is four number fields, in per cent of the picture. What is measured, and
 // the address of it, come from the server.
 
+import { _, thin } from "./languages.js";
+
 const LEAST = 2; // per cent of a side
 const STEP = 1;
 const WAIT = 250; // ms after the last key
+const LONGEST = 500; // characters of the text
 const SIDES = ["x", "y", "w", "h"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -24,9 +27,18 @@ function outrun() {
   return ++asked;
 }
 
+// An address holds some thousand letters. What is longer stays in its field, with a sentence.
+function isTooLong() {
+  const { words } = form.elements;
+  const long = words.value.length > LONGEST;
+  words.setCustomValidity(long ? _("Your text can have at most %(number)s characters.", { number: thin(LONGEST) }) : "");
+  return long && !words.reportValidity();
+}
+
 // Ask for what is measured now.
 async function measure() {
   const turn = outrun();
+  if (isTooLong()) return;
   const query = new URLSearchParams(new FormData(form));
   document.getElementById("read").toggleAttribute("aria-busy", true);
   try {

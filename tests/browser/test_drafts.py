@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from app.drafts import service as drafting
+from app.errors import Conflict
 from app.main import create_app
 from app.models import Draft, LoginSession, User, now
 from app.reviews import service as reviews
@@ -248,6 +250,55 @@ def test_going_back_to_what_was_sent_makes_no_draft_of_it(server: Server, contex
     page.goto("/styles")  # what a page holds unsaved is saved as it is left
     assert [url for url in asked if url.endswith("/drafts")] == []
     assert drafts(server) == []
+
+
+@pytest.mark.parametrize("status", [0, 500])
+def test_going_back_to_what_was_not_accepted_keeps_it(server: Server, context: BrowserContext, status: int) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.route("**/drafts", lambda route: route.abort())
+    page.route("**/sets", lambda route: route.fulfill(status=status, body="Sorry") if status else route.abort())
+    page.locator("#prompts").fill("a fox")
+    send(page, "#set-form")
+    expect(page.locator("#set-form")).to_have_count(0)  # the answer, or the page of the browser itself
+    assert drafts(server) == []
+    page.unroute("**/drafts")
+    page.go_back()
+    expect(page.locator("#prompts")).to_have_value("a fox")
+    saved(page)
+    assert [draft["prompts"] for draft in drafts(server)] == ["a fox"]
+
+
+def test_a_choice_that_could_not_be_saved_is_saved_after_going_back(
+    server: Server, context: BrowserContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    usual = drafting.save
+
+    refused: list[object] = []
+
+    def nothing(*_: object, **sent: object) -> None:
+        refused.append(sent)
+        raise Conflict("Sorry")
+
+    # In the server itself: nobody routes the answers to a page that is left.
+    monkeypatch.setattr(drafting, "save", nothing)
+    chosen = page.locator("input[name=size]:not(:checked)").first
+    size = chosen.get_attribute("value")
+    chosen.evaluate("field => field.click()")
+    expect(page.locator("#set-form [data-typed-words]")).to_contain_text("not saved yet")
+    page.goto("/styles")
+    for _ in range(1000):
+        if len(refused) > 1:  # the last try came as the page was left
+            break
+        page.wait_for_timeout(20)
+    monkeypatch.setattr(drafting, "save", usual)
+    assert drafts(server) == []
+    page.go_back()
+    expect(page.locator("input[name=size]:checked")).to_have_value(size)
+    saved(page)
+    assert [draft["size"] for draft in drafts(server)] == [size]
 
 
 def test_what_is_typed_after_going_back_to_a_sent_form_is_kept(server: Server, context: BrowserContext) -> None:

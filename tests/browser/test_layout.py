@@ -141,6 +141,20 @@ def test_own_words_are_drawn_as_they_are_typed(open_page: Callable[..., Page]) -
     expect(page.locator("#placed p").first).to_have_text("Harvest sale")
 
 
+def test_a_text_that_no_address_holds_stays_in_its_field(open_page: Callable[..., Page]) -> None:
+    page = open_page("/images/1/layout?place=60,10,30,30&text=white&size=32")
+    field = page.get_by_label("Your text")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    field.fill("秋" * 5000)
+    page.get_by_label("Bold").check()
+    expect(field).to_have_js_property("validationMessage", "Your text can have at most 500 characters.")
+    expect(field).to_have_value("秋" * 5000)
+    field.fill("秋のセール")
+    expect(page.locator("#placed p").first).to_have_text("秋のセール")
+    assert all(len(url) < 1000 for url in asked)
+
+
 def test_a_suggestion_moves_the_place_without_another_page(open_page: Callable[..., Page]) -> None:
     page = open_page("/images/1/layout?place=60,10,30,30&text=white&size=32")
     page.evaluate("window.same = true")

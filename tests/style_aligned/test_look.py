@@ -21,7 +21,8 @@ PROMPTS = ["a fox", "a teapot", "a house", "a tulip", "a car"]
 SEEDS = [1, 2, 3, 4, 5]
 STEPS = 6
 DRAWS = 3  # of noise per picture, to ask the model what it sees
-MARGIN = 0.6  # maximum disagreement of sets with sharing, relative to sets without; measured 0.43
+# Of the disagreement without sharing, at most; measured 0.43, and 0.57 without attention to the reference.
+MARGIN = 0.5
 FOUND = 0.7  # minimum fraction of pictures that show their prompt; measured 1.00
 
 

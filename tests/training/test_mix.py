@@ -53,3 +53,18 @@ def test_a_mixture_of_pipelines_draws(unet_folder, tmp_path):
     pipeline = StableDiffusionXLPipeline.from_pretrained(out, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     assert pipeline("a box", num_inference_steps=1, output_type="latent").images.isfinite().all()
+
+
+def test_what_does_not_fit_is_a_sentence_and_writes_nothing(unet_folder, tmp_path):
+    model, out = unet_folder / "pipeline", tmp_path / "out"
+    with pytest.raises(ValueError, match="has no weights"):
+        mix(model, tmp_path / "nowhere", out, 0.5, without=None, times=0)
+    with pytest.raises(ValueError, match="has no weights"):
+        mix(model, model, out, 0.5, without=(model, tmp_path / "nowhere"), times=0.3)
+    for without, times in (((model, model), 0), (None, 0.3)):
+        with pytest.raises(ValueError, match="go together"):
+            mix(model, model, out, 0.5, without=without, times=times)
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(ValueError, match="exists"):
+        mix(model, model, out, 0.5, without=None, times=0)

@@ -79,6 +79,16 @@ def test_own_pictures_do_not_wait_for_their_maker(
     assert WHY not in reviewer.get(f"/review?image={ids[1]}").text
 
 
+def test_designers_read_that_their_pictures_wait(server: Server, sign_in: Callable[..., Browser]) -> None:
+    designer = sign_in(Role.DESIGNER)
+    with making(server) as make:
+        make.finished_set(designer.user, campaign="Autumn")
+    html = designer.get("/review").text
+    assert "2 pictures of your own need another reviewer" in html
+    assert "Other reviewers come next" in html
+    assert "Invite a reviewer" not in html
+
+
 def test_who_may_invite_is_led_to_it_when_others_must_review(server: Server, sign_in: Callable[..., Browser]) -> None:
     invite = 'href="/people#h-add"'
     for role in (Role.MANAGER, Role.ADMIN):

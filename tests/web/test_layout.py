@@ -101,6 +101,8 @@ def test_own_words_take_the_place_of_the_example(designer: Browser, image_id: in
     assert "words=Harvest+%3Cb%3Esale%3C/b%3E" in str(page.url)
     assert "<p>Harvest &lt;b&gt;sale&lt;/b&gt;</p>" in page.text
     assert "春の新作" not in page.text
+    hidden = designer.get(f"/images/{image_id}/layout", params={"words": "\u200e\u202e \u200b"}).text
+    assert "New this spring</p>" in hidden
     japanese = designer.get(f"/images/{image_id}/layout", params={"words": "秋のセール"}).text
     assert '<p lang="ja">秋のセール</p>' in japanese
 

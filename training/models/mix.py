@@ -40,16 +40,22 @@ def mixed(before: Weights, after: Weights, share: float, change: Weights | None 
 
 
 def read(folder: Path) -> tuple[Weights, dict[str, list[str]]]:
-    """All weights of a part, and the names that each of its files holds."""
+    """All weights of a part, and the names that each of its files holds. Raises ValueError if there are none."""
     files = {file.name: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
+    if not files:
+        raise ValueError(f"{folder} has no weights")
     return {name: weight for file in files.values() for name, weight in file.items()}, {
         file: list(weights) for file, weights in files.items()
     }
 
 
 def mix(before: Path, after: Path, out: Path, share: float, without: tuple[Path, Path] | None, times: float) -> None:
-    """Write ``before`` with mixed weights to ``out``, a new folder; see `mixed`."""
-    shutil.copytree(before, out)
+    """Write ``before`` with mixed weights to ``out``, a new folder; see `mixed`. Raises ValueError before it writes."""
+    if out.exists():
+        raise ValueError(f"{out} exists")
+    if bool(without) != bool(times):
+        raise ValueError("what to subtract, and how many times, go together")
+    made: dict[Path, Weights] = {}
     for part in PARTS:
         weights, files = read(before / part)
         change = None
@@ -57,22 +63,27 @@ def mix(before: Path, after: Path, out: Path, share: float, without: tuple[Path,
             first, last = (read(folder / part)[0] for folder in without)
             change = {name: weight.float() - first[name].float() for name, weight in last.items() if name in first}
         found = mixed(weights, read(after / part)[0], share, change, times)
-        for file, names in files.items():
-            save_file({name: found[name] for name in names}, out / part / file, metadata={"format": "pt"})
+        made |= {Path(part, file): {name: found[name] for name in names} for file, names in files.items()}
+    shutil.copytree(before, out)
+    for file, weights in made.items():
+        save_file(weights, out / file, metadata={"format": "pt"})
 
 
 def main(
     before: Annotated[Path, typer.Argument(help="a pipeline folder, for everything that is not mixed")],
     after: Annotated[Path, typer.Argument(help="the pipeline folder after a run")],
     out: Annotated[Path, typer.Option(help="the pipeline folder to write")],
-    share: Annotated[float, typer.Option(help="0 gives BEFORE, 1 gives AFTER")] = 0.5,
+    share: Annotated[float, typer.Option(min=0, max=1, help="0 gives BEFORE, 1 gives AFTER")] = 0.5,
     without: Annotated[
         tuple[Path, Path] | None, typer.Option(help="pipeline folders before and after a run whose change to subtract")
     ] = None,
     times: Annotated[float, typer.Option(help="how many times to subtract it")] = 0.0,
 ) -> None:
     """Mix the weights of two finished models."""
-    mix(before, after, out, share, without, times)
+    try:
+        mix(before, after, out, share, without, times)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     typer.echo(f"written: {out}")
 
 
