@@ -340,7 +340,7 @@ function announceFilledIn(form) {
 
 addEventListener("pageshow", ({ persisted }) => {
   for (const [form, state] of forms) {
-    state.sent = false; // the page itself may have come back
+    if (persisted) state.sent = false; // the page itself came back
     if (!persisted && entered !== "navigate") announceFilledIn(form);
     if (!(persisted || isBack) || content(form) !== sessionStorage.getItem(accepted(form))) continue;
     clearTimeout(state.timer);
