@@ -1,6 +1,7 @@
 """Somebody types, and reloads, goes back, is signed out, or opens a second tab: nothing is lost."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from app.main import create_app
 from app.models import Draft, LoginSession, User, now
 from app.reviews import service as reviews
 from app.settings import Settings
+from tests.browser.conftest import PATIENCE
 from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
@@ -50,6 +52,12 @@ def drafts(server: Server) -> list[dict[str, str]]:
 
 def saved(page: Page, form: str = "#set-form") -> None:
     expect(page.locator(f"{form} [data-typed-words]")).to_contain_text("Draft saved")
+
+
+def until(page: Page, is_so: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE / 1000
+    while not is_so() and time.monotonic() < ends:
+        page.wait_for_timeout(20)
 
 
 def send(page: Page, form: str) -> None:
@@ -265,7 +273,7 @@ def test_going_back_to_what_was_not_accepted_keeps_it(server: Server, context: B
     page.unroute("**/drafts")
     page.go_back()
     expect(page.locator("#prompts")).to_have_value("a fox")
-    saved(page)
+    until(page, lambda: bool(drafts(server)))  # whether the form says that it is saved, or that it was
     assert [draft["prompts"] for draft in drafts(server)] == ["a fox"]
 
 
@@ -289,10 +297,7 @@ def test_a_choice_that_could_not_be_saved_is_saved_after_going_back(
     chosen.evaluate("field => field.click()")
     expect(page.locator("#set-form [data-typed-words]")).to_contain_text("not saved yet")
     page.goto("/styles")
-    for _ in range(1000):
-        if len(refused) > 1:  # the last try came as the page was left
-            break
-        page.wait_for_timeout(20)
+    until(page, lambda: len(refused) > 1)  # the last try comes as the page is left
     monkeypatch.setattr(drafting, "save", usual)
     assert drafts(server) == []
     page.go_back()
