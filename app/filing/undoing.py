@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import authority
 from app.audit.service import record
+from app.campaign_names import folder
 from app.errors import Conflict
 from app.filing import service
 from app.filing.kinds import KINDS, Filed, name_of
@@ -48,7 +49,7 @@ def campaign(
     service.move_with(session, user, image_set, session.scalars(there).all(), target)
     if new:
         forget_campaign(session, user, left)
-    return Undone(_("%(name)s is in %(campaign)s again.", name=image_set.name, campaign=target.name))
+    return Undone(_("%(name)s is in %(campaign)s again.", name=image_set.name, campaign=folder(target.name)))
 
 
 def archive(

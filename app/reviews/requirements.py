@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app import undo as undos
 from app.audit.service import record
+from app.campaign_names import folder
 from app.customs import queries as customs
 from app.errors import Forbidden, Invalid
 from app.languages import gettext as _
@@ -74,6 +75,6 @@ def _keep(session: Session, campaign: Campaign, images: Sequence[Image]) -> None
 def undo(session: Session, user: User, campaign: int, before: list[int], after: list[int]) -> Undone:
     row = sets.campaign(session, user, campaign)
     if row.checklists != after:
-        raise changed_since(session, user, row, _("the checklists of %(campaign)s", campaign=row.name))
+        raise changed_since(session, user, row, _("the checklists of %(campaign)s", campaign=folder(row.name)))
     require(session, user, campaign, before)
-    return Undone(_("%(campaign)s requires the same checklists as before.", campaign=row.name))
+    return Undone(_("%(campaign)s requires the same checklists as before.", campaign=folder(row.name)))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.service import may_change
 from app.audit.service import record, record_all
+from app.campaign_names import folder
 from app.errors import Conflict, Forbidden
 from app.languages import N_, translated
 from app.languages import gettext as _
@@ -78,19 +79,19 @@ def _stays(decision: Decision, history: list[Decision], image: Image) -> str:
 def approvals(session: Session, user: User, campaign: int, before: int, after: int) -> Undone:
     row = sets.campaign(session, user, campaign)
     if row.approvals_needed != after:
-        raise changed_since(session, user, row, _("the approvals needed in %(campaign)s", campaign=row.name))
+        raise changed_since(session, user, row, _("the approvals needed in %(campaign)s", campaign=folder(row.name)))
     service.set_approvals(session, user, campaign, before)
-    return Undone(_("%(campaign)s needs as many approvals as before.", campaign=row.name))
+    return Undone(_("%(campaign)s needs as many approvals as before.", campaign=folder(row.name)))
 
 
 def four_eyes(session: Session, user: User, campaign: int, before: bool) -> Undone:
     row = sets.campaign(session, user, campaign)
     if row.four_eyes == before:
         raise changed_since(
-            session, user, row, _("who may approve their own pictures in %(campaign)s", campaign=row.name)
+            session, user, row, _("who may approve their own pictures in %(campaign)s", campaign=folder(row.name))
         )
     service.set_four_eyes(session, user, campaign, before)
-    return Undone(_("The rule for own pictures in %(campaign)s is as before.", campaign=row.name))
+    return Undone(_("The rule for own pictures in %(campaign)s is as before.", campaign=folder(row.name)))
 
 
 def lock(session: Session, user: User, set_id: int, at: str) -> Undone:

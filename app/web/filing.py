@@ -212,7 +212,7 @@ def rename(request: Request, resources: ResourcesDep, me: Me, form: Sent[NameFor
 def move(request: Request, resources: ResourcesDep, me: Me, form: Sent[MoveSetForm], row_id: int) -> Response:
     def act(session: Session) -> str:
         name = service.move(session, me, row_id, form.campaign_name).campaign.name
-        return _("Moved to %(name)s.", name=name)
+        return _("Moved to %(name)s.", name=folder(name))
 
     return done(request, resources, me, form, "set", row_id, act)
 
