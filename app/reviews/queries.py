@@ -15,7 +15,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.accounts.queries import signed_in
-from app.campaign_names import folder
 from app.errors import NotFound
 from app.languages import gettext as _
 from app.models import (
@@ -40,7 +39,6 @@ CAMPAIGNS_PAGE = 50  # listed at a time
 class Rule:
     """A campaign's requirements for approval."""
 
-    name: str  # of the campaign
     needed: int  # people who must approve it
     four_eyes: bool  # none of them its maker
     checklists: list[int]  # ids of those to answer before
@@ -149,14 +147,14 @@ def newest(session: Session, user: User) -> int:
 
 def rule_of(campaign: Campaign) -> Rule:
     """The requirements of a campaign that is loaded."""
-    return Rule(folder(campaign.name), campaign.approvals_needed, campaign.four_eyes, campaign.checklists)
+    return Rule(campaign.approvals_needed, campaign.four_eyes, campaign.checklists)
 
 
 def rules(session: Session, campaign_ids: Collection[int]) -> dict[int, Rule]:
     """The requirements of campaigns, by id."""
-    columns = Campaign.id, Campaign.name, Campaign.approvals_needed, Campaign.four_eyes, Campaign.checklists
+    columns = Campaign.id, Campaign.approvals_needed, Campaign.four_eyes, Campaign.checklists
     rows = session.execute(select(*columns).where(Campaign.id.in_(campaign_ids)))
-    return {row[0]: Rule(folder(row[1]), row[2], row[3], row[4]) for row in rows}
+    return {row[0]: Rule(row[1], row[2], row[3]) for row in rows}
 
 
 def approved_by_makers(session: Session, *which: ColumnElement[bool]) -> list[Image]:

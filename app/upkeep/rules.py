@@ -51,28 +51,28 @@ _HELD = """
         UNION ALL SELECT uploaded_by_id, bytes FROM rights_files
     ) GROUP BY person
 """
+_MADE_TODAY = "created_at >= :begin AND created_at < :end"
 # What the rows prove that a person used today, which is at least this: what is removed gives nothing back. Samples are
 # not counted.
-_TODAY = "created_at >= :begin AND created_at < :end"
 _USED_TODAY = f"""
     SELECT owner_id AS person, 'sets' AS what, count(*) AS amount FROM image_sets
-      WHERE {_TODAY} AND id NOT IN (SELECT set_id FROM samples) GROUP BY person
+      WHERE {_MADE_TODAY} AND id NOT IN (SELECT set_id FROM samples) GROUP BY person
     UNION ALL SELECT coalesce(made_by_id, owner_id) AS person, 'pictures', count(*) FROM images
-      WHERE {_TODAY} AND (version > 1 OR set_id NOT IN (SELECT set_id FROM samples)) GROUP BY person
+      WHERE {_MADE_TODAY} AND (version > 1 OR set_id NOT IN (SELECT set_id FROM samples)) GROUP BY person
     UNION ALL SELECT owner_id AS person, 'trainings', count(*) FROM subjects
-      WHERE kind = 'trained' AND {_TODAY} GROUP BY person
+      WHERE kind = 'trained' AND {_MADE_TODAY} GROUP BY person
     UNION ALL SELECT made_by_id AS person, 'exports', count(*) FROM exports
-      WHERE {_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
+      WHERE {_MADE_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
       GROUP BY person
     UNION ALL SELECT made_by_id AS person, 'export_pictures', sum(pictures) FROM exports
-      WHERE {_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
+      WHERE {_MADE_TODAY} AND id NOT IN (SELECT export_id FROM samples WHERE export_id IS NOT NULL)
       GROUP BY person
     UNION ALL SELECT person, 'uploads', count(*) FROM (
         SELECT uploaded_by_id AS person, created_at FROM "references"
           WHERE id NOT IN (SELECT reference_id FROM samples)
         UNION ALL SELECT uploaded_by_id, created_at FROM rights_files
         UNION ALL SELECT owner_id, created_at FROM subjects WHERE kind = 'file'
-      ) WHERE {_TODAY} GROUP BY person
+      ) WHERE {_MADE_TODAY} GROUP BY person
 """
 _HELD_NOW = "usage.what = 'storage' AND usage.day = '1970-01-01'"
 _UNDECIDED = """NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.image_id = images.id)

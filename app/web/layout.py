@@ -169,7 +169,7 @@ def asked_for(request: Request, image: Image) -> tuple[Wanted, str]:
     sides = ",".join(given) if any(side in query for side in SIDES) else query.get("place", "")
     place, remark = place_of(sides) if sides else (DEFAULT, "")
     text = text_of(query.get("text", ""), query.get("own", ""))
-    usual = min(DEFAULT_SIZE, min(image.image_set.width, image.image_set.height) // 16)
+    usual = min(DEFAULT_SIZE, image.image_set.width // 16, image.image_set.height // 16)
     size = number_of(query.get("size", ""), usual)
     shift = number_of(query.get("shift", ""), 50)
     key = query.get("format", preference(request, "format"))

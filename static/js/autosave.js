@@ -27,7 +27,7 @@ function content(form) {
 }
 
 // What was typed while this script was still on its way was never saved. Going back, the browser fills in what was in the
-// form when it was left, after `load` and before `pageshow`.
+// form when it was left: choices before `load`, texts after it, all before `pageshow`.
 const WORDS = "textarea, input:is([type=text], [type=search], [type=url], :not([type]))";
 const navigation = performance.getEntriesByType("navigation")[0];
 const entered = navigation?.type;
@@ -324,6 +324,7 @@ addEventListener("load", () => {
   for (const place of document.querySelectorAll("[data-typed]")) if (isOther(place.closest("form"))) return;
   enter();
 });
+
 // Scripts hear of what the browser has filled in as if it were typed, so that counts and choices follow it.
 function isFilledIn(field) {
   if (field.matches("select")) return field.value !== ([...field.options].find((each) => each.defaultSelected) ?? field.options[0])?.value;

@@ -21,8 +21,8 @@ from tests.style_aligned.conftest import ready
 
 WIDE = (4 * SIDE, SIDE)  # four windows wide
 TWICE = (2 * HALF, HALF)
-BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 14
-ENDS = 3  # the same for seamless ends, of which there are few; measured 1.2, and 5.4 for other ends
+BORDERS = 1.5  # maximum step across a window's border, relative to the steps around it; measured 1.1, side by side 16
+ENDS = 3  # the same for seamless ends, of which there are few; measured 1.5, and 6.4 for other ends
 AROUND = [place for place in range(-6, 7) if place]  # columns
 
 
