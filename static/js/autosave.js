@@ -165,7 +165,7 @@ addEventListener("submit", (event) => {
   clearTimeout(state.timer);
   state.sent = true;
   state.sending = content(form);
-  keep(SENDING, JSON.stringify([accepted(form), state.sending]));
+  if (!form.matches("[hx-post]")) keep(SENDING, JSON.stringify([accepted(form), slot(form), state.sending]));
 });
 
 // The server may have got what this tab saved a moment before, with the form or after it: both are the same draft.
@@ -244,7 +244,12 @@ export function keepUnsent(form) {
 addEventListener("visibilitychange", () => {
   if (document.hidden) flush();
 });
-addEventListener("pagehide", flush);
+addEventListener("pagehide", () => {
+  flush();
+  // What was sent stays here until the next page says that it was accepted.
+  const [, sending] = JSON.parse(sessionStorage.getItem(SENDING) ?? "[]");
+  for (const [form, { sent }] of forms) if (form.isConnected && sent && slot(form) === sending) remember(form);
+});
 addEventListener("beforeunload", (event) => {
   if (isUnkept() || dirty().some(([form, { failed }]) => failed || body(form).length >= LARGEST)) event.preventDefault();
 });
@@ -351,8 +356,11 @@ addEventListener("pageshow", ({ persisted }) => {
 
 // A form that was sent leads here: whether it was accepted is known now. Without scripts, as on the browser's own page for a
 // lost connection, it is not.
-const [sentFrom, sent] = JSON.parse(sessionStorage.getItem(SENDING) ?? "[]");
+const [sentFrom, typedIn, sent] = JSON.parse(sessionStorage.getItem(SENDING) ?? "[]");
 sessionStorage.removeItem(SENDING);
-if (sentFrom && entered === "navigate" && navigation.responseStatus < 400) keep(sentFrom, sent);
+if (sentFrom && entered === "navigate" && navigation.responseStatus < 400) {
+  keep(sentFrom, sent);
+  sessionStorage.removeItem(typedIn);
+}
 
 document.addEventListener("htmx:after:swap", enter);
