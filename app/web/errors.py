@@ -191,7 +191,8 @@ def factor_needed(request: Request, error: FactorNeeded) -> Response:
         return PlainTextResponse(sentence, Forbidden.status, {"HX-Redirect": "/account/security"})
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(sentence, Forbidden.status)
-    return see_other("/account/security")
+    was_sent = request.method not in SAFE_METHODS
+    return see_other("/account/security", sentence if was_sent else "", refused=was_sent)
 
 
 async def policy_needed(request: Request, _: PolicyNeeded) -> Response:

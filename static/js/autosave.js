@@ -355,12 +355,16 @@ addEventListener("pageshow", ({ persisted }) => {
 });
 
 // A form that was sent leads here: whether it was accepted is known now. Without scripts, as on the browser's own page for a
-// lost connection, it is not.
+// lost connection, it is not. Shown again, a refused form has what the server made of it: what others changed since, too.
 const [sentFrom, typedIn, sent] = JSON.parse(sessionStorage.getItem(SENDING) ?? "[]");
 sessionStorage.removeItem(SENDING);
-if (sentFrom && entered === "navigate" && navigation.responseStatus < 400) {
-  keep(sentFrom, sent);
-  sessionStorage.removeItem(typedIn);
+const isRefused =
+  navigation?.responseStatus >= 400 ||
+  Boolean(document.querySelector("[data-error-sentence], form [data-summary], #toasts .toast--bad"));
+const isShownAgain = Boolean(document.querySelector("form:has([data-summary]) [data-typed]"));
+if (sentFrom && entered === "navigate") {
+  if (!isRefused) keep(sentFrom, sent);
+  if (!isRefused || isShownAgain) sessionStorage.removeItem(typedIn);
 }
 
 document.addEventListener("htmx:after:swap", enter);

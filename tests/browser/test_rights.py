@@ -130,6 +130,7 @@ def look_again(page: Page, server: Server) -> int:
     page.goto(f"{server.url}/references/{reference.id}/rights")
     fill(page, "Licence", "Bought, invoice 0419")
     fill(page, "What it allows", "All media")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
     with making(server) as make:
         other = make.user(Role.MANAGER, "Ito Kenji")
         row = make.session.get(queries.Reference, reference.id)

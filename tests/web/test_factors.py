@@ -238,7 +238,9 @@ def test_who_must_have_a_second_step_is_led_to_it_and_reaches_nothing_else(
     assert "Required" in admin.get("/people/second-step").text
     for path in ("/", "/sets", "/account", f"/sets/{1}"):
         assert designer.get(path).headers["location"] == "/account/security"
-    assert designer.post("/sets").headers["location"] == "/account/security"
+    sent = designer.post("/sets")
+    assert sent.headers["location"] == "/account/security"
+    assert "Set up an authenticator app or a passkey first." in designer.get("/account/security").text
     asked = designer.get("/sets", headers={"hx-request": "true"})
     assert (asked.status_code, asked.headers["hx-redirect"]) == (403, "/account/security")
     assert designer.get("/sets", headers={"hx-request": "true", "soroe-unattended": "yes"}).status_code == 204
