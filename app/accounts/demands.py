@@ -88,5 +88,5 @@ def undo_demand(session: Session, user: User, role: str, after: bool) -> Undone:
 def said(role: Role, on: bool) -> str:
     """What a demand means for the people of a role."""
     if on:
-        return _("A second step is now required of the role %(role)s.", role=translated(role.word))
-    return _("A second step is no longer required of the role %(role)s.", role=translated(role.word))
+        return _("Two-step sign-in is now required for the role %(role)s.", role=translated(role.word))
+    return _("Two-step sign-in is no longer required for the role %(role)s.", role=translated(role.word))

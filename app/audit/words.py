@@ -46,7 +46,7 @@ DID = {
     Act.FACTOR_ADD: N_("added a sign-in method to the account of"),
     Act.FACTOR_REMOVE: N_("removed a sign-in method from the account of"),
     Act.FACTOR_RESET: N_("removed the sign-in methods of"),
-    Act.FACTOR_DEMAND: N_("changed which roles must have a second step"),
+    Act.FACTOR_DEMAND: N_("changed which roles need two-step sign-in"),
     Act.RECOVERY_CODES: N_("created recovery codes for"),
     Act.IDENTITY_LINK: N_("linked a sign-in provider to the account of"),
     Act.ACCOUNT_INVITE: N_("created an invite link"),
@@ -222,8 +222,8 @@ DID_EXACTLY: dict[Act, tuple[str, dict[object, str]]] = {
     Act.FACTOR_DEMAND: (
         "demanded",
         {
-            True: N_("demanded a second step of people with a role"),
-            False: N_("no longer demands a second step of a role"),
+            True: N_("required two-step sign-in for a role"),
+            False: N_("no longer requires two-step sign-in for a role"),
         },
     ),
     Act.ACCOUNT_TRANSFER: ("undone", {True: N_("gave back the work of")}),

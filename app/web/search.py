@@ -66,7 +66,7 @@ COMMANDS = (
     Command(N_("Blocked words"), "ban", "/blocked", role=Role.MANAGER, also=N_("names forbidden")),
     Command(N_("People"), "shield-check", "/people", role=Role.ADMIN, also=N_("accounts roles invite")),
     Command(N_("Invite a person"), "plus", "/people#invite", role=Role.ADMIN, also=N_("account link")),
-    Command(N_("Second step"), "shield-check", "/people/second-step", role=Role.ADMIN, also=N_("authenticator")),
+    Command(N_("Two-step sign-in"), "shield-check", "/people/second-step", role=Role.ADMIN, also=N_("authenticator")),
     Command(N_("Theme: dark"), "sun-moon", does="theme", value="dark", also=N_("night")),
     Command(N_("Theme: light"), "sun-moon", does="theme", value="light", also=N_("day")),
     Command(N_("Theme: as the system"), "sun-moon", does="theme", value="", also=N_("automatic")),

@@ -1,4 +1,4 @@
-"""The second step: an authenticator app, its recovery codes, and how it is set up, removed and reset."""
+"""Two-step sign-in: an authenticator app, its recovery codes, and how it is set up, removed and reset."""
 
 import re
 import time
@@ -246,7 +246,7 @@ def test_who_must_have_a_second_step_is_led_to_it_and_reaches_nothing_else(
     assert designer.get("/sets", headers={"hx-request": "true", "soroe-unattended": "yes"}).status_code == 204
     for path in (f"/images/{picture}.png", f"/sets/{1}/events", f"/images/{picture}/download.png"):
         assert designer.get(path, headers={"accept": "*/*"}).status_code == 403, path
-    assert "requires a second step of the role designer" in designer.get("/account/security").text
+    assert "Two-step sign-in is required for the role designer" in designer.get("/account/security").text
     set_up(server, designer)
     assert designer.get("/sets").status_code == 200
     assert designer.post("/account/authenticator/remove").status_code == 303
