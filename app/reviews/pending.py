@@ -133,11 +133,22 @@ def count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
 @cache
 def _count(shape: frozenset[str]) -> Select[int]:
     pictures = _counted(pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS))
-    waiting = [pictures.where(open_) for open_ in OPEN]
-    # A literal, so that SQLite recognises its small index of such pictures.
-    partly = pictures.where(OPEN[0], literal_column("images.approvals > 0"), _DECIDED, not_(OWN))
-    one, two = (each.scalar_subquery() for each in waiting)
-    return select(one + two - _own(shape) - partly.scalar_subquery())
+    one, two = (pictures.where(open_).scalar_subquery() for open_ in OPEN)
+    return select(one + two - _others(shape))
+
+
+def others_count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
+    """How many pictures wait for other reviewers alone: `user` made them, or has decided on them."""
+    return session.scalar(_counted_others(scope.shape), scope.asks(user)) or 0
+
+
+@cache
+def _counted_others(shape: frozenset[str]) -> Select[int]:
+    return select(_others(shape))
+
+
+def _others(shape: frozenset[str]) -> ColumnElement[int]:
+    return _own(shape) + _partly(shape).where(not_(OWN)).scalar_subquery()
 
 
 def own_count(session: Session, user: User, scope: Scope = EVERYTHING) -> int:
@@ -162,6 +173,7 @@ def partly_count(session: Session, user: User, scope: Scope = EVERYTHING) -> int
 @cache
 def _partly(shape: frozenset[str]) -> Select[int]:
     pictures = _counted(pictures_of(shape).where(UNLOCKED, NO_SAMPLE_OF_OTHERS))
+    # A literal, so that SQLite recognises its small index of such pictures.
     return pictures.where(OPEN[0], literal_column("images.approvals > 0"), _DECIDED)
 
 

@@ -58,7 +58,8 @@ class Decided(Page):
     reasons: Sequence[RejectReason] = ()
     seen: int | str = ""  # the latest decision
     known: int = 0  # the latest event of the audit log
-    remaining: int = 0
+    remaining: int = 0  # pictures that wait for the person
+    for_others: int = 0  # if none does: pictures that wait for other reviewers
     tally: dict[str, int] = field(default_factory=dict)  # by verdict
 
 
@@ -417,6 +418,7 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> Decided:
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
     rules = {image.campaign_id: queries.rule_of(image.campaign)}
+    remaining = pending.count(session, me, scope)
     uncounted = counting.uncounted(session, [image], {image.id: decisions}, rules)[image.id]
     return Decided(
         standing=stands,
@@ -428,7 +430,8 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> Decided:
         reasons=queries.reasons(session),
         seen=decisions[-1].id if decisions else "",
         known=news.known(session),
-        remaining=pending.count(session, me, scope),
+        remaining=remaining,
+        for_others=pending.others_count(session, me, scope) if not remaining and me.can(Role.REVIEWER) else 0,
         tally=tally_of(session, me, scope),
     )
 

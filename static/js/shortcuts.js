@@ -12,9 +12,17 @@ const OWN_ARROWS = "input[type=radio], input[type=range], [role=group][tabindex]
 let first = "";
 let firstAt = 0;
 
+const all = (key) => [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
+
 function named(key) {
-  const elements = [...document.querySelectorAll(`[data-key="${CSS.escape(key)}"]`)];
-  return elements.filter((element) => !element.disabled && (element.checkVisibility() || element.closest("[data-more]")));
+  return all(key).filter((element) => !element.disabled && (element.checkVisibility() || element.closest("[data-more]")));
+}
+
+// A key whose button is disabled says why, if the page does.
+function explain(key) {
+  const disabled = all(key).find((element) => element.disabled && element.checkVisibility());
+  const words = document.getElementById(disabled?.getAttribute("aria-describedby"))?.textContent.trim();
+  if (words) document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
 }
 
 function press(elements) {
@@ -49,7 +57,7 @@ addEventListener("keydown", (event) => {
   firstAt = event.timeStamp;
   const shifted = event.shiftKey ? named(`Shift+${key}`) : [];
   const elements = [pair, shifted, named(key)].find(({ length }) => length) ?? [];
-  if (!elements.length) return;
+  if (!elements.length) return explain(key);
   event.preventDefault();
   press(elements);
 });

@@ -110,8 +110,12 @@ def learn_that_others_approve(page: Page) -> None:
     """Someone alone reads why they cannot approve, and where to change that."""
     page.get_by_role("link", name="4 need another reviewer").click()
     expect(page.get_by_role("button", name="Approve")).to_be_disabled()
-    expect(page.get_by_text("There is no other reviewer yet: invite a reviewer under People")).to_be_visible()
-    page.locator("#why-own").get_by_role("link", name="Reasons and approvals").click()
+    why = "There is no other reviewer yet: invite a reviewer under People"
+    expect(page.get_by_text(why)).to_be_visible()
+    expect(page.locator(".tally")).to_have_text("4 for other reviewers")
+    page.keyboard.press("a")
+    expect(page.locator("#toasts")).to_contain_text(why)
+    page.locator(".lockednote").get_by_role("link", name="Reasons and approvals").click()
     box = page.get_by_role("checkbox", name="Nobody approves their own pictures in Unsorted")
     expect(box).to_be_checked()
     box.press(" ")

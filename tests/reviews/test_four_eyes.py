@@ -170,6 +170,7 @@ def test_own_pictures_do_not_wait_for_oneself(session: Session, make: Factory, m
     decide(session, reviewer, of_theirs)
     service.set_four_eyes(session, maker, own.campaign_id, True)
     assert (pending.count(session, maker), pending.count(session, reviewer)) == (1, 2)
+    assert (pending.others_count(session, maker), pending.others_count(session, reviewer)) == (3, 2)
 
 
 @pytest.mark.parametrize(
