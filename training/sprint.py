@@ -159,7 +159,7 @@ def cleaner(sprint: Sprint, shown: Pictures, pipeline: Path) -> None:
 
 
 def main(
-    model: Annotated[Path | None, typer.Argument(help="the model folder to train further")] = None,
+    model: Annotated[Path | None, typer.Argument(help="the model folder to train further", exists=True)] = None,
     packed: Annotated[Path, typer.Option("--artwork", help="the packed artwork")] = Path("out/artwork.npz"),
     pack_from: Annotated[Path | None, typer.Option("--pack", help="only pack the artwork of this data folder")] = None,
     out: Annotated[Path, typer.Option(help="folder for the results")] = Path("out/sprint"),

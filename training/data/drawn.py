@@ -194,7 +194,7 @@ def _make_files(folder: Path, studio: Studio, count: int) -> None:
 
 def main(
     pipeline: Annotated[str, typer.Argument(help="a pipeline folder")],
-    data: Annotated[Path, typer.Option(help="the data folder that the model was trained on")],
+    data: Annotated[Path, typer.Option(help="the data folder that the model was trained on", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the latents")],
     count: Annotated[int, typer.Option(help="latents drawn from noise; twice as many are redrawn")] = 4096,
     first: Annotated[int, typer.Option(help="use only this many pictures of the data, the first ones")] = 4096,

@@ -112,10 +112,16 @@ def world(size: Size, data: Pictures) -> Figures:
 
 
 def main(
-    pipeline: Annotated[Path | None, typer.Argument(help="a pipeline folder; without it, kept figures")] = None,
-    data: Annotated[Path | None, typer.Option(help="the data folder that the model was trained on")] = None,
-    clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without it, write sizes only")] = None,
-    runs: Annotated[Path | None, typer.Option(help="the parent folder of all runs, for their logs")] = None,
+    pipeline: Annotated[
+        Path | None, typer.Argument(help="a pipeline folder; without it, kept figures", exists=True)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="the data folder that the model was trained on", exists=True)
+    ] = None,
+    clip: Annotated[Path | None, typer.Option(help="a CLIP folder; without it, write sizes only", exists=True)] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="the parent folder of all runs, for their logs", exists=True)
+    ] = None,
     size: SizeName = "small",
     further: Annotated[
         bool, typer.Option("--further", help="these runs continue the card's weights: list them after its runs")

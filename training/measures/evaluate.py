@@ -86,9 +86,9 @@ def examine(examiner: Examiner, samples: int, out: Path, say: Callable[[str], No
 
 
 def main(
-    pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
-    data: Annotated[Path, typer.Option(help="the data folder that both were trained on")],
+    pipeline: Annotated[Path, typer.Argument(help="a pipeline folder", exists=True)],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip", exists=True)],
+    data: Annotated[Path, typer.Option(help="the data folder that both were trained on", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for measures.json and the sheets")],
     size: SizeName = "small",
     samples: Annotated[int, typer.Option(help="pictures to draw for the largest measure")] = 500,

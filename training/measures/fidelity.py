@@ -94,11 +94,11 @@ def measured(vaes: list[Path], drawn: Drawn, data: Pictures, clip: Path) -> tupl
 
 
 def main(
-    before: Annotated[Path, typer.Argument(help="the earlier VAE")],
-    after: Annotated[Path, typer.Argument(help="the later VAE")],
-    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
-    data: Annotated[Path, typer.Option(help="the data folder")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
+    before: Annotated[Path, typer.Argument(help="the earlier VAE", exists=True)],
+    after: Annotated[Path, typer.Argument(help="the later VAE", exists=True)],
+    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn", exists=True)],
+    data: Annotated[Path, typer.Option(help="the data folder", exists=True)],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip", exists=True)],
     first: Annotated[int | None, typer.Option(help="use only this many pictures of the data, the first ones")] = None,
     docs: Annotated[Path, typer.Option(help="the folder of demo-model.md")] = DOCS,
 ) -> None:

@@ -187,9 +187,9 @@ def clip_run(size: Size, data: Pictures, folder: Path, device: torch.device, sta
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the CLIP, the log and the state to resume from")],
-    start: Annotated[Path | None, typer.Option(help="a CLIP to continue from, with its tokenizer")] = None,
+    start: Annotated[Path | None, typer.Option(help="a CLIP to continue from, with its tokenizer", exists=True)] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,

@@ -173,11 +173,13 @@ def control_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    pipeline: Annotated[Path, typer.Option(help="the trained pipeline")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
+    pipeline: Annotated[Path, typer.Option(help="the trained pipeline", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the ControlNet, the log and the state to resume from")],
     kind: Annotated[str, typer.Option(help=" or ".join(KINDS))] = KINDS[0],
-    start: Annotated[Path | None, typer.Option(help="a ControlNet to continue from, of either kind")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="a ControlNet to continue from, of either kind", exists=True)
+    ] = None,
     size: SizeName = "small",
     minutes: Minutes = None,
     steps: Steps = None,

@@ -226,12 +226,14 @@ def decoder_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    vae: Annotated[Path, typer.Option(help="the VAE to train")],
-    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip")],
-    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
+    vae: Annotated[Path, typer.Option(help="the VAE to train", exists=True)],
+    clip: Annotated[Path, typer.Option(help="a CLIP folder made by training.models.clip", exists=True)],
+    drawn: Annotated[Path, typer.Option(help="folder made by training.data.drawn", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
-    teacher: Annotated[Path | None, typer.Option(help="the VAE that encodes the pictures, if another")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="the VAE that encodes the pictures, if another", exists=True)
+    ] = None,
     first: Annotated[int | None, typer.Option(help="train on this many pictures, the first ones")] = None,
     size: SizeName = "small",
     minutes: Minutes = None,

@@ -85,9 +85,9 @@ def encoder_run(size: Size, data: Pictures, vae: Path, teacher: Path, folder: Pa
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
-    vae: Annotated[Path, typer.Option(help="the VAE to train, made by training.models.enlarge")],
-    teacher: Annotated[Path, typer.Option(help="the VAE whose latents to reproduce")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
+    vae: Annotated[Path, typer.Option(help="the VAE to train, made by training.models.enlarge", exists=True)],
+    teacher: Annotated[Path, typer.Option(help="the VAE whose latents to reproduce", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
     first: Annotated[int | None, typer.Option(help="train on this many pictures, the first ones")] = None,
     size: SizeName = "small",

@@ -229,9 +229,9 @@ def _saved(part: Any, folder: Path) -> None:
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="a model folder: a pipeline, and its ControlNets if any")],
+    model: Annotated[Path, typer.Argument(help="a model folder: a pipeline, and its ControlNets if any", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the larger model, whose VAE still needs training")],
-    decoder: Annotated[Path | None, typer.Option(help="weights of a pretrained decoder")] = None,
+    decoder: Annotated[Path | None, typer.Option(help="weights of a pretrained decoder", exists=True)] = None,
 ) -> None:
     """Make a model for twice the side from a finished one."""
     enlarged(model, out, decoder)

@@ -28,8 +28,8 @@ def joined(encoder: Path, decoder: Path, out: Path) -> None:
 
 
 def main(
-    encoder: Annotated[Path, typer.Argument(help="the VAE whose encoder to use")],
-    decoder: Annotated[Path, typer.Argument(help="the VAE whose decoder to use")],
+    encoder: Annotated[Path, typer.Argument(help="the VAE whose encoder to use", exists=True)],
+    decoder: Annotated[Path, typer.Argument(help="the VAE whose decoder to use", exists=True)],
     out: Annotated[Path, typer.Option(help="the VAE to write")],
 ) -> None:
     """Join the encoder of one VAE and the decoder of another."""

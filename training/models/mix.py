@@ -70,8 +70,8 @@ def mix(before: Path, after: Path, out: Path, share: float, without: tuple[Path,
 
 
 def main(
-    before: Annotated[Path, typer.Argument(help="a pipeline folder, for everything that is not mixed")],
-    after: Annotated[Path, typer.Argument(help="the pipeline folder after a run")],
+    before: Annotated[Path, typer.Argument(help="a pipeline folder, for everything that is not mixed", exists=True)],
+    after: Annotated[Path, typer.Argument(help="the pipeline folder after a run", exists=True)],
     out: Annotated[Path, typer.Option(help="the pipeline folder to write")],
     share: Annotated[float, typer.Option(min=0, max=1, help="0 gives BEFORE, 1 gives AFTER")] = 0.5,
     without: Annotated[

@@ -88,7 +88,7 @@ def sheet(pipeline: StableDiffusionXLPipeline, file: Path, side: int, prompts: t
 
 
 def main(
-    pipeline: Annotated[Path, typer.Argument(help="a pipeline folder")],
+    pipeline: Annotated[Path, typer.Argument(help="a pipeline folder", exists=True)],
     out: Annotated[Path, typer.Option(help="PNG to write")],
     prompt: Annotated[list[str] | None, typer.Option(help="use instead of the fixed prompts; can be repeated")] = None,
     device: Annotated[str, typer.Option()] = "cpu",

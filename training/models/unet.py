@@ -220,10 +220,10 @@ def diffusion_run(
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the pipeline, the log and the state to resume from")],
-    vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given")] = None,
-    start: Annotated[Path | None, typer.Option(help="a pipeline to continue from")] = None,
+    vae: Annotated[Path | None, typer.Option(help="a trained VAE; needed unless --start is given", exists=True)] = None,
+    start: Annotated[Path | None, typer.Option(help="a pipeline to continue from", exists=True)] = None,
     sets: Annotated[bool, typer.Option("--sets", help="continue from --start, half of the steps on sets")] = False,
     in_sets: Annotated[float | None, typer.Option(help="another share of steps on sets, 0 to 1", min=0, max=1)] = None,
     often: Annotated[str, typer.Option(help="objects to learn best, separated by commas")] = "",

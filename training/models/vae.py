@@ -111,7 +111,7 @@ def vae_run(size: Size, data: Pictures, folder: Path, device: torch.device) -> R
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures")],
+    data: Annotated[Path, typer.Argument(help="folder made by training.data.pictures", exists=True)],
     out: Annotated[Path, typer.Option(help="folder for the VAE, the log and the state to resume from")],
     size: SizeName = "small",
     minutes: Minutes = None,
