@@ -17,10 +17,10 @@ run: $(INSTALLED)
 install: $(INSTALLED)
 
 # Each process runs whole files, which share loaded models. One thread each is faster than several that wait for each other,
-# and two processes more than cores, because tests in a browser wait for it half of the time.
+# and one process more than cores, because tests in a browser wait for it half of the time.
 # To see the figures that tests print: make test PYTEST="-n0 -s tests/style_aligned/test_look.py"
 # Compiled code is kept, whatever the environment says: the tests start dozens of processes that import the same.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 2, 6))")
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() + 1, 5))")
 PYTESTS = PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: check
 	@$(PYTESTS) --durations=20 $(PYTEST)

@@ -1,7 +1,6 @@
 """Which tests need a browser or a model, and the order in which workers take their files.
 
-A worker takes a file at a time, the longest first, so that all workers finish at about the same time. Half of them
-begin with the tests in a browser, which leave a processor idle for half of the time, and the others with the rest.
+A worker takes a file at a time, the longest first, so that all workers finish at about the same time.
 """
 
 from collections.abc import Collection
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
-from xdist.workermanage import WorkerController
 
 # Folders and files, by what `make test-fast` would have to start for them, or import: torch alone takes seconds.
 BROWSER = ("tests/browser/",)
@@ -29,8 +27,6 @@ MODEL = (
 TOGETHER = "tests/training/"  # share trained models: one worker takes them all
 LONGEST = (
     TOGETHER,
-    "tests/browser/test_sizes.py",
-    "tests/browser/test_story.py",
     "tests/browser/",
     "tests/style_aligned/test_subjects.py",
     "tests/style_aligned/",
@@ -81,12 +77,6 @@ class Files(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        browses = self.nodes.index(node) % 2 == 1
-        ours = (scope for scope in self.workqueue if scope.startswith(BROWSER) == browses)
-        self.workqueue.move_to_end(next(ours, next(iter(self.workqueue))), last=False)
-        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
