@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import APIRouter, Depends, Request
@@ -47,6 +47,14 @@ NOTHING: Stored = {}
 OF_NO_FORM = {"draft", "reference", "taken", "trial"}  # parts of an address that do not make it another form
 
 
+class OtherDraft(NamedTuple):
+    """A draft of a form that shows another one."""
+
+    address: str
+    saved: str  # when
+    tab: str  # which saved it last; "" for a draft of another form
+
+
 @dataclass(frozen=True)
 class FormDraft:
     """The draft of a form on its page; without `at`, nothing is saved yet."""
@@ -54,10 +62,11 @@ class FormDraft:
     place: str
     key: str = field(default_factory=service.new_key)
     revision: int = 0
+    tab: str = ""  # which saved it last
     at: datetime | None = None
     fields: tuple[tuple[str, str], ...] = ()
     file: UploadedFile | None = None
-    others: tuple[tuple[str, str], ...] = ()  # addresses of further drafts of the same form, and when they were saved
+    others: tuple[OtherDraft, ...] = ()  # further drafts of the same form
 
     @property
     def fits(self) -> bool:
@@ -111,7 +120,9 @@ def _shown(place: str, drafts: list[Draft], wanted: str = "") -> FormDraft:
     page, mark, part = place.partition("#")
     path, __, query = page.partition("?")
     others = tuple(
-        (f"{path}?{urlencode([*parse_qsl(query), ('draft', each.key)])}{mark}{part}", when(each.updated_at))
+        OtherDraft(
+            f"{path}?{urlencode([*parse_qsl(query), ('draft', each.key)])}{mark}{part}", when(each.updated_at), each.tab
+        )
         for each in drafts
         if each is not chosen
     )
@@ -120,7 +131,7 @@ def _shown(place: str, drafts: list[Draft], wanted: str = "") -> FormDraft:
 
 def _of(draft: Draft) -> FormDraft:
     fields = tuple((name, value) for name, value in draft.fields)
-    shown = FormDraft(draft.place, draft.key, draft.revision, draft.updated_at, fields)
+    shown = FormDraft(draft.place, draft.key, draft.revision, draft.tab, draft.updated_at, fields)
     named = {value for value in shown.values(FILE_FIELD) if value}
     file = next((each for each in draft.files if each.name and each.sha256 in named), None) if named else None
     return (

@@ -37,7 +37,7 @@ from app.styles.spec import StyleSpec
 from app.text import whole_number
 from app.web import advice, drafts
 from app.web.deps import Me, Quota, Read, Resources, ResourcesDep, resources_of, tried
-from app.web.drafts import Drafted, FormDraft
+from app.web.drafts import Drafted, FormDraft, OtherDraft
 from app.web.drawn import drawn_of
 from app.web.filled import FilledStyle
 from app.web.filters import filesize
@@ -151,7 +151,7 @@ def new(
 ) -> Response:
     """The form of a new style. One from a `sample` is another form, so that an earlier draft stays, and is offered."""
     if sample and (earlier := drafts.found(session, me, "/styles/new")).at:
-        draft = replace(draft, others=(*draft.others, (earlier.place, earlier.saved)))
+        draft = replace(draft, others=(*draft.others, OtherDraft(earlier.place, earlier.saved, "")))
     own = {"preset": OWN} if USUAL.keys() & filled.values.keys() else {}
     if source:
         style = queries.by_code(session, me, source)

@@ -18,6 +18,7 @@ const person = document.querySelector("meta[name=person]")?.content; // a browse
 const isOurs = (name) => name.startsWith("draft");
 const isSecret = (field) => field?.type === "password" || /one-time-code|password/.test(field?.autocomplete ?? "");
 const note = (form) => form.querySelector("[data-typed]");
+const key = (form) => form.querySelector("input[name=draft]"); // the button that discards has the same name
 
 function content(form) {
   const pairs = [...new FormData(form)].filter(
@@ -40,6 +41,7 @@ function known(form) {
   const place = form.elements["draft-place"].value;
   const was = forms.get(form);
   if (was?.place === place) return was;
+  if (!form.isConnected) return null; // replaced, with nothing left to save
   // New, or the form of another picture by now: what was typed for the last one was kept before that (`keepTyped`).
   clearTimeout(was?.timer);
   const now = !was && typedBefore(form) ? null : content(form);
@@ -55,8 +57,8 @@ function tab() {
 }
 
 function body(form) {
-  const ours = ["draft", "draft-place", "draft-revision"].map((name) => [name, form.elements[name].value]);
-  ours.push(["draft-tab", tab()]);
+  const ours = ["draft-place", "draft-revision"].map((name) => [name, form.elements[name].value]);
+  ours.push(["draft", key(form).value], ["draft-tab", tab()]);
   return `${new URLSearchParams(ours)}&${content(form)}`;
 }
 
@@ -75,11 +77,10 @@ function tell(form, words) {
 
 async function save(form) {
   const state = known(form);
-  clearTimeout(state.timer);
-  if (state.saving || !isDirty(form, state)) return;
+  clearTimeout(state?.timer);
+  if (!state || state.saving || !isDirty(form, state)) return;
   const now = content(form);
   const sending = body(form);
-  const kept = own(form);
   const isShown = () => known(form) === state; // not that of another picture by now
   let end;
   state.saving = new Promise((resolve) => {
@@ -100,13 +101,12 @@ async function save(form) {
       return;
     }
     if (!response.ok) throw new Error(await response.text());
-    const { key, revision, saved } = await response.json();
-    sessionStorage.setItem(kept, key);
+    const { key: given, revision, saved } = await response.json();
     if (!isShown()) return;
-    form.elements.draft.value = key;
+    key(form).value = given;
     form.elements["draft-revision"].value = revision;
     const place = note(form)?.querySelector("button");
-    if (place) place.value = `${key} ${form.elements["draft-place"].value}`;
+    if (place) place.value = `${given} ${form.elements["draft-place"].value}`;
     state.saved = now;
     state.failed = false;
     tell(form, _("Draft saved %(time)s", { time: saved }));
@@ -126,6 +126,11 @@ function later(form, state, wait = WAIT) {
   state.timer = setTimeout(save, wait, form);
 }
 
+function forget(form, state) {
+  clearTimeout(state.timer);
+  forms.delete(form);
+}
+
 document.addEventListener("soroe:back", () => {
   for (const [form, { failed }] of forms) if (failed) save(form);
 });
@@ -139,7 +144,7 @@ function touched({ target }) {
 for (const name of ["input", "change", "click", "pointerup", "keyup"]) addEventListener(name, touched);
 setInterval(() => {
   for (const [form, state] of forms) {
-    if (!form.isConnected && !isDirty(form, state)) forms.delete(form);
+    if (!form.isConnected && !state.sent && !isDirty(form, state)) forget(form, state);
     else if (!state.saving && !state.failed && isDirty(form, state)) later(form, state);
   }
 }, 3000);
@@ -195,13 +200,12 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
 // Leaving
 
 const dirty = () => [...forms].filter(([form, state]) => form.isConnected && isDirty(form, state));
-const own = (form) => `draft ${person} ${form.elements["draft-place"].value}`;
 const slot = (form) => `typed ${person} ${form.elements["draft-place"].value}`;
 const accepted = (form) => `accepted ${person} ${form.elements["draft-place"].value}`; // what was sent from it last
 
 function remember(form) {
-  const [key, revision] = [form.elements.draft.value, Number(form.elements["draft-revision"].value)];
-  keep(slot(form), JSON.stringify({ key, revision, content: content(form) }));
+  const revision = Number(form.elements["draft-revision"].value);
+  keep(slot(form), JSON.stringify({ key: key(form).value, revision, content: content(form) }));
 }
 
 function keep(name, text) {
@@ -278,8 +282,8 @@ function putBack(form) {
   sessionStorage.removeItem(slot(form));
   const revision = Number(form.elements["draft-revision"].value);
   if (!kept) return;
-  if (!revision) form.elements.draft.value = kept.key; // the page was faster than the draft: it is the same one
-  if (form.elements.draft.value !== kept.key) return;
+  if (!revision) key(form).value = kept.key; // the page was faster than the draft: it is the same one
+  if (key(form).value !== kept.key) return;
   if (kept.revision === revision) known(form).saved = null; // it did not get there; the browser fills in some of it itself
   let changed = false;
   for (const [name, value] of new URLSearchParams(kept.content)) {
@@ -291,7 +295,7 @@ function putBack(form) {
     changed = true;
   }
   // Another tab has changed this draft: what was typed here becomes another one.
-  if (changed && kept.revision < revision) form.elements.draft.value = form.elements["draft-revision"].value = "";
+  if (changed && kept.revision < revision) key(form).value = form.elements["draft-revision"].value = "";
 }
 
 // After a form is shown.
@@ -314,12 +318,13 @@ function readdress() {
 
 // A reload shows this tab's draft, even if another tab saved one since.
 function isOther(form) {
-  const key = sessionStorage.getItem(own(form));
-  const [shown, place] = [form.elements.draft.value, form.elements["draft-place"].value];
   const address = new URL(location);
-  if (!key || shown === key || entered === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
-  if (![...note(form).querySelectorAll("a")].some(({ search }) => new URLSearchParams(search).get("draft") === key)) return false;
-  address.searchParams.set("draft", key);
+  const place = form.elements["draft-place"].value;
+  if (entered === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
+  const isMine = ({ dataset }) => dataset.tab === tab();
+  const mine = [...note(form).querySelectorAll("a")].find(isMine);
+  if (isMine(note(form)) || !mine) return false;
+  address.searchParams.set("draft", new URL(mine.href).searchParams.get("draft"));
   location.replace(address);
   return true;
 }

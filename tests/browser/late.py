@@ -1,9 +1,10 @@
-"""Answers that arrive when a test lets them: what a slow network does to a page."""
+"""Answers and drafts that come when a test lets them: what a slow network or machine does to a page."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from playwright.sync_api import Page, Route
 
@@ -32,3 +33,23 @@ class Late:
         for route in self.held:
             route.continue_()
         self.page.unroute(self.pattern)
+
+
+HELD = """
+const [every, waiting, later, stop] = [[], new Map(), setTimeout, clearTimeout];
+window.setInterval = (act) => every.push(act);
+window.setTimeout = (act, ms, ...given) => {
+  if (ms !== 600) return later(act, ms, ...given);
+  const id = -1 - waiting.size;
+  waiting.set(id, () => act(...given));
+  return id;
+};
+window.clearTimeout = (id) => (waiting.has(id) ? waiting.set(id, () => {}) : stop(id));
+window.passTime = () => [...every, ...waiting.values()].forEach((act) => act());
+"""
+
+
+def held_saves(page: Page) -> Callable[[], None]:
+    """Let drafts on the pages that `page` opens wait for the returned function, however slow the machine is."""
+    page.add_init_script(HELD)
+    return lambda: page.evaluate("passTime()")

@@ -1,5 +1,6 @@
 """Somebody types, and reloads, goes back, is signed out, or opens a second tab: nothing is lost."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,7 +15,7 @@ from app.models import Draft, LoginSession, User, now
 from app.reviews import service as reviews
 from app.settings import Settings
 from tests.browser.conftest import PATIENCE
-from tests.browser.late import Late
+from tests.browser.late import Late, held_saves
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
 from tests.web.server import Server, making, serve, signed_in_browser
@@ -50,8 +51,17 @@ def drafts(server: Server) -> list[dict[str, str]]:
         return [dict(draft.fields) for draft in session.query(Draft).order_by(Draft.id)]
 
 
-def saved(page: Page, form: str = "#set-form") -> None:
-    expect(page.locator(f"{form} [data-typed-words]")).to_contain_text("Draft saved")
+TYPED = """form => Object.fromEntries(
+  [...form.elements].filter(({ name, type, value }) => name && value && /^text/.test(type))
+    .map(({ name, value }) => [name, value])
+)"""
+
+
+def saved(server: Server, page: Page, form: str = "#set-form") -> None:
+    """Wait until the server has what was typed, and the page says so."""
+    typed = page.locator(form).evaluate(TYPED)
+    until(page, lambda: any(typed.items() <= draft.items() for draft in drafts(server)))
+    expect(page.locator(f"{form} [data-typed-words]")).to_contain_text(re.compile("Draft (saved|from)"))
 
 
 def until(page: Page, is_so: Callable[[], bool]) -> None:
@@ -70,9 +80,9 @@ def test_a_set_in_the_making_survives(server: Server, context: BrowserContext) -
     page.locator("#prompts").fill("a fox")
     page.reload()  # before anything could be saved
     expect(page.locator("#prompts")).to_have_value("a fox")
-    saved(page)
+    saved(server, page)
     page.locator("#name").fill("Autumn table")
-    saved(page)
+    saved(server, page)
     page.goto("/styles")
     page.go_back()
     expect(page.locator("#name")).to_have_value("Autumn table")
@@ -95,18 +105,55 @@ def test_two_tabs_keep_both(server: Server, context: BrowserContext) -> None:
     for number, page in enumerate((one, other)):
         page.goto("/sets/new")
         page.locator("#name").fill(f"From tab {number}")
-        saved(page)
+        saved(server, page)
     one.locator("#name").fill("From the first tab")
     expect(one.locator("#name")).to_have_value("From the first tab")
     one.reload()
     expect(one.locator("#name")).to_have_value("From the first tab")
-    saved(one)
+    saved(server, one)
     one.reload()
     expect(one.locator("#name")).to_have_value("From the first tab")
     one.get_by_role("link", name="Open draft from").click()
     expect(one.locator("#name")).to_have_value("From tab 1")
     one.get_by_role("button", name="Discard").click()
     expect(one.locator("#name")).to_have_value("From the first tab")
+
+
+def test_a_tab_shows_what_it_saved_even_if_it_never_heard_of_it(server: Server, context: BrowserContext) -> None:
+    one, other = context.new_page(), context.new_page()
+    for number, page in enumerate((one, other)):
+        page.goto("/sets/new")
+        page.locator("#name").fill(f"From tab {number}")
+        saved(server, page)
+    one.route("**/drafts", lambda route: (route.fetch(), route.abort()))
+    one.locator("#name").fill("From the first tab")
+    until(one, lambda: len(drafts(server)) == 2)
+    one.unroute("**/drafts")
+    other.locator("#name").fill("From tab 1, later")
+    saved(server, other)
+    one.evaluate("location.reload()")
+    one.wait_for_url("**/sets/new?draft=*")
+    expect(one.locator("#name")).to_have_value("From the first tab")
+
+
+def test_what_was_accepted_is_not_saved_again_after_its_form_is_gone(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    pass_time = held_saves(page)
+    page.goto("/sets/1")
+    page.locator("#place-1 .tile__pic > a:not([download])").focus()
+    page.keyboard.press("e")
+    prompt = page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")
+    prompt.fill("a red fox")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_role("dialog").get_by_label("Custom:").press("Space")
+    page.get_by_label("Custom seed").fill("42")
+    page.keyboard.press("Enter")  # the key is released after the form was sent
+    expect(prompt).to_have_count(0)
+    pass_time()
+    page.evaluate("fetch('/healthz').then(answer => answer.text())")
+    assert [url for url in asked if url.endswith("/drafts")] == []
+    assert drafts(server) == []
 
 
 def test_a_session_that_ended_loses_nothing(server: Server, context: BrowserContext, user: User) -> None:
@@ -132,7 +179,7 @@ def test_comments_are_kept_until_they_are_sent(server: Server, context: BrowserC
     page.goto("/review?image=1")
     field = page.locator("#composer textarea")
     field.fill("A little lighter")
-    saved(page, "#composer")
+    saved(server, page, "#composer")
     other = context.new_page()  # its own session storage
     other.goto("/review?image=1")
     expect(other.locator("#composer textarea")).to_have_value("A little lighter")
@@ -152,7 +199,7 @@ def test_each_picture_of_the_room_has_its_own_draft(server: Server, context: Bro
     page.wait_for_url("**/review?image=2")
     field = page.locator("#composer textarea")
     field.fill("Too dark")
-    saved(page, "#composer")
+    saved(server, page, "#composer")
     assert [draft["image"] for draft in drafts(server)] == ["2"], "looking at a picture saves nothing"
     field.fill("Too dark at the top")
     page.get_by_label("Previous picture").click()  # before that is saved
@@ -171,7 +218,7 @@ def test_what_is_typed_before_the_scripts_arrive_is_kept(server: Server, context
     page.goto("/review?image=1", wait_until="commit")
     page.locator("#composer textarea").fill("A little lighter")  # pasted, and nothing after it
     scripts.arrive()
-    saved(page, "#composer")
+    saved(server, page, "#composer")
     assert [draft["body"] for draft in drafts(server)] == ["A little lighter"]
 
 
@@ -245,7 +292,7 @@ def test_going_back_to_what_was_sent_makes_no_draft_of_it(server: Server, contex
     page.goto("/sets/new")
     page.locator("#prompts").fill("a fox\nan owl")
     page.locator("#strength").fill("0.5")
-    saved(page)
+    saved(server, page)
     send(page, "#set-form")
     page.wait_for_url("**/sets/2")
     assert drafts(server) == []
@@ -302,7 +349,7 @@ def test_a_choice_that_could_not_be_saved_is_saved_after_going_back(
     assert drafts(server) == []
     page.go_back()
     expect(page.locator("input[name=size]:checked")).to_have_value(size)
-    saved(page)
+    saved(server, page)
     assert [draft["size"] for draft in drafts(server)] == [size]
 
 
@@ -315,5 +362,5 @@ def test_what_is_typed_after_going_back_to_a_sent_form_is_kept(server: Server, c
     page.go_back()
     expect(page.locator("#prompts")).to_have_value("a fox")
     page.locator("#prompts").fill("a fox\nan owl")
-    saved(page)
+    saved(server, page)
     assert [draft["prompts"].splitlines() for draft in drafts(server)] == [["a fox", "an owl"]]

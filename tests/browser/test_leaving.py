@@ -15,6 +15,7 @@ from app.files import Kind
 from app.main import create_app
 from app.models import Image, LoginSession, Role, User, now
 from app.settings import Settings
+from tests.browser.late import held_saves
 from tests.browser.test_record import tab_to
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
@@ -161,6 +162,7 @@ def test_pictures_are_sent_once(house: Server, page: Page, sent: Sent) -> None:
 
 def test_signing_out_leaves_no_drafts(house: Server, page: Page) -> None:
     one = make_person(house, Role.REVIEWER)
+    held_saves(page)  # what is typed is not saved before the page is left
     drafts = "Object.values(sessionStorage).some((kept) => /left.ear/.test(kept))"
 
     def write(end: str) -> None:
