@@ -125,6 +125,7 @@ def test_a_tab_shows_what_it_saved_even_if_it_never_heard_of_it(server: Server, 
         page.goto("/sets/new")
         page.locator("#name").fill(f"From tab {number}")
         saved(server, page)
+    one.on("dialog", lambda dialog: dialog.accept())
     one.route("**/drafts", lambda route: (route.fetch(), route.abort()))
     one.locator("#name").fill("From the first tab")
     until(one, lambda: len(drafts(server)) == 2)
