@@ -113,6 +113,7 @@ def learn_that_others_approve(page: Page) -> None:
     why = "There is no other reviewer yet: invite a reviewer under People"
     expect(page.get_by_text(why)).to_be_visible()
     expect(page.locator(".tally")).to_have_text("4 for other reviewers")
+    page.wait_for_load_state()  # a person sees the page before pressing keys
     page.keyboard.press("a")
     expect(page.locator("#toasts")).to_contain_text(why)
     page.locator(".lockednote").get_by_role("link", name="Reasons and approvals").click()
