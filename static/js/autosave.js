@@ -49,12 +49,25 @@ function known(form) {
   return forms.get(form);
 }
 
-const isDirty = (form, state) => !state.sent && content(form) !== state.saved;
+// What is typed after sending, as into a page that stays, is not on its way.
+function isDirty(form, { sent, sending, saved }) {
+  const now = content(form);
+  return now !== saved && !(sent && now === sending);
+}
 
 function tab() {
   if (!sessionStorage.getItem(TAB)) sessionStorage.setItem(TAB, crypto.getRandomValues(new Uint32Array(3)).join("-"));
   return sessionStorage.getItem(TAB);
 }
+
+// A duplicated tab begins with a copy of the name: the one that had it keeps it.
+const tabs = new BroadcastChannel("tabs");
+tabs.addEventListener("message", ({ data: { name, isTaken } }) => {
+  if (name !== tab()) return;
+  if (isTaken) sessionStorage.removeItem(TAB);
+  else tabs.postMessage({ name, isTaken: true });
+});
+tabs.postMessage({ name: tab() });
 
 function body(form) {
   const ours = ["draft-place", "draft-revision"].map((name) => [name, form.elements[name].value]);
@@ -186,6 +199,9 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   const { status } = ctx.response; // the server keeps what it refuses, and shows it in a new form
   if (status < 400 || status === 422) state.saved = state.sending;
   if (status < 400) keep(accepted(form), state.sending);
+  if (status !== 422 || !isDirty(form, state)) return;
+  remember(form); // what was typed meanwhile goes into that form
+  state.saved = content(form);
 });
 // A form that was sent stays, emptied for the next text: by the answer, not by the person.
 document.addEventListener("soroe:renewed", ({ target }) => {
@@ -195,6 +211,12 @@ document.addEventListener("soroe:renewed", ({ target }) => {
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   const state = known(ctx?.sourceElement?.closest?.("form"));
   if (state) state.sent = false;
+});
+
+// Sending was stopped, or something else opened, or its answer leaves the page as it is: what is in the form is unsent.
+window.navigation?.addEventListener("navigateerror", () => {
+  sessionStorage.removeItem(SENDING);
+  for (const [form, state] of forms) if (!form.matches("[hx-post]")) state.sent = false;
 });
 
 // Leaving
@@ -372,4 +394,11 @@ if (sentFrom && entered === "navigate") {
   if (!isRefused || isShownAgain) sessionStorage.removeItem(typedIn);
 }
 
-document.addEventListener("htmx:after:swap", enter);
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  enter();
+  // The refused form itself stayed.
+  const form = ctx.sourceElement?.closest?.("form");
+  if (ctx.response?.status !== 422 || !form?.isConnected || !forms.has(form)) return;
+  forgetTyped(form);
+  later(form, Object.assign(known(form), { saved: null }));
+});

@@ -24,13 +24,16 @@ addEventListener("submit", (event) => {
   event.submitter?.setAttribute("aria-busy", "true");
 });
 
-// The page may come back from the browser's cache as it was left.
-addEventListener("pageshow", () => {
+function release() {
   for (const form of document.querySelectorAll("form[data-sent]")) {
     delete form.dataset.sent;
     for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
   }
-});
+}
+
+// The page may come back from the browser's cache as it was left, or stay because somebody stopped the sending.
+addEventListener("pageshow", release);
+window.navigation?.addEventListener("navigateerror", release);
 
 // The control is known by its form's address and by its name, as the page's rows may have moved.
 const SENT = "sent-by";

@@ -57,7 +57,10 @@ addEventListener("keydown", (event) => {
   firstAt = event.timeStamp;
   const shifted = event.shiftKey ? named(`Shift+${key}`) : [];
   const elements = [pair, shifted, named(key)].find(({ length }) => length) ?? [];
-  if (!elements.length) return explain(key);
+  if (!elements.length) {
+    if (!event.repeat) explain(key);
+    return;
+  }
   event.preventDefault();
   press(elements);
 });

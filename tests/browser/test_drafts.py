@@ -1,6 +1,7 @@
 """Somebody types, and reloads, goes back, is signed out, or opens a second tab: nothing is lost."""
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from app.errors import Conflict
 from app.main import create_app
 from app.models import Draft, LoginSession, User, now
 from app.reviews import service as reviews
+from app.sets import service as sets
 from app.settings import Settings
 from tests.browser.conftest import PATIENCE
 from tests.browser.late import Late, held_saves
@@ -150,7 +152,7 @@ def test_what_was_accepted_is_not_saved_again_after_its_form_is_gone(server: Ser
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("dialog").get_by_label("Custom:").press("Space")
     page.get_by_label("Custom seed").fill("42")
-    page.keyboard.press("Enter")  # the key is released after the form was sent
+    page.get_by_label("Custom seed").press("Enter")  # the key is released after the form was sent
     expect(prompt).to_have_count(0)
     pass_time()
     page.evaluate("fetch('/healthz').then(answer => answer.text())")
@@ -366,3 +368,90 @@ def test_what_is_typed_after_going_back_to_a_sent_form_is_kept(server: Server, c
     page.locator("#prompts").fill("a fox\nan owl")
     saved(server, page)
     assert [draft["prompts"].splitlines() for draft in drafts(server)] == [["a fox", "an owl"]]
+
+
+@pytest.fixture
+def slow_sets(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A server that refuses new sets, once the event is set."""
+    answer = threading.Event()
+
+    def refuse(*_: object, **__: object) -> None:
+        answer.wait(60)
+        raise Conflict("Sorry")
+
+    monkeypatch.setattr(sets, "create", refuse)
+    yield answer
+    answer.set()
+
+
+# In the page itself: Playwright would wait for the answer.
+SEND = """(end) => new Promise((done) => {
+  const field = document.querySelector("#prompts");
+  field.value = "a fox in the snow";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.form.requestSubmit();
+  setTimeout(() => (end ? location.assign(end) : stop(), done(field.form.dataset.sent)), 300);
+})"""
+
+
+def test_what_is_typed_after_sending_was_stopped_is_kept_and_can_be_sent(
+    server: Server, context: BrowserContext, slow_sets: threading.Event
+) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.evaluate(SEND, "")
+    expect(page.locator("#set-form[data-sent]")).to_have_count(0)
+    saved(server, page)
+    page.locator("#prompts").fill("a fox in the rain")
+    saved(server, page)
+    slow_sets.set()
+    send(page, "#set-form")
+    page.wait_for_url("**/sets/new")
+    expect(page.get_by_text("Sorry")).to_be_visible()
+
+
+def test_leaving_before_the_answer_keeps_what_was_sent(
+    server: Server, context: BrowserContext, slow_sets: threading.Event
+) -> None:
+    page = context.new_page()
+    page.goto("/sets/new")
+    page.evaluate(f"void ({SEND})('/styles')")
+    page.wait_for_url("**/styles")
+    slow_sets.set()
+    until(page, lambda: bool(drafts(server)))
+    page.goto("/sets/new")
+    expect(page.locator("#prompts")).to_have_value("a fox in the snow")
+
+
+def test_a_duplicated_tab_has_drafts_of_its_own(server: Server, context: BrowserContext) -> None:
+    one = context.new_page()
+    one.goto("/sets/new")
+    one.locator("#name").fill("From one")
+    saved(server, one)
+    with context.expect_page() as opened:
+        one.evaluate("void open(location.href)")  # with a copy of what the tab has stored
+    two = opened.value
+    two.locator("#name").fill("From two")
+    saved(server, two)
+    one.locator("#prompts").fill("a fox")
+    saved(server, one)
+    assert sorted(draft["name"] for draft in drafts(server)) == ["From one", "From two"]
+
+
+def test_what_is_typed_while_a_refusal_is_on_its_way_stays(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/sets/1")
+    page.locator("#place-1 .tile__pic > a:not([download])").focus()
+    page.keyboard.press("e")
+    prompt = page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")
+    prompt.fill("a red fox")
+    page.get_by_role("dialog").get_by_label("Custom:").press("Space")
+    page.get_by_label("Custom seed").fill("many")
+    answer = Late(page, r"/again$")
+    page.get_by_label("Custom seed").press("Enter")
+    answer.wait()
+    prompt.fill("a red fox in the snow")
+    answer.arrive()
+    expect(page.locator("#redo-form [data-summary]")).to_be_visible()
+    expect(prompt).to_have_value("a red fox in the snow")
+    saved(server, page, "#redo-form")

@@ -102,7 +102,7 @@ def test_a_rejection_asks_for_a_reason_and_shows_it(server: Server, reviewer: Br
     assert verdicts(server)[0] is None
     decide(reviewer, image_ids[0], "rejected")
     dock = reviewer.get(here).text.split('id="room-dock"')[1]
-    assert re.search(r'class="why">Off the look</span>', dock)
+    assert re.search(r'class="decided-why">Off the look</span>', dock)
 
 
 def test_a_decision_can_be_undone(server: Server, reviewer: Browser, image_ids: list[int]) -> None:
