@@ -418,8 +418,8 @@ def decided(session: Session, me: User, scope: Scope, image: Image) -> Decided:
     decisions = queries.decisions(session, me, image.id)
     stands = standing(decisions)
     rules = {image.campaign_id: queries.rule_of(image.campaign)}
-    remaining = pending.count(session, me, scope)
     uncounted = counting.uncounted(session, [image], {image.id: decisions}, rules)[image.id]
+    remaining = pending.count(session, me, scope)
     return Decided(
         standing=stands,
         mine=next((each.verdict for each in stands if each.user_id == me.id), None),

@@ -258,6 +258,7 @@ export async function sendTyped(form) {
   clearTimeout(state.timer);
   remember(form);
   state.sent = true;
+  state.sending = content(form);
   await state.saving;
 }
 

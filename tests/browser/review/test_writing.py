@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.models import Mention, Role, User
 from app.reviews import service
+from tests.browser.late import Late, held_saves
 from tests.browser.review.room import HIDE, ahead, both, dock, shown, tally
 from tests.web.server import Server, making
 
@@ -43,6 +44,27 @@ def test_a_comment_goes_with_the_decision(enter: Callable[..., Page], problems: 
     expect(dock(page).locator(".standing li")).to_have_count(1)
     expect(field(page)).to_have_value("")
     assert not problems
+
+
+def test_a_comment_that_goes_with_the_decision_is_no_draft(server: Server, enter: Callable[..., Page]) -> None:
+    page = enter(path="/")
+    pass_time = held_saves(page)
+    page.goto(f"{server.url}/review?set=1")
+    shown(page, 1)
+    ahead(page)
+    field(page).fill("The ear is gone")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    answer = Late(page, r"/decision$")
+    dock(page).get_by_role("button", name="Request changes").click()
+    answer.wait()
+    pass_time()
+    answer.arrive()
+    shown(page, 2)
+    expect(tally(page)).to_contain_text("4 left")
+    pass_time()
+    page.evaluate("fetch('/healthz').then(answer => answer.text())")
+    assert [url for url in asked if url.endswith("/drafts")] == []
 
 
 def test_a_comment_stays_when_the_decision_is_refused(enter: Callable[..., Page], problems: list[str]) -> None:
