@@ -62,11 +62,11 @@ function tab() {
 
 // A duplicated tab begins with a copy of the name: the one that had it keeps it.
 const tabs = new BroadcastChannel("tabs");
-tabs.addEventListener("message", ({ data: { name, isTaken } }) => {
+tabs.onmessage = ({ data: { name, isTaken } }) => {
   if (name !== tab()) return;
   if (isTaken) sessionStorage.removeItem(TAB);
   else tabs.postMessage({ name, isTaken: true });
-});
+};
 tabs.postMessage({ name: tab() });
 
 function body(form) {
@@ -200,7 +200,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (status < 400 || status === 422) state.saved = state.sending;
   if (status < 400) keep(accepted(form), state.sending);
   if (status !== 422 || !isDirty(form, state)) return;
-  remember(form); // what was typed meanwhile goes into that form
+  remember(form); // what was typed since goes into that form
   state.saved = content(form);
 });
 // A form that was sent stays, emptied for the next text: by the answer, not by the person.
