@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.drafts import service as drafting
 from app.errors import Conflict
@@ -102,12 +102,18 @@ def test_a_set_in_the_making_survives(server: Server, context: BrowserContext) -
     assert drafts(server) == []
 
 
-def test_two_tabs_keep_both(server: Server, context: BrowserContext) -> None:
-    one, other = context.new_page(), context.new_page()
-    for number, page in enumerate((one, other)):
+def two_tabs(server: Server, context: BrowserContext) -> list[Page]:
+    """Two tabs with the form of a new set, of which the second changed what the first had saved."""
+    tabs = [context.new_page(), context.new_page()]
+    for number, page in enumerate(tabs):
         page.goto("/sets/new")
         page.locator("#name").fill(f"From tab {number}")
         saved(server, page)
+    return tabs
+
+
+def test_two_tabs_keep_both(server: Server, context: BrowserContext) -> None:
+    one, _ = two_tabs(server, context)
     one.locator("#name").fill("From the first tab")
     expect(one.locator("#name")).to_have_value("From the first tab")
     one.reload()
@@ -122,11 +128,7 @@ def test_two_tabs_keep_both(server: Server, context: BrowserContext) -> None:
 
 
 def test_a_tab_shows_what_it_saved_even_if_it_never_heard_of_it(server: Server, context: BrowserContext) -> None:
-    one, other = context.new_page(), context.new_page()
-    for number, page in enumerate((one, other)):
-        page.goto("/sets/new")
-        page.locator("#name").fill(f"From tab {number}")
-        saved(server, page)
+    one, other = two_tabs(server, context)
     one.on("dialog", lambda dialog: dialog.accept())
     unheard: list[object] = []
     one.route("**/drafts", lambda route: unheard.append((route.fetch(), route.abort())))
@@ -140,14 +142,20 @@ def test_a_tab_shows_what_it_saved_even_if_it_never_heard_of_it(server: Server, 
     expect(one.locator("#name")).to_have_value("From the first tab")
 
 
-def test_what_was_accepted_is_not_saved_again_after_its_form_is_gone(server: Server, context: BrowserContext) -> None:
-    page = context.new_page()
-    pass_time = held_saves(page)
+def redone(page: Page) -> Locator:
+    """Open the form that redoes a set's first picture, and type another prompt; returns its field."""
     page.goto("/sets/1")
     page.locator("#place-1 .tile__pic > a:not([download])").focus()
     page.keyboard.press("e")
     prompt = page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")
     prompt.fill("a red fox")
+    return prompt
+
+
+def test_what_was_accepted_is_not_saved_again_after_its_form_is_gone(server: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    pass_time = held_saves(page)
+    prompt = redone(page)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("dialog").get_by_label("Custom:").press("Space")
@@ -440,11 +448,7 @@ def test_a_duplicated_tab_has_drafts_of_its_own(server: Server, context: Browser
 
 def test_what_is_typed_while_a_refusal_is_on_its_way_stays(server: Server, context: BrowserContext) -> None:
     page = context.new_page()
-    page.goto("/sets/1")
-    page.locator("#place-1 .tile__pic > a:not([download])").focus()
-    page.keyboard.press("e")
-    prompt = page.get_by_role("dialog", name="Redo picture").get_by_label("Prompt")
-    prompt.fill("a red fox")
+    prompt = redone(page)
     page.get_by_role("dialog").get_by_label("Custom:").press("Space")
     page.get_by_label("Custom seed").fill("many")
     answer = Late(page, r"/again$")
