@@ -9,6 +9,7 @@ from PIL import Image as Picture
 
 from app.files import Kind
 from app.models import Role, State
+from tests.engine.painter import Painter
 from tests.factory import encoded
 from tests.web.server import Browser, Server, making
 
@@ -145,6 +146,7 @@ def test_names_are_escaped(designer: Browser, image_id: int) -> None:
     assert "<b>fox" not in page
 
 
+@pytest.mark.parametrize("engine", [Painter(slots=0)], ids=["idle"])
 def test_only_finished_pictures_are_measured(server: Server, sign_in: Callable[..., Browser]) -> None:
     with making(server) as make:
         image = make.image_set(prompts="a fox").images[0]

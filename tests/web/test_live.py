@@ -171,10 +171,11 @@ class TestTimeLeft:
             return live.view(session, server.resources, owner, get(session, owner, set_id)).now.seconds_left
 
     def test_it_is_measured(self, designer: Browser, server: Server, engine: Painter, code: str) -> None:
-        engine.step_seconds, engine.pause_at = 0.1, 4
+        engine.step_seconds, engine.pause_at = 0.1, 0
         path = post_set(designer, code, "\n".join(f"thing {n}" for n in range(8)), steps="10")
         set_id = int(path.rsplit("/", 1)[1])
         assert self.left(server, set_id) is None, "nothing was measured yet"
+        engine.pause_at = 4
         wait_until(lambda: self.left(server, set_id) is not None)
         left = self.left(server, set_id)
         assert left is not None
