@@ -11,10 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from app.languages import ENGLISH, LANGUAGES, N_
+from app.languages import ENGLISH, N_
 from app.languages import gettext as _
 
 FOLDER = Path(__file__).parent / "lists"
+# Read at once: the first to ask for a list may hold the database, in which everyone else waits to write.
+FILES: dict[str, dict[str, Any]] = {path.name: tomllib.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.toml")}
 PRACTICE = "practice"  # a custom without a text to cite
 
 MARKETS = {
@@ -81,8 +83,8 @@ def stamp_of(*words: str) -> str:
 @cache
 def items(market: str, language: str = ENGLISH) -> dict[str, Item]:
     """A market's items by key, in the order of its file. A language without a file has English."""
-    english = _read(f"{market}.{ENGLISH}.toml")
-    told = _read(f"{market}.{language}.toml") if language in LANGUAGES else english
+    english = FILES.get(f"{market}.{ENGLISH}.toml", {})
+    told = FILES.get(f"{market}.{language}.toml", english)
     return {key: _item(key, told.get(key, entry), entry, language) for key, entry in english.items()}
 
 
@@ -107,12 +109,5 @@ def _source(name: str, language: str) -> Citation:
     return Citation(title, publisher, entry.get("year"), entry.get("url", ""))
 
 
-@cache
 def sources() -> dict[str, dict[str, Any]]:
-    return _read("sources.toml")
-
-
-@cache
-def _read(name: str) -> dict[str, dict[str, Any]]:
-    path = FOLDER / name
-    return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    return FILES["sources.toml"]

@@ -145,12 +145,17 @@ def hash_of(content: Mapping[str, Any]) -> str:
 def save(session: Session, user: User, image: Image, sent: Answers) -> Sheet:
     """Save what `user` answers about a picture; what is missing stays as it was. Reviewers and above.
 
-    Answers to words that were changed since are left out. Raises Forbidden, and Invalid for a note that is too long.
+    Answers to words that were changed since are left out. Raises Forbidden, Invalid for a note that is too long, and
+    Conflict if the campaign requires no checklist, as after a manager removed the last one.
     """
     if not user.can(Role.REVIEWER):
         raise Forbidden(_("Only reviewers answer checklists. You can write a comment instead."))
     sent = checked(sent)
     lists = queries.required(session, image.campaign.checklists)
+    if not lists:
+        raise Conflict(
+            _("The campaign of this picture requires no checklist now, so nothing was saved. Reload the page.")
+        )
     mine = ChecklistAnswers.image_id == image.id, ChecklistAnswers.user_id == user.id
     rows = {each.checklist_id: each for each in session.scalars(select(ChecklistAnswers).where(*mine))}
     for checklist in lists.values():

@@ -120,7 +120,7 @@ class Aside(WorkKind):
         owner = session.get(User, row.owner_id) if row else None
         if row is None or owner is None or not user.active:
             raise NotFound(_("There is no such work."))
-        if owner is not user and not user.can(Role.MANAGER):
+        if owner.id != user.id and not user.can(Role.MANAGER):
             raise Forbidden(_("Only %(name)s or a manager can do this.", name=owner.name))
         if row.state not in WAITING:
             raise Conflict(_("Nothing of this is waiting or generating now."))

@@ -12,7 +12,7 @@ from app.campaign_names import folder
 from app.customs import queries as customs
 from app.customs import sheets
 from app.customs.sheets import Answers, Sheet
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.gallery import service as gallery
 from app.languages import gettext as _
 from app.models import Decision, Image, Role, User, Verdict
@@ -63,7 +63,7 @@ def save(request: Request, resources: ResourcesDep, me: Me, form: Sent[AnswersFo
     try:
         with resources.database.write() as session:
             sheet = sheets.save(session, me, sets.image(session, me, image_id), form.answers)
-    except Invalid as error:
+    except (Conflict, Invalid) as error:
         if "hx-request" in request.headers:
             raise
         return see_other(back, str(error), refused=True)

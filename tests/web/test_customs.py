@@ -153,6 +153,19 @@ def test_a_forged_approval_of_many_is_refused_by_the_service(
         assert session.query(Decision).count() == 0
 
 
+def test_answers_to_a_list_that_is_no_longer_required_say_so(
+    server: Server, autumn: int, sign_in: Callable[..., Browser]
+) -> None:
+    reviewer, sent = sign_in(Role.REVIEWER), answers(server)
+    with making(server) as make:
+        requirements.require(make.session, make.user(Role.MANAGER), 1, [])
+    by_the_page = reviewer.post("/images/1/checklists", data=sent, headers=HTMX)
+    assert by_the_page.status_code == 409
+    assert "requires no checklist now, so nothing was saved" in by_the_page.text
+    room = reviewer.post("/images/1/checklists", data=sent | {"scope": "set=1"}).headers["location"]
+    assert "requires no checklist now" in toast(reviewer, room)
+
+
 def test_the_compare_room_says_what_is_missing(server: Server, autumn: int, sign_in: Callable[..., Browser]) -> None:
     reviewer = sign_in(Role.REVIEWER)
     back = "/compare?ids=1,2"

@@ -90,7 +90,7 @@ def test_estimates_and_strips_say_that_the_queue_is_paused(server: Server, admin
 
 
 @IDLE
-def test_drafts_and_maps_are_in_the_queue_and_whoever_may_cancels_them(
+def test_drafts_and_maps_are_in_the_queue_and_managers_cancel_them(
     server: Server, sign_in: Callable[..., Browser]
 ) -> None:
     one, other, manager = sign_in(Role.DESIGNER, "Sato Aoi"), sign_in(Role.DESIGNER), sign_in(Role.MANAGER)
@@ -127,6 +127,23 @@ def test_drafts_and_maps_are_in_the_queue_and_whoever_may_cancels_them(
     assert manager.post("/queue/set/1/cancel").status_code == 404
     page = manager.get("/queue").text
     assert "Queued, next" in page
+
+
+@IDLE
+def test_who_asked_for_drafts_and_maps_cancels_them(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        code = make.style(name="Harvest").code
+        image_id = make.finished_set(prompts="a crane").images[0].id
+    place = designer.post("/tunings", data={"style": code, "prompts": "a fox\nan owl"}).headers["location"]
+    strip = designer.post("/strips", data={"style": code, "prompts": "a pear", "count": "1"}).json()["id"]
+    designer.post(f"/images/{image_id}/map")
+    with making(server) as make:
+        (map_id,) = make.session.scalars(select(StyleMap.id))
+    for topic in (f"tuning-{place.rpartition('/')[2]}", f"strip-{strip}", f"map-{map_id}"):
+        assert f'id="cancel-{topic}"' in designer.get("/queue").text
+        cancelled = designer.post(f"/queue/{topic.replace('-', '/')}/cancel", follow_redirects=True)
+        assert "Cancelled." in cancelled.text, topic
+        assert f'id="queue-{topic}"' not in cancelled.text
 
 
 @IDLE

@@ -314,6 +314,9 @@ def test_only_who_asked_for_a_map_stops_it(server: Server, sign_in: Callable[...
     assert f'action="{path}/cancel"' in one.get(path).text
     assert f'action="{path}/cancel"' not in other.get(path).text
     assert other.post(f"{path}/cancel").status_code == 403
+    assert "Stopped. Nothing was changed." in one.post(f"{path}/cancel", follow_redirects=True).text
+    assert f'action="{path}/cancel"' not in one.get(path).text
+    one.post(path)
     engine.go_on()
     finished(one, path)
     assert one.get(f"{path}-sheet").status_code == 200, "it was made all the same"
