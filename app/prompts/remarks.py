@@ -1,13 +1,13 @@
 """Say what a model reads of a text: its parts for a page to mark, and one sentence for each thing that gets lost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, get_args
 
 from app.languages import gettext as _
 from app.languages import ngettext
-from app.languages.formats import sentences
+from app.languages.formats import one_of, sentences
 from app.prompts.reader import Reading, Span
 from app.text import listed, shorten
 from app.weighted import WEIGHTS, within
@@ -164,7 +164,7 @@ def _aside(reading: Reading) -> str:
 
 def _unknown(words: Sequence[str], kind: Kind) -> str:
     shown = [_("“%(word)s”", word=shorten(word, PART_LENGTH)) for word in words[:NAMED]]
-    some = _with_more(shown, len(words))
+    some = _with_more(shown, len(words), one_of)
     match kind:
         case "negative":
             return _("The model does not know %(words)s in the negative prompt.", words=some)
@@ -173,10 +173,10 @@ def _unknown(words: Sequence[str], kind: Kind) -> str:
     return _("The model does not know %(words)s.", words=some)
 
 
-def _with_more(shown: Sequence[str], number: int) -> str:
+def _with_more(shown: Sequence[str], number: int, joined: Callable[[Sequence[str]], str] = listed) -> str:
     """The first of a number of things, and how many there are more."""
     more = number - len(shown)
-    return listed([*shown, *([_("%(number)s more", number=more)] if more else [])])
+    return joined([*shown, *([_("%(number)s more", number=more)] if more else [])])
 
 
 def summary(found: Sequence[tuple[int, Remarks]], most: int) -> list[str]:

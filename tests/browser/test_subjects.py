@@ -87,9 +87,9 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
 
 
 def test_a_lost_connection_is_one_quiet_line_that_goes_when_it_is_back(painted: Server, page: Page) -> None:
+    painted.resources.engine.pause_at = 0
     with making(painted) as make:
         make.image_set(prompts="a fox")
-    painted.resources.engine.pause_at = 0
     page.goto("/")
     expect(page.locator("#queue li")).to_have_count(1)
     lines = page.locator("#connection > span")

@@ -42,7 +42,7 @@ def test_lines_in_japanese_are_read_in_english_and_marked_as_they_were_typed(des
     assert red["drawn_as"] == "a red fox"
     assert runs["drawn_as"] == "a fox"
     assert runs["pieces"] == [["走る", "unknown"], ["狐、", ""], ["ｷﾂﾈﾓﾄﾞｷ", "unknown"]]
-    assert runs["notes"][0] == "The model does not know “走る” and “キツネモドキ”."
+    assert runs["notes"][0] == "The model does not know “走る” or “キツネモドキ”."
     assert (wide["pieces"], wide["notes"], wide["drawn_as"]) == ([["ａ ｆｏｘ", ""]], [], "")
 
 
