@@ -132,8 +132,7 @@ def archive(session: Session, user: User, noun: str, row_id: int) -> Named:
     row, act = archivable(session, user, noun, row_id)
     if row.archived_at:
         raise Conflict(_("%(name)s is already archived.", name=name_of(row)))
-    _need_not_training(row)
-    _need_named_campaign(row)
+    need_dispensable(row)
     row.archived_at, row.archived_as = now(), Role(user.role)
     record(session, user, act, row, archived=True)
     undo.offer(session, user, "archive", noun=noun, row_id=row.id, before=None, after=authority.archived(row))
@@ -170,14 +169,8 @@ def delete(session: Session, user: User, noun: str, row_id: int) -> int:
     kind = _kind(noun)
     row = _changeable(session, user, kind, row_id)
     at = now()
-    image_sets = _deleted_with(session, user, row)
+    image_sets = need_deletable(session, user, row)
     set_ids = [each.id for each in image_sets]
-    _need_not_training(row)
-    _need_named_campaign(row)
-    if isinstance(row, Reference) and (used := references_in_use(session, [row.id])):
-        raise Conflict(
-            _("%(name)s is used by %(thing)s, so it cannot be deleted.", name=name_of(row), thing=used[row.id])
-        )
     stopped = pictures.stop(session, set_ids, at) if set_ids else 0
     if set_ids:
         pictures.delete(session, set_ids, user, at)
@@ -188,6 +181,16 @@ def delete(session: Session, user: User, noun: str, row_id: int) -> int:
     record(session, user, kind.delete, row, **({"sets": set_ids} if others else {}))
     undo.offer(session, user, "bin", noun=noun, row_id=row.id, at=at.isoformat())
     return stopped
+
+
+def need_deletable(session: Session, user: User, row: Filed) -> Sequence[ImageSet]:
+    """The sets that go into the bin with what `user` may change. Raises Forbidden and Conflict if it must stay."""
+    need_dispensable(row)
+    if isinstance(row, Reference) and (used := references_in_use(session, [row.id])):
+        raise Conflict(
+            _("%(name)s is used by %(thing)s, so it cannot be deleted.", name=name_of(row), thing=used[row.id])
+        )
+    return _deleted_with(session, user, row)
 
 
 def _deleted_with(session: Session, user: User, row: Filed) -> Sequence[ImageSet]:
@@ -211,7 +214,7 @@ def _deleted_with(session: Session, user: User, row: Filed) -> Sequence[ImageSet
         if moved := pictures.of_elsewhere(session, row.id):
             raise Conflict(
                 ngettext(
-                    "%(number)s picture of sets in other campaigns were moved to %(name)s. Move them first.",
+                    "%(number)s picture of a set in another campaign was moved to %(name)s. Move it first.",
                     "%(number)s pictures of sets in other campaigns were moved to %(name)s. Move them first.",
                     moved,
                     name=row.name,
@@ -334,12 +337,10 @@ def may_change(user: User, row: Filed) -> bool:
     return user.active and (owner_id(row) == user.id or user.can(Role.MANAGER))
 
 
-def _need_not_training(row: Filed) -> None:
+def need_dispensable(row: Filed) -> None:
+    """Raise Conflict for what must be neither archived nor deleted now."""
     if isinstance(row, Subject) and row.state in OPEN:
         raise Conflict(_("This subject is training. Cancel the training first."))
-
-
-def _need_named_campaign(row: Filed) -> None:
     if isinstance(row, Campaign) and row.name in in_every_language(NO_CAMPAIGN):
         raise Conflict(
             _("%(name)s takes the new sets without a campaign, so it stays. Rename it first.", name=folder(row.name))

@@ -16,7 +16,7 @@ from app.accounts import authority
 from app.campaign_names import folder
 from app.customs import queries as customs
 from app.customs.queries import ListView
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.filing import service
 from app.filing.kinds import KINDS, Filed, name_of, owner_name
 from app.gallery import queries as gallery
@@ -58,6 +58,8 @@ class ManagePage(Page):
     campaigns: list[str]
     duplicate: str  # the address of the form with its values; "" if it has none
     can_archive: bool
+    no_archive: str  # why it cannot be archived now; "" if it can. Then it cannot be deleted for the same reason.
+    no_delete: str
     archived: bool
     can_restore: bool  # from the archive, or from the bin
     restored_by: str  # who else can
@@ -106,6 +108,8 @@ def manage_page(
         campaigns=gallery.campaigns(session, me) if isinstance(row, ImageSet) else [],
         duplicate=duplicate_of(row),
         can_archive=not isinstance(row, Reference),
+        no_archive=refusal(lambda: service.need_dispensable(row)),
+        no_delete=refusal(lambda: service.need_deletable(session, me, row)),
         archived=archived,
         can_restore=service.may_change(me, row) and authority.may_undo(me, stopped_as),
         restored_by=authority.undone_by(stopped_as),
@@ -120,6 +124,15 @@ def manage_page(
         errors=error.errors if error else {},
     )
     return render(request, shown, 422 if error else 200)
+
+
+def refusal(need: Callable[[], object]) -> str:
+    """Why an act would be refused, in a sentence; "" if it would not."""
+    try:
+        need()
+    except (Conflict, Forbidden) as error:
+        return str(error)
+    return ""
 
 
 def url_of(row: Filed) -> str:

@@ -428,7 +428,7 @@ def test_a_campaign_with_sets_of_others_or_pictures_from_elsewhere_is_not_delete
         service.delete(session, owner, "campaign", image_set.campaign_id)
     guest = make.finished_set(campaign="Winter")
     gallery.move(session, manager, [guest.images[0].id], "Autumn")
-    with pytest.raises(Conflict, match="1 picture of sets in other campaigns"):
+    with pytest.raises(Conflict, match="1 picture of a set in another campaign"):
         service.delete(session, manager, "campaign", image_set.campaign_id)
     assert other.deleted_at is None
 
