@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.accounts.service import need_active
 from app.audit.service import record
-from app.errors import Conflict, Later
+from app.errors import Conflict, Later, NotFound
 from app.exports import endings
 from app.gallery import service as gallery
 from app.languages import gettext as _
-from app.models import Act, Image, PictureReport, ReportOutcome, Share, User, now
+from app.models import Act, Image, PictureReport, ReportOutcome, Share, State, User, now
 from app.reports import queries
 from app.reports.spec import ReportDecision, ReportSpec
 from app.sets import queries as sets
@@ -23,10 +23,18 @@ MOST_OPEN = 20  # of one picture by visitors
 LATER_SECONDS = 3600
 
 
+def reportable(session: Session, user: User, image_id: int) -> Image:
+    """A picture that can be looked at. Raises NotFound."""
+    image = sets.image(session, user, image_id)
+    if image.state != State.FINISHED:
+        raise NotFound(_("This picture is not finished."))
+    return image
+
+
 def report(session: Session, user: User, image_id: int, spec: ReportSpec) -> PictureReport:
     """Report a picture. Raises NotFound, and Conflict for a second open report by the same person."""
     need_active(user)
-    image = sets.image(session, user, image_id)
+    image = reportable(session, user, image_id)
     own = select(PictureReport.id).where(PictureReport.image_id == image.id, PictureReport.reporter_id == user.id)
     if session.scalar(own.where(PictureReport.decided_at.is_(None))):
         raise Conflict(_("You already reported this picture. A manager will look at it."))

@@ -14,7 +14,6 @@ from app.languages import gettext as _
 from app.models import PictureReport, Role, User
 from app.reports import queries, service
 from app.reports.spec import WORDS, ReportDecision, ReportSpec
-from app.sets import queries as sets
 from app.text import whole_number
 from app.web import drafts
 from app.web.deps import Me, Read, Resources, ResourcesDep, count_try, require, tried
@@ -66,7 +65,7 @@ def report_page(
     draft: FormDraft,
     errors: dict[str, str] | None = None,
 ) -> Response:
-    image = sets.image(session, me, image_id)
+    image = service.reportable(session, me, image_id)
     return page(
         request,
         "reports/new.html",

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from app.models import Act, PictureReport, Role, Share
+from tests.engine.painter import Painter
 from tests.web.server import Browser, Server, making, share_link, shared_export, spend
 from tests.web.test_acts import count, newest
 from tests.web.test_policy import hidden
@@ -39,6 +42,15 @@ def test_a_picture_is_reported_held_back_and_decided(
     assert "It is not" in manager.get("/reports?decided=1").text
     assert newest(server, Act.REPORT_DECIDE).details == {"report": 1, "verdict": "dismissed", "note": "It is not"}
     assert designer.get("/reports").status_code == 403
+
+
+@pytest.mark.parametrize("engine", [Painter(slots=0)], ids=["idle"])
+def test_only_a_finished_picture_is_reported(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        waiting = make.image_set(prompts="a fox").images[0].id
+    page = f"/images/{waiting}/report"
+    assert "This picture is not finished." in designer.get(page).text
+    assert designer.post(page, data={"kind": "other", "words": "Six fingers"}).status_code == 404
 
 
 def test_a_visitor_reports_a_picture_of_a_link(server: Server, anonymous: Browser) -> None:
