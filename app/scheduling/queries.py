@@ -12,7 +12,7 @@ from app.languages import gettext as _
 from app.models import QueuePause, Role, State, Unit, User
 from app.work import line
 from app.work.kinds import Row, all_kinds
-from app.work.queue import WAITING
+from app.work.queue import PLACE, WAITING
 from app.work.topics import Topic
 
 LISTED = 200
@@ -57,6 +57,7 @@ class _Work:
 
     owner_id: int
     queued: int  # units
+    turn: tuple[int, int]  # the lowest is served first
     pausable: int  # units that a pause keeps from running
     paused: bool
     paused_as: Role | None
@@ -88,13 +89,17 @@ def listed(session: Session, user: User, running: Mapping[Topic, float], limit: 
     work, stands = _work(session), current_pause(session) is not None
     seconds = _seconds(session, rows, work, running, stands)
     ordered = [row for row in rows if row.topic.noun in MOVABLE]
-    movable = [row.topic for row in ordered if not row.runs and work[row.topic].may_change(user)]
+    own = [row for row in ordered if work[row.topic].may_change(user)]
+    movable = [row.topic for row in own if not row.runs and not row.paused]
+    # What is left of a running set waits as well, and something urgent can be put before it.
+    rest = min((work[row.topic].turn for row in own if row.runs and work[row.topic].queued), default=None)
+    behind = {topic for topic in movable if rest is not None and rest < work[topic].turn}
     return [
         Queued(
             row=row,
             seconds=seconds[row.topic],
-            can_move=row.topic in movable and len(movable) > 1,
-            first=movable[:1] == [row.topic],
+            can_move=row.topic in movable and (len(movable) > 1 or row.topic in behind),
+            first=movable[:1] == [row.topic] and row.topic not in behind,
             last=movable[-1:] == [row.topic],
             can_pause=row in ordered and work[row.topic].can_pause(user),
         )
@@ -108,13 +113,16 @@ def _work(session: Session) -> dict[Topic, _Work]:
     queued = func.count().filter(Unit.state == State.QUEUED)
     for kind in all_kinds():
         rows = session.execute(
-            select(kind.column, Unit.owner_id, queued, func.count(), paused, func.max(Unit.paused_as))
+            select(
+                *(kind.column, Unit.owner_id, queued, func.max(Unit.priority), func.min(PLACE)),
+                *(func.count(), paused, func.max(Unit.paused_as)),
+            )
             .where(Unit.state.in_(WAITING), kind.column.is_not(None))
             .group_by(kind.column, Unit.owner_id)
         )
-        for row_id, owner_id, number, waiting, is_paused, paused_as in rows:
-            pausable = waiting if kind.resumable else number
-            found[kind.topic(row_id or 0)] = _Work(owner_id, number, pausable, bool(is_paused), paused_as)
+        for row_id, owner_id, number, priority, place, waiting, is_paused, paused_as in rows:
+            pausable, turn = waiting if kind.resumable else number, (-priority, place)
+            found[kind.topic(row_id or 0)] = _Work(owner_id, number, turn, pausable, bool(is_paused), paused_as)
     return found
 
 

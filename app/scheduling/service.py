@@ -22,7 +22,7 @@ from app.sets import queries as sets
 from app.sets.aside import Aside
 from app.subjects import queries as subjects
 from app.text import clean_line
-from app.work import order
+from app.work import line, order
 from app.work.kinds import all_kinds
 from app.work.order import QueuedTopic
 from app.work.topics import Topic
@@ -35,25 +35,27 @@ Place = Literal["top", "up", "down", "last"] | Topic
 STARTED = N_("Nothing of this is waiting now; it was started, finished or cancelled.")
 
 
-def move(session: Session, user: User, topic: Topic, to: Place) -> None:
+def move(session: Session, user: User, topic: Topic, to: Place) -> bool:
     """Move what waits of a set or a training: among everything for managers, among their own for other people.
 
-    Raises NotFound, Forbidden, and Conflict if it, or the topic that it shall precede, no longer waits.
+    Returns whether that changed the order. Raises NotFound, Forbidden, and Conflict if it, or the topic that it shall
+    precede, no longer waits.
     """
     row = _row(session, user, topic)
     everything = [each for each in order.waiting(session) if each.topic.noun in MOVABLE]
     among = [each for each in everything if user.can(Role.MANAGER) or each.owner_id == user.id]
     moving = _find(among, topic)
     others = [each for each in among if each is not moving]
-    index = _index(others, among.index(moving), to)
+    index = _index(others, _neighbours(session, among, moving), among.index(moving), to)
     if index == among.index(moving):
-        return
+        return False
     if user.can(Role.MANAGER):
         order.put_before(session, others, topic, index)
     else:
         topics = [each.topic for each in others]
         order.reorder(session, [*topics[:index], topic, *topics[index:]])
     record(session, user, Act.WORK_MOVE, row, place=index + 1, before=among.index(moving) + 1)
+    return True
 
 
 def _find(among: Sequence[QueuedTopic], topic: Topic) -> QueuedTopic:
@@ -63,16 +65,35 @@ def _find(among: Sequence[QueuedTopic], topic: Topic) -> QueuedTopic:
     return found
 
 
-def _index(others: Sequence[QueuedTopic], now_at: int, to: Place) -> int:
+def _neighbours(
+    session: Session, among: Sequence[QueuedTopic], moving: QueuedTopic
+) -> tuple[QueuedTopic | None, QueuedTopic | None]:
+    """What a step up and a step down pass.
+
+    People see what runs first, and what is paused last. So what is left of either is no step, though it has a place.
+    """
+    apart = order.running(session) | line.paused_topics(session)
+    steps = [each for each in among if each is moving or each.topic not in apart]
+    at = steps.index(moving)
+    return steps[at - 1] if at else None, steps[at + 1] if at + 1 < len(steps) else None
+
+
+def _index(
+    others: Sequence[QueuedTopic],
+    neighbours: tuple[QueuedTopic | None, QueuedTopic | None],
+    now_at: int,
+    to: Place,
+) -> int:
+    above, below = neighbours
     match to:
-        case "top":
+        case "up" if above:
+            return others.index(above)
+        case "top" | "up":
             return 0
+        case "down":
+            return others.index(below) + 1 if below else now_at
         case "last":
             return len(others)
-        case "up":
-            return max(now_at - 1, 0)
-        case "down":
-            return min(now_at + 1, len(others))
         case Topic():
             return others.index(_find(others, to))
 

@@ -94,10 +94,8 @@ def resume_queue(resources: ResourcesDep, me: Me) -> Response:
 
 @router.post("/queue/{noun}/{row_id}/move")
 def move(resources: ResourcesDep, me: Me, form: Sent[PlaceInQueueForm], noun: str, row_id: int) -> Response:
-    place = place_of(form.to)
-    return done(
-        resources, "/queue", _("Order changed."), lambda session: service.move(session, me, Topic(noun, row_id), place)
-    )
+    topic, place = Topic(noun, row_id), place_of(form.to)
+    return done(resources, "/queue", _("Order changed."), lambda session: service.move(session, me, topic, place))
 
 
 @router.post("/queue/{noun}/{row_id}/pause")
@@ -122,14 +120,17 @@ def cancel(resources: ResourcesDep, me: Me, form: Sent[BackForm], noun: str, row
     return done(resources, back(form), _("Cancelled."), lambda session: service.cancel(session, me, topic))
 
 
-def done(resources: Resources, there: str, said: str, act: Callable[[Session], None]) -> Response:
-    """Act, and show the page `there`; a conflict is told on it, because it shows the present state."""
+def done(resources: Resources, there: str, said: str, act: Callable[[Session], bool | None]) -> Response:
+    """Act, and show the page `there`; a conflict is told on it, because it shows the present state.
+
+    Nothing is said of an act that changed nothing, and returns False.
+    """
     try:
         with resources.database.write() as session:
-            act(session)
+            changed = act(session)
     except Conflict as error:
         return see_other(there, str(error), refused=True)
-    return see_other(there, said)
+    return see_other(there, "" if changed is False else said)
 
 
 def place_of(text: str) -> Place:

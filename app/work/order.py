@@ -49,6 +49,13 @@ def waiting(session: Session) -> list[QueuedTopic]:
     ]
 
 
+def running(session: Session) -> set[Topic]:
+    """The topics that the engine is at; more of them may wait."""
+    kinds = all_kinds()
+    rows = session.execute(select(*(kind.column for kind in kinds)).where(Unit.state == State.GENERATING).distinct())
+    return {kind.topic(row_id) for ids in rows for kind, row_id in zip(kinds, ids, strict=True) if row_id is not None}
+
+
 def put_before(session: Session, order: Sequence[QueuedTopic], topic: Topic, index: int) -> None:
     """Serve all that waits of `topic` before `order[index]` and what follows it, and after what precedes it.
 

@@ -25,7 +25,8 @@ addEventListener("drop", (event) => {
   if (!dragged || !row || row === dragged) return;
   event.preventDefault();
   const below = rows().indexOf(dragged) < rows().indexOf(row); // then it comes after the row that it was dropped on
-  const next = below ? row.nextElementSibling : row;
+  const rest = rows().slice(rows().indexOf(row) + (below ? 1 : 0));
+  const next = rest.find(movable); // rows of other people are passed over
   const form = movable(dragged).form;
   form.elements.to.value = next ? next.dataset.topic : "last";
   form.requestSubmit();

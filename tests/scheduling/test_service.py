@@ -109,6 +109,51 @@ def test_what_was_started_meanwhile_is_not_moved(session: Session, make: Factory
         service.move(session, image_set.owner, topic(image_set.id), "up")
 
 
+def running_and_three(make: Factory) -> tuple[ImageSet, list[ImageSet]]:
+    """A set with one picture running and one waiting, and three more that wait."""
+    runs = make.image_set(make.user(), unit_size=1)
+    assert queue.claim_next(make.session)
+    return runs, [make.image_set(make.user(), runs.style_version.style, unit_size=1) for _ in range(3)]
+
+
+def test_steps_pass_what_the_page_shows(session: Session, make: Factory) -> None:
+    """What runs is shown first and what is paused last, wherever the rest of it waits."""
+    runs, (one, two, three) = running_and_three(make)
+    manager = make.user(Role.MANAGER)
+
+    def shown() -> list[int]:
+        return [row.row.topic.id for row in queries.listed(session, manager, {})]
+
+    service.move(session, manager, topic(one.id), "top")
+    assert shown() == [runs.id, one.id, two.id, three.id]
+    service.pause(session, manager, topic(two.id))
+    assert shown() == [runs.id, one.id, three.id, two.id]
+    assert service.move(session, manager, topic(three.id), "up")
+    assert shown() == [runs.id, three.id, one.id, two.id]
+    assert service.move(session, manager, topic(three.id), "down")
+    assert shown() == [runs.id, one.id, three.id, two.id]
+    assert not service.move(session, manager, topic(three.id), "down"), "nothing but a paused one follows"
+
+
+def test_something_urgent_comes_before_the_rest_of_what_runs(session: Session, make: Factory) -> None:
+    runs = make.image_set(make.user(), unit_size=1, prompts="a\nb\nc")
+    assert queue.claim_next(session)
+    urgent = make.image_set(make.user(), runs.style_version.style)
+    manager = make.user(Role.MANAGER)
+
+    def act() -> tuple[bool, bool, bool]:
+        (row,) = [row for row in queries.listed(session, manager, {}) if row.row.topic.id == urgent.id]
+        return row.can_move, row.first, row.last
+
+    assert act() == (True, False, True)
+    assert service.move(session, manager, topic(urgent.id), "up")
+    assert act() == (False, True, True), "there is nowhere else to go"
+    assert not service.move(session, manager, topic(urgent.id), "top")
+    claimed = queue.claim_next(session)
+    assert claimed
+    assert claimed.set_id == urgent.id
+
+
 # Pauses
 
 

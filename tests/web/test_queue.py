@@ -27,6 +27,10 @@ def test_a_manager_orders_the_queue_without_scripts(server: Server, sign_in: Cal
     page = manager.get("/queue").text
     assert page.index("Spring") < page.index("Autumn")
     assert manager.post(f"/queue/set/{first.id}/move", data={"to": "sideways"}).status_code == 403
+    assert "set-cookie" in manager.post(f"/queue/set/{first.id}/move", data={"to": "down"}).headers
+    manager.cookies.delete("toast")
+    at_the_end = manager.post(f"/queue/set/{first.id}/move", data={"to": "down"})
+    assert (at_the_end.status_code, at_the_end.headers.get("set-cookie")) == (303, None), "nothing changed"
 
 
 @IDLE
