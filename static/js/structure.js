@@ -3,7 +3,7 @@
 
 import { askGround, forgetGround } from "./ground.js";
 import { _, ngettext } from "./languages.js";
-import { cancelled, sendFile, sendForm } from "./uploading.js";
+import { cancelled, holdBack, sendFile, sendForm } from "./uploading.js";
 
 const OFF = 0.04; // maximum difference between a map's shape and the pictures', same as on the server
 const root = document.getElementById("structure");
@@ -223,6 +223,8 @@ if (list) {
     made.querySelector(".pair__busy").hidden = true;
     find("result-words", made).textContent = map.remark || `${words(map.kind)}, ${map.width} × ${map.height}`;
   }
+
+  holdBack(form, () => (draft.length ? _("A map is not used yet. Use it for this set, or discard it.") : ""));
 
   find("use").addEventListener("click", () => {
     add(

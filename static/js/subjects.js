@@ -3,7 +3,7 @@
 
 import { answered, askGround, forgetGround } from "./ground.js";
 import { _, ngettext } from "./languages.js";
-import { cancelled, sendFile, sendForm } from "./uploading.js";
+import { cancelled, holdBack, sendFile, sendForm } from "./uploading.js";
 
 const form = document.getElementById("subject-form");
 
@@ -127,6 +127,8 @@ if (form) {
     const waiting = asked();
     answered(shown).then((ground) => settleOn(waiting, ground));
   }
+
+  holdBack(form, () => (list.querySelector("[data-busy]") ? _("Some pictures are still being uploaded. Wait for them, or cancel.") : ""));
 
   input.addEventListener("change", async () => {
     const files = [...input.files];

@@ -9,6 +9,30 @@ const speed = (bytes) => (bytes < MEGA ? `${Math.ceil(bytes / 1000)} kB/s` : `${
 
 export const cancelled = (error) => error?.name === "AbortError";
 
+// A form that files are on their way to, or wait for a decision, is not sent without them: `why()` says so in a sentence, or
+// is empty. Buttons with an address of their own send something else.
+export function holdBack(form, why) {
+  form.addEventListener("submit", (event) => {
+    const words = !event.submitter?.hasAttribute("formaction") && why();
+    if (!words) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    document.dispatchEvent(new CustomEvent("soroe:toast", { detail: { words } }));
+  }, { capture: true });
+}
+
+// Leaving ends an upload, so the browser asks; a form that is sent takes its file along.
+let isSent = false;
+addEventListener("submit", ({ defaultPrevented }) => {
+  isSent ||= !defaultPrevented;
+});
+addEventListener("pageshow", () => {
+  isSent = false;
+});
+addEventListener("beforeunload", (event) => {
+  if (!isSent && document.querySelector(".uploading:not([data-lost])")) event.preventDefault();
+});
+
 // What shows an upload, below `area`; there is one at a time.
 function panel(area, file) {
   document.querySelector(".uploading")?.remove();

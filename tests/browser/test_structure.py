@@ -72,6 +72,8 @@ def test_a_map_is_seen_used_and_sent(form: Page, engine: Painter, tmp_path: Path
     seen(form.get_by_alt_text("The picture chair.png"))
     seen(form.get_by_alt_text("Edges of chair.png"))
     assert chosen(form) == [], "a map is not used before somebody says so"
+    form.get_by_role("button", name="Generate").locator("visible=true").click()
+    expect(form.locator("#toasts")).to_contain_text("A map is not used yet.")
     form.get_by_text("Silhouette", exact=True).click()
     seen(form.get_by_alt_text("Silhouette of chair.png"))
     form.get_by_role("button", name="Use this map").click()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.main import create_app
 from app.models import Role
 from app.settings import Settings
+from tests.browser.late import Late
 from tests.engine.painter import Painter
 from tests.style_aligned.drawings import drawing
 from tests.web.server import Server, make_person, making, serve, signed_in_browser
@@ -83,6 +84,27 @@ def test_a_subject_from_dropped_pictures_to_a_set(painted: Server, page: Page, p
     page.get_by_role("button", name=re.compile("Generate")).first.click()
     page.wait_for_url(re.compile(r"/sets/\d+$"))
     expect(page.get_by_text("@blue-mug × 0.6")).to_be_visible()
+    assert not problems
+
+
+def test_pictures_on_their_way_are_neither_left_behind_nor_left_out(page: Page, problems: list[str]) -> None:
+    page.goto("/subjects/new")
+    page.wait_for_load_state()
+    late = Late(page, "/subjects/pictures")
+    page.locator("[data-pictures]").set_input_files([file(0), file(1), file(2)])  # type: ignore[list-item]
+    late.wait()
+    page.locator("#name").fill("Blue mug")
+    page.get_by_label("Kind of thing").fill("mug")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.locator("#toasts")).to_contain_text("Some pictures are still being uploaded.")
+    with page.expect_event("dialog") as asked:
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        page.get_by_role("link", name="Styles").first.click(no_wait_after=True)
+    assert asked.value.type == "beforeunload"
+    late.arrive()
+    expect(page.locator("[data-kept-words]")).to_have_text("3 pictures", timeout=SLOW)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_url(re.compile(r"/subjects/\d+$"))
     assert not problems
 
 
