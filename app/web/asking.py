@@ -14,24 +14,25 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from app.web.confirm import form_of
+from app.web.forms.form import ASKING, own_fields
 from app.web.templating import inner_path, page, path_in
 
-OURS = "ask-"  # prefix of the question's own fields
 PLAIN = {"title": "Continue?", "text": "", "act": "Continue", "keep": "Back", "typed": ""}
 SYNTAX = re.compile(r"[\^$\\.*+?()\[\]{}|/]")  # of patterns in HTML, which allow no other escapes
 
 
 async def question_page(request: Request) -> Response:
     """The answer to a form that must ask first."""
-    sent = [(name, value) for name, value in (await form_of(request)).multi_items() if isinstance(value, str)]
-    question = PLAIN | {name.removeprefix(OURS): value for name, value in sent if name.startswith(OURS)}
+    form = await form_of(request)
+    sent = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    question = PLAIN | {name.removeprefix(ASKING): value for name, value in sent if name.startswith(ASKING)}
     return await run_in_threadpool(
         page,
         request,
         "ask.html",
         question=question,
         pattern=SYNTAX.sub(r"\\\g<0>", question["typed"]),
-        fields=[(name, value) for name, value in sent if not name.startswith(OURS)],
+        fields=own_fields(form),
         path=inner_path(quote(request.scope["path"])),
         back=inner_path(path_in(request.headers.get("referer", "/"))),
     )

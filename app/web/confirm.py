@@ -38,15 +38,15 @@ from app.web.deps import (
     set_session_cookie,
     signed_in_user,
 )
-from app.web.forms.accounts import OURS, ConfirmForm
+from app.web.forms.accounts import ConfirmForm
 from app.web.forms.body import sent_form
-from app.web.forms.form import Sent
+from app.web.forms.form import CONFIRMING, Sent
 from app.web.pools import Route
 from app.web.templating import asked_path, inner_path, page, path_in, see_other
 
 router = APIRouter(route_class=Route)
 
-PASSWORD = f"{OURS}password"  # the field for errors on the page
+PASSWORD = f"{CONFIRMING}password"  # the field for errors on the page
 
 MOST_FILES, MOST_FIELDS = 40, 300  # of a form that was not read by its own route
 MOST_KEPT = 2**16  # characters of a form stored on the server

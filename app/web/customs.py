@@ -101,7 +101,7 @@ def list_page(
     errors: dict[str, str] | None = None,
 ) -> Response:
     """With `errors`, what was typed into the form `refused` is shown again. The draft is of a new item."""
-    draft = draft or drafts.found(session, me, f"{HERE}/{list_id}")
+    draft = draft or drafts.found(session, me, f"{HERE}/{list_id}", "")
     row = queries.row(session, me, list_id)
     shown = queries.view(row)
     known = queries.items_of(row, None) if row.market else []

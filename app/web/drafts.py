@@ -101,19 +101,24 @@ def when(moment: datetime) -> str:
     return clock(moment) if today else f"{day(moment)}, {clock(moment)}"
 
 
-def found(session: Session, me: User, place: str, wanted: str = "") -> FormDraft:
-    """The newest draft of the form at `place`, or the one with the key `wanted`."""
+def found(session: Session, me: User, place: str, wanted: str) -> FormDraft:
+    """The newest draft of the form at `place`, or the one with the key `wanted`: see `wanted_of`."""
     return _shown(place, queries.of_form(session, me, place), wanted)
 
 
-def found_all(session: Session, me: User, places: Iterable[str]) -> dict[str, FormDraft]:
-    """The newest draft of each of these forms, by place."""
-    wanted = list(places)
-    drafts = queries.of_forms(session, me, wanted)
-    return {place: _shown(place, drafts.get(place, [])) for place in wanted}
+def found_all(session: Session, me: User, places: Iterable[str], wanted: str) -> dict[str, FormDraft]:
+    """As `found`, for each of these forms, by place."""
+    asked = list(places)
+    drafts = queries.of_forms(session, me, asked)
+    return {place: _shown(place, drafts.get(place, []), wanted) for place in asked}
 
 
-def _shown(place: str, drafts: list[Draft], wanted: str = "") -> FormDraft:
+def wanted_of(request: Request) -> str:
+    """The key of the draft that the address asks for: that of a link to an older one; "" for the newest."""
+    return request.query_params.get("draft", "")
+
+
+def _shown(place: str, drafts: list[Draft], wanted: str) -> FormDraft:
     chosen = next((each for each in drafts if each.key == wanted), drafts[0] if drafts else None)
     if not chosen:
         return FormDraft(place)
@@ -157,7 +162,7 @@ def of_address(session: Session, me: User, address: str) -> FormDraft:
 
 
 def drafted(request: Request, me: Me, session: Read) -> FormDraft:
-    return found(session, me, place_of(request), request.query_params.get("draft", ""))
+    return found(session, me, place_of(request), wanted_of(request))
 
 
 Drafted = Annotated[FormDraft, Depends(drafted)]

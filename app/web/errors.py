@@ -36,7 +36,7 @@ from app.web.deps import (
     resources_of,
     signed_in_user,
 )
-from app.web.forms.form import can_be_sent_again
+from app.web.forms.form import can_be_sent_again, has_files
 from app.web.headers import HEADERS, PICTURE_POLICY
 from app.web.pools import RETRY_AFTER
 from app.web.presence import by_somebody
@@ -59,6 +59,7 @@ NOT_SENT = N_("You were signed out, so this was not saved. Sign in, then try aga
 
 ACCEPT_FIRST = N_("Accept the usage policy first.")
 ACCEPT_KEPT = N_("This was not sent yet. Accept the usage policy first: what you entered is kept.")
+FILES_TOO = N_("Then choose the file again: it was not kept.")
 
 # In place of a picture that the server lost: an address answered with text would show as a broken image.
 PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 320" role="img"><title>{title}</title>
@@ -136,6 +137,11 @@ async def refusal(scope: Scope, status: int, sentence: str) -> Response:
     return await run_in_threadpool(error_page, Request(scope), status, sentence)
 
 
+def kept_words(request: Request, sentence: str) -> str:
+    """Say that the form was kept; files that it had were not."""
+    return sentences((translated(sentence), translated(FILES_TOO) if has_files(request.state.form) else ""))
+
+
 def sign_in_page(request: Request, kept: str = "") -> Response:
     """Redirect to the sign-in page, which leads back here, or to `kept`, where a form is that was kept."""
     if "hx-request" in request.headers:
@@ -145,7 +151,8 @@ def sign_in_page(request: Request, kept: str = "") -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(_("Sign in first."), 401)
     if request.method not in SAFE_METHODS:
-        return see_other(sign_in_url(kept or came_from(request)), translated(KEPT if kept else NOT_SENT), refused=True)
+        said = kept_words(request, KEPT) if kept else translated(NOT_SENT)
+        return see_other(sign_in_url(kept or came_from(request)), said, refused=True)
     return RedirectResponse(sign_in_url(asked_path(request)), 303)
 
 
@@ -214,7 +221,7 @@ def policy_page(request: Request, form: Any) -> Response:
     there = f"/policy?next={quote(kept or path_in(back))}"
     if script:  # its fetch would follow a redirect, and put the policy into the middle of the page
         return PlainTextResponse(translated(ACCEPT_FIRST), Forbidden.status, {"HX-Redirect": there})
-    return see_other(there, translated(ACCEPT_KEPT) if kept else "", refused=bool(kept))
+    return see_other(there, kept_words(request, ACCEPT_KEPT) if kept else "", refused=bool(kept))
 
 
 async def proof_needed(request: Request, _: ConfirmationNeeded) -> Response:

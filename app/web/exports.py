@@ -277,7 +277,7 @@ def show(
     download: Annotated[str, Query()] = "",
 ) -> Response:
     export, token = queries.get(session, me, export_id), once.secret_of(request)
-    draft = drafts.found(session, me, share_place(export_id))
+    draft = drafts.found(session, me, share_place(export_id), drafts.wanted_of(request))
     response = export_page(
         request,
         resources,

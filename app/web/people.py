@@ -64,7 +64,7 @@ def people_page(
         listed.insert(0, person)
         ids.insert(0, opened)
     invitations = queries.invitations(session, me)
-    draft = draft or drafts.found(session, me, INVITE_PLACE)
+    draft = draft or drafts.found(session, me, INVITE_PLACE, drafts.wanted_of(request))
     context: dict[str, Any] = {
         "people": listed,
         "total": queries.people_count(session, me, wanted),

@@ -19,7 +19,7 @@ from app.customs.sheets import Sheet
 from app.errors import Conflict, Invalid, NotFound
 from app.languages import gettext as _
 from app.measures.queries import MeasuredPicture
-from app.models import Decision, Image, ImageSet, RejectReason, Role, State, User, Verdict
+from app.models import Decision, Image, ImageSet, RejectReason, Role, State, Thread, User, Verdict
 from app.reports import queries as reports
 from app.reviews import comments, counting, flags, four_eyes, news, pending, queries, scoping, service, undoing
 from app.reviews.four_eyes import OwnPicture
@@ -140,7 +140,7 @@ def review(
     if not image_id and scope.set_id:  # owners who open their own set see it, and why others approve it
         image_id = pending.first_own(session, me, scope)
     if image_id:
-        room = room_of(session, me, scope, image_id, even_deleted=known is not None)
+        room = room_of(session, me, scope, image_id, drafts.wanted_of(request), even_deleted=known is not None)
     else:
         room = Room(tally=tally_of(session, me, scope))
     shown = RoomPage(
@@ -350,8 +350,13 @@ def turn_lock(
 # The room
 
 
-def room_of(session: Session, me: User, scope: Scope, image_id: int, even_deleted: bool = False) -> Room:
-    """The contents of the room. Raises NotFound for an unfinished picture, or a deleted one unless it was open."""
+def room_of(
+    session: Session, me: User, scope: Scope, image_id: int, draft: str = "", even_deleted: bool = False
+) -> Room:
+    """The contents of the room, with the draft of this key, if it is of a comment.
+
+    Raises NotFound for an unfinished picture, or a deleted one unless it was open.
+    """
     image = sets.image(session, me, image_id)
     if image.state != State.FINISHED:
         raise NotFound(_("This picture is not finished yet. Review it when it is."))
@@ -387,12 +392,12 @@ def room_of(session: Session, me: User, scope: Scope, image_id: int, even_delete
         next_flagged_id=measured.next_flagged_id if me.can(Role.REVIEWER) else None,
         measured=measured.found,
         **decided(session, me, scope, image).variables,
-        **said(session, me, image).variables,
+        **said(session, me, image, draft).variables,
         **versions,
     )
 
 
-def said(session: Session, me: User, image: Image) -> Said:
+def said(session: Session, me: User, image: Image, draft: str) -> Said:
     conversations = queries.conversations(session, me, image)
     people = queries.people(session, me)
     every = [comment for each in conversations for comment in each.thread.comments]
@@ -401,16 +406,18 @@ def said(session: Session, me: User, image: Image) -> Said:
         begun=sum(each.thread.comments[0].user_id == me.id for each in conversations),
         people=people,
         spoken={comment.id: pieces(comment.body, people) for comment in every},
-        drafts=comment_drafts(session, me, image, [each.thread.id for each in conversations]),
+        drafts=comment_drafts(session, me, image, [each.thread for each in conversations], draft),
         unseen=queries.unseen_mentions(session, me, image),
     )
 
 
-def comment_drafts(session: Session, me: User, image: Image, thread_ids: Sequence[int]) -> dict[str, FormDraft]:
-    """What the person has begun to write: a comment on the picture, and replies."""
-    forms = ["composer", *(f"reply-{thread_id}" for thread_id in thread_ids)]
-    places = {form: f"/review?image={image.id}#{form}" if form == "composer" else f"/review#{form}" for form in forms}
-    found = drafts.found_all(session, me, places.values())
+def comment_drafts(
+    session: Session, me: User, image: Image, threads: Sequence[Thread], wanted: str
+) -> dict[str, FormDraft]:
+    """What the person has begun to write: a comment on the picture, and replies, at the version of the conversation."""
+    pictures = {"composer": image.id} | {f"reply-{thread.id}": thread.image_id for thread in threads}
+    places = {form: f"/review?image={image_id}#{form}" for form, image_id in pictures.items()}
+    found = drafts.found_all(session, me, places.values(), wanted)
     return {form: found[place] for form, place in places.items()}
 
 

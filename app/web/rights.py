@@ -226,7 +226,7 @@ def reference_page(
 
 def file_draft(request: Request, session: Session, me: User, reference_id: int) -> FormDraft:
     place = f"/references/{reference_id}#files"
-    return drafts.found(session, me, place, request.query_params.get("draft", ""))
+    return drafts.found(session, me, place, drafts.wanted_of(request))
 
 
 def look_again_page(

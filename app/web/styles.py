@@ -150,7 +150,7 @@ def new(
     sample: str = "",
 ) -> Response:
     """The form of a new style. One from a `sample` is another form, so that an earlier draft stays, and is offered."""
-    if sample and (earlier := drafts.found(session, me, "/styles/new")).at:
+    if sample and (earlier := drafts.found(session, me, "/styles/new", "")).at:
         draft = replace(draft, others=(*draft.others, OtherDraft(earlier.place, earlier.saved, "")))
     own = {"preset": OWN} if USUAL.keys() & filled.values.keys() else {}
     if source:
@@ -379,9 +379,10 @@ def field_values(shared: Mapping[str, Any]) -> dict[str, Any]:
 def refused(
     request: Request, resources: Resources, me: User, values: dict[str, Any], code: str | None, error: Invalid
 ) -> Response:
-    """The form again, with a sentence at each wrong field."""
+    """The form again, with a sentence at each wrong field. Its draft has the picture that was sent with it, too."""
     waiting = error.waiting if isinstance(error, GroundNeeded) else None
-    draft = drafts.kept(request, resources, me, {"waiting": (waiting.text,)} if waiting else {})
+    stored = {"waiting": (waiting.text,) if waiting else (), "reference_id": (str(values.get("reference_id", "")),)}
+    draft = drafts.kept(request, resources, me, stored)
     with resources.database.read() as session:
         style = queries.by_code(session, me, code) if code else None
         picture = known_reference(session, me, values)

@@ -354,7 +354,7 @@ def lora_refused(
 ) -> Response:
     refused = LoraPart(drafts.kept(request, resources, me, uploaded=uploaded), typed(form), error.errors)
     with resources.database.read() as session:
-        return draft_page(request, drafts.found(session, me, "/subjects/new"), refused, {})
+        return draft_page(request, drafts.found(session, me, "/subjects/new", ""), refused, {})
 
 
 def lora_spec(resources: Resources, me: User, form: LoraForm) -> SubjectSpec:
@@ -382,7 +382,7 @@ class LoraPart:
 
 
 def lora_part(request: Request, session: Session, me: User) -> LoraPart:
-    draft = drafts.found(session, me, LORA_PLACE, request.query_params.get("draft", ""))
+    draft = drafts.found(session, me, LORA_PLACE, drafts.wanted_of(request))
     return LoraPart(draft, draft.over(EMPTY_LORA), {})
 
 

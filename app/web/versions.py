@@ -69,6 +69,11 @@ def stack_of(session: Session, me: User, image: Image, back: str) -> dict[str, A
     return {"versions": found, "compare": compare_address(finished, back) if len(finished) > 1 else ""}
 
 
+def place_of_redo(image_id: int) -> str:
+    """Where the form's draft is found."""
+    return f"/images/{image_id}/again"
+
+
 def redo_form(
     session: Session,
     me: User,
@@ -83,7 +88,7 @@ def redo_form(
 ) -> RedoView:
     usual = {"prompt": image.prompt, "seed": "", "own_seed": "", "strength": f"{image.used_strength:g}", "count": "1"}
     usual["drawn_as"] = corrections({image.prompt: image.drawn_as} if image.drawn_as else {})
-    draft = draft or drafts.found(session, me, f"/images/{image.id}/again")
+    draft = draft or drafts.found(session, me, place_of_redo(image.id), "")
     refusal = service.refusal(session, image, held)
     return RedoView(image, back, refusal, form or draft.over(usual), errors or {}, draft, place, drawn or {})
 
@@ -157,6 +162,7 @@ def form_page(
     if "hx-request" in request.headers:
         within = "set" if back.startswith("/sets/") else "room"
     drawn = drawn_of(resources_of(request), form, [form["prompt"]]) if form and errors else {}
+    draft = draft or drafts.found(session, me, place_of_redo(image_id), drafts.wanted_of(request))
     return page(
         request,
         "versions/redo.html",

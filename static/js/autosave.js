@@ -336,14 +336,13 @@ export function enter() {
 function readdress() {
   const form = document.querySelector("form [data-summary]")?.closest("form");
   const place = form?.elements["draft-place"]?.value;
-  if (place && !place.includes("#")) history.replaceState(null, "", place);
+  if (place) history.replaceState(null, "", place);
 }
 
 // A reload shows this tab's draft, even if another tab saved one since.
 function isOther(form) {
   const address = new URL(location);
-  const place = form.elements["draft-place"].value;
-  if (entered === "navigate" || place.includes("#") || address.searchParams.has("draft")) return false;
+  if (entered === "navigate" || address.searchParams.has("draft")) return false;
   const isMine = ({ dataset }) => dataset.tab === tab();
   const mine = [...note(form).querySelectorAll("a")].find(isMine);
   if (isMine(note(form)) || !mine) return false;

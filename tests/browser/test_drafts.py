@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from app.drafts import service as drafting
 from app.errors import Conflict
 from app.main import create_app
-from app.models import Draft, LoginSession, User, now
+from app.models import Draft, LoginSession, Role, User, now
 from app.reviews import service as reviews
 from app.sets import service as sets
 from app.settings import Settings
@@ -20,7 +20,7 @@ from tests.browser.conftest import PATIENCE
 from tests.browser.late import Late, held_saves
 from tests.engine.painter import Painter
 from tests.factory import PASSWORD
-from tests.web.server import Server, making, serve, signed_in_browser
+from tests.web.server import Server, make_person, making, serve, signed_in_browser
 
 
 @pytest.fixture
@@ -459,3 +459,20 @@ def test_what_is_typed_while_a_refusal_is_on_its_way_stays(server: Server, conte
     expect(page.locator("#redo-form [data-summary]")).to_be_visible()
     expect(prompt).to_have_value("a red fox in the snow")
     saved(server, page, "#redo-form")
+
+
+def test_going_back_to_a_refused_form_of_a_part_of_a_page(server: Server, chromium: Browser) -> None:
+    with signed_in_browser(server, make_person(server, Role.ADMIN)) as browser:
+        cookies = [{"name": name, "value": value, "url": server.url} for name, value in browser.cookies.items()]
+    context = chromium.new_context(base_url=server.url)
+    context.add_cookies(cookies)
+    page = context.new_page()
+    page.goto("/people")
+    page.get_by_label("E-mail (optional)").fill("haruka")
+    page.get_by_role("button", name="Create invite link").click()
+    expect(page.locator("[data-summary]")).to_be_visible()
+    page.wait_for_url("**/people#invite")
+    page.goto("/styles")
+    page.go_back()  # to the answer to a POST
+    expect(page.get_by_label("E-mail (optional)")).to_have_value("haruka")
+    context.close()

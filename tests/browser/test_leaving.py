@@ -210,6 +210,22 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
         assert session.get(User, other.id).role == Role.REVIEWER
 
 
+def test_a_question_is_asked_once_although_the_act_needs_a_confirmation(house: Server, page: Page) -> None:
+    one, other = make_person(house, Role.ADMIN), make_person(house, Role.DESIGNER, "Ito Kenji")
+    sign_in(page, house, one)
+    with house.resources.database.write() as session:
+        for login in session.query(LoginSession):
+            login.confirmed_at = None
+    page.goto(f"{house.url}/people?open={other.id}")
+    page.get_by_role("button", name="Deactivate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#toasts")).to_contain_text("Ito Kenji")
+    with house.resources.database.read() as session:
+        assert not session.get_one(User, other.id).active
+
+
 def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, page: Page) -> None:
     sign_in(page, house, make_person(house, Role.ADMIN))
     with house.resources.database.write() as session:

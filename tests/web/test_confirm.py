@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app import slow
 from app.models import Act, LoginSession, Passkey, Role, now
 from tests.factory import PASSWORD
 from tests.web.server import Browser, Server, make_person
 from tests.web.test_acts import count, newest
+from tests.web.test_database_refuses import with_pragma
 
 
 def grow_old(server: Server, browser: Browser, minutes: int = 11) -> None:
@@ -51,6 +53,20 @@ def test_an_act_waits_for_the_password_and_is_done_then(server: Server, admin: B
     assert "now has the role manager" in admin.get("/people").text
     assert newest(server, Act.CONFIRM).user_id == admin.user.id
     assert newest(server, Act.CONFIRM_REFUSED).details["reason"] == "wrong password"
+
+
+def test_what_could_not_be_saved_after_it_can_be_sent_again(server: Server, admin: Browser) -> None:
+    """Not with the password, nor with a question that was answered."""
+    sent = {"english": "# Be kind", "confirm-password": PASSWORD, "confirm-next": "/policy", "ask-title": "Publish?"}
+    with_pragma(server, "busy_timeout = 50")
+    with slow.permitted(), server.resources.database.write() as busy:
+        busy.connection()
+        failed = admin.post("/policy/edit", data=sent)
+    assert failed.status_code == 503
+    assert "Try again</button>" in failed.text
+    assert ("english", "# Be kind") in fields(failed.text)
+    assert PASSWORD not in failed.text
+    assert not re.search(r'name="(confirm|ask)-', failed.text)
 
 
 def test_a_confirmation_replaces_the_token(server: Server, admin: Browser) -> None:

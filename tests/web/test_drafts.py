@@ -12,9 +12,10 @@ from PIL import Image
 from app.accounts import service as accounts
 from app.drafts import service
 from app.models import Draft, DraftFile, LoginSession, Role, User, now
+from app.reviews import service as reviews
 from app.upkeep.needed import needed
 from tests.factory import PASSWORD, encoded
-from tests.web.server import Browser, Server, making, signed_in_browser
+from tests.web.server import Browser, Server, making, shared_export, signed_in_browser
 from tests.web.test_acts import white
 
 FORM = {"draft-place": "/sets/new", "draft": "a-key-of-the-page", "draft-revision": "0"}
@@ -129,6 +130,14 @@ def test_an_expired_session_loses_nothing(server: Server, designer: Browser) -> 
     answer = designer.post("/login", data={"email": designer.user.email, "password": PASSWORD, "next": "/sets/new"})
     assert answer.headers["location"] == "/sets/new"
     assert shows(designer.get("/sets/new").text, **TYPED)
+
+
+def test_a_file_of_an_expired_session_is_chosen_again(server: Server, designer: Browser) -> None:
+    expire(server, designer.user)
+    sent = {"draft-place": "/styles/new", "name": "Blueprint"}
+    answer = designer.post("/styles", data=sent, files={"picture": ("a.png", encoded_picture(), "image/png")})
+    page = designer.get(answer.headers["location"]).text
+    assert "what you entered is kept. Then choose the file again: it was not kept." in page
 
 
 def test_a_long_form_of_an_expired_session_is_kept_whole(server: Server, designer: Browser) -> None:
@@ -250,6 +259,46 @@ def test_every_form_with_a_draft_shows_it_and_forgets_it(server: Server, sign_in
         answer = person.post(action, data=ours | typed)
         assert answer.status_code == 303, (action, answer.text[:500])
         assert drafts(server) == [], action
+
+
+def test_a_link_to_an_older_draft_opens_it(server: Server, sign_in: Callable[..., Browser]) -> None:
+    person = sign_in(Role.ADMIN)
+    with making(server) as make:
+        image = make.finished_set(person.user, prompts="a fox").images[0]
+        make.decide(image)
+        thread = reviews.comment(make.session, person.user, image.id, "Lighter?").thread_id
+        make.session.flush()
+    export, _ = shared_export(server, image.set_id)
+    for place, field in (
+        ("/people#invite", "email"),
+        (f"/exports/{export.id}#share", "note"),
+        (f"/images/{image.id}/again", "prompt"),
+        (f"/review?image={image.id}#composer", "body"),
+        (f"/review?image={image.id}#reply-{thread}", "body"),
+    ):
+        for number in (1, 2):
+            ours = {"draft": f"key-{number}-of-{field}-{place[-5:]}", "draft-place": place, "draft-revision": "0"}
+            assert person.post("/drafts", data=ours | {field: f"older{number}"}).status_code == 200
+        page = unescape(person.get(place.partition("#")[0]).text)
+        assert "older2" in page, place
+        (link,) = re.findall(r'href="([^"]*draft=[^"]*)"', page)
+        assert link.partition("#")[2] == place.partition("#")[2]
+        assert "older1" in unescape(person.get(link.partition("#")[0]).text), place
+        person.post("/drafts/discard", data={"draft": f"{ours['draft']} {place}"})
+        person.post("/drafts/discard", data={"draft": f"{ours['draft'].replace('2', '1', 1)} {place}"})
+
+
+def test_a_picture_sent_with_a_refused_style_stays_in_its_draft(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        style = make.style(designer.user)
+    before = style.versions[0].references[0].reference_id
+    for page, action in (("/styles/new", "/styles"), (f"/styles/{style.code}/edit", f"/styles/{style.code}")):
+        sent = fields_of(designer.get(page).text) | {"name": "", "reference_id": str(before) if "edit" in page else ""}
+        refused = designer.post(action, data=sent, files={"picture": ("a.png", encoded_picture(), "image/png")})
+        assert refused.status_code == 422
+        (kept,) = re.findall(r'name="reference_id" value="(\d+)"', refused.text)
+        assert int(kept) > before
+        assert re.findall(r'name="reference_id" value="(\d+)"', designer.get(page).text) == [kept], page
 
 
 def encoded_picture() -> bytes:

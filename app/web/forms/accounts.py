@@ -1,13 +1,11 @@
 """Forms for signing in, for one's own account, and for the administrators' list of people."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, PrivateAttr
 from starlette.datastructures import FormData, QueryParams
 
-from app.web.forms.form import Form, Text
-
-OURS = "confirm-"  # prefix of the confirm page's own fields
+from app.web.forms.form import Form, Text, own_fields
 
 
 class SetupForm(Form):
@@ -64,10 +62,7 @@ class ConfirmForm(Form):
     @classmethod
     def of(cls, sent: FormData | QueryParams) -> Self:
         form = super().of(sent)
-        fields: list[tuple[str, Any]] = sent.multi_items()
-        form._waiting = [
-            (name, value) for name, value in fields if isinstance(value, str) and not name.startswith(OURS)
-        ]
+        form._waiting = own_fields(sent)
         return form
 
     @property

@@ -22,6 +22,15 @@ F = TypeVar("F", bound="Form")
 # Names of fields that are never kept for later, nor shown again.
 SECRETS = frozenset({"password", "current", "code", "passkey", "confirm-password", "confirm-passkey"})
 
+# Prefixes of the fields of pages that come between a form and its act: a question, and "Confirm it's you".
+ASKING, CONFIRMING = "ask-", "confirm-"
+
+
+def own_fields(form: FormData | QueryParams) -> list[tuple[str, str]]:
+    """Names and texts of a form, without those of a page that came between."""
+    fields: list[tuple[str, Any]] = form.multi_items()
+    return [each for each in fields if isinstance(each[1], str) and not each[0].startswith((ASKING, CONFIRMING))]
+
 
 @dataclass(frozen=True)
 class SentFile:
@@ -110,12 +119,15 @@ class Form(BaseModel):
             yield cls.of(form)
 
 
+def has_files(form: FormData) -> bool:
+    return any(isinstance(value, UploadFile) and value.filename for _, value in form.multi_items())
+
+
 def can_be_sent_again(form: FormData) -> list[tuple[str, str]]:
     """The fields of a form; none if it has a file or a password, which are not kept."""
-    fields = form.multi_items()
-    texts = [(name, value) for name, value in fields if isinstance(value, str)]
+    texts = own_fields(form)
     secret = any(value for name, value in texts if name in SECRETS)
-    return [] if secret or len(texts) < len(fields) else texts
+    return [] if secret or has_files(form) else texts
 
 
 if TYPE_CHECKING:
