@@ -240,7 +240,7 @@ def _asked(name: str, data: bytes, asked: Mapping[str, Any], memory: int, *, pat
         if name == "map" and failed.how == "memory":
             raise refusal(
                 _(
-                    "A map of this picture takes too much memory. Crop the picture closer to the shape of the set's"
+                    "A map of this picture takes too much memory. Crop the picture closer to the shape of the set’s"
                     " pictures and try again."
                 )
             ) from failed

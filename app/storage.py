@@ -60,10 +60,10 @@ REMEDIES = {
     Trouble.FAILING: N_("when the disk works again"),
 }
 REFUSALS = {
-    Trouble.FULL: N_("The server's disk is full, so nothing was saved. Ask an administrator."),
-    Trouble.READ_ONLY: N_("The server's disk is read-only, so nothing was saved. Ask an administrator."),
+    Trouble.FULL: N_("The server’s disk is full, so nothing was saved. Ask an administrator."),
+    Trouble.READ_ONLY: N_("The server’s disk is read-only, so nothing was saved. Ask an administrator."),
     Trouble.LOCKED: N_("The server is busy saving other changes, so this one was not saved. Try again in a moment."),
-    Trouble.FAILING: N_("The server's disk reports errors, so this did not work. Ask an administrator."),
+    Trouble.FAILING: N_("The server’s disk reports errors, so this did not work. Ask an administrator."),
 }
 
 OF_FILES = {

@@ -112,17 +112,17 @@ def test_json_in_bounds_is_read() -> None:
         (
             "structures",
             [{"control": "edges", "maps": [1], "weight": 3}],
-            "A structure's weight must be a number from",
+            "A structure’s weight must be a number from",
         ),
-        ("structures", [{"control": "edges", "maps": []}], "A structure's map is missing."),
+        ("structures", [{"control": "edges", "maps": []}], "A structure’s map is missing."),
         ("structures", [{"control": "edges", "maps": [1]}] * 5, "There are at most 4 structures; remove some."),
         ("structures", [{"control": "edges", "maps": [1] * 501}], "There are at most 500 maps; remove some."),
-        ("regions", [{"prompt": " ", "box": [0, 0, 1, 1]}], "A region's prompt is missing."),
-        ("regions", [{"prompt": "a fox", "box": [0, 0, 2, 1]}], "A region's box is its left, top, width and height,"),
+        ("regions", [{"prompt": " ", "box": [0, 0, 1, 1]}], "A region’s prompt is missing."),
+        ("regions", [{"prompt": "a fox", "box": [0, 0, 2, 1]}], "A region’s box is its left, top, width and height,"),
         (
             "subjects",
             [{"id": 1, "weight": "much"}],
-            "A subject's weight must be a number from 0 to 2; 'much' was given.",
+            "A subject’s weight must be a number from 0 to 2; 'much' was given.",
         ),
     ],
 )

@@ -104,7 +104,7 @@ def add(session: Session, user: User, site: Site, challenge: bytes, answer: str,
         )
     except Exception as error:  # the library parses untrusted input, and raises many kinds of error
         raise Invalid(
-            "form", _("The browser's answer could not be verified, so the passkey was not saved. Try again.")
+            "form", _("The browser’s answer could not be verified, so the passkey was not saved. Try again.")
         ) from error
     credential = bytes_to_base64url(made.credential_id)
     if session.scalar(select(Passkey.id).filter_by(credential_id=credential)):

@@ -87,7 +87,7 @@ def problem(
     own = {
         N_("the name of this product"): frozenset(map(fold, PRODUCT)),
         whose: frozenset(_words(known)),
-        N_("this server's own name"): server,
+        N_("this server’s own name"): server,
     }
     if found := _made_of(password, own):
         little = _("This password is little more than %(found)s, so it is easy to guess.", found=translated(found))

@@ -124,7 +124,7 @@ class WorkerProcess:
             delay = min(2 * delay, LONGEST_DELAY)
         self._become(EngineState.STOPPED)
         if not first.done():
-            ended = _("The engine's process ended as it started: %(how)s.", how=how)
+            ended = _("The engine’s process ended as it started: %(how)s.", how=how)
             first.set_exception(CannotLoad(self._refused or ended))
 
     def _live(self, first: "Future[ModelFacts]") -> tuple[str, float]:

@@ -78,7 +78,7 @@ MAX_TRAININGS = 3  # interrupted trainings that can resume; a large model's stat
 OUT_OF_MEMORY = N_("The GPU ran out of memory. Try a smaller size or rank, or a smaller SOROE_UNIT_SIZE.")
 NO_HOST_MEMORY = N_("The server ran out of memory. Try a smaller size, or ask an administrator for more memory.")
 MEMORY = "out of memory"  # the cause of both
-BROKEN = N_("Something went wrong. The details are in the server's log.")
+BROKEN = N_("Something went wrong. The details are in the server’s log.")
 
 
 class Runner:
@@ -135,7 +135,7 @@ class Runner:
             yield Failed(work.id, sentence(error))
         except FileNotFoundError as error:
             name = Path(error.filename or "").name
-            missing = _("A picture's file is missing: %(name)s. Restore the data folder or upload it again.", name=name)
+            missing = _("A picture’s file is missing: %(name)s. Restore the data folder or upload it again.", name=name)
             yield Failed(work.id, missing)
         except Exception as error:
             log.exception("work failed", unit=work.id)

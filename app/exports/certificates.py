@@ -311,7 +311,7 @@ def _problem(chain: Sequence[x509.Certificate], key: Key) -> str | None:
     """What is wrong with it, as the end of a sentence."""
     leaf = chain[0]
     if leaf.public_key() != key.public_key():
-        return _("the key is another certificate's.")
+        return _("the key is another certificate’s.")
     if leaf.subject == leaf.issuer:
         return _("it is self-signed, which C2PA refuses; an authority must sign it.")
     if leaf.not_valid_after_utc <= now():

@@ -21,14 +21,14 @@ PART_BYTES = 200  # per folder or file name; file systems allow 255 with the ext
 FIELDS = {
     "campaign": N_("the campaign"),
     "set": N_("the set"),
-    "style": N_("the style's name"),
-    "code": N_("the style's code"),
-    "version": N_("the style's version"),
+    "style": N_("the style’s name"),
+    "code": N_("the style’s code"),
+    "version": N_("the style’s version"),
     "n": N_("the number in this export; {n:03} has three digits"),
     "position": N_("the number in its set"),
     "slug": N_("the prompt, in short"),
     "seed": N_("the seed"),
-    "id": N_("the picture's number in Soroe"),
+    "id": N_("the picture’s number in Soroe"),
     "size": N_("the size, such as 1080x1350"),
     "format": N_("the format"),
 }
@@ -141,7 +141,7 @@ def _digits(field: str, spec: str) -> str:
     if spec and (field not in NUMBERS or not re.fullmatch("0?[1-9]", spec)):
         raise ValueError(
             _(
-                "The name template has %(field)s; a number's digits are written as {n:03}.",
+                "The name template has %(field)s; a number’s digits are written as {n:03}.",
                 field="{" + f"{field}:{spec[:20]}" + "}",
             )
         )

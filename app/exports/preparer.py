@@ -63,7 +63,7 @@ LOOK_AGAIN_SECONDS = 30.0
 TIDY_SECONDS = 3600.0
 CACHE_DAYS = 1  # an unused cache file is kept this long
 LOST = N_("The server lost all files of these pictures. Restore them from a backup.")
-BROKEN = N_("Something went wrong on the server. The details are in the server's log.")
+BROKEN = N_("Something went wrong on the server. The details are in the server’s log.")
 
 
 @dataclass

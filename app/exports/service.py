@@ -42,7 +42,7 @@ ROWS = 2000  # written per transaction
 ARCHIVES = 4  # zips whose file lists are kept in memory
 LOOKED_AT = 200  # files of an export, checked as a sample
 READ_BYTES = 64 * 2**20  # a zip, or the part of one, that is read before it is sent: in a tenth of a second
-CLEARED = N_("This export's files were deleted to free space. Open its page and rebuild the zip.")
+CLEARED = N_("This export’s files were deleted to free space. Open its page and rebuild the zip.")
 DAMAGED = N_("A file of this export is damaged on the server. Open its page and rebuild the zip.")
 
 
@@ -276,7 +276,7 @@ def _nothing(session: Session, user: User, wanted: Selection) -> UserError:
         )
     if approved.count_all(session, user, wanted.which):
         return Forbidden(
-            _("The approved pictures here are other people's. Ask their owners or a manager to export them.")
+            _("The approved pictures here are other people’s. Ask their owners or a manager to export them.")
         )
     if wanted.search is not None and not wanted.number:
         return Conflict(_("There is nothing to export: no picture matches."))

@@ -71,7 +71,7 @@ def hashed(password: str, known: Sequence[str] = ()) -> str | None:
             "password",
             _("The password needs at least %(number)s characters. Leave it empty for none.", number=PASSWORD_MIN),
         )
-    whose = _("the link's own note")
+    whose = _("the link’s own note")
     if problem := password_quality.problem(password, known, password_quality.SHARED_GUESSES, whose):
         raise Invalid("password", problem)
     return passwords.hash(password)

@@ -107,7 +107,7 @@ def made(wanted: SinglePicture, files: Files, store: Store, identity: SigningIde
     found = Maker(files, store, wanted.options, identity, {wanted.facts.id: wanted.facts}).make(wanted.row)
     if found.key is None or found.sha256 is None:
         raise Conflict(
-            _("The server lost this picture's file, or it is damaged. Redo the picture, or ask an administrator.")
+            _("The server lost this picture’s file, or it is damaged. Redo the picture, or ask an administrator.")
         )
     return store.picture(found.key, found.sha256, wanted.options.file_format.suffix)
 

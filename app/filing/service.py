@@ -26,6 +26,7 @@ from app.filing.kinds import KINDS, Filed, Named, Things, name_of, owner_id, own
 from app.filing.queries import references_in_use
 from app.languages import gettext as _
 from app.languages import in_every_language, ngettext
+from app.languages.formats import sentences
 from app.models import Act, Campaign, Image, ImageSet, Reference, Role, Style, Subject, User, now
 from app.reviews import service as reviews
 from app.sets import queries as sets
@@ -106,12 +107,12 @@ def need_movable(user: User, image_set: ImageSet) -> None:
     """Raise Forbidden, and Conflict if the set is in the bin or its decisions are locked."""
     _need_changeable(user, image_set)
     if image_set.locked_at:
-        raise Conflict(
-            _(
-                "The decisions of %(name)s are locked, so it cannot be moved. Ask a manager to unlock them.",
-                name=image_set.name,
-            )
-        )
+        locked = _("The decisions of %(name)s are locked, so it cannot be moved.", name=image_set.name)
+        raise Conflict(sentences((locked, unlock_first(user))))
+
+
+def unlock_first(user: User) -> str:
+    return _("Unlock them first.") if user.can(Role.MANAGER) else _("Ask a manager to unlock them.")
 
 
 def move_with(session: Session, user: User, image_set: ImageSet, ids: Collection[int], target: Campaign) -> None:
@@ -223,12 +224,8 @@ def _deleted_with(session: Session, user: User, row: Filed) -> Sequence[ImageSet
     else:
         return []
     if locked := next((each for each in found if each.locked_at), None):
-        raise Conflict(
-            _(
-                "The decisions of %(name)s are locked, so it cannot be deleted. Ask a manager to unlock them.",
-                name=locked.name,
-            )
-        )
+        words = _("The decisions of %(name)s are locked, so it cannot be deleted.", name=locked.name)
+        raise Conflict(sentences((words, unlock_first(user))))
     return found
 
 
@@ -340,7 +337,7 @@ def may_change(user: User, row: Filed) -> bool:
 def need_dispensable(row: Filed) -> None:
     """Raise Conflict for what must be neither archived nor deleted now."""
     if isinstance(row, Subject) and row.state in OPEN:
-        raise Conflict(_("This subject is training. Cancel the training first."))
+        raise Conflict(_("The training of this subject is not finished. Cancel it first."))
     if isinstance(row, Campaign) and row.name in in_every_language(NO_CAMPAIGN):
         raise Conflict(
             _("%(name)s takes the new sets without a campaign, so it stays. Rename it first.", name=folder(row.name))

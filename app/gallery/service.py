@@ -57,7 +57,7 @@ TAG_LENGTH = 40  # characters
 CAMPAIGN_LENGTH = 120
 
 LOCKED = N_("their set is locked")
-NOT_YOURS = N_("only the set's owner or a manager may")
+NOT_YOURS = N_("only the set’s owner or a manager may")
 
 
 @dataclass

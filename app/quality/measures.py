@@ -3,7 +3,7 @@
 The names are stored and published (database, manifests, API): they never change. Their order is the order of pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -51,6 +51,12 @@ def roles_of(measure: Measure) -> frozenset[str]:
         return frozenset({"dino", "clip"})
     role = "clip" if measure is Measure.TEXT_ALIGNMENT else measure.partition("_")[0]
     return frozenset({role} & {"dino", "clip", "csd"})
+
+
+def can_take(measure: Measure, roles: Collection[str]) -> bool:
+    """Whether models of these roles can take it."""
+    needed = roles_of(measure)
+    return not needed or bool(needed & set(roles))
 
 
 @dataclass(frozen=True)

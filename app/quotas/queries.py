@@ -53,8 +53,8 @@ class QuotaUse:
         sets, reset = self.what is What.SETS, starts_again()
         if not self.left:
             if sets:
-                return _("You have used all of today's %(most)s sets; %(reset)s.", most=thin(self.most), reset=reset)
-            return _("You have used all of today's %(most)s pictures; %(reset)s.", most=thin(self.most), reset=reset)
+                return _("You have used all of today’s %(most)s sets; %(reset)s.", most=thin(self.most), reset=reset)
+            return _("You have used all of today’s %(most)s pictures; %(reset)s.", most=thin(self.most), reset=reset)
         if sets:
             return ngettext(
                 "You can make %(number)s more set today; %(reset)s.",

@@ -107,10 +107,10 @@ class _Part(Typed):
 class StructureSettings(_Part):
     """How closely and when images follow a map."""
 
-    control: str = Field(title=N_("A structure's kind"))  # the kind of map, which selects the ControlNet
-    weight: float = Field(default=1.0, title=N_("A structure's weight"), ge=0, le=2)
-    start: float = Field(default=0.0, title=N_("A structure's start"), ge=0, le=1)  # the part of the denoising in which
-    end: float = Field(default=1.0, title=N_("A structure's end"), ge=0, le=1)  # it counts
+    control: str = Field(title=N_("A structure’s kind"))  # the kind of map, which selects the ControlNet
+    weight: float = Field(default=1.0, title=N_("A structure’s weight"), ge=0, le=2)
+    start: float = Field(default=0.0, title=N_("A structure’s start"), ge=0, le=1)  # the part of the denoising in which
+    end: float = Field(default=1.0, title=N_("A structure’s end"), ge=0, le=1)  # it counts
 
     def problem(self, maps: int, prompts: int) -> str | None:
         """Why this number of maps does not fit this number of prompts, in a sentence; None if it does."""
@@ -137,13 +137,13 @@ class StructureChoice(StructureSettings):
     """A map that images follow, or one map per prompt."""
 
     # Their ids: one for all prompts, or one each.
-    maps: tuple[int, ...] = Field(title=N_("A structure's map"), min_length=1, max_length=MOST_PROMPTS)
+    maps: tuple[int, ...] = Field(title=N_("A structure’s map"), min_length=1, max_length=MOST_PROMPTS)
 
 
 class SubjectSettings(_Part):
-    """A subject's weight."""
+    """A subject’s weight."""
 
-    weight: float = Field(default=1.0, title=N_("A subject's weight"), ge=0, le=2)
+    weight: float = Field(default=1.0, title=N_("A subject’s weight"), ge=0, le=2)
 
 
 class SubjectChoice(SubjectSettings):
@@ -154,7 +154,7 @@ class SubjectChoice(SubjectSettings):
 
 def four_fractions(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     if not all(0 <= side <= 1 for side in box):
-        raise ValueError(_("A region's box is its left, top, width and height, each from 0 to 1."))
+        raise ValueError(_("A region’s box is its left, top, width and height, each from 0 to 1."))
     return box
 
 
@@ -164,9 +164,9 @@ Box = Annotated[tuple[float, float, float, float], AfterValidator(four_fractions
 class RegionSettings(_Part):
     """A part of every image, and its prompt."""
 
-    prompt: Prompt = Field(title=N_("A region's prompt"), min_length=1, max_length=PROMPT_LENGTH)
-    box: Box | None = Field(default=None, title=N_("A region's box"))  # left, top, width, height, as fractions
-    strength: float | None = Field(default=None, title=N_("A region's strength"), ge=0, le=2)  # None: the style's
+    prompt: Prompt = Field(title=N_("A region’s prompt"), min_length=1, max_length=PROMPT_LENGTH)
+    box: Box | None = Field(default=None, title=N_("A region’s box"))  # left, top, width, height, as fractions
+    strength: float | None = Field(default=None, title=N_("A region’s strength"), ge=0, le=2)  # None: the style's
 
     def box_problem(self, number: int) -> str | None:
         """What is wrong with its box, if it has one, in a sentence; it is the region with this `number`."""
@@ -186,7 +186,7 @@ class RegionChoice(RegionSettings):
     """A box or a mask, in the set's style or another."""
 
     mask: str | None = Field(
-        default=None, title=N_("A region's mask"), pattern="^[0-9a-f]{64}$"
+        default=None, title=N_("A region’s mask"), pattern="^[0-9a-f]{64}$"
     )  # SHA-256 of a stored PNG
     style_code: Code = ""  # empty: the set's own
 

@@ -46,7 +46,7 @@ def gathered(
     for reference in given:
         clean = reference.latents(job.window, studio.encode)
         if not finite_rows(clean).all():
-            raise NotFinite("the VAE's numbers overflowed while it read a reference", decoding=True)
+            raise NotFinite("the VAE’s numbers overflowed while it read a reference", decoding=True)
         latents.append(clean)
         if reference.method == "noise":
             noise = studio.noise([reference.seed], job.window)

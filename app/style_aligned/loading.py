@@ -272,7 +272,7 @@ def _load_file(path: Path, place: Placement, progress: Progress, checked: Checke
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path.name} is damaged or not a safetensors file.") from error
     if not keys >= SDXL_KEYS:
-        raise ModelError(f"{path.name} is not an SDXL model: it lacks SDXL's second text encoder.")
+        raise ModelError(f"{path.name} is not an SDXL model: it lacks SDXL’s second text encoder.")
     _check_memory(_parameters(path), path.name, place)
     _check_weights([path], place, checked)
     progress(f"Loading {path.name}", 0.0)

@@ -215,7 +215,7 @@ def _check_kind(names: Iterable[str]) -> None:
 def _stored(name: str, told: Any, start: int) -> Stored:
     """Read a tensor's header entry; `start` is where the numbers begin."""
     if len(name) > NAME_LENGTH:
-        raise Wrong(f"is not a LoRA for SDXL: a tensor's name has {len(name)} characters")
+        raise Wrong(f"is not a LoRA for SDXL: a tensor’s name has {len(name)} characters")
     tensor = shown(name)
     if not isinstance(told, dict) or set(told) != {"dtype", "shape", "data_offsets"}:
         raise Wrong(f"is damaged: its tensor {tensor} is not described")

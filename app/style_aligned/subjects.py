@@ -207,7 +207,7 @@ def check_lora(data: bytes, file_name: str, shapes: Shapes, unet_config: Any) ->
 
 def _placed(file: LoraFile, file_name: str, shapes: Shapes, unet_config: Any) -> Layers:
     """Find the layer of each tensor, and check that it fits. Raises ModelError."""
-    strange = ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL's do not.")
+    strange = ModelError(f"{file_name} is not a LoRA for SDXL: its weights have names that SDXL’s do not.")
     names = LayerNames(shapes, unet_config.layers_per_block)
     placed: dict[str, Mapping[str, str]] = {}
     try:
@@ -249,7 +249,7 @@ def _check_layer(file_name: str, name: str, found: Mapping[str, tuple[int, ...]]
     if not _fits(found, there):
         raise ModelError(
             f"{file_name} was made for another model: its {shown(name)} is {up[0]} x {down[1]}, "
-            f"this model's is {there[0]} x {there[1]}."
+            f"this model’s is {there[0]} x {there[1]}."
         )
     magnitude = found.get("magnitude")
     if magnitude and not (there[0] == prod(magnitude) and there[0] in magnitude[:2]):

@@ -254,7 +254,7 @@ def archive(session: Session, user: User, subject_id: int) -> Subject:
     """Hide the subject from new sets; existing sets keep it. Raises Conflict while it is trained."""
     subject = _changeable(session, user, subject_id)
     if subject.state in WAITING:
-        raise Conflict(_("This subject is training. Cancel the training first."))
+        raise Conflict(_("The training of this subject is not finished. Cancel it first."))
     before = authority.archived(subject)
     if subject.archived_at is None or authority.outweighs(user.role, subject.archived_as):
         subject.archived_as = user.role

@@ -15,7 +15,7 @@ from app.measures.agreement import FlagOutcome
 from app.measures.bounds import Bounds, DecidedPictures
 from app.measures.versions import roles
 from app.models import Style, StyleBounds, User
-from app.quality.measures import DEFINITIONS, Measure, roles_of
+from app.quality.measures import DEFINITIONS, Measure, can_take
 from app.styles import queries as styles
 from app.styles import service
 from app.web.deps import Me, Read, ResourcesDep
@@ -117,7 +117,11 @@ def page_of(
     enough = min(known.approved_total, known.rejected_total) >= agreement.LEAST
     proposed = bounds.fitted(known, standing) if fitting and enough else standing
     rows = [row_of(measure, standing, proposed, known, typed) for measure in standing]
-    idle = [row for row in rows if not row.now and not row.approved + row.rejected and not can_take(row, measured_by)]
+    idle = [
+        row
+        for row in rows
+        if not row.now and not row.approved + row.rejected and not can_take(Measure(row.measure), measured_by)
+    ]
     return BoundsPage(
         style=style,
         rows=sorted((row for row in rows if row not in idle), key=lambda row: bounds.USUAL[row.measure] is None),
@@ -131,12 +135,6 @@ def page_of(
         history=history_of(saved),
         can_edit=service.may_change(me, style) and not style.deleted_at,
     )
-
-
-def can_take(row: BoundRow, measured_by: Collection[str]) -> bool:
-    """Whether models of these roles can take a measure."""
-    needed = roles_of(Measure(row.measure))
-    return not needed or bool(needed & set(measured_by))
 
 
 def row_of(

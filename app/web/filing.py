@@ -163,20 +163,17 @@ def consequence(session: Session, row: Filed) -> str:
             number = len(row.prompts) * row.count
             if not open_:
                 return ngettext("%(number)s picture goes with it.", "%(number)s pictures go with it.", number)
-            stops = ngettext(
-                "%(number)s picture stops being generated", "%(number)s pictures stop being generated", open_
-            )
             return ngettext(
-                "%(number)s picture goes with it, and %(stops)s.",
-                "%(number)s pictures go with it, and %(stops)s.",
+                "%(number)s picture goes with it. %(open)s is still to be generated.",
+                "%(number)s pictures go with it. %(open)s of them are still to be generated.",
                 number,
-                stops=stops,
+                open=open_,
             )
         case Campaign():
             number = sets.count(session, row.created_by, campaign_id=row.id)
             archived = sets.count(session, row.created_by, campaign_id=row.id, archived=True)
             return ngettext(
-                "%(number)s set goes with it. Move them first to keep them.",
+                "%(number)s set goes with it. Move it first to keep it.",
                 "%(number)s sets go with it. Move them first to keep them.",
                 number + archived,
             )

@@ -1,6 +1,6 @@
 """All pictures: filters, saved searches, acts on many at once, and the bin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -21,13 +21,15 @@ from app.gallery.service import Outcome
 from app.gallery.words import Did
 from app.languages import gettext as _
 from app.measures import words as measures
+from app.measures.versions import roles
 from app.models import Role, SavedSearch, User, Verdict, now
+from app.quality.measures import Measure, can_take
 from app.reviews import queries as reviews
 from app.sets import queries as sets
 from app.styles import queries as styles
 from app.text import whole_number
 from app.web.customs_answers import asked_first
-from app.web.deps import Me, Read, Resources, ResourcesDep
+from app.web.deps import Me, Read, Resources, ResourcesDep, resources_of
 from app.web.forms.customs import SameAnswersForm
 from app.web.forms.form import Sent
 from app.web.forms.pictures import (
@@ -110,9 +112,18 @@ def index(request: Request, me: Me, session: Read, after: str = "", upto: str = 
         reference_name=styles.reference(session, me, wanted.reference).original_name if wanted.reference else "",
         can_decide=me.can(Role.REVIEWER),
         newest=reviews.newest(session, me),
-        orders=[(name, measures.label(name)) for name in ORDERS],
+        orders=orders(wanted, roles(resources_of(request).settings)),
     )
     return render(request, shown)
+
+
+def orders(wanted: PictureFilter, measured_by: Collection[str]) -> list[tuple[str, str]]:
+    """Measures to sort by, and their labels: those that can be taken here, and the one that the address asks for."""
+    return [
+        (name, measures.label(name))
+        for name in ORDERS
+        if can_take(Measure(name), measured_by) or name == wanted.measure
+    ]
 
 
 def moment_of(value: str) -> datetime | None:

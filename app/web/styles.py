@@ -268,7 +268,7 @@ def edit(request: Request, me: Me, session: Read, draft: Drafted, code: str, ref
     style = queries.by_code(session, me, code)
     if not service.may_change(me, style):
         raise Forbidden(
-            _("Only the style's owner or a manager can edit it. Create your own style from its picture instead.")
+            _("Only the style’s owner or a manager can edit it. Create your own style from its picture instead.")
         )
     use = style.versions[0].references[0]
     picture = drafted_picture(session, me, draft, reference) or use.reference

@@ -46,7 +46,7 @@ TOLD = 20  # units that a line of the log names
 SAVE_AGAIN_SECONDS = 2.0
 
 LOST = N_("The engine stopped during this.")
-BROKEN = N_("The engine failed. The details are in the server's log.")
+BROKEN = N_("The engine failed. The details are in the server’s log.")
 
 
 T = TypeVar("T")

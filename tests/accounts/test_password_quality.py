@@ -24,7 +24,7 @@ GUESSED = {
     "stylealigned1|Style-Aligned 26|s-o-r-o-e-2026|soroe password",
     "your own name or address": "Haruka2026!|h4ruk4-m0r1-26|akurah123456|KumoDesign!26|"
     "haruka.mori@kumo-design.com|ＨＡＲＵＫＡ２０２６",
-    "this server's own name": "Contoso2026!!|c0nt0s0-c0nt0s0|pictures 2026",
+    "this server’s own name": "Contoso2026!!|c0nt0s0-c0nt0s0|pictures 2026",
     "one common word": "password123|P4ssw0rd!!2026|password password|T0kyo2026!!|"
     "Summer 2026!|パスワード12345|ｐａｓｓｗｏｒｄ１２３|correct horse battery staple",
     "easy to guess": "1234567890|aaaaaaaaaaaa|abcdefghij|1988-04-01|abcabcabcabc",
@@ -67,7 +67,7 @@ def test_a_name_in_kanji_is_found_but_a_single_letter_is_not() -> None:
 def test_a_links_password_may_be_shorter_but_not_common() -> None:
     assert problem("kq7xvmzt", (), SHARED_GUESSES) is None
     assert problem("password", (), SHARED_GUESSES)
-    assert "the link's own note" in (problem("agency26", ("Agency",), SHARED_GUESSES, "the link's own note") or "")
+    assert "the link’s own note" in (problem("agency26", ("Agency",), SHARED_GUESSES, "the link’s own note") or "")
 
 
 def test_nothing_that_can_be_sent_takes_long() -> None:

@@ -261,9 +261,9 @@ def test_missing_permission_to_move_or_delete_shows_beforehand(
     page.locator("#picture-42 .pick").click()
     for act in acts:
         expect(act).to_be_disabled()
-        expect(act).to_have_attribute("title", re.compile("Only the set's owner or a manager"))
+        expect(act).to_have_attribute("title", re.compile("Only the set’s owner or a manager"))
     page.locator("#picture-42 > a").press("Delete")
-    expect(page.locator("#toasts")).to_contain_text("Only the set's owner or a manager")
+    expect(page.locator("#toasts")).to_contain_text("Only the set’s owner or a manager")
     page.locator("#picture-43 .pick").click()
     for act in acts:
         expect(act).to_be_enabled()

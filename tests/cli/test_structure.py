@@ -51,9 +51,9 @@ def test_a_folder_has_a_map_for_each_prompt_in_the_order_of_their_names(tmp_path
         ("pose={file}", "--structure is written KIND=FILE"),
         ("edges=", "--structure is written KIND=FILE"),
         ("edges=nowhere.png", "The structure nowhere.png cannot be read: there is no such picture"),
-        ("edges={file},weight=3", "A structure's weight must be a number from 0 to 2; '3' was given."),
-        ("edges={file},start=soon", "A structure's start must be a number from 0 to 1; 'soon' was given."),
-        ("edges={file},end=nan", "A structure's end must be a number from 0 to 1; 'nan' was given."),
+        ("edges={file},weight=3", "A structure’s weight must be a number from 0 to 2; '3' was given."),
+        ("edges={file},start=soon", "A structure’s start must be a number from 0 to 1; 'soon' was given."),
+        ("edges={file},end=nan", "A structure’s end must be a number from 0 to 1; 'nan' was given."),
         ("edges={file},start=0.9,end=0.1", "A structure starts before it ends; from 0.9 to 0.1 was given."),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_cancelled_unit_ends_and_one_that_is_left_frees_its_slot(tmp_path: Pat
     ("model", "sentence"),
     [
         ("is refused", "This model is no model."),
-        ("dies", "The engine's process ended as it started: it was ended by SIGABRT."),
+        ("dies", "The engine’s process ended as it started: it was ended by SIGABRT."),
     ],
 )
 def test_one_that_fails_at_its_start_is_a_sentence(tmp_path: Path, model: str, sentence: str) -> None:

@@ -119,7 +119,7 @@ def test_a_stop_is_seen_after_each_step(runner: Runner, unit: Unit) -> None:
         ({"options": UnitSharing(layers=("up_blocks.9",))}, "This model has no self-attention layer 'up_blocks.9'"),
         (
             {"references": (UnitReference(Path("/nowhere/gone.png")),)},
-            "A picture's file is missing: gone.png. Restore the data folder or upload it again.",
+            "A picture’s file is missing: gone.png. Restore the data folder or upload it again.",
         ),
     ],
 )

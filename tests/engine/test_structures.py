@@ -67,4 +67,4 @@ def test_what_cannot_be_followed_is_a_sentence(made: Made, unit: Unit, lines: Pa
     assert last.message.startswith("There is no ControlNet at ")
     *_, last = made(short(unit, UnitStructure("depth", (Path("/nowhere/gone.png"),))))
     assert isinstance(last, Failed)
-    assert last.message == "A picture's file is missing: gone.png. Restore the data folder or upload it again."
+    assert last.message == "A picture’s file is missing: gone.png. Restore the data folder or upload it again."

@@ -164,7 +164,7 @@ def test_the_teams_own_certificate(tmp_path: Path, key: Any, algorithm: str) -> 
         ({"uses": ()}, "what its key is for"),
         ({"uses": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "extended key usage"),
         ({"uses": (ExtendedKeyUsageOID.SERVER_AUTH,)}, "C2PA cannot sign with the certificate"),
-        ({"other_key": True}, "the key is another certificate's"),
+        ({"other_key": True}, "the key is another certificate’s"),
         ({"key": ec.generate_private_key(ec.SECP256K1())}, "P-256, P-384 or P-521"),
     ],
 )

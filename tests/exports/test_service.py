@@ -217,7 +217,7 @@ def test_nothing_of_a_search(session: Session, make: Factory) -> None:
     for q, refusal, sentence in (
         ("zebra", Conflict, "no picture matches"),
         ("owl", Conflict, "none of these pictures is approved yet"),
-        ("bell", Forbidden, "other people's"),
+        ("bell", Forbidden, "other people’s"),
     ):
         with pytest.raises(refusal, match=sentence):
             rows_of(session, user, search=PictureFilter(q=q))
@@ -257,7 +257,7 @@ def test_designers_get_their_own_of_a_campaign(session: Session, make: Factory) 
     both = [own.images[0].id, other.images[0].id]
     assert len(rows_of(session, user, image_ids=both)) == 1
     assert len(rows_of(session, make.user(Role.MANAGER), image_ids=both)) == 2
-    with pytest.raises(Forbidden, match="other people's"):
+    with pytest.raises(Forbidden, match="other people’s"):
         rows_of(session, user, image_ids=both[1:])
 
 

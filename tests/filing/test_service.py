@@ -466,7 +466,7 @@ def test_a_deleted_subject_is_not_offered(session: Session, make: Factory) -> No
 def test_a_training_is_cancelled_before_its_subject_is_deleted(session: Session, make: Factory) -> None:
     subject = make.subject()
     for act in (service.delete, service.archive):
-        with pytest.raises(Conflict, match="Cancel the training first"):
+        with pytest.raises(Conflict, match="is not finished"):
             act(session, subject.owner, "subject", subject.id)
 
 

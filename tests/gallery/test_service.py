@@ -250,7 +250,7 @@ def test_who_may_move(session: Session, make: Factory, manager: User, image_set:
     done = service.move(session, make.user(Role.REVIEWER), ids(image_set), "Autumn")
     assert not done.ids
     assert done.told(words.MOVED, campaign="Spring") == (
-        "4 of 4 could not be moved to Spring: only the set's owner or a manager may."
+        "4 of 4 could not be moved to Spring: only the set’s owner or a manager may."
     )
     reviews.lock(session, manager, image_set.id)
     assert service.move(session, manager, ids(image_set), "Autumn").refused == {service.LOCKED: 4}

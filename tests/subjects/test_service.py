@@ -178,7 +178,7 @@ def test_archive(session: Session, make: Factory) -> None:
     service.unarchive(session, subject.owner, subject.id)
     assert make.image_set(prompts="@blue-mug on a beach").subjects == (SetSubject(id=subject.id, weight=1.0),)
     waiting = make.subject(name="other")
-    with pytest.raises(Conflict, match="Cancel the training first"):
+    with pytest.raises(Conflict, match="is not finished"):
         service.archive(session, waiting.owner, waiting.id)
 
 

@@ -60,7 +60,7 @@ def test_a_full_disk(server: Server, sign_in: Callable[..., Browser], image_id: 
     answers = [say(reviewer, image_id, "A long word. " * 100) for _ in range(16)]
     assert answers[-1][0] == 507
     assert (
-        "The server&#39;s disk is full, so nothing was saved. Ask an administrator, and quote this number: "
+        "The server’s disk is full, so nothing was saved. Ask an administrator, and quote this number: "
         in answers[-1][1]
     )
     assert answers[-1][1].count("administrator") == 1

@@ -72,6 +72,13 @@ def test_the_newest_come_first_and_the_rest_on_demand(designer: Browser, monkeyp
     assert "Load more" not in designer.get("/pictures?after=2").text
 
 
+def test_only_measures_that_are_taken_here_are_orders(designer: Browser) -> None:
+    offered = designer.get("/pictures").text
+    assert '<option value="hue_reference"' in offered
+    assert '<option value="dino_reference"' not in offered, "no such model is set up"
+    assert '<option value="dino_reference" selected>' in designer.get("/pictures?order=dino_reference").text
+
+
 def test_oldest_first_on_request(designer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "PAGE", 2)
     assert shown(designer, "?order=oldest") == [1, 2]

@@ -37,7 +37,7 @@ def test_a_refused_set_keeps_its_form(server: Server, designer: Browser) -> None
     ):
         assert words in answer.text
     assert designer.post("/sets", data=form | {"prompts": "a fox\na cat"}).status_code == 303
-    assert "You have used all of today's 20 pictures" in html.unescape(designer.get("/sets/new").text)
+    assert "You have used all of today’s 20 pictures" in html.unescape(designer.get("/sets/new").text)
 
 
 def test_a_refused_upload_is_reported_to_people_and_scripts(server: Server, designer: Browser) -> None:

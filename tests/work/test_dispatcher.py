@@ -144,7 +144,7 @@ def test_one_bad_unit_does_not_block_the_queue(run: Callable[..., None]) -> None
     ("prompt", "sentence"),
     [
         ("stumble", "The picture 'stumble' cannot be made."),
-        ("explode", "The engine failed. The details are in the server's log."),
+        ("explode", "The engine failed. The details are in the server’s log."),
     ],
 )
 def test_transient_failures_are_tried_three_times(run: Callable[..., None], prompt: str, sentence: str) -> None:

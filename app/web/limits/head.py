@@ -54,7 +54,7 @@ def wrong(scope: Scope) -> tuple[int, str] | None:
     if long is None:
         return None
     if long == b"cookie":
-        return 431, _("This browser sent too many cookies. Clear this site's cookies, then try again.")
+        return 431, _("This browser sent too many cookies. Clear this site’s cookies, then try again.")
     return 431, _("A header of this request is longer than %(most)s bytes. Shorten it.", most=thin(HEADER_BYTES))
 
 
