@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app import bin
 from app.accounts.authority import undoable
-from app.accounts.queries import signed_in
+from app.accounts.queries import asks, signed_in
 from app.gallery.matching import WITHOUT, Search
 from app.models import (
     Campaign,
@@ -40,6 +40,7 @@ from app.models import (
 )
 from app.pictures import THUMBNAILS
 from app.ranking import NOTHING, WHOLE
+from app.reviews import four_eyes
 
 PAGE = 60
 TAGS_SUGGESTED = 100  # suggested
@@ -62,6 +63,7 @@ class Cell:
     owner: str
     starred: bool
     changeable: bool  # by the current user: move to another campaign, delete
+    own: bool  # made by the current user in a campaign in which nobody approves their own
     tags: tuple[str, ...] = ()
     reference_ids: tuple[int, ...] = ()  # of its style version, in order
 
@@ -117,11 +119,13 @@ def pictures(
             User.name,
             starred,
             _changeable(search.user),
+            four_eyes.OWN,
         )
         .join(ImageSet, ImageSet.id == Image.set_id)
         .join(Style, Style.id == Image.style_id)
         .join(User, User.id == Image.owner_id)
-        .where(Image.id.in_(shown))
+        .where(Image.id.in_(shown)),
+        asks(search.user),
     ).all()
     by_id = {row[0]: Cell(*row) for row in rows}
     cells = [by_id[image_id] for image_id in shown]

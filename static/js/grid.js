@@ -53,7 +53,9 @@ export function count() {
     bar.querySelector("[data-picked-limit]")?.toggleAttribute("hidden", !many);
     for (const button of bar.querySelectorAll("[data-picked-act]")) enable(button, !many);
   }
-  tellOwn(bar, !all && chosen.length > 0 && chosen.every((item) => item.dataset.fixed));
+  for (const reason of bar.querySelectorAll("[data-refused]")) {
+    tellRefused(bar, reason, !all && chosen.length > 0 && chosen.every((item) => item.dataset[reason.dataset.refused]));
+  }
   enable(bar.querySelector("[data-picked-compare]"), !all && chosen.length > 1 && chosen.length < 5);
   const star = bar.querySelector("[data-picked-star]");
   if (star) {
@@ -71,13 +73,11 @@ export function count() {
   }
 }
 
-// Acts for owners and managers only say so before they are tried.
-function tellOwn(bar, fixed) {
-  const reason = bar.querySelector("[data-picked-fixed]");
-  if (!reason) return;
-  reason.hidden = !fixed;
-  for (const button of bar.querySelectorAll("[data-picked-own]")) {
-    button.dataset.why = fixed ? reason.textContent : "";
+// Acts that would be refused for all that is selected say why before they are tried.
+function tellRefused(bar, reason, refused) {
+  reason.hidden = !refused;
+  for (const button of bar.querySelectorAll(`[data-unless="${reason.dataset.refused}"]`)) {
+    button.dataset.why = refused ? reason.textContent : "";
     button.title = button.dataset.why || button.getAttribute("aria-label");
     if (button.dataset.why) button.disabled = true;
   }

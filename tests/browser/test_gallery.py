@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from app.gallery import service
 from app.main import create_app
 from app.models import Decision, Image, ImageSet, ImageTag, Role, Star, Style, Verdict, now
+from app.reviews import service as reviews
 from app.settings import Settings
 from app.web import gallery
 from tests.browser.fit import misfits
@@ -268,6 +269,31 @@ def test_missing_permission_to_move_or_delete_shows_beforehand(
     for act in acts:
         expect(act).to_be_enabled()
         expect(act).to_have_attribute("title", re.compile("^(Move|Delete)$"))
+    context.close()
+    assert not problems
+
+
+def test_own_pictures_are_not_offered_for_approval(
+    chromium: Browser, busy: Server, watch: Callable[[Page], Page], problems: list[str]
+) -> None:
+    rae = make_person(busy, Role.REVIEWER, "Rae")
+    with making(busy) as make:
+        theirs, own = make.finished_set(prompts="a lamp"), make.finished_set(rae, prompts="a chair")
+        for image_set in (theirs, own):
+            reviews.set_four_eyes(make.session, make.user(Role.MANAGER), image_set.campaign_id, True)
+        pictures = [f"#picture-{image_set.images[0].id} .pick" for image_set in (own, theirs)]
+    with signed_in_browser(busy, rae) as browser:
+        cookies = [{"name": name, "value": value, "url": busy.url} for name, value in browser.cookies.items()]
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, base_url=busy.url)
+    context.add_cookies(cookies)
+    page = watch(context.new_page())
+    page.goto("/pictures")
+    approve = page.locator("#picked").get_by_role("button", name="Approve", exact=True)
+    page.locator(pictures[0]).click()
+    expect(approve).to_be_disabled()
+    expect(approve).to_have_attribute("title", re.compile("nobody approves their own pictures"))
+    page.locator(pictures[1]).click()
+    expect(approve).to_be_enabled()
     context.close()
     assert not problems
 
