@@ -229,7 +229,10 @@ def test_a_locked_set(server: Server, reviewer: Browser, manager: Browser, image
     refused = decide(reviewer, image_ids[1], "approved")
     assert "locked the decisions" in reviewer.get(refused).text.split('id="toasts"')[1]
     assert verdicts(server) == [Verdict.APPROVED, None, None]
-    assert "/sets/1/unlock" in manager.get("/sets/1").text
+    locked = manager.get("/sets/1").text
+    assert "/sets/1/unlock" in locked
+    assert "</svg>Locked</span>" in locked
+    assert 'data-needs="judge"' not in locked, "nothing of it can be reviewed"
     assert "/sets/1/unlock" not in reviewer.get(here).text
     assert manager.post("/sets/1/unlock").headers["location"] == "/sets/1"
     assert "/sets/1/lock" in manager.get("/sets/1").text
