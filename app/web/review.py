@@ -116,6 +116,7 @@ class RoomPage(Room):
     own_waiting: int  # own pictures waiting for others, if nothing else waits
     partly: int  # pictures that wait for approvals of other people, if nothing else waits
     next_set: tuple[int, str] | None  # the next set with something to review, if nothing waits here
+    closed: str  # who locked the set of this review, and when, if nothing waits here; "" if nobody did
     can_export: bool
     undo: queries.DecisionUndo | None
     can_decide: bool
@@ -151,6 +152,7 @@ def review(
         own_waiting=pending.own_count(session, me, scope) if not image_id else 0,
         partly=pending.partly_count(session, me, scope) if not image_id else 0,
         next_set=next_set(session, me) if not image_id and scope.limits else None,
+        closed=closed(session, me, scope) if not image_id else "",
         can_export=may_export(session, me, scope),
         undo=queries.undoable(session, me, undo),
         can_decide=me.can(Role.REVIEWER),
@@ -287,6 +289,10 @@ def next_set(session: Session, me: User) -> tuple[int, str] | None:
         return None
     image_set = sets.image(session, me, image_id).image_set
     return image_set.id, image_set.name
+
+
+def closed(session: Session, me: User, scope: Scope) -> str:
+    return service.locked_words(sets.get(session, me, scope.set_id)) if scope.set_id else ""
 
 
 def may_export(session: Session, me: User, scope: Scope) -> bool:

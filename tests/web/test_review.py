@@ -233,6 +233,9 @@ def test_a_locked_set(server: Server, reviewer: Browser, manager: Browser, image
     assert "/sets/1/unlock" in locked
     assert "</svg>Locked</span>" in locked
     assert 'data-needs="judge"' not in locked, "nothing of it can be reviewed"
+    room = manager.get("/review?set=1").text
+    assert "Mori Haruka locked the decisions of this set on" in room
+    assert "All reviewed" not in room
     assert "/sets/1/unlock" not in reviewer.get(here).text
     assert manager.post("/sets/1/unlock").headers["location"] == "/sets/1"
     assert "/sets/1/lock" in manager.get("/sets/1").text
