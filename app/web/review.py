@@ -36,7 +36,16 @@ from app.web.compare import compare_address
 from app.web.deps import Me, Read, Resources, ResourcesDep
 from app.web.drafts import FormDraft
 from app.web.forms.form import Sent
-from app.web.forms.reviews import CommentForm, DecisionForm, MentionsForm, PlaceForm, ReplyForm, RoomForm, scope_of
+from app.web.forms.reviews import (
+    CommentForm,
+    DecisionForm,
+    EditForm,
+    MentionsForm,
+    PlaceForm,
+    ReplyForm,
+    RoomForm,
+    scope_of,
+)
 from app.web.pools import Route
 from app.web.review_scope import ScopeView, room_url, scope_view
 from app.web.templating import Page, preference, render, see_other
@@ -229,7 +238,7 @@ def reply(request: Request, resources: ResourcesDep, me: Me, form: Sent[ReplyFor
 
 
 @router.post("/comments/{comment_id}/edit")
-def edit_comment(resources: ResourcesDep, me: Me, form: Sent[ReplyForm], comment_id: int) -> Response:
+def edit_comment(resources: ResourcesDep, me: Me, form: Sent[EditForm], comment_id: int) -> Response:
     return turn_comment(resources, me, form, comment_id, partial(comments.edit, body=form.body), _("Comment saved."))
 
 

@@ -71,6 +71,12 @@ class ReplyForm(PlaceForm):
     body: Text = Field(default="", title=N_("Reply"))
 
 
+class EditForm(PlaceForm):
+    """The new words of a comment."""
+
+    body: Text = Field(default="", title=N_("Comment"))
+
+
 class MentionsForm(RoomForm):
     """Comments that mention the person and that a page has shown."""
 
