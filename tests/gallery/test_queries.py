@@ -262,7 +262,7 @@ def test_a_closed_account_sees_nothing(strewn: Factory, gallery: Gallery) -> Non
     [(256, 256, [(320, 256)]), (1024, 1024, [(320, 320), (960, 960)]), (512, 1024, [(320, 160), (960, 480)])],
 )
 def test_thumbnails_as_wide_as_they_are(width: int, height: int, thumbs: list[tuple[int, int]]) -> None:
-    cell = queries.Cell(1, 1, "a fox", width, height, "0" * 64, None, "Poster", "SOR-7K2Q", "Mori", False, True)
+    cell = queries.Cell(1, 1, "a fox", width, height, "0" * 64, None, "Poster", "SOR-7K2Q", "Mori", False, True, False)
     assert cell.thumbs == thumbs
 
 
