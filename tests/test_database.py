@@ -11,10 +11,13 @@ from sqlalchemy import MetaData, delete, func, insert, inspect, select, text, up
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app import slow
 from app.database import HISTORY, Database, make_engine, migrate
 from app.engine.events import UnitSharing
 from app.errors import NotFound
-from app.models import AuditEvent, Base, Campaign, Decision, Export, Role, StyleVersion, User, now
+from app.files import Files
+from app.models import AuditEvent, Base, Campaign, Decision, Draft, Export, Role, StyleVersion, User, now
+from app.reviews import service as reviews
 from app.sets.looks import engine_sharing
 from app.settings import Settings
 from tests import reuse
@@ -139,6 +142,21 @@ def test_styles_from_before_the_options_share_as_they_did(tmp_path: Path) -> Non
         assert (version.strength, version.scale, version.adain_values) == (1.2, 0.8, False)
         assert engine_sharing(version) == UnitSharing()
     database.close()
+
+
+def test_drafts_of_replies_move_to_the_picture_of_their_conversation(settings: Settings, database: Database) -> None:
+    with slow.permitted(), database.write() as session:
+        make = Factory(session, Files(settings.data / "files"))
+        image = make.finished_set(prompts="a fox").images[0]
+        thread = reviews.comment(session, image.owner, image.id, "Lighter?").thread_id
+        places = [f"/review#reply-{thread}", "/review#reply-99", "/review#reply-x", "/review?image=7#composer"]
+        for place in places:
+            session.add(Draft(key=place, user_id=image.owner_id, place=place, revision=1, fields=[], length=2))
+        session.execute(text("UPDATE alembic_version SET version_num = '0046'"))  # the tables are the same
+        moved = f"/review?image={image.id}#reply-{thread}"
+    migrate(settings)
+    with database.read() as session:
+        assert list(session.scalars(select(Draft.place).order_by(Draft.id))) == [moved, *places[1:]]
 
 
 def test_migrate_keeps_the_folder_private(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ threads = sa.table("threads", sa.column("id", sa.Integer), sa.column("image_id",
 def upgrade() -> None:
     connection = op.get_bind()
     begun = sa.select(drafts.c.id, drafts.c.place).where(drafts.c.place.startswith(BEFORE))
+    pictures = {str(thread_id): image_id for thread_id, image_id in connection.execute(sa.select(threads)).all()}
     for draft_id, place in connection.execute(begun).all():
-        thread_id = place.removeprefix(BEFORE)
-        of_thread = sa.select(threads.c.image_id).where(threads.c.id == int(thread_id))
-        if image_id := connection.scalar(of_thread) if thread_id.isdecimal() else None:
-            now = f"/review?image={image_id}#reply-{thread_id}"
+        thread_id = place.removeprefix(BEFORE)  # as the page sent it: perhaps no number
+        if thread_id in pictures:
+            now = f"/review?image={pictures[thread_id]}#reply-{thread_id}"
             connection.execute(sa.update(drafts).where(drafts.c.id == draft_id).values(place=now))
 
 
