@@ -1,6 +1,6 @@
 // What has the focus keeps it when its part of the page is replaced by htmx, which by itself does so only for what has an id.
 // Anything else is known by its kind and name, as rows may have moved; where several have that name, nothing is guessed.
-// If its row is gone, such as cancelled work, the focus goes to the next one, or to the list.
+// If its row is gone, such as cancelled work, the focus goes to the next one, or to the one before.
 
 export const called = (control) => control.getAttribute("aria-label") ?? (control.name || control.textContent.trim());
 
@@ -28,14 +28,7 @@ function inRow(id) {
   return controls.find((each) => each.tagName === last.tagName && each.className === last.className) ?? controls[0];
 }
 
-function afterGone() {
-  if (document.getElementById(row.id)) return null;
-  for (const id of near) {
-    const control = id && inRow(id);
-    if (control) return control;
-  }
-  return null;
-}
+const afterGone = () => (document.getElementById(row.id) ? null : near.map(inRow).find(Boolean));
 
 document.addEventListener("htmx:after:swap", () => {
   if (!last || last.isConnected || document.activeElement !== document.body) return;

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import update
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.files import Kind
@@ -188,12 +189,16 @@ def test_signing_out_leaves_no_drafts(house: Server, page: Page) -> None:
     assert not page.evaluate(drafts), "but nobody else"
 
 
+def grow_old(house: Server) -> None:
+    """As if everyone had signed in too long ago to act without a confirmation."""
+    with house.resources.database.write() as session:
+        session.execute(update(LoginSession).values(confirmed_at=None))
+
+
 def test_confirming_by_keyboard(house: Server, page: Page) -> None:
     one, other = make_person(house, Role.ADMIN), make_person(house, Role.DESIGNER, "Ito Kenji")
     sign_in(page, house, one)
-    with house.resources.database.write() as session:
-        for login in session.query(LoginSession):
-            login.confirmed_at = None
+    grow_old(house)
     page.goto(house.url + "/people")
     page.locator("summary", has_text="Ito Kenji").focus()
     page.keyboard.press("Enter")
@@ -213,9 +218,7 @@ def test_confirming_by_keyboard(house: Server, page: Page) -> None:
 def test_a_question_is_asked_once_although_the_act_needs_a_confirmation(house: Server, page: Page) -> None:
     one, other = make_person(house, Role.ADMIN), make_person(house, Role.DESIGNER, "Ito Kenji")
     sign_in(page, house, one)
-    with house.resources.database.write() as session:
-        for login in session.query(LoginSession):
-            login.confirmed_at = None
+    grow_old(house)
     page.goto(f"{house.url}/people?open={other.id}")
     page.get_by_role("button", name="Deactivate").click()
     page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
@@ -228,9 +231,7 @@ def test_a_question_is_asked_once_although_the_act_needs_a_confirmation(house: S
 
 def test_confirming_in_the_place_of_a_page_that_a_script_changes(house: Server, page: Page) -> None:
     sign_in(page, house, make_person(house, Role.ADMIN))
-    with house.resources.database.write() as session:
-        for login in session.query(LoginSession):
-            login.confirmed_at = None
+    grow_old(house)
     page.goto(house.url + "/people")
     page.locator("form[action='/people/invite']").evaluate(
         "form => { form.setAttribute('hx-post', form.action); htmx.process(form); }"

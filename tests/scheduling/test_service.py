@@ -117,7 +117,7 @@ def running_and_three(make: Factory) -> tuple[ImageSet, list[ImageSet]]:
 
 
 def test_steps_pass_what_the_page_shows(session: Session, make: Factory) -> None:
-    """What runs is shown first and what is paused last, wherever the rest of it waits."""
+    """What runs is shown first and what is paused last, whatever their place."""
     runs, (one, two, three) = running_and_three(make)
     manager = make.user(Role.MANAGER)
 

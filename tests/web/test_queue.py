@@ -93,6 +93,16 @@ def test_estimates_and_strips_say_that_the_queue_is_paused(server: Server, admin
     assert admin.get(f"/strips/{started['id']}").json()["said"] == "Paused: New model."
 
 
+def asked_for(server: Server, browser: Browser, code: str, image_id: int) -> tuple[str, list[str]]:
+    """Ask for drafts of settings, a strip and a map; returns the page of the first, and the topics of all."""
+    place = browser.post("/tunings", data={"style": code, "prompts": "a fox\nan owl"}).headers["location"]
+    strip = browser.post("/strips", data={"style": code, "prompts": "a pear", "count": "1"}).json()["id"]
+    browser.post(f"/images/{image_id}/map")
+    with server.resources.database.read() as session:
+        (map_id,) = session.scalars(select(StyleMap.id))
+    return place, [f"tuning-{place.rpartition('/')[2]}", f"strip-{strip}", f"map-{map_id}"]
+
+
 @IDLE
 def test_drafts_and_maps_are_in_the_queue_and_managers_cancel_them(
     server: Server, sign_in: Callable[..., Browser]
@@ -101,13 +111,9 @@ def test_drafts_and_maps_are_in_the_queue_and_managers_cancel_them(
     with making(server) as make:
         code = make.style(name="Harvest").code
         image_id = make.finished_set(prompts="a crane").images[0].id
-    place = one.post("/tunings", data={"style": code, "prompts": "a fox\nan owl"}).headers["location"]
-    strip = one.post("/strips", data={"style": code, "prompts": "a pear", "count": "1"}).json()["id"]
-    one.post(f"/images/{image_id}/map")
+    place, topics = asked_for(server, one, code, image_id)
     with making(server) as make:
         make.image_set(name="Autumn")
-        (map_id,) = make.session.scalars(select(StyleMap.id))
-    topics = [f"tuning-{place.rpartition('/')[2]}", f"strip-{strip}", f"map-{map_id}"]
     for path in ("/", "/queue"):
         page = other.get(path).text.partition('id="queue"')[2]
         assert [page.index(f'id="queue-{topic}"') for topic in topics] == sorted(
@@ -138,12 +144,7 @@ def test_who_asked_for_drafts_and_maps_cancels_them(server: Server, designer: Br
     with making(server) as make:
         code = make.style(name="Harvest").code
         image_id = make.finished_set(prompts="a crane").images[0].id
-    place = designer.post("/tunings", data={"style": code, "prompts": "a fox\nan owl"}).headers["location"]
-    strip = designer.post("/strips", data={"style": code, "prompts": "a pear", "count": "1"}).json()["id"]
-    designer.post(f"/images/{image_id}/map")
-    with making(server) as make:
-        (map_id,) = make.session.scalars(select(StyleMap.id))
-    for topic in (f"tuning-{place.rpartition('/')[2]}", f"strip-{strip}", f"map-{map_id}"):
+    for topic in asked_for(server, designer, code, image_id)[1]:
         assert f'id="cancel-{topic}"' in designer.get("/queue").text
         cancelled = designer.post(f"/queue/{topic.replace('-', '/')}/cancel", follow_redirects=True)
         assert "Cancelled." in cancelled.text, topic
