@@ -21,10 +21,11 @@ import pytest
             ["benchmarks.prompts", "--prompts", "1", "--long", "1", "--seeds", "1", "--steps", "1"],
             "at most 4 chunks: any",
         ),
+        (["benchmarks.on_cpu", "--steps", "1", "--times", "1"], "Set of 4 in 1 steps"),
         (["benchmarks.measures", "--side", "256", "--times", "1"], "compared with a set of 1000"),
         (["benchmarks.gallery", "--pictures", "60", "--times", "1"], "first page"),
     ],
-    ids=["decoding", "large set", "prompts", "measures", "gallery"],
+    ids=["decoding", "large set", "prompts", "on_cpu", "measures", "gallery"],
 )
 def test_it_runs(monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str) -> None:
     monkeypatch.setattr(sys, "argv", arguments)

@@ -65,6 +65,7 @@ class DepthModel:
         from transformers import AutoModelForDepthEstimation
 
         from app.style_aligned.loading import UNLOADABLE, helper_folder
+        from app.style_aligned.on_cpu import hasten
         from app.style_aligned.weights import Unusable
 
         try:
@@ -81,7 +82,7 @@ class DepthModel:
                     name=name,
                 )
             ) from error
-        self.model = model.eval().requires_grad_(False)
+        self.model = hasten(model.eval().requires_grad_(False))
         self.lock = Lock()
 
     def __call__(self, picture: Image.Image) -> Image.Image:

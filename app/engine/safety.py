@@ -97,6 +97,7 @@ def _loaded(name: str) -> tuple[ClassifierInput, Any]:
     from transformers import AutoModelForImageClassification
 
     from app.style_aligned.loading import UNLOADABLE, helper_folder
+    from app.style_aligned.on_cpu import hasten
 
     try:
         folder = helper_folder(name)
@@ -110,7 +111,7 @@ def _loaded(name: str) -> tuple[ClassifierInput, Any]:
                 name=name,
             )
         ) from error
-    return prepared, model.eval().requires_grad_(False)
+    return prepared, hasten(model.eval().requires_grad_(False))
 
 
 class SafetyCheck:

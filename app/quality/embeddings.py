@@ -34,6 +34,7 @@ from transformers import (
 from app.quality.colour import Vectors
 from app.quality.embedder import BUNDLED, OFF, ROLES, Embedder, Role, parsed
 from app.style_aligned.loading import DEMO, UNLOADABLE, helper_folder
+from app.style_aligned.on_cpu import hasten
 
 SIDE = 224  # px: the input of most published models
 CLIP_MEAN, CLIP_SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -123,7 +124,7 @@ class _Tower:
 
     def __init__(self, name: str, model: PreTrainedModel, preparation: SquareInput, device: str) -> None:
         self.name, self.device, self.preparation = name, device, preparation
-        self.model = model.to(device).eval().requires_grad_(False)
+        self.model = hasten(model.to(device).eval().requires_grad_(False))
 
     @torch.inference_mode()
     def picture(self, picture: Image.Image) -> Vectors:

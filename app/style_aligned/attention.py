@@ -27,6 +27,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from app.style_aligned.dimming import Dimmed, Dimming
+from app.style_aligned.on_cpu import var_mean
 
 EPSILON = 1e-5  # inside the root of AdaIN's standard deviation, as in the authors' code
 
@@ -40,7 +41,7 @@ class Stats(NamedTuple):
     @classmethod
     def of(cls, x: Tensor) -> "Stats":
         """Statistics over the tokens of `x` (..., L, D), in the precision of `x`."""
-        variance, mean = torch.var_mean(x, -2, keepdim=True)
+        variance, mean = var_mean(x, -2)
         return cls(mean, (variance + EPSILON).sqrt())
 
 

@@ -16,6 +16,7 @@ import transformers
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 
+from app.style_aligned.on_cpu import hasten
 from app.style_aligned.weights import CheckedWeights, Unusable
 
 DEMO = Path(__file__).parents[1] / "demo_model"
@@ -142,7 +143,7 @@ def load_controlnet(name: str, unet: Any, factor: int, place: Placement, checked
         net = kind.from_pretrained(path, use_safetensors=True, variant=variant, torch_dtype=place.dtype)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"The ControlNet {name} could not be loaded: {str(error).splitlines()[0]}") from error
-    return net.to(place.device).eval().requires_grad_(False)
+    return hasten(net.to(place.device).eval().requires_grad_(False))
 
 
 def _map_scale(config: dict[str, Any]) -> int:
@@ -260,7 +261,7 @@ def _load_part(folder: Path, part: str, kind: list[str], variant: str | None, pl
     chosen = variant if any(f".{variant}" in f.name for f in weights) else None
     options = {"torch_dtype" if library == "diffusers" else "dtype": place.dtype}
     loaded = cls.from_pretrained(where, use_safetensors=True, variant=chosen, **options)
-    return loaded.to(place.device).eval().requires_grad_(False)
+    return hasten(loaded.to(place.device).eval().requires_grad_(False))
 
 
 def _load_file(path: Path, place: Placement, progress: Progress, checked: CheckedWeights) -> Any:
@@ -285,7 +286,11 @@ def _load_file(path: Path, place: Placement, progress: Progress, checked: Checke
             f"{path.name} could not be loaded; its tokenizers and settings come from the hub, so check the network."
         ) from error
     progress("Loaded", 1.0)
-    return pipeline.to(place.device)
+    pipeline.to(place.device)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            hasten(part)
+    return pipeline
 
 
 def _variant(folder: Path, place: Placement) -> str | None:

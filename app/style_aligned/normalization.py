@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from app.style_aligned.attention import Influence
+from app.style_aligned.on_cpu import var_mean
 
 
 class Moments(NamedTuple):
@@ -30,8 +31,8 @@ class Moments(NamedTuple):
     def of(cls, x: Tensor, groups: int) -> "Moments":
         """Moments of `x` (rows, C, ...) over each group's channels and all of space: (rows, groups)."""
         flat = x.float().reshape(x.shape[0], groups, -1)
-        variance, mean = torch.var_mean(flat, -1, correction=0)
-        return cls(mean, variance, flat.shape[-1])
+        variance, mean = var_mean(flat, -1, correction=0)
+        return cls(mean.squeeze(-1), variance.squeeze(-1), flat.shape[-1])
 
 
 @dataclass(frozen=True)
