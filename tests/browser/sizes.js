@@ -1,6 +1,6 @@
 // Measures a page at the present size of the window: what is wider than it, cut without a way to be read, or too small to
-// press. Returns sentences.
-({ coarse }) => {
+// press. Looks at all of the window's width, but only at what is inside one element or an open dialog. Returns sentences.
+({ coarse, inside }) => {
   const found = [];
   const root = document.documentElement;
   const width = root.clientWidth;
@@ -10,8 +10,8 @@
     const words = (element.getAttribute("aria-label") || element.textContent || "").trim().replace(/\s+/g, " ");
     return `${element.localName}${id}${classes.filter(Boolean).map((each) => `.${each}`).join("")} "${words.slice(0, 30)}"`;
   };
-  const top = document.querySelector("dialog:modal");
-  const all = [...(top ?? document.body).querySelectorAll("*")].filter((element) => element.checkVisibility({ visibilityProperty: true }));
+  const top = document.querySelector("dialog:modal") ?? document.querySelector(inside);
+  const all = [...top.querySelectorAll("*")].filter((element) => element.checkVisibility({ visibilityProperty: true }));
   const styles = new Map(all.map((element) => [element, getComputedStyle(element)]));
   const styleOf = (element) => styles.get(element) ?? getComputedStyle(element);
   const boxes = new Map(all.map((element) => [element, element.getBoundingClientRect()]));

@@ -5,9 +5,10 @@ A page is any address that answers with HTML, so a new one is measured without b
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 OVERLAYS = "[...document.querySelectorAll('[popover][id]')].filter((each) => each.children.length).map(({ id }) => id)"
+SHOW = "id => { const it = document.getElementById(id); (it.showPopover ?? it.showModal).call(it); }"
+HIDE = "id => { const it = document.getElementById(id); (it.hidePopover ?? it.close).call(it); }"
 RESIZED = """async ([width, text]) => {
   document.documentElement.style.fontSize = text === 100 ? "" : `${text}%`;
   // A phone's window grows with a page that is too wide.
@@ -168,6 +171,7 @@ class Walk:
     def __init__(self, page: Page, coarse: bool = False) -> None:
         self.page, self.coarse = page, coarse
         self.found: dict[str, list[str]] = {}  # where, by what
+        self.overlays: dict[str, list[str]] = {}  # by the first page over which they open
 
     def resize(self, width: int, text: int = 100) -> None:
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
@@ -182,25 +186,29 @@ class Walk:
             shifted = self.page.evaluate("window.shifted")
         if shifted > SHIFT:
             self.note(f"shifts by {shifted:.3f}", path)
+        known = {id for ids in self.overlays.values() for id in ids}
+        if new := [id for id in self.page.evaluate(OVERLAYS) if id not in known]:
+            self.overlays[path] = new
         sent = self.page.evaluate(SENT)
         if not 0 < sent <= SCRIPTS:
             self.note(f"{sent} bytes of scripts", path)
         self.measure(path)
 
-    def measure(self, where: str, widths: Sequence[int] = WIDTHS) -> None:
-        for text in TEXTS:
-            for width in widths:
-                self.note_all(f"{where} {width}/{text}", width, text)
-                if SHOTS and (width, text) in ((390, 100), (1440, 100), (390, 200), (1440, 200)):
-                    name = where.strip("/").replace("/", "-").replace("?", "-")
-                    self.page.screenshot(path=f"{SHOTS}/{name}-{width}-{text}.png")
+    def measure(self, where: str) -> None:
+        for text, width in product(TEXTS, WIDTHS):
+            self.resize(width, text)
+            self.look(f"{where} {width}/{text}")
+            if SHOTS and width in (390, 1440):
+                name = where.strip("/").replace("/", "-").replace("?", "-")
+                self.page.screenshot(path=f"{SHOTS}/{name}-{width}-{text}.png")
 
-    def note_all(self, where: str, width: int, text: int = 100) -> None:
-        self.resize(width, text)
-        faults = self.page.evaluate(MEASURE, {"coarse": self.coarse})
+    def look(self, where: str, inside: str = "body") -> None:
+        """Note the faults at the present size."""
+        asked = {"coarse": self.coarse, "inside": inside}
+        faults = self.page.evaluate(MEASURE, asked)
         if faults:  # scripts may place things a moment after the resize, as the review room does its picture
             self.page.wait_for_timeout(SETTLED)
-            faults = self.page.evaluate(MEASURE, {"coarse": self.coarse})
+            faults = self.page.evaluate(MEASURE, asked)
         for fault in faults:
             self.note(fault, where)
 
@@ -211,22 +219,14 @@ class Walk:
         return "\n".join(f"{fault}  [{len(where)}: {', '.join(where[:4])}]" for fault, where in self.found.items())
 
 
-def test_what_opens_over_a_page_fits_too(world: World, context: BrowserContext) -> None:
-    """Menus, filters, sheets and the dialog that asks."""
-    walk = Walk(context.new_page())
-    known: set[str] = set()
-    for path in world.paths:
-        walk.page.goto(path)
-        for id in walk.page.evaluate(OVERLAYS):
-            if id not in known:
-                known.add(id)
-                walk.page.evaluate(
-                    "id => { const it = document.getElementById(id); (it.showPopover ?? it.showModal).call(it); }", id
-                )
-                walk.measure(f"{path}#{id}", OVERLAY_WIDTHS)
-                walk.page.reload()
-    assert {"account-menu", "keys", "facets"} <= known
-    assert not walk.found, walk.report()
+@pytest.fixture(scope="module")
+def walked(world: World, chromium: Browser) -> Walk:
+    """What a walk through all pages found."""
+    with open_context(world.server, world.person, chromium) as context:
+        walk = Walk(context.new_page())
+        for path in world.paths:
+            walk.open(path)
+    return walk
 
 
 def test_pages_without_anything_or_anyone_fit_too(world: World, chromium: Browser, tmp_path: Path) -> None:
@@ -263,7 +263,8 @@ def test_main_acts_are_large_enough_for_a_finger(world: World, chromium: Browser
         for path in world.paths:
             walk.page.goto(path)
             for width in (390, 768):
-                walk.note_all(f"{path} {width}", width)
+                walk.resize(width)
+                walk.look(f"{path} {width}")
     assert not walk.found, walk.report()
 
 
@@ -281,10 +282,22 @@ def test_what_is_chosen_from_a_list_is_read_whole(world: World, chromium: Browse
                     assert walk.page.evaluate(CUT_CHOICES) == [], f"{path} at {width} px in {locale}"
 
 
-def test_every_page_fits_every_window(world: World, context: BrowserContext) -> None:
+def test_every_page_fits_every_window(walked: Walk) -> None:
+    assert not walked.found, walked.report()
+
+
+def test_what_opens_over_a_page_fits_too(walked: Walk, context: BrowserContext) -> None:
+    """Menus, filters, sheets and the dialog that asks."""
+    assert {"account-menu", "keys", "facets"} <= {id for ids in walked.overlays.values() for id in ids}
     walk = Walk(context.new_page())
-    for path in world.paths:
-        walk.open(path)
+    for path, ids in walked.overlays.items():
+        walk.page.goto(path)
+        for text, width in product(TEXTS, OVERLAY_WIDTHS):
+            walk.resize(width, text)
+            for id in ids:
+                walk.page.evaluate(SHOW, id)
+                walk.look(f"{path}#{id} {width}/{text}", inside=f"#{id}")
+                walk.page.evaluate(HIDE, id)
     assert not walk.found, walk.report()
 
 
