@@ -36,6 +36,19 @@ from tests.engine.painter import Painter
 from tests.factory import MODEL, Factory
 from tests.web.server import Browser, Server, make_person, making, share_link, shared_export
 
+NAVIGATION = {
+    "/",
+    "/sets",
+    "/review",
+    "/pictures",
+    "/styles",
+    "/subjects",
+    "/exports",
+    "/account",
+    "/policy",
+    "/people",
+    "/guide",
+}
 OPEN_TO_ALL = {
     "/login",
     "/login/second",
@@ -236,6 +249,8 @@ def test_every_page_opens(filled: dict[str, str], sign_in: Callable[..., Browser
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         if answer.headers["content-type"].startswith("text/html"):
             assert answer.text.rstrip().endswith("</html>"), path
+            if crumb := re.search(r'class="crumbs".*?<a href="([^"]*)"', answer.text, re.S):
+                assert crumb[1].partition("?")[0] in NAVIGATION, f"{path} begins its way at {crumb[1]}"
 
 
 def test_every_page_opens_on_an_empty_server(sign_in: Callable[..., Browser]) -> None:
