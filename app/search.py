@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal,
 from sqlalchemy.orm import Session
 
 from app.accounts.queries import I_AM_ACTIVE, asks
+from app.campaign_names import folder
 from app.gallery import queries as gallery
 from app.gallery.matching import Search
 from app.gallery.search import WORDS_LENGTH, PictureFilter
@@ -65,7 +66,7 @@ def things(session: Session, user: User, words: str, few: int = FEW) -> list[Mat
             statement = _ADDRESSES
         rows: Sequence[Any] = session.execute(statement, asks(user) | {"words": words, "few": few}).all()
         if rows:
-            best = [Match(*row[:5]) for row in rows]
+            best = [_match(kind, *row[:5]) for row in rows]
             found.append(Matches(kind, best, present=rows[0].present, archived=rows[0].total - rows[0].present))
     return found
 
@@ -76,6 +77,12 @@ def pictures(session: Session, user: User, words: str, few: int) -> FoundPicture
     if not typed(words):
         return FoundPictures((), 0)
     return FoundPictures(gallery.pictures(session, search, limit=few), gallery.count(session, search))
+
+
+def _match(kind: Kind, id: int, name: str, code: str, about: str, archived: bool) -> Match:
+    if kind == "campaign":
+        name = folder(name)
+    return Match(id, name, code, folder(about) if kind == "set" else about, archived)
 
 
 def _matches(row: Any, text: Any, code: Any, about: Any, archived: ColumnElement[bool]) -> Select[Any]:

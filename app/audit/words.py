@@ -3,6 +3,7 @@
 What is stored is English and never changes; here it is said in the language of now.
 """
 
+from app.campaign_names import folder
 from app.languages import N_, translated
 from app.languages import gettext as _
 from app.models import (
@@ -10,6 +11,7 @@ from app.models import (
     AuditEvent,
     AuditHead,
     Base,
+    Campaign,
     Checklist,
     FactorDemand,
     Image,
@@ -329,6 +331,7 @@ DETAILS = (
     N_("what"),
 )
 
+CAMPAIGNS = {"campaign", "name", "to", "before"}  # details that may name a campaign
 # Values of details that Soroe itself chooses, and those details: what people typed stays as it is.
 CHOSEN = {"approving_own_pictures", "because", "changed", "flaw", "kind", "language", "reason", "role", "verdict"}
 VALUES = {
@@ -398,6 +401,8 @@ def name_of(row: Base | None) -> str:
     match row:
         case None | AuditHead() | FactorDemand() | Invitation() | PolicyVersion() | QueuePause():
             return ""
+        case Campaign():
+            return folder(row.name)
         case Checklist():
             return translated(row.name) if row.market else row.name
         case Image():
@@ -434,6 +439,8 @@ def _value(name: str, value: object) -> str:
 
 def _word(name: str, value: object) -> str:
     word = str(value)
+    if name in CAMPAIGNS:
+        return folder(word)
     return translated(word) if name == "problem" or (name in CHOSEN and word in VALUES) else word
 
 

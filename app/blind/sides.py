@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts.queries import signed_in
+from app.campaign_names import folder
 from app.errors import NotFound
 from app.files import Kind
 from app.languages import gettext as _
@@ -114,7 +115,7 @@ def named(session: Session, user: User, key: str) -> SideName:
         table = ImageSet if kind == "set" else Campaign
         wanted = select(table.name).where(table.id == number, table.deleted_at.is_(None), signed_in(user))
         name = session.scalar(wanted)
-        found = SideName(key, name) if name else None
+        found = SideName(key, name if kind == "set" else folder(name)) if name else None
     if not found:
         raise NotFound(_("There is no such set, style version or campaign. Choose another one."))
     return found
@@ -138,7 +139,7 @@ def choices(session: Session, user: User, chosen: Iterable[str] = ()) -> list[tu
     groups = [
         (_("Sets"), [SideName(f"set-{row.id}", row.name) for row in sets]),
         (_("Style versions"), [SideName(f"version-{row.id}", row.name, row.number) for row in versions]),
-        (_("Campaigns"), [SideName(f"campaign-{row.id}", row.name) for row in campaigns]),
+        (_("Campaigns"), [SideName(f"campaign-{row.id}", folder(row.name)) for row in campaigns]),
     ]
     shown = {each.key for _title, found in groups for each in found}
     for key in filter(None, chosen):

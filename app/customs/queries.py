@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.queries import signed_in
+from app.campaign_names import folder
 from app.customs import delivered
 from app.customs.delivered import MARKETS, TOPICS, Citation, Item
 from app.errors import NotFound
@@ -110,7 +111,7 @@ def uses(session: Session) -> dict[int, list[str]]:
     statement = select(Campaign.name, Campaign.checklists).where(requiring, Campaign.deleted_at.is_(None))
     for name, ids in session.execute(statement.order_by(Campaign.name)):
         for checklist_id in ids:
-            found.setdefault(checklist_id, []).append(name)
+            found.setdefault(checklist_id, []).append(folder(name))
     return found
 
 

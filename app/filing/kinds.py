@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.campaign_names import folder
 from app.languages import N_
 from app.models import Act, Campaign, ImageSet, Reference, Style, Subject, User
 from app.sets import queries as sets
@@ -104,4 +105,6 @@ def name_of(row: Filed) -> str:
     """What people call it: a subject's handle, since prompts say that."""
     if isinstance(row, Subject):
         return f"@{row.handle}"
+    if isinstance(row, Campaign):
+        return folder(row.name)
     return row.original_name if isinstance(row, Reference) else row.name

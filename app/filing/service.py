@@ -254,7 +254,10 @@ def restore(session: Session, user: User, noun: str, row_id: int) -> int:
     authority.need_power(user, row.deleted_as, _("deleted %(name)s", name=name_of(row)), _("restore it"))
     if isinstance(row, ImageSet) and row.campaign.deleted_at:
         raise Conflict(
-            _("The campaign %(name)s of this set is in the bin. Restore the campaign first.", name=row.campaign.name)
+            _(
+                "The campaign %(name)s of this set is in the bin. Restore the campaign first.",
+                name=name_of(row.campaign),
+            )
         )
     at = row.deleted_at
     image_sets = _restored_with(session, row, at)

@@ -93,12 +93,12 @@ def manage_page(
     stopped_as = row.deleted_as if row.deleted_at else archived_as
     campaign = row.campaign.name if isinstance(row, ImageSet) else ""
     typed = form.model_dump() if form else {}
-    name = "" if isinstance(row, Reference) else row.name
+    own_name = "" if isinstance(row, Reference) else folder(row.name) if isinstance(row, Campaign) else row.name
     shown = ManagePage(
         noun=noun,
         row_id=row_id,
         name=name_of(row),
-        value=typed.get("name", name),
+        value=typed.get("name", own_name),
         url=url_of(row),
         list_url=LISTS[noun],
         owner=owner_name(row),

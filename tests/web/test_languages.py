@@ -202,7 +202,16 @@ def test_the_campaign_of_sets_without_one_is_named_in_the_language_of_who_reads(
     with making(server) as make:
         image_set = make.finished_set(prompts="a fox")
     pages = (f"/sets/{image_set.id}", "/sets", "/campaigns", "/pictures", "/review/settings", "/sets/new", "/exports")
-    pages += (f"/manage/set/{image_set.id}", f"/review?campaign={image_set.campaign_id}")
+    campaign = image_set.campaign_id
+    pages += (f"/manage/set/{image_set.id}", f"/manage/campaign/{campaign}", f"/review?campaign={campaign}", "/queue")
+    pages += (
+        f"/campaigns/{campaign}/export",
+        f"/brand/campaign/{campaign}",
+        "/",
+        "/record",
+        "/search?q=fox",
+        "/blind/new",
+    )
     for path in pages:
         assert "Unsorted" not in japanese.get(path).text.replace('value="Unsorted"', ""), path
     assert "未分類" in japanese.get(f"/sets/{image_set.id}").text
