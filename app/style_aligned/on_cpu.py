@@ -14,12 +14,14 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class OneDNNLinear(nn.Linear):
-    """A linear layer that multiplies with oneDNN wherever it can: in float32 on a processor, without gradients."""
+    """A linear layer that multiplies with oneDNN wherever it can: in float32 on a processor, while gradients are off."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (_suits(x) and _suits(self.weight)) or _has_gradient(x, self.weight):
+        weight, bias = self.weight, self.bias
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not (_suits(x) and _suits(weight)):
             return super().forward(x)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        bias = None if bias is None else bias.contiguous()  # of any other, oneDNN would read the wrong numbers
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
         return product
 
 
@@ -35,9 +37,9 @@ def hasten(net: Net) -> Net:
 
 
 def var_mean(x: Tensor, axis: int, correction: int = 1) -> tuple[Tensor, Tensor]:
-    """Variance and mean of `x` over one axis, which becomes 1 long, as `torch.var_mean` gives them.
+    """Variance and mean of `x` over one axis, which becomes 1 long: `torch.var_mean`, but for rounding.
 
-    On a processor in two passes over `x`, each of which is a sum.
+    On a processor in two passes over `x`, each of which is a sum. Squares of deviations must fit into float32.
     """
     if not _suits(x):
         return torch.var_mean(x, axis, correction=correction, keepdim=True)
@@ -48,7 +50,3 @@ def var_mean(x: Tensor, axis: int, correction: int = 1) -> tuple[Tensor, Tensor]
 
 def _suits(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype is torch.float32
-
-
-def _has_gradient(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

@@ -43,15 +43,31 @@ def test_it_multiplies_with_onednn() -> None:
     assert type(usual) is nn.Linear
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-def test_gradients_are_the_usual_ones(frozen: bool) -> None:
+@pytest.mark.parametrize("learning", ["weight", "bias", ""])
+def test_gradients_are_the_usual_ones(learning: str) -> None:
     usual, quick = pair()
-    x, y = (torch.linspace(-1, 1, 72).view(3, 24).requires_grad_() for _ in range(2))
+    x, y = (torch.linspace(-1, 1, 72).view(3, 24).requires_grad_(learning != "bias") for _ in range(2))
     for layer, entered in ((usual, x), (quick, y)):
-        layer.requires_grad_(not frozen)(entered).square().sum().backward()
-    assert x.grad is not None
+        for name, part in layer.named_parameters():
+            part.requires_grad_(name == learning)
+        layer(entered).square().sum().backward()
+    assert learning == "bias" or x.grad is not None
     assert_close(y.grad, x.grad)
-    assert frozen or torch.equal(quick.weight.grad, usual.weight.grad)
+    assert_close(quick.weight.grad, usual.weight.grad)
+    assert_close(quick.bias.grad, usual.bias.grad)
+
+
+def test_a_bias_with_gaps_is_read_as_it_is() -> None:
+    usual, quick = pair()
+    quick.bias = nn.Parameter(torch.stack([usual.bias.detach(), torch.zeros(10)], 1)[:, 0])
+    with torch.inference_mode():
+        assert_close(quick(torch.ones(2, 24)), usual(torch.ones(2, 24)))
+
+
+def test_it_compiles() -> None:
+    usual, quick = pair()
+    with torch.no_grad():
+        assert_close(torch.compile(quick, backend="aot_eager")(torch.ones(2, 24)), usual(torch.ones(2, 24)))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
