@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, joinedload
 from app import bin
 from app.accounts.authority import undoable
 from app.accounts.queries import asks, signed_in
+from app.campaign_names import folder
 from app.gallery.matching import WITHOUT, Search
 from app.models import (
     Campaign,
@@ -241,7 +242,7 @@ def campaigns(session: Session, user: User) -> list[str]:
     """The names of campaigns, newest first."""
     present = Campaign.deleted_at.is_(None), Campaign.archived_at.is_(None), signed_in(user)
     statement = select(Campaign.name).where(*present).order_by(Campaign.id.desc()).limit(MOST_CAMPAIGNS)
-    return list(session.scalars(statement))
+    return [folder(name) for name in session.scalars(statement)]
 
 
 # Saved searches

@@ -11,7 +11,7 @@ from app.accounts.service import may_change as may_change
 from app.accounts.service import need_active
 from app.audit.service import record
 from app.blocked import queries as blocked
-from app.campaign_names import NO_CAMPAIGN
+from app.campaign_names import NO_CAMPAIGN, folder
 from app.engine.base import ModelFacts
 from app.errors import Conflict, Forbidden, Invalid
 from app.files import Files
@@ -271,11 +271,14 @@ def campaign_named(session: Session, user: User, name: str) -> tuple[Campaign, b
     if name in in_every_language(NO_CAMPAIGN):
         name = without_campaign(session)
     found = session.scalar(select(Campaign).where(Campaign.name == name))
+    read = folder(name)
     if found and found.deleted_at:
-        wrong = _("The campaign %(name)s is in the bin. Restore it first, or choose another campaign.", name=name)
+        wrong = _(
+            "The campaign %(name)s is in the bin. Restore it first, or choose another campaign.", name=folder(name)
+        )
         raise Invalid("campaign", wrong)
     if found and found.archived_at:
-        wrong = _("The campaign %(name)s is archived. Restore it first, or choose another campaign.", name=name)
+        wrong = _("The campaign %(name)s is archived. Restore it first, or choose another campaign.", name=read)
         raise Invalid("campaign", wrong)
     if found:
         return found, False

@@ -14,14 +14,13 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class OneDNNLinear(nn.Linear):
-    """A linear layer that multiplies with oneDNN wherever it can: in float32 on a processor, while gradients are off."""
+    """A linear layer that multiplies with oneDNN wherever it can: in float32 on a processor, with gradients off."""
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight, self.bias
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not (_suits(x) and _suits(weight)):
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not (_suits(x) and _suits(self.weight)):
             return super().forward(x)
-        bias = None if bias is None else bias.contiguous()  # of any other, oneDNN would read the wrong numbers
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        bias = None if self.bias is None else self.bias.contiguous()  # of any other, oneDNN reads the wrong numbers
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, bias, "none", [], "")
         return product
 
 

@@ -428,7 +428,7 @@ def form_of(session: Session, image_set: ImageSet) -> dict[str, Any]:
     """A form for a set like this one, with new seeds."""
     return {
         "name": image_set.name,
-        "campaign": image_set.campaign.name,
+        "campaign": folder(image_set.campaign.name),
         "style": image_set.style_version.style.code,
         "prompts": "\n".join(image_set.prompts),
         "count": str(image_set.count),
