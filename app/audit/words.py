@@ -331,7 +331,6 @@ DETAILS = (
     N_("what"),
 )
 
-CAMPAIGNS = {"campaign", "name", "to", "before"}  # details that may name a campaign
 # Values of details that Soroe itself chooses, and those details: what people typed stays as it is.
 CHOSEN = {"approving_own_pictures", "because", "changed", "flaw", "kind", "language", "reason", "role", "verdict"}
 VALUES = {
@@ -419,6 +418,8 @@ def more(event: AuditEvent) -> str:
     """The details that the sentence leaves out: `pictures 4, role designer → manager`."""
     told = DID_EXACTLY.get(event.act, ("", {}))[0]
     pairs = [(name, value) for name, value in event.details.items() if name != told and value not in (None, "", [])]
+    if event.subject == Campaign.__tablename__ or event.act in (Act.SET_MOVE, Act.IMAGE_MOVE):
+        pairs = [(name, folder(value) if isinstance(value, str) else value) for name, value in pairs]
     return _(", ").join(
         _("%(name)s %(value)s", name=translated(name.replace("_", " ")), value=_value(name, value))
         for name, value in pairs
@@ -439,8 +440,6 @@ def _value(name: str, value: object) -> str:
 
 def _word(name: str, value: object) -> str:
     word = str(value)
-    if name in CAMPAIGNS:
-        return folder(word)
     return translated(word) if name == "problem" or (name in CHOSEN and word in VALUES) else word
 
 

@@ -271,14 +271,12 @@ def campaign_named(session: Session, user: User, name: str) -> tuple[Campaign, b
     if name in in_every_language(NO_CAMPAIGN):
         name = without_campaign(session)
     found = session.scalar(select(Campaign).where(Campaign.name == name))
-    read = folder(name)
+    shown = folder(name)
     if found and found.deleted_at:
-        wrong = _(
-            "The campaign %(name)s is in the bin. Restore it first, or choose another campaign.", name=folder(name)
-        )
+        wrong = _("The campaign %(name)s is in the bin. Restore it first, or choose another campaign.", name=shown)
         raise Invalid("campaign", wrong)
     if found and found.archived_at:
-        wrong = _("The campaign %(name)s is archived. Restore it first, or choose another campaign.", name=read)
+        wrong = _("The campaign %(name)s is archived. Restore it first, or choose another campaign.", name=shown)
         raise Invalid("campaign", wrong)
     if found:
         return found, False
