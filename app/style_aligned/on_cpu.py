@@ -14,7 +14,7 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 class OneDNNLinear(nn.Linear):
-    """A linear layer that multiplies with oneDNN wherever it can: in float32 on a processor, with gradients off."""
+    """A linear layer that multiplies with oneDNN where it can: in float32 on a processor, with gradients off."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or not (_suits(x) and _suits(self.weight)):
