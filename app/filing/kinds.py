@@ -105,6 +105,9 @@ def name_of(row: Filed) -> str:
     """What people call it: a subject's handle, since prompts say that."""
     if isinstance(row, Subject):
         return f"@{row.handle}"
-    if isinstance(row, Campaign):
-        return folder(row.name)
-    return row.original_name if isinstance(row, Reference) else row.name
+    return row.original_name if isinstance(row, Reference) else own_name(row)
+
+
+def own_name(row: Named) -> str:
+    """The name that somebody gave it and may change, as it is read and entered."""
+    return folder(row.name) if isinstance(row, Campaign) else row.name

@@ -22,7 +22,7 @@ from app.audit.service import record, record_all
 from app.campaign_names import NO_CAMPAIGN, folder
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.filing import pictures
-from app.filing.kinds import KINDS, Filed, Named, Things, name_of, owner_id, owner_name
+from app.filing.kinds import KINDS, Filed, Named, Things, name_of, own_name, owner_id, owner_name
 from app.filing.queries import references_in_use
 from app.languages import gettext as _
 from app.languages import in_every_language, ngettext
@@ -50,7 +50,7 @@ def rename(session: Session, user: User, noun: str, row_id: int, name: str) -> N
     row, act = _with_act(_changeable(session, user, kind, row_id), kind.rename)
     name = clean_line(name)
     _check_name(session, row, name)
-    if row.name != name:
+    if name not in (row.name, own_name(row)):
         before, row.name = row.name, name
         record(session, user, act, row, name=name, before=before)
         undo.offer(session, user, "name", noun=noun, row_id=row.id, before=before, after=name)

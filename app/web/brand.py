@@ -11,10 +11,10 @@ from app import undo as undos
 from app.brand import queries, service, words
 from app.brand.queries import BrandSummary, Noun
 from app.brand.spec import BrandSpec
-from app.campaign_names import folder
 from app.customs import queries as customs
 from app.customs.queries import ListView
 from app.errors import Conflict, Invalid
+from app.filing.kinds import name_of
 from app.languages import gettext as _
 from app.languages import ngettext
 from app.models import BrandVersion, Role, Style, User
@@ -139,7 +139,7 @@ def brand_page(
     page = BrandPage(
         noun=of,
         row_id=of_id,
-        name=row.name if isinstance(row, Style) else folder(row.name),
+        name=name_of(row),
         url=f"/styles/{row.code}" if isinstance(row, Style) else f"/pictures?campaign={row.id}",
         form=shown,
         swatches={name: swatches(getattr(shown, name)) for name in ("colours", "never", "background")},

@@ -18,7 +18,7 @@ from app.customs import queries as customs
 from app.customs.queries import ListView
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.filing import service
-from app.filing.kinds import KINDS, Filed, name_of, owner_name
+from app.filing.kinds import KINDS, Filed, name_of, own_name, owner_name
 from app.gallery import queries as gallery
 from app.languages import formats, ngettext
 from app.languages import gettext as _
@@ -93,12 +93,11 @@ def manage_page(
     stopped_as = row.deleted_as if row.deleted_at else archived_as
     campaign = row.campaign.name if isinstance(row, ImageSet) else ""
     typed = form.model_dump() if form else {}
-    own_name = "" if isinstance(row, Reference) else folder(row.name) if isinstance(row, Campaign) else row.name
     shown = ManagePage(
         noun=noun,
         row_id=row_id,
         name=name_of(row),
-        value=typed.get("name", own_name),
+        value=typed.get("name", "" if isinstance(row, Reference) else own_name(row)),
         url=url_of(row),
         list_url=LISTS[noun],
         owner=owner_name(row),
