@@ -1,8 +1,8 @@
 """Four eyes: campaigns in which nobody approves their own pictures.
 
 A person's own pictures are those of their own sets, and versions that they made of others' pictures. Those that came
-with Soroe, in a sample campaign, are nobody's own. Makers may reject their own and request changes. Their approval does
-not count while the campaign has this rule, whenever it was given.
+with Soroe, in a sample campaign, are nobody's own. Makers may reject their own and request changes, but not withdraw
+what others decided on them. Their approval does not count while the campaign has this rule, whenever it was given.
 """
 
 from sqlalchemy import and_, or_, select
@@ -13,7 +13,7 @@ from app.campaign_names import folder
 from app.errors import Forbidden
 from app.languages import formats
 from app.languages import gettext as _
-from app.models import Campaign, Image, ImageSet, Role, Sample, User, Verdict
+from app.models import Campaign, Decision, Image, ImageSet, Role, Sample, User, Verdict
 
 NAMED = 2  # of those who can approve instead
 
@@ -57,11 +57,23 @@ def refusal(session: Session, user: User, image: Image) -> str:
     """Why `user` may not approve a picture, who can, and where to change that; "" if they may."""
     if not bars(user, image):
         return ""
-    why = _(
+    way_out = "" if image.decision == Verdict.APPROVED else _way_out(session, user, image)
+    return formats.sentences((_rule(image), way_out))
+
+
+def withdrawal_refusal(user: User, image: Image, decision: Decision) -> str:
+    """Why `user`, a manager, may not withdraw another's decision on a picture, and who can; "" if they may."""
+    if not bars(user, image):
+        return ""
+    way_out = _("%(name)s or another manager can withdraw this decision.", name=decision.user.name)
+    return formats.sentences((_rule(image), way_out))
+
+
+def _rule(image: Image) -> str:
+    return _(
         "You made this picture, and in %(campaign)s nobody approves their own pictures.",
         campaign=folder(image.campaign.name),
     )
-    return formats.sentences((why, "" if image.decision == Verdict.APPROVED else _way_out(session, user, image)))
 
 
 def _way_out(session: Session, user: User, image: Image) -> str:

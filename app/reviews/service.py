@@ -179,7 +179,8 @@ def _record(
 def withdraw(session: Session, user: User, decision_id: int) -> Decision:
     """Withdraw a decision: one's own, for current reviewers; anyone's for managers.
 
-    Raises Conflict if it is no longer current.
+    Raises Conflict if it is no longer current, and OwnPicture for another's decision on one's own picture where the
+    campaign asks for four eyes.
     """
     decision = queries.decision(session, user, decision_id)
     image = sets.image(session, user, decision.image_id)
@@ -187,6 +188,8 @@ def withdraw(session: Session, user: User, decision_id: int) -> Decision:
         _need_reviewer(user)
     elif not user.can(Role.MANAGER):
         raise Forbidden(_("Only %(name)s or a manager can withdraw this decision.", name=decision.user.name))
+    elif words := four_eyes.withdrawal_refusal(user, image, decision):
+        raise OwnPicture(words)
     _need_open(image.image_set)
     if decision.id not in {each.id for each in queries.standing(session, user, image.id)}:
         raise Conflict(_("This decision was just withdrawn or replaced. Reload the page."))

@@ -215,7 +215,7 @@ def take_back(
     back = form.back or room_url(form.scope, image=image.id)
     try:
         offer = in_writing(resources, act, me, decision_id)
-    except Conflict as error:
+    except (Conflict, OwnPicture) as error:
         return see_other(back, str(error), refused=True)
     return see_other(back, done, undo=offer)
 

@@ -68,6 +68,25 @@ def test_people_approve_others_pictures_and_reject_their_own(
     assert other.decision == "approved"
 
 
+def test_makers_who_manage_leave_the_decisions_of_others(
+    session: Session, make: Factory, maker: User, own: ImageSet
+) -> None:
+    fox, teapot = own.images
+    reviewer = make.user(Role.REVIEWER, "Ito Kenji")
+    rejection = decide(session, reviewer, fox, "rejected")
+    with pytest.raises(OwnPicture, match=r"Ito Kenji or another manager can withdraw this decision\.$"):
+        service.withdraw(session, maker, rejection)
+    assert fox.decision == "rejected"
+    mine = decide(session, maker, teapot, "rejected")
+    service.withdraw(session, maker, mine)
+    service.withdraw(session, make.user(Role.MANAGER), rejection)
+    assert (fox.decision, teapot.decision) == ("withdrawn", "withdrawn")
+    rejection = decide(session, reviewer, fox, "rejected")
+    service.set_four_eyes(session, maker, own.campaign_id, False)
+    service.withdraw(session, maker, rejection)
+    assert fox.decision == "withdrawn"
+
+
 def test_a_version_also_belongs_to_its_maker(session: Session, make: Factory, maker: User) -> None:
     owner, reviewer = make.user(Role.REVIEWER), make.user(Role.REVIEWER)
     image = make.finished_set(owner, campaign="Autumn").images[0]
