@@ -52,6 +52,19 @@ def test_a_paused_set_says_so_everywhere(server: Server, designer: Browser) -> N
 
 
 @IDLE
+@pytest.mark.parametrize(("role", "who"), [(Role.MANAGER, "managers"), (Role.ADMIN, "administrators")])
+def test_the_owner_reads_who_can_resume_it(
+    server: Server, sign_in: Callable[..., Browser], designer: Browser, role: Role, who: str
+) -> None:
+    with making(server) as make:
+        image_set = make.image_set(make.session.get_one(type(designer.user), designer.user.id))
+    sign_in(role).post(f"/queue/set/{image_set.id}/pause")
+    page = designer.get(f"/sets/{image_set.id}").text
+    assert f"2 pictures wait. Only {who} can resume it." in page
+    assert "until someone resumes" not in page
+
+
+@IDLE
 def test_a_paused_queue_says_who_and_why(server: Server, sign_in: Callable[..., Browser], designer: Browser) -> None:
     admin = sign_in(Role.ADMIN, "Ito Kenji")
     with making(server) as make:
