@@ -1,5 +1,6 @@
 """The page of what can be done with a thing, without scripts, and what it changes elsewhere."""
 
+import re
 from collections.abc import Callable
 
 from app.models import Role, User
@@ -15,7 +16,9 @@ def test_a_set_is_managed_without_scripts(server: Server, designer: Browser) -> 
     set_id = owned(server, designer)
     base, back = f"/manage/set/{set_id}", f"/sets/{set_id}"
     assert f'href="{base}?from=' in designer.get("/sets").text
-    assert "2 pictures go with it." in designer.get(base).text
+    page = designer.get(base).text
+    assert "2 pictures go with it." in page
+    assert re.search(r'<a href="/sets"[^>]* aria-current="page"', page)
     answer = designer.post(f"{base}/rename", data={"name": "Spring", "from": "/sets"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/sets")
     assert "Enter a name." in designer.post(f"{base}/rename", data={"name": " "}).text
