@@ -45,6 +45,7 @@ from app.web.limits.streams import Stream, Streams
 from app.web.limits.tries import Tries
 from app.web.pending import Pending
 from app.web.presence import Presence, by_somebody
+from app.web.repeats import Repeats
 from app.work.breaker import Breaker, EngineFault
 from app.work.bus import Bus
 
@@ -105,6 +106,7 @@ class Resources:
     exporter: Preparer
     downloads: Begun = field(default_factory=Begun)
     streams: Streams = field(default_factory=Streams)
+    repeats: Repeats = field(default_factory=Repeats)
     channels: Channels
     checker: Checker
     reader: FileReader

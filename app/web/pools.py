@@ -3,6 +3,7 @@
 SQLite has one write lock, and a request that wants it may have to wait for seconds, on a thread. Routes that read run
 in Starlette's own pool of 40 threads. Routes that write, by their method or marked as `writing`, run in another, which
 they may wait for without a thread, but not for long: then the person gets a sentence, with the form to send again.
+A form with a key, that of its draft, acts once, however often it is sent (`app.web.repeats`).
 
 Work in the background has threads of its own as well (`separate_background`). Event streams share two
 (`app.web.channels`), and pictures one (`app.web.fresh`). Health, style sheets and scripts need none.
@@ -18,10 +19,14 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, Semaphore, fail_after, to_thread
 from anyio.lowlevel import RunVar
+from fastapi import Request
 from fastapi.routing import APIRoute
 
 from app.storage import CannotSave, Trouble
 from app.web.csrf import SAFE_METHODS
+from app.web.deps import resources_of, session_token
+from app.web.forms.drafts import DraftForm
+from app.web.repeats import key_of
 
 # Ten of them may wait for a picture to be decoded, and sixteen for a password to be checked (their own limits).
 WRITERS = 32
@@ -68,9 +73,16 @@ def among_writers(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     async def run(*values: Any, **named: Any) -> Any:
-        async with place():
-            # Counted here: a limiter of anyio's has no end to its patience.
-            return await to_thread.run_sync(partial(function, *values, **named), limiter=CapacityLimiter(1))
+        async def act() -> Any:
+            async with place():
+                # Counted here: a limiter of anyio's has no end to its patience.
+                return await to_thread.run_sync(partial(function, *values, **named), limiter=CapacityLimiter(1))
+
+        request: Request | None = named.get("request")
+        form = getattr(request.state, "form", None) if request else None
+        if not request or not form or not DraftForm.of(form).key:
+            return await act()
+        return await resources_of(request).repeats.once(key_of(request, session_token(request), form), act)
 
     return run
 

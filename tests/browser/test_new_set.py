@@ -1,6 +1,8 @@
 """The form of a new set, in a browser: one screen, few tab stops, and nothing changed silently."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from sqlite3 import connect
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -26,14 +28,19 @@ def server(settings: Settings, engine: Painter) -> Iterator[Server]:
 
 
 @pytest.fixture
-def form(server: Server, chromium: Browser, watch: Callable[[Page], Page]) -> Iterator[Page]:
+def has_scripts() -> bool:
+    return True
+
+
+@pytest.fixture
+def form(server: Server, chromium: Browser, watch: Callable[[Page], Page], has_scripts: bool) -> Iterator[Page]:
     """The form, with a dozen styles."""
     with making(server) as make:
         user = make.user(name="Mori Haruka")
         for number in range(12):
             make.style(user, name=f"Look {number}", strength=1.5 if number == 3 else 1)
     token = signed_in_browser(server, user).cookies[server.resources.cookie]
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=has_scripts)
     context.add_cookies([{"name": server.resources.cookie, "value": token, "url": server.url}])
     page = watch(context.new_page())
     page.goto(f"{server.url}/sets/new")
@@ -156,3 +163,20 @@ def test_a_strength_that_was_taken_over_is_undone(form: Page, style: str, before
     expect(form.locator("#name")).to_have_value("Autumn")
     expect(note).to_have_count(0)
     assert problems == []
+
+
+@pytest.mark.parametrize("has_scripts", [False])
+def test_a_double_press_without_scripts_makes_one_set(form: Page, server: Server) -> None:
+    form.locator("#prompts").fill("a fox")
+    box = form.locator("[data-generate]").bounding_box()
+    assert box
+    with closing(connect(server.resources.settings.database_path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # nothing is made before both have arrived
+        for number in (1, 2):
+            form.mouse.click(box["x"] + 9, box["y"] + 9)
+            while len(server.tasks) < number:
+                form.wait_for_timeout(20)
+        other.execute("ROLLBACK")
+    form.wait_for_url("**/sets/1")
+    form.goto(f"{server.url}/sets")
+    expect(form.locator(".setcard")).to_have_count(1)

@@ -1,0 +1,52 @@
+"""A form that arrives twice acts once: a double press without scripts, or another try after the answer was lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+SECONDS = 10.0  # that an answer is kept
+
+
+class Repeats:
+    """The answers to accepted forms, in memory, on one event loop."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, asyncio.Future[Response | None]] = {}  # None: not accepted, so it can be sent again
+
+    async def once(self, key: bytes, act: Callable[[], Awaitable[Response]]) -> Response:
+        """What `act` answers; for a form that came before, under way or accepted, the answer to that one."""
+        while earlier := self._answers.get(key):
+            if accepted := await asyncio.shield(earlier):
+                return again(accepted)
+        loop = asyncio.get_running_loop()
+        mine = self._answers[key] = loop.create_future()
+        accepted = None
+        try:
+            response = await act()
+            accepted = again(response) if response.status_code == 303 else None
+            return response
+        finally:
+            mine.set_result(accepted)
+            if accepted:
+                loop.call_later(SECONDS, self._answers.pop, key, None)
+            else:
+                del self._answers[key]
+
+
+def again(response: Response) -> Response:
+    """The same answer, for another request."""
+    copy = Response(status_code=response.status_code)
+    copy.raw_headers = list(response.raw_headers)
+    return copy
+
+
+def key_of(request: Request, browser: str, form: FormData) -> bytes:
+    """The same for a form of the same page of a `browser`, sent to the same address with the same fields."""
+    parts = [browser, str(request.url)]
+    for name, value in form.multi_items():
+        parts += [name, f"{value.filename} {value.size}" if isinstance(value, UploadFile) else value]
+    return sha256("\0".join(parts).encode(errors="replace")).digest()
