@@ -15,6 +15,11 @@ addEventListener("focusin", (event) => {
   if (event.target.matches("[data-select]")) event.target.select();
 });
 
+// The second click of a double click was meant for what was there at the first: by now it may be the next picture's form.
+addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest?.("button")?.type === "submit") event.preventDefault();
+}, { capture: true });
+
 addEventListener("submit", (event) => {
   const form = event.target;
   // htmx has prevented the event and guards its own forms; downloads stay on the page.

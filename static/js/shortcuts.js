@@ -62,5 +62,7 @@ addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
+  // A key that is held moves on, but sends nothing more: the next picture has not been looked at.
+  if (event.repeat && elements.at(-1).type === "submit") return;
   press(elements);
 });

@@ -25,6 +25,29 @@ def test_an_empty_room(server: Server, enter: Callable[..., Page], problems: lis
     assert not problems
 
 
+def test_a_held_key_and_a_double_click_decide_on_one_picture(enter: Callable[..., Page], server: Server) -> None:
+    page = enter()
+    shown(page, 1)
+    page.keyboard.down("a")
+    shown(page, 2)
+    page.keyboard.down("a")  # repeats
+    page.keyboard.up("a")
+    place = page.get_by_role("button", name="Approve").bounding_box()
+    assert place
+    page.mouse.click(place["x"] + 9, place["y"] + 9)
+    shown(page, 3)
+    page.mouse.down(click_count=2)  # the second click of a double click, on the next picture's button
+    page.mouse.up(click_count=2)
+    page.keyboard.press("c")
+    shown(page, 4)
+    page.keyboard.press("ArrowLeft")
+    shown(page, 3)
+    expect(dock(page)).to_contain_text("Changes requested")
+    with server.resources.database.read() as session:
+        decided = {image.position: image.decision for image in session.query(Image)}
+    assert decided == {1: "approved", 2: "approved", 3: "changes_requested", 4: None, 5: None}
+
+
 def test_decisions_by_keyboard(enter: Callable[..., Page], problems: list[str]) -> None:
     page = enter()
     shown(page, 1)
