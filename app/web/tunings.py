@@ -42,7 +42,7 @@ router = APIRouter(route_class=Route)
 
 SET_FORM = "/sets/new"
 MOST_COUNTED = 8  # more prompts or layers than there can be
-OF_SET = ("size", "width", "height", "steps", "guidance", "scheduler", "seed", "drawn_as")  # what drafts share with it
+OF_SET = ("size", "width", "height", "steps", "guidance", "scheduler", "seed")  # what drafts share with it
 
 From = Annotated[str, Query(alias="from")]
 
@@ -63,6 +63,7 @@ class TuningFormPage(Page):
 
     style: Style
     prompts: str
+    drawn_as: str  # corrections of what is drawn for prompts in Japanese, as JSON
     own_layers: str  # those of the style, in words
     layers: Sequence[OfferedLayers]
     errors: Mapping[str, str]
@@ -107,10 +108,10 @@ def new(
 ) -> Response:
     style = queries.by_code(session, me, code)
     back = set_form(back)
-    drafted = drafts.of_address(session, me, back).values("prompts") if back else []
-    kept = list(filter(None, map(str.strip, lines(drafted[0]))))[: tunings.MOST_TRIED] if drafted else []
+    drafted = dict(drafts.of_address(session, me, back).fields) if back else {}
+    kept = list(filter(None, map(str.strip, lines(drafted.get("prompts", "")))))[: tunings.MOST_TRIED]
     typed = prompts or "\n".join(kept or tunings.usual_prompts(session, style))
-    return render(request, form_page(resources, session, me, style, typed, {}, None, back))
+    return render(request, form_page(resources, session, me, style, typed, drafted.get("drawn_as", ""), {}, None, back))
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,9 @@ def create(request: Request, resources: ResourcesDep, me: Me, form: Sent[TuningF
     except Invalid as error:
         with resources.database.read() as session:
             style = queries.by_code(session, me, form.style)
-            shown = form_page(resources, session, me, style, form.prompts, error.errors, form.layers, back)
+            shown = form_page(
+                resources, session, me, style, form.prompts, form.drawn_as, error.errors, form.layers, back
+            )
             return render(request, shown, error.status)
     return see_other(with_back(f"/tunings/{tuning.id}", back))
 
@@ -262,6 +265,7 @@ def form_page(
     me: User,
     style: Style,
     prompts: str,
+    drawn_as: str,
     errors: Mapping[str, str],
     ticked: Collection[str] | None,
     back: str,
@@ -273,6 +277,7 @@ def form_page(
     return TuningFormPage(
         style=style,
         prompts=prompts,
+        drawn_as=drawn_as,
         own_layers=layers_words(own.layers, ranked),
         layers=[
             OfferedLayers(each.key, layers_words(each.layers, ranked), ticked is None or each.key in ticked)
@@ -311,7 +316,7 @@ def effort_words(resources: Resources, session: Session, me: User, back: str, pr
 def settings_of(session: Session, me: User, back: str) -> dict[str, str]:
     """What drafts share with the set whose form is kept at `back`; nothing without one."""
     kept = drafts.of_address(session, me, back).fields if back else ()
-    return {name: value for name, value in kept if name in OF_SET and name != "drawn_as"}
+    return {name: value for name, value in kept if name in OF_SET}
 
 
 def model_of(resources: Resources) -> ModelFacts | None:

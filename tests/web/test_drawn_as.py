@@ -3,11 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from sqlalchemy import select
 
-from app.models import Image, ImageSet, State
+from app.models import Image, ImageSet, State, Tuning
 from app.prompts.reader import WORD, Reader
 from app.sets import units
 from app.sets.looks import latest_version
@@ -160,3 +161,20 @@ def test_subjects_are_named_in_japanese(server: Server, designer: Browser, code:
         assert [part.id for part in image_set.subjects] == [mug]
         assert image_set.images[0].drawn_as == "@マグカップ and a red fox"
     assert answer.headers["location"] in designer.get("/search?q=マグカップ").text
+
+
+def test_drafts_of_a_tuning_are_drawn_in_english_too(server: Server, designer: Browser, code: str) -> None:
+    typed = {"style": code, "prompts": "赤い狐", "drawn_as": json.dumps({"赤い狐": "a pink fox"})}
+    ours = {"draft": "k" * 22, "draft-place": "/sets/new", "draft-revision": "0"}
+    place = designer.post("/tunings/begin", data=typed | ours).headers["location"]
+    form = designer.get(place).text
+    assert json.loads(unescape(re.search(r'name="drawn_as" value="([^"]*)"', form)[1])) == {"赤い狐": "a pink fox"}
+    back = unescape(re.search(r'name="from" value="([^"]*)"', form)[1])
+    for given, drawn in (("{}", "a red fox"), (json.dumps({"赤い狐": "a fox"}), "a fox")):
+        asked = {"style": code, "prompts": "赤い狐", "drawn_as": given, "from": back}
+        place = designer.post("/tunings", data=asked).headers["location"]
+        with server.resources.database.read() as session:
+            newest = session.scalars(select(Tuning).order_by(Tuning.id.desc())).first()
+            assert newest
+            assert newest.drawn_as == {"赤い狐": drawn}
+        designer.post(f"{place.partition('?')[0]}/cancel")
