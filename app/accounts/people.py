@@ -10,10 +10,11 @@ from app.accounts.typed import name_error as name_error
 from app.accounts.typed import normal_email as normal_email
 from app.accounts.typed import parse_role as parse_role
 from app.audit.service import record
-from app.errors import Conflict, Forbidden
+from app.errors import Conflict, Forbidden, Invalid
 from app.languages import gettext as _
 from app.languages import translated
 from app.models import Act, FormTemplate, ImageSet, Invitation, Role, Style, Subject, User
+from app.text import clean_line
 from app.undo import Undone, changed_since
 
 
@@ -38,6 +39,17 @@ def undo_role(session: Session, user: User, person_id: int, before: str, after: 
         raise changed_since(session, user, person, _("the role of %(name)s", name=person.name))
     set_role(session, user, person_id, before)
     return Undone(_("%(name)s has the role %(role)s again.", name=person.name, role=translated(Role(before).word)))
+
+
+def rename(session: Session, user: User, name: str) -> User:
+    """Change one's own name. Raises Invalid."""
+    person, name = queries.person(session, user.id), clean_line(name)
+    if error := name_error(name):
+        raise Invalid("name", error)
+    if person.name != name:
+        before, person.name = person.name, name
+        record(session, user, Act.ACCOUNT_CHANGE, person, name=[before, name])
+    return person
 
 
 def give_role(session: Session, user: User | None, person: User, role: Role, **how: str) -> None:

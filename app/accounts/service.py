@@ -26,6 +26,7 @@ from app.accounts.people import may_change as may_change
 from app.accounts.people import need_active as need_active
 from app.accounts.people import normal_email as normal_email
 from app.accounts.people import parse_role as parse_role
+from app.accounts.people import rename as rename
 from app.accounts.people import set_active as set_active
 from app.accounts.people import set_role as set_role
 from app.accounts.queries import token_hash as token_hash  # pages mark the current browser with it

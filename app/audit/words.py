@@ -434,7 +434,7 @@ def _value(name: str, value: object) -> str:
     if name == "sets" and isinstance(value, list):
         return str(len(value))
     if isinstance(value, list):
-        return (" → " if name in ("role", "language") else _(", ")).join(_word(name, each) for each in value)
+        return (" → " if name in ("name", "role", "language") else _(", ")).join(_word(name, each) for each in value)
     return _word(name, value)
 
 

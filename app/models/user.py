@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from unicodedata import east_asian_width
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -42,8 +43,9 @@ class User(Base):
 
     @property
     def initials(self) -> str:
-        """Up to two letters for the avatar: "Mori Haruka" -> "MH"."""
-        return "".join(word[0] for word in self.name.split()[:2]).upper() or "?"
+        """One or two letters for the avatar: "Mori Haruka" -> "MH", "森 はるか" -> "森"."""
+        first, *others = [word[0] for word in self.name.split()] or ["?"]
+        return first if east_asian_width(first) == "W" else "".join([first, *others[:1]]).upper()
 
     def can(self, role: Role) -> bool:
         """Whether this person has `role` or one above it."""

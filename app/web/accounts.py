@@ -31,7 +31,7 @@ from app.web.deps import (
     signed_in_user,
 )
 from app.web.errors import answered
-from app.web.forms.accounts import PasswordForm, SetupForm, SignInForm
+from app.web.forms.accounts import NameForm, PasswordForm, SetupForm, SignInForm
 from app.web.forms.form import Sent
 from app.web.pools import Route
 from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
@@ -159,6 +159,17 @@ def account(request: Request, me: Me, session: Read) -> Response:
     return account_page(request, me, session, {})
 
 
+@router.post("/account/name")
+def rename(request: Request, resources: ResourcesDep, me: Me, form: Sent[NameForm]) -> Response:
+    try:
+        with resources.database.write() as session:
+            service.rename(session, me, form.name)
+    except Invalid as error:
+        with resources.database.read() as session:
+            return account_page(request, me, session, error.errors, form.name)
+    return see_other("/account", _("Name saved."))
+
+
 @router.post("/account/password")
 def change_password(request: Request, resources: ResourcesDep, me: Me, form: Sent[PasswordForm]) -> Response:
     try:
@@ -200,7 +211,10 @@ def end_other_sessions(request: Request, resources: ResourcesDep, me: Confirmed)
     return see_other("/account", _("Your other browsers were signed out."))
 
 
-def account_page(request: Request, me: User, session: Session, errors: dict[str, str]) -> Response:
+def account_page(
+    request: Request, me: User, session: Session, errors: dict[str, str], name: str | None = None
+) -> Response:
+    """With `name`, that was refused, and is shown again."""
     present = service.token_hash(session_token(request))
     rows = [
         Browser(
@@ -221,6 +235,7 @@ def account_page(request: Request, me: User, session: Session, errors: dict[str,
         status,
         nav="account",
         sessions=rows,
+        name=me.name if name is None else name,
         errors=errors,
         quotas=used.values(),
         again=quotas.starts_again(),

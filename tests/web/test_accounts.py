@@ -171,6 +171,21 @@ def test_a_new_role_applies_immediately(server: Server, admin: Browser) -> None:
     assert admin.post(f"/people/{person.id}", data={"role": "emperor"}).status_code == 422
 
 
+def test_people_change_their_name(server: Server, admin: Browser, designer: Browser) -> None:
+    before = designer.user.name
+    assert designer.post("/account/name", data={"name": " 小川 葵 "}).status_code == 303
+    page = designer.get("/account").text
+    assert "Name saved." in page
+    assert '<h1 lang="ja">小川 葵</h1>' in page
+    assert ">小</button>" in page, "the avatar has the first letter of the family name"
+    assert "小川 葵" in admin.get("/people").text
+    assert f"{before} → 小川 葵" in admin.get("/record").text
+    refused = designer.post("/account/name", data={"name": " "})
+    assert refused.status_code == 422
+    assert "Enter your name, so that others recognise you." in refused.text
+    assert "小川 葵" in designer.get("/account").text
+
+
 def test_a_new_password_ends_the_other_browsers(server: Server, anonymous: Browser) -> None:
     person = make_person(server, Role.DESIGNER)
     anonymous.sign_in(person.email)

@@ -33,6 +33,7 @@ POSTS: dict[str, Act | str] = {
     "/account/passkeys/{passkey_id}/remove": Act.FACTOR_REMOVE,
     "/people/{person_id}/second-step/reset": Act.FACTOR_RESET,
     "/confirm": Act.CONFIRM,
+    "/account/name": Act.ACCOUNT_CHANGE,
     "/account/password": Act.ACCOUNT_CHANGE,
     "/account/language": Act.ACCOUNT_CHANGE,
     "/login/language": "It is kept in a cookie of the browser, before anyone signs in.",

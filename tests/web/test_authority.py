@@ -301,6 +301,7 @@ NEEDS: dict[tuple[str, str], str] = {
     ("POST", "/people/{person_id}/transfer"): ADMIN,
     ("POST", "/people/{person_id}/reset"): ADMIN,
     ("POST", "/people/{person_id}/sessions/end"): ADMIN,
+    ("POST", "/account/name"): ANYBODY,
     ("POST", "/account/password"): ANYBODY,
     ("POST", "/account/sessions/{session_id}/end"): ANYBODY,
     ("POST", "/account/sessions/end"): ANYBODY,

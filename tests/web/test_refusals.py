@@ -35,6 +35,7 @@ class Wrong:
 REFUSED: dict[str, Wrong | str] = {
     "/setup/{token}": Wrong({"name": LONG, "email": "haruka", "password": "short"}, ("name", "email", "password")),
     "/login": Wrong({"email": "", "password": ""}, ("email", "password")),
+    "/account/name": Wrong({"name": LONG}, ("name",)),
     "/account/password": Wrong({"current": "wrong", "password": "short"}, ("current",)),
     **dict.fromkeys(("/account/language", "/login/language"), BUTTONS),
     "/login/second": "Tested with an authenticator app in test_factors.",

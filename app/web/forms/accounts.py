@@ -31,6 +31,10 @@ class NewPasswordForm(Form):
     password: Text = ""
 
 
+class NameForm(Form):
+    name: Text = ""
+
+
 class PasswordForm(Form):
     current: Text = ""
     password: Text = ""
