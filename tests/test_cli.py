@@ -254,7 +254,7 @@ def test_a_set_says_what_the_model_does_not_read(tmp_path: Path) -> None:
     said = made[0].stderr.splitlines()
     assert said[0] == "Warning: Prompt 1: <lora:x:1> is not read. Use @handle for a subject."
     assert said[1].startswith("Warning: Prompt 1: The prompt is too long: the model stops reading before")
-    assert said[2] == "Warning: Prompt 2: None of these words is known to the model."
+    assert said[2] == "Warning: Prompt 2: The model knows none of these words. Try others."
     assert said[3].startswith("Warning: The negative prompt does nothing at guidance 1")
     pictures = [next((tmp_path / text).glob("001-*.png")).read_bytes() for text in ("neon sign", "oil painting")]
     assert pictures[0] != pictures[1], "the style's text is never what is cut"

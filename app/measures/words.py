@@ -94,6 +94,13 @@ def value(measure: str, number: float) -> str:
     return f"{written}{definition.unit}"
 
 
+def bound(measure: str, number: float) -> str:
+    """What a style allows: "at most 40°", "at least 1.5"."""
+    told = value(measure, number)
+    low = DEFINITIONS[Measure(measure)].worse == "low"
+    return _("at least %(value)s", value=told) if low else _("at most %(value)s", value=told)
+
+
 def reason(measure: str, number: float, bound: float) -> str:
     """Why a picture is flagged, in a sentence."""
     words = {"value": value(measure, number), "bound": value(measure, bound)}

@@ -100,7 +100,7 @@ def _parts(text: str, marks: Sequence[Mark]) -> Iterator[tuple[str, Mark]]:
 def _notes(reading: Reading, text: str, kind: Kind, style_text: str) -> Iterator[str]:
     words = list(dict.fromkeys(text[start:end] for start, end in reading.unknown if end <= reading.end))
     if reading.nothing and kind == "prompt":
-        yield _("None of these words is known to the model.")
+        yield _("The model knows none of these words. Try others.")
     elif words:
         yield _unknown(words, kind)
     for tag in reading.tags:

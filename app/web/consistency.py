@@ -93,7 +93,7 @@ def of_set(request: Request, me: Me, session: Read, set_id: int, x: str = "", y:
                 measure,
                 words.label(measure),
                 words.value(measure, numbers[measure]),
-                "" if (bound := allowed.get(measure)) is None else words.value(measure, bound),
+                "" if (bound := allowed.get(measure)) is None else words.bound(measure, bound),
             )
             for measure in plot.known(pictures)
             if measure in numbers

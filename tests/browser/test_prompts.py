@@ -50,7 +50,7 @@ def test_marks_follow_what_is_written(page: Page, problems: list[str]) -> None:
     assert marks["height"] > 0
 
     prompts.fill("a fox\na unicorn\nan owl")
-    expect(notes).to_have_text(["Line 2: None of these words is known to the model."])
+    expect(notes).to_have_text(["Line 2: The model knows none of these words. Try others."])
     prompts.fill("a fox")
     expect(notes).to_have_count(0)
     assert not problems
@@ -82,9 +82,9 @@ def test_what_is_drawn_for_japanese_is_shown_and_corrected(page: Page, problems:
     expect(page.locator(".readmarks__unknown")).to_have_text("キツネモドキ")
     expect(page.locator(".drawn__row")).to_have_count(1)
     red.fill("a unicorn")
-    expect(notes.first).to_have_text("Lines 1, 3: None of these words is known to the model.")
+    expect(notes.first).to_have_text("Lines 1, 3: The model knows none of these words. Try others.")
     red.fill("an owl")
-    expect(notes).to_have_text(["Line 3: None of these words is known to the model."])
+    expect(notes).to_have_text(["Line 3: The model knows none of these words. Try others."])
     prompts.fill("家\n赤い狐")
     expect(red).to_have_value("an owl")
     page.get_by_role("button", name="Generate").click()

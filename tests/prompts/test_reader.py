@@ -84,7 +84,7 @@ def test_a_large_model_does_not_know_other_scripts() -> None:
 def test_a_prompt_of_which_nothing_is_known(prompt: str, nothing: bool) -> None:
     found = remarks(READER.read(prompt, "flat icon"), prompt)
     assert found.nothing == nothing
-    assert ("None of these words is known to the model." in found.notes) == nothing
+    assert ("The model knows none of these words. Try others." in found.notes) == nothing
 
 
 def test_trigger_words_are_read_for_handles_and_known() -> None:

@@ -41,10 +41,10 @@ def test_what_is_said_of_a_set(session: Session, make: Factory) -> None:
     wanted = {"prompts": f"a fox\na unicorn\n{LONG}", "negative_prompt": "frames", "regions": region}
     image_set = make.image_set(style=style, **wanted, guidance="1")
     told = readings.of_set(session, image_set, READER)
-    assert told[0] == "Prompt 2: None of these words is known to the model."
+    assert told[0] == "Prompt 2: The model knows none of these words. Try others."
     assert told[1].startswith("Prompt 3: The prompt is too long: the model stops reading before “")
     assert told[2:] == [
-        "Region 1: None of these words is known to the model.",
+        "Region 1: The model knows none of these words. Try others.",
         "The model does not know “frames” in the negative prompt.",
         readings.NEGATIVE_UNUSED,
     ]

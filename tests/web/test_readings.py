@@ -57,7 +57,7 @@ def test_a_set_says_what_was_lost(server: Server, designer: Browser, code: str) 
     sent = {"style": code, "prompts": "a unicorn\na fox", "count": "1", "size": "64x64", "guidance": "1"}
     path = designer.post("/sets", data=sent | {"negative_prompt": "owl"}).headers["location"]
     page = designer.get(path).text
-    assert "Prompt 1: None of these words is known to the model." in page
+    assert "Prompt 1: The model knows none of these words. Try others." in page
     assert "The negative prompt does nothing at guidance 1" in page
 
 
