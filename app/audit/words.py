@@ -332,7 +332,19 @@ DETAILS = (
 )
 
 # Values of details that Soroe itself chooses, and those details: what people typed stays as it is.
-CHOSEN = {"approving_own_pictures", "because", "changed", "flaw", "kind", "language", "reason", "role", "verdict"}
+CHOSEN = {
+    "approving_own_pictures",
+    "because",
+    "changed",
+    "flaw",
+    "kind",
+    "language",
+    "reason",
+    "role",
+    "sizes",
+    "verdict",
+    "what",
+}
 VALUES = {
     N_("admin"),
     N_("allowed"),
@@ -340,8 +352,10 @@ VALUES = {
     N_("another sign-in has this address"),
     N_("approved"),
     N_("authenticator app"),
+    N_("background"),
     N_("browser"),
     N_("changes_requested"),
+    N_("checks"),
     N_("closed account"),
     N_("confirmed"),
     N_("damaged"),
@@ -350,11 +364,14 @@ VALUES = {
     N_("edges"),
     N_("manager"),
     N_("missing"),
+    N_("never"),
     N_("no file"),
     N_("no group"),
     N_("not allowed"),
     N_("its sample was removed"),
     N_("nothing uses it"),
+    N_("original"),
+    N_("palette"),
     N_("passkey"),
     N_("password"),
     N_("prompt"),
@@ -363,6 +380,8 @@ VALUES = {
     N_("seed"),
     N_("silhouette"),
     N_("strength"),
+    N_("subject_place"),
+    N_("subject_size"),
     N_("the account was closed"),
     N_("the account was opened again"),
     N_("the role was changed"),
@@ -370,6 +389,7 @@ VALUES = {
     N_("undone"),
     N_("unreadable"),
     N_("withdrawn"),
+    N_("words"),
     N_("wrong code"),
     N_("wrong passkey"),
     N_("wrong password"),
@@ -440,7 +460,9 @@ def _value(name: str, value: object) -> str:
 
 def _word(name: str, value: object) -> str:
     word = str(value)
-    return translated(word) if name == "problem" or (name in CHOSEN and word in VALUES) else word
+    if name in CHOSEN and word in VALUES:
+        return translated(word).replace("_", " ")
+    return translated(word) if name == "problem" else word
 
 
 def about_self(event: AuditEvent) -> bool:

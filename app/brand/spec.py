@@ -23,12 +23,12 @@ def _colours(value: object) -> object:
     if not isinstance(value, str):
         return value
     found = [each.lower() for each in narrow(value).translate(SEPARATORS).split()]
-    given = tuple(dict.fromkeys(each if each.startswith("#") else f"#{each}" for each in found))
-    if wrong := next((each for each in given if not valid_hex(each)), None):
-        raise ValueError(_("%(given)s is no colour. Write colours such as #1f6feb.", given=wrong[:40]))
+    given = {each if each.startswith("#") else f"#{each}": each for each in found}
+    if wrong := next((written for each, written in given.items() if not valid_hex(each)), None):
+        raise ValueError(_("%(given)s is not a colour. Write colours such as #1f6feb.", given=wrong[:40]))
     if len(given) > MOST_COLOURS:
         raise ValueError(_("At most %(most)s colours fit. Remove some.", most=MOST_COLOURS))
-    return given
+    return tuple(given)
 
 
 def _words(value: object) -> object:

@@ -70,7 +70,7 @@ PRESETS: Mapping[str, Preset] = {
         _preset(
             "published",
             N_("As published"),
-            N_("The paper’s own setting for pictures. Looks vary more than with “Balanced”."),
+            N_("The setting of the StyleAligned paper. Looks vary more than with “Balanced”."),
             adain_values=False,
         ),
     )

@@ -31,7 +31,7 @@ from app.web.deps import (
     signed_in_user,
 )
 from app.web.errors import answered
-from app.web.forms.accounts import NameForm, PasswordForm, SetupForm, SignInForm
+from app.web.forms.accounts import OwnNameForm, PasswordForm, SetupForm, SignInForm
 from app.web.forms.form import Sent
 from app.web.pools import Route
 from app.web.signing_in import KNOWN_COOKIE, remember_browser, signed_in
@@ -160,7 +160,7 @@ def account(request: Request, me: Me, session: Read) -> Response:
 
 
 @router.post("/account/name")
-def rename(request: Request, resources: ResourcesDep, me: Me, form: Sent[NameForm]) -> Response:
+def rename(request: Request, resources: ResourcesDep, me: Me, form: Sent[OwnNameForm]) -> Response:
     try:
         with resources.database.write() as session:
             service.rename(session, me, form.name)

@@ -45,7 +45,7 @@ def test_rules_are_saved_and_shown_with_their_scores(
     assert "Brand rules" in manager.get(here).text
     answer = manager.post(here, data={"colours": "#008080 grün", "never": "#d01010", "seen": "0"})
     assert answer.status_code == 422
-    assert "#grün is no colour." in answer.text
+    assert "grün is not a colour." in answer.text
     assert 'value="#008080 grün"' in answer.text
     sent = {"colours": "#008080", "never": "#d01010", "tolerance": "8", "seen": "0", "note": "For <autumn>"}
     assert manager.post(here, data=sent).status_code == 303

@@ -31,7 +31,7 @@ class NewPasswordForm(Form):
     password: Text = ""
 
 
-class NameForm(Form):
+class OwnNameForm(Form):
     name: Text = ""
 
 
