@@ -4,8 +4,9 @@ Nothing is overwritten: each change is the reference's next record, and the newe
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.accounts.service import need_active
 from app.audit.service import record
 from app.days import written_exactly
 from app.errors import Conflict, Forbidden, Invalid
-from app.files import Files, Room
+from app.files import Files, Kind, Room
 from app.languages import ENGLISH, formats, speaking
 from app.languages import gettext as _
 from app.models import Act, Reference, RightsFile, RightsRecord, Role, User, What, now
@@ -178,6 +179,7 @@ class KeptDocument:
     sha256: str
     media_type: str
     bytes: int
+    is_new: bool = field(default=False, compare=False)  # its file was not here, or damaged
 
 
 def need_room(session: Session, user: User, reference: Reference) -> Sequence[RightsFile]:
@@ -194,13 +196,16 @@ def keep_document(files: Files, data: bytes, room: Room | None = None) -> KeptDo
 
     Raises Invalid("file", ...), what `room` raises, and CannotSave.
     """
-    return KeptDocument(media_type=_media_type(data), sha256=files.put_document(data, room), bytes=len(data))
+    media_type, is_new = _media_type(data), files.flaw(Kind.RIGHTS, sha256(data).hexdigest()) is not None
+    return KeptDocument(files.put_document(data, room), media_type, len(data), is_new)
 
 
 def need_new(session: Session, user: User, reference: Reference, kept: KeptDocument) -> None:
     """Refuse a file that a reference has already, or has no room for. Raises Invalid("file", ...) and Forbidden."""
     present = need_room(session, user, reference)
     if twin := next((each for each in present if each.sha256 == kept.sha256), None):
+        if kept.is_new:
+            raise Invalid("file", _("The server had lost this file. It is back, as %(name)s.", name=twin.name))
         raise Invalid("file", _("This file is already here, as %(name)s.", name=twin.name))
 
 
@@ -216,7 +221,9 @@ def add_file(
         reference_id=reference.id,
         name=file_name(name),
         uploaded_by_id=user.id,
-        **asdict(kept),
+        sha256=kept.sha256,
+        media_type=kept.media_type,
+        bytes=kept.bytes,
     )
     session.add(row)
     if counted:

@@ -164,13 +164,14 @@ def stream(
     """The zip, or the requested part of it; only the headers for HEAD.
 
     `begun` is called when a download by `who` starts, not when one resumes, nor for a probe; `may_go_on` every few MB
-    of one. Raises Conflict if a file of that part was removed. One range at a time, as browsers and download managers
-    request; for several, the whole zip is sent, which RFC 9110 allows.
+    of one. Raises Conflict if a file of that part was removed; HEAD is of all. One range at a time, as browsers and
+    download managers request; for several, the whole zip is sent, which RFC 9110 allows.
     """
     etag = f'"{export.etag}"'
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Content-Disposition": disposition(export)}
     start, end, status = 0, archive.length, 200
     if request.method == "HEAD":  # ranges only apply to GET
+        service.need_files(export, resources.exporter.store, archive)
         headers["Content-Length"] = str(archive.length)
         return Response(None, 200, headers, "application/zip")
     if wanted := asked_range(request, etag, archive.length):

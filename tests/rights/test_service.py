@@ -12,7 +12,7 @@ from app.audit import queries as audit
 from app.audit import words
 from app.days import today
 from app.errors import Conflict, Forbidden, Invalid, NotFound
-from app.files import Files
+from app.files import Files, Kind
 from app.models import Act, Reference, RightsRecord, Role, State, Unit, User
 from app.rights import queries, service
 from app.rights.spec import Reason, RightsSpec
@@ -385,6 +385,16 @@ def test_other_files_than_licences_are_refused(
             session, owner, reference_of(session, make, owner), service.keep_document(files, data), "a.pdf"
         )
     assert not list(files.root.glob("rights/*")), "nothing half-done stays behind"
+
+
+def test_a_lost_file_is_back_once_it_is_sent_again(session: Session, make: Factory, owner: User, files: Files) -> None:
+    reference = reference_of(session, make, owner)
+    row = service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "a.pdf")
+    session.flush()
+    files.path(Kind.RIGHTS, row.sha256).unlink()
+    with pytest.raises(Invalid, match=r"had lost this file\. It is back, as a\.pdf\."):
+        service.add_file(session, owner, reference, service.keep_document(files, b"%PDF-1"), "b.pdf")
+    assert files.flaw(Kind.RIGHTS, row.sha256) is None
 
 
 def test_a_removed_file_is_hidden_and_its_bytes_stay(

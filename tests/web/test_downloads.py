@@ -153,6 +153,12 @@ def test_another_person_begins_another_download(
     assert begun(server) == 2
 
 
+def test_headers_do_not_promise_a_zip_that_has_lost_a_file(server: Server, manager: Browser, zip_path: str) -> None:
+    assert manager.head(zip_path).status_code == 200
+    next((server.resources.exporter.store.root / "cache").glob("*/*/*")).unlink()
+    assert manager.head(zip_path).status_code == manager.get(zip_path).status_code == 409
+
+
 def test_requesting_only_headers_counts_nothing(
     server: Server, manager: Browser, anonymous: Browser, zip_path: str
 ) -> None:
