@@ -65,7 +65,9 @@ def withdrawal_refusal(user: User, image: Image, decision: Decision) -> str:
     """Why `user`, a manager, may not withdraw another's decision on a picture, and who can; "" if they may."""
     if not bars(user, image):
         return ""
-    way_out = _("%(name)s or another manager can withdraw this decision.", name=decision.user.name)
+    way_out = _("Another manager can withdraw this decision.")
+    if decision.user.can(Role.REVIEWER):
+        way_out = _("%(name)s or another manager can withdraw this decision.", name=decision.user.name)
     return formats.sentences((_rule(image), way_out))
 
 
