@@ -205,6 +205,16 @@ def session_token(request: Request) -> str:
     return request.cookies.get(resources_of(request).cookie, "")
 
 
+def browser_mark(request: Request) -> str:
+    """What the signed-in browser is known by to `Pending`; "" for nobody.
+
+    A confirmation changes its token, but not this. Signing out ends it.
+    """
+    login = login_of(request)
+    # With its time: SQLite gives the id of a session that ended to the next one.
+    return f"session {login.id} {login.created_at.isoformat()}" if login else ""
+
+
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
     resources = resources_of(request)
     response.set_cookie(

@@ -22,10 +22,10 @@ from app.web.deps import (
     Read,
     Resources,
     ResourcesDep,
+    browser_mark,
     count_try,
     login_of,
     origin_of,
-    session_token,
 )
 from app.web.errors import answered
 from app.web.forms.accounts import CodeForm, DemandForm
@@ -154,13 +154,13 @@ def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
         if factors.has_app(session, me):
             return see_other(PAGE, _("You already have an authenticator app. Remove it first."), refused=True)
     secret = factors.new_secret()
-    keep(request, resources, me, secret)
+    resources.secrets.keep(*place_of(request), secret)
     return authenticator_page(request, me, secret, {})
 
 
 @router.post("/account/authenticator")
 def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[CodeForm]) -> Response:
-    secret = resources.secrets.look(f"app {me.id}", session_token(request))
+    secret = resources.secrets.look(*place_of(request))
     if not secret:
         return see_other("/account/authenticator", _("That took too long. Scan the new code."), refused=True)
     try:
@@ -171,12 +171,14 @@ def enable(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[
         return answered(authenticator_page(request, me, secret, {"code": str(error)}, error.status), error)
     except Conflict as error:
         return see_other(PAGE, str(error), refused=True)
-    resources.secrets.take(f"app {me.id}", session_token(request))
+    resources.secrets.take(*place_of(request))
     return once.show_once(resources, CODES, " ".join(codes))
 
 
-def keep(request: Request, resources: Resources, me: User, secret: str) -> None:
-    resources.secrets.keep(f"app {me.id}", session_token(request), secret)
+def place_of(request: Request) -> tuple[str, str]:
+    """The key of this browser's new secret, and the browser: a confirmation on the way to the code changes neither."""
+    browser = browser_mark(request)
+    return f"app {browser}", browser
 
 
 def authenticator_page(request: Request, me: User, secret: str, errors: dict[str, str], status: int = 200) -> Response:

@@ -14,7 +14,8 @@ from app.errors import Conflict, Invalid
 from app.models import Act, AuditEvent, Authenticator, LoginSession, RecoveryCode, Role, User
 from app.settings import Settings
 from tests.factory import PASSWORD, Factory
-from tests.web.server import Browser, Server, make_person, making
+from tests.web.server import Browser, Server, make_person, making, signed_in_browser
+from tests.web.test_confirm import confirm, grow_old
 
 
 def code_of(secret: str, steps: int = 0) -> str:
@@ -138,6 +139,43 @@ def test_the_second_step_needs_the_first_in_this_browser(server: Server, designe
         server.resources.first_steps._kept[key] = (at - 601, whose, first)
     assert anonymous.post("/login/second", data={"code": code_of(secret, 1)}).headers["location"] == "/login"
     assert not is_in(anonymous)
+
+
+def begin(browser: Browser) -> str:
+    """Open the page that sets up an authenticator app; returns the secret that it shows."""
+    return re.search(r"qr__secret\"[^>]*>([A-Z2-7]{32})<", browser.get("/account/authenticator").text)[1]
+
+
+def test_a_scanned_code_outlives_the_confirmation(server: Server, designer: Browser) -> None:
+    code = {"code": code_of(begin(designer))}
+    grow_old(server, designer)
+    asked = designer.post("/account/authenticator", data=code)
+    assert asked.status_code == 403
+    before = designer.cookies["soroe"]
+    assert confirm(designer, asked.text).headers["location"] == "/account/authenticator"
+    assert designer.cookies["soroe"] != before
+    answer = designer.post("/account/authenticator", data=code)
+    assert answer.headers["location"] == "/account/authenticator/codes"
+
+
+def test_a_scanned_code_is_for_the_browser_that_showed_it(server: Server, designer: Browser, admin: Browser) -> None:
+    code = {"code": code_of(begin(designer))}
+    with signed_in_browser(server, designer.user) as other:
+        for stranger in (other, admin):
+            answer = stranger.post("/account/authenticator", data=code)
+            assert answer.headers["location"] == "/account/authenticator", "it has shown none"
+            begin(stranger)
+            assert stranger.post("/account/authenticator", data=code).status_code == 422
+    answer = designer.post("/account/authenticator", data=code)
+    assert answer.headers["location"] == "/account/authenticator/codes", "the others' are their own"
+
+
+def test_signing_out_ends_a_scanned_code(server: Server, designer: Browser) -> None:
+    code = {"code": code_of(begin(designer))}
+    designer.post("/logout")
+    with signed_in_browser(server, designer.user) as again:  # its row has the id of the one that ended
+        answer = again.post("/account/authenticator", data=code)
+        assert answer.headers["location"] == "/account/authenticator"
 
 
 def test_removing_it_needs_a_confirmation(server: Server, designer: Browser, anonymous: Browser) -> None:
