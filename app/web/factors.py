@@ -149,12 +149,11 @@ def security_page(
 
 @router.get("/account/authenticator")
 def begin(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
-    """Show a new secret to scan, kept for some minutes until a code proves it."""
+    """Show a new secret to scan, kept for some minutes until a code proves it, and the same in all tabs."""
     with resources.database.read() as session:
         if factors.has_app(session, me):
             return see_other(PAGE, _("You already have an authenticator app. Remove it first."), refused=True)
-    secret = factors.new_secret()
-    resources.secrets.keep(*place_of(request), secret)
+    secret = resources.secrets.kept(*place_of(request), factors.new_secret())  # another tab may show it
     return authenticator_page(request, me, secret, {})
 
 

@@ -7,7 +7,7 @@ it started.
 
 import hmac
 from collections import OrderedDict
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -27,7 +27,7 @@ class Pending(Generic[T]):
         self.most = most
         self.most_of_one = most_of_one
         self._kept: OrderedDict[str, tuple[float, str, T]] = OrderedDict()  # by the hash of a key: when, whose, what
-        self._lock = Lock()
+        self._lock = RLock()
 
     def keep(self, key: str, browser: str, what: T) -> None:
         """Store `what` under a secret `key` for the browser with the cookie `browser`."""
@@ -39,6 +39,14 @@ class Pending(Generic[T]):
                     del self._kept[name]
             while len(self._kept) > self.most:
                 self._kept.popitem(last=False)
+
+    def kept(self, key: str, browser: str, what: T) -> T:
+        """Store `what`, unless this browser has an entry under `key`, which starts its time anew; return the entry."""
+        with self._lock:
+            found = self.look(key, browser)
+            entry = what if found is None else found
+            self.keep(key, browser, entry)
+            return entry
 
     def take(self, key: str, browser: str) -> T | None:
         """Remove and return an entry; None for an unknown or old key, or another browser's."""

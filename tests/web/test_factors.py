@@ -146,6 +146,12 @@ def begin(browser: Browser) -> str:
     return re.search(r"qr__secret\"[^>]*>([A-Z2-7]{32})<", browser.get("/account/authenticator").text)[1]
 
 
+def pass_seconds(server: Server, seconds: int) -> None:
+    """As if the secrets had been shown that much earlier."""
+    for key, (at, whose, secret) in list(server.resources.secrets._kept.items()):
+        server.resources.secrets._kept[key] = (at - seconds, whose, secret)
+
+
 def test_a_scanned_code_outlives_the_confirmation(server: Server, designer: Browser) -> None:
     code = {"code": code_of(begin(designer))}
     grow_old(server, designer)
@@ -168,6 +174,23 @@ def test_a_scanned_code_is_for_the_browser_that_showed_it(server: Server, design
             assert stranger.post("/account/authenticator", data=code).status_code == 422
     answer = designer.post("/account/authenticator", data=code)
     assert answer.headers["location"] == "/account/authenticator/codes", "the others' are their own"
+
+
+def test_all_tabs_of_a_browser_show_the_same_code(server: Server, designer: Browser) -> None:
+    secret = begin(designer)
+    pass_seconds(server, 599)
+    assert begin(designer) == secret
+    pass_seconds(server, 599)
+    answer = designer.post("/account/authenticator", data={"code": code_of(secret)})
+    assert answer.headers["location"] == "/account/authenticator/codes", "each tab has all of its minutes"
+    assert designer.post("/account/authenticator/remove").status_code == 303
+    assert begin(designer) != secret, "used once"
+
+
+def test_a_code_shown_too_long_ago_is_replaced(server: Server, designer: Browser) -> None:
+    secret = begin(designer)
+    pass_seconds(server, 601)
+    assert begin(designer) != secret
 
 
 def test_signing_out_ends_a_scanned_code(server: Server, designer: Browser) -> None:

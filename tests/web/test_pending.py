@@ -11,5 +11,8 @@ def test_a_browser_keeps_its_newest_entries_and_takes_none_of_others() -> None:
     assert [kept.look(key, "mine") for key in ("a", "b", "c")] == [None, "b", "c"]
     assert kept.look("other", "mine") is None
     assert kept.take("other", "yours") == "other"
+    assert kept.kept("c", "mine", "new") == "c"
+    assert kept.kept("c", "yours", "theirs") == "theirs"
+    kept.keep("c", "mine", "c")
     kept.keep("b", "mine", "again")
     assert (kept.look("b", "mine"), kept.look("c", "mine")) == ("again", "c")
