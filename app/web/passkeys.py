@@ -1,7 +1,7 @@
 """Passkeys: signing in or confirming with one, adding and removing one.
 
 A browser's script requests options, lets the device sign, and sends the answer in a form. Each challenge works once,
-for some minutes, and for the browser that requested it.
+for some minutes, and for the browser that requested it, also if that confirms in between who its person is.
 """
 
 from fastapi import APIRouter, Request
@@ -13,7 +13,7 @@ from app.errors import Conflict, Invalid, Later, UserError
 from app.languages import N_, translated
 from app.languages import gettext as _
 from app.web import confirm, door
-from app.web.deps import Confirmed, Me, Resources, ResourcesDep, count_try, origin_of, session_token
+from app.web.deps import Confirmed, Me, Resources, ResourcesDep, browser_mark, count_try, origin_of
 from app.web.errors import answered
 from app.web.factors import PAGE, security_page
 from app.web.forms.accounts import ConfirmForm, PasskeyForm, PasskeySignInForm
@@ -60,17 +60,18 @@ def ask_again(request: Request, resources: ResourcesDep, me: Me) -> Response:
     if not keys:
         raise Conflict(_("You have no passkey yet. Confirm another way."))
     options, challenge = passkeys.question(site_of(resources), keys)
-    resources.challenges.keep(f"again {me.id}", session_token(request), challenge)
+    browser = browser_mark(request)
+    resources.challenges.keep(f"again {browser}", browser, challenge)
     return Response(options, media_type="application/json")
 
 
 @router.post("/confirm/passkey")
 def prove(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmForm]) -> Response:
     """Confirm with this person's own passkey instead of the password."""
-    asked = confirm.Asked.of_form(form)
+    asked, browser = confirm.Asked.of_form(form), browser_mark(request)
     try:
         count_try(request, "password", me.id)
-        challenge = taken(resources, f"again {me.id}", session_token(request))
+        challenge = taken(resources, f"again {browser}", browser)
         with resources.database.write() as session:
             if passkeys.use(session, site_of(resources), challenge, form.passkey).user_id != me.id:
                 raise Invalid("form", _("This passkey belongs to another account."))
@@ -86,14 +87,16 @@ def prove(request: Request, resources: ResourcesDep, me: Me, form: Sent[ConfirmF
 def ask_for_new(request: Request, resources: ResourcesDep, me: Confirmed) -> Response:
     with resources.database.read() as session:
         options, challenge = passkeys.registration(session, me, site_of(resources))
-    resources.challenges.keep(f"new {me.id}", session_token(request), challenge)
+    browser = browser_mark(request)
+    resources.challenges.keep(f"new {browser}", browser, challenge)
     return Response(options, media_type="application/json")
 
 
 @router.post("/account/passkeys")
 def add(request: Request, resources: ResourcesDep, me: Confirmed, form: Sent[PasskeyForm]) -> Response:
+    browser = browser_mark(request)
     try:
-        challenge = taken(resources, f"new {me.id}", session_token(request))
+        challenge = taken(resources, f"new {browser}", browser)
         with resources.database.write() as session:
             person = queries.person(session, me.id)
             key = passkeys.add(session, person, site_of(resources), challenge, form.passkey, form.name)

@@ -81,6 +81,12 @@ def add_passkey(page: Page, name: str) -> None:
     expect(page.get_by_text(f"Passkey {name} added")).to_be_visible()
 
 
+def grow_old(server: Server) -> None:
+    """As if everyone had signed in too long ago to change their ways to sign in."""
+    with server.resources.database.write() as session:
+        session.execute(update(LoginSession).values(confirmed_at=None))
+
+
 def newest(server: Server, act: Act) -> AuditEvent:
     with server.resources.database.read() as session:
         return session.scalars(select(AuditEvent).filter_by(act=act).order_by(AuditEvent.id.desc())).first()
@@ -110,8 +116,7 @@ def test_a_passkey_from_its_making_to_its_end(
     expect(page.get_by_text("last used")).to_be_visible()
 
     # As a confirmation, for a form that was refused.
-    with server.resources.database.write() as session:
-        session.execute(update(LoginSession).values(confirmed_at=None))
+    grow_old(server)
     page.goto("/people")
     page.get_by_role("button", name="Create invite link").click()
     page.get_by_role("button", name="Use a passkey").click()
@@ -137,6 +142,37 @@ def test_a_passkey_from_its_making_to_its_end(
     expect(page.get_by_text("No account here has this passkey")).to_be_visible()
     assert len(device.keys()) == 1
     assert [line for line in problems if "422" not in line and "403" not in line] == []
+
+
+def test_a_passkey_outlives_the_confirmation(server: Server, context: BrowserContext) -> None:
+    """The device has made it, and would be left with a key that opens nothing."""
+    person = make_person(server, Role.DESIGNER)
+    page = context.new_page()
+    device = Device(page)
+    sign_in(page, person)
+    page.goto("/account/security")
+    page.route("**/account/passkeys", lambda route: (grow_old(server), route.continue_()), times=1)
+    page.get_by_label("Name").fill("Work laptop")
+    page.get_by_role("button", name="Add passkey").click()
+    expect(page.get_by_role("heading", name="Confirm it’s you")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Passkey Work laptop added")).to_be_visible()
+    # And confirmed with it, while another tab confirms.
+    grow_old(server)
+    page.goto("/confirm?next=/account/security")
+    other = context.new_page()
+    other.goto("/confirm?next=/account/security")
+
+    def confirm_elsewhere() -> None:
+        other.get_by_label("Password").fill(PASSWORD)
+        other.get_by_role("button", name="Continue").click()
+        expect(other.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+
+    page.route("**/confirm/passkey", lambda route: (confirm_elsewhere(), route.continue_()), times=1)
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+    assert len(device.keys()) == 1
 
 
 def scanned(picture: np.ndarray) -> set[str]:
