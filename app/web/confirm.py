@@ -77,6 +77,8 @@ async def confirmation_page(request: Request) -> Response:
     post = request.method not in SAFE_METHODS
     fields = ConfirmForm.of(await form_of(request)).waiting if post else ()
     back = inner_path(path_in(request.headers.get("hx-current-url") or request.headers.get("referer") or "/"))
+    if not post and back.partition("?")[0] == path.partition("?")[0]:
+        back = "/account"  # the page itself would ask again
     return await run_in_threadpool(shown, request, Asked(path, post, fields, back), {}, 403)
 
 

@@ -124,8 +124,9 @@ def refused(request: Request, resources: Resources, first: FirstStep, error: Inv
 
 
 @router.get(PAGE)
-def security(request: Request, resources: ResourcesDep, me: Confirmed, session: Read) -> Response:
-    return security_page(request, resources, me, session, {})
+def security(request: Request, resources: ResourcesDep, me: Confirmed, session: Read, name: str = "") -> Response:
+    """With the `name` for a new passkey that was typed before a confirmation."""
+    return security_page(request, resources, me, session, {}, name or "Passkey")
 
 
 def security_page(

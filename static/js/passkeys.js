@@ -1,5 +1,6 @@
 // Passkeys. A button with data-passkey requests options from the server (data-options), lets the device sign, and sends its
-// form with the answer in the hidden field data-answer. Forms with data-passkeys are shown if the browser supports it.
+// form with the answer in the hidden field data-answer; if the last confirmation is too old, data-again asks for one and has
+// the form's name filled in afterwards. Forms with data-passkeys are shown if the browser supports it.
 
 import { _ } from "./languages.js";
 import { showMissing } from "./refused.js";
@@ -31,8 +32,8 @@ function written(credential) {
 async function run(button) {
   const form = button.form;
   const answer = await fetch(button.dataset.options, { method: "POST", headers: { accept: "application/json" } });
-  if (answer.status === 403 && button.dataset.passkey === "create") {
-    location.reload(); // the last confirmation is too old: the page asks for one
+  if (answer.status === 403 && button.dataset.again) {
+    location.replace(`${button.dataset.again}?${new URLSearchParams({ name: form.elements.name.value })}`);
     return;
   }
   if (!answer.ok) throw new Error(await answer.text());

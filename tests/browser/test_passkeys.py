@@ -175,6 +175,24 @@ def test_a_passkey_outlives_the_confirmation(server: Server, context: BrowserCon
     assert len(device.keys()) == 1
 
 
+def test_the_name_of_a_passkey_is_kept_when_a_confirmation_is_needed_first(
+    server: Server, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    Device(page)
+    sign_in(page, make_person(server, Role.DESIGNER))
+    page.goto("/account/security")
+    page.get_by_label("Name").fill("Mori’s & work")
+    grow_old(server)
+    page.get_by_role("button", name="Add passkey").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    expect(page.get_by_role("link", name="Cancel")).to_have_attribute("href", "/account")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Name")).to_have_value("Mori’s & work", timeout=10_000)
+    page.get_by_role("button", name="Add passkey").click()
+    expect(page.get_by_text("Passkey Mori’s & work added")).to_be_visible()
+
+
 def scanned(picture: np.ndarray) -> set[str]:
     """What a code says, read from near and far: OpenCV misses some codes at one size; a phone moves."""
     sizes = (1, 1.5, 2, 2.5, 3, 4)
