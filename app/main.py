@@ -243,6 +243,7 @@ def shared(settings: Settings, engine: Engine) -> Resources:
         provider=Provider(settings) if settings.oidc_issuer else None,
         oidc_flows=Pending(),
         asked=Pending(most=1000, most_of_one=10),  # of megabytes each
+        continued=Pending(seconds=86400, most_of_one=50),  # for those who go back to a form later
         first_steps=Pending(),
         challenges=Pending(),
         secrets=Pending(),

@@ -9,8 +9,9 @@ Every confirmation gives the browser a new token.
 """
 
 import secrets
+from asyncio import Lock
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from fastapi import APIRouter, Request
@@ -25,6 +26,7 @@ from app.errors import Busy, Invalid, Later
 from app.languages import N_, translated
 from app.languages import gettext as _
 from app.models import User
+from app.web import continuing
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import (
     Me,
@@ -61,6 +63,7 @@ class Asked:
     post: bool
     fields: Sequence[tuple[str, str]]
     back: str  # where Cancel leads
+    turn: Lock = field(default_factory=Lock, compare=False)  # of sending it, while it waits on the server
 
     @classmethod
     def of_form(cls, form: ConfirmForm) -> "Asked":
@@ -106,6 +109,7 @@ def shown(request: Request, asked: Asked, errors: dict[str, str], status: int) -
         "errors": errors,
         "return_to": return_to(request, asked),
         "confirmed": False,
+        "action": "/confirm",
     }
     if "hx-request" in request.headers:
         # Replaces the page's own content with a plain form. htmx shows 422.
@@ -126,7 +130,7 @@ def return_to(request: Request, asked: Asked) -> str:
     if not resources.provider or not me or sum(len(name) + len(value) for name, value in asked.fields) > MOST_KEPT:
         return asked.back
     key = secrets.token_urlsafe(16)
-    resources.asked.keep(key, f"person {me.id}", asked)
+    resources.asked.keep(key, continuing.whose(me), asked)
     return f"/confirm?waiting={key}"
 
 
@@ -134,14 +138,15 @@ def return_to(request: Request, asked: Asked) -> str:
 def ask(request: Request, resources: ResourcesDep, me: Me, next: str = "/", waiting: str = "") -> Response:
     """Confirm first, then go to the page `next`.
 
-    Or, after a confirmation on another site, to the form `waiting`, filled in, for its person to send.
+    Or, after a confirmation on another site, to the form `waiting`, filled in, for its person to send; until they have.
     """
     if not waiting:
         return shown(request, Asked(inner_path(next), post=False, fields=(), back="/account"), {}, 200)
-    asked: Asked | None = resources.asked.take(waiting, f"person {me.id}")
+    asked: Asked | None = resources.asked.look(waiting, continuing.whose(me))
     if not asked:
-        return see_other("/", translated(GONE), refused=True)
-    return page(request, "accounts/confirm.html", asked=asked, errors={}, return_to="", confirmed=True)
+        return continuing.was_done(request, me, waiting) or see_other("/", translated(GONE), refused=True)
+    action = continuing.address(asked.path, waiting)
+    return page(request, "accounts/confirm.html", asked=asked, errors={}, return_to="", confirmed=True, action=action)
 
 
 @router.post("/confirm")

@@ -116,6 +116,7 @@ class Resources:
     provider: Provider | None
     oidc_flows: Pending[Flow]
     asked: Pending[Any]  # forms waiting for a confirmation, for `app.web.confirm`
+    continued: Pending[str]  # the pages that those who sent such forms came from, for `app.web.continuing`
     first_steps: Pending[Any]  # of signing in, for `app.web.factors`
     challenges: Pending[bytes]  # for passkeys
     secrets: Pending[str]  # of authenticator apps being set up

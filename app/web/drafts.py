@@ -31,6 +31,7 @@ from app.models import Draft, User
 from app.storage import CannotSave
 from app.text import file_name, filesize, whole_number
 from app.web.confirm import Asked
+from app.web.continuing import whose
 from app.web.deps import Me, Read, Resources, ResourcesDep, resources_of, session_token, tried
 from app.web.filters import clock, day
 from app.web.forms.drafts import OURS, DiscardForm, DraftForm, FileForm
@@ -321,7 +322,7 @@ def keep_of(request: Request, person: User, form: Any, scripted: bool = False) -
         return ""
     key = service.new_key()
     back = inner_path(path_in(request.headers.get("referer", "/")))
-    resources.asked.keep(key, f"person {person.id}", Asked(inner_path(asked_path(request)), True, fields, back))
+    resources.asked.keep(key, whose(person), Asked(inner_path(asked_path(request)), True, fields, back))
     return f"/confirm?waiting={key}"
 
 

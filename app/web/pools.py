@@ -23,6 +23,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 
 from app.storage import CannotSave, Trouble
+from app.web.continuing import Answer, answered_once
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import resources_of, session_token
 from app.web.forms.drafts import DraftForm
@@ -52,12 +53,15 @@ def reading(function: F) -> F:
 
 
 class Route(APIRoute):
-    """A route that runs in the pool of its kind."""
+    """A route that runs in the pool of its kind, and does a form that waited only once (`app.web.continuing`)."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if writes(endpoint, set(options.get("methods") or ())) and not on_the_loop(endpoint):
             endpoint = among_writers(endpoint)
         super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Answer:
+        return partial(answered_once, answer=super().get_route_handler())
 
 
 def writes(endpoint: Callable[..., Any], methods: set[str]) -> bool:

@@ -162,12 +162,16 @@ def preference(request: Request, name: str) -> str:
     return value if value in PREFERENCES[name] else PREFERENCES[name][0]
 
 
+class Refusal(RedirectResponse):
+    """The answer to a form that was refused by the current state."""
+
+
 def see_other(url: str, toast: str = "", refused: bool = False, undo: str = "") -> RedirectResponse:
     """Show the page at `url` after a form was accepted, or `refused` by the current state, once with `toast`.
 
     `undo`: the token of what was done, if the person can undo it (`app.undo.offered`).
     """
-    response = RedirectResponse(url, 303)
+    response = (Refusal if refused else RedirectResponse)(url, 303)
     if toast:
         said = quote((REFUSED if refused else "") + toast[:TOAST_LETTERS]) + (f"{UNDO}{undo}" if undo else "")
         response.set_cookie(TOAST_COOKIE, said, max_age=TOAST_SECONDS, httponly=True, samesite="lax")

@@ -3,17 +3,18 @@
 import html
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from app import slow
 from app.models import Act, LoginSession, Passkey, Role, now
 from tests.factory import PASSWORD
-from tests.web.server import Browser, Server, make_person
+from tests.web.server import Browser, Server, make_person, signed_in_browser
 from tests.web.test_acts import count, newest
 from tests.web.test_database_refuses import with_pragma
 
@@ -124,6 +125,59 @@ def test_an_invalid_address_leads_home(server: Server, admin: Browser, anonymous
         sent = {name: address, "hx-request": "true"}
         assert admin.post("/people/invite", headers=sent).status_code == 422
         assert anonymous.get("/people", headers=sent).status_code == 401
+
+
+def left_waiting(server: Server, person: Browser, path: str, back: str, **sent: str) -> str:
+    """Send a form after the session expired; returns where it waits for its person, who has signed in again."""
+    with server.resources.database.write() as session:
+        logins = session.query(LoginSession).filter_by(user_id=person.user.id)
+        logins.update({"seen_at": now() - timedelta(days=60)})
+    answer = person.post(path, data=sent, headers={"referer": f"{server.url}{back}"})
+    with signed_in_browser(server, person.user) as again:
+        person.cookies = again.cookies
+    return unquote(answer.headers["location"].removeprefix("/login?next="))
+
+
+def continue_with(browser: Browser, page: str):  # type: ignore[no-untyped-def]
+    """Press Continue on the page of a form that waited."""
+    action = re.search(r'<form class="panel[^>]*?action="([^"]+)"', page)[1]
+    return browser.post(html.unescape(action), data=dict(fields(page)))
+
+
+def test_a_form_that_waited_is_there_until_it_is_done_and_done_once(server: Server, admin: Browser) -> None:
+    waiting = left_waiting(server, admin, "/people/invite", "/people?role=reviewer", role="reviewer")
+    pages = [admin.get(waiting).text for _ in range(3)]
+    assert all(("role", "reviewer") in fields(page) for page in pages), "a reload shows it again"
+    with ThreadPoolExecutor() as threads:  # in two tabs at once
+        answers = list(threads.map(lambda page: continue_with(admin, page), pages[:2]))
+    assert [answer.status_code for answer in answers] == [303, 303]
+    for come_back in (lambda: continue_with(admin, pages[2]), lambda: admin.get(waiting)):
+        again = come_back()
+        assert (again.status_code, again.headers["location"]) == (303, "/people?role=reviewer")
+        assert "You already continued, and it was done." in admin.get("/people").text
+    assert count(server, Act.ACCOUNT_INVITE) == 1
+    with signed_in_browser(server, make_person(server, Role.ADMIN)) as other:
+        assert other.get(waiting).headers["location"] == "/", "what waits is its own person's"
+        assert "That took too long" in other.get("/").text
+
+
+def test_a_form_that_was_refused_waits_on(server: Server, admin: Browser) -> None:
+    for path, sent in (("/review/reasons", {"words": " "}), ("/people/second-step", {"role": "admin", "on": "1"})):
+        waiting = left_waiting(server, admin, path, path, **sent)
+        assert continue_with(admin, admin.get(waiting).text).status_code in (303, 422), path
+        assert set(sent.items()) <= set(fields(admin.get(waiting).text)), path
+
+
+def test_a_form_that_waited_twice_is_done_once(server: Server, admin: Browser) -> None:
+    """The confirmation got too old on the page with Continue."""
+    waiting = left_waiting(server, admin, "/people/invite", "/people", role="reviewer")
+    grow_old(server, admin)
+    asked = continue_with(admin, admin.get(waiting).text)
+    assert asked.status_code == 403
+    sent_on = confirm(admin, asked.text)
+    assert sent_on.status_code == 307
+    assert admin.post(sent_on.headers["location"], data=dict(fields(asked.text))).status_code == 303
+    assert admin.get(waiting).headers["location"] == "/people"
 
 
 def test_an_invalid_utf_8_query_needs_a_confirmation_too(server: Server, admin: Browser) -> None:

@@ -166,7 +166,7 @@ def test_forms_without_drafts_wait_for_the_sign_in(server: Server, sign_in: Call
     assert there.startswith("/confirm?waiting=")
     again = signed_in_browser(server, manager.user)
     page = again.get(there).text
-    assert 'action="/review/reasons"' in page
+    assert 'action="/review/reasons?continued=' in page
     assert shows(page, words="Not our brand")
     again.close()
 

@@ -54,7 +54,7 @@ def test_a_form_that_was_sent_meanwhile_is_sent_after_accepting(server: Server, 
     form = hidden(admin.get(there).text)
     after = admin.post("/policy/accept", data=form).headers["location"]
     page = admin.get(after).text
-    assert f'action="/manage/set/{image_set.id}/rename"' in page
+    assert f'action="/manage/set/{image_set.id}/rename?continued=' in page
     assert admin.post(f"/manage/set/{image_set.id}/rename", data=hidden(page)).status_code == 303
     with server.resources.database.read() as session:
         assert session.get_one(ImageSet, image_set.id).name == "Autumn, “warm”"
