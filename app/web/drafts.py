@@ -9,7 +9,7 @@ Passwords, codes and tokens are never saved. A form with one file (`FileForm`) u
 chosen, or when the form is refused; `given_file` then finds it there, for its person alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -34,6 +34,7 @@ from app.web.confirm import Asked
 from app.web.continuing import whose
 from app.web.deps import Me, Read, Resources, ResourcesDep, resources_of, session_token, tried
 from app.web.filters import clock, day
+from app.web.forms.accounts import ConfirmForm
 from app.web.forms.drafts import OURS, DiscardForm, DraftForm, FileForm
 from app.web.forms.form import SECRETS, Sent, can_be_sent_again
 from app.web.pools import Route
@@ -321,9 +322,16 @@ def keep_of(request: Request, person: User, form: Any, scripted: bool = False) -
     if not fields or ("hx-request" in request.headers and not scripted):
         return ""
     key = service.new_key()
-    back = inner_path(path_in(request.headers.get("referer", "/")))
-    resources.asked.keep(key, whose(person), Asked(inner_path(asked_path(request)), True, fields, back))
+    resources.asked.keep(key, whose(person), asked_by(request, form, fields))
     return f"/confirm?waiting={key}"
+
+
+def asked_by(request: Request, form: Any, fields: Sequence[tuple[str, str]]) -> Asked:
+    """The act of a form with these `fields`; if "Confirm it's you" came before it, the act that waits there."""
+    if request.scope["path"].startswith("/confirm"):
+        return Asked.of_form(ConfirmForm.of(form))
+    back = inner_path(path_in(request.headers.get("referer", "/")))
+    return Asked(inner_path(asked_path(request)), True, fields, back)
 
 
 def sent(request: Request, session: Session, me: User) -> None:

@@ -127,7 +127,7 @@ def test_an_invalid_address_leads_home(server: Server, admin: Browser, anonymous
         assert anonymous.get("/people", headers=sent).status_code == 401
 
 
-def left_waiting(server: Server, person: Browser, path: str, back: str, **sent: str) -> str:
+def left_waiting(server: Server, person: Browser, path: str, back: str, sent: dict[str, str]) -> str:
     """Send a form after the session expired; returns where it waits for its person, who has signed in again."""
     with server.resources.database.write() as session:
         logins = session.query(LoginSession).filter_by(user_id=person.user.id)
@@ -145,7 +145,7 @@ def continue_with(browser: Browser, page: str):  # type: ignore[no-untyped-def]
 
 
 def test_a_form_that_waited_is_there_until_it_is_done_and_done_once(server: Server, admin: Browser) -> None:
-    waiting = left_waiting(server, admin, "/people/invite", "/people?role=reviewer", role="reviewer")
+    waiting = left_waiting(server, admin, "/people/invite", "/people?role=reviewer", {"role": "reviewer"})
     pages = [admin.get(waiting).text for _ in range(3)]
     assert all(("role", "reviewer") in fields(page) for page in pages), "a reload shows it again"
     with ThreadPoolExecutor() as threads:  # in two tabs at once
@@ -163,14 +163,14 @@ def test_a_form_that_waited_is_there_until_it_is_done_and_done_once(server: Serv
 
 def test_a_form_that_was_refused_waits_on(server: Server, admin: Browser) -> None:
     for path, sent in (("/review/reasons", {"words": " "}), ("/people/second-step", {"role": "admin", "on": "1"})):
-        waiting = left_waiting(server, admin, path, path, **sent)
+        waiting = left_waiting(server, admin, path, path, sent)
         assert continue_with(admin, admin.get(waiting).text).status_code in (303, 422), path
         assert set(sent.items()) <= set(fields(admin.get(waiting).text)), path
 
 
 def test_a_form_that_waited_twice_is_done_once(server: Server, admin: Browser) -> None:
     """The confirmation got too old on the page with Continue."""
-    waiting = left_waiting(server, admin, "/people/invite", "/people", role="reviewer")
+    waiting = left_waiting(server, admin, "/people/invite", "/people", {"role": "reviewer"})
     grow_old(server, admin)
     asked = continue_with(admin, admin.get(waiting).text)
     assert asked.status_code == 403
@@ -178,6 +178,16 @@ def test_a_form_that_waited_twice_is_done_once(server: Server, admin: Browser) -
     assert sent_on.status_code == 307
     assert admin.post(sent_on.headers["location"], data=dict(fields(asked.text))).status_code == 303
     assert admin.get(waiting).headers["location"] == "/people"
+
+
+def test_a_form_waits_on_if_the_session_expires_on_the_page_that_asks(server: Server, admin: Browser) -> None:
+    grow_old(server, admin)
+    asked = admin.post("/people/invite", data={"role": "reviewer"}, headers={"referer": f"{server.url}/people"}).text
+    sent = dict(fields(asked)) | {"confirm-password": PASSWORD}
+    page = admin.get(left_waiting(server, admin, "/confirm", "/people/invite", sent)).text
+    assert PASSWORD not in page
+    assert continue_with(admin, page).status_code == 303
+    assert count(server, Act.ACCOUNT_INVITE) == 1
 
 
 def test_an_invalid_utf_8_query_needs_a_confirmation_too(server: Server, admin: Browser) -> None:
