@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, Semaphore, fail_after, to_thread
 from anyio.lowlevel import RunVar
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.storage import CannotSave, Trouble
@@ -28,6 +28,7 @@ from app.web.csrf import SAFE_METHODS
 from app.web.deps import resources_of, session_token
 from app.web.forms.drafts import DraftForm
 from app.web.repeats import key_of
+from app.web.templating import Refusal
 
 # Ten of them may wait for a picture to be decoded, and sixteen for a password to be checked (their own limits).
 WRITERS = 32
@@ -86,9 +87,15 @@ def among_writers(function: Callable[..., Any]) -> Callable[..., Any]:
         form = getattr(request.state, "form", None) if request else None
         if not request or not form or not DraftForm.of(form).key:
             return await act()
-        return await resources_of(request).repeats.once(key_of(request, session_token(request), form), act)
+        key = key_of(request, session_token(request), form)
+        return await resources_of(request).repeats.once(key, act, is_accepted)
 
     return run
+
+
+def is_accepted(response: Response) -> bool:
+    """Whether a form was accepted, and leads to another page."""
+    return response.status_code == 303 and not isinstance(response, Refusal)
 
 
 @asynccontextmanager

@@ -17,7 +17,9 @@ class Repeats:
     def __init__(self) -> None:
         self._answers: dict[bytes, asyncio.Future[Response | None]] = {}  # None: not accepted, so it can be sent again
 
-    async def once(self, key: bytes, act: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(
+        self, key: bytes, act: Callable[[], Awaitable[Response]], is_accepted: Callable[[Response], bool]
+    ) -> Response:
         """What `act` answers; for a form that came before, under way or accepted, the answer to that one."""
         while earlier := self._answers.get(key):
             if accepted := await asyncio.shield(earlier):
@@ -27,7 +29,7 @@ class Repeats:
         accepted = None
         try:
             response = await act()
-            accepted = again(response) if response.status_code == 303 else None
+            accepted = again(response) if is_accepted(response) else None
             return response
         finally:
             mine.set_result(accepted)
