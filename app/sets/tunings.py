@@ -23,7 +23,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.files import Files
 from app.languages import gettext as _
 from app.languages import ngettext
-from app.models import Image, ImageSet, State, Style, StyleVersion, Tuning, TuningDraft, Unit, User, now
+from app.models import Image, ImageSet, State, Style, StyleReference, StyleVersion, Tuning, TuningDraft, Unit, User, now
 from app.pictures import THUMBNAILS, own_thumbnails
 from app.quality.features import Features
 from app.quality.tuning import Scores, Tried, judged_by, knee, scored
@@ -234,9 +234,14 @@ def _too_many(prompts: Sequence[str]) -> str | None:
 
 
 def get(session: Session, user: User, tuning_id: int) -> Tuning:
-    """A person's own tuning with its drafts. Raises NotFound."""
+    """A person's own tuning with its drafts, style and references. Raises NotFound."""
     own = select(Tuning).where(Tuning.id == tuning_id, Tuning.owner_id == user.id)
-    parts = selectinload(Tuning.drafts), selectinload(Tuning.style_version).selectinload(StyleVersion.style)
+    version = selectinload(Tuning.style_version)
+    parts = (
+        selectinload(Tuning.drafts),
+        version.selectinload(StyleVersion.style),
+        version.selectinload(StyleVersion.references).joinedload(StyleReference.reference),
+    )
     tuning = session.scalar(own.options(*parts))
     if not tuning:
         raise NotFound(_("There is no such trial. Find the best setting again."))
