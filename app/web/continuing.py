@@ -1,8 +1,7 @@
 """Continue with a form that waited on the server (`app.web.confirm`): once, however often it is sent.
 
 The address that such a form is sent to contains its key. A form that was refused keeps waiting; of one that was
-accepted, only the page that its person came from is kept, to lead back there whoever returns to the form or sends it
-again.
+accepted, only the page that its person came from is kept: returning to the form, or sending it again, leads there.
 """
 
 from collections.abc import Callable, Coroutine

@@ -41,7 +41,7 @@ class Pending(Generic[T]):
                 self._kept.popitem(last=False)
 
     def kept(self, key: str, browser: str, what: T) -> T:
-        """Store `what`, unless this browser has an entry under `key`, which starts its time anew; return the entry."""
+        """Store `what`, unless this browser has an entry under `key`, whose time starts again; return the entry."""
         with self._lock:
             found = self.look(key, browser)
             entry = what if found is None else found
