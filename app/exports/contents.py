@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, false, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.customs import queries as customs
@@ -146,7 +146,7 @@ def members(session: Session, export_id: int, *which: ColumnElement[bool]) -> It
 
 @dataclass(frozen=True, slots=True)
 class SharedRow:
-    """A picture of an export as a guest sees it: its first file."""
+    """A picture of an export as a guest sees it: its first file, or another one, in another size."""
 
     position: int  # of the file in the export
     name: str
@@ -164,11 +164,28 @@ def shared(
     """The pictures of an export in order, each by the first of its files, or the last before a position."""
     first = select(func.min(ExportFile.position)).where(ExportFile.export_id == export_id, ExportFile.lost == false())
     order = ExportFile.position.desc() if newest_first else ExportFile.position
+    return _rows(session, export_id, order, limit, ExportFile.position.in_(first.group_by(ExportFile.image_id)), *which)
+
+
+def sizes(session: Session, export_id: int, position: int) -> list[SharedRow]:
+    """All files of the picture of which one is at a position, in order."""
+    picture = select(ExportFile.image_id).filter_by(export_id=export_id, position=position).scalar_subquery()
+    here = ExportFile.image_id == picture, ExportFile.lost == false()
+    return _rows(session, export_id, ExportFile.position, None, *here)
+
+
+def _rows(
+    session: Session,
+    export_id: int,
+    order: ColumnExpressionArgument[int],
+    limit: int | None,
+    *which: ColumnElement[bool],
+) -> list[SharedRow]:
     rows = session.execute(
         select(ExportFile, Image.prompt, ImageSet.width, ImageSet.height)
         .join(Image, Image.id == ExportFile.image_id)
         .join(ImageSet, ImageSet.id == Image.set_id)
-        .where(ExportFile.export_id == export_id, ExportFile.position.in_(first.group_by(ExportFile.image_id)), *which)
+        .where(ExportFile.export_id == export_id, *which)
         .order_by(order)
         .limit(limit)
     )

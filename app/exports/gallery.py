@@ -28,9 +28,10 @@ KEPT = 300  # small pictures in memory, of about 20 kB
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture and its neighbours."""
+    """A picture, in all its sizes, and its neighbours."""
 
     picture: SharedRow
+    sizes: list[SharedRow]
     previous: int | None  # positions
     next: int | None
 
@@ -61,7 +62,15 @@ def shown(session: Session, export: Export, position: int) -> Shown:
     before = contents.shared(session, export.id, ExportFile.position < position, limit=1, newest_first=True)
     after = contents.shared(session, export.id, ExportFile.position > position, limit=1)
     at = [each[0].position if each else None for each in (before, after)]
-    return Shown(picture(session, export, position), *at)
+    return Shown(picture(session, export, position), contents.sizes(session, export.id, position), *at)
+
+
+def file(session: Session, export: Export, position: int) -> SharedRow:
+    """The file at a position: a picture in one of its sizes. Raises NotFound."""
+    found = next((each for each in contents.sizes(session, export.id, position) if each.position == position), None)
+    if not found:
+        raise NotFound(_("There is no such picture in this export."))
+    return found
 
 
 def member(row: SharedRow, export: Export, store: Store) -> Member:

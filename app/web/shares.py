@@ -1,5 +1,6 @@
 """The pages for a guest with a link: its pictures, each large and to download, and the zip. No account."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -51,7 +52,7 @@ def thumbnail(
 @router.get("/shared/{token}/pictures/{position}/download")
 @writing
 def download_one(request: Request, resources: ResourcesDep, token: str, position: int) -> Response:
-    share, row = shared_picture(request, resources, token, position)
+    share, row = shared_picture(request, resources, token, position, gallery.file)
     made = gallery.member(row, share.export, resources.exporter.store)
     if not made.whole:
         raise NotFound(_("This picture is not available right now. Ask the person who sent you this link."))
@@ -62,14 +63,20 @@ def download_one(request: Request, resources: ResourcesDep, token: str, position
     return FileResponse(made.path, media_type=gallery.media_type(share.export), headers=headers)
 
 
-def shared_picture(request: Request, resources: Resources, token: str, position: int) -> tuple[Share, SharedRow]:
+def shared_picture(
+    request: Request,
+    resources: Resources,
+    token: str,
+    position: int,
+    find: Callable[[Session, Export, int], SharedRow] = gallery.picture,
+) -> tuple[Share, SharedRow]:
     """A picture of an open link. Raises NotFound, also while the link is on hold or locked, and Later."""
     with resources.database.read() as session:
         share = queries.share(session, token)
         count_try(request, "shared-picture", share.id)
         if share.suspended_at or not is_unlocked(request, share, token) or share.export.state != ExportState.READY:
             raise NotFound(_("This picture is not available right now."))
-        return share, gallery.picture(session, share.export, position)
+        return share, find(session, share.export, position)
 
 
 @router.post("/shared/{token}")

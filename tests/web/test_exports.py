@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from PIL import Image as Picture
 
 from app.exports import gallery, provenance, service, shares
 from app.models import (
@@ -237,6 +238,20 @@ def test_a_designer_exports_only_their_own(designer: Browser, set_id: int, serve
         assert designer.get(f"/exports/{export.id}{path}").status_code == 404
     for path in ("delete", "again", "shares", f"shares/{share.id}/revoke"):
         assert designer.post(f"/exports/{export.id}/{path}").status_code == 404
+
+
+def test_a_guest_downloads_each_size(server: Server, manager: Browser, guest: Browser, set_id: int) -> None:
+    manager.post("/exports", data=FORM | {"sizes": ["original"], "own_sizes": "32x32"})
+    wait_until_ready(server, 1)
+    token, _ = share_link(server, 1)
+    page = guest.get(f"/shared/{token}").text
+    assert "Open a picture for its other sizes." in page
+    large = guest.get(f"/shared/{token}?picture=1").text
+    listed = re.findall(r'<span class="num">(\d+ × \d+)</span>\s*<a class="link" href="([^"]*)"', large)
+    assert [size for size, _ in listed] == ["256 × 256", "32 × 32"]
+    with Picture.open(io.BytesIO(guest.get(listed[1][1]).content)) as opened:
+        assert opened.size == (32, 32)
+    assert guest.get(f"/shared/{token}/pictures/99/download").status_code == 404
 
 
 def test_later_changes_are_shown_and_can_be_left_out(server: Server, manager: Browser, set_id: int) -> None:
