@@ -44,8 +44,9 @@ class User(Base):
     @property
     def initials(self) -> str:
         """One or two letters for the avatar: "Mori Haruka" -> "MH", "森 はるか" -> "森"."""
-        first, *others = [word[0] for word in self.name.split()] or ["?"]
-        return first if east_asian_width(first) == "W" else "".join([first, *others[:1]]).upper()
+        letters = [word[0] for word in self.name.split() if word[0].isalnum()] or ["?"]
+        few = letters[: 1 if east_asian_width(letters[0]) == "W" else 2]
+        return "".join(each.upper()[0] for each in few)
 
     def can(self, role: Role) -> bool:
         """Whether this person has `role` or one above it."""

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from app.web.confirm import form_of
+from app.web.continuing import continued
 from app.web.forms.form import ASKING, own_fields
 from app.web.templating import inner_path, page, path_in
 
@@ -33,6 +34,6 @@ async def question_page(request: Request) -> Response:
         question=question,
         pattern=SYNTAX.sub(r"\\\g<0>", question["typed"]),
         fields=own_fields(form),
-        path=inner_path(quote(request.scope["path"])),
+        path=continued(inner_path(quote(request.scope["path"])), request),
         back=inner_path(path_in(request.headers.get("referer", "/"))),
     )

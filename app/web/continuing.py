@@ -6,6 +6,7 @@ accepted, only the page that its person came from is kept: returning to the form
 
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
+from functools import reduce
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,11 @@ Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 def address(path: str, key: str) -> str:
     """Where the form with this `key` is sent to: the `path` of its act, with the key."""
     return f"{path}{'&' if '?' in path else '?'}{KEY}={quote(key)}"
+
+
+def continued(path: str, request: Request) -> str:
+    """The `path`, with the keys that a request has: it comes between a form that waited and its act."""
+    return reduce(address, request.query_params.getlist(KEY)[-KEYS_MAX:], path)
 
 
 def whose(me: User) -> str:
@@ -63,5 +69,5 @@ def was_done(request: Request, me: User, key: str) -> Response | None:
 def note_done(request: Request, me: User, keys: list[str]) -> None:
     resources = resources_of(request)
     for key in keys:
-        asked = resources.asked.take(key, whose(me))
-        resources.continued.keep(key, whose(me), short(asked.back) if asked else "/")
+        if asked := resources.asked.take(key, whose(me)):
+            resources.continued.keep(key, whose(me), short(asked.back))

@@ -26,9 +26,8 @@ from app.storage import CannotSave, Trouble
 from app.web.continuing import Answer, answered_once
 from app.web.csrf import SAFE_METHODS
 from app.web.deps import resources_of, session_token
-from app.web.forms.drafts import DraftForm
-from app.web.repeats import key_of
-from app.web.templating import Refusal
+from app.web.forms.drafts import DraftForm, key_of
+from app.web.templating import Arrived, Refusal
 
 # Ten of them may wait for a picture to be decoded, and sixteen for a password to be checked (their own limits).
 WRITERS = 32
@@ -95,7 +94,7 @@ def among_writers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_accepted(response: Response) -> bool:
     """Whether a form was accepted, and leads to another page."""
-    return response.status_code == 303 and not isinstance(response, Refusal)
+    return isinstance(response, Arrived) or (response.status_code == 303 and not isinstance(response, Refusal))
 
 
 @asynccontextmanager

@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 
-from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
 from starlette.responses import Response
 
 SECONDS = 10.0  # that an answer is kept
@@ -41,14 +38,6 @@ class Repeats:
 
 def again(response: Response) -> Response:
     """The same answer, for another request."""
-    copy = Response(status_code=response.status_code)
+    copy = Response(response.body, response.status_code)
     copy.raw_headers = list(response.raw_headers)
     return copy
-
-
-def key_of(request: Request, browser: str, form: FormData) -> bytes:
-    """The same for a form of the same page of a `browser`, sent to the same address with the same fields."""
-    parts = [browser, str(request.url)]
-    for name, value in form.multi_items():
-        parts += [name, f"{value.filename} {value.size}" if isinstance(value, UploadFile) else value]
-    return sha256("\0".join(parts).encode(errors="replace")).digest()

@@ -178,6 +178,10 @@ def see_other(url: str, toast: str = "", refused: bool = False, undo: str = "") 
     return response
 
 
+class Arrived(JSONResponse):
+    """The answer to a script whose form was accepted."""
+
+
 def arrived(request: Request, response: RedirectResponse) -> Response:
     """The answer to an accepted form with a file. A script that shows its progress is told where to go.
 
@@ -185,7 +189,7 @@ def arrived(request: Request, response: RedirectResponse) -> Response:
     """
     if "application/json" not in request.headers.get("accept", ""):
         return response
-    told = JSONResponse({"location": response.headers["location"]})
+    told = Arrived({"location": response.headers["location"]})
     told.raw_headers += [(name, value) for name, value in response.raw_headers if name == b"set-cookie"]
     return told
 

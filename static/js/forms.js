@@ -17,7 +17,12 @@ addEventListener("focusin", (event) => {
 
 // The second click of a double click was meant for what was there at the first: by now it may be the next picture's form.
 addEventListener("click", (event) => {
-  if (event.detail > 1 && event.target.closest?.("button")?.type === "submit") event.preventDefault();
+  if (event.detail === 2 && event.target.closest?.("button")?.type === "submit") event.preventDefault();
+}, { capture: true });
+
+// So is what a held Enter presses again.
+addEventListener("keydown", (event) => {
+  if (event.repeat && event.key === "Enter" && event.target.closest?.("button")?.type === "submit") event.preventDefault();
 }, { capture: true });
 
 addEventListener("submit", (event) => {

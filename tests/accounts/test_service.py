@@ -325,3 +325,19 @@ def test_an_address_is_one_however_it_is_typed(session: Session, make: Factory, 
     with pytest.raises(Invalid, match="already has an account"):
         service.invite(session, admin, "designer", typed)
     assert service.authenticate(session, typed, GOOD["password"]).email == GOOD["email"]
+
+
+@pytest.mark.parametrize(
+    ("name", "initials"),
+    [
+        ("Mori Haruka", "MH"),
+        ("森 はるか", "森"),
+        ("김 민준", "김"),
+        ("ßa ßb", "SS"),
+        ("🇯🇵 Ito", "I"),
+        ("🦊", "?"),
+        ("anna", "A"),
+    ],
+)
+def test_initials(name: str, initials: str) -> None:
+    assert User(name=name).initials == initials

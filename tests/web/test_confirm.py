@@ -168,6 +168,22 @@ def test_a_form_that_was_refused_waits_on(server: Server, admin: Browser) -> Non
         assert set(sent.items()) <= set(fields(admin.get(waiting).text)), path
 
 
+def test_a_form_that_waited_and_asks_is_done_once(server: Server, admin: Browser) -> None:
+    person = make_person(server, Role.DESIGNER)
+    waiting = left_waiting(server, admin, f"/people/{person.id}?ask", "/people", {"active": "0"})
+    asked = continue_with(admin, admin.get(waiting).text)
+    assert asked.status_code == 200
+    assert continue_with(admin, asked.text).status_code == 303
+    assert admin.get(waiting).headers["location"] == "/people"
+    assert "You already continued" in admin.get("/people").text
+
+
+def test_only_a_form_that_waited_counts_as_done(admin: Browser) -> None:
+    for name in ("Mori Haruka", "Ito Kenji"):
+        assert admin.post("/account/name?continued=made-up", data={"name": name}).status_code == 303
+    assert "<h1>Ito Kenji</h1>" in admin.get("/account").text
+
+
 def test_a_form_that_waited_twice_is_done_once(server: Server, admin: Browser) -> None:
     """The confirmation got too old on the page with Continue."""
     waiting = left_waiting(server, admin, "/people/invite", "/people", {"role": "reviewer"})

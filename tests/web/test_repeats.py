@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import func, select
 
-from app.models import Comment, ImageSet, Invitation
+from app.models import Comment, ImageSet, Invitation, RightsFile, User
 from app.web import repeats
 from tests.web.server import Browser, Server, making
 
@@ -59,6 +59,22 @@ def test_one_that_is_sent_again_after_its_answer_gets_the_same_answer(
     monkeypatch.setattr(repeats, "SECONDS", 0.0)
     later = [designer.post("/sets", data=set_form(code, "the-third-page")).headers["location"] for _ in range(2)]
     assert len(set(later)) == 2, "somebody wants the same again"
+
+
+def test_a_script_that_sends_a_file_again_gets_the_same_answer(server: Server, designer: Browser) -> None:
+    with making(server) as make:
+        reference = make.reference(make.session.get_one(User, designer.user.id))
+    path = f"/references/{reference.id}/rights/files"
+
+    def send(content: bytes) -> httpx2.Response:
+        files = {"file": ("licence.pdf", content, "application/pdf")}
+        form = {"draft": KEY, "draft-place": f"/references/{reference.id}"}
+        return designer.post(path, data=form, files=files, headers={"accept": "application/json"})
+
+    first, again, other = send(b"%PDF-1"), send(b"%PDF-1"), send(b"%PDF-2")
+    assert first.status_code == again.status_code == other.status_code == 200
+    assert first.json() == again.json()
+    assert count(server, RightsFile) == 2, "the other file has the same name and size"
 
 
 def test_another_person_is_not_answered_with_it(

@@ -38,8 +38,12 @@ def test_a_held_key_and_a_double_click_decide_on_one_picture(enter: Callable[...
     shown(page, 3)
     page.mouse.down(click_count=2)  # the second click of a double click, on the next picture's button
     page.mouse.up(click_count=2)
-    page.keyboard.press("c")
+    page.get_by_role("button", name="Request changes").focus()
+    page.keyboard.down("Enter")
     shown(page, 4)
+    page.get_by_role("button", name="Approve").focus()
+    page.keyboard.down("Enter")  # repeats
+    page.keyboard.up("Enter")
     page.keyboard.press("ArrowLeft")
     shown(page, 3)
     expect(dock(page)).to_contain_text("Changes requested")
