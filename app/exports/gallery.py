@@ -5,6 +5,7 @@ Guests get nothing but what is in the zip, so small pictures are made from its f
 
 import io
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -50,24 +51,26 @@ def image_id(session: Session, export: Export, position: int) -> int:
 
 
 def picture(session: Session, export: Export, position: int) -> SharedRow:
-    """One picture. Raises NotFound."""
-    found = contents.shared(session, export.id, ExportFile.position == position, limit=1)
-    if not found:
-        raise NotFound(_("There is no such picture in this export."))
-    return found[0]
-
-
-def shown(session: Session, export: Export, position: int) -> Shown:
-    """One picture with its neighbours. Raises NotFound."""
-    before = contents.shared(session, export.id, ExportFile.position < position, limit=1, newest_first=True)
-    after = contents.shared(session, export.id, ExportFile.position > position, limit=1)
-    at = [each[0].position if each else None for each in (before, after)]
-    return Shown(picture(session, export, position), contents.sizes(session, export.id, position), *at)
+    """One picture, by the position of its first file. Raises NotFound."""
+    return _at(position, contents.sizes(session, export.id, position)[:1])
 
 
 def file(session: Session, export: Export, position: int) -> SharedRow:
     """The file at a position: a picture in one of its sizes. Raises NotFound."""
-    found = next((each for each in contents.sizes(session, export.id, position) if each.position == position), None)
+    return _at(position, contents.sizes(session, export.id, position))
+
+
+def shown(session: Session, export: Export, position: int) -> Shown:
+    """One picture with its neighbours. Raises NotFound."""
+    sizes = contents.sizes(session, export.id, position)
+    before = contents.shared(session, export.id, ExportFile.position < position, limit=1, newest_first=True)
+    after = contents.shared(session, export.id, ExportFile.position > position, limit=1)
+    at = [each[0].position if each else None for each in (before, after)]
+    return Shown(_at(position, sizes[:1]), sizes, *at)
+
+
+def _at(position: int, files: Iterable[SharedRow]) -> SharedRow:
+    found = next((each for each in files if each.position == position), None)
     if not found:
         raise NotFound(_("There is no such picture in this export."))
     return found
